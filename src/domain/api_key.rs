@@ -1,0 +1,199 @@
+//! API keys: how one looks, how its checksum is told, how it is kept.
+//!
+//! `<prefix>_<30 base62 characters><6 base62 characters of CRC-32>`; under the prefix `agnost`, the form that vendor's
+//! clients expect: 56 hexadecimal characters and 8 of CRC-32. The checksum covers all that stands before it, so a
+//! mistyped or made-up key is refused without asking the database. At rest there is only the key's SHA-256.
+
+use std::fmt;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use super::Mint;
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const RANDOM_LENGTH: usize = 30;
+const CHECKSUM_LENGTH: usize = 6;
+const HEX_RANDOM_LENGTH: usize = 56;
+const HEX_CHECKSUM_LENGTH: usize = 8;
+
+/// What stands before a key's last underscore, such as `pk_live`: 1 to 20 letters, digits and inner underscores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPrefix(String);
+
+impl KeyPrefix {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn is_hex(&self) -> bool {
+        self.0 == "agnost"
+    }
+}
+
+impl Default for KeyPrefix {
+    fn default() -> Self {
+        Self("pk_live".to_owned())
+    }
+}
+
+impl fmt::Display for KeyPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for KeyPrefix {
+    type Err = InvalidPrefix;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=20).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !text.starts_with('_')
+            && !text.ends_with('_');
+        fits.then(|| Self(text.to_owned())).ok_or(InvalidPrefix)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a key's prefix has 1 to 20 letters, digits and inner underscores, and is given without the last underscore")]
+pub struct InvalidPrefix;
+
+/// A well-formed key whose checksum holds. Nothing says yet that anybody was ever given it.
+pub struct ApiKey(SecretString);
+
+impl ApiKey {
+    /// Makes a key.
+    #[must_use]
+    pub fn generate(prefix: &KeyPrefix, mint: &Mint) -> Self {
+        let mut text = format!("{prefix}_");
+        if prefix.is_hex() {
+            for byte in mint.secret::<{ HEX_RANDOM_LENGTH / 2 }>() {
+                text.push_str(&format!("{byte:02x}"));
+            }
+            text.push_str(&hex_checksum(&text));
+        } else {
+            text.push_str(&base62_secret(mint));
+            text.push_str(&base62_checksum(&text));
+        }
+        Self(text.into())
+    }
+
+    /// `None` when the text is no key of this house: wrong form, or a checksum that does not hold.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (prefix, rest) = text.rsplit_once('_')?;
+        let prefix: KeyPrefix = prefix.parse().ok()?;
+        let holds = if prefix.is_hex() {
+            rest.len() == HEX_RANDOM_LENGTH + HEX_CHECKSUM_LENGTH
+                && rest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+                && text.ends_with(&hex_checksum(&text[..text.len() - HEX_CHECKSUM_LENGTH]))
+        } else {
+            rest.len() == RANDOM_LENGTH + CHECKSUM_LENGTH
+                && rest.bytes().all(|b| b.is_ascii_alphanumeric())
+                && text.ends_with(&base62_checksum(&text[..text.len() - CHECKSUM_LENGTH]))
+        };
+        holds.then(|| Self(text.into()))
+    }
+
+    /// What is stored in the key's stead.
+    #[must_use]
+    pub fn hash(&self) -> KeyHash {
+        KeyHash(Sha256::digest(self.0.expose_secret().as_bytes()).into())
+    }
+
+    /// The key itself, to be shown once.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// 30 characters, each of 62 with the same chance: bytes past the last multiple of 62 are thrown away.
+fn base62_secret(mint: &Mint) -> String {
+    let mut text = String::with_capacity(RANDOM_LENGTH);
+    while text.len() < RANDOM_LENGTH {
+        for byte in mint.secret::<64>() {
+            if byte < 248 && text.len() < RANDOM_LENGTH {
+                text.push(char::from(BASE62[usize::from(byte % 62)]));
+            }
+        }
+    }
+    text
+}
+
+fn base62_checksum(text: &str) -> String {
+    let mut rest = crc32fast::hash(text.as_bytes());
+    let mut digits = [b'0'; CHECKSUM_LENGTH];
+    for digit in digits.iter_mut().rev() {
+        *digit = BASE62[(rest % 62) as usize];
+        rest /= 62;
+    }
+    digits.iter().map(|&d| char::from(d)).collect()
+}
+
+fn hex_checksum(text: &str) -> String {
+    format!("{:08x}", crc32fast::hash(text.as_bytes()))
+}
+
+/// The SHA-256 of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn prefix() -> impl Strategy<Value = KeyPrefix> {
+        "agnost|[a-zA-Z0-9]{1,6}(_[a-zA-Z0-9]{1,6}){0,2}".prop_map(|text| text.parse().unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn a_generated_key_holds_and_a_changed_one_does_not(seed: u64, prefix in prefix(), at: prop::sample::Index) {
+            let key = ApiKey::generate(&prefix, &Mint::seeded(seed));
+            let text = key.expose();
+            prop_assert_eq!(ApiKey::parse(text).unwrap().hash(), key.hash());
+
+            let mut bytes = text.as_bytes().to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+            prop_assert!(ApiKey::parse(std::str::from_utf8(&bytes).unwrap()).is_none());
+        }
+
+        #[test]
+        fn any_text_is_judged(text in ".{0,80}") {
+            prop_assert!(ApiKey::parse(&text).is_none());
+        }
+    }
+
+    #[test]
+    fn keys_have_their_documented_lengths() {
+        let length = |prefix: &str| ApiKey::generate(&prefix.parse().unwrap(), &Mint::seeded(1)).expose().len();
+        assert_eq!(length("agnost"), 71);
+        assert_eq!(length("pk_live"), "pk_live_".len() + 36);
+    }
+
+    #[test]
+    fn nothing_shows_a_key_by_accident() {
+        let key = ApiKey::generate(&KeyPrefix::default(), &Mint::seeded(1));
+        assert_eq!(format!("{:?}", key.hash()), "KeyHash(…)");
+        assert!(!format!("{:?}", key.0).contains(key.expose()));
+    }
+}

@@ -1,0 +1,69 @@
+//! The only place that asks what time it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::Timestamp;
+
+/// Where time comes from: the machine, or a test that moves it by hand.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's wall clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands at `start` until [`Clock::advance`] moves it; clones move together.
+    #[must_use]
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Source::Manual(Arc::new(AtomicI64::new(start.timestamp_millis()))))
+    }
+
+    /// Now, cut to whole milliseconds.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let milliseconds = match &self.0 {
+            #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
+            Source::System => Utc::now().timestamp_millis(),
+            Source::Manual(now) => now.load(Ordering::Acquire),
+        };
+        DateTime::from_timestamp_millis(milliseconds).unwrap_or(DateTime::UNIX_EPOCH)
+    }
+
+    /// Moves a manual clock; the machine's does not listen.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual(now) = &self.0 {
+            now.fetch_add(by.num_milliseconds(), Ordering::AcqRel);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_of_a_manual_clock_move_together() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        let other = clock.clone();
+        clock.advance(Duration::minutes(3));
+        assert_eq!(other.now().timestamp_millis(), 180_000);
+    }
+
+    #[test]
+    fn the_system_clock_has_whole_milliseconds() {
+        assert_eq!(Clock::system().now().timestamp_subsec_nanos() % 1_000_000, 0);
+    }
+}

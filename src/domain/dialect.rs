@@ -1,0 +1,144 @@
+//! The five vendors' APIs, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One vendor's API. It is part of every session's key, so one dialect's id never finds another's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DialectName {
+    Agnost,
+    Agntix,
+    AgentKey,
+    Messaging,
+    IntegerId,
+}
+
+impl DialectName {
+    pub const ALL: [Self; 5] = [
+        Self::Agnost,
+        Self::Agntix,
+        Self::AgentKey,
+        Self::Messaging,
+        Self::IntegerId,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agnost => "agnost",
+            Self::Agntix => "agntix",
+            Self::AgentKey => "agent_key",
+            Self::Messaging => "messaging",
+            Self::IntegerId => "integer_id",
+        }
+    }
+
+    /// The number that stands for the dialect in the database; never to be given to another.
+    #[must_use]
+    pub fn code(self) -> i16 {
+        match self {
+            Self::Agnost => 1,
+            Self::Agntix => 2,
+            Self::AgentKey => 3,
+            Self::Messaging => 4,
+            Self::IntegerId => 5,
+        }
+    }
+
+    #[must_use]
+    pub fn from_code(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.code() == code)
+    }
+
+    /// Whose path this is (DESIGN, section 2); `None` is the house's own.
+    ///
+    /// The messaging dialect's server matches paths without regard to case, so its prefix does too.
+    #[must_use]
+    pub fn owner_of(path: &str) -> Option<Self> {
+        let under = |prefix: &str| path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+        let messaging = "/api/messaging";
+        let is_messaging = path
+            .get(..messaging.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(messaging))
+            && matches!(path.as_bytes().get(messaging.len()), None | Some(b'/'));
+
+        if is_messaging {
+            Some(Self::Messaging)
+        } else if path.starts_with("/api/v1/capture-") || path == "/v1/traces" || under("/dashboard/api") {
+            Some(Self::Agnost)
+        } else if under("/v1/chat") || under("/v2/chat") || under("/api/v1/chat") {
+            Some(Self::Agntix)
+        } else if under("/v2") || path == "/oauth/token" || path == "/oauth2/token" {
+            Some(Self::AgentKey)
+        } else if under("/api/v1") {
+            Some(Self::IntegerId)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for DialectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DialectName {
+    type Err = UnknownDialect;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == text)
+            .ok_or(UnknownDialect)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no such dialect; it is one of agnost, agntix, agent_key, messaging, integer_id")]
+pub struct UnknownDialect;
+
+#[cfg(test)]
+mod tests {
+    use super::DialectName::{self, *};
+
+    #[test]
+    fn every_path_has_one_owner() {
+        for (path, owner) in [
+            ("/api/v1/capture-session", Some(Agnost)),
+            ("/api/v1/capture-anything", Some(Agnost)),
+            ("/v1/traces", Some(Agnost)),
+            ("/dashboard/api/event-io", Some(Agnost)),
+            ("/v1/chat/chat/sessions", Some(Agntix)),
+            ("/v2/chat/agents", Some(Agntix)),
+            ("/api/v1/chat/sessions", Some(Agntix)),
+            ("/api/v1/chatter", Some(IntegerId)),
+            ("/v2/agents/a/sessions", Some(AgentKey)),
+            ("/v2", Some(AgentKey)),
+            ("/v2/chatter", Some(AgentKey)),
+            ("/oauth/token", Some(AgentKey)),
+            ("/oauth2/token", Some(AgentKey)),
+            ("/api/messaging/sessions", Some(Messaging)),
+            ("/API/Messaging/sessions", Some(Messaging)),
+            ("/api/messagings", None),
+            ("/api/v1/sessions", Some(IntegerId)),
+            ("/api/v1", Some(IntegerId)),
+            ("/healthz", None),
+            ("/v1/elsewhere", None),
+            ("/", None),
+            ("/äpi/messaging", None),
+        ] {
+            assert_eq!(DialectName::owner_of(path), owner, "{path}");
+        }
+    }
+
+    #[test]
+    fn codes_and_names_lead_back() {
+        for dialect in DialectName::ALL {
+            assert_eq!(DialectName::from_code(dialect.code()), Some(dialect));
+            assert_eq!(dialect.as_str().parse::<DialectName>().ok(), Some(dialect));
+        }
+        assert_eq!(DialectName::from_code(0), None);
+    }
+}

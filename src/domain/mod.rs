@@ -1,0 +1,29 @@
+//! The rules of a session, and nothing that waits: no I/O, no SQL, no HTTP.
+//!
+//! Time and chance come in from outside ([`Clock`], [`Mint`]), so every rule here is a plain function of its arguments.
+
+pub mod agent;
+pub mod api_key;
+pub mod clock;
+pub mod dialect;
+pub mod expiry;
+pub mod ids;
+pub mod json;
+pub mod mint;
+pub mod organization;
+pub mod principal;
+pub mod session;
+
+pub use agent::{Agent, AgentRef, Avatar, NewAgent};
+pub use api_key::{ApiKey, KeyHash, KeyPrefix};
+pub use clock::Clock;
+pub use dialect::DialectName;
+pub use ids::{AgentId, AgentKey, AgentNumber, KeyId, OrgId, SessionId, SessionKey, SessionNumber};
+pub use json::{Given, JsonFault, JsonText};
+pub use mint::Mint;
+pub use organization::{Organization, RateLimits, ResponderKind};
+pub use principal::{Credential, Principal, Scope, Scopes};
+pub use session::{NewSession, Session};
+
+/// A moment, UTC, whole milliseconds: what every dialect can say and Postgres gives back unchanged.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,175 @@
+//! Who is calling, after authentication, and what they may do.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::{KeyId, Organization};
+
+/// One thing a credential may be good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    Capture,
+    SessionsRead,
+    SessionsWrite,
+    EventsRead,
+    EventsWrite,
+    AgentsRead,
+    AgentsWrite,
+    /// API keys and the organization itself.
+    Manage,
+}
+
+impl Scope {
+    pub const ALL: [Self; 8] = [
+        Self::Capture,
+        Self::SessionsRead,
+        Self::SessionsWrite,
+        Self::EventsRead,
+        Self::EventsWrite,
+        Self::AgentsRead,
+        Self::AgentsWrite,
+        Self::Manage,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::SessionsRead => "sessions:read",
+            Self::SessionsWrite => "sessions:write",
+            Self::EventsRead => "events:read",
+            Self::EventsWrite => "events:write",
+            Self::AgentsRead => "agents:read",
+            Self::AgentsWrite => "agents:write",
+            Self::Manage => "manage",
+        }
+    }
+
+    fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scopes(u16);
+
+impl Scopes {
+    pub const NONE: Self = Self(0);
+    pub const EVERY: Self = Self((1 << Scope::ALL.len()) - 1);
+
+    #[must_use]
+    pub fn has(self, scope: Scope) -> bool {
+        self.0 & scope.bit() != 0
+    }
+
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        Scope::ALL.into_iter().filter(|scope| self.has(*scope)).map(|scope| scope.to_string()).collect()
+    }
+
+    /// What an organization's administrator, member or other user may do (DESIGN, section 3).
+    ///
+    /// Clerk writes roles as `admin` (session token version 2) or `org:admin` (version 1).
+    #[must_use]
+    pub fn of_role(role: Option<&str>) -> Self {
+        match role.map(|role| role.strip_prefix("org:").unwrap_or(role)) {
+            Some("admin") => Self::EVERY,
+            Some("member") => Scope::ALL.into_iter().filter(|scope| *scope != Scope::Manage).collect(),
+            _ => [Scope::SessionsRead, Scope::EventsRead, Scope::AgentsRead].into_iter().collect(),
+        }
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = UnknownScope;
+
+    /// Reads scopes between commas. `chat:read` and `chat:write`, Agntix's words, stand for sessions and events.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut scopes = Self::NONE;
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            scopes.0 |= match name {
+                "chat:read" => Scope::SessionsRead.bit() | Scope::EventsRead.bit(),
+                "chat:write" => Scope::SessionsWrite.bit() | Scope::EventsWrite.bit(),
+                _ => Scope::ALL
+                    .into_iter()
+                    .find(|scope| scope.as_str() == name)
+                    .ok_or_else(|| UnknownScope(name.to_owned()))?
+                    .bit(),
+            };
+        }
+        Ok(scopes)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no such scope: {0}; there are capture, sessions:read, sessions:write, events:read, events:write, agents:read, \
+     agents:write and manage"
+)]
+pub struct UnknownScope(String);
+
+/// What a caller proved to be who they are with; also whom a rate limit counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Credential {
+    /// The public `x-org-id` header and nothing else.
+    OrgHeader,
+    ApiKey(KeyId),
+    /// A token's subject, if it names one.
+    Jwt { subject: Option<String> },
+    /// No credential: the messaging dialect's default organization.
+    Anonymous,
+}
+
+/// The caller of one request.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    pub organization: Arc<Organization>,
+    pub credential: Credential,
+    pub scopes: Scopes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_read_and_written() {
+        let scopes: Scopes = "sessions:read, capture".parse().unwrap();
+        assert_eq!(scopes.names(), ["capture", "sessions:read"]);
+        assert_eq!("chat:write".parse::<Scopes>().unwrap().names(), ["sessions:write", "events:write"]);
+        assert!("sessions:delete".parse::<Scopes>().is_err());
+        for scope in Scope::ALL {
+            assert!(Scopes::EVERY.has(scope));
+            assert!(!Scopes::NONE.has(scope));
+        }
+    }
+
+    #[test]
+    fn roles_are_those_of_the_design() {
+        for role in ["admin", "org:admin"] {
+            assert_eq!(Scopes::of_role(Some(role)), Scopes::EVERY);
+        }
+        for role in ["member", "org:member"] {
+            let member = Scopes::of_role(Some(role));
+            assert!(member.has(Scope::AgentsWrite) && member.has(Scope::EventsWrite) && !member.has(Scope::Manage));
+        }
+        for role in [None, Some("guest"), Some("org:billing")] {
+            let other = Scopes::of_role(role);
+            assert!(other.has(Scope::SessionsRead) && !other.has(Scope::SessionsWrite) && !other.has(Scope::Capture));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A conversation: what is written when it begins, and what is read of it afterwards.
+
+use uuid::Uuid;
+
+use super::{AgentId, DialectName, JsonText, SessionId, Timestamp};
+
+/// A session about to be written.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    pub dialect: DialectName,
+    pub id: SessionId,
+    /// `None` where the dialect's sessions belong to no agent.
+    pub agent: Option<AgentId>,
+    /// The text or number that the caller uses for the session.
+    pub public_id: String,
+    pub enabled: bool,
+    /// Platform, session type or connection type: the dialect's word for how the session came about.
+    pub kind: Option<String>,
+    pub user_id: Option<String>,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub metadata: Option<JsonText>,
+    /// What only its own dialect understands.
+    pub detail: JsonText,
+    pub created_at: Timestamp,
+    /// `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// Drawn once per request: tells this request's own row, written by a COMMIT whose answer was lost, from a row
+    /// that somebody else wrote under the same id.
+    pub nonce: Uuid,
+}
+
+/// A session as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    pub dialect: DialectName,
+    pub id: SessionId,
+    pub agent: Option<AgentId>,
+    pub public_id: String,
+    pub enabled: bool,
+    pub kind: Option<String>,
+    pub user_id: Option<String>,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub metadata: Option<JsonText>,
+    pub detail: JsonText,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub expiry_told_at: Option<Timestamp>,
+    pub nonce: Uuid,
+}
+
+/// Where a session is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Open,
+    /// Its time ran out. The conversation stays.
+    Expired,
+    /// Somebody closed it.
+    Ended,
+}
+
+impl Session {
+    /// The state at `now`. Expiry is computed when a session is read, never swept: a session that somebody ended
+    /// before its time ran out stays ended.
+    #[must_use]
+    pub fn state_at(&self, now: Timestamp) -> State {
+        match (self.ended_at, self.expires_at) {
+            (Some(_), _) => State::Ended,
+            (None, Some(expires_at)) if expires_at <= now => State::Expired,
+            _ => State::Open,
+        }
+    }
+}
+
+impl From<NewSession> for Session {
+    /// The session as it stands right after it was written.
+    fn from(new: NewSession) -> Self {
+        Self {
+            dialect: new.dialect,
+            id: new.id,
+            agent: new.agent,
+            public_id: new.public_id,
+            enabled: new.enabled,
+            kind: new.kind,
+            user_id: new.user_id,
+            name: new.name,
+            description: new.description,
+            metadata: new.metadata,
+            detail: new.detail,
+            created_at: new.created_at,
+            updated_at: new.created_at,
+            expires_at: new.expires_at,
+            ended_at: None,
+            expiry_told_at: None,
+            nonce: new.nonce,
+        }
+    }
+}
