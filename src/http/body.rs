@@ -1,0 +1,170 @@
+//! JSON in and out.
+
+use std::marker::PhantomData;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::dialect::Dialect;
+use super::refusal::Refusal;
+use crate::domain::{JsonFault, json};
+
+/// Bytes in a request's body: what ElizaOS's server allows, and more than any other vendor documents.
+pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// A body that must be a JSON object, refused in the dialect's own envelope.
+pub struct JsonBody<D, T>(pub T, PhantomData<D>);
+
+impl<D, T, S> FromRequest<S> for JsonBody<D, T>
+where
+    D: Dialect,
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = D::Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        if !says_json(request.headers()) {
+            return Err(Refusal::UnsupportedMediaType.into());
+        }
+        let bytes = read(request.into_body(), BODY_LIMIT).await?;
+        Ok(Self(parse_object(&bytes)?, PhantomData))
+    }
+}
+
+/// Whether the content type is JSON in UTF-8: `application/json` or anything `+json`, with no other charset.
+pub fn says_json(headers: &HeaderMap) -> bool {
+    let mut given = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return false };
+    let Ok(value) = value.to_str() else { return false };
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let media_type = parts.next().unwrap_or_default();
+    let is_json = media_type == "application/json"
+        || media_type.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
+    is_json
+        && parts.all(|parameter| match parameter.strip_prefix("charset=") {
+            Some(charset) => matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii"),
+            None => true,
+        })
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// [`Refusal::BodyTooLarge`] as soon as it is known, [`Refusal::UnreadableBody`] when it breaks off.
+pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    use http_body::Body as _;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Refusal::BodyTooLarge(limit));
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::UnreadableBody)?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            return Err(Refusal::BodyTooLarge(limit));
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+/// Reads a JSON object. Nothing at all, and any other kind of value, is [`Refusal::NotAnObject`].
+///
+/// # Errors
+/// The refusal that fits.
+pub fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    let text = json::check(bytes).map_err(Refusal::MalformedJson)?;
+    match text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
+        None => return Err(Refusal::NotAnObject),
+        Some(b'{') => {}
+        // A struct could be read from an array too; no vendor means that.
+        Some(_) => {
+            return Err(match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+                Ok(_) => Refusal::NotAnObject,
+                Err(_) => Refusal::MalformedJson(JsonFault::Syntax),
+            });
+        }
+    }
+    serde_json::from_str(text).map_err(|error| {
+        if error.is_data() { Refusal::DuplicateMember } else { Refusal::MalformedJson(JsonFault::Syntax) }
+    })
+}
+
+/// A JSON answer.
+pub struct Reply<T>(pub StatusCode, pub T);
+
+impl<T: Serialize> IntoResponse for Reply<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.1) {
+            Ok(bytes) => {
+                let mut response = (self.0, bytes).into_response();
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+                response
+            }
+            Err(error) => {
+                tracing::error!(%error, "http.reply_not_written");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_told_apart() {
+        let says = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            }
+            says_json(&headers)
+        };
+        for json in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/vnd.api+json",
+        ] {
+            assert!(says(&[json]), "{json}");
+        }
+        for other in ["", "text/plain", "application/json; charset=latin1", "application/x-www-form-urlencoded", "json"] {
+            assert!(!says(&[other]), "{other}");
+        }
+        assert!(!says(&[]));
+        assert!(!says(&["application/json", "application/json"]));
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Wire {
+        #[serde(default)]
+        a: crate::domain::Given,
+    }
+
+    #[test]
+    fn objects_are_read_and_others_named() {
+        let refusal = |text: &str| parse_object::<Wire>(text.as_bytes()).unwrap_err();
+        assert!(parse_object::<Wire>(b" {\"a\": [1], \"other\": {}}").is_ok());
+        for text in ["", "  ", "[]", "null", "\"x\"", "17", "[{\"a\":1}]"] {
+            assert_eq!(refusal(text), Refusal::NotAnObject, "{text}");
+        }
+        for text in ["{", "{\"a\"}", "{} {}", "nul", "[1,]", "{\"a\":01}"] {
+            assert_eq!(refusal(text), Refusal::MalformedJson(JsonFault::Syntax), "{text}");
+        }
+        assert_eq!(refusal("{\"a\":1,\"a\":2}"), Refusal::DuplicateMember);
+    }
+}

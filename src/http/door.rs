@@ -1,0 +1,103 @@
+//! The front door of a dialect: what happens to every request before and after its handler.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures::FutureExt;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+
+use super::dialect::{About, Dialect, Pending};
+use super::rate_limit::RateStatus;
+use super::refusal::{RETRY_AFTER, Refusal};
+use super::request_id;
+use crate::domain::{Clock, Mint, OrgId};
+use crate::telemetry;
+
+/// How long a handler may take; a stream's head counts, its body does not.
+pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every door needs.
+#[derive(Clone)]
+pub struct Doorway {
+    pub clock: Clock,
+    pub mint: Mint,
+}
+
+/// What is known of a request while it is being served. Filled in on the way, read on the way out.
+#[derive(Debug, Default)]
+pub struct RequestRecord {
+    pub id: String,
+    pub org: OnceLock<OrgId>,
+    pub rate: OnceLock<RateStatus>,
+}
+
+/// The record of the request at hand.
+#[derive(Clone, Debug)]
+pub struct Record(pub Arc<RequestRecord>);
+
+impl<S: Sync> FromRequestParts<S> for Record {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self(Arc::default())))
+    }
+}
+
+/// Gives the request an id, keeps its handler within its time, catches its panic, lets the dialect word its error,
+/// and writes down how it went.
+pub async fn door<D: Dialect>(State(doorway): State<Doorway>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = request_id::of(request.headers()).unwrap_or_else(|| doorway.mint.request_id());
+    let record = Record(Arc::new(RequestRecord { id, ..RequestRecord::default() }));
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(record.clone());
+
+    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = match tokio::time::timeout(HANDLER_TIMEOUT, handled).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_panic)) => {
+            tracing::error!(request_id = %record.0.id, "http.handler_panicked");
+            super::refuse::<D>(Refusal::Internal.into())
+        }
+        Err(_elapsed) => super::refuse::<D>(Refusal::TimedOut.into()),
+    };
+
+    if let Some(Pending::<D>(error)) = response.extensions_mut().remove() {
+        let about = About { request_id: record.0.id.clone(), now: doorway.clock.now() };
+        response = D::render(&error, &about);
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+        }
+    }
+    finish(&mut response, &record.0, D::rate_headers().as_ref());
+    telemetry::request_served(&telemetry::Served {
+        method: &method,
+        route: route.as_ref().map_or("unmatched", MatchedPath::as_str),
+        status: response.status(),
+        latency: began.elapsed(),
+        org: record.0.org.get().copied(),
+        dialect: Some(D::NAME),
+        request_id: &record.0.id,
+    });
+    response
+}
+
+fn finish(response: &mut Response, record: &RequestRecord, rate_headers: Option<&super::RateHeaders>) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&record.id) {
+        headers.insert(request_id::HEADER, id);
+    }
+    let Some(status) = record.rate.get() else { return };
+    if let Some(names) = rate_headers {
+        names.write(status, headers);
+    }
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(status.resets_in.max(1)));
+    }
+}

@@ -1,0 +1,80 @@
+//! Everything that can be refused before a dialect's own rules are asked. Each dialect words it in its own envelope.
+
+use crate::domain::{JsonFault, Scope};
+use crate::store::StoreError;
+
+use super::rate_limit::RateStatus;
+
+/// A request that the house cannot serve, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 404: no route of the dialect has this path.
+    NoRoute,
+    /// 404 or 405: the path is there, the method is not.
+    NoMethod,
+    /// 400: the path's percent-encoding is no UTF-8.
+    MalformedPath,
+    /// 400: a header that may come once came twice, or holds what it cannot.
+    MalformedHeader(&'static str),
+    /// 415: a body that does not say it is JSON in UTF-8.
+    UnsupportedMediaType,
+    /// 413: the body has more than this many bytes.
+    BodyTooLarge(usize),
+    /// 400: the body ended early or came too slowly.
+    UnreadableBody,
+    /// 400: the body is no JSON, or none that can be kept.
+    MalformedJson(JsonFault),
+    /// 400: JSON, but no object; no body at all counts as this, too.
+    NotAnObject,
+    /// 400: an object that names a member twice.
+    DuplicateMember,
+    /// 401.
+    Unauthenticated(Unauthenticated),
+    /// 403.
+    Forbidden(Forbidden),
+    /// 429.
+    RateLimited(RateStatus),
+    /// 503 with `Retry-After`: too much is waiting, or the database cannot be reached.
+    Unavailable,
+    /// 503: the handler took longer than it may.
+    TimedOut,
+    /// 500: a fault of ours.
+    Internal,
+}
+
+/// Why nobody was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unauthenticated {
+    /// No credential, or none that this surface takes.
+    Missing,
+    /// A key that was never issued, has expired or was revoked, or whose organization is disabled.
+    BadKey,
+    /// A token that does not hold.
+    BadToken,
+    /// `x-org-id` names nobody, or an organization that is disabled or takes no unauthenticated captures.
+    BadOrg,
+}
+
+/// Why a caller who was recognised may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// The credential is not good for this.
+    Scope(Scope),
+    /// The credential has no such organization, or none at all.
+    Organization,
+}
+
+/// What clients that ask again too early are told to wait, in seconds.
+pub const RETRY_AFTER: u64 = 1;
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy | StoreError::Unavailable => Self::Unavailable,
+            StoreError::Refused(_) | StoreError::Unreadable(_) => {
+                tracing::error!(%error, "store.failed");
+                Self::Internal
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Request ids: the caller's own when it sends a sane one, else one of ours; always in the answer.
+
+use http::{HeaderMap, HeaderName};
+
+pub static HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The caller's id, if it came once, has 1 to 128 characters and none that could disturb a log line.
+pub fn of(headers: &HeaderMap) -> Option<String> {
+    let mut given = headers.get_all(&HEADER).iter();
+    let id = given.next()?.to_str().ok()?;
+    let sane = (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b));
+    (sane && given.next().is_none()).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn a_sane_id_is_kept_and_others_are_replaced() {
+        let with = |values: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(&HEADER, HeaderValue::from_bytes(value).unwrap());
+            }
+            of(&headers)
+        };
+        assert_eq!(with(&[b"req-1"]).as_deref(), Some("req-1"));
+        assert_eq!(with(&[]), None);
+        assert_eq!(with(&[b""]), None);
+        assert_eq!(with(&[b"a", b"b"]), None);
+        assert_eq!(with(&[b"a b\"}"]), None);
+        assert_eq!(with(&["ä".as_bytes()]), None);
+        assert_eq!(with(&[&[b'a'; 129]]), None);
+    }
+}

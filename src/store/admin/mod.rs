@@ -1,0 +1,68 @@
+//! The store as the command line and the workers see it: every organization, under `sessionary_system`.
+
+mod agents;
+mod api_keys;
+mod organizations;
+mod sessions;
+
+pub use agents::{AgentRow, NewAvatar};
+pub use api_keys::{KeyRow, NewKey};
+pub use organizations::{NewOrganization, OrganizationRow};
+pub use sessions::{EventRow, Page};
+
+use sqlx::PgPool;
+
+use super::{Database, DatabaseError, StoreError};
+
+/// What an administrator asks for that cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    #[error("that {0} is taken")]
+    Taken(&'static str),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for AdminError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<serde_json::Error> for AdminError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What became of a write: the name of the constraint that it broke, if it broke one, as the caller's word for it.
+fn taken(error: sqlx::Error, words: &[(&str, &'static str)]) -> AdminError {
+    let broken = error.as_database_error().and_then(|error| error.constraint());
+    match words.iter().find(|(constraint, _)| Some(*constraint) == broken) {
+        Some((_, word)) => AdminError::Taken(word),
+        None => error.into(),
+    }
+}
+
+/// Two connections at most: one works, one reads on while a long export writes.
+const CONNECTIONS: u32 = 2;
+
+/// A connection that sees every organization. Never reachable from a request.
+#[derive(Clone)]
+pub struct AdminStore {
+    pool: PgPool,
+}
+
+impl AdminStore {
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn connect(database: &Database) -> Result<Self, DatabaseError> {
+        Ok(Self { pool: database.system_pool(CONNECTIONS).await? })
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,120 @@
+use uuid::Uuid;
+
+use super::{AdminError, AdminStore, taken};
+use crate::domain::{JsonText, OrgId, RateLimits, ResponderKind, Timestamp};
+
+pub struct NewOrganization<'a> {
+    pub id: OrgId,
+    pub name: &'a str,
+    pub external_id: Option<&'a str>,
+    /// The identity provider whose external id it is; empty for whichever the deployment trusts.
+    pub issuer: &'a str,
+    pub responder: ResponderKind,
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub struct OrganizationRow {
+    pub org_id: Uuid,
+    pub name: String,
+    pub external_id: Option<String>,
+    pub disabled_at: Option<Timestamp>,
+}
+
+impl AdminStore {
+    /// # Errors
+    /// [`AdminError::Taken`] when the issuer's external id belongs to another organization.
+    pub async fn create_organization(&self, new: &NewOrganization<'_>) -> Result<(), AdminError> {
+        let responder = JsonText::of(&new.responder)?;
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query!(
+            "INSERT INTO organizations (org_id, name, external_id, responder, created_at)
+             VALUES ($1, $2, $3, $4::text::json, $5)",
+            new.id.0,
+            new.name,
+            new.external_id,
+            responder.as_str(),
+            new.created_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        if let Some(external_id) = new.external_id {
+            sqlx::query!(
+                "INSERT INTO organization_external_ids (issuer, external_id, org_id) VALUES ($1, $2, $3)",
+                new.issuer,
+                external_id,
+                new.id.0
+            )
+            .execute(&mut *transaction)
+            .await
+            .map_err(|error| taken(error, &[("organization_external_ids_pkey", "external id")]))?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Every organization, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn organizations(&self) -> Result<Vec<OrganizationRow>, AdminError> {
+        Ok(sqlx::query_as!(
+            OrganizationRow,
+            "SELECT org_id, name, external_id, disabled_at FROM organizations ORDER BY created_at, org_id"
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The organization of that UUID or external id.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is none.
+    pub async fn organization(&self, name: &str) -> Result<OrganizationRow, AdminError> {
+        let id = name.parse::<OrgId>().ok().map(|id| id.0);
+        sqlx::query_as!(
+            OrganizationRow,
+            "SELECT org_id, name, external_id, disabled_at FROM organizations
+              WHERE org_id = $1 OR external_id = $2 ORDER BY created_at LIMIT 1",
+            id,
+            name
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(AdminError::NotFound("organization"))
+    }
+
+    /// Every credential of the organization is refused from now on; what it stored stays.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is none.
+    pub async fn disable_organization(&self, org: OrgId, now: Timestamp) -> Result<(), AdminError> {
+        let changed = sqlx::query!(
+            "UPDATE organizations SET disabled_at = COALESCE(disabled_at, $2) WHERE org_id = $1",
+            org.0,
+            now
+        )
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
+    }
+
+    /// Sets whether `x-org-id` alone may capture, and the organization's own rate limits.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is none.
+    pub async fn set_limits(&self, org: OrgId, capture_open: bool, limits: RateLimits) -> Result<(), AdminError> {
+        let limits = JsonText::of(&limits)?;
+        let changed = sqlx::query!(
+            "UPDATE organizations SET capture_open = $2, rate_limits = $3::text::json WHERE org_id = $1",
+            org.0,
+            capture_open,
+            limits.as_str()
+        )
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,105 @@
+use uuid::Uuid;
+
+use super::{AdminError, AdminStore};
+use crate::domain::{DialectName, OrgId, Timestamp};
+use crate::store::SessionRow;
+
+/// Where the next page begins: behind this session.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    pub created_at: Timestamp,
+    pub session_id: Uuid,
+    pub dialect: i16,
+}
+
+#[derive(Debug)]
+pub struct EventRow {
+    pub number: i64,
+    pub event_id: Uuid,
+    pub public_id: Option<String>,
+    pub kind: String,
+    pub author_id: Option<String>,
+    pub content: Option<String>,
+    pub payload: String,
+    pub hidden: bool,
+    pub created_at: Timestamp,
+}
+
+impl AdminStore {
+    /// Sessions of an organization, newest first, of one dialect or all, from behind `after`.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn sessions(
+        &self,
+        org: OrgId,
+        dialect: Option<DialectName>,
+        after: Option<Page>,
+        limit: i64,
+    ) -> Result<Vec<SessionRow>, AdminError> {
+        Ok(sqlx::query_as!(
+            SessionRow,
+            r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
+                      description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
+                      expiry_told_at
+                 FROM sessions
+                WHERE org_id = $1 AND ($2::smallint IS NULL OR dialect = $2)
+                  AND ($3::timestamptz IS NULL OR (created_at, session_id, dialect) < ($3, $4::uuid, $5::smallint))
+                ORDER BY created_at DESC, session_id DESC, dialect DESC
+                LIMIT $6"#,
+            org.0,
+            dialect.map(DialectName::code),
+            after.map(|page| page.created_at),
+            after.map(|page| page.session_id),
+            after.map(|page| page.dialect),
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The sessions, of any dialect, that a caller knows by this text or that have this UUID.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn sessions_called(&self, org: OrgId, name: &str) -> Result<Vec<SessionRow>, AdminError> {
+        let id = crate::domain::ids::parse_hyphenated_uuid(name);
+        Ok(sqlx::query_as!(
+            SessionRow,
+            r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
+                      description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
+                      expiry_told_at
+                 FROM sessions
+                WHERE org_id = $1 AND (public_id = $2 OR session_id = $3)
+                ORDER BY created_at DESC, session_id DESC, dialect DESC"#,
+            org.0,
+            name,
+            id
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// What was appended to a session, in order, from behind event number `after`.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn events(&self, session: &SessionRow, after: i64, limit: i64) -> Result<Vec<EventRow>, AdminError> {
+        Ok(sqlx::query_as!(
+            EventRow,
+            r#"SELECT number, event_id, public_id, kind, author_id, content, payload::text AS "payload!", hidden,
+                      created_at
+                 FROM session_events
+                WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND number > $4
+                ORDER BY number
+                LIMIT $5"#,
+            session.org_id,
+            session.dialect,
+            session.session_id,
+            after,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+}

@@ -1,0 +1,119 @@
+//! How each role logs in.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgPool};
+
+/// The connection settings of the three roles.
+#[derive(Clone, Debug)]
+pub struct Database {
+    app: PgConnectOptions,
+    system: PgConnectOptions,
+    /// Whoever may make roles and own the schema.
+    migration: PgConnectOptions,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("{0} is no Postgres URL: {1}")]
+    Url(&'static str, sqlx::Error),
+    #[error("cannot connect to Postgres: {0}")]
+    Connect(#[from] sqlx::Error),
+    #[error(
+        "refusing to serve as {0}, which is a superuser or bypasses row-level security; give DATABASE_URL a login that \
+         may become sessionary_app"
+    )]
+    TooPowerful(String),
+}
+
+impl Database {
+    /// One URL for all, narrowed to each role by the connection option `role`; with `migration_url`, migrations and
+    /// the command line use that one instead. A narrowed connection can undo it with SET ROLE NONE: two URLs, the
+    /// first of a login that is a member of `sessionary_app` alone, are the strong mode.
+    ///
+    /// # Errors
+    /// When a URL cannot be read.
+    pub fn from_urls(url: &str, migration_url: Option<&str>) -> Result<Self, DatabaseError> {
+        let read = |name, url: &str| url.parse::<PgConnectOptions>().map_err(|error| DatabaseError::Url(name, error));
+        let app = read("DATABASE_URL", url)?;
+        let migration = match migration_url {
+            Some(url) => read("SESSIONARY_MIGRATION_URL", url)?,
+            None => app.clone(),
+        };
+        let role = |options: &PgConnectOptions, role: &str| options.clone().options([("role", role)]);
+        Ok(Self { app: role(&app, "sessionary_app"), system: role(&migration, "sessionary_system"), migration })
+    }
+
+    /// A private cluster behind a Unix socket, where each role has a login of its own.
+    #[must_use]
+    pub fn on_socket(socket_dir: &std::path::Path, port: u16, superuser: &str, name: &str) -> Self {
+        let login = |user: &str| {
+            PgConnectOptions::new_without_pgpass().socket(socket_dir).port(port).username(user).database(name)
+        };
+        Self { app: login("sessionary_app"), system: login("sessionary_system"), migration: login(superuser) }
+    }
+
+    /// The same database with the request role's connections led over another host and port. For tests that cut
+    /// the line.
+    #[must_use]
+    pub fn with_app_through(mut self, host: &str, port: u16) -> Self {
+        let mut app = PgConnectOptions::new_without_pgpass()
+            .host(host)
+            .port(port)
+            .username(self.app.get_username())
+            .ssl_mode(sqlx::postgres::PgSslMode::Disable);
+        if let Some(name) = self.app.get_database() {
+            app = app.database(name);
+        }
+        self.app = app;
+        self
+    }
+
+    pub(super) fn migration_options(&self) -> PgConnectOptions {
+        quiet(self.migration.clone())
+    }
+
+    pub(super) async fn system_pool(&self, connections: u32) -> Result<PgPool, DatabaseError> {
+        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
+        Ok(pool.connect_with(quiet(self.system.clone())).await?)
+    }
+
+    /// The request role's pool, after a look at whether that role is as weak as it should be.
+    pub(super) async fn app_pool(&self, connections: u32) -> Result<PgPool, DatabaseError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(5))
+            // A broken connection shows itself at its next statement; a ping before each would double the cost.
+            .test_before_acquire(false)
+            .connect_with(quiet(self.app.clone()))
+            .await?;
+        let role = sqlx::query!(
+            r#"SELECT rolname::text AS "name!", rolsuper OR rolbypassrls AS "powerful!"
+                 FROM pg_roles WHERE rolname = current_user"#
+        )
+        .fetch_one(&pool)
+        .await?;
+        if role.powerful {
+            return Err(DatabaseError::TooPowerful(role.name));
+        }
+        Ok(pool)
+    }
+
+    /// For the group tasks. Their statements join a list of keys with a table by its primary key; without statistics
+    /// the planner takes the list for long and the table for short, and reads it whole.
+    pub(super) fn app_group_options(&self) -> PgConnectOptions {
+        quiet(self.app.clone()).options([
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("enable_seqscan", "off"),
+            ("jit", "off"),
+            ("statement_timeout", "8s"),
+        ])
+    }
+}
+
+/// Statements may hold what people said: they are not for the log.
+fn quiet(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("sessionary").disable_statement_logging()
+}

@@ -1,0 +1,104 @@
+//! What must be found before the organization is known: who a key belongs to, which tenant an outer name means.
+
+use std::sync::Arc;
+
+use super::{Store, StoreError, scope};
+use crate::domain::{KeyHash, KeyId, OrgId, Organization, Scopes, Timestamp};
+
+/// A key as it was issued. Revoked keys are not found.
+#[derive(Clone, Debug)]
+pub struct KeyRecord {
+    pub org: OrgId,
+    pub id: KeyId,
+    pub scopes: Scopes,
+    pub expires_at: Option<Timestamp>,
+}
+
+pub struct Directory<'s>(pub(super) &'s Store);
+
+impl Directory<'_> {
+    /// Whose key this is.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn key(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
+        let read = async {
+            let row = sqlx::query!(
+                r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
+                     FROM find_api_key($1)"#,
+                hash.as_bytes()
+            )
+            .fetch_optional(self.0.pool())
+            .await?;
+            row.map(|row| {
+                Ok(KeyRecord {
+                    org: OrgId(row.org_id),
+                    id: KeyId(row.key_id),
+                    scopes: read_scopes(&row.scopes)?,
+                    expires_at: row.expires_at,
+                })
+            })
+            .transpose()
+        };
+        self.0.presence().keys.find(hash, read).await
+    }
+
+    /// The organization, disabled or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn organization(&self, id: OrgId) -> Result<Option<Arc<Organization>>, StoreError> {
+        let read = async {
+            let mut transaction = scope::begin_pooled(self.0.pool(), id).await?;
+            let row = sqlx::query!(
+                r#"SELECT name, external_id, capture_open, responder::text AS "responder!",
+                          rate_limits::text AS "rate_limits!", disabled_at
+                     FROM organizations WHERE org_id = $1"#,
+                id.0
+            )
+            .fetch_optional(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            row.map(|row| {
+                Ok(Organization {
+                    id,
+                    name: row.name,
+                    external_id: row.external_id,
+                    capture_open: row.capture_open,
+                    responder: serde_json::from_str(&row.responder)?,
+                    rate_limits: serde_json::from_str(&row.rate_limits)?,
+                    disabled_at: row.disabled_at,
+                })
+            })
+            .transpose()
+        };
+        self.0.presence().organizations.find(id, read).await
+    }
+
+    /// The organization that `issuer` calls `external_id`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn external_id(&self, issuer: &str, external_id: &str) -> Result<Option<OrgId>, StoreError> {
+        let read = async {
+            let row = sqlx::query_scalar!(
+                r#"SELECT org_id AS "org_id!" FROM find_organization($1, $2)"#,
+                issuer,
+                external_id
+            )
+            .fetch_optional(self.0.pool())
+            .await?;
+            Ok(row.map(OrgId))
+        };
+        let found = self.0.presence().external_ids.find((issuer.to_owned(), external_id.to_owned()), read).await?;
+        Ok(found.map(|org| *org))
+    }
+}
+
+/// Reads the scopes of a stored key: none named means all of them.
+pub(super) fn read_scopes(names: &[String]) -> Result<Scopes, StoreError> {
+    if names.is_empty() {
+        return Ok(Scopes::EVERY);
+    }
+    names.join(",").parse().map_err(|error| StoreError::Unreadable(format!("{error}")))
+}

@@ -1,0 +1,51 @@
+//! What can go wrong with the store, as far as its callers must tell it apart.
+
+use std::sync::Arc;
+
+/// A failed call to the store. Every variant leaves the database as it was before the call.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The queue is full, or the organization's share of it. Worth trying again in a second.
+    #[error("too much is waiting to be written")]
+    Busy,
+    /// The database did not answer in time. Whether the last attempt was kept is unknown; the same call again is safe.
+    #[error("the database cannot be reached")]
+    Unavailable,
+    /// The database refused this one statement: a fault of ours, since what callers may send is checked before.
+    #[error("the database refused the statement: {0}")]
+    Refused(Arc<sqlx::Error>),
+    /// A row that this version cannot read.
+    #[error("unreadable row: {0}")]
+    Unreadable(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_transient(&error) { Self::Unavailable } else { Self::Refused(Arc::new(error)) }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+/// Whether the same statement may succeed on another connection or a moment later.
+pub(super) fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // SQLSTATE classes: connection, transaction rollback (deadlock, serialization), insufficient resources,
+        // operator intervention (shutdown, cancel); a server that turned read-only; a lock not to be had.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+                || ["25006", "55P03"].contains(&code.as_ref())
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,175 @@
+//! Postgres, and nothing else.
+//!
+//! [`Store`] serves requests: it logs in as `sessionary_app`, which owns nothing and sees only the organizations that
+//! a transaction names. A handler never holds it; authentication hands over a [`TenantStore`], already narrowed to the
+//! caller's organization. [`admin::AdminStore`] is the command line's, under `sessionary_system`.
+
+#![allow(clippy::disallowed_methods, reason = "this is where the SQL is")]
+
+pub mod admin;
+mod agents;
+mod database;
+mod directory;
+mod error;
+mod group;
+mod migrate;
+mod numbers;
+mod presence;
+mod scope;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+pub use agents::Agents;
+pub use database::{Database, DatabaseError};
+pub use directory::{Directory, KeyRecord};
+pub use error::StoreError;
+pub use migrate::{MigrateError, migrate};
+pub use numbers::{Numbers, Series};
+pub use presence::PRESENCE;
+pub use sessions::{Created, SessionRow, Sessions};
+
+use crate::domain::OrgId;
+use group::Group;
+use numbers::Blocks;
+use presence::Presence;
+use sessions::{CreateSessions, FindSessions};
+
+/// How much of the database one replica uses.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreSettings {
+    /// Tasks that write sessions, each with a connection of its own: while one waits for its fsync, others collect.
+    pub writers: usize,
+    /// Tasks that look sessions up, each with a connection of its own.
+    pub readers: usize,
+    /// Connections for everything else.
+    pub pool: u32,
+    /// How long presence is remembered; zero asks every time.
+    pub presence: Duration,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { writers: 3, readers: 2, pool: 8, presence: PRESENCE }
+    }
+}
+
+/// The store of one replica. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    groups: Groups,
+    presence: Presence,
+    blocks: Blocks,
+}
+
+struct Groups {
+    create_sessions: Group<CreateSessions>,
+    find_sessions: Group<FindSessions>,
+}
+
+impl Store {
+    /// Connects as `sessionary_app` and starts the group tasks. The schema must have been migrated.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or the login is a superuser's or bypasses row-level security.
+    pub async fn connect(database: &Database, settings: StoreSettings) -> Result<Self, DatabaseError> {
+        let pool = database.app_pool(settings.pool).await?;
+        let held = database.app_group_options();
+        Ok(Self(Arc::new(Inner {
+            pool,
+            groups: Groups {
+                create_sessions: Group::start(&held, settings.writers),
+                find_sessions: Group::start(&held, settings.readers),
+            },
+            presence: Presence::new(settings.presence),
+            blocks: Blocks::default(),
+        })))
+    }
+
+    /// The store as one organization sees it.
+    #[must_use]
+    pub fn tenant(&self, org: OrgId) -> TenantStore {
+        TenantStore { store: self.clone(), org }
+    }
+
+    /// What can be asked before the organization is known.
+    #[must_use]
+    pub fn directory(&self) -> Directory<'_> {
+        Directory(self)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query!(r#"SELECT 1 AS "one!""#).fetch_one(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Connections of the pool that are open, and those of them that nobody uses.
+    #[must_use]
+    pub fn pool_size(&self) -> (u32, usize) {
+        (self.0.pool.size(), self.0.pool.num_idle())
+    }
+
+    /// Finishes what was accepted, refuses what comes after, and lets go of every connection.
+    pub async fn close(&self) {
+        tokio::join!(self.0.groups.create_sessions.close(), self.0.groups.find_sessions.close());
+        self.0.pool.close().await;
+    }
+
+    fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    fn presence(&self) -> &Presence {
+        &self.0.presence
+    }
+}
+
+/// The store, narrowed to one organization: there is no other way to a tenant's rows.
+#[derive(Clone)]
+pub struct TenantStore {
+    store: Store,
+    org: OrgId,
+}
+
+impl TenantStore {
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions(self)
+    }
+
+    #[must_use]
+    pub fn agents(&self) -> Agents<'_> {
+        Agents(self)
+    }
+
+    #[must_use]
+    pub fn numbers(&self) -> Numbers<'_> {
+        Numbers(self)
+    }
+
+    fn pool(&self) -> &PgPool {
+        self.store.pool()
+    }
+
+    fn groups(&self) -> &Groups {
+        &self.store.0.groups
+    }
+
+    fn presence(&self) -> &Presence {
+        self.store.presence()
+    }
+
+    fn blocks(&self) -> &Blocks {
+        &self.store.0.blocks
+    }
+}

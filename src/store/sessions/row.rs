@@ -1,0 +1,91 @@
+//! A session's row, and the one statement that reads rows by their keys.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::RowKey;
+use crate::domain::{AgentId, DialectName, JsonText, OrgId, Session, SessionId, Timestamp};
+use crate::store::StoreError;
+
+/// A row of `sessions` as it is read.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    pub org_id: Uuid,
+    pub dialect: i16,
+    pub session_id: Uuid,
+    pub agent_id: Option<Uuid>,
+    pub public_id: String,
+    pub nonce: Uuid,
+    pub ended_at: Option<Timestamp>,
+    pub enabled: bool,
+    pub kind: Option<String>,
+    pub user_id: Option<String>,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub metadata: Option<String>,
+    pub detail: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub expiry_told_at: Option<Timestamp>,
+}
+
+impl SessionRow {
+    pub(super) fn key(&self) -> RowKey {
+        RowKey { org: OrgId(self.org_id), dialect: self.dialect, id: SessionId(self.session_id) }
+    }
+
+    /// Reads the rows under `keys`; those that are not there, or that the scope does not show, are missing.
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        keys: &[RowKey],
+    ) -> Result<HashMap<RowKey, Self>, sqlx::Error> {
+        let orgs: Vec<Uuid> = keys.iter().map(|key| key.org.0).collect();
+        let dialects: Vec<i16> = keys.iter().map(|key| key.dialect).collect();
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.id.0).collect();
+        let rows = sqlx::query_as!(
+            SessionRow,
+            r#"SELECT s.org_id AS "org_id!", s.dialect AS "dialect!", s.session_id AS "session_id!", s.agent_id,
+                      s.public_id AS "public_id!", s.nonce AS "nonce!", s.ended_at, s.enabled AS "enabled!", s.kind,
+                      s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!",
+                      s.created_at AS "created_at!", s.updated_at AS "updated_at!", s.expires_at, s.expiry_told_at
+                 FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) AS wanted (org_id, dialect, session_id)
+                 JOIN sessions s USING (org_id, dialect, session_id)"#,
+            &orgs,
+            &dialects,
+            &ids
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
+    }
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            dialect: DialectName::from_code(row.dialect)
+                .ok_or_else(|| StoreError::Unreadable(format!("dialect {}", row.dialect)))?,
+            id: SessionId(row.session_id),
+            agent: row.agent_id.map(AgentId),
+            public_id: row.public_id,
+            enabled: row.enabled,
+            kind: row.kind,
+            user_id: row.user_id,
+            name: row.name,
+            description: row.description,
+            metadata: row.metadata.map(JsonText::stored).transpose()?,
+            detail: JsonText::stored(row.detail)?,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            expires_at: row.expires_at,
+            ended_at: row.ended_at,
+            expiry_told_at: row.expiry_told_at,
+            nonce: row.nonce,
+        })
+    }
+}
