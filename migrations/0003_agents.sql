@@ -7,6 +7,7 @@ CREATE TABLE agents (
     name          text        NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     description   text,
     enabled       boolean     NOT NULL DEFAULT true,
+    language      text        NOT NULL DEFAULT 'en',
     avatar_number bigint,
     -- NULL: the organization's default
     responder     json,

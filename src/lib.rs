@@ -1,2 +1,30 @@
+//! Sessionary: the session APIs of five agent platforms over one Postgres.
+//!
+//! This file is the map of the house.
+//!
+//! - [`config`]: every setting, its default and its environment variable.
+//! - [`domain`]: the rules of a session. No I/O.
+//! - [`auth`]: from credentials to a principal; the extractors that handlers name in their signatures.
+//! - [`dialects`]: one module per vendor: routes, wire types, error envelope, one file per operation.
+//! - [`store`]: Postgres and nothing else: tenant scope, group commit, the rows.
+//! - [`http`]: what all dialects share: listener, doors, bodies, limits, health, the house's own pages.
+//! - [`embedded_postgres`]: the private Postgres that the service runs where it is given none.
+//! - [`telemetry`]: logs and metrics.
+//! - [`cli`]: the command line, `serve` included.
+//!
+//! Imports run one way: `dialects -> auth -> http -> store -> domain`; no dialect imports another.
+//!
+//! A request comes in through [`http::listener`], is handed by its path to the door of its dialect
+//! ([`build_app`]), and meets its handler in `dialects/<name>/<operation>.rs`.
+
+pub mod auth;
+pub mod dialects;
 pub mod domain;
+mod front;
+pub mod http;
+mod state;
 pub mod store;
+pub mod telemetry;
+
+pub use front::build_app;
+pub use state::AppState;

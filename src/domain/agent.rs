@@ -11,6 +11,8 @@ pub struct Agent {
     pub name: String,
     /// One state under three words: `enabled: false` (agent_key), `isActive: false` (agntix), `archived` (integer_id).
     pub enabled: bool,
+    /// An ISO 639 code, `en` unless somebody said otherwise.
+    pub language: String,
     pub avatar: Option<Avatar>,
 }
 

@@ -99,6 +99,32 @@ impl FromStr for DialectName {
 #[error("no such dialect; it is one of agnost, agntix, agent_key, messaging, integer_id")]
 pub struct UnknownDialect;
 
+/// Whose word counts where a vendor's page and its own clients disagree (DESIGN, section 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contract {
+    /// The vendor's page, unless a request is recognisably a vendor's client's.
+    #[default]
+    Documented,
+    /// The vendor's clients, always.
+    Observed,
+}
+
+impl FromStr for Contract {
+    type Err = UnknownContract;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "documented" => Ok(Self::Documented),
+            "observed" => Ok(Self::Observed),
+            _ => Err(UnknownContract),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a contract is documented or observed")]
+pub struct UnknownContract;
+
 #[cfg(test)]
 mod tests {
     use super::DialectName::{self, *};

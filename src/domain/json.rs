@@ -94,6 +94,34 @@ fn check_string(bytes: &[u8], mut at: usize) -> Result<usize, JsonFault> {
     }
 }
 
+/// Writes U+FFFD for every escape that cannot be kept: U+0000, and half a surrogate pair. For texts that would be lost
+/// if they were refused.
+#[must_use]
+pub fn mend(text: &str) -> String {
+    let mut mended = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let unit = |at: usize| {
+            let digits = rest.get(at..at + 6)?.strip_prefix("\\u")?;
+            hex_unit(digits.as_bytes()).ok()
+        };
+        let kept = match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0 | 0xd800..=0xdfff), _) => 0,
+            (Some(_), _) => 6,
+            // A two-character escape; what follows the backslash may be longer than a byte in a broken text.
+            (None, _) => 1 + rest[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        mended.push_str(&rest[..at + kept]);
+        if kept == 0 {
+            mended.push('\u{fffd}');
+        }
+        rest = &rest[at + if kept == 0 { 6 } else { kept }..];
+    }
+    mended.push_str(rest);
+    mended
+}
+
 fn hex_unit(digits: &[u8]) -> Result<u16, JsonFault> {
     std::str::from_utf8(digits)
         .ok()
@@ -355,6 +383,21 @@ mod tests {
     }
 
     #[test]
+    fn mending_takes_out_what_cannot_be_kept() {
+        for (text, mended) in [
+            (r#"{"a":"x\u0000y"}"#, "{\"a\":\"x\u{fffd}y\"}"),
+            (r#""\\u0000""#, r#""\\u0000""#),
+            (r#""\ud83d""#, "\"\u{fffd}\""),
+            (r#""\ud83d\n\u0041""#, "\"\u{fffd}\\n\\u0041\""),
+            (r#""\ud83d\ud83d\ude00""#, "\"\u{fffd}\\ud83d\\ude00\""),
+            (r#""\ude00""#, "\"\u{fffd}\""),
+            (r#""plain é""#, r#""plain é""#),
+        ] {
+            assert_eq!(mend(text), mended);
+        }
+    }
+
+    #[test]
     fn members_say_their_kind() {
         let kinds: Vec<Given> =
             serde_json::from_str(r#"[null, true, 12345678901234567890, "a\"b", [ 1 , 2 ], { "b" : 1, "a" : "x y" }]"#)
@@ -411,6 +454,12 @@ mod tests {
             let expected = serde_json::to_string(&value).unwrap();
             prop_assert_eq!(compact.utf16_len(), expected.encode_utf16().count());
             prop_assert_eq!(compact.as_str(), expected);
+        }
+
+        #[test]
+        fn a_mended_text_passes(text in r#"([a-zé"]|\\\\|\\u0000|\\ud83d|\\ude00|\\u0041|\\\\n|\\\\\\\\)*"#) {
+            let mended = mend(&text);
+            prop_assert!(!matches!(check(mended.as_bytes()), Err(JsonFault::Nul | JsonFault::LoneSurrogate)));
         }
 
         #[test]

@@ -17,7 +17,7 @@ pub mod session;
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
 pub use clock::Clock;
-pub use dialect::DialectName;
+pub use dialect::{Contract, DialectName};
 pub use ids::{AgentId, AgentKey, AgentNumber, KeyId, OrgId, SessionId, SessionKey, SessionNumber};
 pub use json::{Given, JsonFault, JsonText};
 pub use mint::Mint;

@@ -6,13 +6,14 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::dialect::Dialect;
-use super::refusal::Refusal;
+use super::refusal::{MediaType, Refusal};
 use crate::domain::{JsonFault, json};
 
 /// Bytes in a request's body: what ElizaOS's server allows, and more than any other vendor documents.
@@ -30,36 +31,42 @@ where
     type Rejection = D::Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
-        if !says_json(request.headers()) {
-            return Err(Refusal::UnsupportedMediaType.into());
-        }
-        let bytes = read(request.into_body(), BODY_LIMIT).await?;
+        let bytes = json_bytes(request).await?;
         Ok(Self(parse_object(&bytes)?, PhantomData))
     }
 }
 
-/// Whether the content type is JSON in UTF-8: `application/json` or anything `+json`, with no other charset.
-pub fn says_json(headers: &HeaderMap) -> bool {
-    let mut given = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(value), None) = (given.next(), given.next()) else { return false };
-    let Ok(value) = value.to_str() else { return false };
-    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let media_type = parts.next().unwrap_or_default();
-    let is_json = media_type == "application/json"
-        || media_type.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
-    is_json
-        && parts.all(|parameter| match parameter.strip_prefix("charset=") {
-            Some(charset) => matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii"),
-            None => true,
-        })
-}
-
-/// Reads a body of at most `limit` bytes.
+/// The bytes of a body that says it is JSON; none where there is no body, whose type could not be wrong.
 ///
 /// # Errors
-/// [`Refusal::BodyTooLarge`] as soon as it is known, [`Refusal::UnreadableBody`] when it breaks off.
-pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    use http_body::Body as _;
+/// 415, 413, or 400 when it breaks off.
+pub async fn json_bytes(request: Request) -> Result<Bytes, Refusal> {
+    if !request.body().is_end_stream() {
+        media_type(request.headers()).map_err(Refusal::UnsupportedMediaType)?;
+    }
+    read(request.into_body(), BODY_LIMIT).await
+}
+
+/// Whether the content type is JSON in UTF-8, or what it is instead: `application/json`, with no other charset.
+fn media_type(headers: &HeaderMap) -> Result<(), MediaType> {
+    let mut given = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return Err(MediaType::Other) };
+    let Ok(value) = value.to_str() else { return Err(MediaType::Other) };
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    match parts.next().as_deref() {
+        Some("application/json") => {}
+        Some("application/x-www-form-urlencoded" | "multipart/form-data") => return Err(MediaType::Form),
+        _ => return Err(MediaType::Other),
+    }
+    let utf8 = parts.all(|parameter| match parameter.strip_prefix("charset=") {
+        Some(charset) => matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii"),
+        None => true,
+    });
+    if utf8 { Ok(()) } else { Err(MediaType::Charset) }
+}
+
+/// Reads a body of at most `limit` bytes; one that says it is longer is not read at all.
+async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Refusal::BodyTooLarge(limit));
     }
@@ -132,21 +139,25 @@ mod tests {
             for value in values {
                 headers.append(header::CONTENT_TYPE, HeaderValue::from_static(value));
             }
-            says_json(&headers)
+            media_type(&headers)
         };
-        for json in [
-            "application/json",
-            "Application/JSON; charset=UTF-8",
-            "application/json;charset=\"utf-8\"",
-            "application/vnd.api+json",
+        for json in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"; profile=x"]
+        {
+            assert_eq!(says(&[json]), Ok(()), "{json}");
+        }
+        for (other, is) in [
+            ("", MediaType::Other),
+            ("text/plain", MediaType::Other),
+            ("application/vnd.api+json", MediaType::Other),
+            ("application/json; charset=latin1", MediaType::Charset),
+            ("application/x-www-form-urlencoded", MediaType::Form),
+            ("multipart/form-data; boundary=x", MediaType::Form),
         ] {
-            assert!(says(&[json]), "{json}");
+            assert_eq!(says(&[other]), Err(is), "{other}");
         }
-        for other in ["", "text/plain", "application/json; charset=latin1", "application/x-www-form-urlencoded", "json"] {
-            assert!(!says(&[other]), "{other}");
-        }
-        assert!(!says(&[]));
-        assert!(!says(&["application/json", "application/json"]));
+        assert_eq!(says(&[]), Err(MediaType::Other));
+        assert_eq!(says(&["application/json", "application/json"]), Err(MediaType::Other));
     }
 
     #[derive(Debug, PartialEq, serde::Deserialize)]

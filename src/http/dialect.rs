@@ -58,8 +58,13 @@ impl RateHeaders {
 }
 
 /// An error on its way to the door, which knows the request it belongs to and lets the dialect word it.
-#[derive(Clone)]
 pub(super) struct Pending<D: Dialect>(pub D::Error);
+
+impl<D: Dialect> Clone for Pending<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 /// How a dialect's error becomes a response: the one implementation of `IntoResponse` for all five.
 pub fn refuse<D: Dialect>(error: D::Error) -> Response {

@@ -91,7 +91,7 @@ pub async fn door<D: Dialect>(State(doorway): State<Doorway>, mut request: Reque
 fn finish(response: &mut Response, record: &RequestRecord, rate_headers: Option<&super::RateHeaders>) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&record.id) {
-        headers.insert(request_id::HEADER, id);
+        headers.insert(request_id::HEADER.clone(), id);
     }
     let Some(status) = record.rate.get() else { return };
     if let Some(names) = rate_headers {

@@ -17,7 +17,7 @@ pub enum Refusal {
     /// 400: a header that may come once came twice, or holds what it cannot.
     MalformedHeader(&'static str),
     /// 415: a body that does not say it is JSON in UTF-8.
-    UnsupportedMediaType,
+    UnsupportedMediaType(MediaType),
     /// 413: the body has more than this many bytes.
     BodyTooLarge(usize),
     /// 400: the body ended early or came too slowly.
@@ -40,6 +40,17 @@ pub enum Refusal {
     TimedOut,
     /// 500: a fault of ours.
     Internal,
+}
+
+/// What a body said it was, instead of JSON in UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaType {
+    /// What an HTML form sends.
+    Form,
+    /// JSON, in another charset than UTF-8.
+    Charset,
+    /// Anything else, or nothing.
+    Other,
 }
 
 /// Why nobody was recognised.

@@ -25,7 +25,7 @@ impl Agents<'_> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         // One of the three is given; OR lets Postgres use the index of whichever it is.
         let row = sqlx::query!(
-            r#"SELECT a.agent_id, a.key, a.number, a.name, a.enabled,
+            r#"SELECT a.agent_id, a.key, a.number, a.name, a.enabled, a.language,
                       v.number AS "avatar_number?", v.name AS "avatar_name?", v.url AS "avatar_url?", v.voice_id
                  FROM agents a
                  LEFT JOIN avatars v ON v.org_id = a.org_id AND v.number = a.avatar_number
@@ -52,6 +52,7 @@ impl Agents<'_> {
                 .ok_or_else(|| StoreError::Unreadable(format!("agent number {}", row.number)))?,
             name: row.name,
             enabled: row.enabled,
+            language: row.language,
             avatar,
         }))
     }

@@ -1,0 +1,55 @@
+//! Where a request comes from: the peer, or what a trusted proxy says in `X-Forwarded-For`.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+/// The client's address: the last in the chain that no trusted proxy has.
+pub(super) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    let peer = peer?.to_canonical();
+    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
+    if !is_trusted(peer) {
+        return Some(peer);
+    }
+    let named: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let mut nearest = peer;
+    for text in named.into_iter().rev() {
+        // What is no address ends the chain: whoever wrote it is as far as trust goes.
+        let Ok(address) = text.trim().parse::<IpAddr>() else { break };
+        nearest = address.to_canonical();
+        if !is_trusted(nearest) {
+            break;
+        }
+    }
+    Some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let of = |peer: &str, forwarded: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", HeaderValue::from_static(value));
+            }
+            super::of(peer.parse().ok(), &headers, &trusted).unwrap().to_string()
+        };
+        assert_eq!(of("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(of("10.1.1.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(of("10.1.1.1", &["198.51.100.7, 203.0.113.9", "10.2.2.2"]), "203.0.113.9");
+        assert_eq!(of("10.1.1.1", &["forged, 10.2.2.2"]), "10.2.2.2");
+        assert_eq!(of("10.1.1.1", &[]), "10.1.1.1");
+        assert_eq!(of("::ffff:192.0.2.1", &[]), "192.0.2.1");
+    }
+}

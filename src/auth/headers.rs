@@ -1,0 +1,45 @@
+//! The three headers that carry credentials, each of which may come once.
+
+use http::{HeaderMap, header};
+
+use crate::http::Refusal;
+
+/// What came, not yet believed.
+pub(super) struct Credentials<'a> {
+    pub api_key: Option<&'a str>,
+    pub bearer: Option<Bearer<'a>>,
+    pub org: Option<&'a str>,
+}
+
+pub(super) enum Bearer<'a> {
+    Token(&'a str),
+    /// An `Authorization` header of another scheme.
+    Other,
+}
+
+impl<'a> Credentials<'a> {
+    /// # Errors
+    /// [`Refusal::MalformedHeader`] for a header that came twice or is no text.
+    pub fn read(headers: &'a HeaderMap) -> Result<Self, Refusal> {
+        let bearer = once(headers, header::AUTHORIZATION.as_str(), "Authorization")?.map(|value| {
+            match value.split_once(' ') {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Bearer::Token(token.trim()),
+                _ => Bearer::Other,
+            }
+        });
+        Ok(Self {
+            api_key: once(headers, "x-api-key", "x-api-key")?,
+            bearer,
+            org: once(headers, "x-org-id", "x-org-id")?,
+        })
+    }
+}
+
+fn once<'a>(headers: &'a HeaderMap, name: &str, spelling: &'static str) -> Result<Option<&'a str>, Refusal> {
+    let mut given = headers.get_all(name).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(Refusal::MalformedHeader(spelling));
+    }
+    value.to_str().map(|text| Some(text.trim())).map_err(|_| Refusal::MalformedHeader(spelling))
+}

@@ -1,0 +1,17 @@
+//! From credentials to a [`Principal`](crate::domain::Principal).
+//!
+//! A handler names [`Caller`] in its signature, with its dialect and its purpose. That is the whole of its
+//! authentication: by the time it runs, the caller is known, holds the scope, is within the rate limit, and the store
+//! that came along sees the caller's organization and no other.
+
+mod admission;
+mod api_key;
+mod caller;
+mod client_address;
+mod headers;
+mod jwt;
+mod org_header;
+
+pub use admission::Admission;
+pub use caller::{Caller, DefaultOrg, Gate, Purpose, purpose};
+pub use jwt::{JwtKey, JwtKeyError, JwtSettings, JwtVerifier};

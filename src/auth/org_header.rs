@@ -1,0 +1,45 @@
+//! `x-org-id`: a public routing id. Alone it captures and nothing more; beside another credential it selects.
+
+use std::sync::Arc;
+
+use crate::domain::{Credential, DialectName, OrgId, Organization, Principal, Scope};
+use crate::http::{Forbidden, Refusal, Unauthenticated};
+use crate::store::Store;
+
+const NAME: &str = "x-org-id";
+/// Characters of an external id.
+const LONGEST: usize = 200;
+
+/// A caller who shows `x-org-id` and nothing else.
+///
+/// # Errors
+/// 400 when it is no UUID; 401 when the organization is unknown, disabled, or takes no unauthenticated captures.
+pub(super) async fn alone(store: &Store, text: &str) -> Result<Principal, Refusal> {
+    let id: OrgId = text.parse().map_err(|_| Refusal::MalformedHeader(NAME))?;
+    let organization: Arc<Organization> = store
+        .directory()
+        .organization(id)
+        .await?
+        .filter(|organization| organization.disabled_at.is_none() && organization.capture_open)
+        .ok_or(Refusal::Unauthenticated(Unauthenticated::BadOrg))?;
+    let scopes = [Scope::Capture].into_iter().collect();
+    Ok(Principal { organization, credential: Credential::OrgHeader, scopes })
+}
+
+/// Holds the organization that another credential proved against the one that the header names.
+///
+/// # Errors
+/// 400 when the header cannot name anything (in the Agnost dialect: is no UUID), 403 when it names somebody else.
+pub(super) fn select(dialect: DialectName, text: &str, proved: &Organization) -> Result<(), Refusal> {
+    let well_formed = match dialect {
+        DialectName::Agnost => text.parse::<OrgId>().is_ok(),
+        _ => (1..=LONGEST).contains(&text.len()),
+    };
+    if !well_formed {
+        Err(Refusal::MalformedHeader(NAME))
+    } else if proved.answers_to(text) {
+        Ok(())
+    } else {
+        Err(Refusal::Forbidden(Forbidden::Organization))
+    }
+}

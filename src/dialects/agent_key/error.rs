@@ -1,0 +1,148 @@
+//! Vectara's envelope: `messages`, `field_errors`, `id` and `request_id`, and beside them as `code` the words of the
+//! brief's error table (brief/agent_key; apis/agent_key, section 7).
+
+use std::collections::BTreeMap;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::AgentKeyDialect;
+use crate::http::{About, Forbidden, Refusal, Reply, Unauthenticated, refuse};
+use crate::store::StoreError;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentKeyError {
+    /// 400: a member of the body is not what it must be.
+    InvalidField { field: &'static str, message: String },
+    /// 400, with a code of its own.
+    InvalidMetadata(String),
+    AgentNotFound(String),
+    /// 403: the agent takes no new sessions.
+    AgentDisabled(String),
+    SessionNotFound(String),
+    /// 409.
+    SessionKeyTaken(String),
+    Refused(Refusal),
+}
+
+impl From<Refusal> for AgentKeyError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for AgentKeyError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl IntoResponse for AgentKeyError {
+    fn into_response(self) -> Response {
+        refuse::<AgentKeyDialect>(self)
+    }
+}
+
+/// An error. `messages` is always an array, as the vendor's SDK insists.
+#[derive(Serialize, ToSchema)]
+pub struct Envelope<'a> {
+    /// One of the codes of the vendor's page, where it has one for the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "invalid_request")]
+    code: Option<&'static str>,
+    /// What was not found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    /// What is wrong with which member of the body.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    field_errors: BTreeMap<&'static str, &'a str>,
+    messages: [&'a str; 1],
+    #[schema(example = "47332acaa4dd6937fb0ac004cb530a0d")]
+    request_id: &'a str,
+}
+
+const INVALID_REQUEST: Option<&str> = Some("invalid_request");
+
+impl AgentKeyError {
+    pub(super) fn render(&self, about: &About) -> Response {
+        let mut id = None;
+        let mut field_errors = BTreeMap::new();
+        let (status, code, message) = match self {
+            Self::InvalidField { field, message } => {
+                field_errors.insert(*field, message.as_str());
+                (StatusCode::BAD_REQUEST, INVALID_REQUEST, format!("{field}: {message}"))
+            }
+            Self::InvalidMetadata(message) => {
+                field_errors.insert("metadata", message.as_str());
+                (StatusCode::BAD_REQUEST, Some("invalid_metadata"), format!("metadata: {message}"))
+            }
+            Self::AgentNotFound(key) => {
+                id = Some(key.as_str());
+                (StatusCode::NOT_FOUND, Some("agent_not_found"), format!("Agent with key '{key}' does not exist."))
+            }
+            Self::AgentDisabled(key) => {
+                (StatusCode::FORBIDDEN, Some("forbidden"), format!("Agent '{key}' is disabled and takes no new sessions."))
+            }
+            Self::SessionNotFound(key) => {
+                id = Some(key.as_str());
+                (StatusCode::NOT_FOUND, None, format!("Session with key '{key}' does not exist."))
+            }
+            Self::SessionKeyTaken(key) => {
+                (StatusCode::CONFLICT, None, format!("A session with key '{key}' already exists."))
+            }
+            Self::Refused(refusal) => refused(refusal),
+        };
+        let request_id = about.request_id.as_str();
+        Reply(status, Envelope { code, id, field_errors, messages: [&message], request_id }).into_response()
+    }
+}
+
+fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
+    let invalid = |message: String| (StatusCode::BAD_REQUEST, INVALID_REQUEST, message);
+    let (status, code, message) = match refusal {
+        Refusal::NoRoute => (StatusCode::NOT_FOUND, None, "There is nothing at this path."),
+        Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, None, "This path has no such method."),
+        Refusal::MalformedPath => return invalid("The path must be valid UTF-8.".to_owned()),
+        Refusal::MalformedHeader(name) => return invalid(format!("{name} must be one valid header.")),
+        Refusal::UnsupportedMediaType(_) => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            INVALID_REQUEST,
+            "The body must be application/json in UTF-8.",
+        ),
+        Refusal::BodyTooLarge(limit) => {
+            let message = format!("The body must not exceed {limit} bytes.");
+            return (StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message);
+        }
+        Refusal::UnreadableBody => return invalid("The body could not be read.".to_owned()),
+        Refusal::MalformedJson(fault) => return invalid(format!("{fault}.")),
+        Refusal::NotAnObject => return invalid("The body must be a JSON object.".to_owned()),
+        Refusal::DuplicateMember => return invalid("The body names a member twice.".to_owned()),
+        Refusal::Unauthenticated(Unauthenticated::Missing | Unauthenticated::BadOrg) => {
+            (StatusCode::UNAUTHORIZED, Some("unauthorized"), "An API key or a token is required.")
+        }
+        Refusal::Unauthenticated(_) => {
+            (StatusCode::UNAUTHORIZED, Some("unauthorized"), "The API key or token is not valid.")
+        }
+        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+            let message = format!("This credential lacks the scope {scope}.");
+            return (StatusCode::FORBIDDEN, Some("forbidden"), message);
+        }
+        Refusal::Forbidden(Forbidden::Organization) => (
+            StatusCode::FORBIDDEN,
+            Some("forbidden"),
+            "This credential has no access to the requested organization.",
+        ),
+        Refusal::RateLimited(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            Some("rate_limit_exceeded"),
+            "Too many requests. Retry after the time given in Retry-After.",
+        ),
+        Refusal::Unavailable | Refusal::TimedOut => {
+            (StatusCode::SERVICE_UNAVAILABLE, None, "The service is temporarily unavailable.")
+        }
+        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, None, "Something went wrong."),
+    };
+    (status, code, message.to_owned())
+}

@@ -1,0 +1,267 @@
+//! `POST /api/v1/capture-session` (brief/agnost; apis/agnost, sections 2.1 and 9).
+//!
+//! Two contracts meet here. The vendor's page wants a UUID and a user; the vendor's own clients send neither
+//! reliably, and what is refused to them is a conversation lost. A request that carries any of the clients' own
+//! members is theirs and is held to what they do.
+
+use axum::extract::{Request, State};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::error::Envelope;
+use super::{Agnost, AgnostError};
+use crate::auth::{Caller, purpose};
+use crate::dialects::wire::Milliseconds;
+use crate::domain::ids::parse_hyphenated_uuid;
+use crate::domain::{Contract, DialectName, Given, JsonFault, JsonText, NewSession, SessionId, Timestamp, json};
+use crate::http::{Refusal, Reply, json_bytes, parse_object};
+use crate::store::Created;
+
+/// Bytes of a session id.
+const SESSION_ID_LIMIT: usize = 2_048;
+/// Milliseconds to the end of the year 9999, the last that every reader can write.
+const LAST_MILLISECOND: i64 = 253_402_300_799_999;
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct CaptureSession {
+    /// Session UUID. Reuse on every event in this conversation.
+    #[serde(default)]
+    #[schema(value_type = uuid::Uuid, required = true)]
+    session_id: Given,
+    /// The end user. `user_id` is required, other keys are free.
+    #[serde(default)]
+    #[schema(value_type = Object, required = true)]
+    user_data: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Given,
+    /// Unix time in milliseconds when the session began; the server's time when absent.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>)]
+    timestamp: Given,
+    /// Free label of the client.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    client_config: Given,
+    /// Sent by the vendor's clients.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    connection_type: Given,
+    /// Sent by the vendor's clients.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    ip: Given,
+    /// Sent by the vendor's clients.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    tools: Given,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Captured {
+    /// The session's id, as it was sent.
+    #[schema(example = "a3f9c182-7d4e-4b6a-9e21-c5d8f0b4e731")]
+    session_id: String,
+}
+
+/// Who the end user is, in either of the clients' spellings.
+#[derive(Default, Deserialize)]
+struct UserData {
+    #[serde(default)]
+    user_id: Given,
+    #[serde(default, rename = "userId")]
+    user_id_in_camel_case: Given,
+}
+
+/// What of a session only this dialect understands, as it was sent.
+#[derive(Serialize)]
+struct Detail<'a> {
+    received_at: Milliseconds,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    user_data: &'a Given,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    client_config: &'a Given,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    connection_type: &'a Given,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    ip: &'a Given,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    tools: &'a Given,
+}
+
+impl CaptureSession {
+    /// Which contract the request is held to: members that no page documents give a vendor's client away.
+    fn contract(&self, configured: Contract) -> Contract {
+        let is_clients = [&self.connection_type, &self.ip, &self.tools].into_iter().any(|given| *given != Given::Absent);
+        if is_clients { Contract::Observed } else { configured }
+    }
+
+    fn hold_to_the_page(&self) -> Result<(), AgnostError> {
+        let id = self.session_id.as_str().ok_or(AgnostError::Invalid("session_id is required"))?;
+        if parse_hyphenated_uuid(id).is_none() {
+            return Err(AgnostError::Invalid("session_id must be a UUID"));
+        }
+        match &self.user_data {
+            Given::Absent | Given::Null => return Err(AgnostError::Invalid("user_data is required")),
+            Given::Object(_) if self.user_id().is_none_or(|user| user.is_empty()) => {
+                return Err(AgnostError::Invalid("user_data.user_id must be a non-empty string"));
+            }
+            Given::Object(_) => {}
+            _ => return Err(AgnostError::Invalid("user_data must be an object")),
+        }
+        if !matches!(self.metadata, Given::Absent | Given::Null | Given::Object(_)) {
+            return Err(AgnostError::Invalid("metadata must be an object"));
+        }
+        if !self.timestamp.is_missing() && self.began().is_none() {
+            return Err(AgnostError::Invalid("timestamp must be Unix time in milliseconds"));
+        }
+        if !matches!(self.client_config, Given::Absent | Given::Null | Given::String(_)) {
+            return Err(AgnostError::Invalid("client_config must be a string"));
+        }
+        Ok(())
+    }
+
+    fn hold_to_the_clients(&self) -> Result<(), AgnostError> {
+        match self.session_id.as_str() {
+            Some(id) if !id.is_empty() && id.len() <= SESSION_ID_LIMIT => Ok(()),
+            _ => Err(AgnostError::Invalid("session_id must be a string of 1 to 2048 bytes")),
+        }
+    }
+
+    /// The documented `user_id`; what is no string there is no user.
+    fn user_id(&self) -> Option<String> {
+        match self.user().user_id {
+            Given::String(user) => Some(user),
+            _ => None,
+        }
+    }
+
+    /// The user by either spelling, any value as text.
+    fn any_user_id(&self) -> Option<String> {
+        let user = self.user();
+        [user.user_id, user.user_id_in_camel_case].into_iter().find_map(|given| match given {
+            Given::Absent | Given::Null => None,
+            Given::String(text) => Some(text),
+            other => other.to_json().map(|json| json.as_str().to_owned()),
+        })
+    }
+
+    fn user(&self) -> UserData {
+        match &self.user_data {
+            Given::Object(object) => object.read().unwrap_or_default(),
+            _ => UserData::default(),
+        }
+    }
+
+    fn began(&self) -> Option<Timestamp> {
+        let milliseconds = self.timestamp.as_i64().filter(|ms| (0..=LAST_MILLISECOND).contains(ms))?;
+        Timestamp::from_timestamp_millis(milliseconds)
+    }
+}
+
+/// Reads a capture. U+0000 and halves of surrogate pairs are refused to callers and mended for the vendor's clients,
+/// whose users' texts they are.
+fn parse(bytes: &[u8], configured: Contract) -> Result<(CaptureSession, Contract), Refusal> {
+    match parse_object::<CaptureSession>(bytes) {
+        Ok(capture) => {
+            let contract = capture.contract(configured);
+            Ok((capture, contract))
+        }
+        Err(fault @ Refusal::MalformedJson(JsonFault::Nul | JsonFault::LoneSurrogate)) => {
+            let text = std::str::from_utf8(bytes).map_err(|_| fault.clone())?;
+            let capture: CaptureSession = parse_object(json::mend(text).as_bytes())?;
+            match capture.contract(configured) {
+                Contract::Observed => Ok((capture, Contract::Observed)),
+                Contract::Documented => Err(fault),
+            }
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Capture session
+///
+/// Starts a session. Called again with the same `session_id` it answers the same and keeps the data that came first.
+#[utoipa::path(
+    post,
+    path = "/api/v1/capture-session",
+    request_body = CaptureSession,
+    security(("org_id" = []), ("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "Session created.", body = Captured),
+        (status = 400, description = "The body or `x-org-id` is not as documented.", body = Envelope),
+        (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.capture_session", level = "debug", skip_all)]
+pub async fn capture_session(
+    caller: Caller<Agnost, purpose::Capture>,
+    State(configured): State<Contract>,
+    request: Request,
+) -> Result<Reply<Captured>, AgnostError> {
+    let bytes = json_bytes(request).await?;
+    let (capture, contract) = parse(&bytes, configured)?;
+    match contract {
+        Contract::Documented => capture.hold_to_the_page()?,
+        Contract::Observed => capture.hold_to_the_clients()?,
+    }
+
+    let now = caller.now();
+    let session_id = capture.session_id.as_str().unwrap_or_default().to_owned();
+    let detail = Detail {
+        received_at: Milliseconds(now),
+        user_data: &capture.user_data,
+        client_config: &capture.client_config,
+        connection_type: &capture.connection_type,
+        ip: &capture.ip,
+        tools: &capture.tools,
+    };
+    let session = NewSession {
+        dialect: DialectName::Agnost,
+        id: SessionId::from_agnost(&session_id),
+        agent: None,
+        public_id: session_id.clone(),
+        enabled: true,
+        kind: capture.connection_type.as_str().filter(|kind| !kind.is_empty()).map(str::to_owned),
+        user_id: capture.any_user_id(),
+        name: None,
+        description: None,
+        metadata: capture.metadata.to_json().filter(|_| !capture.metadata.is_missing()).map(|json| json.into_owned()),
+        detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
+        created_at: capture.began().unwrap_or(now),
+        expires_at: None,
+        nonce: caller.mint.uuid(),
+    };
+    match caller.store.sessions().create(session).await? {
+        Created::New | Created::Existing(_) => Ok(Reply(StatusCode::OK, Captured { session_id })),
+        // These sessions have no agent to miss.
+        Created::NoSuchAgent => Err(Refusal::Internal.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contract(body: &str) -> Contract {
+        parse(body.as_bytes(), Contract::Documented).unwrap().1
+    }
+
+    /// One body per client version, each reduced to the members that it sends (apis/agnost, section 2.1).
+    #[test]
+    fn the_vendors_clients_are_recognised() {
+        for (client, body) in [
+            ("agnost 0.1.13 (Python)", r#"{"session_id":"conv_abc","user_data":{"user_id":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#),
+            ("agnost 0.1.12 (Python)", r#"{"session_id":"conv_abc","user_data":{"userId":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#),
+            ("agnost-mcp 0.2.0 (Python)", r#"{"session_id":"x","user_data":null,"client_config":"default","connection_type":"","ip":"","tools":["a"]}"#),
+            ("agnostai 0.1.2 (npm)", r#"{"session_id":"conv_1","user_data":{"user_id":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#),
+            ("agnost 0.2.1 (npm)", r#"{"session_id":"oauth:o:t","client_config":"unidentified_client","connection_type":"http","ip":"","tools":["a"]}"#),
+            ("agnost-go", r#"{"session_id":"x","client_config":"mcp-go-client","connection_type":"","ip":""}"#),
+        ] {
+            assert_eq!(contract(body), Contract::Observed, "{client}");
+        }
+        assert_eq!(contract(r#"{"session_id":"x","user_data":{"user_id":"u"},"client_config":"mine"}"#), Contract::Documented);
+    }
+}

@@ -1,0 +1,90 @@
+//! Agnost's envelope: `{"error": "<text>"}` (brief/agnost).
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Agnost;
+use crate::http::{Forbidden, Refusal, Reply, Unauthenticated, refuse};
+use crate::store::StoreError;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgnostError {
+    /// 400: a member of the body is not what it must be.
+    Invalid(&'static str),
+    Refused(Refusal),
+}
+
+impl From<Refusal> for AgnostError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for AgnostError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl IntoResponse for AgnostError {
+    fn into_response(self) -> Response {
+        refuse::<Agnost>(self)
+    }
+}
+
+/// An error.
+#[derive(Serialize, ToSchema)]
+pub struct Envelope {
+    #[schema(example = "Invalid request body")]
+    error: String,
+}
+
+impl AgnostError {
+    pub(super) fn render(&self) -> Response {
+        let (status, error) = match self {
+            Self::Invalid(message) => (StatusCode::BAD_REQUEST, format!("Invalid request body: {message}")),
+            Self::Refused(refusal) => refused(refusal),
+        };
+        Reply(status, Envelope { error }).into_response()
+    }
+}
+
+fn refused(refusal: &Refusal) -> (StatusCode, String) {
+    let body = |why: &str| (StatusCode::BAD_REQUEST, format!("Invalid request body: {why}"));
+    let (status, text) = match refusal {
+        Refusal::NoRoute => (StatusCode::NOT_FOUND, "Not found"),
+        Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+        Refusal::MalformedPath => (StatusCode::BAD_REQUEST, "Invalid path"),
+        Refusal::MalformedHeader("x-org-id") => (StatusCode::BAD_REQUEST, "x-org-id must be your organization's UUID"),
+        Refusal::MalformedHeader(name) => return (StatusCode::BAD_REQUEST, format!("Invalid {name} header")),
+        Refusal::UnsupportedMediaType(_) => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8")
+        }
+        Refusal::BodyTooLarge(limit) => {
+            return (StatusCode::PAYLOAD_TOO_LARGE, format!("The body must not exceed {limit} bytes"));
+        }
+        Refusal::UnreadableBody => return body("it could not be read"),
+        Refusal::MalformedJson(fault) => return body(&fault.to_string()),
+        Refusal::NotAnObject => return body("it must be a JSON object"),
+        Refusal::DuplicateMember => return body("it names a member twice"),
+        Refusal::Unauthenticated(Unauthenticated::BadOrg) => {
+            (StatusCode::UNAUTHORIZED, "Invalid organization ID or organization not active")
+        }
+        Refusal::Unauthenticated(Unauthenticated::Missing) => (StatusCode::UNAUTHORIZED, "Authentication required"),
+        Refusal::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "Invalid or expired credential"),
+        Refusal::Forbidden(Forbidden::Organization) => {
+            (StatusCode::FORBIDDEN, "No access to the requested organization")
+        }
+        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+            return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));
+        }
+        Refusal::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+        Refusal::Unavailable | Refusal::TimedOut => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable, please retry")
+        }
+        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+    };
+    (status, text.to_owned())
+}

@@ -1,0 +1,33 @@
+//! Agnost AI: captured conversations (apis/agnost).
+
+mod capture_session;
+mod error;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use error::AgnostError;
+
+use crate::AppState;
+use crate::domain::DialectName;
+use crate::http::{About, Dialect, RateHeaders};
+
+pub struct Agnost;
+
+impl Dialect for Agnost {
+    const NAME: DialectName = DialectName::Agnost;
+    type Error = AgnostError;
+
+    fn render(error: &AgnostError, _: &About) -> axum::response::Response {
+        error.render()
+    }
+
+    /// This vendor tells its callers nothing of limits.
+    fn rate_headers() -> Option<RateHeaders> {
+        None
+    }
+}
+
+pub fn routes() -> OpenApiRouter<AppState> {
+    super::described("Agnost AI", "The capture API of Agnost AI.").routes(routes!(capture_session::capture_session))
+}

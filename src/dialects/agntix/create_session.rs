@@ -1,0 +1,194 @@
+//! `POST /v1/chat/chat/sessions` (brief/agntix; apis/agntix, section 5.1).
+
+use axum::response::IntoResponse;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::error::Envelope;
+use super::session::{ChatSession, Detail};
+use super::{Agntix, AgntixError};
+use crate::auth::{Caller, purpose};
+use crate::domain::{AgentId, AgentRef, DialectName, Given, JsonText, NewSession, Session};
+use crate::http::{JsonBody, Refusal, Reply};
+use crate::store::Created;
+
+/// UTF-16 code units of the metadata's compact form.
+const METADATA_LIMIT: usize = 4_096;
+const PLATFORMS: [&str; 4] = ["SDK", "WEB", "WHATSAPP", "VOICE"];
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateSession {
+    /// The agent to chat with.
+    #[serde(default)]
+    #[schema(value_type = uuid::Uuid, required = true)]
+    agent_id: Given,
+    /// SDK, WEB, WHATSAPP or VOICE; SDK when absent, as the vendor's own clients leave it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, default = "SDK")]
+    platform: Given,
+    /// At most 4,096 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<Contact>)]
+    contact: Given,
+}
+
+/// Whom the session is with.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Contact {
+    /// The caller's own customer id.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    external_id: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    tags: Given,
+}
+
+/// A body that holds together.
+struct Wanted {
+    agent: AgentId,
+    platform: String,
+    metadata: JsonText,
+    contact: Option<JsonText>,
+}
+
+impl CreateSession {
+    fn validate(self) -> Result<Wanted, AgntixError> {
+        let agent = match &self.agent_id {
+            Given::Absent | Given::Null => return Err(invalid("agentId should not be empty")),
+            Given::String(text) if text.is_empty() => return Err(invalid("agentId should not be empty")),
+            given => given
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| invalid("agentId must be a UUID"))?,
+        };
+        let platform = match self.platform {
+            Given::Absent | Given::Null => PLATFORMS[0].to_owned(),
+            Given::String(platform) if PLATFORMS.contains(&platform.as_str()) => platform,
+            _ => {
+                let all = PLATFORMS.join(", ");
+                return Err(invalid(&format!("platform must be one of the following values: {all}")));
+            }
+        };
+        Ok(Wanted { agent, platform, metadata: metadata(self.metadata)?, contact: contact(self.contact)? })
+    }
+}
+
+fn invalid(message: &str) -> AgntixError {
+    AgntixError::Validation(message.to_owned())
+}
+
+fn metadata(given: Given) -> Result<JsonText, AgntixError> {
+    match given {
+        Given::Absent | Given::Null => Ok(JsonText::empty_object()),
+        Given::Object(object) if object.utf16_len() <= METADATA_LIMIT => Ok(object),
+        Given::Object(_) => Err(invalid("metadata must be shorter than or equal to 4096 characters")),
+        _ => Err(invalid("metadata must be an object")),
+    }
+}
+
+fn contact(given: Given) -> Result<Option<JsonText>, AgntixError> {
+    let object = match given {
+        Given::Absent | Given::Null => return Ok(None),
+        Given::Object(object) => object,
+        _ => return Err(invalid("contact must be an object")),
+    };
+    let contact: Contact = object.read().map_err(|_| invalid("contact must not name a member twice"))?;
+    if !matches!(contact.external_id, Given::Absent | Given::Null | Given::String(_)) {
+        return Err(invalid("contact.externalId must be a string"));
+    }
+    metadata(contact.metadata).map_err(|error| match error {
+        AgntixError::Validation(message) => AgntixError::Validation(format!("contact.{message}")),
+        other => other,
+    })?;
+    let tags_fit = match contact.tags {
+        Given::Absent | Given::Null => true,
+        Given::Array(tags) => tags.read::<Vec<String>>().is_ok(),
+        _ => false,
+    };
+    if tags_fit { Ok(Some(object)) } else { Err(invalid("contact.tags must be an array of strings")) }
+}
+
+/// Create session
+///
+/// Starts a session with an agent. `metadata` comes back as it was sent, keys in their order.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/chat/sessions",
+    request_body = CreateSession,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 201, description = "Session created.", body = ChatSession),
+        (status = 400, description = "The body is not as documented, or the agent is not active.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 403, description = "The credential lacks the scope `sessions:write`.", body = Envelope),
+        (status = 404, description = "No such agent in this organization.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.create_session", level = "debug", skip_all)]
+pub async fn create_session(
+    caller: Caller<Agntix, purpose::WriteSessions>,
+    body: JsonBody<Agntix, CreateSession>,
+) -> Result<Reply<ChatSession>, AgntixError> {
+    let wanted = body.0.validate()?;
+    let agent =
+        caller.store.agents().find(&AgentRef::Id(wanted.agent)).await?.ok_or(AgntixError::AgentNotFound)?;
+    if !agent.enabled {
+        return Err(AgntixError::AgentInactive);
+    }
+
+    let now = caller.now();
+    let id = caller.mint.session_id(now);
+    let session = NewSession {
+        dialect: DialectName::Agntix,
+        id,
+        agent: Some(agent.id),
+        public_id: id.to_agntix(),
+        enabled: true,
+        kind: Some(wanted.platform),
+        user_id: None,
+        name: None,
+        description: None,
+        metadata: Some(wanted.metadata),
+        detail: JsonText::of(&Detail { contact: wanted.contact }).map_err(|_| Refusal::Internal)?,
+        created_at: now,
+        expires_at: None,
+        nonce: caller.mint.uuid(),
+    };
+    match caller.store.sessions().create(session.clone()).await? {
+        Created::New => {
+            let session = ChatSession::new(Session::from(session), &caller.principal.organization, now);
+            Ok(Reply(StatusCode::CREATED, session))
+        }
+        Created::NoSuchAgent => Err(AgntixError::AgentNotFound),
+        // 74 random bits met twice.
+        Created::Existing(_) => Err(Refusal::Internal.into()),
+    }
+}
+
+/// Create session, at its older path
+#[utoipa::path(
+    post,
+    path = "/api/v1/chat/sessions",
+    request_body = CreateSession,
+    security(("api_key" = []), ("bearer" = [])),
+    responses((status = 201, description = "As at `/v1/chat/chat/sessions`, with a `Deprecation` header.", body = ChatSession))
+)]
+#[deprecated = "the vendor's documentation withdrew this path; it is served all the same"]
+pub async fn create_session_at_alias(
+    caller: Caller<Agntix, purpose::WriteSessions>,
+    body: JsonBody<Agntix, CreateSession>,
+) -> impl IntoResponse {
+    let deprecation = [(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"))];
+    (deprecation, create_session(caller, body).await)
+}

@@ -1,0 +1,137 @@
+//! Agntix's envelope: the superset of its three documented versions (apis/agntix, section 3).
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Agntix;
+use crate::dialects::wire::Seconds;
+use crate::http::{About, Forbidden, Refusal, Reply, refuse};
+use crate::store::StoreError;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgntixError {
+    /// A member of the body is not what it must be.
+    Validation(String),
+    AgentNotFound,
+    /// The agent takes no new sessions.
+    AgentInactive,
+    SessionNotFound,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for AgntixError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for AgntixError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl IntoResponse for AgntixError {
+    fn into_response(self) -> Response {
+        refuse::<Agntix>(self)
+    }
+}
+
+/// An error.
+#[derive(Serialize, ToSchema)]
+pub struct Envelope<'a> {
+    error: ErrorBody<'a>,
+    meta: Meta<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ErrorBody<'a> {
+    #[schema(example = "VALIDATION_ERROR")]
+    code: &'static str,
+    #[schema(example = "agentId must be a UUID")]
+    message: &'a str,
+    #[schema(example = 400)]
+    status: u16,
+    #[serde(rename = "requestId")]
+    request_id: &'a str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Meta<'a> {
+    #[serde(rename = "requestId")]
+    request_id: &'a str,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Seconds,
+}
+
+impl AgntixError {
+    pub(super) fn render(&self, about: &About) -> Response {
+        let (status, code, message) = self.parts();
+        let request_id = format!("req_{}", about.request_id);
+        Reply(
+            status,
+            Envelope {
+                error: ErrorBody { code, message: &message, status: status.as_u16(), request_id: &request_id },
+                meta: Meta { request_id: &request_id, timestamp: Seconds(about.now) },
+            },
+        )
+        .into_response()
+    }
+
+    fn parts(&self) -> (StatusCode, &'static str, String) {
+        let fixed = |status, code, message: &str| (status, code, message.to_owned());
+        match self {
+            Self::Validation(message) => (StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message.clone()),
+            Self::AgentNotFound => fixed(StatusCode::NOT_FOUND, "NOT_FOUND", "Agent not found."),
+            Self::AgentInactive => {
+                fixed(StatusCode::BAD_REQUEST, "SESSION_CREATION_ERROR", "The agent is not active.")
+            }
+            Self::SessionNotFound => fixed(
+                StatusCode::NOT_FOUND,
+                "SESSION_NOT_FOUND",
+                "The session you requested does not exist or has expired.",
+            ),
+            Self::Refused(refusal) => refused(refusal),
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
+    let validation = |message: &str| (StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message.to_owned());
+    let (status, code, message) = match refusal {
+        Refusal::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path."),
+        Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path has no such method."),
+        Refusal::MalformedPath => return validation("the path must be valid UTF-8"),
+        Refusal::MalformedHeader(name) => return validation(&format!("{name} must be one valid header")),
+        Refusal::UnsupportedMediaType(_) => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "The body must be application/json in UTF-8.",
+        ),
+        Refusal::BodyTooLarge(limit) => {
+            let message = format!("The body must not exceed {limit} bytes.");
+            return (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message);
+        }
+        Refusal::UnreadableBody => return validation("the body could not be read"),
+        Refusal::MalformedJson(fault) => return validation(&fault.to_string()),
+        Refusal::NotAnObject => return validation("the body must be a JSON object"),
+        Refusal::DuplicateMember => return validation("the body must not name a member twice"),
+        Refusal::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Authentication required."),
+        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+            return (StatusCode::FORBIDDEN, "FORBIDDEN", format!("This credential lacks the scope {scope}."));
+        }
+        Refusal::Forbidden(Forbidden::Organization) => {
+            (StatusCode::FORBIDDEN, "FORBIDDEN", "This credential has no access to the requested organization.")
+        }
+        Refusal::RateLimited(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", "Too many requests. Please retry later.")
+        }
+        Refusal::Unavailable | Refusal::TimedOut => {
+            (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "Please retry in a moment.")
+        }
+        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "GENERIC_ERROR", "Something went wrong."),
+    };
+    (status, code, message.to_owned())
+}

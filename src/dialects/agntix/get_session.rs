@@ -1,0 +1,50 @@
+//! `GET /v1/chat/chat/sessions/{sessionId}` (apis/agntix, section 5.3).
+
+use http::StatusCode;
+
+use super::error::Envelope;
+use super::session::ChatSession;
+use super::{Agntix, AgntixError};
+use crate::auth::{Caller, purpose};
+use crate::domain::{DialectName, SessionId};
+use crate::http::{PathOf, Reply};
+
+/// Get session
+///
+/// An id of any shape that is nobody's is 404.
+#[utoipa::path(
+    get,
+    path = "/v1/chat/chat/sessions/{sessionId}",
+    params(("sessionId" = String, Path, description = "The session's id, `ses_…`.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The session.", body = ChatSession),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.get_session", level = "debug", skip_all)]
+pub async fn get_session(
+    caller: Caller<Agntix, purpose::ReadSessions>,
+    path: PathOf<Agntix, String>,
+) -> Result<Reply<ChatSession>, AgntixError> {
+    let id = SessionId::from_agntix(&path.0).ok_or(AgntixError::SessionNotFound)?;
+    let session =
+        caller.store.sessions().find(DialectName::Agntix, id).await?.ok_or(AgntixError::SessionNotFound)?;
+    Ok(Reply(StatusCode::OK, ChatSession::new(session, &caller.principal.organization, caller.now())))
+}
+
+/// Get session, at its older path
+#[utoipa::path(
+    get,
+    path = "/api/v1/chat/sessions/{sessionId}",
+    params(("sessionId" = String, Path, description = "The session's id, `ses_…`.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses((status = 200, description = "As at `/v1/chat/chat/sessions/{sessionId}`.", body = ChatSession))
+)]
+pub async fn get_session_at_alias(
+    caller: Caller<Agntix, purpose::ReadSessions>,
+    path: PathOf<Agntix, String>,
+) -> Result<Reply<ChatSession>, AgntixError> {
+    get_session(caller, path).await
+}

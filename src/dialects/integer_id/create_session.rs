@@ -1,0 +1,168 @@
+//! `POST /api/v1/sessions` (brief/integer_id; apis/integer_id, section 3.1).
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::error::Envelope;
+use super::session::{AvatarMembers, Detail, Metadata, Status};
+use super::{IntegerId, IntegerIdError};
+use crate::auth::{Caller, purpose};
+use crate::dialects::wire::Seconds;
+use crate::domain::{AgentNumber, AgentRef, DialectName, Given, JsonText, NewSession, SessionId, SessionNumber};
+use crate::http::{JsonBody, Refusal, Reply};
+use crate::store::{Created, Series};
+
+/// UTF-16 code units of the metadata's compact form; the vendor documents no limit.
+const METADATA_LIMIT: usize = 65_536;
+/// The page's default, which is none of the four values that the page lists; the three short words are its family.
+const DEFAULT_TYPE: &str = "voice";
+const TYPES: [&str; 7] = ["agent_voice", "agent_video", "agent_chat", "webrtc_video", "voice", "video", "chat"];
+
+#[derive(Deserialize, ToSchema)]
+pub struct CreateSession {
+    /// The agent to start a session with.
+    #[serde(default)]
+    #[schema(value_type = i64, required = true)]
+    agent_id: Given,
+    /// `agent_voice`, `agent_video`, `agent_chat` or `webrtc_video`; also `voice` (the default), `video` and `chat`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, default = "voice")]
+    session_type: Given,
+    /// At most 65,536 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Given,
+}
+
+/// A session that has been started.
+#[derive(Serialize, ToSchema)]
+pub struct Started {
+    success: bool,
+    session: StartedSession,
+    #[schema(example = "Session started successfully")]
+    message: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct StartedSession {
+    #[schema(example = 456)]
+    session_id: i64,
+    #[schema(example = 123)]
+    agent_id: i64,
+    #[schema(example = "Sales Support Agent")]
+    agent_name: String,
+    #[schema(example = "agent_voice")]
+    session_type: String,
+    status: Status,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Seconds,
+    #[schema(value_type = Option<Object>)]
+    metadata: Metadata,
+    #[serde(flatten)]
+    avatar: AvatarMembers,
+}
+
+struct Wanted {
+    agent: AgentNumber,
+    session_type: String,
+    metadata: Metadata,
+}
+
+impl CreateSession {
+    fn validate(self) -> Result<Wanted, IntegerIdError> {
+        let invalid = IntegerIdError::Invalid;
+        let agent = match &self.agent_id {
+            Given::Absent | Given::Null => return Err(invalid("agent_id is required")),
+            given => given.as_i64().ok_or(invalid("agent_id must be an integer"))?,
+        };
+        let session_type = match self.session_type {
+            Given::Absent | Given::Null => DEFAULT_TYPE.to_owned(),
+            Given::String(given) if TYPES.contains(&given.as_str()) => given,
+            _ => return Err(invalid("Invalid session_type")),
+        };
+        let metadata = match self.metadata {
+            Given::Absent | Given::Null => None,
+            Given::Object(object) if object.utf16_len() <= METADATA_LIMIT => Some(object),
+            Given::Object(_) => return Err(invalid("metadata must not exceed 65536 characters")),
+            _ => return Err(invalid("metadata must be an object")),
+        };
+        // No agent has a number outside 1..=2^53.
+        let agent = AgentNumber::new(agent).ok_or(IntegerIdError::AgentNotFound)?;
+        Ok(Wanted { agent, session_type, metadata })
+    }
+}
+
+/// Create session
+///
+/// Starts a session at once: there is no separate start. It answers the agent's avatar as it is now.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions",
+    request_body = CreateSession,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 201, description = "Session started.", body = Started),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such agent in this organization, or an archived one.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "integer_id.create_session", level = "debug", skip_all)]
+pub async fn create_session(
+    caller: Caller<IntegerId, purpose::WriteSessions>,
+    body: JsonBody<IntegerId, CreateSession>,
+) -> Result<Reply<Started>, IntegerIdError> {
+    let wanted = body.0.validate()?;
+    let agent = caller
+        .store
+        .agents()
+        .find(&AgentRef::Number(wanted.agent))
+        .await?
+        .filter(|agent| agent.enabled)
+        .ok_or(IntegerIdError::AgentNotFound)?;
+
+    let now = caller.now();
+    let number = caller.store.numbers().next(Series::Sessions).await?;
+    let number = SessionNumber::new(number).ok_or(Refusal::Internal)?;
+    let detail = Detail::of(&agent);
+    let session = NewSession {
+        dialect: DialectName::IntegerId,
+        id: SessionId::from_number(number),
+        agent: Some(agent.id),
+        public_id: number.to_string(),
+        enabled: true,
+        kind: Some(wanted.session_type.clone()),
+        user_id: None,
+        name: None,
+        description: None,
+        metadata: wanted.metadata.clone(),
+        detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
+        created_at: now,
+        expires_at: None,
+        nonce: caller.mint.uuid(),
+    };
+    match caller.store.sessions().create(session).await? {
+        Created::New => Ok(Reply(
+            StatusCode::CREATED,
+            Started {
+                success: true,
+                session: StartedSession {
+                    session_id: number.get(),
+                    agent_id: agent.number.get(),
+                    agent_name: detail.agent_name,
+                    session_type: wanted.session_type,
+                    status: Status::Active,
+                    started_at: Seconds(now),
+                    metadata: wanted.metadata,
+                    avatar: detail.avatar.into(),
+                },
+                message: "Session started successfully",
+            },
+        )),
+        Created::NoSuchAgent => Err(IntegerIdError::AgentNotFound),
+        // A number is handed out once.
+        Created::Existing(_) => Err(Refusal::Internal.into()),
+    }
+}

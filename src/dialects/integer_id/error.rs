@@ -1,0 +1,97 @@
+//! Agent Human's envelope: `{"success": false, "error": "<text>"}` (brief/integer_id).
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::IntegerId;
+use crate::http::{Forbidden, Refusal, Reply, Unauthenticated, refuse};
+use crate::store::StoreError;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IntegerIdError {
+    /// 400: a member of the body is not what it must be.
+    Invalid(&'static str),
+    /// One text for an unknown, a foreign and an archived agent.
+    AgentNotFound,
+    SessionNotFound,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for IntegerIdError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for IntegerIdError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl IntoResponse for IntegerIdError {
+    fn into_response(self) -> Response {
+        refuse::<IntegerId>(self)
+    }
+}
+
+/// An error.
+#[derive(Serialize, ToSchema)]
+pub struct Envelope {
+    #[schema(example = false)]
+    success: bool,
+    #[schema(example = "Agent not found or access denied")]
+    error: String,
+}
+
+impl IntegerIdError {
+    pub(super) fn render(&self) -> Response {
+        let (status, error) = match self {
+            Self::Invalid(message) => (StatusCode::BAD_REQUEST, (*message).to_owned()),
+            Self::AgentNotFound => (StatusCode::NOT_FOUND, "Agent not found or access denied".to_owned()),
+            Self::SessionNotFound => (StatusCode::NOT_FOUND, "Session not found".to_owned()),
+            Self::Refused(refusal) => refused(refusal),
+        };
+        Reply(status, Envelope { success: false, error }).into_response()
+    }
+}
+
+fn refused(refusal: &Refusal) -> (StatusCode, String) {
+    let (status, text) = match refusal {
+        Refusal::NoRoute => (StatusCode::NOT_FOUND, "Not found"),
+        Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+        Refusal::MalformedPath => (StatusCode::BAD_REQUEST, "Invalid path"),
+        Refusal::MalformedHeader(name) => return (StatusCode::BAD_REQUEST, format!("Invalid {name} header")),
+        Refusal::UnsupportedMediaType(_) => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8")
+        }
+        Refusal::BodyTooLarge(limit) => {
+            return (StatusCode::PAYLOAD_TOO_LARGE, format!("The body must not exceed {limit} bytes"));
+        }
+        Refusal::UnreadableBody => (StatusCode::BAD_REQUEST, "The body could not be read"),
+        Refusal::MalformedJson(fault) => return (StatusCode::BAD_REQUEST, format!("Invalid JSON: {fault}")),
+        Refusal::NotAnObject => (StatusCode::BAD_REQUEST, "The body must be a JSON object"),
+        Refusal::DuplicateMember => (StatusCode::BAD_REQUEST, "The body names a member twice"),
+        Refusal::Unauthenticated(Unauthenticated::Missing | Unauthenticated::BadOrg) => {
+            (StatusCode::UNAUTHORIZED, "API key required")
+        }
+        Refusal::Unauthenticated(Unauthenticated::BadKey) => (StatusCode::UNAUTHORIZED, "Invalid API key"),
+        Refusal::Unauthenticated(Unauthenticated::BadToken) => (StatusCode::UNAUTHORIZED, "Invalid or expired token"),
+        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+            return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));
+        }
+        Refusal::Forbidden(Forbidden::Organization) => {
+            (StatusCode::FORBIDDEN, "No access to the requested organization")
+        }
+        Refusal::RateLimited(_) => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please retry after 1 minute.")
+        }
+        Refusal::Unavailable | Refusal::TimedOut => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, please retry")
+        }
+        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+    };
+    (status, text.to_owned())
+}

@@ -1,0 +1,173 @@
+//! `POST /api/messaging/sessions` (brief/messaging; apis/messaging, sections 2 and 3).
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::error::Envelope;
+use super::session::Detail;
+use super::timeouts::{Bounds, GivenTimeouts, TimeoutConfig, is_truthy};
+use super::{Messaging, MessagingError};
+use crate::auth::{Caller, purpose};
+use crate::dialects::wire::Milliseconds;
+use crate::domain::ids::parse_hyphenated_uuid;
+use crate::domain::{AgentId, AgentRef, DialectName, Given, JsonText, NewSession, SessionId};
+use crate::http::{JsonBody, Refusal, Reply};
+use crate::store::Created;
+
+/// UTF-16 code units of the metadata's compact form; the vendor's message calls them bytes.
+const METADATA_LIMIT: usize = 10_240;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateSession {
+    /// The agent to start a session with, in lower case.
+    #[serde(default)]
+    #[schema(value_type = Uuid, required = true)]
+    agent_id: Given,
+    /// The user creating the session. Nobody needs to know that user; the text comes back as it was sent.
+    #[serde(default)]
+    #[schema(value_type = Uuid, required = true)]
+    user_id: Given,
+    /// At most 10,240 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Given,
+    /// Clamped, never refused.
+    #[serde(default)]
+    #[schema(value_type = Option<GivenTimeouts>)]
+    timeout_config: Given,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedSession {
+    #[schema(value_type = Uuid)]
+    session_id: SessionId,
+    channel_id: Uuid,
+    #[schema(value_type = Uuid)]
+    agent_id: AgentId,
+    #[schema(value_type = Uuid)]
+    user_id: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Milliseconds,
+    #[schema(value_type = Object)]
+    metadata: JsonText,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Milliseconds,
+    timeout_config: TimeoutConfig,
+}
+
+struct Wanted {
+    agent_text: String,
+    agent: AgentId,
+    user_id: String,
+    metadata: JsonText,
+    timeout_config: TimeoutConfig,
+}
+
+impl CreateSession {
+    fn validate(self, bounds: &Bounds) -> Result<Wanted, MessagingError> {
+        let (Given::String(agent_text), Given::String(user_id)) = (self.agent_id, self.user_id) else {
+            return Err(MessagingError::MissingFields);
+        };
+        // Any version counts, whatever the message says (section 2).
+        let uuid = |field, text: &str| {
+            parse_hyphenated_uuid(text).ok_or_else(|| MessagingError::InvalidUuid { field, value: text.to_owned() })
+        };
+        let agent = AgentId(uuid("agentId", &agent_text)?);
+        uuid("userId", &user_id)?;
+        let metadata = match self.metadata {
+            given if !is_truthy(&given) => JsonText::empty_object(),
+            given => given.to_json().map_or_else(JsonText::empty_object, |json| json.into_owned()),
+        };
+        if metadata.utf16_len() > METADATA_LIMIT {
+            let reason = format!("Metadata exceeds maximum size of {METADATA_LIMIT} bytes");
+            return Err(MessagingError::InvalidMetadata(reason));
+        }
+        let given = match self.timeout_config {
+            Given::Object(object) => object.read().map_err(|_| Refusal::DuplicateMember)?,
+            _ => GivenTimeouts::default(),
+        };
+        let timeout_config = TimeoutConfig::clamped(&given, bounds);
+        Ok(Wanted { agent_text, agent, user_id, metadata, timeout_config })
+    }
+}
+
+/// Create a new session
+///
+/// Numbers in `timeoutConfig` are read as JavaScript reads them and moved into their bounds.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/sessions",
+    request_body = CreateSession,
+    security(("api_key" = []), ("bearer" = []), ()),
+    responses(
+        (status = 201, description = "Session created.", body = CreatedSession),
+        (status = 400, description = "A required field is missing or no UUID, or the metadata is too large.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds."),
+        (status = 404, description = "No such agent in this organization.", body = Envelope),
+        (status = 429, description = "Too many requests."),
+    )
+)]
+#[tracing::instrument(name = "messaging.create_session", level = "debug", skip_all)]
+pub async fn create_session(
+    caller: Caller<Messaging, purpose::WriteSessions>,
+    body: JsonBody<Messaging, CreateSession>,
+) -> Result<Reply<CreatedSession>, MessagingError> {
+    let wanted = body.0.validate(&Bounds::default())?;
+    let agent_not_found = || MessagingError::AgentNotFound(wanted.agent_text.clone());
+    // The vendor looks agents up by their text: another case of the same UUID is another agent.
+    if wanted.agent.to_string() != wanted.agent_text {
+        return Err(agent_not_found());
+    }
+    let agent = caller
+        .store
+        .agents()
+        .find(&AgentRef::Id(wanted.agent))
+        .await?
+        .filter(|agent| agent.enabled)
+        .ok_or_else(agent_not_found)?;
+
+    let now = caller.now();
+    let id = caller.mint.session_id_v4(now);
+    let channel_id = caller.mint.uuid();
+    let expires_at = wanted.timeout_config.timeouts().expires_at(now, now, now);
+    let detail =
+        Detail { channel_id, timeout_config: wanted.timeout_config.clone(), last_activity: now, renewal_count: 0 };
+    let session = NewSession {
+        dialect: DialectName::Messaging,
+        id,
+        agent: Some(agent.id),
+        public_id: id.to_string(),
+        enabled: true,
+        kind: None,
+        user_id: Some(wanted.user_id.clone()),
+        name: None,
+        description: None,
+        metadata: Some(wanted.metadata.clone()),
+        detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
+        created_at: now,
+        expires_at: Some(expires_at),
+        nonce: caller.mint.uuid(),
+    };
+    match caller.store.sessions().create(session).await? {
+        Created::New => Ok(Reply(
+            StatusCode::CREATED,
+            CreatedSession {
+                session_id: id,
+                channel_id,
+                agent_id: agent.id,
+                user_id: wanted.user_id,
+                created_at: Milliseconds(now),
+                metadata: wanted.metadata,
+                expires_at: Milliseconds(expires_at),
+                timeout_config: wanted.timeout_config,
+            },
+        )),
+        Created::NoSuchAgent => Err(agent_not_found()),
+        // 74 random bits met twice.
+        Created::Existing(_) => Err(Refusal::Internal.into()),
+    }
+}

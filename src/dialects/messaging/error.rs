@@ -1,0 +1,199 @@
+//! ElizaOS's envelopes: sessions answer `{"error": {code, message, timestamp, details?}}`, the server around them
+//! `{"success": false, "error": {…}}` or, for a missing key, two texts (apis/messaging, section 7).
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Messaging;
+use crate::dialects::wire::Milliseconds;
+use crate::domain::Timestamp;
+use crate::http::{About, Forbidden, MediaType, Refusal, Reply, refuse};
+use crate::store::StoreError;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum MessagingError {
+    /// 400: `agentId` or `userId` is missing or no string.
+    MissingFields,
+    /// 400: a text that must be a UUID and is none.
+    InvalidUuid { field: &'static str, value: String },
+    /// 400.
+    InvalidMetadata(String),
+    AgentNotFound(String),
+    SessionNotFound(String),
+    /// 410, for the first caller to find out.
+    SessionExpired { id: String, at: Timestamp },
+    /// A body that is no JSON object, or none that was read as one: each operation has its own words for it.
+    NoObject,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for MessagingError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            // ElizaOS takes forms in and reads nothing from them.
+            Refusal::NotAnObject | Refusal::UnsupportedMediaType(MediaType::Form) => Self::NoObject,
+            refusal => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<StoreError> for MessagingError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl IntoResponse for MessagingError {
+    fn into_response(self) -> Response {
+        refuse::<Messaging>(self)
+    }
+}
+
+/// An error of a session.
+#[derive(Serialize, ToSchema)]
+pub struct Envelope {
+    error: SessionError,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SessionError {
+    #[schema(example = "VALIDATION_ERROR")]
+    code: &'static str,
+    #[schema(example = "Missing required fields: agentId, userId")]
+    message: String,
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Milliseconds,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Details {
+    #[serde(rename_all = "camelCase")]
+    Missing { missing_fields: [&'static str; 2] },
+    #[serde(rename_all = "camelCase")]
+    Uuid { provided_value: String, expected_format: &'static str },
+    Reason { reason: String },
+}
+
+/// An error of the server around the sessions.
+#[derive(Serialize)]
+struct ServerEnvelope {
+    success: bool,
+    error: ServerError,
+}
+
+#[derive(Serialize)]
+struct ServerError {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    message: String,
+    /// This envelope's code is a number where nobody gave the case a name.
+    #[serde(rename = "code", skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+}
+
+/// The answer to a missing key: two texts.
+#[derive(Serialize)]
+struct KeyRequired {
+    error: &'static str,
+    message: &'static str,
+}
+
+impl MessagingError {
+    pub(super) fn render(&self, about: &About) -> Response {
+        let session = |status, code, message: String, details| {
+            let error = SessionError { code, message, timestamp: Milliseconds(about.now), details };
+            Reply(status, Envelope { error }).into_response()
+        };
+        let validation =
+            |message: String, details| session(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message, Some(details));
+        match self {
+            Self::MissingFields | Self::NoObject => validation(
+                "Missing required fields: agentId, userId".to_owned(),
+                Details::Missing { missing_fields: ["agentId", "userId"] },
+            ),
+            Self::InvalidUuid { field, value } => validation(
+                format!("Invalid UUID format for field '{field}'"),
+                Details::Uuid { provided_value: value.clone(), expected_format: "UUID v4" },
+            ),
+            Self::InvalidMetadata(reason) => {
+                validation(format!("Invalid metadata: {reason}"), Details::Reason { reason: reason.clone() })
+            }
+            Self::AgentNotFound(id) => {
+                session(StatusCode::NOT_FOUND, "AGENT_NOT_FOUND", format!("Agent with ID '{id}' not found"), None)
+            }
+            Self::SessionNotFound(id) => {
+                session(StatusCode::NOT_FOUND, "SESSION_NOT_FOUND", format!("Session with ID '{id}' not found"), None)
+            }
+            Self::SessionExpired { id, at } => session(
+                StatusCode::GONE,
+                "SESSION_EXPIRED",
+                format!("Session '{id}' expired at {}", Milliseconds(*at)),
+                None,
+            ),
+            Self::Refused(Refusal::Internal) => session(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "INTERNAL_SERVER_ERROR",
+                "An unexpected error occurred".to_owned(),
+                None,
+            ),
+            Self::Refused(Refusal::Unauthenticated(_)) => Reply(
+                StatusCode::UNAUTHORIZED,
+                KeyRequired { error: "API key required", message: "Missing or invalid X-API-KEY header" },
+            )
+            .into_response(),
+            Self::Refused(refusal) => server(refusal),
+        }
+    }
+}
+
+fn server(refusal: &Refusal) -> Response {
+    let (status, code, message) = match refusal {
+        Refusal::NoRoute | Refusal::NoMethod => {
+            (StatusCode::NOT_FOUND, None, "API endpoint not found".to_owned())
+        }
+        Refusal::MalformedPath => (StatusCode::BAD_REQUEST, None, "Failed to decode param".to_owned()),
+        Refusal::MalformedHeader(name) => (StatusCode::BAD_REQUEST, None, format!("Invalid {name} header")),
+        Refusal::UnsupportedMediaType(MediaType::Charset) => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported charset".to_owned())
+        }
+        Refusal::UnsupportedMediaType(_) => (
+            StatusCode::BAD_REQUEST,
+            Some("INVALID_CONTENT_TYPE"),
+            "Invalid or missing Content-Type header".to_owned(),
+        ),
+        Refusal::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None, "request entity too large".to_owned()),
+        Refusal::UnreadableBody => (StatusCode::BAD_REQUEST, None, "request aborted".to_owned()),
+        Refusal::MalformedJson(fault) => (StatusCode::BAD_REQUEST, None, fault.to_string()),
+        Refusal::DuplicateMember => (StatusCode::BAD_REQUEST, None, "the body names a member twice".to_owned()),
+        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+            (StatusCode::FORBIDDEN, Some("FORBIDDEN"), format!("This credential lacks the scope {scope}"))
+        }
+        Refusal::Forbidden(Forbidden::Organization) => (
+            StatusCode::FORBIDDEN,
+            Some("FORBIDDEN"),
+            "This credential has no access to the requested organization".to_owned(),
+        ),
+        Refusal::RateLimited(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            Some("RATE_LIMIT_EXCEEDED"),
+            "Too many requests. Please try again later.".to_owned(),
+        ),
+        Refusal::Unavailable | Refusal::TimedOut => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Some("SERVICE_UNAVAILABLE"),
+            "Temporarily unavailable. Please try again.".to_owned(),
+        ),
+        // Worded by the session's own envelope.
+        Refusal::NotAnObject | Refusal::Unauthenticated(_) | Refusal::Internal => {
+            (StatusCode::INTERNAL_SERVER_ERROR, None, "Internal server error".to_owned())
+        }
+    };
+    let number = code.is_none().then_some(status.as_u16());
+    Reply(status, ServerEnvelope { success: false, error: ServerError { code, message, status: number } })
+        .into_response()
+}

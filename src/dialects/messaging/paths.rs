@@ -1,0 +1,61 @@
+//! Paths as Express matches them: without regard to case, and with a slash at the end or without (apis/messaging,
+//! section 1). A session's id keeps its case.
+
+use axum::Router;
+use axum::extract::Request;
+use http::Uri;
+use tower::ServiceExt;
+
+/// The segment that holds a session's id: `/api/messaging/sessions/{id}`, counted from zero behind the first slash.
+const ID_SEGMENT: usize = 3;
+
+/// The same routes, for every spelling of their paths.
+pub fn with_lenient_paths(routes: Router) -> Router {
+    Router::new().fallback_service(routes.map_request(|mut request: Request| {
+        if let Some(uri) = plain(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        request
+    }))
+}
+
+/// The path as the routes spell it; `None` when it is spelled so already.
+fn plain(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    if !path.ends_with('/') && !path.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut plain = String::with_capacity(path.len());
+    for (place, segment) in path.split('/').skip(1).enumerate() {
+        plain.push('/');
+        if place == ID_SEGMENT && !segment.eq_ignore_ascii_case("health") {
+            plain.push_str(segment);
+        } else {
+            plain.push_str(&segment.to_ascii_lowercase());
+        }
+    }
+    let mut parts = uri.clone().into_parts();
+    let path_and_query = match uri.query() {
+        Some(query) => format!("{plain}?{query}"),
+        None => plain,
+    };
+    parts.path_and_query = Some(path_and_query.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_spelling_becomes_the_one_of_the_routes() {
+        let plain = |path: &str| super::plain(&path.parse().unwrap()).map(|uri| uri.to_string());
+        assert_eq!(plain("/api/messaging/sessions"), None);
+        assert_eq!(plain("/API/Messaging/SESSIONS/").as_deref(), Some("/api/messaging/sessions"));
+        assert_eq!(
+            plain("/api/messaging/sessions/ABC/Messages?limit=A").as_deref(),
+            Some("/api/messaging/sessions/ABC/messages?limit=A")
+        );
+        assert_eq!(plain("/api/messaging/sessions/Health").as_deref(), Some("/api/messaging/sessions/health"));
+        assert_eq!(plain("/api/messaging/sessions/x//").as_deref(), Some("/api/messaging/sessions/x/"));
+    }
+}

@@ -1,0 +1,56 @@
+//! The five vendors' APIs.
+//!
+//! A dialect owns its wire types, its error envelope and its routes, one file per operation, and nothing else. None
+//! imports another; what a session is, and what may be done with it, is the domain's to say.
+
+pub mod agent_key;
+pub mod agnost;
+pub mod agntix;
+pub mod integer_id;
+pub mod messaging;
+mod wire;
+
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::AppState;
+use crate::domain::DialectName;
+
+/// The routes of one dialect, together with their description.
+#[must_use]
+pub fn routes(dialect: DialectName) -> OpenApiRouter<AppState> {
+    match dialect {
+        DialectName::Agnost => agnost::routes(),
+        DialectName::Agntix => agntix::routes(),
+        DialectName::AgentKey => agent_key::routes(),
+        DialectName::Messaging => messaging::routes(),
+        DialectName::IntegerId => integer_id::routes(),
+    }
+}
+
+/// The OpenAPI document of one dialect.
+#[must_use]
+pub fn openapi(dialect: DialectName) -> OpenApi {
+    routes(dialect).into_openapi()
+}
+
+/// The head of a dialect's OpenAPI document.
+fn described(title: &str, description: &str) -> OpenApiRouter<AppState> {
+    let header = |name: &str, about: &str| {
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, about)))
+    };
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let info = InfoBuilder::new()
+        .title(title)
+        .description(Some(description))
+        .version(env!("CARGO_PKG_VERSION"))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+        .build();
+    let components = ComponentsBuilder::new()
+        .security_scheme("api_key", header("x-api-key", "An API key of the organization."))
+        .security_scheme("org_id", header("x-org-id", "The organization's UUID: public, good for capturing only."))
+        .security_scheme("bearer", SecurityScheme::Http(bearer))
+        .build();
+    OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).components(Some(components)).build())
+}

@@ -1,0 +1,71 @@
+//! The house's own pages: is it alive, is it ready, what has it measured, what does it speak.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::{StatusCode, header};
+use metrics_exporter_prometheus::PrometheusHandle;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::body::Reply;
+use crate::domain::DialectName;
+use crate::store::Store;
+
+/// How long the database may take to answer before the service counts as not ready.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<dialect>.json`.
+pub fn routes<S>(descriptions: Vec<(DialectName, OpenApi)>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Store: FromRef<S>,
+    Option<PrometheusHandle>: FromRef<S>,
+{
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/livez", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .merge(pages(descriptions))
+}
+
+/// One page for people, which loads nothing from elsewhere, and one document per dialect for machines.
+fn pages<S: Clone + Send + Sync + 'static>(descriptions: Vec<(DialectName, OpenApi)>) -> Router<S> {
+    let urls: Vec<String> = descriptions.iter().map(|(dialect, _)| format!("/openapi/{dialect}.json")).collect();
+    let config = utoipa_swagger_ui::Config::new(urls).validator_url("none");
+    let mut page = SwaggerUi::new("/docs").config(config);
+    for (dialect, description) in descriptions {
+        page = page.url(format!("/openapi/{dialect}.json"), description);
+    }
+    page.into()
+}
+
+async fn ready(State(store): State<Store>) -> impl IntoResponse {
+    match tokio::time::timeout(READY_WITHIN, store.ping()).await {
+        Ok(Ok(())) => (StatusCode::OK, "ready"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached"),
+    }
+}
+
+async fn metrics(State(store): State<Store>, State(metrics): State<Option<PrometheusHandle>>) -> impl IntoResponse {
+    let Some(metrics) = metrics else { return StatusCode::NOT_FOUND.into_response() };
+    let (open, idle) = store.pool_size();
+    metrics::gauge!("sessionary_pool_connections", "state" => "idle").set(idle as f64);
+    metrics::gauge!("sessionary_pool_connections", "state" => "used").set(f64::from(open) - idle as f64);
+    metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
+}
+
+/// What is nobody's path.
+#[must_use]
+pub fn not_found() -> axum::response::Response {
+    #[derive(serde::Serialize)]
+    struct NotFound {
+        error: &'static str,
+    }
+    Reply(StatusCode::NOT_FOUND, NotFound { error: "not found; /docs lists what there is" }).into_response()
+}

@@ -1,0 +1,21 @@
+//! What all dialects share: the listener, the doors, bodies, limits, and the house's own pages.
+//!
+//! Nothing here knows a dialect by name; each brings its envelope along as a [`Dialect`].
+
+mod body;
+pub mod cors;
+mod dialect;
+mod door;
+pub mod house;
+pub mod listener;
+mod params;
+pub mod rate_limit;
+mod refusal;
+mod request_id;
+
+pub use body::{BODY_LIMIT, JsonBody, Reply, json_bytes, parse_object};
+pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
+pub use door::{Doorway, HANDLER_TIMEOUT, Record, RequestRecord, door};
+pub use params::PathOf;
+pub use rate_limit::{Class, RateLimiter, RateStatus};
+pub use refusal::{Forbidden, MediaType, RETRY_AFTER, Refusal, Unauthenticated};

@@ -1,0 +1,80 @@
+//! What the service says about itself: logs and metrics. Never a credential, never a body.
+
+mod logs;
+
+pub use logs::start as start_logs;
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::domain::{DialectName, OrgId};
+
+/// Bounds of the latency histogram, in seconds.
+const LATENCIES: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+/// Bounds of the batch-size histogram, in requests.
+const BATCHES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// Starts to collect metrics. `None` when this process does so already.
+#[must_use]
+pub fn start_metrics() -> Option<PrometheusHandle> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("sessionary_http_seconds".to_owned()), &LATENCIES)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full("sessionary_batch_size".to_owned()), &BATCHES)
+        })
+        .and_then(PrometheusBuilder::install_recorder)
+        .ok()
+}
+
+/// One request, as far as it may be told.
+pub struct Served<'a> {
+    pub method: &'a Method,
+    /// The route's pattern, never the path: a path can hold an id.
+    pub route: &'a str,
+    pub status: StatusCode,
+    pub latency: Duration,
+    pub org: Option<OrgId>,
+    pub dialect: Option<DialectName>,
+    pub request_id: &'a str,
+}
+
+/// Counts and logs a request. Metrics carry no organization: their number must not grow with the tenants'.
+pub fn request_served(served: &Served<'_>) {
+    let dialect = served.dialect.map_or("house", DialectName::as_str);
+    let labels = [
+        ("dialect", metrics::SharedString::const_str(dialect)),
+        ("route", metrics::SharedString::from(served.route.to_owned())),
+        ("method", metrics::SharedString::const_str(known_method(served.method))),
+    ];
+    metrics::histogram!("sessionary_http_seconds", &labels).record(served.latency.as_secs_f64());
+    let [dialect_label, route, method] = labels;
+    let status = ("status", metrics::SharedString::from(served.status.as_str().to_owned()));
+    metrics::counter!("sessionary_http_requests_total", &[dialect_label, route, method, status]).increment(1);
+
+    tracing::info!(
+        http.method = %served.method,
+        http.route = served.route,
+        http.status = served.status.as_u16(),
+        http.latency_us = served.latency.as_micros() as u64,
+        org = served.org.map(tracing::field::display),
+        dialect,
+        request_id = served.request_id,
+        "http.request"
+    );
+}
+
+/// Callers can invent methods; metrics know a fixed set.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
