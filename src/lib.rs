@@ -18,8 +18,11 @@
 //! ([`build_app`]), and meets its handler in `dialects/<name>/<operation>.rs`.
 
 pub mod auth;
+pub mod cli;
+pub mod config;
 pub mod dialects;
 pub mod domain;
+pub mod embedded_postgres;
 mod front;
 pub mod http;
 mod state;

@@ -50,6 +50,31 @@ pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     Ok(())
 }
 
+/// Makes a private cluster ready: the database, the schema, and a login for each role.
+///
+/// # Errors
+/// As for [`migrate`].
+pub async fn provision(database: &Database) -> Result<(), MigrateError> {
+    let name = database.migration_options().get_database().unwrap_or("postgres").to_owned();
+    let mut superuser =
+        database.migration_options().database("postgres").connect().await.map_err(MigrateError::Connect)?;
+    let known = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pg_database WHERE datname = $1"#, name)
+        .fetch_one(&mut superuser)
+        .await
+        .map_err(MigrateError::Connect)?;
+    if known == 0 {
+        // Safe: the name is one of ours, and quoted.
+        let statement = AssertSqlSafe(format!("CREATE DATABASE \"{name}\""));
+        sqlx::raw_sql(statement).execute(&mut superuser).await.map_err(MigrateError::Connect)?;
+    }
+    migrate(database).await?;
+    const LOGINS: &str = "ALTER ROLE sessionary_owner LOGIN; ALTER ROLE sessionary_app LOGIN; \
+                          ALTER ROLE sessionary_system LOGIN";
+    sqlx::raw_sql(LOGINS).execute(&mut superuser).await.map_err(MigrateError::Roles)?;
+    let _ = superuser.close().await;
+    Ok(())
+}
+
 /// Whether everything `migrations/roles.sql` does has been done already, perhaps by a stronger login.
 async fn roles_are_ready(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(

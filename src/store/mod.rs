@@ -27,7 +27,7 @@ pub use agents::Agents;
 pub use database::{Database, DatabaseError};
 pub use directory::{Directory, KeyRecord};
 pub use error::StoreError;
-pub use migrate::{MigrateError, migrate};
+pub use migrate::{MigrateError, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use presence::PRESENCE;
 pub use sessions::{Created, SessionRow, Sessions};

@@ -62,6 +62,21 @@ impl AdminStore {
         Ok(Self { pool: database.system_pool(CONNECTIONS).await? })
     }
 
+    /// Tables that lack forced row-level security: none, unless somebody changed the schema by hand.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn tables_without_isolation(&self) -> Result<Vec<String>, AdminError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT c.relname::text AS "name!" FROM pg_class c
+                WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+                  AND c.relname <> '_sqlx_migrations' AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+                ORDER BY 1"#
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     pub async fn close(&self) {
         self.pool.close().await;
     }

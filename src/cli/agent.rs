@@ -1,0 +1,89 @@
+//! `agent create`, `agent list`.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::home::administer;
+use super::{Context, Failure, org};
+use crate::domain::{AgentId, AgentKey, NewAgent, ResponderKind};
+use crate::store::admin::AgentRow;
+
+#[derive(Subcommand)]
+pub(super) enum Agent {
+    /// Make an agent
+    Create(Create),
+    /// List the agents of an organization
+    List {
+        #[arg(long)]
+        org: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    /// The organization's UUID or external id
+    #[arg(long)]
+    org: String,
+    #[arg(long)]
+    name: String,
+    /// 1 to 50 characters of 0-9, a-z, A-Z, _ and -; made up when absent
+    #[arg(long)]
+    key: Option<AgentKey>,
+    /// A UUID; made up when absent
+    #[arg(long)]
+    id: Option<AgentId>,
+    /// What answers its messages; the organization's default when absent
+    #[arg(long)]
+    responder: Option<ResponderKind>,
+}
+
+/// An agent under its three names.
+#[derive(Serialize, serde::Deserialize)]
+pub(super) struct Shown {
+    pub id: Uuid,
+    pub key: String,
+    pub number: i64,
+    pub name: String,
+}
+
+impl From<AgentRow> for Shown {
+    fn from(row: AgentRow) -> Self {
+        Self { id: row.agent_id, key: row.key, number: row.number, name: row.name }
+    }
+}
+
+impl Agent {
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        administer(context, async |admin| match self {
+            Self::Create(create) => {
+                let org = org::find(admin, &create.org).await?;
+                let made_up = || format!("agt_{}", context.mint.hex(12)).parse();
+                let agent = NewAgent {
+                    id: create.id.unwrap_or_else(|| AgentId(context.mint.uuid())),
+                    key: create.key.map_or_else(made_up, Ok)?,
+                    number: None,
+                    name: create.name,
+                    avatar_number: None,
+                    responder: create.responder,
+                    created_at: context.clock.now(),
+                };
+                let number = admin.create_agent(org, &agent).await?;
+                let shown = Shown { id: agent.id.0, key: agent.key.to_string(), number, name: agent.name };
+                context.output.line(&sentence(&shown), &shown);
+                Ok(())
+            }
+            Self::List { org } => {
+                let org = org::find(admin, &org).await?;
+                let rows: Vec<Shown> = admin.agents(org).await?.into_iter().map(Shown::from).collect();
+                context.output.rows("agents", &rows, sentence);
+                Ok(())
+            }
+        })
+        .await
+    }
+}
+
+fn sentence(agent: &Shown) -> String {
+    format!("{}  {}  {}  {}", agent.id, agent.key, agent.number, agent.name)
+}

@@ -1,0 +1,177 @@
+//! The demo organization: the agents of the vendors' own examples, so that those work when pasted.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::agent::Shown as ShownAgent;
+use super::{Context, Failure, key, output};
+use crate::domain::{AgentNumber, KeyPrefix, NewAgent, OrgId, ResponderKind, Scopes};
+use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization};
+
+const NAME: &str = "Demo organization";
+/// Where a demo says what was made, for scripts to read; only its owner may.
+const FILE: &str = "demo.json";
+
+/// `demo.json`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Demo {
+    pub org_id: OrgId,
+    api_key: String,
+    agents: Vec<ShownAgent>,
+    base_url: String,
+}
+
+struct ExampleAgent {
+    id: &'static str,
+    key: &'static str,
+    number: Option<i64>,
+    name: &'static str,
+    avatar: Option<i64>,
+}
+
+/// The first has all three names of the vendors' pages; the second is the messaging page's.
+const AGENTS: [ExampleAgent; 2] = [
+    ExampleAgent {
+        id: "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
+        key: "customer_support",
+        number: Some(123),
+        name: "Sales Support Agent",
+        avatar: Some(1),
+    },
+    ExampleAgent {
+        id: "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+        key: "messaging_agent",
+        number: None,
+        name: "Messaging Agent",
+        avatar: None,
+    },
+];
+
+impl Demo {
+    /// Makes the demo organization, or finds the one made before.
+    pub async fn ensure(context: &Context, admin: &AdminStore, base_url: String) -> Result<Self, Failure> {
+        let path = context.config.data_dir.join(FILE);
+        let mut demo = match Self::read(&path) {
+            Some(demo) if admin.organization(&demo.org_id.to_string()).await.is_ok() => demo,
+            _ => Self::make(context, admin).await?,
+        };
+        demo.base_url = base_url;
+        demo.write(&path)?;
+        Ok(demo)
+    }
+
+    async fn make(context: &Context, admin: &AdminStore) -> Result<Self, Failure> {
+        let now = context.clock.now();
+        // One that was made before, but whose file is gone, is taken up again under a new key.
+        let known = admin.organizations().await?.into_iter().find(|row| row.name == NAME && row.disabled_at.is_none());
+        let org = match known {
+            Some(row) => OrgId(row.org_id),
+            None => {
+                let id = OrgId(context.mint.uuid());
+                admin
+                    .create_organization(&NewOrganization {
+                        id,
+                        name: NAME,
+                        external_id: None,
+                        issuer: "",
+                        responder: ResponderKind::Echo,
+                        created_at: now,
+                    })
+                    .await?;
+                id
+            }
+        };
+        admin
+            .create_avatar(
+                org,
+                &NewAvatar {
+                    number: 1,
+                    name: "Professional Avatar",
+                    url: "https://example.com/avatar.jpg",
+                    voice_id: Some("21m00Tcm4TlvDq8ikWAM"),
+                    created_at: now,
+                },
+            )
+            .await?;
+        for example in AGENTS {
+            let agent = NewAgent {
+                id: example.id.parse()?,
+                key: example.key.parse()?,
+                number: example.number.and_then(AgentNumber::new),
+                name: example.name.to_owned(),
+                avatar_number: example.avatar,
+                responder: None,
+                created_at: now,
+            };
+            match admin.create_agent(org, &agent).await {
+                Ok(_) | Err(AdminError::Taken(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let made = key::make(context, admin, org, "demo", &KeyPrefix::default(), Scopes::EVERY, None).await?;
+        let agents = admin.agents(org).await?.into_iter().map(ShownAgent::from).collect();
+        Ok(Self { org_id: org, api_key: made.api_key, agents, base_url: String::new() })
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    /// Written whole or not at all: a half-written key would be a lost one.
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let draft: PathBuf = path.with_extension("json.new");
+        let _ = std::fs::remove_file(&draft);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(serde_json::to_string_pretty(self)?.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        Ok(std::fs::rename(&draft, path)?)
+    }
+
+    /// Prints what was made, with a curl line for every dialect.
+    pub fn print(&self, data_dir: &Path) {
+        let Self { org_id, api_key, base_url, .. } = self;
+        let file = data_dir.join(FILE);
+        let mut text = format!("\nSessionary is at {base_url}, and {base_url}/docs tells what it speaks.\n");
+        text += &format!("Demo organization {org_id}, API key {api_key} (both in {}).\n", file.display());
+        text += "Each of these creates a session:\n";
+        for (path, credential, body) in [
+            (
+                "/api/v1/capture-session",
+                format!("x-org-id: {org_id}"),
+                r#"{"session_id":"a3f9c182-7d4e-4b6a-9e21-c5d8f0b4e731","user_data":{"user_id":"user-anon-002"}}"#,
+            ),
+            (
+                "/v1/chat/chat/sessions",
+                format!("x-api-key: {api_key}"),
+                r#"{"agentId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","platform":"SDK","metadata":{"userId":"usr_123"}}"#,
+            ),
+            (
+                "/v2/agents/customer_support/sessions",
+                format!("x-api-key: {api_key}"),
+                r#"{"name":"Customer support","metadata":{"priority":"high"}}"#,
+            ),
+            (
+                "/api/messaging/sessions",
+                format!("x-api-key: {api_key}"),
+                r#"{"agentId":"3c90c3cc-0d44-4b50-8888-8dd25736052a","userId":"3c90c3cc-0d44-4b50-8888-8dd25736052a"}"#,
+            ),
+            (
+                "/api/v1/sessions",
+                format!("x-api-key: {api_key}"),
+                r#"{"agent_id":123,"session_type":"agent_voice"}"#,
+            ),
+        ] {
+            text += &format!(
+                "\n  curl -s {base_url}{path} -H '{credential}' -H 'content-type: application/json' -d '{body}'\n"
+            );
+        }
+        output::print(&(text + "\n"));
+    }
+}

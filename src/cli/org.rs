@@ -1,0 +1,127 @@
+//! `org create`, `org list`, `org limits`, `org disable`.
+
+use std::num::NonZeroU32;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::home::administer;
+use super::output::Done;
+use super::{Context, Failure};
+use crate::domain::{OrgId, RateLimits, ResponderKind};
+use crate::store::admin::{AdminStore, NewOrganization, OrganizationRow};
+
+#[derive(Subcommand)]
+pub(super) enum Org {
+    /// Make an organization
+    Create(Create),
+    /// List all organizations
+    List,
+    /// Set an organization's own limits; those not named are the house's again
+    Limits(Limits),
+    /// Refuse every credential of an organization
+    Disable {
+        /// Its UUID or external id
+        org: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    #[arg(long)]
+    name: String,
+    /// What the identity provider calls it, such as org_2abc123
+    #[arg(long)]
+    external_id: Option<String>,
+    /// What answers messages where an agent names nothing of its own: none or echo
+    #[arg(long, default_value_t)]
+    responder: ResponderKind,
+}
+
+#[derive(Args)]
+pub(super) struct Limits {
+    /// Its UUID or external id
+    org: String,
+    /// Captures per minute and credential
+    #[arg(long)]
+    capture: Option<NonZeroU32>,
+    /// Writes per minute and credential
+    #[arg(long)]
+    writes: Option<NonZeroU32>,
+    /// Reads per minute and credential
+    #[arg(long)]
+    reads: Option<NonZeroU32>,
+    /// Take no captures that show x-org-id alone
+    #[arg(long)]
+    capture_closed: bool,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    org_id: Uuid,
+    name: String,
+    external_id: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    disabled: bool,
+}
+
+impl From<OrganizationRow> for Shown {
+    fn from(row: OrganizationRow) -> Self {
+        Self { org_id: row.org_id, name: row.name, external_id: row.external_id, disabled: row.disabled_at.is_some() }
+    }
+}
+
+impl Org {
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        administer(context, async |admin| match self {
+            Self::Create(create) => create.run(context, admin).await,
+            Self::List => {
+                let rows: Vec<Shown> = admin.organizations().await?.into_iter().map(Shown::from).collect();
+                context.output.rows("organizations", &rows, |row| {
+                    let state = if row.disabled { "  disabled" } else { "" };
+                    format!("{}  {}  {}{state}", row.org_id, row.external_id.as_deref().unwrap_or("-"), row.name)
+                });
+                Ok(())
+            }
+            Self::Limits(limits) => {
+                let org = find(admin, &limits.org).await?;
+                let own = RateLimits { capture: limits.capture, writes: limits.writes, reads: limits.reads };
+                admin.set_limits(org, !limits.capture_closed, own).await?;
+                context.output.line("The limits hold within a second.", &Done { ok: true });
+                Ok(())
+            }
+            Self::Disable { org } => {
+                let org = find(admin, &org).await?;
+                admin.disable_organization(org, context.clock.now()).await?;
+                context.output.line(&format!("Organization {org} is disabled."), &Done { ok: true });
+                Ok(())
+            }
+        })
+        .await
+    }
+}
+
+impl Create {
+    async fn run(self, context: &Context, admin: &AdminStore) -> Result<(), Failure> {
+        let id = OrgId(context.mint.uuid());
+        admin
+            .create_organization(&NewOrganization {
+                id,
+                name: &self.name,
+                external_id: self.external_id.as_deref(),
+                issuer: context.config.jwt_issuer(),
+                responder: self.responder,
+                created_at: context.clock.now(),
+            })
+            .await?;
+        let shown = Shown { org_id: id.0, name: self.name, external_id: self.external_id, disabled: false };
+        context.output.line(&format!("Organization {id}"), &shown);
+        Ok(())
+    }
+}
+
+/// The organization of that UUID or external id.
+pub(super) async fn find(admin: &AdminStore, name: &str) -> Result<OrgId, Failure> {
+    Ok(OrgId(admin.organization(name).await?.org_id))
+}

@@ -1,0 +1,158 @@
+//! `serve`: the service, from its first connection to its last.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::demo::Demo;
+use super::home::Home;
+use super::{Context, Failure};
+use crate::auth::{DefaultOrg, Gate};
+use crate::config::Anonymous;
+use crate::domain::OrgId;
+use crate::http::RateLimiter;
+use crate::http::listener::{self, Bounds};
+use crate::store::{Store, StoreSettings};
+use crate::{AppState, build_app, telemetry};
+
+/// How often callers who have their full rate limit again are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Args, Default)]
+pub(super) struct Serve {
+    /// Make the demo organization also where DATABASE_URL names the database
+    #[arg(long)]
+    demo: bool,
+}
+
+impl Serve {
+    /// Serves until SIGTERM or SIGINT, finishes what is open, and leaves nothing running.
+    pub async fn run(&self, context: &Context) -> Result<(), Failure> {
+        let stop = CancellationToken::new();
+        stop_on_signals(&stop)?;
+        // A port that is taken is known before anything is started.
+        let listener = TcpListener::bind(context.config.listen).await.map_err(|error| {
+            format!("cannot listen on {}: {error}; SESSIONARY_LISTEN names another address", context.config.listen)
+        })?;
+
+        let mut home = Home::open_to_serve(context).await?;
+        let served = self.serve(context, listener, &mut home, stop).await;
+        let closed = home.close().await;
+        served.and(closed)
+    }
+
+    async fn serve(
+        &self,
+        context: &Context,
+        listener: TcpListener,
+        home: &mut Home,
+        stop: CancellationToken,
+    ) -> Result<(), Failure> {
+        let address = listener.local_addr()?;
+        let demo = if self.demo || home.is_private() { Some(make_demo(context, home, address).await?) } else { None };
+        let store = Store::connect(&home.database, StoreSettings::default()).await?;
+        let state = state(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id))?;
+        let gate = Arc::clone(&state.gate);
+        let app = build_app(state);
+
+        tracing::info!(%address, "http.listening");
+        if let Some(demo) = &demo {
+            demo.print(&context.config.data_dir);
+        }
+        let housekeeping = async {
+            loop {
+                tokio::time::sleep(FORGET_EVERY).await;
+                gate.limiter.forget_idle();
+            }
+        };
+        let lost = async {
+            home.lost().await;
+            tracing::error!("the private Postgres ended by itself; its log is in the data folder");
+            stop.cancel();
+        };
+        let serving = listener::serve(listener, app, Bounds::default(), stop.clone());
+        let mut serving = std::pin::pin!(serving);
+        let was_lost = tokio::select! {
+            () = serving.as_mut() => false,
+            () = housekeeping => false,
+            () = lost => {
+                serving.await;
+                true
+            }
+        };
+        store.close().await;
+        tracing::info!("http.stopped");
+        if was_lost { Err("the private Postgres ended by itself".into()) } else { Ok(()) }
+    }
+}
+
+async fn make_demo(context: &Context, home: &Home, address: SocketAddr) -> Result<Demo, Failure> {
+    let admin = home.admin().await?;
+    let demo = Demo::ensure(context, &admin, base_url(address)).await;
+    admin.close().await;
+    demo
+}
+
+fn state(
+    context: &Context,
+    store: Store,
+    address: SocketAddr,
+    demo_org: Option<OrgId>,
+) -> Result<AppState, Failure> {
+    let config = &context.config;
+    let anywhere = config.messaging_anonymous == Anonymous::Anywhere;
+    let mut default_org = config.messaging_default_org()?.or(demo_org);
+    if default_org.is_some() && !anywhere && !address.ip().is_loopback() {
+        tracing::warn!(
+            "anonymous calls to the messaging dialect are refused, since {address} is not a loopback address; \
+             SESSIONARY_MESSAGING_ANONYMOUS=anywhere allows them"
+        );
+        default_org = None;
+    }
+    let gate = Gate {
+        store,
+        clock: context.clock.clone(),
+        mint: context.mint.clone(),
+        limiter: RateLimiter::new(config.rate_limit(), context.clock.clone()),
+        jwt: config.jwt()?,
+        trusted_proxies: config.trusted_proxies()?,
+        default_org: default_org.map(|id| DefaultOrg { id, anywhere }),
+    };
+    Ok(AppState {
+        gate: Arc::new(gate),
+        contract: config.contract,
+        cors_origins: config.cors_origins()?.into(),
+        metrics: telemetry::start_metrics(),
+    })
+}
+
+/// The first SIGTERM or SIGINT stops the service in order.
+fn stop_on_signals(stop: &CancellationToken) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("http.stopping");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// Where a client on this machine finds the service.
+fn base_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}

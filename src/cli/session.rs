@@ -1,0 +1,191 @@
+//! `session list`, `session show`, `session export`: what was kept, of every dialect alike.
+
+use clap::Subcommand;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::home::administer;
+use super::output::print_json;
+use super::{Context, Failure, org};
+use crate::domain::session::State;
+use crate::domain::{AgentId, DialectName, JsonText, OrgId, Session as Kept, SessionId, Timestamp};
+use crate::store::SessionRow;
+use crate::store::admin::{AdminStore, EventRow, Page};
+
+/// Rows that are held in memory at once.
+const PAGE: i64 = 500;
+
+#[derive(Subcommand)]
+pub(super) enum Session {
+    /// List sessions, newest first
+    List {
+        #[arg(long)]
+        org: String,
+        #[arg(long)]
+        dialect: Option<DialectName>,
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        limit: i64,
+    },
+    /// Show one session with its events
+    Show {
+        #[arg(long)]
+        org: String,
+        /// Tells sessions apart that are called the same in several dialects
+        #[arg(long)]
+        dialect: Option<DialectName>,
+        /// The id that its dialect calls it by, or its UUID
+        id: String,
+    },
+    /// Print every session with its events, a JSON object a line
+    Export {
+        #[arg(long)]
+        org: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Shown {
+    dialect: &'static str,
+    id: String,
+    session_id: SessionId,
+    org_id: OrgId,
+    agent_id: Option<AgentId>,
+    state: &'static str,
+    enabled: bool,
+    kind: Option<String>,
+    user_id: Option<String>,
+    name: Option<String>,
+    description: Option<String>,
+    metadata: Option<JsonText>,
+    detail: JsonText,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<ShownEvent>>,
+}
+
+#[derive(Serialize)]
+struct ShownEvent {
+    number: i64,
+    event_id: Uuid,
+    id: Option<String>,
+    kind: String,
+    author_id: Option<String>,
+    content: Option<String>,
+    payload: JsonText,
+    hidden: bool,
+    created_at: Timestamp,
+}
+
+impl Session {
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let now = context.clock.now();
+        administer(context, async |admin| match self {
+            Self::List { org, dialect, limit } => {
+                let org = org::find(admin, &org).await?;
+                let rows = admin.sessions(org, dialect, None, limit).await?;
+                let rows: Vec<Shown> =
+                    rows.into_iter().map(|row| shown(row, None, now)).collect::<Result<_, Failure>>()?;
+                context.output.rows("sessions", &rows, |row| {
+                    format!("{}  {}  {}  {}", row.created_at.to_rfc3339(), row.dialect, row.id, row.state)
+                });
+                Ok(())
+            }
+            Self::Show { org, dialect, id } => {
+                let org = org::find(admin, &org).await?;
+                let mut rows = admin.sessions_called(org, &id).await?;
+                rows.retain(|row| dialect.is_none_or(|dialect| dialect.code() == row.dialect));
+                let row = rows.pop().ok_or("there is no such session")?;
+                if !rows.is_empty() {
+                    return Err("several dialects have a session of that id: say which with --dialect".into());
+                }
+                let events = events(admin, &row).await?;
+                print_json(&shown(row, Some(events), now)?);
+                Ok(())
+            }
+            Self::Export { org } => {
+                let org = org::find(admin, &org).await?;
+                export(admin, org, now).await
+            }
+        })
+        .await
+    }
+}
+
+async fn export(admin: &AdminStore, org: OrgId, now: Timestamp) -> Result<(), Failure> {
+    let mut page = None;
+    loop {
+        let rows = admin.sessions(org, None, page, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        page = Some(Page { created_at: last.created_at, session_id: last.session_id, dialect: last.dialect });
+        for row in rows {
+            let events = events(admin, &row).await?;
+            print_json(&shown(row, Some(events), now)?);
+        }
+    }
+}
+
+/// All events of a session. A conversation fits in memory; an organization need not.
+async fn events(admin: &AdminStore, session: &SessionRow) -> Result<Vec<EventRow>, Failure> {
+    let mut events: Vec<EventRow> = Vec::new();
+    loop {
+        let after = events.last().map_or(0, |event| event.number);
+        let more = admin.events(session, after, PAGE).await?;
+        if more.is_empty() {
+            return Ok(events);
+        }
+        events.extend(more);
+    }
+}
+
+fn shown(row: SessionRow, events: Option<Vec<EventRow>>, now: Timestamp) -> Result<Shown, Failure> {
+    let org_id = OrgId(row.org_id);
+    let session = Kept::try_from(row)?;
+    let state = match session.state_at(now) {
+        State::Open => "open",
+        State::Expired => "expired",
+        State::Ended => "ended",
+    };
+    let events = events
+        .map(|events| {
+            events
+                .into_iter()
+                .map(|event| {
+                    Ok(ShownEvent {
+                        number: event.number,
+                        event_id: event.event_id,
+                        id: event.public_id,
+                        kind: event.kind,
+                        author_id: event.author_id,
+                        content: event.content,
+                        payload: JsonText::stored(event.payload)?,
+                        hidden: event.hidden,
+                        created_at: event.created_at,
+                    })
+                })
+                .collect::<Result<Vec<_>, serde_json::Error>>()
+        })
+        .transpose()?;
+    Ok(Shown {
+        dialect: session.dialect.as_str(),
+        id: session.public_id,
+        session_id: session.id,
+        org_id,
+        agent_id: session.agent,
+        state,
+        enabled: session.enabled,
+        kind: session.kind,
+        user_id: session.user_id,
+        name: session.name,
+        description: session.description,
+        metadata: session.metadata,
+        detail: session.detail,
+        created_at: session.created_at,
+        updated_at: session.updated_at,
+        expires_at: session.expires_at,
+        ended_at: session.ended_at,
+        events,
+    })
+}

@@ -1,0 +1,185 @@
+//! What can go wrong, worded for whoever has to put it right.
+
+use std::{io, path::Path, path::PathBuf, process::ExitStatus};
+
+use super::find::OLDEST_MAJOR;
+
+/// Why the embedded Postgres does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbeddedPostgresError {
+    /// No usable Postgres on this machine.
+    #[error(
+        "no PostgreSQL {OLDEST_MAJOR} or newer was found on this machine{}. {install}, or set \
+         DATABASE_URL to use a database that runs elsewhere",
+        listed(" (unusable: ", unusable, ")")
+    )]
+    NotFound {
+        /// What was found and why it does not do.
+        unusable: Vec<String>,
+        /// How to install one on this system, as a sentence without its full stop.
+        install: String,
+    },
+
+    /// The folder's cluster was made by a major version that is not installed here. Nothing was
+    /// changed.
+    #[error(
+        "the database in {} was made by PostgreSQL {cluster_major}, but this machine has only \
+         PostgreSQL {}. Install PostgreSQL {cluster_major}, or move the data with pg_upgrade or \
+         pg_dump; nothing was changed",
+        cluster.display(),
+        installed.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    OtherMajor {
+        /// The cluster's folder.
+        cluster: PathBuf,
+        /// The version that made it.
+        cluster_major: u32,
+        /// The versions found on this machine, highest first.
+        installed: Vec<u32>,
+    },
+
+    /// Another process holds the lock of this folder.
+    #[error(
+        "another service already runs on the data folder {}: stop it, or use another folder",
+        data_dir.display()
+    )]
+    AlreadyRunning {
+        /// The folder whose lock is held.
+        data_dir: PathBuf,
+    },
+
+    /// We are root, Postgres refuses to be, and there is nobody to hand it to.
+    #[error(
+        "Postgres refuses to run as root, and neither the user `postgres` nor `nobody` exists: \
+         create one, or start the service as an ordinary user"
+    )]
+    NoServerUser,
+
+    /// The user that Postgres runs as may not enter the folder.
+    #[error(
+        "{user} runs the database but cannot reach {}: let other users pass through the folders \
+         above it (chmod o+x), or use another data folder",
+        folder.display()
+    )]
+    Unreachable {
+        /// The folder that could not be entered.
+        folder: PathBuf,
+        /// The user that tried.
+        user: String,
+    },
+
+    /// The data folder says that its cluster is elsewhere, and there is none.
+    #[error(
+        "the database of {} should be under {}, and is not there: bring it back, or delete {} \
+         to start with an empty one",
+        data_dir.display(),
+        recorded.display(),
+        record.display()
+    )]
+    ClusterMissing {
+        /// The data folder that was opened.
+        data_dir: PathBuf,
+        /// Where its cluster should be.
+        recorded: PathBuf,
+        /// The file that says so.
+        record: PathBuf,
+    },
+
+    /// A socket folder that somebody else made or can enter. Postgres trusts whoever reaches its
+    /// socket.
+    #[error(
+        "the socket folder {} is not safe to use: {reason}; remove it and start again",
+        folder.display()
+    )]
+    UnsafeSocketFolder {
+        /// The refused folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// `initdb` failed; what it had made was removed.
+    #[error("initdb could not make a database in {}: {output}", cluster.display())]
+    Initdb {
+        /// Where the cluster would have been.
+        cluster: PathBuf,
+        /// What initdb printed.
+        output: String,
+    },
+
+    /// The server of an earlier service is still on the cluster and obeys no signal.
+    #[error(
+        "an earlier Postgres (process {pid}) still runs on {} and does not end: end it and \
+         start again",
+        cluster.display()
+    )]
+    PredecessorRemains {
+        /// Its process id.
+        pid: i32,
+        /// The cluster it serves.
+        cluster: PathBuf,
+    },
+
+    /// Postgres ended by itself.
+    #[error("Postgres ended by itself ({status}). The end of its log, {}:\n{tail}", log.display())]
+    Ended {
+        /// How it ended.
+        status: ExitStatus,
+        /// Its log file.
+        log: PathBuf,
+        /// The last lines it wrote.
+        tail: String,
+    },
+
+    /// Postgres runs, but takes no connections and has logged nothing for a while.
+    #[error(
+        "Postgres is not ready and has been silent for {seconds} s. The end of its log, \
+         {}:\n{tail}",
+        log.display()
+    )]
+    NotReady {
+        /// How long its log stood still.
+        seconds: u64,
+        /// Its log file.
+        log: PathBuf,
+        /// The last lines it wrote.
+        tail: String,
+    },
+
+    /// The operating system refused something.
+    #[error("could not {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, to be followed by the path.
+        action: &'static str,
+        /// What it was tried on.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+pub(super) type Result<T, E = EmbeddedPostgresError> = std::result::Result<T, E>;
+
+/// Says what was being done, and to what, when the system refused it.
+pub(super) trait While<T> {
+    fn while_trying(self, action: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> While<T> for io::Result<T> {
+    fn while_trying(self, action: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| EmbeddedPostgresError::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+fn listed(before: &str, items: &[String], after: &str) -> String {
+    if items.is_empty() {
+        String::new()
+    } else {
+        format!("{before}{}{after}", items.join(", "))
+    }
+}

@@ -1,0 +1,298 @@
+//! Finds the Postgres binaries of this machine.
+
+use std::{fs, path::Path, path::PathBuf};
+
+use super::{
+    error::{EmbeddedPostgresError, Result},
+    install_hint::install_hint,
+    server_user::ServerUser,
+};
+
+/// What the schema and its statements need at least.
+pub(super) const OLDEST_MAJOR: u32 = 15;
+
+/// Where packages put Postgres: a folder, how the name of the version's folder begins, what is
+/// below that.
+const INSTALLED: [(&str, &str, &str); 9] = [
+    ("usr/lib/postgresql", "", "bin"),
+    ("usr/lib", "postgresql", "bin"),
+    ("usr", "pgsql-", "bin"),
+    ("usr/libexec", "postgresql", ""),
+    ("usr/local", "pgsql", "bin"),
+    ("opt/homebrew/opt", "postgresql", "bin"),
+    ("usr/local/opt", "postgresql", "bin"),
+    ("home/linuxbrew/.linuxbrew/opt", "postgresql", "bin"),
+    ("Applications/Postgres.app/Contents/Versions", "", "bin"),
+];
+
+/// Where to look for Postgres.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// Folders that may hold `postgres` itself, looked into first: those of `PATH`.
+    pub path: Vec<PathBuf>,
+    /// The folder under which the systems' usual places are looked for, and what kind of system
+    /// this is: `/`.
+    pub root: PathBuf,
+}
+
+impl Default for Search {
+    /// This machine.
+    fn default() -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        Self {
+            path: std::env::split_paths(&path)
+                .filter(|folder| folder.is_absolute())
+                .collect(),
+            root: "/".into(),
+        }
+    }
+}
+
+/// A folder with `postgres` and `initdb` of one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Binaries {
+    pub folder: PathBuf,
+    pub major: u32,
+}
+
+impl Search {
+    /// The newest Postgres that `user` can run; for an existing cluster (its major version, its
+    /// folder) the one that made it.
+    pub(super) async fn run(
+        &self,
+        user: &ServerUser,
+        cluster: Option<(u32, &Path)>,
+    ) -> Result<Binaries> {
+        let mut usable: Vec<Binaries> = Vec::new();
+        let mut unusable = Vec::new();
+        for folder in self.candidates() {
+            match major_version(&folder, user).await {
+                Some(major) if major >= OLDEST_MAJOR => usable.push(Binaries { folder, major }),
+                Some(major) => unusable.push(format!("PostgreSQL {major} in {}", folder.display())),
+                None => unusable.push(format!("{}, which {user} cannot run", folder.display())),
+            }
+        }
+        // Stable: of two with the same version, the one on PATH stays first.
+        usable.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
+        if usable.is_empty() {
+            return Err(EmbeddedPostgresError::NotFound {
+                unusable,
+                install: install_hint(&self.root),
+            });
+        }
+        let Some((cluster_major, cluster)) = cluster else {
+            return Ok(usable.swap_remove(0));
+        };
+        match usable
+            .iter()
+            .position(|binaries| binaries.major == cluster_major)
+        {
+            Some(index) => Ok(usable.swap_remove(index)),
+            None => {
+                let mut installed: Vec<u32> =
+                    usable.into_iter().map(|binaries| binaries.major).collect();
+                installed.dedup();
+                Err(EmbeddedPostgresError::OtherMajor {
+                    cluster: cluster.to_owned(),
+                    cluster_major,
+                    installed,
+                })
+            }
+        }
+    }
+
+    fn candidates(&self) -> Vec<PathBuf> {
+        let installed = INSTALLED.iter().flat_map(|(parent, prefix, below)| {
+            let mut versions: Vec<PathBuf> = fs::read_dir(self.root.join(parent))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter(|entry| {
+                    entry
+                        .file_name()
+                        .as_encoded_bytes()
+                        .starts_with(prefix.as_bytes())
+                })
+                .map(|entry| {
+                    if below.is_empty() {
+                        entry.path()
+                    } else {
+                        entry.path().join(below)
+                    }
+                })
+                .collect();
+            versions.sort();
+            versions
+        });
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for folder in self.path.iter().cloned().chain(installed) {
+            // The real place, since PATH may hold a link to `postgres` without its `initdb`.
+            let Ok(postgres) = fs::canonicalize(folder.join("postgres")) else {
+                continue;
+            };
+            let Some(real) = postgres.parent() else {
+                continue;
+            };
+            for folder in [folder.as_path(), real] {
+                if folder.join("initdb").exists() {
+                    if !folders.iter().any(|known| same(known, folder)) {
+                        folders.push(folder.to_owned());
+                    }
+                    break;
+                }
+            }
+        }
+        folders
+    }
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    let real = |folder: &Path| fs::canonicalize(folder.join("postgres")).ok();
+    real(a) == real(b)
+}
+
+/// Asked of the binary itself, as the user that will run it: a folder's name may lie and its mode
+/// may forbid.
+async fn major_version(folder: &Path, user: &ServerUser) -> Option<u32> {
+    let output = user
+        .command(folder.join("postgres"))
+        .arg("--version")
+        .output()
+        .await
+        .ok()?;
+    parse_version(str::from_utf8(&output.stdout).ok()?)
+}
+
+/// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `postgres (PostgreSQL) 18beta1`.
+fn parse_version(line: &str) -> Option<u32> {
+    let (_, version) = line.split_once("(PostgreSQL) ")?;
+    let end = version
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(version.len());
+    version[..end].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            Self(root)
+        }
+
+        fn install(&self, folder: &str, version: &str) -> PathBuf {
+            let folder = self.0.path().join(folder);
+            fs::create_dir_all(&folder).unwrap();
+            let script = format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n");
+            for name in ["postgres", "initdb"] {
+                fs::write(folder.join(name), &script).unwrap();
+                fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            folder
+        }
+
+        async fn search(&self, path: &[&Path], cluster: Option<u32>) -> Result<Binaries> {
+            let path = path.iter().map(|folder| folder.to_path_buf()).collect();
+            let user = ServerUser::for_new_cluster().await.unwrap();
+            let search = Search {
+                path,
+                root: self.0.path().to_owned(),
+            };
+            search
+                .run(
+                    &user,
+                    cluster.map(|major| (major, Path::new("/data/postgres"))),
+                )
+                .await
+        }
+    }
+
+    #[test]
+    fn versions() {
+        assert_eq!(
+            parse_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"),
+            Some(15)
+        );
+        assert_eq!(parse_version("postgres (PostgreSQL) 18beta1\n"), Some(18));
+        assert_eq!(parse_version("postgres (PostgreSQL) 9.6.24\n"), Some(9));
+        assert_eq!(parse_version("something else"), None);
+    }
+
+    #[tokio::test]
+    async fn looks_where_each_system_installs_it() {
+        for folder in [
+            "usr/lib/postgresql/16/bin",
+            "usr/lib/postgresql16/bin",
+            "usr/pgsql-16/bin",
+            "usr/libexec/postgresql16",
+            "opt/homebrew/opt/postgresql@16/bin",
+            "usr/local/opt/postgresql@16/bin",
+            "usr/local/opt/postgresql/bin",
+        ] {
+            let machine = Machine::new();
+            let folder = machine.install(folder, "16.2");
+            assert_eq!(
+                machine.search(&[], None).await.unwrap(),
+                Binaries { folder, major: 16 }
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_highest_version_and_path_first_among_equals() {
+        let machine = Machine::new();
+        machine.install("usr/lib/postgresql/9/bin", "9.6.1");
+        machine.install("usr/lib/postgresql/17/bin", "17.1");
+        machine.install("usr/lib/postgresql/16/bin", "16.1");
+        let on_path = machine.install("somewhere", "17.4");
+        assert_eq!(
+            machine.search(&[], None).await.unwrap().folder,
+            machine.0.path().join("usr/lib/postgresql/17/bin")
+        );
+        assert_eq!(
+            machine.search(&[&on_path], None).await.unwrap().folder,
+            on_path
+        );
+    }
+
+    #[tokio::test]
+    async fn the_version_that_made_the_cluster() {
+        let machine = Machine::new();
+        machine.install("usr/lib/postgresql/17/bin", "17.1");
+        machine.install("usr/lib/postgresql/16/bin", "16.1");
+        assert_eq!(machine.search(&[], Some(16)).await.unwrap().major, 16);
+        let error = machine.search(&[], Some(15)).await.unwrap_err().to_string();
+        assert!(error.contains("made by PostgreSQL 15"), "{error}");
+        assert!(error.contains("only PostgreSQL 17, 16"), "{error}");
+        assert!(error.contains("/data/postgres"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_link_on_path_leads_to_the_folder_with_initdb() {
+        let machine = Machine::new();
+        let real = machine.install("somewhere/pg/bin", "15.1");
+        let links = machine.0.path().join("links");
+        fs::create_dir(&links).unwrap();
+        std::os::unix::fs::symlink(real.join("postgres"), links.join("postgres")).unwrap();
+        let found = machine.search(&[&links], None).await.unwrap().folder;
+        assert_eq!(found, fs::canonicalize(real).unwrap());
+    }
+
+    #[tokio::test]
+    async fn nothing_usable_says_what_to_do() {
+        let machine = Machine::new();
+        let error = machine.search(&[], None).await.unwrap_err().to_string();
+        assert!(error.contains("Install"), "{error}");
+        assert!(error.contains("DATABASE_URL"), "{error}");
+        machine.install("usr/lib/postgresql/13/bin", "13.9");
+        let error = machine.search(&[], None).await.unwrap_err().to_string();
+        assert!(error.contains("PostgreSQL 13 in"), "{error}");
+    }
+}

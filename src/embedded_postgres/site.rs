@@ -1,0 +1,131 @@
+//! Where the cluster is, or will be, and who runs it.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    data_dir::{DataDir, create_folder, lock_folder, path_hash},
+    error::{EmbeddedPostgresError, Result, While},
+    server_user::ServerUser,
+    tuning::Tuning,
+};
+
+/// The folder that holds the cluster, its log and its socket, and the user they belong to.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub folder: PathBuf,
+    pub user: ServerUser,
+    /// The major version of the cluster that is there already.
+    pub existing: Option<u32>,
+    /// Held when the folder is not the data folder itself: a copied data folder points to the
+    /// original's cluster.
+    relocation_lock: Option<File>,
+}
+
+impl Site {
+    pub async fn choose(data_dir: &DataDir, tuning: &Tuning) -> Result<Self> {
+        if let Some(major) = cluster_major(&data_dir.path)? {
+            let user = ServerUser::for_existing(&cluster_in(&data_dir.path)).await?;
+            return Self {
+                folder: data_dir.path.clone(),
+                user,
+                existing: Some(major),
+                relocation_lock: None,
+            }
+            .within_reach()
+            .await;
+        }
+        if let Some(recorded) = data_dir.recorded_relocation() {
+            if cluster_major(&recorded)?.is_none() {
+                return Err(EmbeddedPostgresError::ClusterMissing {
+                    data_dir: data_dir.path.clone(),
+                    recorded,
+                    record: data_dir.record_file(),
+                });
+            }
+            return Self::elsewhere(recorded).await;
+        }
+        let user = ServerUser::for_new_cluster().await?;
+        if user.can_reach(&data_dir.path).await? {
+            return Ok(Self {
+                folder: data_dir.path.clone(),
+                user,
+                existing: None,
+                relocation_lock: None,
+            });
+        }
+        let folder = tuning.relocation_root.join(path_hash(&data_dir.path));
+        create_folder(&tuning.relocation_root, 0o755)?;
+        create_folder(&folder, 0o711)?;
+        tracing::warn!(
+            "{user} runs the database but cannot reach {}: the database is kept under {}",
+            data_dir.path.display(),
+            folder.display()
+        );
+        Self::elsewhere(folder).await
+    }
+
+    async fn elsewhere(folder: PathBuf) -> Result<Self> {
+        let relocation_lock = Some(lock_folder(&folder)?);
+        let existing = cluster_major(&folder)?;
+        let user = match existing {
+            Some(_) => ServerUser::for_existing(&cluster_in(&folder)).await?,
+            None => ServerUser::for_new_cluster().await?,
+        };
+        Self {
+            folder,
+            user,
+            existing,
+            relocation_lock,
+        }
+        .within_reach()
+        .await
+    }
+
+    async fn within_reach(self) -> Result<Self> {
+        if self.user.can_reach(&self.folder).await? {
+            return Ok(self);
+        }
+        Err(EmbeddedPostgresError::Unreachable {
+            user: self.user.to_string(),
+            folder: self.folder,
+        })
+    }
+
+    /// The data folder of Postgres itself.
+    pub fn cluster(&self) -> PathBuf {
+        cluster_in(&self.folder)
+    }
+
+    pub fn relocated(&self) -> Option<&Path> {
+        self.relocation_lock.as_ref().map(|_| self.folder.as_path())
+    }
+}
+
+fn cluster_in(folder: &Path) -> PathBuf {
+    folder.join("postgres")
+}
+
+/// `None` if there is no cluster. A cluster is renamed into place when it is whole, so one that has
+/// this file is.
+fn cluster_major(folder: &Path) -> Result<Option<u32>> {
+    let file = cluster_in(folder).join("PG_VERSION");
+    let text = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.while_trying("read", &file)?,
+    };
+    // Before version 10 the major version had two parts; its first is enough to say that it is too
+    // old.
+    let major = text
+        .trim()
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok());
+    major
+        .map(Some)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+        .while_trying("read", &file)
+}

@@ -1,0 +1,109 @@
+//! The settings Postgres runs with.
+
+use std::path::{Path, PathBuf};
+
+/// What may differ from one cluster to the next. Durability is not among it.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// Postgres's own cache, in MiB.
+    pub shared_buffers_mib: u32,
+    /// Connections at most, three of which are kept for superusers.
+    pub max_connections: u32,
+    /// How much write-ahead log, in MiB, may gather before a checkpoint is forced.
+    pub max_wal_size_mib: u32,
+    /// Where a cluster goes whose data folder the server's user cannot reach. Matters only to a
+    /// service run by root.
+    pub relocation_root: PathBuf,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            shared_buffers_mib: 128,
+            max_connections: 60,
+            max_wal_size_mib: 2048,
+            relocation_root: "/var/lib/sessionary".into(),
+        }
+    }
+}
+
+impl Tuning {
+    /// Small enough to run several at once, for clusters that live as long as a test. As durable as
+    /// any other.
+    #[must_use]
+    pub fn throw_away() -> Self {
+        Self {
+            shared_buffers_mib: 16,
+            max_wal_size_mib: 128,
+            ..Self::default()
+        }
+    }
+
+    /// The settings as `name=value`, for the command line: there they outrank whatever the
+    /// cluster's own files say.
+    pub(super) fn settings(&self, socket_dir: &Path) -> Vec<String> {
+        let mut settings = vec![
+            format!("shared_buffers={}MB", self.shared_buffers_mib),
+            format!("max_connections={}", self.max_connections),
+            format!("max_wal_size={}MB", self.max_wal_size_mib),
+            format!("unix_socket_directories={}", quoted(socket_dir)),
+        ];
+        settings.extend(
+            [
+                "fsync=on",
+                "full_page_writes=on",
+                "synchronous_commit=on",
+                "wal_compression=on",
+                "checkpoint_timeout=15min",
+                // Compiling a plan costs more than any statement of ours.
+                "jit=off",
+                // Everybody who reaches the socket is trusted, so nothing else is listened on.
+                "listen_addresses=",
+                "port=5432",
+                "unix_socket_permissions=0700",
+                "unix_socket_group=",
+                "timezone=UTC",
+                "log_timezone=UTC",
+                // Straight into the file we hand over as stderr, whatever the cluster's own files
+                // say.
+                "log_destination=stderr",
+                "logging_collector=off",
+                "log_line_prefix=%m [%p] ",
+                "lc_messages=C",
+                "cluster_name=sessionary",
+            ]
+            .map(String::from),
+        );
+        settings
+    }
+}
+
+/// `unix_socket_directories` is a list: without quotes, a comma or a space would divide a path.
+fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display().to_string().replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durable_and_off_the_network_however_small() {
+        for tuning in [Tuning::default(), Tuning::throw_away()] {
+            let settings = tuning.settings(Path::new("/s"));
+            for must in [
+                "fsync=on",
+                "synchronous_commit=on",
+                "full_page_writes=on",
+                "listen_addresses=",
+            ] {
+                assert!(settings.iter().any(|setting| setting == must), "{must}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_socket_folder_stays_one_folder() {
+        assert_eq!(quoted(Path::new("/a, b/\"c\"")), r#""/a, b/""c""""#);
+    }
+}
