@@ -251,7 +251,10 @@ mod tests {
     fn lists_are_read_and_their_faults_named() {
         assert_eq!(config(&["--trusted-proxies", "10.0.0.0/8, ::1"]).trusted_proxies().unwrap().len(), 2);
         assert!(config(&["--trusted-proxies", "home"]).trusted_proxies().is_err());
-        assert_eq!(config(&["--cors-origins", "https://a.example,http://localhost:5173"]).cors_origins().unwrap().len(), 2);
+        assert_eq!(
+            config(&["--cors-origins", "https://a.example,http://localhost:5173"]).cors_origins().unwrap().len(),
+            2
+        );
         for bad in ["*", "a.example", "https://a.example/path", "ftp://a.example"] {
             assert!(config(&["--cors-origins", bad]).cors_origins().is_err(), "{bad}");
         }
@@ -263,7 +266,9 @@ mod tests {
         assert!(config(&["--jwt-hs256-secret", ""]).jwt().unwrap().is_none());
         assert!(config(&["--jwt-hs256-secret", "s", "--jwt-public-key", "x"]).jwt().is_err());
         assert!(config(&["--jwt-jwks-url", "https://a.example/jwks"]).jwt().is_err());
-        assert!(config(&["--jwt-public-key", "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----"]).jwt().is_err());
+        assert!(
+            config(&["--jwt-public-key", "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----"]).jwt().is_err()
+        );
     }
 
     #[test]

@@ -21,12 +21,11 @@ impl<'a> Credentials<'a> {
     /// # Errors
     /// [`Refusal::MalformedHeader`] for a header that came twice or is no text.
     pub fn read(headers: &'a HeaderMap) -> Result<Self, Refusal> {
-        let bearer = once(headers, header::AUTHORIZATION.as_str(), "Authorization")?.map(|value| {
-            match value.split_once(' ') {
+        let bearer =
+            once(headers, header::AUTHORIZATION.as_str(), "Authorization")?.map(|value| match value.split_once(' ') {
                 Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Bearer::Token(token.trim()),
                 _ => Bearer::Other,
-            }
-        });
+            });
         Ok(Self {
             api_key: once(headers, "x-api-key", "x-api-key")?,
             bearer,

@@ -96,9 +96,7 @@ impl JwtVerifier {
     /// When the PEM holds no key of a known kind.
     pub fn new(key: &JwtKey, settings: JwtSettings) -> Result<Self, JwtKeyError> {
         let (algorithm, key) = match key {
-            JwtKey::Secret(secret) => {
-                (Algorithm::HS256, DecodingKey::from_secret(secret.expose_secret().as_bytes()))
-            }
+            JwtKey::Secret(secret) => (Algorithm::HS256, DecodingKey::from_secret(secret.expose_secret().as_bytes())),
             JwtKey::Pem(pem) => {
                 let pem = pem.as_bytes();
                 DecodingKey::from_rsa_pem(pem)

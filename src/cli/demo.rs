@@ -162,11 +162,7 @@ impl Demo {
                 format!("x-api-key: {api_key}"),
                 r#"{"agentId":"3c90c3cc-0d44-4b50-8888-8dd25736052a","userId":"3c90c3cc-0d44-4b50-8888-8dd25736052a"}"#,
             ),
-            (
-                "/api/v1/sessions",
-                format!("x-api-key: {api_key}"),
-                r#"{"agent_id":123,"session_type":"agent_voice"}"#,
-            ),
+            ("/api/v1/sessions", format!("x-api-key: {api_key}"), r#"{"agent_id":123,"session_type":"agent_voice"}"#),
         ] {
             text += &format!(
                 "\n  curl -s {base_url}{path} -H '{credential}' -H 'content-type: application/json' -d '{body}'\n"

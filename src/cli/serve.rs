@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,8 @@ pub(super) struct Serve {
 impl Serve {
     /// Serves until SIGTERM or SIGINT, finishes what is open, and leaves nothing running.
     pub async fn run(&self, context: &Context) -> Result<(), Failure> {
+        // Before anything that counts is started.
+        let metrics = telemetry::start_metrics();
         let stop = CancellationToken::new();
         stop_on_signals(&stop)?;
         // A port that is taken is known before anything is started.
@@ -41,7 +44,7 @@ impl Serve {
         })?;
 
         let mut home = Home::open_to_serve(context).await?;
-        let served = self.serve(context, listener, &mut home, stop).await;
+        let served = self.serve(context, metrics, listener, &mut home, stop).await;
         let closed = home.close().await;
         served.and(closed)
     }
@@ -49,6 +52,7 @@ impl Serve {
     async fn serve(
         &self,
         context: &Context,
+        metrics: Option<PrometheusHandle>,
         listener: TcpListener,
         home: &mut Home,
         stop: CancellationToken,
@@ -56,8 +60,14 @@ impl Serve {
         let address = listener.local_addr()?;
         let demo = if self.demo || home.is_private() { Some(make_demo(context, home, address).await?) } else { None };
         let store = Store::connect(&home.database, StoreSettings::default()).await?;
-        let state = state(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id))?;
-        let gate = Arc::clone(&state.gate);
+        let gate = gate(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id))?;
+        let gate = Arc::new(gate);
+        let state = AppState {
+            gate: Arc::clone(&gate),
+            contract: context.config.contract,
+            cors_origins: context.config.cors_origins()?.into(),
+            metrics,
+        };
         let app = build_app(state);
 
         tracing::info!(%address, "http.listening");
@@ -98,12 +108,7 @@ async fn make_demo(context: &Context, home: &Home, address: SocketAddr) -> Resul
     demo
 }
 
-fn state(
-    context: &Context,
-    store: Store,
-    address: SocketAddr,
-    demo_org: Option<OrgId>,
-) -> Result<AppState, Failure> {
+fn gate(context: &Context, store: Store, address: SocketAddr, demo_org: Option<OrgId>) -> Result<Gate, Failure> {
     let config = &context.config;
     let anywhere = config.messaging_anonymous == Anonymous::Anywhere;
     let mut default_org = config.messaging_default_org()?.or(demo_org);
@@ -114,7 +119,7 @@ fn state(
         );
         default_org = None;
     }
-    let gate = Gate {
+    Ok(Gate {
         store,
         clock: context.clock.clone(),
         mint: context.mint.clone(),
@@ -122,12 +127,6 @@ fn state(
         jwt: config.jwt()?,
         trusted_proxies: config.trusted_proxies()?,
         default_org: default_org.map(|id| DefaultOrg { id, anywhere }),
-    };
-    Ok(AppState {
-        gate: Arc::new(gate),
-        contract: config.contract,
-        cors_origins: config.cors_origins()?.into(),
-        metrics: telemetry::start_metrics(),
     })
 }
 

@@ -37,9 +37,8 @@ pub fn openapi(dialect: DialectName) -> OpenApi {
 
 /// The head of a dialect's OpenAPI document.
 fn described(title: &str, description: &str) -> OpenApiRouter<AppState> {
-    let header = |name: &str, about: &str| {
-        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, about)))
-    };
+    let header =
+        |name: &str, about: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, about)));
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     let info = InfoBuilder::new()
         .title(title)

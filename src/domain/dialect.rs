@@ -14,13 +14,7 @@ pub enum DialectName {
 }
 
 impl DialectName {
-    pub const ALL: [Self; 5] = [
-        Self::Agnost,
-        Self::Agntix,
-        Self::AgentKey,
-        Self::Messaging,
-        Self::IntegerId,
-    ];
+    pub const ALL: [Self; 5] = [Self::Agnost, Self::Agntix, Self::AgentKey, Self::Messaging, Self::IntegerId];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -55,11 +49,10 @@ impl DialectName {
     /// The messaging dialect's server matches paths without regard to case, so its prefix does too.
     #[must_use]
     pub fn owner_of(path: &str) -> Option<Self> {
-        let under = |prefix: &str| path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+        let under =
+            |prefix: &str| path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
         let messaging = "/api/messaging";
-        let is_messaging = path
-            .get(..messaging.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(messaging))
+        let is_messaging = path.get(..messaging.len()).is_some_and(|start| start.eq_ignore_ascii_case(messaging))
             && matches!(path.as_bytes().get(messaging.len()), None | Some(b'/'));
 
         if is_messaging {
@@ -88,10 +81,7 @@ impl FromStr for DialectName {
     type Err = UnknownDialect;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|dialect| dialect.as_str() == text)
-            .ok_or(UnknownDialect)
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == text).ok_or(UnknownDialect)
     }
 }
 

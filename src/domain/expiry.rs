@@ -62,12 +62,7 @@ mod tests {
     }
 
     fn timeouts(timeout: f64, auto_renew: bool, max: f64) -> Timeouts {
-        Timeouts {
-            timeout_minutes: timeout,
-            auto_renew,
-            max_duration_minutes: max,
-            warning_threshold_minutes: 5.0,
-        }
+        Timeouts { timeout_minutes: timeout, auto_renew, max_duration_minutes: max, warning_threshold_minutes: 5.0 }
     }
 
     #[test]

@@ -403,10 +403,7 @@ mod tests {
             serde_json::from_str(r#"[null, true, 12345678901234567890, "a\"b", [ 1 , 2 ], { "b" : 1, "a" : "x y" }]"#)
                 .unwrap();
         let written: Vec<String> = kinds.iter().map(|k| serde_json::to_string(k).unwrap()).collect();
-        assert_eq!(
-            written,
-            ["null", "true", "12345678901234567890", r#""a\"b""#, "[1,2]", r#"{"b":1,"a":"x y"}"#]
-        );
+        assert_eq!(written, ["null", "true", "12345678901234567890", r#""a\"b""#, "[1,2]", r#"{"b":1,"a":"x y"}"#]);
         assert_eq!(Given::Number(JsonText::of(&7).unwrap()).as_i64(), Some(7));
         assert_eq!(Given::Number(JsonText::of(&7.0).unwrap()).as_i64(), None);
     }

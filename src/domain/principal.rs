@@ -129,7 +129,9 @@ pub enum Credential {
     OrgHeader,
     ApiKey(KeyId),
     /// A token's subject, if it names one.
-    Jwt { subject: Option<String> },
+    Jwt {
+        subject: Option<String>,
+    },
     /// No credential: the messaging dialect's default organization.
     Anonymous,
 }

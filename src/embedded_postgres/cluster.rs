@@ -31,33 +31,20 @@ pub(super) async fn ensure(site: &Site, binaries: &Binaries, guard: &Guard) -> R
         return Ok(());
     }
     // A name of its own: were an orphaned initdb still at work, it must not write into this one.
-    let age = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .unwrap_or_default()
-        .as_nanos();
-    let draft = site
-        .folder
-        .join(format!("{DRAFT}{}-{age}", std::process::id()));
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&draft)
-        .while_trying("create the folder", &draft)?;
+    let age = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    let draft = site.folder.join(format!("{DRAFT}{}-{age}", std::process::id()));
+    DirBuilder::new().mode(0o700).create(&draft).while_trying("create the folder", &draft)?;
     site.user.give(&draft)?;
 
     let output = initdb(&draft, binaries, guard).await?;
     if !output.status.success() {
         remove(&draft).await?;
         let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(EmbeddedPostgresError::Initdb {
-            cluster: site.cluster(),
-            output,
-        });
+        return Err(EmbeddedPostgresError::Initdb { cluster: site.cluster(), output });
     }
     let cluster = site.cluster();
     fs::rename(&draft, &cluster).while_trying("put the new database in place as", &cluster)?;
-    File::open(&site.folder)
-        .and_then(|folder| folder.sync_all())
-        .while_trying("write to disk", &site.folder)
+    File::open(&site.folder).and_then(|folder| folder.sync_all()).while_trying("write to disk", &site.folder)
 }
 
 async fn initdb(draft: &Path, binaries: &Binaries, guard: &Guard) -> Result<Output> {
@@ -68,45 +55,27 @@ async fn initdb(draft: &Path, binaries: &Binaries, guard: &Guard) -> Result<Outp
         command
             .arg("--pgdata")
             .arg(draft)
-            .args([
-                "--username=postgres",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--no-instructions",
-            ])
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions"])
             .args(["--locale-provider=libc", "--locale=C", "--lc-ctype", ctype])
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let child = guard
-            .launch(Charge::Initdb, command)
-            .await
-            .while_trying("run", &program)?;
-        let output = child
-            .wait_with_output()
-            .await
-            .while_trying("run", &program)?;
+        let child = guard.launch(Charge::Initdb, command).await.while_trying("run", &program)?;
+        let output = child.wait_with_output().await.while_trying("run", &program)?;
         guard.discharge().await;
-        let unknown_locale =
-            String::from_utf8_lossy(&output.stderr).contains("invalid locale name");
+        let unknown_locale = String::from_utf8_lossy(&output.stderr).contains("invalid locale name");
         last = Some(output);
         if !unknown_locale {
             break;
         }
     }
-    last.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-        .while_trying("run", &program)
+    last.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)).while_trying("run", &program)
 }
 
 fn drafts(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).while_trying("list", folder)?;
     Ok(entries
         .flatten()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(DRAFT.as_bytes())
-        })
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes()))
         .map(|entry| entry.path())
         .collect())
 }

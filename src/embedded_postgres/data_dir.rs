@@ -30,15 +30,8 @@ impl DataDir {
         create_folder(path, if we_are_root() { 0o711 } else { 0o700 })?;
         let path = fs::canonicalize(path).while_trying("resolve", path)?;
         if path.to_str().is_none_or(|text| text.contains('\n')) {
-            let source = io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is not UTF-8 or has a line break",
-            );
-            return Err(EmbeddedPostgresError::Io {
-                action: "use the path",
-                path,
-                source,
-            });
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is not UTF-8 or has a line break");
+            return Err(EmbeddedPostgresError::Io { action: "use the path", path, source });
         }
         let lock = lock_folder(&path)?;
         Ok(Self { path, _lock: lock })
@@ -72,9 +65,7 @@ pub(super) fn recorded_socket_dir(data_dir: &Path) -> Option<PathBuf> {
 
 fn recorded(data_dir: &Path, key: &str) -> Option<PathBuf> {
     let record = fs::read_to_string(data_dir.join(RECORD)).ok()?;
-    record
-        .lines()
-        .find_map(|line| Some(PathBuf::from(line.strip_prefix(key)?.strip_prefix('=')?)))
+    record.lines().find_map(|line| Some(PathBuf::from(line.strip_prefix(key)?.strip_prefix('=')?)))
 }
 
 pub(super) fn lock_folder(folder: &Path) -> Result<File> {
@@ -88,14 +79,8 @@ pub(super) fn lock_folder(folder: &Path) -> Result<File> {
         .while_trying("open the lock", &path)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(EmbeddedPostgresError::AlreadyRunning {
-            data_dir: folder.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(EmbeddedPostgresError::Io {
-            action: "lock",
-            path,
-            source,
-        }),
+        Err(TryLockError::WouldBlock) => Err(EmbeddedPostgresError::AlreadyRunning { data_dir: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(EmbeddedPostgresError::Io { action: "lock", path, source }),
     }
 }
 
@@ -104,22 +89,13 @@ pub(super) fn create_folder(folder: &Path, mode: u32) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(folder)
-        .while_trying("create the folder", folder)?;
+    DirBuilder::new().recursive(true).mode(mode).create(folder).while_trying("create the folder", folder)?;
     // Once more, since the umask had its say.
-    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
-        .while_trying("set the mode of", folder)
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode)).while_trying("set the mode of", folder)
 }
 
 /// A short name for a path, the same every time.
 pub(super) fn path_hash(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

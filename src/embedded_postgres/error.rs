@@ -168,18 +168,10 @@ pub(super) trait While<T> {
 
 impl<T> While<T> for io::Result<T> {
     fn while_trying(self, action: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|source| EmbeddedPostgresError::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        })
+        self.map_err(|source| EmbeddedPostgresError::Io { action, path: path.to_owned(), source })
     }
 }
 
 fn listed(before: &str, items: &[String], after: &str) -> String {
-    if items.is_empty() {
-        String::new()
-    } else {
-        format!("{before}{}{after}", items.join(", "))
-    }
+    if items.is_empty() { String::new() } else { format!("{before}{}{after}", items.join(", ")) }
 }

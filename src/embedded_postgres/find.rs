@@ -39,12 +39,7 @@ impl Default for Search {
     /// This machine.
     fn default() -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        Self {
-            path: std::env::split_paths(&path)
-                .filter(|folder| folder.is_absolute())
-                .collect(),
-            root: "/".into(),
-        }
+        Self { path: std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect(), root: "/".into() }
     }
 }
 
@@ -58,11 +53,7 @@ pub(super) struct Binaries {
 impl Search {
     /// The newest Postgres that `user` can run; for an existing cluster (its major version, its
     /// folder) the one that made it.
-    pub(super) async fn run(
-        &self,
-        user: &ServerUser,
-        cluster: Option<(u32, &Path)>,
-    ) -> Result<Binaries> {
+    pub(super) async fn run(&self, user: &ServerUser, cluster: Option<(u32, &Path)>) -> Result<Binaries> {
         let mut usable: Vec<Binaries> = Vec::new();
         let mut unusable = Vec::new();
         for folder in self.candidates() {
@@ -75,28 +66,17 @@ impl Search {
         // Stable: of two with the same version, the one on PATH stays first.
         usable.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
         if usable.is_empty() {
-            return Err(EmbeddedPostgresError::NotFound {
-                unusable,
-                install: install_hint(&self.root),
-            });
+            return Err(EmbeddedPostgresError::NotFound { unusable, install: install_hint(&self.root) });
         }
         let Some((cluster_major, cluster)) = cluster else {
             return Ok(usable.swap_remove(0));
         };
-        match usable
-            .iter()
-            .position(|binaries| binaries.major == cluster_major)
-        {
+        match usable.iter().position(|binaries| binaries.major == cluster_major) {
             Some(index) => Ok(usable.swap_remove(index)),
             None => {
-                let mut installed: Vec<u32> =
-                    usable.into_iter().map(|binaries| binaries.major).collect();
+                let mut installed: Vec<u32> = usable.into_iter().map(|binaries| binaries.major).collect();
                 installed.dedup();
-                Err(EmbeddedPostgresError::OtherMajor {
-                    cluster: cluster.to_owned(),
-                    cluster_major,
-                    installed,
-                })
+                Err(EmbeddedPostgresError::OtherMajor { cluster: cluster.to_owned(), cluster_major, installed })
             }
         }
     }
@@ -107,19 +87,8 @@ impl Search {
                 .into_iter()
                 .flatten()
                 .flatten()
-                .filter(|entry| {
-                    entry
-                        .file_name()
-                        .as_encoded_bytes()
-                        .starts_with(prefix.as_bytes())
-                })
-                .map(|entry| {
-                    if below.is_empty() {
-                        entry.path()
-                    } else {
-                        entry.path().join(below)
-                    }
-                })
+                .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()))
+                .map(|entry| if below.is_empty() { entry.path() } else { entry.path().join(below) })
                 .collect();
             versions.sort();
             versions
@@ -154,21 +123,14 @@ fn same(a: &Path, b: &Path) -> bool {
 /// Asked of the binary itself, as the user that will run it: a folder's name may lie and its mode
 /// may forbid.
 async fn major_version(folder: &Path, user: &ServerUser) -> Option<u32> {
-    let output = user
-        .command(folder.join("postgres"))
-        .arg("--version")
-        .output()
-        .await
-        .ok()?;
+    let output = user.command(folder.join("postgres")).arg("--version").output().await.ok()?;
     parse_version(str::from_utf8(&output.stdout).ok()?)
 }
 
 /// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `postgres (PostgreSQL) 18beta1`.
 fn parse_version(line: &str) -> Option<u32> {
     let (_, version) = line.split_once("(PostgreSQL) ")?;
-    let end = version
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(version.len());
+    let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version[..end].parse().ok()
 }
 
@@ -201,25 +163,14 @@ mod tests {
         async fn search(&self, path: &[&Path], cluster: Option<u32>) -> Result<Binaries> {
             let path = path.iter().map(|folder| folder.to_path_buf()).collect();
             let user = ServerUser::for_new_cluster().await.unwrap();
-            let search = Search {
-                path,
-                root: self.0.path().to_owned(),
-            };
-            search
-                .run(
-                    &user,
-                    cluster.map(|major| (major, Path::new("/data/postgres"))),
-                )
-                .await
+            let search = Search { path, root: self.0.path().to_owned() };
+            search.run(&user, cluster.map(|major| (major, Path::new("/data/postgres")))).await
         }
     }
 
     #[test]
     fn versions() {
-        assert_eq!(
-            parse_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"),
-            Some(15)
-        );
+        assert_eq!(parse_version("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"), Some(15));
         assert_eq!(parse_version("postgres (PostgreSQL) 18beta1\n"), Some(18));
         assert_eq!(parse_version("postgres (PostgreSQL) 9.6.24\n"), Some(9));
         assert_eq!(parse_version("something else"), None);
@@ -238,10 +189,7 @@ mod tests {
         ] {
             let machine = Machine::new();
             let folder = machine.install(folder, "16.2");
-            assert_eq!(
-                machine.search(&[], None).await.unwrap(),
-                Binaries { folder, major: 16 }
-            );
+            assert_eq!(machine.search(&[], None).await.unwrap(), Binaries { folder, major: 16 });
         }
     }
 
@@ -252,14 +200,8 @@ mod tests {
         machine.install("usr/lib/postgresql/17/bin", "17.1");
         machine.install("usr/lib/postgresql/16/bin", "16.1");
         let on_path = machine.install("somewhere", "17.4");
-        assert_eq!(
-            machine.search(&[], None).await.unwrap().folder,
-            machine.0.path().join("usr/lib/postgresql/17/bin")
-        );
-        assert_eq!(
-            machine.search(&[&on_path], None).await.unwrap().folder,
-            on_path
-        );
+        assert_eq!(machine.search(&[], None).await.unwrap().folder, machine.0.path().join("usr/lib/postgresql/17/bin"));
+        assert_eq!(machine.search(&[&on_path], None).await.unwrap().folder, on_path);
     }
 
     #[tokio::test]

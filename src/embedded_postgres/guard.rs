@@ -75,27 +75,16 @@ struct Post {
 impl Guard {
     pub fn start(user: &ServerUser, cluster: PathBuf) -> io::Result<Self> {
         let mut shell = spawn(user, &cluster)?;
-        let post = Post {
-            pipe: shell.stdin.take(),
-            orders: String::new(),
-            relieved: false,
-        };
+        let post = Post { pipe: shell.stdin.take(), orders: String::new(), relieved: false };
         let post = Arc::new(Mutex::new(post));
         let keeper = tokio::spawn(keep(shell, user.clone(), cluster, Arc::clone(&post)));
-        Ok(Self {
-            user: user.clone(),
-            post,
-            keeper,
-        })
+        Ok(Self { user: user.clone(), post, keeper })
     }
 
     /// A command for [`launch`](Self::launch), to be given its arguments.
     pub fn gated(&self, program: &Path) -> Command {
         let mut command = self.user.command("/bin/sh");
-        command
-            .args(["-c", GATE, "sessionary-gate"])
-            .arg(program)
-            .stdin(Stdio::piped());
+        command.args(["-c", GATE, "sessionary-gate"]).arg(program).stdin(Stdio::piped());
         command
     }
 
@@ -106,8 +95,7 @@ impl Guard {
             Charge::Initdb => "initdb",
             Charge::Postmaster => "postmaster",
         };
-        self.order(format!("{kind} {}\n", child.id().unwrap_or_default()))
-            .await;
+        self.order(format!("{kind} {}\n", child.id().unwrap_or_default())).await;
         if let Some(mut gate) = child.stdin.take() {
             gate.write_all(b"go\n").await?;
         }
@@ -132,10 +120,7 @@ impl Guard {
             post.relieved = true;
             post.pipe = None;
         }
-        if tokio::time::timeout(Duration::from_secs(15), &mut self.keeper)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(Duration::from_secs(15), &mut self.keeper).await.is_err() {
             tracing::warn!("the guard of the embedded Postgres did not end in time");
         }
     }
@@ -175,9 +160,7 @@ async fn keep(mut shell: Child, user: ServerUser, cluster: PathBuf, post: Arc<Mu
         shell = match spawn(&user, &cluster) {
             Ok(shell) => shell,
             Err(error) => {
-                tracing::error!(
-                    "no guard for the embedded Postgres: {error}. It may outlive this service"
-                );
+                tracing::error!("no guard for the embedded Postgres: {error}. It may outlive this service");
                 return;
             }
         };
@@ -192,11 +175,7 @@ async fn keep(mut shell: Child, user: ServerUser, cluster: PathBuf, post: Arc<Mu
 fn spawn(user: &ServerUser, cluster: &Path) -> io::Result<Child> {
     let mut command = user.command("/bin/sh");
     command.args(["-c", GUARD, "sessionary-guard"]).arg(cluster);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
 #[cfg(test)]
@@ -224,11 +203,7 @@ mod tests {
         let trace = folder.path().join("trace");
 
         // As if we had been killed before the guard knew.
-        let mut child = guard
-            .gated(Path::new("/bin/mkdir"))
-            .arg(&trace)
-            .spawn()
-            .unwrap();
+        let mut child = guard.gated(Path::new("/bin/mkdir")).arg(&trace).spawn().unwrap();
         drop(child.stdin.take());
         assert!(!child.wait().await.unwrap().success());
         assert!(!trace.exists());
@@ -254,10 +229,7 @@ mod tests {
         assert!(test_kill_process_group(group).is_ok());
 
         drop(guard);
-        timeout(Duration::from_secs(10), child.wait())
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(Duration::from_secs(10), child.wait()).await.unwrap().unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         while alive_in(group.as_raw_nonzero().get()).await {
             assert!(Instant::now() < deadline);
@@ -267,15 +239,10 @@ mod tests {
 
     /// Whether the group has a process that is more than an entry nobody has cleared away yet.
     async fn alive_in(group: i32) -> bool {
-        let listed = Command::new("ps")
-            .args(["-A", "-o", "pgid=,state="])
-            .output()
-            .await
-            .unwrap();
+        let listed = Command::new("ps").args(["-A", "-o", "pgid=,state="]).output().await.unwrap();
         String::from_utf8_lossy(&listed.stdout).lines().any(|line| {
             let mut words = line.split_whitespace();
-            words.next() == Some(&group.to_string())
-                && words.next().is_some_and(|state| !state.starts_with('Z'))
+            words.next() == Some(&group.to_string()) && words.next().is_some_and(|state| !state.starts_with('Z'))
         })
     }
 }

@@ -11,10 +11,9 @@ pub(super) fn install_hint(root: &Path) -> String {
         .iter()
         .find_map(|file| fs::read_to_string(root.join(file)).ok())
         .unwrap_or_default();
-    families(&os_release).find_map(command).map_or_else(
-        || "Install the PostgreSQL server with your system's package manager".to_owned(),
-        run,
-    )
+    families(&os_release)
+        .find_map(command)
+        .map_or_else(|| "Install the PostgreSQL server with your system's package manager".to_owned(), run)
 }
 
 fn run(command: &str) -> String {
@@ -24,10 +23,7 @@ fn run(command: &str) -> String {
 /// The system's own name, then those it takes after, nearest first.
 fn families(os_release: &str) -> impl Iterator<Item = &str> {
     ["ID=", "ID_LIKE="].into_iter().flat_map(move |key| {
-        let value = os_release
-            .lines()
-            .find_map(|line| line.trim().strip_prefix(key))
-            .unwrap_or_default();
+        let value = os_release.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap_or_default();
         value.trim_matches(['"', '\'']).split_whitespace()
     })
 }
@@ -59,24 +55,12 @@ mod tests {
     #[test]
     fn speaks_of_this_systems_package_manager() {
         for (os_release, word) in [
-            (
-                "NAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n",
-                "apt-get install postgresql",
-            ),
-            (
-                "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n",
-                "apt-get install",
-            ),
-            (
-                "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
-                "dnf install postgresql-server",
-            ),
+            ("NAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n", "apt-get install postgresql"),
+            ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", "apt-get install"),
+            ("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", "dnf install postgresql-server"),
             ("ID=alpine\n", "apk add"),
             ("ID=manjaro\nID_LIKE=arch\n", "pacman -S"),
-            (
-                "ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"\n",
-                "zypper install",
-            ),
+            ("ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"\n", "zypper install"),
             ("ID=solaris\n", "your system's package manager"),
         ] {
             assert!(hint(Some(os_release)).contains(word), "{os_release}");

@@ -29,12 +29,7 @@ impl Log {
         }
         // Not through a link: whoever can write to this folder must not have root write elsewhere.
         let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(no_follow)
-            .open(&path)?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(no_follow).open(&path)?;
         let from = file.metadata()?.len();
         Ok((Self { path, from }, file))
     }
@@ -47,9 +42,7 @@ impl Log {
     pub fn tail(&self) -> String {
         let read = || -> io::Result<String> {
             let mut file = File::open(&self.path)?;
-            file.seek(SeekFrom::Start(
-                self.from.max(self.len().saturating_sub(16 << 10)),
-            ))?;
+            file.seek(SeekFrom::Start(self.from.max(self.len().saturating_sub(16 << 10))))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -39,9 +39,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::{
-    data_dir::DataDir, error::Result, error::While, guard::Guard, server::Server, site::Site,
-};
+use self::{data_dir::DataDir, error::Result, error::While, guard::Guard, server::Server, site::Site};
 pub use self::{error::EmbeddedPostgresError, find::Search, tuning::Tuning};
 
 /// How long a command waits for a service that holds the data folder but is not ready.
@@ -60,11 +58,7 @@ pub struct Location {
 
 impl Location {
     fn new(socket_dir: PathBuf) -> Self {
-        Self {
-            socket_dir,
-            port: socket::PORT,
-            superuser: "postgres".to_owned(),
-        }
+        Self { socket_dir, port: socket::PORT, superuser: "postgres".to_owned() }
     }
 }
 
@@ -104,33 +98,17 @@ impl EmbeddedPostgres {
         let data_dir = DataDir::claim(data_dir)?;
         let site = Site::choose(&data_dir, tuning).await?;
         let cluster = site.cluster();
-        let binaries = search
-            .run(
-                &site.user,
-                site.existing.map(|major| (major, cluster.as_path())),
-            )
-            .await?;
-        tracing::debug!(
-            "PostgreSQL {} in {}",
-            binaries.major,
-            binaries.folder.display()
-        );
+        let binaries = search.run(&site.user, site.existing.map(|major| (major, cluster.as_path()))).await?;
+        tracing::debug!("PostgreSQL {} in {}", binaries.major, binaries.folder.display());
 
-        let guard =
-            Guard::start(&site.user, cluster).while_trying("run the guard of", &site.folder)?;
+        let guard = Guard::start(&site.user, cluster).while_trying("run the guard of", &site.folder)?;
         cluster::ensure(&site, &binaries, &guard).await?;
         // The socket is noted only once it works: who reads the note connects.
         data_dir.record(site.relocated(), None)?;
         let socket_dir = socket::prepare(&site)?;
         let server = Server::launch(&site, &binaries, &socket_dir, tuning, &guard).await?;
         data_dir.record(site.relocated(), Some(&socket_dir))?;
-        Ok(Self {
-            location: Location::new(socket_dir),
-            server,
-            guard,
-            site,
-            data_dir,
-        })
+        Ok(Self { location: Location::new(socket_dir), server, guard, site, data_dir })
     }
 
     /// Where to connect to.
@@ -158,13 +136,7 @@ impl EmbeddedPostgres {
     /// # Errors
     /// Those of the operating system.
     pub async fn stop(self) -> Result<()> {
-        let Self {
-            server,
-            guard,
-            site,
-            data_dir,
-            ..
-        } = self;
+        let Self { server, guard, site, data_dir, .. } = self;
         let recorded = data_dir.record(site.relocated(), None);
         let stopped = server.stop().await;
         guard.end().await;
@@ -174,10 +146,7 @@ impl EmbeddedPostgres {
 
 /// What a command found in a data folder.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a command has one of these, once"
-)]
+#[expect(clippy::large_enum_variant, reason = "a command has one of these, once")]
 pub enum Opened {
     /// Nobody was using it: Postgres runs for this command, which should stop it.
     Started(EmbeddedPostgres),
@@ -215,9 +184,7 @@ pub async fn open_with(data_dir: &Path, search: &Search, tuning: &Tuning) -> Res
         match EmbeddedPostgres::start_with(data_dir, search, tuning).await {
             Err(busy @ EmbeddedPostgresError::AlreadyRunning { .. }) => {
                 if let Some(socket_dir) = data_dir::recorded_socket_dir(data_dir)
-                    && UnixStream::connect(socket::socket_file(&socket_dir))
-                        .await
-                        .is_ok()
+                    && UnixStream::connect(socket::socket_file(&socket_dir)).await.is_ok()
                 {
                     return Ok(Opened::Beside(Location::new(socket_dir)));
                 }

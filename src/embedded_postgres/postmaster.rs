@@ -27,10 +27,7 @@ impl PidFile {
         let text = fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
         let mut lines = text.lines();
         let pid = lines.next()?.trim().parse().ok().and_then(Pid::from_raw)?;
-        Some(Self {
-            pid,
-            ready: lines.nth(6).is_some_and(|status| status.trim() == "ready"),
-        })
+        Some(Self { pid, ready: lines.nth(6).is_some_and(|status| status.trim() == "ready") })
     }
 }
 
@@ -46,9 +43,7 @@ pub(super) async fn end_predecessor(cluster: &Path) -> Result<Option<Pid>> {
         if !serves(pid, cluster).await {
             return Ok(Some(pid));
         }
-        tracing::warn!(
-            "an earlier service's Postgres (process {pid}) still runs: ending it by {signal:?}"
-        );
+        tracing::warn!("an earlier service's Postgres (process {pid}) still runs: ending it by {signal:?}");
         // It may have ended by now, which is all we want of it.
         let _ = kill_process(pid, signal);
         let deadline = Instant::now() + patience;
@@ -73,20 +68,11 @@ async fn serves(pid: Pid, cluster: &Path) -> bool {
         // has no folder.
         return fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == cluster);
     }
-    let listed = Command::new("ps")
-        .args(["-o", "command=", "-p", &pid.to_string()])
-        .output()
-        .await;
+    let listed = Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output().await;
     let cluster = cluster.as_os_str().as_encoded_bytes();
-    listed.is_ok_and(|listed: std::process::Output| {
-        listed
-            .stdout
-            .windows(cluster.len())
-            .any(|part| part == cluster)
-    })
+    listed.is_ok_and(|listed: std::process::Output| listed.stdout.windows(cluster.len()).any(|part| part == cluster))
 }
 
 pub(super) fn pid_of(id: Option<u32>) -> io::Result<Pid> {
-    id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
-        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }

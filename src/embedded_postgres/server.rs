@@ -49,9 +49,7 @@ impl Server {
             match server.ready(socket_dir).await {
                 Ok(()) => return Ok(server),
                 // The last of a killed server's processes need a moment to notice.
-                Err(EmbeddedPostgresError::Ended { tail, .. })
-                    if is_in_the_way(&tail) && Instant::now() < deadline =>
-                {
+                Err(EmbeddedPostgresError::Ended { tail, .. }) if is_in_the_way(&tail) && Instant::now() < deadline => {
                     sleep(Duration::from_millis(50)).await;
                 }
                 Err(error) => return Err(error),
@@ -73,11 +71,7 @@ impl Server {
         let errors = output.try_clone().while_trying("open", &log_file)?;
 
         let mut command = guard.gated(&program);
-        command
-            .arg("-D")
-            .arg(&cluster)
-            .stdout(Stdio::from(output))
-            .stderr(Stdio::from(errors));
+        command.arg("-D").arg(&cluster).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
         for setting in tuning.settings(socket_dir) {
             command.arg("-c").arg(setting);
         }
@@ -87,29 +81,16 @@ impl Server {
             // memory.
             command.env("PG_GRANDPARENT_PID", stale.to_string());
         }
-        let child = guard
-            .launch(Charge::Postmaster, command)
-            .await
-            .while_trying("run", &program)?;
+        let child = guard.launch(Charge::Postmaster, command).await.while_trying("run", &program)?;
         let pid = pid_of(child.id()).while_trying("run", &program)?;
-        Ok(Self {
-            child,
-            pid,
-            log,
-            cluster,
-        })
+        Ok(Self { child, pid, log, cluster })
     }
 
     async fn ready(&mut self, socket_dir: &Path) -> Result<()> {
         let socket = socket_file(socket_dir);
         let (mut logged, mut last_word) = (self.log.len(), Instant::now());
         loop {
-            if self
-                .child
-                .try_wait()
-                .while_trying("watch", &self.cluster)?
-                .is_some()
-            {
+            if self.child.try_wait().while_trying("watch", &self.cluster)?.is_some() {
                 return Err(self.exited().await);
             }
             if PidFile::read(&self.cluster).is_some_and(|file| file.pid == self.pid && file.ready)
@@ -133,11 +114,7 @@ impl Server {
 
     pub async fn exited(&mut self) -> EmbeddedPostgresError {
         match self.child.wait().await.while_trying("watch", &self.cluster) {
-            Ok(status) => EmbeddedPostgresError::Ended {
-                status,
-                log: self.log.path.clone(),
-                tail: self.log.tail(),
-            },
+            Ok(status) => EmbeddedPostgresError::Ended { status, log: self.log.path.clone(), tail: self.log.tail() },
             Err(error) => error,
         }
     }
@@ -145,25 +122,15 @@ impl Server {
     pub async fn stop(mut self) -> Result<()> {
         for (signal, patience) in LADDER {
             // Asked first, so that the number still is this child's when it is signalled.
-            if self
-                .child
-                .try_wait()
-                .while_trying("watch", &self.cluster)?
-                .is_some()
-            {
+            if self.child.try_wait().while_trying("watch", &self.cluster)?.is_some() {
                 break;
             }
             let _ = kill_process(self.pid, signal);
             match timeout(patience, self.child.wait()).await {
                 Ok(ended) => {
-                    return ended
-                        .map(drop)
-                        .while_trying("wait for the server of", &self.cluster);
+                    return ended.map(drop).while_trying("wait for the server of", &self.cluster);
                 }
-                Err(_) => tracing::warn!(
-                    "Postgres did not end within {} s of {signal:?}",
-                    patience.as_secs()
-                ),
+                Err(_) => tracing::warn!("Postgres did not end within {} s of {signal:?}", patience.as_secs()),
             }
         }
         Ok(())
@@ -171,6 +138,5 @@ impl Server {
 }
 
 fn is_in_the_way(log: &str) -> bool {
-    log.contains("pre-existing shared memory block")
-        || (log.contains("lock file") && log.contains("already exists"))
+    log.contains("pre-existing shared memory block") || (log.contains("lock file") && log.contains("already exists"))
 }

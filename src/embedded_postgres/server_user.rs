@@ -29,9 +29,7 @@ impl ServerUser {
         if !we_are_root() {
             return Ok(Self::Ourselves);
         }
-        Self::first_of(&["postgres", "nobody"])
-            .await
-            .ok_or(EmbeddedPostgresError::NoServerUser)
+        Self::first_of(&["postgres", "nobody"]).await.ok_or(EmbeddedPostgresError::NoServerUser)
     }
 
     /// For a cluster that exists: its owner, the only one Postgres would accept.
@@ -40,21 +38,13 @@ impl ServerUser {
         if !we_are_root() || owner.uid() == 0 {
             return Self::for_new_cluster().await;
         }
-        Ok(Self::Other {
-            uid: owner.uid(),
-            gid: owner.gid(),
-            name: format!("the user with id {}", owner.uid()),
-        })
+        Ok(Self::Other { uid: owner.uid(), gid: owner.gid(), name: format!("the user with id {}", owner.uid()) })
     }
 
     async fn first_of(names: &[&str]) -> Option<Self> {
         for name in names {
             if let (Some(uid), Some(gid)) = (id("-u", name).await, id("-g", name).await) {
-                return Some(Self::Other {
-                    uid,
-                    gid,
-                    name: format!("the user `{name}`"),
-                });
+                return Some(Self::Other { uid, gid, name: format!("the user `{name}`") });
             }
         }
         None
@@ -66,11 +56,7 @@ impl ServerUser {
         let mut command = Command::new(program);
         command
             .env_clear()
-            .envs(
-                INHERITED
-                    .iter()
-                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
-            )
+            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .env("LC_ALL", "C")
             .env("TZ", "UTC")
             .current_dir("/")
@@ -104,16 +90,8 @@ impl ServerUser {
     /// decides it.
     pub async fn can_reach(&self, folder: &Path) -> Result<bool> {
         let mut command = self.command("/bin/sh");
-        command
-            .args(["-c", "cd \"$1\"", "reach"])
-            .arg(folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        Ok(command
-            .status()
-            .await
-            .while_trying("run a shell to try", folder)?
-            .success())
+        command.args(["-c", "cd \"$1\"", "reach"]).arg(folder).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(command.status().await.while_trying("run a shell to try", folder)?.success())
     }
 }
 
@@ -133,16 +111,8 @@ pub(super) fn we_are_root() -> bool {
 /// Asks `id`, which knows the users of directory services too, where `/etc/passwd` has only local
 /// ones.
 async fn id(which: &str, name: &str) -> Option<u32> {
-    let output = Command::new("id")
-        .args([which, name])
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| str::from_utf8(&output.stdout).ok()?.trim().parse().ok())?
+    let output = Command::new("id").args([which, name]).stdin(Stdio::null()).output().await.ok()?;
+    output.status.success().then(|| str::from_utf8(&output.stdout).ok()?.trim().parse().ok())?
 }
 
 #[cfg(test)]
@@ -153,9 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_user_that_exists() {
-        let Some(ServerUser::Other { uid, name, .. }) =
-            ServerUser::first_of(&["no-such-user", "nobody"]).await
-        else {
+        let Some(ServerUser::Other { uid, name, .. }) = ServerUser::first_of(&["no-such-user", "nobody"]).await else {
             panic!("every system has nobody");
         };
         assert!(uid > 0);
@@ -167,29 +135,17 @@ mod tests {
     async fn root_drops_every_privilege_and_others_stay_who_they_are() {
         let user = ServerUser::for_new_cluster().await.unwrap();
         assert_eq!(user == ServerUser::Ourselves, !we_are_root());
-        let output = user
-            .command("sh")
-            .args(["-c", "id -u; id -G; pwd; env"])
-            .output()
-            .await
-            .unwrap();
+        let output = user.command("sh").args(["-c", "id -u; id -G; pwd; env"]).output().await.unwrap();
         let output = String::from_utf8(output.stdout).unwrap();
         let mut lines = output.lines();
         assert_eq!(lines.next().unwrap(), user.uid().to_string());
         if let ServerUser::Other { gid, .. } = user {
-            assert_eq!(
-                lines.next().unwrap(),
-                gid.to_string(),
-                "one group, and no supplementary ones"
-            );
+            assert_eq!(lines.next().unwrap(), gid.to_string(), "one group, and no supplementary ones");
         } else {
             lines.next();
         }
         assert_eq!(lines.next(), Some("/"));
-        assert!(
-            !output.contains("CARGO"),
-            "our environment is not theirs: {output}"
-        );
+        assert!(!output.contains("CARGO"), "our environment is not theirs: {output}");
     }
 
     #[tokio::test]

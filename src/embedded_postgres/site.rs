@@ -29,14 +29,9 @@ impl Site {
     pub async fn choose(data_dir: &DataDir, tuning: &Tuning) -> Result<Self> {
         if let Some(major) = cluster_major(&data_dir.path)? {
             let user = ServerUser::for_existing(&cluster_in(&data_dir.path)).await?;
-            return Self {
-                folder: data_dir.path.clone(),
-                user,
-                existing: Some(major),
-                relocation_lock: None,
-            }
-            .within_reach()
-            .await;
+            return Self { folder: data_dir.path.clone(), user, existing: Some(major), relocation_lock: None }
+                .within_reach()
+                .await;
         }
         if let Some(recorded) = data_dir.recorded_relocation() {
             if cluster_major(&recorded)?.is_none() {
@@ -50,12 +45,7 @@ impl Site {
         }
         let user = ServerUser::for_new_cluster().await?;
         if user.can_reach(&data_dir.path).await? {
-            return Ok(Self {
-                folder: data_dir.path.clone(),
-                user,
-                existing: None,
-                relocation_lock: None,
-            });
+            return Ok(Self { folder: data_dir.path.clone(), user, existing: None, relocation_lock: None });
         }
         let folder = tuning.relocation_root.join(path_hash(&data_dir.path));
         create_folder(&tuning.relocation_root, 0o755)?;
@@ -75,24 +65,14 @@ impl Site {
             Some(_) => ServerUser::for_existing(&cluster_in(&folder)).await?,
             None => ServerUser::for_new_cluster().await?,
         };
-        Self {
-            folder,
-            user,
-            existing,
-            relocation_lock,
-        }
-        .within_reach()
-        .await
+        Self { folder, user, existing, relocation_lock }.within_reach().await
     }
 
     async fn within_reach(self) -> Result<Self> {
         if self.user.can_reach(&self.folder).await? {
             return Ok(self);
         }
-        Err(EmbeddedPostgresError::Unreachable {
-            user: self.user.to_string(),
-            folder: self.folder,
-        })
+        Err(EmbeddedPostgresError::Unreachable { user: self.user.to_string(), folder: self.folder })
     }
 
     /// The data folder of Postgres itself.
@@ -119,13 +99,6 @@ fn cluster_major(folder: &Path) -> Result<Option<u32>> {
     };
     // Before version 10 the major version had two parts; its first is enough to say that it is too
     // old.
-    let major = text
-        .trim()
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok());
-    major
-        .map(Some)
-        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
-        .while_trying("read", &file)
+    let major = text.trim().split('.').next().and_then(|major| major.parse().ok());
+    major.map(Some).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)).while_trying("read", &file)
 }

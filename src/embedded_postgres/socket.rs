@@ -31,10 +31,7 @@ pub(super) fn socket_file(folder: &Path) -> PathBuf {
 pub(super) fn prepare(site: &Site) -> Result<PathBuf> {
     let folder = choose(&site.folder);
     make_private(&folder, &site.user)?;
-    for stale in [
-        socket_file(&folder),
-        folder.join(format!(".s.PGSQL.{PORT}.lock")),
-    ] {
+    for stale in [socket_file(&folder), folder.join(format!(".s.PGSQL.{PORT}.lock"))] {
         match fs::remove_file(&stale) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error).while_trying("remove", &stale);
@@ -64,24 +61,15 @@ fn make_private(folder: &Path, user: &ServerUser) -> Result<()> {
     // Of the folder itself, not of what a link with its name points to.
     let found = fs::symlink_metadata(folder).while_trying("look at", folder)?;
     let ours = [user.uid(), rustix::process::geteuid().as_raw()];
-    let refused = |reason: String| EmbeddedPostgresError::UnsafeSocketFolder {
-        folder: folder.to_owned(),
-        reason,
-    };
+    let refused = |reason: String| EmbeddedPostgresError::UnsafeSocketFolder { folder: folder.to_owned(), reason };
     if !found.is_dir() {
         return Err(refused("it is not a folder".to_owned()));
     }
     if !ours.contains(&found.uid()) {
-        return Err(refused(format!(
-            "it belongs to the user with id {}",
-            found.uid()
-        )));
+        return Err(refused(format!("it belongs to the user with id {}", found.uid())));
     }
     if found.permissions().mode() & 0o077 != 0 {
-        return Err(refused(format!(
-            "its mode is {:03o}, not 700",
-            found.permissions().mode() & 0o777
-        )));
+        return Err(refused(format!("its mode is {:03o}, not 700", found.permissions().mode() & 0o777)));
     }
     user.give(folder)
 }
@@ -119,11 +107,7 @@ mod tests {
         if rustix::process::geteuid().is_root() {
             fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
             std::os::unix::fs::chown(&folder, Some(12345), None).unwrap();
-            assert!(
-                reason().contains("belongs to the user with id 12345"),
-                "{}",
-                reason()
-            );
+            assert!(reason().contains("belongs to the user with id 12345"), "{}", reason());
         }
 
         fs::remove_dir(&folder).unwrap();

@@ -32,11 +32,7 @@ impl Tuning {
     /// any other.
     #[must_use]
     pub fn throw_away() -> Self {
-        Self {
-            shared_buffers_mib: 16,
-            max_wal_size_mib: 128,
-            ..Self::default()
-        }
+        Self { shared_buffers_mib: 16, max_wal_size_mib: 128, ..Self::default() }
     }
 
     /// The settings as `name=value`, for the command line: there they outrank whatever the
@@ -91,12 +87,7 @@ mod tests {
     fn durable_and_off_the_network_however_small() {
         for tuning in [Tuning::default(), Tuning::throw_away()] {
             let settings = tuning.settings(Path::new("/s"));
-            for must in [
-                "fsync=on",
-                "synchronous_commit=on",
-                "full_page_writes=on",
-                "listen_addresses=",
-            ] {
+            for must in ["fsync=on", "synchronous_commit=on", "full_page_writes=on", "listen_addresses="] {
                 assert!(settings.iter().any(|setting| setting == must), "{must}");
             }
         }

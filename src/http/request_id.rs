@@ -8,7 +8,8 @@ pub static HEADER: HeaderName = HeaderName::from_static("x-request-id");
 pub fn of(headers: &HeaderMap) -> Option<String> {
     let mut given = headers.get_all(&HEADER).iter();
     let id = given.next()?.to_str().ok()?;
-    let sane = (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b));
+    let sane =
+        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b));
     (sane && given.next().is_none()).then(|| id.to_owned())
 }
 

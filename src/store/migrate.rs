@@ -34,11 +34,7 @@ pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     // Held until `first` closes, so that roles and migrations are one step.
     sqlx::query!("SELECT pg_advisory_lock($1)", LOCK).execute(&mut first).await.map_err(MigrateError::Connect)?;
 
-    let mut owner = database
-        .migration_options()
-        .options([("role", "sessionary_owner")])
-        .connect()
-        .await;
+    let mut owner = database.migration_options().options([("role", "sessionary_owner")]).connect().await;
     if owner.is_err() || !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
         make_roles(&mut first).await.map_err(MigrateError::Roles)?;
         owner = database.migration_options().options([("role", "sessionary_owner")]).connect().await;

@@ -21,9 +21,7 @@ const BATCHES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 
 pub fn start_metrics() -> Option<PrometheusHandle> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("sessionary_http_seconds".to_owned()), &LATENCIES)
-        .and_then(|builder| {
-            builder.set_buckets_for_metric(Matcher::Full("sessionary_batch_size".to_owned()), &BATCHES)
-        })
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full("sessionary_batch_size".to_owned()), &BATCHES))
         .and_then(PrometheusBuilder::install_recorder)
         .ok()
 }

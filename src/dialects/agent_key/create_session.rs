@@ -12,7 +12,8 @@ use super::session_key::{self, DIGITS};
 use super::{AgentKeyDialect, AgentKeyError};
 use crate::auth::{Caller, purpose};
 use crate::domain::{
-    Agent, AgentKey, AgentRef, Contract, DialectName, Given, JsonText, NewSession, Session, SessionId, SessionKey, Timestamp,
+    Agent, AgentKey, AgentRef, Contract, DialectName, Given, JsonText, NewSession, Session, SessionId, SessionKey,
+    Timestamp,
 };
 use crate::http::{JsonBody, PathOf, Refusal, Reply};
 use crate::store::Created;

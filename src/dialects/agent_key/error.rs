@@ -15,7 +15,10 @@ use crate::store::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentKeyError {
     /// 400: a member of the body is not what it must be.
-    InvalidField { field: &'static str, message: String },
+    InvalidField {
+        field: &'static str,
+        message: String,
+    },
     /// 400, with a code of its own.
     InvalidMetadata(String),
     AgentNotFound(String),
@@ -82,9 +85,11 @@ impl AgentKeyError {
                 id = Some(key.as_str());
                 (StatusCode::NOT_FOUND, Some("agent_not_found"), format!("Agent with key '{key}' does not exist."))
             }
-            Self::AgentDisabled(key) => {
-                (StatusCode::FORBIDDEN, Some("forbidden"), format!("Agent '{key}' is disabled and takes no new sessions."))
-            }
+            Self::AgentDisabled(key) => (
+                StatusCode::FORBIDDEN,
+                Some("forbidden"),
+                format!("Agent '{key}' is disabled and takes no new sessions."),
+            ),
             Self::SessionNotFound(key) => {
                 id = Some(key.as_str());
                 (StatusCode::NOT_FOUND, None, format!("Session with key '{key}' does not exist."))
@@ -106,11 +111,9 @@ fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
         Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, None, "This path has no such method."),
         Refusal::MalformedPath => return invalid("The path must be valid UTF-8.".to_owned()),
         Refusal::MalformedHeader(name) => return invalid(format!("{name} must be one valid header.")),
-        Refusal::UnsupportedMediaType(_) => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            INVALID_REQUEST,
-            "The body must be application/json in UTF-8.",
-        ),
+        Refusal::UnsupportedMediaType(_) => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, "The body must be application/json in UTF-8.")
+        }
         Refusal::BodyTooLarge(limit) => {
             let message = format!("The body must not exceed {limit} bytes.");
             return (StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message);
@@ -129,11 +132,9 @@ fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
             let message = format!("This credential lacks the scope {scope}.");
             return (StatusCode::FORBIDDEN, Some("forbidden"), message);
         }
-        Refusal::Forbidden(Forbidden::Organization) => (
-            StatusCode::FORBIDDEN,
-            Some("forbidden"),
-            "This credential has no access to the requested organization.",
-        ),
+        Refusal::Forbidden(Forbidden::Organization) => {
+            (StatusCode::FORBIDDEN, Some("forbidden"), "This credential has no access to the requested organization.")
+        }
         Refusal::RateLimited(_) => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("rate_limit_exceeded"),

@@ -93,7 +93,8 @@ struct Detail<'a> {
 impl CaptureSession {
     /// Which contract the request is held to: members that no page documents give a vendor's client away.
     fn contract(&self, configured: Contract) -> Contract {
-        let is_clients = [&self.connection_type, &self.ip, &self.tools].into_iter().any(|given| *given != Given::Absent);
+        let is_clients =
+            [&self.connection_type, &self.ip, &self.tools].into_iter().any(|given| *given != Given::Absent);
         if is_clients { Contract::Observed } else { configured }
     }
 
@@ -253,15 +254,33 @@ mod tests {
     #[test]
     fn the_vendors_clients_are_recognised() {
         for (client, body) in [
-            ("agnost 0.1.13 (Python)", r#"{"session_id":"conv_abc","user_data":{"user_id":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#),
-            ("agnost 0.1.12 (Python)", r#"{"session_id":"conv_abc","user_data":{"userId":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#),
-            ("agnost-mcp 0.2.0 (Python)", r#"{"session_id":"x","user_data":null,"client_config":"default","connection_type":"","ip":"","tools":["a"]}"#),
-            ("agnostai 0.1.2 (npm)", r#"{"session_id":"conv_1","user_data":{"user_id":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#),
-            ("agnost 0.2.1 (npm)", r#"{"session_id":"oauth:o:t","client_config":"unidentified_client","connection_type":"http","ip":"","tools":["a"]}"#),
+            (
+                "agnost 0.1.13 (Python)",
+                r#"{"session_id":"conv_abc","user_data":{"user_id":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#,
+            ),
+            (
+                "agnost 0.1.12 (Python)",
+                r#"{"session_id":"conv_abc","user_data":{"userId":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#,
+            ),
+            (
+                "agnost-mcp 0.2.0 (Python)",
+                r#"{"session_id":"x","user_data":null,"client_config":"default","connection_type":"","ip":"","tools":["a"]}"#,
+            ),
+            (
+                "agnostai 0.1.2 (npm)",
+                r#"{"session_id":"conv_1","user_data":{"user_id":"u"},"client_config":"conversation_sdk","connection_type":"sdk","ip":""}"#,
+            ),
+            (
+                "agnost 0.2.1 (npm)",
+                r#"{"session_id":"oauth:o:t","client_config":"unidentified_client","connection_type":"http","ip":"","tools":["a"]}"#,
+            ),
             ("agnost-go", r#"{"session_id":"x","client_config":"mcp-go-client","connection_type":"","ip":""}"#),
         ] {
             assert_eq!(contract(body), Contract::Observed, "{client}");
         }
-        assert_eq!(contract(r#"{"session_id":"x","user_data":{"user_id":"u"},"client_config":"mine"}"#), Contract::Documented);
+        assert_eq!(
+            contract(r#"{"session_id":"x","user_data":{"user_id":"u"},"client_config":"mine"}"#),
+            Contract::Documented
+        );
     }
 }

@@ -66,10 +66,9 @@ impl CreateSession {
         let agent = match &self.agent_id {
             Given::Absent | Given::Null => return Err(invalid("agentId should not be empty")),
             Given::String(text) if text.is_empty() => return Err(invalid("agentId should not be empty")),
-            given => given
-                .as_str()
-                .and_then(|text| text.parse().ok())
-                .ok_or_else(|| invalid("agentId must be a UUID"))?,
+            given => {
+                given.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("agentId must be a UUID"))?
+            }
         };
         let platform = match self.platform {
             Given::Absent | Given::Null => PLATFORMS[0].to_owned(),
@@ -141,8 +140,7 @@ pub async fn create_session(
     body: JsonBody<Agntix, CreateSession>,
 ) -> Result<Reply<ChatSession>, AgntixError> {
     let wanted = body.0.validate()?;
-    let agent =
-        caller.store.agents().find(&AgentRef::Id(wanted.agent)).await?.ok_or(AgntixError::AgentNotFound)?;
+    let agent = caller.store.agents().find(&AgentRef::Id(wanted.agent)).await?.ok_or(AgntixError::AgentNotFound)?;
     if !agent.enabled {
         return Err(AgntixError::AgentInactive);
     }

@@ -85,9 +85,7 @@ impl AgntixError {
         match self {
             Self::Validation(message) => (StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message.clone()),
             Self::AgentNotFound => fixed(StatusCode::NOT_FOUND, "NOT_FOUND", "Agent not found."),
-            Self::AgentInactive => {
-                fixed(StatusCode::BAD_REQUEST, "SESSION_CREATION_ERROR", "The agent is not active.")
-            }
+            Self::AgentInactive => fixed(StatusCode::BAD_REQUEST, "SESSION_CREATION_ERROR", "The agent is not active."),
             Self::SessionNotFound => fixed(
                 StatusCode::NOT_FOUND,
                 "SESSION_NOT_FOUND",

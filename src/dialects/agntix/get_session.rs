@@ -29,8 +29,7 @@ pub async fn get_session(
     path: PathOf<Agntix, String>,
 ) -> Result<Reply<ChatSession>, AgntixError> {
     let id = SessionId::from_agntix(&path.0).ok_or(AgntixError::SessionNotFound)?;
-    let session =
-        caller.store.sessions().find(DialectName::Agntix, id).await?.ok_or(AgntixError::SessionNotFound)?;
+    let session = caller.store.sessions().find(DialectName::Agntix, id).await?.ok_or(AgntixError::SessionNotFound)?;
     Ok(Reply(StatusCode::OK, ChatSession::new(session, &caller.principal.organization, caller.now())))
 }
 

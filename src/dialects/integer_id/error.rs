@@ -85,9 +85,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
         }
-        Refusal::RateLimited(_) => {
-            (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please retry after 1 minute.")
-        }
+        Refusal::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please retry after 1 minute."),
         Refusal::Unavailable | Refusal::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, please retry")
         }

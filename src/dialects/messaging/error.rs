@@ -17,13 +17,19 @@ pub enum MessagingError {
     /// 400: `agentId` or `userId` is missing or no string.
     MissingFields,
     /// 400: a text that must be a UUID and is none.
-    InvalidUuid { field: &'static str, value: String },
+    InvalidUuid {
+        field: &'static str,
+        value: String,
+    },
     /// 400.
     InvalidMetadata(String),
     AgentNotFound(String),
     SessionNotFound(String),
     /// 410, for the first caller to find out.
-    SessionExpired { id: String, at: Timestamp },
+    SessionExpired {
+        id: String,
+        at: Timestamp,
+    },
     /// A body that is no JSON object, or none that was read as one: each operation has its own words for it.
     NoObject,
     Refused(Refusal),
@@ -73,10 +79,17 @@ struct SessionError {
 #[serde(untagged)]
 enum Details {
     #[serde(rename_all = "camelCase")]
-    Missing { missing_fields: [&'static str; 2] },
+    Missing {
+        missing_fields: [&'static str; 2],
+    },
     #[serde(rename_all = "camelCase")]
-    Uuid { provided_value: String, expected_format: &'static str },
-    Reason { reason: String },
+    Uuid {
+        provided_value: String,
+        expected_format: &'static str,
+    },
+    Reason {
+        reason: String,
+    },
 }
 
 /// An error of the server around the sessions.
@@ -153,19 +166,15 @@ impl MessagingError {
 
 fn server(refusal: &Refusal) -> Response {
     let (status, code, message) = match refusal {
-        Refusal::NoRoute | Refusal::NoMethod => {
-            (StatusCode::NOT_FOUND, None, "API endpoint not found".to_owned())
-        }
+        Refusal::NoRoute | Refusal::NoMethod => (StatusCode::NOT_FOUND, None, "API endpoint not found".to_owned()),
         Refusal::MalformedPath => (StatusCode::BAD_REQUEST, None, "Failed to decode param".to_owned()),
         Refusal::MalformedHeader(name) => (StatusCode::BAD_REQUEST, None, format!("Invalid {name} header")),
         Refusal::UnsupportedMediaType(MediaType::Charset) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported charset".to_owned())
         }
-        Refusal::UnsupportedMediaType(_) => (
-            StatusCode::BAD_REQUEST,
-            Some("INVALID_CONTENT_TYPE"),
-            "Invalid or missing Content-Type header".to_owned(),
-        ),
+        Refusal::UnsupportedMediaType(_) => {
+            (StatusCode::BAD_REQUEST, Some("INVALID_CONTENT_TYPE"), "Invalid or missing Content-Type header".to_owned())
+        }
         Refusal::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None, "request entity too large".to_owned()),
         Refusal::UnreadableBody => (StatusCode::BAD_REQUEST, None, "request aborted".to_owned()),
         Refusal::MalformedJson(fault) => (StatusCode::BAD_REQUEST, None, fault.to_string()),

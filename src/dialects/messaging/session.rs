@@ -29,8 +29,7 @@ pub(super) async fn find(store: &TenantStore, id: &str, now: Timestamp) -> Resul
     let not_found = || MessagingError::SessionNotFound(id.to_owned());
     // Ids are compared as texts: another case of the same UUID is another id.
     let uuid = parse_hyphenated_uuid(id).filter(|uuid| uuid.to_string() == id).ok_or_else(not_found)?;
-    let session =
-        store.sessions().find(DialectName::Messaging, SessionId(uuid)).await?.ok_or_else(not_found)?;
+    let session = store.sessions().find(DialectName::Messaging, SessionId(uuid)).await?.ok_or_else(not_found)?;
     match (session.state_at(now), session.expires_at) {
         (State::Open, _) => Ok(session),
         (State::Expired, Some(at))

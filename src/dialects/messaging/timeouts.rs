@@ -151,7 +151,10 @@ fn js_number_of(text: &str) -> f64 {
         if !plain {
             return f64::NAN;
         }
-        digits.chars().filter_map(|digit| digit.to_digit(radix)).fold(0.0, |n, digit| n * f64::from(radix) + f64::from(digit))
+        digits
+            .chars()
+            .filter_map(|digit| digit.to_digit(radix))
+            .fold(0.0, |n, digit| n * f64::from(radix) + f64::from(digit))
     };
     match text.get(..2) {
         Some("0x" | "0X") => return radix(&text[2..], 16),
@@ -229,7 +232,9 @@ mod tests {
     #[test]
     fn the_longest_duration_is_held_against_the_timeout_only_when_sent() {
         assert_eq!(
-            clamped(r#"{"timeoutMinutes":722,"autoRenew":true,"maxDurationMinutes":123,"warningThresholdMinutes":123}"#),
+            clamped(
+                r#"{"timeoutMinutes":722,"autoRenew":true,"maxDurationMinutes":123,"warningThresholdMinutes":123}"#
+            ),
             config("722", "true", "722", "123")
         );
         assert_eq!(clamped(r#"{"timeoutMinutes":1440}"#), config("1440", "true", "720", "5"));

@@ -1,0 +1,8 @@
+//! What users rely on, through the real router and a real Postgres.
+//!
+//! `routes/` mirrors the URLs: the tests of a route stand at its path. One throw-away Postgres serves the whole run;
+//! every test makes an organization of its own in it, so that each of them also tests that tenants stay apart.
+
+mod support;
+
+mod routes;

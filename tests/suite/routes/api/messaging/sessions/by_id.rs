@@ -1,0 +1,1 @@
+//! `GET /api/messaging/sessions/{id}`.

@@ -1,0 +1,2 @@
+mod by_id;
+mod post;

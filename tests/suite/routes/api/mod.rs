@@ -1,0 +1,2 @@
+mod messaging;
+mod v1;

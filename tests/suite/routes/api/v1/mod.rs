@@ -1,0 +1,3 @@
+mod capture_session;
+mod chat;
+mod sessions;

@@ -1,0 +1,1 @@
+//! `GET /v2/agents/{agent_key}/sessions/{session_key}`.

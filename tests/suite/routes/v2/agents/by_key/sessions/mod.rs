@@ -1,0 +1,2 @@
+mod by_key;
+mod post;

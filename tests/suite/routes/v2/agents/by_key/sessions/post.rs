@@ -1,0 +1,1 @@
+//! `POST /v2/agents/{agent_key}/sessions`.

@@ -1,0 +1,244 @@
+//! An organization of a test's own, and the whole service in front of it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use chrono::DateTime;
+use http::{HeaderName, HeaderValue, Method, Request};
+use http_body_util::BodyExt;
+use sessionary::auth::{DefaultOrg, Gate, JwtVerifier};
+use sessionary::domain::{
+    AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, ResponderKind, Scopes,
+    Timestamp,
+};
+use sessionary::http::RateLimiter;
+use sessionary::store::TenantStore;
+use sessionary::store::admin::{NewAvatar, NewKey, NewOrganization};
+use sessionary::{AppState, build_app};
+use tower::ServiceExt;
+
+use super::{AGENT_ID, AGENT_KEY, AGENT_NUMBER, MESSAGING_AGENT_ID, Reply, admin, store};
+
+/// The service, a clock that only the test moves, and an organization with the agents of the vendors' pages.
+pub struct TestApp {
+    pub router: Router,
+    pub clock: Clock,
+    pub mint: Mint,
+    pub org: OrgId,
+    /// A key that is good for everything.
+    pub key: String,
+    pub external_id: String,
+}
+
+/// How the service is set up; the default is the deployment's default, with limits on.
+pub struct Setup {
+    pub contract: Contract,
+    pub jwt: Option<JwtVerifier>,
+    /// Whether the test's organization stands in for callers of the messaging dialect without a credential.
+    pub default_org: bool,
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { contract: Contract::Documented, jwt: None, default_org: false, cors_origins: Vec::new() }
+    }
+}
+
+/// 2026-04-29T09:00:00Z, a moment of the vendors' examples.
+pub fn start() -> Timestamp {
+    DateTime::from_timestamp(1_777_453_200, 0).expect("a moment")
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    pub async fn with(setup: Setup) -> Self {
+        let (clock, mint) = (Clock::manual(start()), Mint::system());
+        let org = OrgId(mint.uuid());
+        let external_id = format!("org_{}", mint.hex(16));
+        make_organization(org, &external_id).await;
+        let gate = Gate {
+            store: store().await.clone(),
+            clock: clock.clone(),
+            mint: mint.clone(),
+            limiter: RateLimiter::new(true, clock.clone()),
+            jwt: setup.jwt,
+            trusted_proxies: Vec::new(),
+            default_org: setup.default_org.then_some(DefaultOrg { id: org, anywhere: false }),
+        };
+        let router = build_app(AppState {
+            gate: Arc::new(gate),
+            contract: setup.contract,
+            cors_origins: setup.cors_origins.into(),
+            metrics: None,
+        });
+        let key = make_key(&mint, org, Scopes::EVERY, None).await.0;
+        Self { router, clock, mint, org, key, external_id }
+    }
+
+    /// A key of the test's organization with these scopes, such as `sessions:read`.
+    pub async fn key_with(&self, scopes: &str) -> String {
+        make_key(&self.mint, self.org, scopes.parse().expect("scopes"), None).await.0
+    }
+
+    /// A key that expires, and its id.
+    pub async fn key_until(&self, end: Timestamp) -> (String, KeyId) {
+        make_key(&self.mint, self.org, Scopes::EVERY, Some(end)).await
+    }
+
+    /// Requests per minute that this organization's credentials may make, of every class.
+    pub async fn limit_to(&self, per_minute: u32) {
+        let limit = std::num::NonZeroU32::new(per_minute);
+        let limits = RateLimits { capture: limit, writes: limit, reads: limit };
+        admin().await.set_limits(self.org, true, limits).await.expect("limits");
+    }
+
+    /// The store as the test's organization sees it.
+    pub async fn tenant(&self) -> TenantStore {
+        store().await.tenant(self.org)
+    }
+
+    /// How many sessions the organization has, of all dialects.
+    pub async fn sessions(&self) -> usize {
+        admin().await.sessions(self.org, None, None, 10_000).await.expect("sessions").len()
+    }
+
+    /// A request with the organization's key; see [`Ask`] for what else it can be.
+    pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
+        let headers = vec![(HeaderName::from_static("x-api-key"), HeaderValue::from_str(&self.key).expect("a key"))];
+        Ask { app: self, method, path: path.to_owned(), headers, body: Body::empty() }
+    }
+
+    pub fn get(&self, path: &str) -> Ask<'_> {
+        self.ask(Method::GET, path)
+    }
+
+    /// A POST of this JSON text.
+    pub fn post(&self, path: &str, json: impl Into<String>) -> Ask<'_> {
+        self.ask(Method::POST, path).json(json)
+    }
+}
+
+/// A request on its way.
+pub struct Ask<'a> {
+    app: &'a TestApp,
+    method: Method,
+    path: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Body,
+}
+
+impl Ask<'_> {
+    /// Takes every credential away.
+    #[must_use]
+    pub fn anonymous(mut self) -> Self {
+        self.headers.retain(|(name, _)| !["x-api-key", "authorization", "x-org-id"].contains(&name.as_str()));
+        self
+    }
+
+    /// Adds a header; several of the same name stay several.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let name: HeaderName = name.parse().expect("a header's name");
+        self.headers.push((name, HeaderValue::from_bytes(value.as_ref()).expect("a header's value")));
+        self
+    }
+
+    /// Takes a header away.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other.as_str() != name);
+        self
+    }
+
+    /// Shows `x-org-id` and nothing else.
+    #[must_use]
+    pub fn as_org_header(self) -> Self {
+        let org = self.app.org.to_string();
+        self.anonymous().header("x-org-id", org)
+    }
+
+    /// Sends this text and says that it is JSON.
+    #[must_use]
+    pub fn json(self, json: impl Into<String>) -> Self {
+        let json: String = json.into();
+        self.without("content-type").header("content-type", "application/json").body(json)
+    }
+
+    /// Sends these bytes and says nothing of what they are.
+    #[must_use]
+    pub fn body(mut self, bytes: impl Into<Body>) -> Self {
+        self.body = bytes.into();
+        self
+    }
+
+    /// The answer.
+    pub async fn send(self) -> Reply {
+        let mut request = Request::builder().method(self.method).uri(&self.path).body(self.body).expect("a request");
+        request.headers_mut().extend(self.headers.into_iter().fold(
+            http::HeaderMap::new(),
+            |mut all, (name, value)| {
+                all.append(name, value);
+                all
+            },
+        ));
+        let response = match self.app.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        Reply { status: parts.status, headers: parts.headers, bytes }
+    }
+}
+
+async fn make_organization(org: OrgId, external_id: &str) {
+    let admin = admin().await;
+    admin
+        .create_organization(&NewOrganization {
+            id: org,
+            name: "A test's own",
+            external_id: Some(external_id),
+            issuer: "",
+            responder: ResponderKind::Echo,
+            created_at: start(),
+        })
+        .await
+        .expect("an organization");
+    let avatar = NewAvatar {
+        number: 1,
+        name: "Professional Avatar",
+        url: "https://example.com/avatar.jpg",
+        voice_id: Some("21m00Tcm4TlvDq8ikWAM"),
+        created_at: start(),
+    };
+    admin.create_avatar(org, &avatar).await.expect("an avatar");
+    for (id, key, number, name, avatar_number) in [
+        (AGENT_ID, AGENT_KEY, Some(AGENT_NUMBER), "Sales Support Agent", Some(1)),
+        (MESSAGING_AGENT_ID, "messaging_agent", None, "Messaging Agent", None),
+    ] {
+        let agent = NewAgent {
+            id: id.parse::<AgentId>().expect("a UUID"),
+            key: key.parse().expect("a key"),
+            number: number.and_then(sessionary::domain::AgentNumber::new),
+            name: name.to_owned(),
+            avatar_number,
+            responder: None,
+            created_at: start(),
+        };
+        admin.create_agent(org, &agent).await.expect("an agent");
+    }
+}
+
+async fn make_key(mint: &Mint, org: OrgId, scopes: Scopes, expires_at: Option<Timestamp>) -> (String, KeyId) {
+    let prefix = KeyPrefix::default();
+    let key = ApiKey::generate(&prefix, mint);
+    let id = KeyId(mint.uuid());
+    let new = NewKey { id, org, name: "test", prefix: &prefix, key: &key, scopes, created_at: start(), expires_at };
+    admin().await.create_key(&new).await.expect("a key");
+    (key.expose().to_owned(), id)
+}

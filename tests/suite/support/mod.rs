@@ -1,0 +1,17 @@
+//! What tests stand on.
+
+mod app;
+pub mod bad_input;
+mod postgres;
+mod reply;
+
+pub use app::{Ask, Setup, TestApp, start};
+pub use postgres::{admin, database, run, store};
+pub use reply::Reply;
+
+/// The example agent of the vendors' pages, which every [`TestApp`]'s organization has.
+pub const AGENT_ID: &str = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";
+pub const AGENT_KEY: &str = "customer_support";
+pub const AGENT_NUMBER: i64 = 123;
+/// The agent of the messaging page; it has no avatar. Its key is `messaging_agent`.
+pub const MESSAGING_AGENT_ID: &str = "3c90c3cc-0d44-4b50-8888-8dd25736052a";
