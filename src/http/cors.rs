@@ -9,13 +9,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(3_600);
 
 /// For the capture paths.
-#[must_use]
 pub fn any_origin() -> CorsLayer {
     shared().allow_origin(AllowOrigin::any())
 }
 
 /// For everything else. Without a configured origin no page may.
-#[must_use]
 pub fn only(origins: &[HeaderValue]) -> CorsLayer {
     shared().allow_origin(AllowOrigin::list(origins.iter().cloned()))
 }

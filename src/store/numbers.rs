@@ -38,7 +38,9 @@ struct Block {
 
 /// The blocks that this replica holds. What is left of them at shutdown becomes a gap.
 #[derive(Default)]
-pub(super) struct Blocks(Mutex<HashMap<(OrgId, Series), Arc<tokio::sync::Mutex<Block>>>>);
+pub(super) struct Blocks(Mutex<HashMap<(OrgId, Series), SharedBlock>>);
+
+type SharedBlock = Arc<tokio::sync::Mutex<Block>>;
 
 pub struct Numbers<'s>(pub(super) &'s TenantStore);
 

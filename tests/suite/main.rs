@@ -5,4 +5,8 @@
 
 mod support;
 
+mod house;
+mod openapi;
+mod process;
 mod routes;
+mod store;

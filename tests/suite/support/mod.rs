@@ -2,11 +2,13 @@
 
 mod app;
 pub mod bad_input;
+pub mod chaos;
 mod postgres;
+pub mod process;
 mod reply;
 
 pub use app::{Ask, Setup, TestApp, start};
-pub use postgres::{admin, database, run, store};
+pub use postgres::{DATABASE, admin, connection, database, database_called, run, socket, store};
 pub use reply::Reply;
 
 /// The example agent of the vendors' pages, which every [`TestApp`]'s organization has.

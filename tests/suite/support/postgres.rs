@@ -1,12 +1,15 @@
 //! One throw-away Postgres for the whole run, and one runtime that outlives every test.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use sessionary::embedded_postgres::EmbeddedPostgres;
 use sessionary::store::admin::AdminStore;
 use sessionary::store::{Database, Store, StoreSettings, provision};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -34,14 +37,38 @@ pub async fn database() -> &'static Database {
             });
             let postgres = EmbeddedPostgres::start(folder.path()).await.expect("a Postgres");
             let location = postgres.location();
-            let database =
-                Database::on_socket(&location.socket_dir, location.port, &location.superuser, "sessionary_tests");
+            let database = Database::on_socket(&location.socket_dir, location.port, &location.superuser, DATABASE);
             provision(&database).await.expect("a schema");
             (postgres, database)
         })
         .await;
     database
 }
+
+/// Where that Postgres listens.
+pub async fn socket() -> PathBuf {
+    database().await;
+    let location = POSTGRES.get().expect("a Postgres").0.location();
+    location.socket_dir.join(format!(".s.PGSQL.{}", location.port))
+}
+
+/// The same Postgres under another name of a database, which need not be there.
+pub async fn database_called(name: &str) -> Database {
+    database().await;
+    let location = POSTGRES.get().expect("a Postgres").0.location();
+    Database::on_socket(&location.socket_dir, location.port, &location.superuser, name)
+}
+
+/// A connection for looking behind the scenes, as this role.
+pub async fn connection(role: &str, name: &str) -> PgConnection {
+    database().await;
+    let location = POSTGRES.get().expect("a Postgres").0.location();
+    let options = PgConnectOptions::new_without_pgpass().socket(&location.socket_dir).port(location.port);
+    options.username(role).database(name).connect().await.expect("a connection")
+}
+
+/// The name of the database of this run.
+pub const DATABASE: &str = "sessionary_tests";
 
 /// The store that tests share. It remembers nothing, so that what a test takes away is gone at once.
 pub async fn store() -> &'static Store {

@@ -1,0 +1,133 @@
+//! The accept loop, over real connections.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use sessionary::http::listener::{Bounds, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::run;
+
+struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+async fn start(app: Router, bounds: Bounds) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stop = CancellationToken::new();
+    let served = tokio::spawn(serve(listener, app, bounds, stop.clone()));
+    Running { address, stop, served }
+}
+
+async fn connect(running: &Running) -> TcpStream {
+    TcpStream::connect(running.address).await.expect("a connection")
+}
+
+/// What comes until the other side closes, within ten seconds.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut text)).await;
+    let _ = read.expect("the connection stays open");
+    text
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// Answers when it is told to, and says when it was asked.
+fn slow() -> (Router, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (asked, when_asked) = mpsc::channel(16);
+    let (go, gate) = mpsc::channel::<()>(16);
+    let gate = std::sync::Arc::new(tokio::sync::Mutex::new(gate));
+    let app = Router::new().route(
+        "/",
+        get(move || {
+            let (asked, gate) = (asked.clone(), gate.clone());
+            async move {
+                let _ = asked.send(()).await;
+                let _ = gate.lock().await.recv().await;
+                "done"
+            }
+        }),
+    );
+    (app, when_asked, go)
+}
+
+#[test]
+fn a_head_that_never_ends_is_cut_off() {
+    run(async {
+        let app = Router::new().route("/", get(|| async { "done" }));
+        let bounds = Bounds { header_read_timeout: Duration::from_millis(100), ..Bounds::default() };
+        let running = start(app, bounds).await;
+        let mut dripping = connect(&running).await;
+        dripping.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.expect("half a head");
+        assert!(!rest(dripping).await.contains("200"));
+        let silent = connect(&running).await;
+        assert_eq!(rest(silent).await, "");
+        let mut prompt = connect(&running).await;
+        prompt.write_all(REQUEST).await.expect("a request");
+        assert!(rest(prompt).await.ends_with("done"));
+        running.stop.cancel();
+        running.served.await.expect("a stop");
+    });
+}
+
+#[test]
+fn an_open_request_finishes_when_the_service_stops() {
+    run(async {
+        let (app, mut when_asked, go) = slow();
+        let running = start(app, Bounds::default()).await;
+        let mut stream = connect(&running).await;
+        stream.write_all(REQUEST).await.expect("a request");
+        when_asked.recv().await.expect("a request");
+        running.stop.cancel();
+        go.send(()).await.expect("a handler");
+        assert!(rest(stream).await.ends_with("done"));
+        running.served.await.expect("a stop");
+        assert!(TcpStream::connect(running.address).await.is_err(), "the port is still open");
+    });
+}
+
+#[test]
+fn a_request_that_outlasts_the_drain_deadline_is_cut() {
+    run(async {
+        let (app, mut when_asked, _go) = slow();
+        let bounds = Bounds { drain_deadline: Duration::from_millis(100), ..Bounds::default() };
+        let running = start(app, bounds).await;
+        let mut stream = connect(&running).await;
+        stream.write_all(REQUEST).await.expect("a request");
+        when_asked.recv().await.expect("a request");
+        running.stop.cancel();
+        let stopped = tokio::time::timeout(Duration::from_secs(10), running.served).await;
+        stopped.expect("the drain has no end").expect("a stop");
+        assert_eq!(rest(stream).await, "");
+    });
+}
+
+#[test]
+fn connections_past_the_cap_wait_their_turn() {
+    run(async {
+        let (app, mut when_asked, go) = slow();
+        let running = start(app, Bounds { most_connections: 1, ..Bounds::default() }).await;
+        let (mut first, mut second) = (connect(&running).await, connect(&running).await);
+        for stream in [&mut first, &mut second] {
+            stream.write_all(REQUEST).await.expect("a request");
+        }
+        when_asked.recv().await.expect("a request");
+        assert!(when_asked.try_recv().is_err(), "two requests at once");
+        for stream in [first, second] {
+            go.send(()).await.expect("a handler");
+            assert!(rest(stream).await.ends_with("done"));
+        }
+        running.stop.cancel();
+        running.served.await.expect("a stop");
+    });
+}

@@ -1,0 +1,6 @@
+//! What the house does for every dialect alike.
+
+mod envelopes;
+mod listener;
+mod pages;
+mod tokens;

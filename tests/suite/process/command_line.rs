@@ -1,0 +1,144 @@
+//! Commands, beside a running service and without one.
+
+use serde_json::{Value, json};
+
+use crate::support::process::{Service, complaint, json_of, sessionary};
+
+fn members(object: &Value) -> Vec<&str> {
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn an_organization_a_key_and_an_agent_are_made_without_a_service_and_used_with_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let run = |arguments: &[&str]| json_of(sessionary(&data_dir).args(arguments));
+
+    let org = run(&["org", "create", "--name", "Acme", "--external-id", "org_2abc123", "--responder", "echo"]);
+    assert_eq!(members(&org), ["org_id", "name", "external_id"]);
+    assert_eq!((&org["name"], &org["external_id"]), (&json!("Acme"), &json!("org_2abc123")));
+    let org_id = org["org_id"].as_str().expect("an id").to_owned();
+
+    let key = run(&[
+        "key",
+        "create",
+        "--org",
+        &org_id,
+        "--name",
+        "first",
+        "--prefix",
+        "zut",
+        "--scopes",
+        "chat:write",
+        "--expires",
+        "90d",
+    ]);
+    assert_eq!(members(&key), ["key_id", "org_id", "api_key"]);
+    assert_eq!(key["org_id"], org["org_id"]);
+    let api_key = key["api_key"].as_str().expect("a key").to_owned();
+    assert!(api_key.starts_with("zut_") && api_key.len() == 40, "{api_key}");
+
+    let id = "0b0e7a52-7f53-4b7e-9c4e-0d7c5a0f1a2b";
+    let agent = run(&["agent", "create", "--org", "org_2abc123", "--name", "Helper", "--key", "helper", "--id", id]);
+    assert_eq!(agent, json!({"id": id, "key": "helper", "number": 1, "name": "Helper"}));
+    let agents = run(&["agent", "list", "--org", &org_id]);
+    assert_eq!(agents, json!({"agents": [agent]}));
+    let taken = sessionary(&data_dir)
+        .args(["agent", "create", "--org", &org_id, "--name", "Other", "--key", "helper"])
+        .output()
+        .expect("the program runs");
+    assert!(!taken.status.success() && complaint(&taken).contains("agent key is taken"), "{}", complaint(&taken));
+
+    // Beside a running service now.
+    let service = Service::start(&data_dir, &[]);
+    let headers = [format!("x-api-key: {api_key}"), "content-type: application/json".to_owned()];
+    let body = format!(r#"{{"agentId":"{id}","metadata":{{"b":1,"a":2}}}}"#);
+    let (status, created) = service.ask("POST", "/v1/chat/chat/sessions", &headers, &body);
+    assert_eq!(status, 201, "{created}");
+    let created: Value = serde_json::from_str(&created).expect("JSON");
+    assert_eq!(created["orgId"], "org_2abc123");
+
+    let session = created["id"].as_str().expect("an id");
+    let shown = run(&["session", "show", "--org", &org_id, session]);
+    assert_eq!(shown["id"], session);
+    assert_eq!(shown["dialect"], "agntix");
+    assert_eq!(shown["metadata"].to_string(), r#"{"b":1,"a":2}"#);
+    assert_eq!(shown["events"], json!([]));
+    let listed = run(&["session", "list", "--org", &org_id, "--dialect", "agntix"]);
+    assert_eq!(listed["sessions"].as_array().map(Vec::len), Some(1));
+    let none = run(&["session", "list", "--org", &org_id, "--dialect", "messaging"]);
+    assert_eq!(none, json!({"sessions": []}));
+    let exported =
+        sessionary(&data_dir).args(["session", "export", "--org", &org_id]).output().expect("the program runs");
+    let lines: Vec<Value> = String::from_utf8_lossy(&exported.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON line"))
+        .collect();
+    assert_eq!(lines, [shown]);
+
+    let organizations = run(&["org", "list"]);
+    let names: Vec<&Value> =
+        organizations["organizations"].as_array().expect("organizations").iter().map(|org| &org["name"]).collect();
+    assert_eq!(names, ["Acme", "Demo organization"]);
+    let keys = run(&["key", "list", "--org", &org_id]);
+    assert_eq!(keys["keys"][0]["scopes"], json!(["sessions:write", "events:write"]));
+    assert!(!keys.to_string().contains(&api_key));
+
+    run(&["key", "revoke", key["key_id"].as_str().expect("an id")]);
+    // A second at most is all that a revoked key has.
+    crate::support::process::until("the key is refused", || {
+        (service.ask("POST", "/v1/chat/chat/sessions", &headers, &body).0 == 401).then_some(())
+    });
+    run(&["org", "disable", &org_id]);
+    assert_eq!(run(&["org", "list"])["organizations"][0]["disabled"], true);
+}
+
+#[test]
+fn what_is_not_there_or_not_right_is_said_and_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    for (arguments, said) in [
+        (&["agent", "list", "--org", "nobody"][..], "no such organization"),
+        (&["key", "revoke", "0b0e7a52-7f53-4b7e-9c4e-0d7c5a0f1a2b"], "no such API key"),
+        (&["key", "create", "--org", "x", "--name", "n", "--prefix", "_"], "prefix"),
+        (&["key", "create", "--org", "x", "--name", "n", "--scopes", "everything"], "no such scope"),
+        (&["key", "create", "--org", "x", "--name", "n", "--expires", "soon"], "a number and d, h or m"),
+        (&["org", "create", "--name", "n", "--responder", "oracle"], "a responder is none or echo"),
+        (&["session", "list", "--org", "x", "--dialect", "latin"], "no such dialect"),
+        (&["openapi", "latin"], "no such dialect"),
+    ] {
+        let output = sessionary(&data_dir).args(arguments).output().expect("the program runs");
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(complaint(&output).contains(said), "{arguments:?}: {}", complaint(&output));
+    }
+}
+
+#[test]
+fn openapi_needs_no_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let one = json_of(sessionary(&data_dir).args(["openapi", "agnost"]));
+    assert_eq!(one["info"]["title"], "Agnost AI");
+    let all = json_of(sessionary(&data_dir).args(["openapi"]));
+    assert_eq!(members(&all), ["agnost", "agntix", "agent_key", "messaging", "integer_id"]);
+    assert!(!data_dir.exists());
+}
+
+#[test]
+fn the_doctor_tells_what_is_well_and_what_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let service = Service::start(&data_dir, &[]);
+    let address = service.base_url.strip_prefix("http://").expect("an address").to_owned();
+    let well = json_of(sessionary(&data_dir).arg("doctor").env("SESSIONARY_LISTEN", &address));
+    assert_eq!(well["ok"], true, "{well}");
+    drop(service);
+    let output = sessionary(&data_dir).args(["doctor", "--json"]).env("SESSIONARY_LISTEN", &address).output();
+    let output = output.expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    let ill: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let failed: Vec<&Value> =
+        ill["checks"].as_array().expect("checks").iter().filter(|check| check["ok"] == false).collect();
+    assert_eq!(failed.len(), 1, "{ill}");
+    assert_eq!(failed[0]["name"], "service");
+}

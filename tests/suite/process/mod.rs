@@ -1,0 +1,5 @@
+//! The program as its users run it.
+
+mod command_line;
+mod private_postgres;
+mod serve;

@@ -1,0 +1,175 @@
+//! `sessionary`, and nothing else.
+
+use serde_json::Value;
+
+use crate::support::process::{Service, json_of, postmaster, sessionary, until};
+
+#[test]
+fn an_empty_folder_becomes_a_service_whose_five_lines_outlive_a_kill() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let mut service = Service::start(&data_dir, &[]);
+    let lines = service.curl_lines();
+    assert_eq!(lines.len(), 5, "{}", service.printed);
+    for (path, headers, body) in &lines {
+        let (status, answer) = service.ask("POST", path, headers, body);
+        assert_eq!(status, if path.ends_with("capture-session") { 200 } else { 201 }, "{path}: {answer}");
+    }
+    service.signal("KILL");
+    service.wait();
+
+    let demo: Value =
+        serde_json::from_slice(&std::fs::read(data_dir.join("demo.json")).expect("demo.json")).expect("JSON");
+    let org = demo["org_id"].as_str().expect("an organization").to_owned();
+    let listed = json_of(sessionary(&data_dir).args(["session", "list", "--org", &org]));
+    let mut dialects: Vec<&str> = listed["sessions"]
+        .as_array()
+        .expect("sessions")
+        .iter()
+        .map(|session| session["dialect"].as_str().expect("a dialect"))
+        .collect();
+    dialects.sort_unstable();
+    assert_eq!(dialects, ["agent_key", "agnost", "agntix", "integer_id", "messaging"]);
+
+    // The same organization, key and agents are there after a restart.
+    let service = Service::start(&data_dir, &[]);
+    assert!(service.printed.contains(&org), "{}", service.printed);
+    assert!(service.printed.contains(demo["api_key"].as_str().expect("a key")), "{}", service.printed);
+    let (path, headers, body) = &service.curl_lines()[1];
+    assert_eq!(service.ask("POST", path, headers, body).0, 201);
+}
+
+#[test]
+fn the_demo_is_written_down_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let service = Service::start(&data_dir, &[]);
+    let file = data_dir.join("demo.json");
+    assert_eq!(std::fs::metadata(&file).expect("demo.json").permissions().mode() & 0o777, 0o600);
+    let demo: Value = serde_json::from_slice(&std::fs::read(&file).expect("demo.json")).expect("JSON");
+    let members: Vec<&String> = demo.as_object().expect("an object").keys().collect();
+    assert_eq!(members, ["org_id", "api_key", "agents", "base_url"]);
+    assert_eq!(demo["base_url"], service.base_url.as_str());
+    let names: Vec<Vec<&String>> = demo["agents"]
+        .as_array()
+        .expect("agents")
+        .iter()
+        .map(|agent| agent.as_object().expect("an object").keys().collect())
+        .collect();
+    assert_eq!(names, [["id", "key", "number", "name"], ["id", "key", "number", "name"]]);
+    assert_eq!(demo["agents"][0]["id"], "a1b2c3d4-e5f6-7890-abcd-ef1234567890");
+    assert_eq!(demo["agents"][0]["key"], "customer_support");
+    assert_eq!(demo["agents"][0]["number"], 123);
+    assert_eq!(demo["agents"][0]["name"], "Sales Support Agent");
+    assert_eq!(demo["agents"][1]["id"], "3c90c3cc-0d44-4b50-8888-8dd25736052a");
+    assert!(demo["agents"][1]["number"].as_i64().is_some_and(|number| number > 123));
+}
+
+#[test]
+fn anonymous_callers_of_the_messaging_dialect_speak_for_the_demo_organization() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = Service::start(&folder.path().join("data"), &[]);
+    let (path, _, body) = &service.curl_lines()[3];
+    let json = "content-type: application/json".to_owned();
+    assert_eq!(service.ask("POST", path, std::slice::from_ref(&json), body).0, 201);
+    let foreign = "origin: https://evil.example".to_owned();
+    assert_eq!(service.ask("POST", path, &[json, foreign], body).0, 401);
+}
+
+#[test]
+fn termination_ends_the_service_and_its_postgres_in_order() {
+    for signal in ["TERM", "INT"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data_dir = folder.path().join("data");
+        let mut service = Service::start(&data_dir, &[]);
+        let postgres = postmaster(&data_dir);
+        service.signal(signal);
+        assert_eq!(service.wait(), Some(0), "{signal}: {}", service.log());
+        assert!(!crate::support::process::is_running(postgres), "{signal}: Postgres is left");
+    }
+}
+
+#[test]
+fn a_postgres_that_ends_by_itself_ends_the_service_with_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let mut service = Service::start(&data_dir, &[]);
+    let killed = std::process::Command::new("kill").args(["-s", "KILL", &postmaster(&data_dir).to_string()]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    assert_eq!(service.wait(), Some(1), "{}", service.log());
+    assert!(service.log().contains("private Postgres ended by itself"), "{}", service.log());
+    // And starts again.
+    let service = Service::start(&data_dir, &[]);
+    assert_eq!(service.ask("GET", "/readyz", &[], "").0, 200);
+}
+
+#[test]
+fn a_taken_port_is_said_before_anything_is_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = sessionary(&data_dir).env("SESSIONARY_LISTEN", &address).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = crate::support::process::complaint(&output);
+    assert!(complaint.contains(&address) && complaint.contains("SESSIONARY_LISTEN"), "{complaint}");
+    assert!(!data_dir.exists());
+}
+
+#[test]
+fn logs_tell_what_was_asked_and_never_a_credential_or_a_body() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let service = Service::start(&data_dir, &[("RUST_LOG", "trace")]);
+    let demo: Value =
+        serde_json::from_slice(&std::fs::read(data_dir.join("demo.json")).expect("demo.json")).expect("JSON");
+    let key = demo["api_key"].as_str().expect("a key");
+    let headers =
+        [format!("x-api-key: {key}"), "content-type: application/json".to_owned(), "x-request-id: find-me".to_owned()];
+    let body = r#"{"agentId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","metadata":{"said":"a-secret-confession"}}"#;
+    assert_eq!(service.ask("POST", "/v1/chat/chat/sessions", &headers, body).0, 201);
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJhIjoic2VjcmV0LXRva2VuIn0.c2lnbmF0dXJl";
+    let bearer = [format!("authorization: Bearer {token}")];
+    assert_eq!(service.ask("GET", "/v1/chat/chat/sessions/x", &bearer, "").0, 401);
+
+    let line: Value = until("the request is logged", || {
+        let log = service.log();
+        let line = log.lines().find(|line| line.contains("\"http.request\"") && line.contains("find-me"))?;
+        serde_json::from_str(line).ok()
+    });
+    assert_eq!(line["http.method"], "POST");
+    assert_eq!(line["http.route"], "/v1/chat/chat/sessions");
+    assert_eq!(line["http.status"], 201);
+    assert_eq!(line["dialect"], "agntix");
+    assert_eq!(line["org"], demo["org_id"]);
+    assert!(line["http.latency_us"].is_u64());
+    let log = service.log();
+    for secret in [key, "a-secret-confession", token, "c2lnbmF0dXJl"] {
+        assert!(!log.contains(secret), "the log holds {secret}");
+    }
+}
+
+#[test]
+fn metrics_count_requests_batches_and_connections_but_no_organization() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let service = Service::start(&data_dir, &[]);
+    let (path, headers, body) = &service.curl_lines()[1];
+    assert_eq!(service.ask("POST", path, headers, body).0, 201);
+    let (status, metrics) = service.ask("GET", "/metrics", &[], "");
+    assert_eq!(status, 200);
+    for wanted in [
+        r#"sessionary_http_requests_total{dialect="agntix",route="/v1/chat/chat/sessions",method="POST",status="201"} 1"#,
+        "sessionary_http_seconds_bucket",
+        r#"sessionary_batch_size_count{queue="create_session"} 1"#,
+        r#"sessionary_queue_depth{queue="create_session"}"#,
+        r#"sessionary_pool_connections{state="idle"}"#,
+    ] {
+        assert!(metrics.contains(wanted), "{wanted} is not in {metrics}");
+    }
+    let demo: Value =
+        serde_json::from_slice(&std::fs::read(data_dir.join("demo.json")).expect("demo.json")).expect("JSON");
+    assert!(!metrics.contains(demo["org_id"].as_str().expect("an organization")));
+}

@@ -1,0 +1,165 @@
+//! Tenants are kept apart by Postgres itself: a walk through the catalog, so that no new table is forgotten.
+
+#![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
+
+use sqlx::Row;
+
+use crate::support::{DATABASE, TestApp, connection, database, run, store};
+
+/// What is found before the organization is known; requests reach these through functions only.
+const LOOK_UPS: [&str; 2] = ["api_key_hashes", "organization_external_ids"];
+/// The migrations' own bookkeeping.
+const BOOKKEEPING: &str = "_sqlx_migrations";
+
+async fn tables() -> Vec<String> {
+    database().await;
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let rows = sqlx::query(
+        "SELECT relname::text FROM pg_class
+          WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1",
+    )
+    .fetch_all(&mut system)
+    .await
+    .expect("tables");
+    rows.iter().map(|row| row.get::<String, _>(0)).filter(|name| name != BOOKKEEPING).collect()
+}
+
+#[test]
+fn every_table_forces_row_level_security() {
+    run(async {
+        let mut system = connection("sessionary_system", DATABASE).await;
+        let tables = tables().await;
+        assert!(tables.len() >= 9, "{tables:?}");
+        for table in tables {
+            let row =
+                sqlx::query("SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = $1::regclass")
+                    .bind(&table)
+                    .fetch_one(&mut system)
+                    .await
+                    .expect("a table");
+            assert!(row.get::<bool, _>(0), "{table}");
+
+            let policies = sqlx::query(
+                "SELECT policyname::text || ' to ' || array_to_string(roles, ',') FROM pg_policies
+                  WHERE tablename = $1 ORDER BY 1",
+            )
+            .bind(&table)
+            .fetch_all(&mut system)
+            .await
+            .expect("policies");
+            let policies: Vec<String> = policies.iter().map(|row| row.get(0)).collect();
+            if LOOK_UPS.contains(&table.as_str()) {
+                assert_eq!(policies, ["look_up to sessionary_owner", "system to sessionary_system"], "{table}");
+            } else {
+                assert_eq!(policies, ["system to sessionary_system", "tenant to sessionary_app"], "{table}");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_organization_leads_every_key_and_index() {
+    run(async {
+        let mut system = connection("sessionary_system", DATABASE).await;
+        for table in tables().await {
+            if LOOK_UPS.contains(&table.as_str()) {
+                continue;
+            }
+            let rows = sqlx::query(
+                "SELECT i.indexrelid::regclass::text, a.attname::text, i.indisprimary
+                   FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                  WHERE i.indrelid = $1::regclass",
+            )
+            .bind(&table)
+            .fetch_all(&mut system)
+            .await
+            .expect("indexes");
+            assert!(rows.iter().any(|row| row.get::<bool, _>(2)), "{table} has no primary key");
+            for row in rows {
+                assert_eq!(row.get::<String, _>(1), "org_id", "{}", row.get::<String, _>(0));
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_in_the_schema_stands_in_the_way_of_a_distributed_postgres() {
+    run(async {
+        let mut system = connection("sessionary_system", DATABASE).await;
+        for (what, query) in [
+            ("foreign keys", "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"),
+            ("triggers", "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"),
+            ("sequences", "SELECT count(*) FROM pg_class WHERE relkind = 'S'"),
+        ] {
+            let count: i64 = sqlx::query(query).fetch_one(&mut system).await.expect("a count").get(0);
+            assert_eq!(count, 0, "{what}");
+        }
+    });
+}
+
+#[test]
+fn the_request_role_owns_nothing_and_sees_nothing_without_a_scope() {
+    run(async {
+        let app = TestApp::new().await;
+        let body = r#"{"session_id":"a3f9c182-7d4e-4b6a-9e21-c5d8f0b4e731","user_data":{"user_id":"u"}}"#;
+        app.post("/api/v1/capture-session", body).send().await.expect(200);
+
+        let mut request_role = connection("sessionary_app", DATABASE).await;
+        let row = sqlx::query(
+            "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb,
+                    (SELECT count(*) FROM pg_class WHERE relowner = r.oid)
+               FROM pg_roles r WHERE rolname = current_user",
+        )
+        .fetch_one(&mut request_role)
+        .await
+        .expect("a role");
+        assert!(!row.get::<bool, _>(0));
+        assert_eq!(row.get::<i64, _>(1), 0);
+
+        for table in tables().await {
+            let count = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+                .fetch_one(&mut request_role)
+                .await;
+            if LOOK_UPS.contains(&table.as_str()) {
+                assert!(count.is_err(), "{table} can be read without its function");
+            } else {
+                assert_eq!(count.expect("a count").get::<i64, _>(0), 0, "{table}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_scope_shows_its_own_organization_and_takes_no_row_of_another() {
+    run(async {
+        let (ours, theirs) = (TestApp::new().await, TestApp::new().await);
+        let body = r#"{"session_id":"a3f9c182-7d4e-4b6a-9e21-c5d8f0b4e731","user_data":{"user_id":"u"}}"#;
+        for app in [&ours, &theirs] {
+            app.post("/api/v1/capture-session", body).send().await.expect(200);
+        }
+        let mut request_role = connection("sessionary_app", DATABASE).await;
+        let scope = format!("SET app.org_ids = '{{{}}}'", ours.org);
+        sqlx::query(sqlx::AssertSqlSafe(scope)).execute(&mut request_role).await.expect("a scope");
+
+        let rows =
+            sqlx::query("SELECT DISTINCT org_id::text FROM sessions").fetch_all(&mut request_role).await.expect("rows");
+        let orgs: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(orgs, [ours.org.to_string()]);
+
+        let moved =
+            sqlx::query("UPDATE sessions SET org_id = $1::uuid").bind(theirs.org.0).execute(&mut request_role).await;
+        let error = moved.expect_err("a row was given to another organization");
+        assert!(error.to_string().contains("row-level security"), "{error}");
+        let touched = sqlx::query("UPDATE sessions SET name = 'x' WHERE org_id = $1::uuid")
+            .bind(theirs.org.0)
+            .execute(&mut request_role)
+            .await
+            .expect("no row");
+        assert_eq!(touched.rows_affected(), 0);
+    });
+}
+
+#[test]
+fn the_store_answers_when_asked() {
+    run(async { store().await.ping().await.expect("an answer") });
+}

@@ -1,0 +1,72 @@
+//! A database is brought up to date by whoever comes first, and served by a role that is weak.
+
+#![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
+
+use futures::future::join_all;
+use sessionary::domain::{DialectName, SessionId};
+use sessionary::embedded_postgres::EmbeddedPostgres;
+use sessionary::store::{Database, DatabaseError, Store, StoreSettings, migrate, provision};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::support::{connection, database_called, run, socket};
+
+async fn make_database(name: &str) {
+    let mut superuser = connection("postgres", "postgres").await;
+    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(statement).execute(&mut superuser).await.expect("a database");
+}
+
+#[test]
+fn replicas_that_start_at_once_migrate_once() {
+    run(async {
+        make_database("started_at_once").await;
+        let database = database_called("started_at_once").await;
+        for result in join_all((0..8).map(|_| migrate(&database))).await {
+            result.expect("an up-to-date database");
+        }
+        let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
+        store.ping().await.expect("an answer");
+        store.close().await;
+    });
+}
+
+#[test]
+fn one_url_is_narrowed_to_the_request_role() {
+    run(async {
+        make_database("named_by_url").await;
+        let folder = socket().await.parent().expect("a folder").display().to_string();
+        let url = format!("postgres://postgres@localhost/named_by_url?host={}", folder.replace('/', "%2F"));
+        let database = Database::from_urls(&url, None).expect("a URL");
+        migrate(&database).await.expect("an up-to-date database");
+        let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
+        let tenant = store.tenant(sessionary::domain::OrgId(uuid::Uuid::nil()));
+        let found = tenant.sessions().find(DialectName::Agnost, SessionId(uuid::Uuid::nil())).await;
+        assert_eq!(found.expect("an answer"), None);
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_request_role_that_bypasses_row_level_security_is_refused() {
+    run(async {
+        // Roles belong to a whole cluster: this one is the test's own.
+        let folder = tempfile::tempdir().expect("a folder");
+        let postgres = EmbeddedPostgres::start(folder.path()).await.expect("a Postgres");
+        let location = postgres.location();
+        let database = Database::on_socket(&location.socket_dir, location.port, &location.superuser, "sessionary");
+        provision(&database).await.expect("a schema");
+        Store::connect(&database, StoreSettings::default()).await.expect("a store").close().await;
+
+        let options = PgConnectOptions::new_without_pgpass().socket(&location.socket_dir).port(location.port);
+        let mut superuser =
+            options.username(&location.superuser).database("postgres").connect().await.expect("a login");
+        sqlx::query("ALTER ROLE sessionary_app BYPASSRLS").execute(&mut superuser).await.expect("a stronger role");
+        match Store::connect(&database, StoreSettings::default()).await {
+            Err(DatabaseError::TooPowerful(name)) => assert_eq!(name, "sessionary_app"),
+            Err(error) => panic!("{error}"),
+            Ok(_) => panic!("served by a role that bypasses row-level security"),
+        }
+        postgres.stop().await.expect("a stop");
+    });
+}

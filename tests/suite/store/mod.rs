@@ -1,0 +1,6 @@
+//! What the store promises to everybody above it.
+
+mod group_commit;
+mod isolation;
+mod migrations;
+mod numbers;

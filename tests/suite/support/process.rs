@@ -1,0 +1,160 @@
+//! The `sessionary` program itself, as its users run it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command of the program over this data folder, without any setting of the surroundings.
+pub fn sessionary(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sessionary"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SESSIONARY_")) {
+        command.env_remove(name);
+    }
+    command
+        .env_remove("DATABASE_URL")
+        .env_remove("RUST_LOG")
+        .env("SESSIONARY_DATA_DIR", data_dir)
+        .env("SESSIONARY_LISTEN", "127.0.0.1:0");
+    command
+}
+
+/// Runs a command to its end, which must be a good one; its one JSON object.
+#[track_caller]
+pub fn json_of(command: &mut Command) -> Value {
+    let output = command.arg("--json").output().expect("the program runs");
+    assert!(output.status.success(), "{}", complaint(&output));
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// What a command said to standard error.
+pub fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A service that runs. Killed, not stopped, when dropped.
+pub struct Service {
+    pub child: Child,
+    /// What it printed before it was ready.
+    pub printed: String,
+    pub base_url: String,
+    log: PathBuf,
+}
+
+impl Service {
+    /// Starts it on a port of its own, and waits until it has said what it made.
+    #[track_caller]
+    pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let log = data_dir.with_extension("log");
+        let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
+        let mut command = sessionary(data_dir);
+        command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(errors);
+        let mut child = command.spawn().expect("the program runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
+        let mut printed = String::new();
+        // The last of what is printed is the integer dialect's line.
+        while !printed.contains("/api/v1/sessions ") {
+            let Some(Ok(line)) = lines.next() else {
+                panic!("the service ended: {}", std::fs::read_to_string(&log).unwrap_or_default());
+            };
+            printed += &(line + "\n");
+        }
+        // Whatever it prints later has somewhere to go.
+        std::thread::spawn(move || lines.count());
+        let base_url = printed.split("Sessionary is at ").nth(1).and_then(|rest| rest.split(',').next());
+        let base_url = base_url.expect("an address").to_owned();
+        Self { child, printed, base_url, log }
+    }
+
+    /// Everything it logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends a request and reads the answer: status and body.
+    #[track_caller]
+    pub fn ask(&self, method: &str, path: &str, headers: &[String], body: &str) -> (u16, String) {
+        let address = self.base_url.strip_prefix("http://").expect("an address");
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+        for header in headers {
+            request += &format!("{header}\r\n");
+        }
+        request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, body.to_owned())
+    }
+
+    /// The curl lines that it printed: method POST, as path, headers and body.
+    pub fn curl_lines(&self) -> Vec<(String, Vec<String>, String)> {
+        self.printed
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("curl -s "))
+            .map(|line| {
+                let path = line.strip_prefix(&self.base_url).and_then(|rest| rest.split(' ').next()).expect("a path");
+                let quoted: Vec<&str> = line.split('\'').skip(1).step_by(2).collect();
+                let [headers @ .., body] = quoted.as_slice() else { panic!("no body in {line}") };
+                (path.to_owned(), headers.iter().map(|header| (*header).to_owned()).collect(), (*body).to_owned())
+            })
+            .collect()
+    }
+
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "no signal {name}");
+    }
+
+    /// Waits for its end; its exit code, `None` when a signal ended it.
+    pub fn wait(&mut self) -> Option<i32> {
+        until("the service ends", || self.child.try_wait().expect("a child")).code()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks again and again until there is something, within the patience of a test.
+#[track_caller]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The process id of the private Postgres of a data folder, where it runs.
+pub fn postmaster(data_dir: &Path) -> u32 {
+    let file = std::fs::read_to_string(data_dir.join("postgres/postmaster.pid")).expect("a postmaster.pid");
+    file.lines().next().and_then(|line| line.trim().parse().ok()).expect("a process id")
+}
+
+/// Whether a process is there.
+pub fn is_running(process: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    match state {
+        // A zombie has ended; its parent has only not looked yet.
+        Ok(state) => !state.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')),
+        Err(_) if Path::new("/proc/self").exists() => false,
+        Err(_) => Command::new("kill").args(["-0", &process.to_string()]).status().is_ok_and(|status| status.success()),
+    }
+}
