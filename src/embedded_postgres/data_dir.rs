@@ -16,12 +16,11 @@ use super::{
 
 const RECORD: &str = "postgres.location";
 
-/// A data folder that is ours for as long as this value lives. The lock is the kernel's: it ends
-/// with the process, however that ends.
+/// A data folder that is ours for as long as this value lives.
 #[derive(Debug)]
 pub(super) struct DataDir {
     pub path: PathBuf,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl DataDir {
@@ -68,7 +67,18 @@ fn recorded(data_dir: &Path, key: &str) -> Option<PathBuf> {
     record.lines().find_map(|line| Some(PathBuf::from(line.strip_prefix(key)?.strip_prefix('=')?)))
 }
 
-pub(super) fn lock_folder(folder: &Path) -> Result<File> {
+/// The kernel's lock on a file in the folder: it ends with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a child that was just forked still has it open.
+        let _ = self.0.unlock();
+    }
+}
+
+pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock> {
     let path = folder.join("lock");
     let lock = OpenOptions::new()
         .write(true)
@@ -78,7 +88,7 @@ pub(super) fn lock_folder(folder: &Path) -> Result<File> {
         .open(&path)
         .while_trying("open the lock", &path)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(FolderLock(lock)),
         Err(TryLockError::WouldBlock) => Err(EmbeddedPostgresError::AlreadyRunning { data_dir: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(EmbeddedPostgresError::Io { action: "lock", path, source }),
     }

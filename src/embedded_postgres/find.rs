@@ -152,11 +152,14 @@ mod tests {
         fn install(&self, folder: &str, version: &str) -> PathBuf {
             let folder = self.0.path().join(folder);
             fs::create_dir_all(&folder).unwrap();
-            let script = format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n");
-            for name in ["postgres", "initdb"] {
-                fs::write(folder.join(name), &script).unwrap();
-                fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o755)).unwrap();
-            }
+            // Written by a child: a file that this process, with its other tests forking, has open
+            // for writing may be refused as busy when it is run.
+            let write = "for name in postgres initdb; do
+                printf '#!/bin/sh\\necho \"postgres (PostgreSQL) %s\"\\n' \"$1\" >$name && chmod 755 $name
+            done";
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", write, "install", version]).current_dir(&folder);
+            assert!(shell.status().unwrap().success());
             folder
         }
 

@@ -1,9 +1,9 @@
 //! The default database: a private, durable Postgres that lives in the service's data folder.
 //!
 //! The story of a start, told by [`EmbeddedPostgres::start_with`]: claim the data folder
-//! ([`data_dir`]), settle where the cluster is and who runs it ([`site`]), find binaries that fit
-//! it ([`find`]), post a guard that outlives us ([`guard`]), make the cluster if there is none
-//! ([`cluster`]), and launch the server ([`server`]).
+//! (`data_dir`), settle where the cluster is and who runs it (`site`), find binaries that fit it
+//! (`find`), post a guard that outlives us (`guard`), make the cluster if there is none
+//! (`cluster`), and launch the server (`server`).
 //!
 //! In the data folder, or beside a cluster that had to be put elsewhere:
 //!

@@ -1,13 +1,12 @@
 //! Where the cluster is, or will be, and who runs it.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use super::{
-    data_dir::{DataDir, create_folder, lock_folder, path_hash},
+    data_dir::{DataDir, FolderLock, create_folder, lock_folder, path_hash},
     error::{EmbeddedPostgresError, Result, While},
     server_user::ServerUser,
     tuning::Tuning,
@@ -22,7 +21,7 @@ pub(super) struct Site {
     pub existing: Option<u32>,
     /// Held when the folder is not the data folder itself: a copied data folder points to the
     /// original's cluster.
-    relocation_lock: Option<File>,
+    relocation_lock: Option<FolderLock>,
 }
 
 impl Site {

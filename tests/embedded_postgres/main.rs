@@ -1,0 +1,6 @@
+//! The embedded Postgres as its service sees it.
+
+mod killed;
+mod life;
+mod place;
+mod support;
