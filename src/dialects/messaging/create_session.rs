@@ -82,16 +82,23 @@ impl CreateSession {
             given if !is_truthy(&given) => JsonText::empty_object(),
             given => given.to_json().map_or_else(JsonText::empty_object, |json| json.into_owned()),
         };
-        if metadata.utf16_len() > METADATA_LIMIT {
-            let reason = format!("Metadata exceeds maximum size of {METADATA_LIMIT} bytes");
-            return Err(MessagingError::InvalidMetadata(reason));
-        }
         let given = match self.timeout_config {
             Given::Object(object) => object.read().map_err(|_| Refusal::DuplicateMember)?,
             _ => GivenTimeouts::default(),
         };
         let timeout_config = TimeoutConfig::clamped(&given, bounds);
         Ok(Wanted { agent_text, agent, user_id, metadata, timeout_config })
+    }
+}
+
+impl Wanted {
+    /// Asked once the agent is found: an unknown agent is 404 whatever the metadata (section 2).
+    fn metadata_fits(&self) -> Result<(), MessagingError> {
+        if self.metadata.utf16_len() > METADATA_LIMIT {
+            let reason = format!("Metadata exceeds maximum size of {METADATA_LIMIT} bytes");
+            return Err(MessagingError::InvalidMetadata(reason));
+        }
+        Ok(())
     }
 }
 
@@ -129,6 +136,7 @@ pub async fn create_session(
         .await?
         .filter(|agent| agent.enabled)
         .ok_or_else(agent_not_found)?;
+    wanted.metadata_fits()?;
 
     let now = caller.now();
     let id = caller.mint.session_id_v4(now);

@@ -1,7 +1,8 @@
 //! The time-out settings of a session, read as ElizaOS reads them: by JavaScript's number rules, clamped and never
 //! refused when a session is created (apis/messaging, section 3).
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::domain::expiry::Timeouts;
@@ -54,14 +55,14 @@ pub(super) struct GivenTimeouts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TimeoutConfig {
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number", deserialize_with = "exact")]
     timeout_minutes: f64,
     /// Whatever was sent; whether JavaScript takes it for true decides.
     #[schema(value_type = bool)]
     auto_renew: JsonText,
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number", deserialize_with = "exact")]
     max_duration_minutes: f64,
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "number", deserialize_with = "exact")]
     warning_threshold_minutes: f64,
 }
 
@@ -102,6 +103,12 @@ fn number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error>
     } else {
         serializer.serialize_f64(*number)
     }
+}
+
+/// A number to its last digit, which `serde_json`'s own reading may miss by one: what a create answered, every read
+/// must repeat.
+fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    JsonText::deserialize(deserializer)?.as_str().parse().map_err(D::Error::custom)
 }
 
 /// JavaScript's `Boolean(value)`.
@@ -145,7 +152,8 @@ fn js_text(given: &Given) -> String {
 
 /// JavaScript's `Number(text)` (ECMA-262, StringToNumber).
 fn js_number_of(text: &str) -> f64 {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    // JavaScript's white space is Unicode's, without NEL and with the byte-order mark.
+    let text = text.trim_matches(|c: char| c.is_whitespace() && c != '\u{85}' || c == '\u{feff}');
     let radix = |digits: &str, radix: u32| {
         let plain = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
         if !plain {
@@ -215,6 +223,8 @@ mod tests {
             (r#""1_000""#, "30"),
             (r#""inf""#, "30"),
             (r#""nan""#, "30"),
+            ("\"\u{feff}\u{a0}60\u{2028}\"", "60"),
+            ("\"\u{85}60\"", "30"),
             ("1e999", "30"),
             (r#""Infinity""#, "30"),
             ("7.5", "7.5"),
@@ -269,6 +279,12 @@ mod tests {
             assert_eq!(settings.auto_renew.as_str(), sent);
             assert_eq!(settings.timeouts().auto_renew, truth, "{sent}");
         }
+    }
+
+    #[test]
+    fn a_number_is_read_back_to_its_last_digit() {
+        let kept = JsonText::stored(config("5", "true", "720", "260456.85929912538")).unwrap();
+        assert_eq!(kept.read::<TimeoutConfig>().unwrap().warning_threshold_minutes, 260_456.859_299_125_38);
     }
 
     proptest! {
