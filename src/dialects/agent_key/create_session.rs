@@ -1,5 +1,7 @@
 //! `POST /v2/agents/{agent_key}/sessions` (brief/agent_key; apis/agent_key, sections 2 to 4).
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use chrono::TimeDelta;
 use http::{HeaderMap, StatusCode};
@@ -121,6 +123,15 @@ impl CreateSession {
     }
 }
 
+/// The agent that was looked for, if it is there and takes new sessions.
+fn taking_sessions(found: Option<Arc<Agent>>, key: &str) -> Result<Arc<Agent>, AgentKeyError> {
+    match found {
+        Some(agent) if agent.enabled => Ok(agent),
+        Some(_) => Err(AgentKeyError::AgentDisabled(key.to_owned())),
+        None => Err(AgentKeyError::AgentNotFound(key.to_owned())),
+    }
+}
+
 /// When a session ends that is idle for so many minutes; a time past the calendar's end is never.
 fn expires_at(now: Timestamp, tti_minutes: i64) -> Option<Timestamp> {
     let last = Timestamp::from_timestamp_millis(253_402_300_799_999)?;
@@ -158,10 +169,7 @@ pub async fn create_session(
     let agent_not_found = || AgentKeyError::AgentNotFound(path.0.clone());
     let wanted = body.0.validate(contract(configured, &headers))?;
     let key: AgentKey = path.0.parse().map_err(|_| agent_not_found())?;
-    let agent = caller.store.agents().find(&AgentRef::Key(key)).await?.ok_or_else(agent_not_found)?;
-    if !agent.enabled {
-        return Err(AgentKeyError::AgentDisabled(path.0.clone()));
-    }
+    let agent = taking_sessions(caller.store.agents().find(&AgentRef::Key(key)).await?, &path.0)?;
 
     let now = caller.now();
     let nonce = caller.mint.uuid();
@@ -204,7 +212,26 @@ pub async fn create_session(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{AgentId, AgentNumber};
     use http::HeaderValue;
+
+    #[test]
+    fn only_an_enabled_agent_takes_sessions() {
+        let agent = |enabled| {
+            Some(Arc::new(Agent {
+                id: AgentId(uuid::Uuid::nil()),
+                key: "support".parse().unwrap(),
+                number: AgentNumber::new(1).unwrap(),
+                name: "Support".to_owned(),
+                enabled,
+                language: "en".to_owned(),
+                avatar: None,
+            }))
+        };
+        assert_eq!(taking_sessions(agent(true), "support"), Ok(agent(true).unwrap()));
+        assert_eq!(taking_sessions(agent(false), "support"), Err(AgentKeyError::AgentDisabled("support".to_owned())));
+        assert_eq!(taking_sessions(None, "support"), Err(AgentKeyError::AgentNotFound("support".to_owned())));
+    }
 
     #[test]
     fn the_vendors_sdk_is_recognised() {

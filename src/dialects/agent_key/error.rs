@@ -119,7 +119,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
             return (StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message);
         }
         Refusal::UnreadableBody => return invalid("The body could not be read.".to_owned()),
-        Refusal::MalformedJson(fault) => return invalid(format!("{fault}.")),
+        Refusal::MalformedJson(fault) => return invalid(format!("Malformed body: {fault}.")),
         Refusal::NotAnObject => return invalid("The body must be a JSON object.".to_owned()),
         Refusal::DuplicateMember => return invalid("The body names a member twice.".to_owned()),
         Refusal::Unauthenticated(Unauthenticated::Missing | Unauthenticated::BadOrg) => {
@@ -146,4 +146,54 @@ fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
         Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, None, "Something went wrong."),
     };
     (status, code, message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn errors_of_sessions_are_worded_in_the_envelope() {
+        let about = About { request_id: "r".to_owned(), now: Timestamp::UNIX_EPOCH };
+        let key = || "k".to_owned();
+        for (error, status, body) in [
+            (
+                AgentKeyError::InvalidField { field: "name", message: "is required".to_owned() },
+                400,
+                r#"{"code":"invalid_request","field_errors":{"name":"is required"},"messages":["name: is required"],"request_id":"r"}"#,
+            ),
+            (
+                AgentKeyError::InvalidMetadata("must be an object".to_owned()),
+                400,
+                r#"{"code":"invalid_metadata","field_errors":{"metadata":"must be an object"},"messages":["metadata: must be an object"],"request_id":"r"}"#,
+            ),
+            (
+                AgentKeyError::AgentDisabled(key()),
+                403,
+                r#"{"code":"forbidden","messages":["Agent 'k' is disabled and takes no new sessions."],"request_id":"r"}"#,
+            ),
+            (
+                AgentKeyError::AgentNotFound(key()),
+                404,
+                r#"{"code":"agent_not_found","id":"k","messages":["Agent with key 'k' does not exist."],"request_id":"r"}"#,
+            ),
+            (
+                AgentKeyError::SessionNotFound(key()),
+                404,
+                r#"{"id":"k","messages":["Session with key 'k' does not exist."],"request_id":"r"}"#,
+            ),
+            (
+                AgentKeyError::SessionKeyTaken(key()),
+                409,
+                r#"{"messages":["A session with key 'k' already exists."],"request_id":"r"}"#,
+            ),
+        ] {
+            let response = error.render(&about);
+            assert_eq!(response.status(), status, "{error:?}");
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(String::from_utf8_lossy(&bytes), body, "{error:?}");
+        }
+    }
 }
