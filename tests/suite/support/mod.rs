@@ -3,11 +3,14 @@
 mod app;
 pub mod bad_input;
 pub mod chaos;
+mod metadata;
 mod postgres;
 pub mod process;
 mod reply;
+mod seeded;
 
 pub use app::{Ask, Setup, TestApp, start};
+pub use metadata::metadata_of;
 pub use postgres::{DATABASE, admin, connection, database, database_called, run, socket, store};
 pub use reply::Reply;
 

@@ -18,6 +18,16 @@ impl Reply {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
     }
 
+    /// A member of the body that must be a text.
+    #[track_caller]
+    pub fn member(&self, name: &str) -> String {
+        let body = self.json();
+        match body[name].as_str() {
+            Some(text) => text.to_owned(),
+            None => panic!("no text under {name} in {body}"),
+        }
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }

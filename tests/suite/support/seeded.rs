@@ -1,0 +1,40 @@
+//! A service whose chance repeats itself.
+
+use std::sync::Arc;
+
+use sessionary::auth::Gate;
+use sessionary::domain::{Contract, Mint};
+use sessionary::http::RateLimiter;
+use sessionary::{AppState, build_app};
+
+use super::{TestApp, store};
+
+impl TestApp {
+    /// Another service in front of the same organization, all of whose chance comes from `seed`.
+    pub async fn seeded(&self, seed: u64) -> Self {
+        let mint = Mint::seeded(seed);
+        let gate = Gate {
+            store: store().await.clone(),
+            clock: self.clock.clone(),
+            mint: mint.clone(),
+            limiter: RateLimiter::new(true, self.clock.clone()),
+            jwt: None,
+            trusted_proxies: Vec::new(),
+            default_org: None,
+        };
+        let router = build_app(AppState {
+            gate: Arc::new(gate),
+            contract: Contract::Documented,
+            cors_origins: Arc::default(),
+            metrics: None,
+        });
+        Self {
+            router,
+            clock: self.clock.clone(),
+            mint,
+            org: self.org,
+            key: self.key.clone(),
+            external_id: self.external_id.clone(),
+        }
+    }
+}
