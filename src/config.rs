@@ -53,7 +53,7 @@ pub struct Config {
     jwt_hs256_secret: Option<SecretString>,
 
     /// Public key that tokens are checked with: a PEM, or the path of one
-    #[arg(long, global = true, env = "SESSIONARY_JWT_PUBLIC_KEY")]
+    #[arg(long, global = true, env = "SESSIONARY_JWT_PUBLIC_KEY", allow_hyphen_values = true)]
     jwt_public_key: Option<String>,
 
     /// Where the issuer publishes its keys; not supported yet
