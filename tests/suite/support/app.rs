@@ -13,12 +13,12 @@ use sessionary::domain::{
     Timestamp,
 };
 use sessionary::http::RateLimiter;
-use sessionary::store::TenantStore;
 use sessionary::store::admin::{NewAvatar, NewKey, NewOrganization};
+use sessionary::store::{SessionRow, TenantStore};
 use sessionary::{AppState, build_app};
 use tower::ServiceExt;
 
-use super::{AGENT_ID, AGENT_KEY, AGENT_NUMBER, MESSAGING_AGENT_ID, Reply, admin, store};
+use super::{AGENT_ID, AGENT_KEY, AGENT_NUMBER, MESSAGING_AGENT_ID, Reply, admin, change_agent, store};
 
 /// The service, a clock that only the test moves, and an organization with the agents of the vendors' pages.
 pub struct TestApp {
@@ -97,6 +97,38 @@ impl TestApp {
         admin().await.set_limits(self.org, true, limits).await.expect("limits");
     }
 
+    /// One more agent, that no other organization has; it wears no avatar.
+    pub async fn add_agent(&self) -> (AgentId, i64) {
+        let id = AgentId(self.mint.uuid());
+        let agent = NewAgent {
+            id,
+            key: id.to_string().parse().expect("a key"),
+            number: None,
+            name: "One more".to_owned(),
+            avatar_number: None,
+            responder: None,
+            created_at: start(),
+        };
+        (id, admin().await.create_agent(self.org, &agent).await.expect("an agent"))
+    }
+
+    /// Switches an agent off, as its owner would: it takes no new sessions.
+    pub async fn disable_agent(&self, agent: AgentId) {
+        change_agent("UPDATE agents SET enabled = false WHERE org_id = $1 AND agent_id = $2", self.org, agent).await;
+    }
+
+    /// Deletes an agent; its sessions stay.
+    pub async fn delete_agent(&self, agent: AgentId) {
+        change_agent("UPDATE agents SET deleted_at = now() WHERE org_id = $1 AND agent_id = $2", self.org, agent).await;
+    }
+
+    /// The session that callers know by this text; fails unless there is exactly one.
+    pub async fn session_called(&self, name: &str) -> SessionRow {
+        let mut rows = admin().await.sessions_called(self.org, name).await.expect("sessions");
+        assert_eq!(rows.len(), 1, "sessions called {name}");
+        rows.remove(0)
+    }
+
     /// The store as the test's organization sees it.
     pub async fn tenant(&self) -> TenantStore {
         store().await.tenant(self.org)
@@ -157,6 +189,7 @@ impl Ask<'_> {
 
     /// Shows `x-org-id` and nothing else.
     #[must_use]
+    #[expect(clippy::wrong_self_convention, reason = "it reads as who is calling")]
     pub fn as_org_header(self) -> Self {
         let org = self.app.org.to_string();
         self.anonymous().header("x-org-id", org)

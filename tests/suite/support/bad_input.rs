@@ -93,6 +93,35 @@ pub async fn refuses_every_bad_body(app: &TestApp, route: &CreateRoute<'_>) {
     assert_eq!(app.sessions().await, before + 1);
 }
 
+/// A token is as good as a key, within its user's role.
+pub async fn takes_a_token(app: &TestApp, route: &CreateRoute<'_>) {
+    let ask =
+        |role| app.post(route.path, route.taken).anonymous().header("authorization", super::tokens::bearer(app, role));
+    let before = app.sessions().await;
+    let reply = ask("guest").send().await.expect(403);
+    assert!((route.is_envelope)(&reply), "{}", reply.text());
+    assert_eq!(app.sessions().await, before);
+    let reply = ask("member").send().await;
+    assert!(reply.status.is_success(), "{}", reply.text());
+    assert_eq!(app.sessions().await, before + 1);
+}
+
+/// An object of exactly this many UTF-16 units as compact JSON: one member, filled up with `filling`, which stands
+/// for `units` of them.
+pub fn object_of(total: usize, filling: &str, units: usize) -> String {
+    let around = r#"{"k":""}"#.len();
+    let times = (total - around) / units;
+    format!(r#"{{"k":"{}{}"}}"#, filling.repeat(times), "x".repeat(total - around - times * units))
+}
+
+/// Fillings for [`object_of`]: characters and escapes of every width, and what JavaScript counts for each.
+pub const FILLINGS: [(&str, usize); 8] =
+    [("x", 1), ("é", 1), ("😀", 2), (r"\n", 2), (r"\u0041", 1), (r"\u0001", 6), (r"\/", 1), (r"\ud83d\ude00", 2)];
+
+/// Keys that some readers trip over, numbers that a double does not hold or does not keep, members in no order;
+/// compact.
+pub const HOSTILE_OBJECT: &str = r#"{"z":1,"__proto__":{"admin":true},"constructor":null,"":0,"a\"b\\c":[],"$serde_json::private::RawValue":"1","$serde_json::private::Number":"2","toString":"x","'; DROP TABLE sessions; --":"$1","a":123456789012345678901234567890,"float":1.0,"exponent":1E2,"é😀":"\u00e9\/\ud83d\ude00"}"#;
+
 /// Tries every credential against the table of DESIGN, section 3, with the dialect's answer for each.
 pub struct Credentials {
     pub org_header: u16,
@@ -101,9 +130,12 @@ pub struct Credentials {
 }
 
 pub async fn holds_the_table_of_credentials(app: &TestApp, route: &CreateRoute<'_>, table: &Credentials) {
-    let made_up = sessionary::domain::ApiKey::generate(&"pk_live".parse().unwrap(), &app.mint).expose().to_owned();
+    let made_up =
+        sessionary::domain::ApiKey::generate(&"pk_live".parse().expect("a prefix"), &app.mint).expose().to_owned();
     let (expired, _) = app.key_until(super::start()).await;
     let reads_only = app.key_with("sessions:read").await;
+    let (most, last) = app.key.split_at(app.key.len() - 1);
+    let miscopied = format!("{most}{}", if last == "0" { "1" } else { "0" });
     let ask = || app.post(route.path, route.taken).anonymous();
     let org = app.org.to_string();
     for (name, ask, status) in [
@@ -113,7 +145,7 @@ pub async fn holds_the_table_of_credentials(app: &TestApp, route: &CreateRoute<'
         ("an API key as Bearer", ask().header("authorization", format!("Bearer {}", app.key)), table.bearer_api_key),
         ("nothing", ask(), table.nothing),
         ("a made-up key", ask().header("x-api-key", made_up), 401),
-        ("a key with a wrong checksum", ask().header("x-api-key", format!("{}0", &app.key[..app.key.len() - 1])), 401),
+        ("a key with a wrong checksum", ask().header("x-api-key", miscopied), 401),
         ("an empty key", ask().header("x-api-key", ""), 401),
         ("an expired key", ask().header("x-api-key", expired), 401),
         (

@@ -1,5 +1,6 @@
 //! What tests stand on.
 
+pub mod agntix;
 mod app;
 pub mod bad_input;
 pub mod chaos;
@@ -8,10 +9,11 @@ mod postgres;
 pub mod process;
 mod reply;
 mod seeded;
+pub mod tokens;
 
-pub use app::{Ask, Setup, TestApp, start};
+pub use app::{Setup, TestApp, start};
 pub use metadata::metadata_of;
-pub use postgres::{DATABASE, admin, connection, database, database_called, run, socket, store};
+pub use postgres::{DATABASE, admin, change_agent, connection, database, database_called, run, socket, store};
 pub use reply::Reply;
 
 /// The example agent of the vendors' pages, which every [`TestApp`]'s organization has.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
+use sessionary::domain::{AgentId, OrgId};
 use sessionary::embedded_postgres::EmbeddedPostgres;
 use sessionary::store::admin::AdminStore;
 use sessionary::store::{Database, Store, StoreSettings, provision};
@@ -84,6 +85,26 @@ pub async fn admin() -> &'static AdminStore {
     ADMIN.get_or_init(|| async { AdminStore::connect(database().await).await.expect("an administrator") }).await
 }
 
+/// Changes one agent by a statement that the service does not have yet, with the organization and the agent's UUID as
+/// its parameters.
+#[expect(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
+pub async fn change_agent(statement: &'static str, org: OrgId, agent: AgentId) {
+    database().await;
+    let (postgres, _) = POSTGRES.get().expect("a Postgres");
+    let location = postgres.location();
+    let mut connection = PgConnectOptions::new_without_pgpass()
+        .socket(&location.socket_dir)
+        .port(location.port)
+        .username("sessionary_system")
+        .database(DATABASE)
+        .connect()
+        .await
+        .expect("a connection");
+    let changed = sqlx::query(statement).bind(org).bind(agent).execute(&mut connection).await.expect("a change");
+    assert_eq!(changed.rows_affected(), 1, "{statement}");
+}
+
+const DATABASE: &str = "sessionary_tests";
 const PREFIX: &str = "sessionary-tests-";
 
 /// A process that ends does not drop its statics: the folders of earlier runs, whose Postgres is gone, go now.
