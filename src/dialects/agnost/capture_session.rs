@@ -99,9 +99,12 @@ impl CaptureSession {
     }
 
     fn hold_to_the_page(&self) -> Result<(), AgnostError> {
-        let id = self.session_id.as_str().ok_or(AgnostError::Invalid("session_id is required"))?;
-        if parse_hyphenated_uuid(id).is_none() {
-            return Err(AgnostError::Invalid("session_id must be a UUID"));
+        match &self.session_id {
+            Given::Absent | Given::Null => return Err(AgnostError::Invalid("session_id is required")),
+            id if id.as_str().and_then(parse_hyphenated_uuid).is_none() => {
+                return Err(AgnostError::Invalid("session_id must be a UUID"));
+            }
+            _ => {}
         }
         match &self.user_data {
             Given::Absent | Given::Null => return Err(AgnostError::Invalid("user_data is required")),
@@ -138,12 +141,12 @@ impl CaptureSession {
         }
     }
 
-    /// The user by either spelling, any value as text.
+    /// The user by either spelling, any value as text. An empty text is what the clients send for nobody.
     fn any_user_id(&self) -> Option<String> {
         let user = self.user();
         [user.user_id, user.user_id_in_camel_case].into_iter().find_map(|given| match given {
             Given::Absent | Given::Null => None,
-            Given::String(text) => Some(text),
+            Given::String(text) => Some(text).filter(|text| !text.is_empty()),
             other => other.to_json().map(|json| json.as_str().to_owned()),
         })
     }
