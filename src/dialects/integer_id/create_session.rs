@@ -74,7 +74,11 @@ impl CreateSession {
         let invalid = IntegerIdError::Invalid;
         let agent = match &self.agent_id {
             Given::Absent | Given::Null => return Err(invalid("agent_id is required")),
-            given => given.as_i64().ok_or(invalid("agent_id must be an integer"))?,
+            // As many digits as there may be: what is past 64 bits is an integer still.
+            Given::Number(number) if number.as_str().bytes().all(|b| b == b'-' || b.is_ascii_digit()) => {
+                self.agent_id.as_i64()
+            }
+            _ => return Err(invalid("agent_id must be an integer")),
         };
         let session_type = match self.session_type {
             Given::Absent | Given::Null => DEFAULT_TYPE.to_owned(),
@@ -88,7 +92,7 @@ impl CreateSession {
             _ => return Err(invalid("metadata must be an object")),
         };
         // No agent has a number outside 1..=2^53.
-        let agent = AgentNumber::new(agent).ok_or(IntegerIdError::AgentNotFound)?;
+        let agent = agent.and_then(AgentNumber::new).ok_or(IntegerIdError::AgentNotFound)?;
         Ok(Wanted { agent, session_type, metadata })
     }
 }
