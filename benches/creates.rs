@@ -64,7 +64,14 @@ async fn measure() -> Result<(), Failure> {
     let location = postgres.location();
     let database = Database::on_socket(&location.socket_dir, location.port, &location.superuser, "sessionary");
     provision(&database).await?;
-    let store = Store::connect(&database, StoreSettings::default()).await?;
+    let tasks = |name, default: usize| setting(name, default as u64) as usize;
+    let defaults = StoreSettings::default();
+    let settings = StoreSettings {
+        writers: tasks("BENCH_WRITERS", defaults.writers),
+        readers: tasks("BENCH_READERS", defaults.readers),
+        ..defaults
+    };
+    let store = Store::connect(&database, settings).await?;
     let (clock, mint) = (Clock::system(), Mint::system());
     let gate = Gate {
         store: store.clone(),

@@ -5,7 +5,6 @@ use axum::extract::{FromRef, Request};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use tower::ServiceExt;
-use tower_http::cors::CorsLayer;
 
 use crate::AppState;
 use crate::dialects::{
@@ -17,13 +16,12 @@ use crate::http::{self, Dialect, Doorway, Refusal};
 /// The whole service: the house's own pages, and behind them the dialect that owns the path.
 pub fn build_app(state: AppState) -> Router {
     let descriptions = DialectName::ALL.map(|dialect| (dialect, dialects::openapi(dialect)));
-    let own_pages = http::cors::only(&state.cors_origins);
     let doors = Doors {
-        agnost: door::<Agnost>(&state, http::cors::any_origin()),
-        agntix: door::<Agntix>(&state, own_pages.clone()),
-        agent_key: door::<AgentKeyDialect>(&state, own_pages.clone()),
-        messaging: dialects::messaging::with_lenient_paths(door::<Messaging>(&state, own_pages.clone())),
-        integer_id: door::<IntegerId>(&state, own_pages),
+        agnost: door::<Agnost>(&state),
+        agntix: door::<Agntix>(&state),
+        agent_key: door::<AgentKeyDialect>(&state),
+        messaging: dialects::messaging::with_lenient_paths(door::<Messaging>(&state)),
+        integer_id: door::<IntegerId>(&state),
     };
     http::house::routes(descriptions.into())
         .fallback(move |request: Request| {
@@ -34,13 +32,13 @@ pub fn build_app(state: AppState) -> Router {
 }
 
 /// One dialect's routes behind its door: whatever happens below its paths is answered in its envelope.
-fn door<D: Dialect>(state: &AppState, cors: CorsLayer) -> Router {
+fn door<D: Dialect>(state: &AppState) -> Router {
     let (routes, _described) = dialects::routes(D::NAME).split_for_parts();
     routes
         .fallback(|| async { D::Error::from(Refusal::NoRoute) })
         .method_not_allowed_fallback(|| async { D::Error::from(Refusal::NoMethod) })
         .layer(from_fn_with_state(Doorway::from_ref(state), http::door::<D>))
-        .layer(cors)
+        .layer(http::cors::layer(&state.cors_origins))
         .with_state(state.clone())
 }
 

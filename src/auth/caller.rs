@@ -196,6 +196,9 @@ fn names_loopback(headers: &HeaderMap, name: header::HeaderName) -> bool {
     headers.get_all(name).iter().all(|value| {
         let Ok(text) = value.to_str() else { return false };
         let authority = text.split_once("://").map_or(text, |(_, authority)| authority);
+        if authority.contains('@') {
+            return false;
+        }
         let host = match authority.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),
             None => authority.split(':').next().unwrap_or_default(),
@@ -222,7 +225,14 @@ mod tests {
         for local in [None, Some("http://localhost:5173"), Some("http://127.0.0.1"), Some("http://[::1]:3000")] {
             assert!(names(local), "{local:?}");
         }
-        for foreign in ["null", "https://example.com", "http://localhost.example.com", "http://192.0.2.1:3000", ""] {
+        for foreign in [
+            "null",
+            "https://example.com",
+            "http://localhost.example.com",
+            "http://192.0.2.1:3000",
+            "http://localhost:3000@example.com",
+            "",
+        ] {
             assert!(!names(Some(foreign)), "{foreign}");
         }
     }

@@ -1,21 +1,24 @@
 //! Which web pages may call: any on the capture paths, whose credential is public; elsewhere those configured.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+
+const CAPTURE_PATHS: &str = "/api/v1/capture-";
 
 /// Browsers ask again after this long.
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(3_600);
 
-/// For the capture paths.
-pub fn any_origin() -> CorsLayer {
-    shared().allow_origin(AllowOrigin::any())
-}
-
-/// For everything else. Without a configured origin no page may.
-pub fn only(origins: &[HeaderValue]) -> CorsLayer {
-    shared().allow_origin(AllowOrigin::list(origins.iter().cloned()))
+/// Answers preflights, and tells browsers which answers a page may read.
+pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
+    let origins: Arc<[HeaderValue]> = origins.into();
+    let allowed = move |origin: &HeaderValue, request: &Parts| {
+        request.uri.path().starts_with(CAPTURE_PATHS) || origins.contains(origin)
+    };
+    shared().allow_origin(AllowOrigin::predicate(allowed))
 }
 
 fn shared() -> CorsLayer {

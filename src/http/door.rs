@@ -70,7 +70,12 @@ pub async fn door<D: Dialect>(State(doorway): State<Doorway>, mut request: Reque
 
     if let Some(Pending::<D>(error)) = response.extensions_mut().remove() {
         let about = About { request_id: record.0.id.clone(), now: doorway.clock.now() };
-        response = D::render(&error, &about);
+        let mut rendered = D::render(&error, &about);
+        // What the handler said beside its error stays said.
+        for (name, value) in response.headers() {
+            rendered.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+        response = rendered;
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
         }

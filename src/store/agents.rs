@@ -13,7 +13,7 @@ impl Agents<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn find(&self, name: &AgentRef) -> Result<Option<Arc<Agent>>, StoreError> {
-        self.0.presence().agents.find((self.0.org, name.clone()), self.read(name)).await
+        self.0.presence().agents.find((self.0.org, name.clone()), || self.read(name)).await
     }
 
     async fn read(&self, name: &AgentRef) -> Result<Option<Agent>, StoreError> {

@@ -22,7 +22,7 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn key(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
-        let read = async {
+        let read = || async move {
             let row = sqlx::query!(
                 r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
                      FROM find_api_key($1)"#,
@@ -48,7 +48,7 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn organization(&self, id: OrgId) -> Result<Option<Arc<Organization>>, StoreError> {
-        let read = async {
+        let read = || async move {
             let mut transaction = scope::begin_pooled(self.0.pool(), id).await?;
             let row = sqlx::query!(
                 r#"SELECT name, external_id, capture_open, responder::text AS "responder!",
@@ -80,7 +80,7 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn external_id(&self, issuer: &str, external_id: &str) -> Result<Option<OrgId>, StoreError> {
-        let read = async {
+        let read = || async move {
             let row = sqlx::query_scalar!(
                 r#"SELECT org_id AS "org_id!" FROM find_organization($1, $2)"#,
                 issuer,

@@ -53,7 +53,7 @@ pub struct StoreSettings {
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { writers: 3, readers: 2, pool: 8, presence: PRESENCE }
+        Self { writers: 2, readers: 1, pool: 8, presence: PRESENCE }
     }
 }
 

@@ -43,22 +43,26 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Remembered<
     }
 
     /// What is remembered under `key`, else what `read` finds. Callers that ask at once share one read.
-    pub async fn find(
-        &self,
-        key: K,
-        read: impl Future<Output = Result<Option<V>, StoreError>>,
-    ) -> Result<Option<Arc<V>>, StoreError> {
-        let Some(cache) = &self.0 else { return Ok(read.await?.map(Arc::new)) };
-        let found = cache
-            .try_get_with(key, async {
-                match read.await {
-                    Ok(Some(value)) => Ok(Arc::new(value)),
-                    Ok(None) => Err(None),
-                    Err(error) => Err(Some(error)),
-                }
-            })
-            .await;
-        match found {
+    ///
+    /// The reading future is made, and put on the heap, only when it is needed: a future that talks to Postgres is
+    /// kilobytes large, and every caller's future would carry it along.
+    pub async fn find<F>(&self, key: K, read: impl FnOnce() -> F) -> Result<Option<Arc<V>>, StoreError>
+    where
+        F: Future<Output = Result<Option<V>, StoreError>> + Send,
+    {
+        let Some(cache) = &self.0 else { return Ok(Box::pin(read()).await?.map(Arc::new)) };
+        if let Some(value) = cache.get(&key).await {
+            return Ok(Some(value));
+        }
+        let read = Box::pin(read());
+        let share = Box::pin(cache.try_get_with(key, async {
+            match read.await {
+                Ok(Some(value)) => Ok(Arc::new(value)),
+                Ok(None) => Err(None),
+                Err(error) => Err(Some(error)),
+            }
+        }));
+        match share.await {
             Ok(value) => Ok(Some(value)),
             Err(shared) => (*shared).clone().map_or(Ok(None), Err),
         }

@@ -66,7 +66,7 @@ impl Home {
         // this process, with its other tests forking, has open for writing is refused as busy.
         let program = self.path().join("holder");
         if !program.exists() {
-            let built = env!("CARGO_BIN_EXE_holder");
+            let built = holder();
             assert!(Command::new("cp").arg(built).arg(&program).status().unwrap().success());
         }
         let mut command = command_as(uid, &program);
@@ -308,4 +308,12 @@ pub fn tree(folder: &Path) -> Vec<(PathBuf, i64, i64, u64)> {
         (path, file.ctime(), file.ctime_nsec(), file.len())
     };
     walk(folder).into_iter().map(described).collect()
+}
+
+/// The example that holds a cluster, which `cargo test` builds beside the tests.
+fn holder() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.ancestors().nth(2).unwrap().join("examples/private_postgres");
+    assert!(built.exists(), "{} is missing: run cargo build --examples", built.display());
+    built
 }

@@ -1,8 +1,7 @@
 //! The time-out settings of a session, read as ElizaOS reads them: by JavaScript's number rules, clamped and never
 //! refused when a session is created (apis/messaging, section 3).
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::domain::expiry::Timeouts;
@@ -55,14 +54,14 @@ pub(super) struct GivenTimeouts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TimeoutConfig {
-    #[serde(serialize_with = "number", deserialize_with = "exact")]
+    #[serde(serialize_with = "number")]
     timeout_minutes: f64,
     /// Whatever was sent; whether JavaScript takes it for true decides.
     #[schema(value_type = bool)]
     auto_renew: JsonText,
-    #[serde(serialize_with = "number", deserialize_with = "exact")]
+    #[serde(serialize_with = "number")]
     max_duration_minutes: f64,
-    #[serde(serialize_with = "number", deserialize_with = "exact")]
+    #[serde(serialize_with = "number")]
     warning_threshold_minutes: f64,
 }
 
@@ -103,12 +102,6 @@ fn number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error>
     } else {
         serializer.serialize_f64(*number)
     }
-}
-
-/// A number to its last digit, which `serde_json`'s own reading may miss by one: what a create answered, every read
-/// must repeat.
-fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    JsonText::deserialize(deserializer)?.as_str().parse().map_err(D::Error::custom)
 }
 
 /// JavaScript's `Boolean(value)`.

@@ -134,7 +134,9 @@ fn any_page_may_capture_and_only_configured_ones_may_do_the_rest() {
                 .header("access-control-request-headers", "content-type, x-org-id")
         };
         let capture = preflight("/api/v1/capture-session", "https://anywhere.example").send().await.expect(200);
-        assert_eq!(capture.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(capture.header("access-control-allow-origin"), Some("https://anywhere.example"));
+        let dashboard = preflight("/dashboard/api/event-io", "https://anywhere.example").send().await;
+        assert_eq!(dashboard.header("access-control-allow-origin"), None);
         assert!(capture.header("access-control-allow-headers").is_some_and(|headers| headers.contains("x-org-id")));
         let ours = preflight("/api/v1/sessions", "https://app.example.com").send().await.expect(200);
         assert_eq!(ours.header("access-control-allow-origin"), Some("https://app.example.com"));

@@ -89,22 +89,11 @@ pub async fn admin() -> &'static AdminStore {
 /// its parameters.
 #[expect(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
 pub async fn change_agent(statement: &'static str, org: OrgId, agent: AgentId) {
-    database().await;
-    let (postgres, _) = POSTGRES.get().expect("a Postgres");
-    let location = postgres.location();
-    let mut connection = PgConnectOptions::new_without_pgpass()
-        .socket(&location.socket_dir)
-        .port(location.port)
-        .username("sessionary_system")
-        .database(DATABASE)
-        .connect()
-        .await
-        .expect("a connection");
-    let changed = sqlx::query(statement).bind(org).bind(agent).execute(&mut connection).await.expect("a change");
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let changed = sqlx::query(statement).bind(org).bind(agent).execute(&mut system).await.expect("a change");
     assert_eq!(changed.rows_affected(), 1, "{statement}");
 }
 
-const DATABASE: &str = "sessionary_tests";
 const PREFIX: &str = "sessionary-tests-";
 
 /// A process that ends does not drop its statics: the folders of earlier runs, whose Postgres is gone, go now.

@@ -609,7 +609,7 @@ fn a_page_of_any_origin_may_capture() {
             .send()
             .await
             .expect(200);
-        assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(preflight.header("access-control-allow-origin"), Some("https://shop.example"));
         let allowed = |name: &str| preflight.header(name).unwrap_or_default().to_ascii_lowercase();
         assert!(allowed("access-control-allow-methods").contains("post"));
         for name in ["content-type", "x-org-id"] {
@@ -618,7 +618,7 @@ fn a_page_of_any_origin_may_capture() {
 
         for (body, status) in [(EXAMPLE, 200), ("{}", 400)] {
             let reply = app.post(PATH, body).as_org_header().header("origin", "https://shop.example").send().await;
-            assert_eq!(reply.expect(status).header("access-control-allow-origin"), Some("*"));
+            assert_eq!(reply.expect(status).header("access-control-allow-origin"), Some("https://shop.example"));
         }
     });
 }
