@@ -4,6 +4,8 @@
 //! `stopped`. With `child` it first prints the process id of a child that inherits all there is to
 //! inherit.
 
+#![allow(clippy::print_stdout, reason = "it speaks to the program that runs it")]
+
 use std::{error::Error, io, process::Command};
 
 use sessionary::embedded_postgres::{EmbeddedPostgres, Search, Tuning};

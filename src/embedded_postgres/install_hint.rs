@@ -44,10 +44,10 @@ mod tests {
     use super::*;
 
     fn hint(os_release: Option<&str>) -> String {
-        let root = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().expect("a folder");
         if let Some(text) = os_release {
-            fs::create_dir(root.path().join("etc")).unwrap();
-            fs::write(root.path().join("etc/os-release"), text).unwrap();
+            fs::create_dir(root.path().join("etc")).expect("a folder");
+            fs::write(root.path().join("etc/os-release"), text).expect("a folder");
         }
         install_hint(root.path())
     }

@@ -1,5 +1,11 @@
 //! The embedded Postgres as its service sees it.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test says what it measured, and fails where it cannot go on"
+)]
+
 mod killed;
 mod life;
 mod place;
