@@ -101,12 +101,14 @@ impl Database {
     }
 
     /// For the group tasks. Their statements join a list of keys with a table by its primary key; without statistics
-    /// the planner takes the list for long and the table for short, and reads it whole.
+    /// the planner takes the list for long and the table for short, and reads it whole. Planning a batch takes longer
+    /// than writing it, so each statement is planned once per connection, whatever the length of its lists.
     pub(super) fn app_group_options(&self) -> PgConnectOptions {
         quiet(self.app.clone()).options([
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
             ("enable_seqscan", "off"),
+            ("plan_cache_mode", "force_generic_plan"),
             ("jit", "off"),
             ("statement_timeout", "8s"),
         ])

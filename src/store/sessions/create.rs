@@ -102,7 +102,8 @@ async fn insert(connection: &mut PgConnection, requests: &[&Request]) -> Result<
     let created: Vec<Timestamp> = requests.iter().map(|r| r.session.created_at).collect();
     let expires: Vec<Option<Timestamp>> = requests.iter().map(|r| r.session.expires_at).collect();
 
-    // The limit keeps the planner from reading all agents of the organizations once per batch: it looks the one up.
+    // Written so that the planner has one way to the agent, by its primary key: the limit keeps it from reading all
+    // agents of the organizations, the missing condition on deleted_at from an index that knows no agent's UUID.
     let rows = sqlx::query!(
         "INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, enabled, kind, user_id, name,
                                description, metadata, detail, created_at, updated_at, expires_at)
@@ -114,8 +115,8 @@ async fn insert(connection: &mut PgConnection, requests: &[&Request]) -> Result<
                        $15::timestamptz[])
              AS new (org_id, dialect, session_id, agent_id, public_id, nonce, enabled, kind, user_id, name,
                      description, metadata, detail, created_at, expires_at)
-           LEFT JOIN LATERAL (SELECT true AS lives FROM agents a
-                               WHERE a.org_id = new.org_id AND a.agent_id = new.agent_id AND a.deleted_at IS NULL
+           LEFT JOIN LATERAL (SELECT a.deleted_at IS NULL AS lives FROM agents a
+                               WHERE a.org_id = new.org_id AND a.agent_id = new.agent_id
                                LIMIT 1) agent ON true
           WHERE new.agent_id IS NULL OR agent.lives
           ORDER BY new.org_id, new.dialect, new.session_id
