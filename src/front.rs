@@ -1,10 +1,14 @@
 //! The front of the house: five doors, and the house's own pages.
 
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{FromRef, Request};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 
 use crate::AppState;
 use crate::dialects::{
@@ -16,18 +20,15 @@ use crate::http::{self, Dialect, Doorway, Refusal};
 /// The whole service: the house's own pages, and behind them the dialect that owns the path.
 pub fn build_app(state: AppState) -> Router {
     let descriptions = DialectName::ALL.map(|dialect| (dialect, dialects::openapi(dialect)));
-    let doors = Doors {
+    let doors = Arc::new(Doors {
         agnost: door::<Agnost>(&state),
         agntix: door::<Agntix>(&state),
         agent_key: door::<AgentKeyDialect>(&state),
         messaging: dialects::messaging::with_lenient_paths(door::<Messaging>(&state)),
         integer_id: door::<IntegerId>(&state),
-    };
+    });
     http::house::routes(descriptions.into())
-        .fallback(move |request: Request| {
-            let doors = doors.clone();
-            async move { doors.open(request).await }
-        })
+        .fallback_service(service_fn(move |request| doors.open(request)))
         .with_state(state)
 }
 
@@ -42,7 +43,6 @@ fn door<D: Dialect>(state: &AppState) -> Router {
         .with_state(state.clone())
 }
 
-#[derive(Clone)]
 struct Doors {
     agnost: Router,
     agntix: Router,
@@ -52,18 +52,22 @@ struct Doors {
 }
 
 impl Doors {
-    async fn open(self, request: Request) -> Response {
+    /// Hands the request to the dialect that owns its path.
+    fn open(&self, request: Request) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
         let door = match DialectName::owner_of(request.uri().path()) {
-            Some(DialectName::Agnost) => self.agnost,
-            Some(DialectName::Agntix) => self.agntix,
-            Some(DialectName::AgentKey) => self.agent_key,
-            Some(DialectName::Messaging) => self.messaging,
-            Some(DialectName::IntegerId) => self.integer_id,
-            None => return http::house::not_found(),
+            Some(DialectName::Agnost) => Some(&self.agnost),
+            Some(DialectName::Agntix) => Some(&self.agntix),
+            Some(DialectName::AgentKey) => Some(&self.agent_key),
+            Some(DialectName::Messaging) => Some(&self.messaging),
+            Some(DialectName::IntegerId) => Some(&self.integer_id),
+            None => None,
         };
-        match door.oneshot(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
+        let opened = door.map(|door| door.clone().oneshot(request));
+        async move {
+            match opened {
+                Some(answer) => answer.await,
+                None => Ok(http::house::not_found()),
+            }
         }
     }
 }

@@ -1,0 +1,215 @@
+//! JSON from outside: held against what the house can keep, in one pass, before anything else reads it.
+
+mod given;
+mod text;
+
+pub use given::Given;
+pub use text::JsonText;
+
+/// How deep arrays and objects may stand in each other. serde_json itself reads 127.
+pub const MAX_DEPTH: usize = 100;
+
+/// The longest number, in characters, and the largest exponent either way. Postgres' `numeric` has 131,072 digits
+/// before and 16,383 after the point; anything near that is no measurement of anything.
+const MAX_NUMBER_LENGTH: usize = 1_000;
+const MAX_EXPONENT: i32 = 10_000;
+
+/// Why a JSON text cannot be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonFault {
+    #[error("the body is not valid UTF-8")]
+    NotUtf8,
+    #[error("the JSON is nested too deeply (at most 100 levels)")]
+    TooDeep,
+    #[error("the JSON contains the character U+0000, which cannot be stored")]
+    Nul,
+    #[error("the JSON contains half of a surrogate pair")]
+    LoneSurrogate,
+    #[error("the JSON contains a number that is too large or too long")]
+    NumberOutOfRange,
+    #[error("the body is not valid JSON")]
+    Syntax,
+}
+
+/// Checks depth, U+0000, surrogates and numbers; the syntax is the parser's to judge afterwards.
+///
+/// # Errors
+/// The first fault met.
+pub fn check(bytes: &[u8]) -> Result<&str, JsonFault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
+    let mut depth = 0usize;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Err(JsonFault::TooDeep);
+                }
+            }
+            b'}' | b']' => depth = depth.checked_sub(1).ok_or(JsonFault::Syntax)?,
+            b'"' => at = check_string(bytes, at)?,
+            b'-' | b'0'..=b'9' => {
+                let start = at - 1;
+                while bytes.get(at).is_some_and(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
+                    at += 1;
+                }
+                check_number(&text[start..at])?;
+            }
+            _ => {}
+        }
+    }
+    Ok(text)
+}
+
+/// Reads a string from behind its opening quote to behind its closing one.
+fn check_string(bytes: &[u8], mut at: usize) -> Result<usize, JsonFault> {
+    let mut high_surrogate = false;
+    loop {
+        let byte = *bytes.get(at).ok_or(JsonFault::Syntax)?;
+        at += 1;
+        let escaped = if byte == b'\\' {
+            let escape = *bytes.get(at).ok_or(JsonFault::Syntax)?;
+            at += 1;
+            if escape == b'u' {
+                let unit = hex_unit(bytes.get(at..at + 4).ok_or(JsonFault::Syntax)?)?;
+                at += 4;
+                Some(unit)
+            } else {
+                None
+            }
+        } else {
+            None
+        };
+        match (high_surrogate, escaped) {
+            (_, Some(0)) => return Err(JsonFault::Nul),
+            (false, Some(0xd800..=0xdbff)) => high_surrogate = true,
+            (true, Some(0xdc00..=0xdfff)) => high_surrogate = false,
+            (true, _) | (false, Some(0xdc00..=0xdfff)) => return Err(JsonFault::LoneSurrogate),
+            (false, _) if byte == b'"' => return Ok(at),
+            (false, _) => {}
+        }
+    }
+}
+
+/// Writes U+FFFD for every escape that cannot be kept: U+0000, and half a surrogate pair. For texts that would be lost
+/// if they were refused.
+#[must_use]
+pub fn mend(text: &str) -> String {
+    let mut mended = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let unit = |at: usize| {
+            let digits = rest.get(at..at + 6)?.strip_prefix("\\u")?;
+            hex_unit(digits.as_bytes()).ok()
+        };
+        let kept = match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0 | 0xd800..=0xdfff), _) => 0,
+            (Some(_), _) => 6,
+            // A two-character escape; what follows the backslash may be longer than a byte in a broken text.
+            (None, _) => 1 + rest[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        mended.push_str(&rest[..at + kept]);
+        if kept == 0 {
+            mended.push('\u{fffd}');
+        }
+        rest = &rest[at + if kept == 0 { 6 } else { kept }..];
+    }
+    mended.push_str(rest);
+    mended
+}
+
+fn hex_unit(digits: &[u8]) -> Result<u16, JsonFault> {
+    std::str::from_utf8(digits)
+        .ok()
+        .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+        .and_then(|digits| u16::from_str_radix(digits, 16).ok())
+        .ok_or(JsonFault::Syntax)
+}
+
+fn check_number(text: &str) -> Result<(), JsonFault> {
+    if text.len() > MAX_NUMBER_LENGTH {
+        return Err(JsonFault::NumberOutOfRange);
+    }
+    match text.split_once(['e', 'E']) {
+        None => Ok(()),
+        // An exponent that is no i32 is either out of range or no number at all.
+        Some((_, exponent)) => match exponent.parse::<i32>() {
+            Ok(exponent) if exponent.abs() <= MAX_EXPONENT => Ok(()),
+            _ => Err(JsonFault::NumberOutOfRange),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_cannot_be_kept_is_named() {
+        let deep = |levels| "[".repeat(levels) + &"]".repeat(levels);
+        for (text, verdict) in [
+            (deep(100), Ok(())),
+            (deep(101), Err(JsonFault::TooDeep)),
+            (deep(5_000), Err(JsonFault::TooDeep)),
+            (r#""\u0000""#.into(), Err(JsonFault::Nul)),
+            (r#"{"a\u0000":1}"#.into(), Err(JsonFault::Nul)),
+            (r#""\\u0000""#.into(), Ok(())),
+            (r#""\ud83d\ude00""#.into(), Ok(())),
+            (r#""\ud83d""#.into(), Err(JsonFault::LoneSurrogate)),
+            (r#""\ud83dx""#.into(), Err(JsonFault::LoneSurrogate)),
+            (r#""\ud83d\n""#.into(), Err(JsonFault::LoneSurrogate)),
+            (r#""\ud83d\ud83d\ude00""#.into(), Err(JsonFault::LoneSurrogate)),
+            (r#""\ude00""#.into(), Err(JsonFault::LoneSurrogate)),
+            ("1e999".into(), Ok(())),
+            ("1e999999".into(), Err(JsonFault::NumberOutOfRange)),
+            ("-1E-999999".into(), Err(JsonFault::NumberOutOfRange)),
+            ("1e99999999999999999999".into(), Err(JsonFault::NumberOutOfRange)),
+            ("9".repeat(1_000), Ok(())),
+            ("9".repeat(1_001), Err(JsonFault::NumberOutOfRange)),
+            (r#""1e999999 in a text""#.into(), Ok(())),
+            ("]".into(), Err(JsonFault::Syntax)),
+            ("\"open".into(), Err(JsonFault::Syntax)),
+            (r#""\u12"#.into(), Err(JsonFault::Syntax)),
+            (r#""\u+123""#.into(), Err(JsonFault::Syntax)),
+        ] {
+            assert_eq!(check(text.as_bytes()).map(|_| ()), verdict, "{}", &text[..text.len().min(40)]);
+        }
+        assert_eq!(check(b"\"\xff\""), Err(JsonFault::NotUtf8));
+    }
+
+    #[test]
+    fn mending_takes_out_what_cannot_be_kept() {
+        for (text, mended) in [
+            (r#"{"a":"x\u0000y"}"#, "{\"a\":\"x\u{fffd}y\"}"),
+            (r#""\\u0000""#, r#""\\u0000""#),
+            (r#""\ud83d""#, "\"\u{fffd}\""),
+            (r#""\ud83d\n\u0041""#, "\"\u{fffd}\\n\\u0041\""),
+            (r#""\ud83d\ud83d\ude00""#, "\"\u{fffd}\\ud83d\\ude00\""),
+            (r#""\ude00""#, "\"\u{fffd}\""),
+            (r#""plain é""#, r#""plain é""#),
+        ] {
+            assert_eq!(mend(text), mended);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mended_text_passes(text in r#"([a-zé"]|\\\\|\\u0000|\\ud83d|\\ude00|\\u0041|\\\\n|\\\\\\\\)*"#) {
+            let mended = mend(&text);
+            prop_assert!(!matches!(check(mended.as_bytes()), Err(JsonFault::Nul | JsonFault::LoneSurrogate)));
+        }
+
+        #[test]
+        fn the_check_never_panics_and_lets_no_nul_through(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(text) = check(&bytes)
+                && let Ok(value) = serde_json::from_str::<serde_json::Value>(text)
+            {
+                prop_assert!(!value.to_string().contains("\\u0000"));
+            }
+        }
+    }
+}
