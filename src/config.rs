@@ -12,7 +12,8 @@ use crate::auth::{JwtKey, JwtSettings, JwtVerifier};
 use crate::domain::{Contract, OrgId};
 use crate::store::{Database, DatabaseError};
 
-/// What a deployment can decide. A flag wins over its environment variable; an empty one counts as absent.
+/// What a deployment can decide. A flag wins over its environment variable; where none is the default, an empty one
+/// is none.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]
 pub struct Config {
