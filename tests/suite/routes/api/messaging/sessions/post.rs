@@ -652,3 +652,23 @@ fn answers_say_where_the_limit_stands() {
         assert_eq!(reply.header("ratelimit-reset"), reply.header("retry-after"));
     });
 }
+
+#[test]
+fn an_agent_that_is_switched_off_or_deleted_is_not_found() {
+    run(async {
+        let app = TestApp::new().await;
+        let (disabled, deleted) = (app.add_agent().await.0, app.add_agent().await.0);
+        let body = |agent: AgentId| format!(r#"{{"agentId":"{agent}","userId":"{AGENT_ID}"}}"#);
+        for agent in [disabled, deleted] {
+            app.post(PATH, body(agent)).send().await.expect(201);
+        }
+        app.disable_agent(disabled).await;
+        app.delete_agent(deleted).await;
+        for agent in [disabled, deleted] {
+            let error = app.post(PATH, body(agent)).send().await.expect(404).json()["error"].clone();
+            assert_eq!(error["code"], "AGENT_NOT_FOUND");
+            assert_eq!(error["message"], format!("Agent with ID '{agent}' not found"));
+        }
+        assert_eq!(app.sessions().await, 2);
+    });
+}

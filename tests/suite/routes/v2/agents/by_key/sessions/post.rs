@@ -485,3 +485,18 @@ fn credentials_are_those_of_the_table() {
 fn a_spent_limit_is_429() {
     run(async { bad_input::holds_the_rate_limit(&TestApp::new().await, &ROUTE).await });
 }
+
+#[test]
+fn a_disabled_agent_is_403_and_a_deleted_one_is_not_found() {
+    run(async {
+        let app = TestApp::new().await;
+        let (disabled, deleted) = (app.add_agent().await.0, app.add_agent().await.0);
+        app.disable_agent(disabled).await;
+        app.delete_agent(deleted).await;
+        for (agent, status, code) in [(disabled, 403, "forbidden"), (deleted, 404, "agent_not_found")] {
+            let reply = app.post(&format!("/v2/agents/{agent}/sessions"), r#"{"name":"A session"}"#).send().await;
+            assert_eq!(reply.expect(status).json()["code"], code);
+        }
+        assert_eq!(app.sessions().await, 0);
+    });
+}
