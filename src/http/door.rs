@@ -4,11 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt;
-use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 
 use super::dialect::{About, Dialect, Pending};
@@ -36,17 +35,9 @@ pub struct RequestRecord {
     pub rate: OnceLock<RateStatus>,
 }
 
-/// The record of the request at hand.
+/// The record of the request at hand, among its extensions.
 #[derive(Clone, Debug)]
 pub struct Record(pub Arc<RequestRecord>);
-
-impl<S: Sync> FromRequestParts<S> for Record {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self(Arc::default())))
-    }
-}
 
 /// Gives the request an id, keeps its handler within its time, catches its panic, lets the dialect word its error,
 /// and writes down how it went.

@@ -113,6 +113,7 @@ fn an_organization_that_is_unknown_or_missing_is_403() {
         for (what, changes) in [
             ("unknown", json!({"o": {"id": "org_nobody", "rol": "admin"}})),
             ("a UUID of nobody", json!({"o": {"id": "0f0e0d0c-0b0a-4909-8807-060504030201", "rol": "admin"}})),
+            ("a name that cannot be stored", json!({"o": {"id": "org_\u{0}", "rol": "admin"}})),
             ("none", json!({"o": null})),
         ] {
             assert_eq!(create(&app, &signed(&with(claims(&app), changes))).await, 403, "{what}");
