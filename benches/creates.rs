@@ -19,7 +19,7 @@ use axum::routing::{get, post};
 use sessionary::auth::Gate;
 use sessionary::dialects::agntix::Agntix;
 use sessionary::domain::{
-    AgentId, ApiKey, Clock, Contract, Given, KeyId, KeyPrefix, Mint, NewAgent, OrgId, ResponderKind, Scopes,
+    AgentId, ApiKey, Clock, Contract, Given, JsonText, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes,
 };
 use sessionary::embedded_postgres::EmbeddedPostgres;
 use sessionary::http::listener::{Bounds, serve};
@@ -238,7 +238,7 @@ async fn tenants(
             name: "bench",
             external_id: None,
             issuer: "",
-            responder: ResponderKind::None,
+            responder: &Responder::None,
             created_at: now,
         };
         admin.create_organization(&new).await?;
@@ -249,6 +249,7 @@ async fn tenants(
             name: "Sales Support Agent".to_owned(),
             avatar_number: None,
             responder: None,
+            settings: JsonText::empty_object(),
             created_at: now,
         };
         admin.create_agent(org, &agent).await?;

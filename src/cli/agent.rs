@@ -1,18 +1,21 @@
 //! `agent create`, `agent list`.
 
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::home::administer;
 use super::{Context, Failure, org};
-use crate::domain::{AgentId, AgentKey, NewAgent, ResponderKind};
+use crate::domain::{AgentId, AgentKey, DialectName, JsonText, NewAgent, Responder};
 use crate::store::admin::AgentRow;
 
 #[derive(Subcommand)]
 pub(super) enum Agent {
     /// Make an agent
-    Create(Create),
+    Create(Box<Create>),
     /// List the agents of an organization
     List {
         #[arg(long)]
@@ -33,9 +36,39 @@ pub(super) struct Create {
     /// A UUID; made up when absent
     #[arg(long)]
     id: Option<AgentId>,
-    /// What answers its messages; the organization's default when absent
+    /// What answers its messages: none, echo or a JSON object; the organization's default when absent
     #[arg(long)]
-    responder: Option<ResponderKind>,
+    responder: Option<Responder>,
+    /// A setting that the messaging dialect reads, such as SESSION_TIMEOUT_MINUTES=20; may be given again
+    #[arg(long = "setting", value_name = "NAME=VALUE")]
+    settings: Vec<Setting>,
+}
+
+/// `NAME=VALUE`.
+#[derive(Clone)]
+struct Setting(String, String);
+
+impl FromStr for Setting {
+    type Err = InvalidSetting;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or(InvalidSetting)?;
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_name { Ok(Self(name.to_owned(), value.to_owned())) } else { Err(InvalidSetting) }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a setting is NAME=VALUE, its name of letters, digits and _")]
+struct InvalidSetting;
+
+/// `{"messaging": {"NAME": "VALUE"}}`; of a name given twice, the last value counts.
+fn settings(given: Vec<Setting>) -> Result<JsonText, serde_json::Error> {
+    if given.is_empty() {
+        return Ok(JsonText::empty_object());
+    }
+    let own: BTreeMap<String, String> = given.into_iter().map(|Setting(name, value)| (name, value)).collect();
+    JsonText::of(&BTreeMap::from([(DialectName::Messaging.as_str(), own)]))
 }
 
 /// An agent under its three names.
@@ -66,6 +99,7 @@ impl Agent {
                     name: create.name,
                     avatar_number: None,
                     responder: create.responder,
+                    settings: settings(create.settings)?,
                     created_at: context.clock.now(),
                 };
                 let number = admin.create_agent(org, &agent).await?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::Shown as ShownAgent;
 use super::{Context, Failure, key, output};
-use crate::domain::{AgentNumber, KeyPrefix, NewAgent, OrgId, ResponderKind, Scopes};
+use crate::domain::{AgentNumber, JsonText, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
 use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization};
 
 const NAME: &str = "Demo organization";
@@ -77,7 +77,7 @@ impl Demo {
                         name: NAME,
                         external_id: None,
                         issuer: "",
-                        responder: ResponderKind::Echo,
+                        responder: &Responder::Echo,
                         created_at: now,
                     })
                     .await?;
@@ -104,6 +104,7 @@ impl Demo {
                 name: example.name.to_owned(),
                 avatar_number: example.avatar,
                 responder: None,
+                settings: JsonText::empty_object(),
                 created_at: now,
             };
             match admin.create_agent(org, &agent).await {

@@ -1,4 +1,4 @@
-//! `org create`, `org list`, `org limits`, `org disable`.
+//! `org create`, `org list`, `org responder`, `org limits`, `org disable`.
 
 use std::num::NonZeroU32;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::home::administer;
 use super::output::Done;
 use super::{Context, Failure};
-use crate::domain::{OrgId, RateLimits, ResponderKind};
+use crate::domain::{OrgId, RateLimits, Responder};
 use crate::store::admin::{AdminStore, NewOrganization, OrganizationRow};
 
 #[derive(Subcommand)]
@@ -18,6 +18,13 @@ pub(super) enum Org {
     Create(Create),
     /// List all organizations
     List,
+    /// Set what answers messages where an agent names nothing of its own
+    Responder {
+        /// Its UUID or external id
+        org: String,
+        /// none, echo or a JSON object
+        responder: Responder,
+    },
     /// Set an organization's own limits; those not named are the house's again
     Limits(Limits),
     /// Refuse every credential of an organization
@@ -34,9 +41,9 @@ pub(super) struct Create {
     /// What the identity provider calls it, such as org_2abc123
     #[arg(long)]
     external_id: Option<String>,
-    /// What answers messages where an agent names nothing of its own: none or echo
-    #[arg(long, default_value_t)]
-    responder: ResponderKind,
+    /// What answers messages where an agent names nothing of its own: none, echo or a JSON object
+    #[arg(long, default_value = "none")]
+    responder: Responder,
 }
 
 #[derive(Args)]
@@ -84,6 +91,11 @@ impl Org {
                 });
                 Ok(())
             }
+            Self::Responder { org, responder } => {
+                admin.set_responder(find(admin, &org).await?, &responder).await?;
+                context.output.line("The responder answers within a second.", &Done { ok: true });
+                Ok(())
+            }
             Self::Limits(limits) => {
                 let org = find(admin, &limits.org).await?;
                 let own = RateLimits { capture: limits.capture, writes: limits.writes, reads: limits.reads };
@@ -111,7 +123,7 @@ impl Create {
                 name: &self.name,
                 external_id: self.external_id.as_deref(),
                 issuer: context.config.jwt_issuer(),
-                responder: self.responder,
+                responder: &self.responder,
                 created_at: context.clock.now(),
             })
             .await?;

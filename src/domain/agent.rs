@@ -1,6 +1,6 @@
 //! What a session talks to. One agent has a name for every dialect.
 
-use super::{AgentId, AgentKey, AgentNumber, ResponderKind, Timestamp};
+use super::{AgentId, AgentKey, AgentNumber, JsonText, Responder, Timestamp};
 
 /// An agent as the dialects see it, with the avatar it wears.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,18 @@ pub struct Agent {
     /// An ISO 639 code, `en` unless somebody said otherwise.
     pub language: String,
     pub avatar: Option<Avatar>,
+    /// `None`: the organization's default.
+    pub responder: Option<Responder>,
+    /// What a dialect keeps about the agent, under the dialect's name: an object.
+    pub settings: JsonText,
+}
+
+impl Agent {
+    /// What answers its messages: its own responder, else `default`, the organization's.
+    #[must_use]
+    pub fn responder_or<'a>(&'a self, default: &'a Responder) -> &'a Responder {
+        self.responder.as_ref().unwrap_or(default)
+    }
 }
 
 /// A face and a voice.
@@ -43,6 +55,8 @@ pub struct NewAgent {
     pub name: String,
     pub avatar_number: Option<i64>,
     /// `None`: the organization's default.
-    pub responder: Option<ResponderKind>,
+    pub responder: Option<Responder>,
+    /// See [`Agent::settings`].
+    pub settings: JsonText,
     pub created_at: Timestamp,
 }

@@ -12,6 +12,7 @@ pub mod json;
 pub mod mint;
 pub mod organization;
 pub mod principal;
+pub mod responder;
 pub mod session;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
@@ -21,8 +22,9 @@ pub use dialect::{Contract, DialectName};
 pub use ids::{AgentId, AgentKey, AgentNumber, KeyId, OrgId, SessionId, SessionKey, SessionNumber};
 pub use json::{Given, JsonFault, JsonText};
 pub use mint::Mint;
-pub use organization::{Organization, RateLimits, ResponderKind};
+pub use organization::{Organization, RateLimits};
 pub use principal::{Credential, Principal, Scope, Scopes};
+pub use responder::Responder;
 pub use session::{NewSession, Session};
 
 /// A moment, UTC, whole milliseconds: what every dialect can say and Postgres gives back unchanged.

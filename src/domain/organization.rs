@@ -1,12 +1,10 @@
 //! The tenant.
 
-use std::fmt;
 use std::num::NonZeroU32;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OrgId, Timestamp};
+use super::{OrgId, Responder, Timestamp};
 
 /// An organization as requests see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +15,8 @@ pub struct Organization {
     pub external_id: Option<String>,
     /// Whether the public `x-org-id` header alone may capture.
     pub capture_open: bool,
-    pub responder: ResponderKind,
+    /// What answers messages where an agent names nothing of its own.
+    pub responder: Responder,
     pub rate_limits: RateLimits,
     pub disabled_at: Option<Timestamp>,
 }
@@ -39,38 +38,6 @@ impl Organization {
         }
     }
 }
-
-/// What answers the messages of an organization's agents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum ResponderKind {
-    /// Nothing does: messages are kept, a worker answers or nobody.
-    #[default]
-    None,
-    /// The user's own words come back.
-    Echo,
-}
-
-impl fmt::Display for ResponderKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "none",
-            Self::Echo => "echo",
-        })
-    }
-}
-
-impl FromStr for ResponderKind {
-    type Err = UnknownResponder;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::None, Self::Echo].into_iter().find(|kind| kind.to_string() == text).ok_or(UnknownResponder)
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a responder is none or echo")]
-pub struct UnknownResponder;
 
 /// An organization's own limits, in requests per minute and credential; the house's where it has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +62,7 @@ mod tests {
             name: "Acme".to_owned(),
             external_id: external_id.map(str::to_owned),
             capture_open: true,
-            responder: ResponderKind::None,
+            responder: Responder::None,
             rate_limits: RateLimits::default(),
             disabled_at: None,
         }

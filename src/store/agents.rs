@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{StoreError, TenantStore, scope};
-use crate::domain::{Agent, AgentId, AgentNumber, AgentRef, Avatar};
+use crate::domain::{Agent, AgentId, AgentNumber, AgentRef, Avatar, JsonText};
 
 pub struct Agents<'s>(pub(super) &'s TenantStore);
 
@@ -26,6 +26,7 @@ impl Agents<'_> {
         // One of the three is given; OR lets Postgres use the index of whichever it is.
         let row = sqlx::query!(
             r#"SELECT a.agent_id, a.key, a.number, a.name, a.enabled, a.language,
+                      a.responder::text AS responder, a.settings::text AS "settings!",
                       v.number AS "avatar_number?", v.name AS "avatar_name?", v.url AS "avatar_url?", v.voice_id
                  FROM agents a
                  LEFT JOIN avatars v ON v.org_id = a.org_id AND v.number = a.avatar_number
@@ -54,6 +55,8 @@ impl Agents<'_> {
             enabled: row.enabled,
             language: row.language,
             avatar,
+            responder: row.responder.map(|text| serde_json::from_str(&text)).transpose()?,
+            settings: JsonText::stored(row.settings)?,
         }))
     }
 }

@@ -226,6 +226,8 @@ mod tests {
                 enabled,
                 language: "en".to_owned(),
                 avatar: None,
+                responder: None,
+                settings: JsonText::empty_object(),
             }))
         };
         assert_eq!(taking_sessions(agent(true), "support"), Ok(agent(true).unwrap()));

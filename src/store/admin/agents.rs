@@ -55,10 +55,11 @@ impl AdminStore {
                 .await?
             }
         };
-        let responder = new.responder.map(|responder| JsonText::of(&responder)).transpose()?;
+        let responder = new.responder.as_ref().map(JsonText::of).transpose()?;
         sqlx::query!(
-            "INSERT INTO agents (org_id, agent_id, key, number, name, avatar_number, responder, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8, $8)",
+            "INSERT INTO agents (org_id, agent_id, key, number, name, avatar_number, responder, settings,
+                                 created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json, $9, $9)",
             org.0,
             new.id.0,
             new.key.as_str(),
@@ -66,6 +67,7 @@ impl AdminStore {
             new.name,
             new.avatar_number,
             responder.as_ref().map(JsonText::as_str),
+            new.settings.as_str(),
             new.created_at
         )
         .execute(&mut *transaction)

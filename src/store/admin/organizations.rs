@@ -1,7 +1,7 @@
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore, taken};
-use crate::domain::{JsonText, OrgId, RateLimits, ResponderKind, Timestamp};
+use crate::domain::{JsonText, OrgId, RateLimits, Responder, Timestamp};
 
 pub struct NewOrganization<'a> {
     pub id: OrgId,
@@ -9,7 +9,7 @@ pub struct NewOrganization<'a> {
     pub external_id: Option<&'a str>,
     /// The identity provider whose external id it is; empty for whichever the deployment trusts.
     pub issuer: &'a str,
-    pub responder: ResponderKind,
+    pub responder: &'a Responder,
     pub created_at: Timestamp,
 }
 
@@ -25,7 +25,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Taken`] when the issuer's external id belongs to another organization.
     pub async fn create_organization(&self, new: &NewOrganization<'_>) -> Result<(), AdminError> {
-        let responder = JsonText::of(&new.responder)?;
+        let responder = JsonText::of(new.responder)?;
         let mut transaction = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO organizations (org_id, name, external_id, responder, created_at)
@@ -111,6 +111,23 @@ impl AdminStore {
             org.0,
             capture_open,
             limits.as_str()
+        )
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
+    }
+
+    /// Sets what answers messages where an agent names nothing of its own.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such organization.
+    pub async fn set_responder(&self, org: OrgId, responder: &Responder) -> Result<(), AdminError> {
+        let responder = JsonText::of(responder)?;
+        let changed = sqlx::query!(
+            "UPDATE organizations SET responder = $2::text::json WHERE org_id = $1",
+            org.0,
+            responder.as_str()
         )
         .execute(&self.pool)
         .await?

@@ -43,6 +43,12 @@ fn an_organization_a_key_and_an_agent_are_made_without_a_service_and_used_with_o
     assert_eq!(agent, json!({"id": id, "key": "helper", "number": 1, "name": "Helper"}));
     let agents = run(&["agent", "list", "--org", &org_id]);
     assert_eq!(agents, json!({"agents": [agent]}));
+    let model = r#"{"kind":"openai","base_url":"https://api.example.com/v1","model":"m","key_env":"OPENAI_API_KEY"}"#;
+    assert_eq!(run(&["org", "responder", &org_id, model]), json!({"ok": true}));
+    assert_eq!(run(&["org", "responder", "org_2abc123", "none"]), json!({"ok": true}));
+    let settings = ["--setting", "SESSION_TIMEOUT_MINUTES=20", "--setting", "GREETING=a=b"];
+    let second = ["agent", "create", "--org", &org_id, "--name", "Second", "--responder", model];
+    assert_eq!(run(&[&second[..], &settings[..]].concat())["number"], 2);
     let taken = sessionary(&data_dir)
         .args(["agent", "create", "--org", &org_id, "--name", "Other", "--key", "helper"])
         .output()
@@ -103,7 +109,10 @@ fn what_is_not_there_or_not_right_is_said_and_fails() {
         (&["key", "create", "--org", "x", "--name", "n", "--prefix", "_"], "prefix"),
         (&["key", "create", "--org", "x", "--name", "n", "--scopes", "everything"], "no such scope"),
         (&["key", "create", "--org", "x", "--name", "n", "--expires", "soon"], "a number and d, h or m"),
-        (&["org", "create", "--name", "n", "--responder", "oracle"], "a responder is none or echo"),
+        (&["org", "create", "--name", "n", "--responder", "oracle"], "a responder is none, echo or a JSON object"),
+        (&["org", "responder", "nobody", "echo"], "no such organization"),
+        (&["org", "responder", "x", r#"{"kind":"webhook","url":"ftp://a.example"}"#], "starts with http"),
+        (&["agent", "create", "--org", "x", "--name", "n", "--setting", "GREETING"], "NAME=VALUE"),
         (&["session", "list", "--org", "x", "--dialect", "latin"], "no such dialect"),
         (&["openapi", "latin"], "no such dialect"),
     ] {

@@ -1,5 +1,6 @@
 //! What the store promises to everybody above it.
 
+mod agents;
 mod group_commit;
 mod isolation;
 mod migrations;

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt;
 use sessionary::auth::{DefaultOrg, Gate, JwtVerifier};
 use sessionary::domain::{
-    AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, ResponderKind, Scopes,
+    AgentId, ApiKey, Clock, Contract, JsonText, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes,
     Timestamp,
 };
 use sessionary::http::RateLimiter;
@@ -107,6 +107,7 @@ impl TestApp {
             name: "One more".to_owned(),
             avatar_number: None,
             responder: None,
+            settings: JsonText::empty_object(),
             created_at: start(),
         };
         (id, admin().await.create_agent(self.org, &agent).await.expect("an agent"))
@@ -237,7 +238,7 @@ async fn make_organization(org: OrgId, external_id: &str) {
             name: "A test's own",
             external_id: Some(external_id),
             issuer: "",
-            responder: ResponderKind::Echo,
+            responder: &Responder::Echo,
             created_at: start(),
         })
         .await
@@ -261,6 +262,7 @@ async fn make_organization(org: OrgId, external_id: &str) {
             name: name.to_owned(),
             avatar_number,
             responder: None,
+            settings: JsonText::empty_object(),
             created_at: start(),
         };
         admin.create_agent(org, &agent).await.expect("an agent");

@@ -4,7 +4,7 @@ use chrono::{SecondsFormat, TimeDelta};
 use http::Method;
 use insta::{allow_duplicates, assert_json_snapshot};
 use serde_json::{Value, json};
-use sessionary::domain::{AgentId, NewAgent};
+use sessionary::domain::{AgentId, JsonText, NewAgent};
 
 use crate::support::bad_input::{self, CreateRoute, Credentials};
 use crate::support::{AGENT_ID, MESSAGING_AGENT_ID, Reply, Setup, TestApp, admin, metadata_of, run, start};
@@ -223,6 +223,7 @@ fn an_unknown_agent_is_404_and_leaves_no_row() {
             name: "Somebody else's".to_owned(),
             avatar_number: None,
             responder: None,
+            settings: JsonText::empty_object(),
             created_at: start(),
         };
         admin().await.create_agent(other.org, &theirs).await.expect("an agent");
