@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::auth::{JwtKey, JwtSettings, JwtVerifier};
 use crate::domain::{Contract, OrgId};
+use crate::responders::{PrivateAddresses, RespondersSettings};
 use crate::store::{Database, DatabaseError};
 
 /// What a deployment can decide. A flag wins over its environment variable; where none is the default, an empty one
@@ -85,6 +86,10 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_ANONYMOUS", default_value = "loopback")]
     pub messaging_anonymous: Anonymous,
 
+    /// Whether responders may be at private addresses: refused, allowed, or networks between commas
+    #[arg(long, global = true, env = "SESSIONARY_RESPONDERS_PRIVATE", default_value = "refused")]
+    responders_private: String,
+
     /// What to log, in the syntax of `env_logger`
     #[arg(long, global = true, env = "RUST_LOG", default_value = "info")]
     pub log: String,
@@ -115,6 +120,8 @@ pub enum ConfigError {
     CorsOrigins(String),
     #[error("SESSIONARY_MESSAGING_DEFAULT_ORG is no organization's UUID")]
     DefaultOrg,
+    #[error("SESSIONARY_RESPONDERS_PRIVATE is refused, allowed, or networks such as 10.0.0.0/8, which {0} is not")]
+    RespondersPrivate(String),
     #[error("set one of SESSIONARY_JWT_HS256_SECRET and SESSIONARY_JWT_PUBLIC_KEY, not both")]
     TwoJwtKeys,
     #[error("SESSIONARY_JWT_JWKS_URL is not supported yet; set SESSIONARY_JWT_PUBLIC_KEY to the issuer's public key")]
@@ -141,14 +148,20 @@ impl Config {
     /// # Errors
     /// When one of them is no network.
     pub fn trusted_proxies(&self) -> Result<Vec<IpNet>, ConfigError> {
-        listed(&self.trusted_proxies)
-            .map(|text| {
-                // An address alone is a network of one.
-                text.parse::<IpNet>()
-                    .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-                    .map_err(|_| ConfigError::TrustedProxies(text.to_owned()))
-            })
-            .collect()
+        networks(&self.trusted_proxies).map_err(ConfigError::TrustedProxies)
+    }
+
+    /// What answers may come from, and how long they may take.
+    ///
+    /// # Errors
+    /// When something named as a network is none.
+    pub fn responders(&self) -> Result<RespondersSettings, ConfigError> {
+        let private_addresses = match self.responders_private.as_str() {
+            "" | "refused" => PrivateAddresses::Refused,
+            "allowed" => PrivateAddresses::Allowed,
+            text => PrivateAddresses::Within(networks(text).map_err(ConfigError::RespondersPrivate)?.into()),
+        };
+        Ok(RespondersSettings { private_addresses, ..RespondersSettings::default() })
     }
 
     /// # Errors
@@ -221,6 +234,17 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
+/// Networks between commas; an address alone is a network of one. The first that is none is the error.
+fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    listed(text)
+        .map(|text| {
+            text.parse::<IpNet>()
+                .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+                .map_err(|_| text.to_owned())
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,6 +270,7 @@ mod tests {
         assert!(config.trusted_proxies().unwrap().is_empty());
         assert!(config.cors_origins().unwrap().is_empty());
         assert!(config.jwt().unwrap().is_none());
+        assert_eq!(config.responders().unwrap().private_addresses, PrivateAddresses::Refused);
     }
 
     #[test]
@@ -259,6 +284,18 @@ mod tests {
         for bad in ["*", "a.example", "https://a.example/path", "ftp://a.example"] {
             assert!(config(&["--cors-origins", bad]).cors_origins().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn private_addresses_of_responders_are_a_word_or_networks() {
+        let rule = |text: &str| {
+            config(&["--responders-private", text]).responders().map(|settings| settings.private_addresses)
+        };
+        assert_eq!(rule("refused").unwrap(), PrivateAddresses::Refused);
+        assert_eq!(rule("allowed").unwrap(), PrivateAddresses::Allowed);
+        let own: IpNet = "10.1.0.0/16".parse().unwrap();
+        assert_eq!(rule("10.1.0.0/16").unwrap(), PrivateAddresses::Within([own].into()));
+        assert!(rule("yes").is_err());
     }
 
     #[test]

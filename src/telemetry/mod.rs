@@ -16,12 +16,18 @@ const LATENCIES: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 /// Bounds of the batch-size histogram, in requests.
 const BATCHES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
+/// Bounds of the histogram of answers, in seconds.
+const ANSWERS: [f64; 10] = [0.01, 0.05, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0];
+
 /// Starts to collect metrics. `None` when this process does so already.
 #[must_use]
 pub fn start_metrics() -> Option<PrometheusHandle> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full("sessionary_http_seconds".to_owned()), &LATENCIES)
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full("sessionary_batch_size".to_owned()), &BATCHES))
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full("sessionary_responder_seconds".to_owned()), &ANSWERS)
+        })
         .and_then(PrometheusBuilder::install_recorder)
         .ok()
 }
@@ -61,6 +67,12 @@ pub fn request_served(served: &Served<'_>) {
         request_id = served.request_id,
         "http.request"
     );
+}
+
+/// Counts an answer of a responder: its kind, what became of it, and how long it took from beginning to end.
+pub fn responder_asked(kind: &'static str, outcome: &'static str, latency: Duration) {
+    metrics::histogram!("sessionary_responder_seconds", "kind" => kind).record(latency.as_secs_f64());
+    metrics::counter!("sessionary_responder_answers_total", "kind" => kind, "outcome" => outcome).increment(1);
 }
 
 /// Callers can invent methods; metrics know a fixed set.

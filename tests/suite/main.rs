@@ -8,5 +8,6 @@ mod support;
 mod house;
 mod openapi;
 mod process;
+mod responders;
 mod routes;
 mod store;

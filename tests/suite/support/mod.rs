@@ -4,6 +4,7 @@ pub mod agntix;
 mod app;
 pub mod bad_input;
 pub mod chaos;
+pub mod fake_responder;
 mod metadata;
 mod postgres;
 pub mod process;

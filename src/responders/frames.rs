@@ -1,0 +1,91 @@
+//! The two forms of an answer: one JSON document, or server-sent events that each carry a piece of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use sse_stream::SseByteStream;
+
+use super::outbound::Incoming;
+use super::{Answer, ResponderError};
+
+/// How large one document or one event may be: the longest answer, every character of it escaped, with some envelope.
+const MOST_BYTES: usize = 2 * 1024 * 1024;
+
+/// What an event says.
+pub(super) struct Piece {
+    pub text: String,
+    /// Whether nothing comes after it.
+    pub is_last: bool,
+}
+
+/// How an endpoint words its answers.
+pub(super) struct Wording {
+    pub document: fn(&[u8]) -> Result<String, ResponderError>,
+    pub event: fn(&str) -> Result<Piece, ResponderError>,
+}
+
+/// Reads whichever form came. Events end with `[DONE]` or with the last piece; without either, something is missing.
+pub(super) async fn read(incoming: Incoming, wording: Wording) -> Result<Answer, ResponderError> {
+    match incoming.media_type.as_str() {
+        "text/event-stream" => Ok(pieces(events(incoming.bytes), wording.event)),
+        "application/json" => {
+            let text = (wording.document)(&whole(incoming.bytes).await?)?;
+            Ok(stream::once(async move { Ok(text) }).boxed())
+        }
+        _ => Err(ResponderError::Garbled("it is neither application/json nor text/event-stream")),
+    }
+}
+
+async fn whole(mut bytes: BoxStream<'static, Result<Bytes, ResponderError>>) -> Result<Vec<u8>, ResponderError> {
+    let mut all = Vec::new();
+    while let Some(chunk) = bytes.try_next().await? {
+        if all.len() + chunk.len() > MOST_BYTES {
+            return Err(ResponderError::TooLong);
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all)
+}
+
+type Events = BoxStream<'static, Result<String, ResponderError>>;
+
+fn pieces(events: Events, read: fn(&str) -> Result<Piece, ResponderError>) -> Answer {
+    stream::try_unfold(Some(events), move |events| async move {
+        let Some(mut events) = events else { return Ok(None) };
+        let Some(data) = events.try_next().await? else {
+            return Err(ResponderError::Garbled("it ended in the middle"));
+        };
+        if data.trim() == "[DONE]" {
+            return Ok(None);
+        }
+        let piece = read(&data)?;
+        Ok(Some((piece.text, (!piece.is_last).then_some(events))))
+    })
+    .boxed()
+}
+
+/// The data of each event that has some (WHATWG HTML, section 9.2). The parser keeps what it has of an event; what it
+/// is fed since the last whole one is bounded here.
+fn events(bytes: BoxStream<'static, Result<Bytes, ResponderError>>) -> Events {
+    let fed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&fed);
+    let bounded = bytes.map(move |chunk| {
+        let chunk = chunk?;
+        let before = count.fetch_add(chunk.len(), Ordering::Relaxed);
+        if before + chunk.len() > MOST_BYTES { Err(ResponderError::TooLong) } else { Ok(chunk) }
+    });
+    SseByteStream::new(bounded)
+        .map(move |event| {
+            fed.store(0, Ordering::Relaxed);
+            event.map(|event| event.data).map_err(|error| match error {
+                sse_stream::Error::Body(error) => {
+                    error.downcast_ref().copied().unwrap_or(ResponderError::Garbled("it ended in the middle"))
+                }
+                _ => ResponderError::Garbled("an event is no UTF-8"),
+            })
+        })
+        .try_filter_map(|data| async move { Ok(data.filter(|data| !data.is_empty())) })
+        .boxed()
+}

@@ -1,0 +1,173 @@
+//! The way out: one POST, its redirects, its time-outs, and the bytes that come back.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use reqwest::{Client, Response, redirect, retry};
+use tokio::time::timeout;
+use url::Url;
+
+use super::{ResponderError, RespondersSettings};
+use crate::domain::responder::HttpUrl;
+
+/// How many redirects are followed.
+const MOST_REDIRECTS: usize = 3;
+/// How much of one answer is read, whatever it says: a delta of one token comes in some 300 bytes of JSON.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// Headers of an answer. Their text is bounded too, by the HTTP client at about 400 KiB.
+const MOST_HEADERS: usize = 64;
+
+/// The HTTP client of all responders. Clones share its connections.
+#[derive(Clone)]
+pub(super) struct Outbound {
+    client: Client,
+    settings: Arc<RespondersSettings>,
+}
+
+/// What is sent. The body is JSON.
+pub(super) struct Post {
+    pub url: HttpUrl,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// An answer whose first byte has come.
+pub(super) struct Incoming {
+    /// The media type in lower case, without its parameters; empty when it was not said.
+    pub media_type: String,
+    pub bytes: BoxStream<'static, Result<Bytes, ResponderError>>,
+}
+
+impl Outbound {
+    pub fn new(settings: RespondersSettings) -> Result<Self, ResponderError> {
+        let client = |builder: reqwest::ClientBuilder| {
+            builder
+                .dns_resolver(settings.private_addresses.clone())
+                // A proxy would look names up itself, out of reach of the rule on addresses.
+                .no_proxy()
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .retry(retry::never())
+                .http1_only()
+                .http1_max_headers(MOST_HEADERS)
+                .connect_timeout(settings.connect)
+                .user_agent(concat!("sessionary/", env!("CARGO_PKG_VERSION")))
+                .build()
+        };
+        let built = client(Client::builder()).or_else(|_| {
+            // A machine without root certificates still has responders that need none.
+            tracing::warn!("this machine has no root certificates: responders behind https cannot be reached");
+            client(Client::builder().tls_certs_only([]))
+        });
+        let client = built.map_err(|_| ResponderError::Misconfigured("TLS cannot be set up on this machine"))?;
+        Ok(Self { client, settings: Arc::new(settings) })
+    }
+
+    pub fn settings(&self) -> &RespondersSettings {
+        &self.settings
+    }
+
+    /// Posts once.
+    pub async fn post(&self, post: &Post) -> Result<Incoming, ResponderError> {
+        timeout(self.settings.first_byte, self.follow(post)).await.unwrap_or(Err(ResponderError::TimedOut))
+    }
+
+    /// Posts, and once more where nothing of an answer came and a second try may fare better.
+    pub async fn post_twice(&self, post: &Post) -> Result<Incoming, ResponderError> {
+        match self.post(post).await {
+            Err(error) if error.is_passing() => {
+                tokio::time::sleep(self.settings.before_retry).await;
+                self.post(post).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Posts to where the redirects lead, and waits for the first byte of a good answer.
+    async fn follow(&self, post: &Post) -> Result<Incoming, ResponderError> {
+        let mut url = post.url.as_url().clone();
+        let mut headers = post.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+        for _ in 0..=MOST_REDIRECTS {
+            self.settings.private_addresses.check(&url)?;
+            let request = self.client.post(url.clone()).headers(headers.clone()).body(post.body.clone());
+            let response = request.send().await.map_err(|error| unsent(&error))?;
+            match response.status() {
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
+                    let next = next_hop(&url, &response)?;
+                    if next.origin() != url.origin() {
+                        // It was given to somebody else; nor does it come back with a later redirect.
+                        headers.remove(AUTHORIZATION);
+                    }
+                    url = next;
+                }
+                status if status.is_redirection() => return Err(ResponderError::Redirected),
+                status if status.is_success() => return self.receive(response).await,
+                status => return Err(ResponderError::Refused(status)),
+            }
+        }
+        Err(ResponderError::Redirected)
+    }
+
+    async fn receive(&self, mut response: Response) -> Result<Incoming, ResponderError> {
+        let media_type = media_type(response.headers());
+        let first = response.chunk().await.map_err(|error| unsent(&error))?;
+        let patience = self.settings.between_chunks;
+        let rest = stream::try_unfold((response, first, 0), move |(mut response, waiting, before)| async move {
+            let chunk = match waiting {
+                Some(chunk) => chunk,
+                None if before == 0 => return Ok(None),
+                None => match timeout(patience, response.chunk()).await {
+                    Err(_) => return Err(ResponderError::TimedOut),
+                    Ok(Err(_)) => return Err(ResponderError::Garbled("it ended in the middle")),
+                    Ok(Ok(None)) => return Ok(None),
+                    Ok(Ok(Some(chunk))) => chunk,
+                },
+            };
+            let so_far = before + chunk.len();
+            if so_far > MOST_BYTES {
+                return Err(ResponderError::TooLong);
+            }
+            Ok(Some((chunk, (response, None, so_far))))
+        });
+        Ok(Incoming { media_type, bytes: rest.boxed() })
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Where a redirect leads, unless that gives up TLS or is no URL that a responder could have.
+fn next_hop(from: &Url, response: &Response) -> Result<Url, ResponderError> {
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let mut to = location.and_then(|text| from.join(text).ok()).ok_or(ResponderError::Redirected)?;
+    to.set_fragment(None);
+    let gives_up_tls = from.scheme() == "https" && to.scheme() != "https";
+    match HttpUrl::try_from(to) {
+        Ok(to) if !gives_up_tls => Ok(to.as_url().clone()),
+        _ => Err(ResponderError::Redirected),
+    }
+}
+
+/// Why nothing of an answer came. What the client says of it stays here: it may quote the URL.
+fn unsent(error: &reqwest::Error) -> ResponderError {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(ours) = error.downcast_ref::<ResponderError>() {
+            return *ours;
+        }
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return ResponderError::Garbled("it is no HTTP");
+        }
+        cause = error.source();
+    }
+    ResponderError::Unreachable
+}

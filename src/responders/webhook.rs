@@ -1,0 +1,89 @@
+//! Programs of an organization's own, which get the message as JSON and say the answer.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::frames::{self, Piece, Wording};
+use super::history::{Budget, Message};
+use super::outbound::{Outbound, Post};
+use super::{Answer, Question, ResponderError, signature};
+use crate::domain::responder::Webhook;
+use crate::domain::{Agent, AgentId, AgentKey, AgentNumber, JsonText, OrgId, Timestamp};
+
+/// The body of a delivery.
+#[derive(Serialize)]
+struct Delivery<'a> {
+    org_id: OrgId,
+    dialect: &'static str,
+    agent: Asked<'a>,
+    session_id: &'a str,
+    message: Sent<'a>,
+    /// The newest turns before the message, oldest first.
+    history: Vec<Message<'a>>,
+    sent_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Asked<'a> {
+    id: AgentId,
+    key: &'a AgentKey,
+    number: AgentNumber,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Sent<'a> {
+    id: Uuid,
+    content: &'a str,
+    metadata: Option<&'a JsonText>,
+}
+
+impl<'a> From<&'a Agent> for Asked<'a> {
+    fn from(agent: &'a Agent) -> Self {
+        Self { id: agent.id, key: &agent.key, number: agent.number, name: &agent.name }
+    }
+}
+
+/// Delivers the message, once: a program that did something with it must not do so twice.
+pub(super) async fn deliver(outbound: Outbound, hook: Webhook, question: Question) -> Result<Answer, ResponderError> {
+    let body = body(&question)?;
+    let mut headers = signature::headers(question.message_id, question.now);
+    if let Some(name) = &hook.secret_env {
+        let secret = outbound.settings().secret(name)?;
+        let signature = signature::sign(&secret, question.message_id, question.now, &body)?;
+        headers.insert("webhook-signature", signature);
+    }
+    drop(question);
+    let incoming = outbound.post(&Post { url: hook.url, headers, body: body.into() }).await?;
+    frames::read(incoming, Wording { document, event }).await
+}
+
+fn body(question: &Question) -> Result<Vec<u8>, ResponderError> {
+    let delivery = Delivery {
+        org_id: question.org,
+        dialect: question.dialect.as_str(),
+        agent: Asked::from(&*question.agent),
+        session_id: &question.session,
+        message: Sent { id: question.message_id, content: &question.message, metadata: question.metadata.as_ref() },
+        history: Budget::default().newest(&question.history).iter().map(Message::from).collect(),
+        sent_at: question.now,
+    };
+    serde_json::to_vec(&delivery).map_err(|_| ResponderError::Misconfigured("the message cannot be written as JSON"))
+}
+
+/// A document, and the data of an event.
+#[derive(Deserialize)]
+struct Said {
+    #[serde(alias = "text")]
+    content: String,
+}
+
+fn document(json: &[u8]) -> Result<String, ResponderError> {
+    let said: Said = serde_json::from_slice(json)
+        .map_err(|_| ResponderError::Garbled(r#"it is no JSON object such as {"content": "Hello"}"#))?;
+    Ok(said.content)
+}
+
+fn event(data: &str) -> Result<Piece, ResponderError> {
+    Ok(Piece { text: document(data.as_bytes())?, is_last: false })
+}

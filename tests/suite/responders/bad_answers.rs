@@ -1,0 +1,126 @@
+//! Endpoints that answer garbage, too much, or only half.
+
+use futures::StreamExt;
+use sessionary::responders::{MAX_ANSWER_BYTES, ResponderError};
+
+use super::{ask, chunks, openai, question, responders, settings, webhook};
+use crate::support::fake_responder::{FakeResponder, Step, answer, chunk, end, events, json, streamed};
+use crate::support::run;
+
+fn said(text: &str) -> String {
+    format!("data: {}\n\n", serde_json::json!({"choices": [{"delta": {"content": text}}]}))
+}
+
+#[test]
+fn garbage_is_an_error_and_nothing_worse() {
+    run(async {
+        for script in [
+            vec![Step::Send(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())],
+            vec![Step::Send(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n".to_vec())],
+            vec![Step::Send(
+                [b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-More: and more\r\n".repeat(1_000), b"\r\n".to_vec()].concat(),
+            )],
+            vec![Step::Forever(b"HTTP/1.1 200 OK and so on".to_vec())],
+            answer(200, "text/html", "<p>Hello</p>"),
+            answer(204, "application/json", ""),
+            json(""),
+            json("null"),
+            json("[]"),
+            json(r#"{"choices":{}}"#),
+            json(r#"{"choices":[{"message":{"content":7}}]}"#),
+            json(r#"{"choices":[{"message":{"content":"\ud800"}}]}"#),
+            json(r#"{"choices":[{"message":{"content":null}}]}"#),
+            json(r#"{"choices":[]}"#),
+            streamed(["data: {\n\n"]),
+            streamed(["data: null\n\n"]),
+            streamed([b"data: \xff\xfe\n\n"]),
+            streamed(["data: {\"error\":{\"message\":\"overloaded\"}}\n\n"]),
+            streamed(["data: [DONE]\n\n"]),
+        ] {
+            let fake = FakeResponder::start([script]).await;
+            let outcome = ask(&openai(&fake.url)).await;
+            assert!(matches!(outcome, Err(ResponderError::Garbled(_))), "{outcome:?}");
+        }
+    });
+}
+
+#[test]
+fn half_an_answer_is_told_from_a_whole_one() {
+    run(async {
+        let hello = said("Hel");
+        let cut = [
+            // In the middle of an event, of a chunk, and with events left out; the last ends as HTTP ends.
+            vec![events(), chunk(&hello), chunk("data: {\"choi")],
+            vec![events(), chunk(&hello), Step::Send(b"ff\r\ndata: ".to_vec())],
+            vec![events(), chunk(&hello), Step::Reset],
+            vec![events(), chunk(&hello), end()],
+        ];
+        for script in cut {
+            let fake = FakeResponder::start([script]).await;
+            let (chunks, outcome) =
+                chunks(&responders(settings()), &openai(&fake.url), question("Hi", Vec::new())).await;
+            assert_eq!(chunks, ["Hel"]);
+            assert!(matches!(outcome, Err(ResponderError::Garbled(_))), "{outcome:?}");
+        }
+        let short =
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{\"content\":".to_vec();
+        let fake = FakeResponder::start([vec![Step::Send(short)]]).await;
+        assert!(matches!(ask(&webhook(&fake.url)).await, Err(ResponderError::Garbled(_))));
+    });
+}
+
+#[test]
+fn an_answer_has_an_end_whatever_is_sent() {
+    run(async {
+        let sentence = said(&"x".repeat(1_000));
+        let Step::Send(framed) = chunk(&sentence) else { unreachable!() };
+        let Step::Send(comment) = chunk(": nothing to say\n".repeat(1_000)) else { unreachable!() };
+        let Step::Send(data) = chunk("data: more\n".repeat(1_000)) else { unreachable!() };
+        let Step::Send(letters) = chunk("x".repeat(1_000)) else { unreachable!() };
+        let document = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n".to_vec();
+        for (what, script) in [
+            ("text", vec![events(), Step::Forever(framed)]),
+            ("comments", vec![events(), Step::Forever(comment)]),
+            ("one event", vec![events(), chunk("data: {\n"), Step::Forever(data)]),
+            ("one line", vec![events(), chunk("data: "), Step::Forever(letters.clone())]),
+            ("a field's name", vec![events(), Step::Forever(letters)]),
+            ("a document", vec![Step::Send(document), Step::Forever(vec![b' '; 100_000])]),
+        ] {
+            let fake = FakeResponder::start([script]).await;
+            assert_eq!(ask(&openai(&fake.url)).await, Err(ResponderError::TooLong), "{what}");
+        }
+    });
+}
+
+#[test]
+fn the_longest_answer_fits_and_one_byte_more_does_not() {
+    run(async {
+        for (length, fits) in [(MAX_ANSWER_BYTES, true), (MAX_ANSWER_BYTES + 1, false)] {
+            // Every character escaped, as some servers write all that is not ASCII.
+            let text = r"\u0061".repeat(length);
+            let fake = FakeResponder::start([json(&format!(r#"{{"content":"{text}"}}"#))]).await;
+            let outcome = ask(&webhook(&fake.url)).await;
+            assert_eq!(outcome.map(|text| text.len()), if fits { Ok(length) } else { Err(ResponderError::TooLong) });
+        }
+    });
+}
+
+#[test]
+fn an_answer_is_text_that_can_be_kept() {
+    run(async {
+        let fake = FakeResponder::start([json(r#"{"content":"a\u0000b"}"#)]).await;
+        assert_eq!(ask(&webhook(&fake.url)).await, Ok("a\u{fffd}b".to_owned()));
+    });
+}
+
+#[test]
+fn whoever_stops_listening_hangs_up() {
+    run(async {
+        let fake = FakeResponder::start([vec![events(), chunk(said("Hel")), Step::Hang]]).await;
+        let mut answer =
+            responders(settings()).answer(&openai(&fake.url), question("Hi", Vec::new())).expect("an answer");
+        assert_eq!(answer.next().await, Some(Ok("Hel".to_owned())));
+        drop(answer);
+        fake.hung_up().await;
+    });
+}
