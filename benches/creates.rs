@@ -24,6 +24,7 @@ use sessionary::domain::{
 use sessionary::embedded_postgres::EmbeddedPostgres;
 use sessionary::http::listener::{Bounds, serve};
 use sessionary::http::{Doorway, JsonBody, RateLimiter, Reply, door};
+use sessionary::idempotency::Patience;
 use sessionary::store::admin::{AdminStore, NewKey, NewOrganization};
 use sessionary::store::{Database, Store, StoreSettings, provision};
 use sessionary::{AppState, build_app};
@@ -86,6 +87,7 @@ async fn measure() -> Result<(), Failure> {
         gate: Arc::new(gate),
         contract: Contract::Documented,
         cors_origins: Vec::new().into(),
+        patience: Patience::default(),
         metrics: None,
     };
     let stop = CancellationToken::new();

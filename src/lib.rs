@@ -5,16 +5,19 @@
 //! - [`config`]: every setting, its default and its environment variable.
 //! - [`domain`]: the rules of a session. No I/O.
 //! - [`auth`]: from credentials to a principal; the extractors that handlers name in their signatures.
+//! - [`idempotency`]: the same create twice is one session and the same answer.
 //! - [`dialects`]: one module per vendor: routes, wire types, error envelope, one file per operation.
 //! - [`store`]: Postgres and nothing else: tenant scope, group commit, the rows.
 //! - [`responders`]: what answers a message: echo, a model, a webhook.
 //! - [`http`]: what all dialects share: listener, doors, bodies, limits, health, the house's own pages.
+//! - [`workers`]: what is done in the background, by the clock.
 //! - [`embedded_postgres`]: the private Postgres that the service runs where it is given none.
 //! - [`telemetry`]: logs and metrics.
 //! - [`cli`]: the command line, `serve` included.
 //!
 //! Imports run one way: `dialects -> auth -> http -> store -> domain`, and `dialects -> responders -> domain`; no dialect
 //! imports another.
+//! Imports run one way: `dialects -> idempotency -> auth -> http -> store -> domain`; no dialect imports another.
 //!
 //! A request comes in through [`http::listener`], is handed by its path to the door of its dialect
 //! ([`build_app`]), and meets its handler in `dialects/<name>/<operation>.rs`.
@@ -28,9 +31,11 @@ pub mod embedded_postgres;
 mod front;
 pub mod http;
 pub mod responders;
+pub mod idempotency;
 mod state;
 pub mod store;
 pub mod telemetry;
+pub mod workers;
 
 pub use front::build_app;
 pub use state::AppState;

@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::auth::Gate;
 use crate::domain::Contract;
 use crate::http::Doorway;
+use crate::idempotency::Patience;
 use crate::store::Store;
 
 /// The state that requests share. Cheap to clone.
@@ -17,6 +18,8 @@ pub struct AppState {
     pub gate: Arc<Gate>,
     pub contract: Contract,
     pub cors_origins: Arc<[HeaderValue]>,
+    /// How long a repeated request waits for the first.
+    pub patience: Patience,
     /// `None` where nobody collects metrics.
     pub metrics: Option<PrometheusHandle>,
 }
@@ -42,6 +45,12 @@ impl FromRef<AppState> for Store {
 impl FromRef<AppState> for Contract {
     fn from_ref(state: &AppState) -> Self {
         state.contract
+    }
+}
+
+impl FromRef<AppState> for Patience {
+    fn from_ref(state: &AppState) -> Self {
+        state.patience
     }
 }
 

@@ -14,7 +14,7 @@ use super::{JwtVerifier, api_key, client_address, org_header};
 use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, Scopes, Timestamp};
 use crate::http::listener::Peer;
 use crate::http::{Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Unauthenticated};
-use crate::store::{Store, TenantStore};
+use crate::store::{Reservation, Series, Store, StoreError, TenantStore};
 
 /// What authentication works with.
 pub struct Gate {
@@ -71,15 +71,43 @@ pub struct Caller<D, P> {
     pub principal: Principal,
     /// Sees the caller's organization and no other.
     pub store: TenantStore,
+    /// Goes on while the request is served.
     pub clock: Clock,
     pub mint: Mint,
+    arrived_at: Timestamp,
+    reservation: Option<Arc<Reservation>>,
     for_purpose: PhantomData<(D, P)>,
 }
 
 impl<D, P> Caller<D, P> {
+    /// When the request arrived: one moment for everything that is done about it.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.arrived_at
+    }
+
+    /// The next public integer of a series; the same one however often a reserved request is attempted. A request has
+    /// one per series.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn number(&self, series: Series) -> Result<i64, StoreError> {
+        match &self.reservation {
+            None => self.store.numbers().next(series).await,
+            Some(reservation) => Box::pin(self.store.idempotency().number(reservation, series)).await,
+        }
+    }
+
+    /// The caller as every attempt at a reserved request sees them: with the time, the chance and the numbers of the
+    /// first.
+    #[must_use]
+    pub fn with_reservation(self, reservation: Arc<Reservation>) -> Self {
+        Self {
+            mint: Mint::from_seed(reservation.seed),
+            arrived_at: reservation.arrived_at,
+            reservation: Some(reservation),
+            ..self
+        }
     }
 }
 
@@ -94,6 +122,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let gate = Arc::<Gate>::from_ref(state);
+        let arrived_at = gate.clock.now();
         let admission = Admission::of(D::NAME, P::SCOPE);
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
 
@@ -128,6 +157,8 @@ where
             store: gate.store.tenant(principal.organization.id),
             clock: gate.clock.clone(),
             mint: gate.mint.clone(),
+            arrived_at,
+            reservation: None,
             principal,
             for_purpose: PhantomData,
         })

@@ -18,8 +18,9 @@ use crate::config::Anonymous;
 use crate::domain::OrgId;
 use crate::http::RateLimiter;
 use crate::http::listener::{self, Bounds};
+use crate::idempotency::Patience;
 use crate::store::{Store, StoreSettings};
-use crate::{AppState, build_app, telemetry};
+use crate::{AppState, build_app, telemetry, workers};
 
 /// How often callers who have their full rate limit again are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -66,6 +67,7 @@ impl Serve {
             gate: Arc::clone(&gate),
             contract: context.config.contract,
             cors_origins: context.config.cors_origins()?.into(),
+            patience: Patience::default(),
             metrics,
         };
         let app = build_app(state);
@@ -80,6 +82,7 @@ impl Serve {
                 gate.limiter.forget_idle();
             }
         };
+        let admin = home.admin().await?;
         let lost = async {
             home.lost().await;
             tracing::error!("the private Postgres ended by itself; its log is in the data folder");
@@ -90,11 +93,13 @@ impl Serve {
         let was_lost = tokio::select! {
             () = serving.as_mut() => false,
             () = housekeeping => false,
+            () = workers::run(&admin, &context.clock) => false,
             () = lost => {
                 serving.await;
                 true
             }
         };
+        admin.close().await;
         store.close().await;
         tracing::info!("http.stopped");
         if was_lost { Err("the private Postgres ended by itself".into()) } else { Ok(()) }

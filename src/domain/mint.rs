@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{SessionId, Timestamp};
 
-/// Where chance comes from: the operating system, seeded once per thread, or a test's own seed.
+/// Where chance comes from: the operating system, seeded once per thread, or a seed that somebody kept.
 #[derive(Clone, Debug, Default)]
 pub struct Mint(Source);
 
@@ -26,7 +26,14 @@ impl Mint {
         Self(Source::System)
     }
 
-    /// Chance that repeats itself; for tests only.
+    /// Chance that repeats itself: the same draws in the same order come to the same. For a request that may have to
+    /// be done again, and never for a secret.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        Self(Source::Seeded(Arc::new(Mutex::new(StdRng::from_seed(seed)))))
+    }
+
+    /// The same from a number; for tests only.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self(Source::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
@@ -112,6 +119,16 @@ mod tests {
             prop_assert_eq!(v4.0.get_version_num(), 4);
             prop_assert_eq!(v4.0.get_variant(), uuid::Variant::RFC4122);
         }
+    }
+
+    #[test]
+    fn a_seed_repeats_itself() {
+        let draw = |seed| {
+            let mint = Mint::from_seed([seed; 32]);
+            (mint.uuid(), mint.session_id(DateTime::UNIX_EPOCH), mint.hex(4))
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
     }
 
     #[test]

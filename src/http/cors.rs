@@ -38,6 +38,7 @@ fn shared() -> CorsLayer {
             named("x-ratelimit-limit"),
             named("x-ratelimit-remaining"),
             named("x-ratelimit-reset"),
+            named("idempotency-replayed"),
             header::RETRY_AFTER,
         ])
         .max_age(PREFLIGHT_LASTS)

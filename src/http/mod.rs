@@ -15,7 +15,7 @@ mod request_id;
 
 pub use body::{JsonBody, Reply, json_bytes, parse_object};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
-pub use door::{Doorway, Record, RequestRecord, door};
+pub use door::{Doorway, HANDLER_TIMEOUT, Record, RequestRecord, door};
 pub use params::PathOf;
 pub use rate_limit::{Class, RateLimiter, RateStatus};
-pub use refusal::{Forbidden, MediaType, Refusal, Unauthenticated};
+pub use refusal::{Forbidden, MediaType, RETRY_AFTER, Refusal, Unauthenticated};

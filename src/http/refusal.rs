@@ -32,6 +32,10 @@ pub enum Refusal {
     Unauthenticated(Unauthenticated),
     /// 403.
     Forbidden(Forbidden),
+    /// 409 with `Retry-After`: a request with the same `Idempotency-Key` is being served.
+    StillRunning,
+    /// 422: the `Idempotency-Key` belongs to a request with another body.
+    KeyReused,
     /// 429.
     RateLimited(RateStatus),
     /// 503 with `Retry-After`: too much is waiting, or the database cannot be reached.

@@ -9,9 +9,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, SqlSafeStr
 
 use crate::domain::OrgId;
 
-fn begin_statement(orgs: &[OrgId]) -> impl SqlSafeStr {
-    let mut statement = String::with_capacity(64 + 37 * orgs.len());
-    statement.push_str("BEGIN; SET LOCAL app.org_ids = '{");
+fn begin_statement(orgs: &[OrgId], settings: &'static str) -> impl SqlSafeStr {
+    let mut statement = String::with_capacity(64 + settings.len() + 37 * orgs.len());
+    statement.push_str("BEGIN; ");
+    statement.push_str(settings);
+    statement.push_str("SET LOCAL app.org_ids = '{");
     for (place, org) in orgs.iter().enumerate() {
         let comma = if place == 0 { "" } else { "," };
         let _ = write!(statement, "{comma}{org}");
@@ -26,10 +28,16 @@ pub(super) async fn begin<'c>(
     connection: &'c mut PgConnection,
     orgs: &[OrgId],
 ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-    connection.begin_with(begin_statement(orgs)).await
+    connection.begin_with(begin_statement(orgs, "")).await
 }
 
 /// Begins a transaction on a connection of the pool that sees exactly `org`.
 pub(super) async fn begin_pooled(pool: &PgPool, org: OrgId) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    pool.begin_with(begin_statement(&[org])).await
+    pool.begin_with(begin_statement(&[org], "")).await
+}
+
+/// The same, for a transaction whose COMMIT does not wait for the disk: a crash may lose it, but not without everything
+/// that was committed after it.
+pub(super) async fn begin_unflushed(pool: &PgPool, org: OrgId) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pool.begin_with(begin_statement(&[org], "SET LOCAL synchronous_commit = off; ")).await
 }

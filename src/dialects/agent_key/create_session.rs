@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::Response;
 use chrono::TimeDelta;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -17,7 +18,8 @@ use crate::domain::{
     Agent, AgentKey, AgentRef, Contract, DialectName, Given, JsonText, NewSession, Session, SessionId, SessionKey,
     Timestamp,
 };
-use crate::http::{JsonBody, PathOf, Refusal, Reply};
+use crate::http::{PathOf, Refusal, Reply};
+use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::Created;
 
 /// UTF-16 code units of the metadata's compact form; the vendor documents no limit.
@@ -141,11 +143,12 @@ fn expires_at(now: Timestamp, tti_minutes: i64) -> Option<Timestamp> {
 
 /// Create agent session
 ///
-/// A `key` that the agent has a session under already is 409. Without one, the key is made from the name.
+/// A `key` that the agent has a session under already is 409, except to the request that made it, sent again under its
+/// `Idempotency-Key`. Without a `key`, one is made from the name.
 #[utoipa::path(
     post,
     path = "/v2/agents/{agent_key}/sessions",
-    params(("agent_key" = String, Path, description = "The agent's key.")),
+    params(("agent_key" = String, Path, description = "The agent's key."), IdempotencyKeyHeader),
     request_body = CreateSession,
     security(("api_key" = []), ("bearer" = [])),
     responses(
@@ -154,22 +157,33 @@ fn expires_at(now: Timestamp, tti_minutes: i64) -> Option<Timestamp> {
         (status = 401, description = "`unauthorized`.", body = Envelope),
         (status = 403, description = "`forbidden`: a missing scope, or a disabled agent.", body = Envelope),
         (status = 404, description = "`agent_not_found`.", body = Envelope),
-        (status = 409, description = "The key is taken.", body = Envelope),
+        (status = 409, description = "The key is taken, or a request with the same `Idempotency-Key` is still running.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
         (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
     )
 )]
-#[tracing::instrument(name = "agent_key.create_session", level = "debug", skip_all)]
 pub async fn create_session(
     caller: Caller<AgentKeyDialect, purpose::WriteSessions>,
     State(configured): State<Contract>,
     path: PathOf<AgentKeyDialect, String>,
     headers: HeaderMap,
-    body: JsonBody<AgentKeyDialect, CreateSession>,
+    request: Idempotent<AgentKeyDialect, CreateSession>,
+) -> Response {
+    let contract = contract(configured, &headers);
+    request.answer(caller, move |caller, body| create(caller, path.0, contract, body)).await
+}
+
+#[tracing::instrument(name = "agent_key.create_session", level = "debug", skip_all)]
+async fn create(
+    caller: Caller<AgentKeyDialect, purpose::WriteSessions>,
+    agent_key: String,
+    contract: Contract,
+    body: CreateSession,
 ) -> Result<Reply<AgentSession>, AgentKeyError> {
-    let agent_not_found = || AgentKeyError::AgentNotFound(path.0.clone());
-    let wanted = body.0.validate(contract(configured, &headers))?;
-    let key: AgentKey = path.0.parse().map_err(|_| agent_not_found())?;
-    let agent = taking_sessions(caller.store.agents().find(&AgentRef::Key(key)).await?, &path.0)?;
+    let agent_not_found = || AgentKeyError::AgentNotFound(agent_key.clone());
+    let wanted = body.validate(contract)?;
+    let key: AgentKey = agent_key.parse().map_err(|_| agent_not_found())?;
+    let agent = taking_sessions(caller.store.agents().find(&AgentRef::Key(key)).await?, &agent_key)?;
 
     let now = caller.now();
     let nonce = caller.mint.uuid();

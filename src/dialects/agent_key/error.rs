@@ -135,6 +135,12 @@ fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
         Refusal::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, Some("forbidden"), "This credential has no access to the requested organization.")
         }
+        Refusal::StillRunning => (StatusCode::CONFLICT, None, "A request with this Idempotency-Key is still running."),
+        Refusal::KeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            INVALID_REQUEST,
+            "This Idempotency-Key belongs to a request with another body.",
+        ),
         Refusal::RateLimited(_) => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("rate_limit_exceeded"),

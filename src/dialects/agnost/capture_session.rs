@@ -186,7 +186,8 @@ fn parse(bytes: &[u8], configured: Contract) -> Result<(CaptureSession, Contract
 
 /// Capture session
 ///
-/// Starts a session. Called again with the same `session_id` it answers the same and keeps the data that came first.
+/// Starts a session. Called again with the same `session_id` it answers the same and keeps the data that came first; an
+/// `Idempotency-Key` is not needed and not looked at.
 #[utoipa::path(
     post,
     path = "/api/v1/capture-session",

@@ -80,6 +80,10 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));
         }
+        Refusal::StillRunning => (StatusCode::CONFLICT, "A request with this Idempotency-Key is still running"),
+        Refusal::KeyReused => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")
+        }
         Refusal::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         Refusal::Unavailable | Refusal::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable, please retry")

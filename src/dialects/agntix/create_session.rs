@@ -1,6 +1,6 @@
 //! `POST /v1/chat/chat/sessions` (brief/agntix; apis/agntix, section 5.1).
 
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,7 +10,8 @@ use super::session::{ChatSession, Detail};
 use super::{Agntix, AgntixError};
 use crate::auth::{Caller, purpose};
 use crate::domain::{AgentId, AgentRef, DialectName, Given, JsonText, NewSession, Session};
-use crate::http::{JsonBody, Refusal, Reply};
+use crate::http::{Refusal, Reply};
+use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::Created;
 
 /// UTF-16 code units of the metadata's compact form.
@@ -123,6 +124,7 @@ fn contact(given: Given) -> Result<Option<JsonText>, AgntixError> {
 #[utoipa::path(
     post,
     path = "/v1/chat/chat/sessions",
+    params(IdempotencyKeyHeader),
     request_body = CreateSession,
     security(("api_key" = []), ("bearer" = [])),
     responses(
@@ -131,15 +133,24 @@ fn contact(given: Given) -> Result<Option<JsonText>, AgntixError> {
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 403, description = "The credential lacks the scope `sessions:write`.", body = Envelope),
         (status = 404, description = "No such agent in this organization.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
         (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
-#[tracing::instrument(name = "agntix.create_session", level = "debug", skip_all)]
 pub async fn create_session(
     caller: Caller<Agntix, purpose::WriteSessions>,
-    body: JsonBody<Agntix, CreateSession>,
+    request: Idempotent<Agntix, CreateSession>,
+) -> Response {
+    request.answer(caller, create).await
+}
+
+#[tracing::instrument(name = "agntix.create_session", level = "debug", skip_all)]
+async fn create(
+    caller: Caller<Agntix, purpose::WriteSessions>,
+    body: CreateSession,
 ) -> Result<Reply<ChatSession>, AgntixError> {
-    let wanted = body.0.validate()?;
+    let wanted = body.validate()?;
     let agent = caller.store.agents().find(&AgentRef::Id(wanted.agent)).await?.ok_or(AgntixError::AgentNotFound)?;
     if !agent.enabled {
         return Err(AgntixError::AgentInactive);
@@ -178,6 +189,7 @@ pub async fn create_session(
 #[utoipa::path(
     post,
     path = "/api/v1/chat/sessions",
+    params(IdempotencyKeyHeader),
     request_body = CreateSession,
     security(("api_key" = []), ("bearer" = [])),
     responses((status = 201, description = "As at `/v1/chat/chat/sessions`, with a `Deprecation` header.", body = ChatSession))
@@ -185,8 +197,8 @@ pub async fn create_session(
 #[deprecated = "the vendor's documentation withdrew this path; it is served all the same"]
 pub async fn create_session_at_alias(
     caller: Caller<Agntix, purpose::WriteSessions>,
-    body: JsonBody<Agntix, CreateSession>,
+    request: Idempotent<Agntix, CreateSession>,
 ) -> impl IntoResponse {
     let deprecation = [(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"))];
-    (deprecation, create_session(caller, body).await)
+    (deprecation, create_session(caller, request).await)
 }

@@ -123,6 +123,14 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
         Refusal::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "FORBIDDEN", "This credential has no access to the requested organization.")
         }
+        Refusal::StillRunning => {
+            (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT", "A request with this Idempotency-Key is still running.")
+        }
+        Refusal::KeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "IDEMPOTENCY_KEY_REUSED",
+            "This Idempotency-Key belongs to a request with another body.",
+        ),
         Refusal::RateLimited(_) => {
             (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", "Too many requests. Please retry later.")
         }

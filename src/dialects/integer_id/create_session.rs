@@ -1,5 +1,6 @@
 //! `POST /api/v1/sessions` (brief/integer_id; apis/integer_id, section 3.1).
 
+use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +11,8 @@ use super::{IntegerId, IntegerIdError};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Seconds;
 use crate::domain::{AgentNumber, AgentRef, DialectName, Given, JsonText, NewSession, SessionId, SessionNumber};
-use crate::http::{JsonBody, Refusal, Reply};
+use crate::http::{Refusal, Reply};
+use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::{Created, Series};
 
 /// UTF-16 code units of the metadata's compact form; the vendor documents no limit.
@@ -103,6 +105,7 @@ impl CreateSession {
 #[utoipa::path(
     post,
     path = "/api/v1/sessions",
+    params(IdempotencyKeyHeader),
     request_body = CreateSession,
     security(("api_key" = []), ("bearer" = [])),
     responses(
@@ -110,15 +113,24 @@ impl CreateSession {
         (status = 400, description = "The body is not as documented.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 404, description = "No such agent in this organization, or an archived one.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
         (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
-#[tracing::instrument(name = "integer_id.create_session", level = "debug", skip_all)]
 pub async fn create_session(
     caller: Caller<IntegerId, purpose::WriteSessions>,
-    body: JsonBody<IntegerId, CreateSession>,
+    request: Idempotent<IntegerId, CreateSession>,
+) -> Response {
+    request.answer(caller, create).await
+}
+
+#[tracing::instrument(name = "integer_id.create_session", level = "debug", skip_all)]
+async fn create(
+    caller: Caller<IntegerId, purpose::WriteSessions>,
+    body: CreateSession,
 ) -> Result<Reply<Started>, IntegerIdError> {
-    let wanted = body.0.validate()?;
+    let wanted = body.validate()?;
     let agent = caller
         .store
         .agents()
@@ -128,7 +140,7 @@ pub async fn create_session(
         .ok_or(IntegerIdError::AgentNotFound)?;
 
     let now = caller.now();
-    let number = caller.store.numbers().next(Series::Sessions).await?;
+    let number = caller.number(Series::Sessions).await?;
     let number = SessionNumber::new(number).ok_or(Refusal::Internal)?;
     let detail = Detail::of(&agent);
     let session = NewSession {

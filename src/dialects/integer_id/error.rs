@@ -85,6 +85,10 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
         }
+        Refusal::StillRunning => (StatusCode::CONFLICT, "A request with this Idempotency-Key is still running"),
+        Refusal::KeyReused => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")
+        }
         Refusal::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please retry after 1 minute."),
         Refusal::Unavailable | Refusal::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, please retry")

@@ -1,5 +1,6 @@
 //! `POST /api/messaging/sessions` (brief/messaging; apis/messaging, sections 2 and 3).
 
+use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +14,8 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{AgentId, AgentRef, DialectName, Given, JsonText, NewSession, SessionId};
-use crate::http::{JsonBody, Refusal, Reply};
+use crate::http::{Refusal, Reply};
+use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::Created;
 
 /// UTF-16 code units of the metadata's compact form; the vendor's message calls them bytes.
@@ -108,6 +110,7 @@ impl Wanted {
 #[utoipa::path(
     post,
     path = "/api/messaging/sessions",
+    params(IdempotencyKeyHeader),
     request_body = CreateSession,
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
@@ -115,15 +118,24 @@ impl Wanted {
         (status = 400, description = "A required field is missing or no UUID, or the metadata is too large.", body = Envelope),
         (status = 401, description = "No credential, or none that holds."),
         (status = 404, description = "No such agent in this organization.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running."),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
         (status = 429, description = "Too many requests."),
     )
 )]
-#[tracing::instrument(name = "messaging.create_session", level = "debug", skip_all)]
 pub async fn create_session(
     caller: Caller<Messaging, purpose::WriteSessions>,
-    body: JsonBody<Messaging, CreateSession>,
+    request: Idempotent<Messaging, CreateSession>,
+) -> Response {
+    request.answer(caller, create).await
+}
+
+#[tracing::instrument(name = "messaging.create_session", level = "debug", skip_all)]
+async fn create(
+    caller: Caller<Messaging, purpose::WriteSessions>,
+    body: CreateSession,
 ) -> Result<Reply<CreatedSession>, MessagingError> {
-    let wanted = body.0.validate(&Bounds::default())?;
+    let wanted = body.validate(&Bounds::default())?;
     let agent_not_found = || MessagingError::AgentNotFound(wanted.agent_text.clone());
     // The vendor looks agents up by their text: another case of the same UUID is another agent.
     if wanted.agent.to_string() != wanted.agent_text {

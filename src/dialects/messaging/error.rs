@@ -187,6 +187,16 @@ fn server(refusal: &Refusal) -> Response {
             Some("FORBIDDEN"),
             "This credential has no access to the requested organization".to_owned(),
         ),
+        Refusal::StillRunning => (
+            StatusCode::CONFLICT,
+            Some("IDEMPOTENCY_CONFLICT"),
+            "A request with this Idempotency-Key is still running".to_owned(),
+        ),
+        Refusal::KeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some("IDEMPOTENCY_KEY_REUSED"),
+            "This Idempotency-Key belongs to a request with another body".to_owned(),
+        ),
         Refusal::RateLimited(_) => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("RATE_LIMIT_EXCEEDED"),

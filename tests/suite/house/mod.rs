@@ -1,6 +1,7 @@
 //! What the house does for every dialect alike.
 
 mod envelopes;
+mod idempotency;
 mod listener;
 mod pages;
 mod tokens;

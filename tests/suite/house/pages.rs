@@ -4,6 +4,7 @@ use http::Method;
 use sessionary::build_app;
 use sessionary::domain::{Clock, Contract, Mint};
 use sessionary::http::RateLimiter;
+use sessionary::idempotency::Patience;
 use sessionary::store::{Store, StoreSettings};
 use sessionary::{AppState, auth::Gate};
 
@@ -40,6 +41,7 @@ async fn app_over(chaos: &Chaos) -> TestApp {
         gate: gate.into(),
         contract: Contract::Documented,
         cors_origins: Vec::new().into(),
+        patience: Patience::default(),
         metrics: None,
     });
     app

@@ -13,6 +13,7 @@ use sessionary::domain::{
     Timestamp,
 };
 use sessionary::http::RateLimiter;
+use sessionary::idempotency::Patience;
 use sessionary::store::admin::{NewAvatar, NewKey, NewOrganization};
 use sessionary::store::{SessionRow, TenantStore};
 use sessionary::{AppState, build_app};
@@ -38,11 +39,18 @@ pub struct Setup {
     /// Whether the test's organization stands in for callers of the messaging dialect without a credential.
     pub default_org: bool,
     pub cors_origins: Vec<HeaderValue>,
+    pub patience: Patience,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { contract: Contract::Documented, jwt: None, default_org: false, cors_origins: Vec::new() }
+        Self {
+            contract: Contract::Documented,
+            jwt: None,
+            default_org: false,
+            cors_origins: Vec::new(),
+            patience: Patience::default(),
+        }
     }
 }
 
@@ -74,6 +82,7 @@ impl TestApp {
             gate: Arc::new(gate),
             contract: setup.contract,
             cors_origins: setup.cors_origins.into(),
+            patience: setup.patience,
             metrics: None,
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;

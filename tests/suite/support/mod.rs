@@ -8,8 +8,8 @@ pub mod fake_responder;
 mod metadata;
 mod postgres;
 pub mod process;
+mod replicas;
 mod reply;
-mod seeded;
 pub mod tokens;
 
 pub use app::{Setup, TestApp, start};

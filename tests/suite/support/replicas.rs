@@ -1,10 +1,12 @@
-//! A service whose chance repeats itself.
+//! Other services in front of the same organization.
 
 use std::sync::Arc;
 
 use sessionary::auth::Gate;
 use sessionary::domain::{Contract, Mint};
 use sessionary::http::RateLimiter;
+use sessionary::idempotency::Patience;
+use sessionary::store::Store;
 use sessionary::{AppState, build_app};
 
 use super::{TestApp, store};
@@ -12,9 +14,17 @@ use super::{TestApp, store};
 impl TestApp {
     /// Another service in front of the same organization, all of whose chance comes from `seed`.
     pub async fn seeded(&self, seed: u64) -> Self {
-        let mint = Mint::seeded(seed);
+        self.beside(store().await.clone(), Mint::seeded(seed))
+    }
+
+    /// Another service in front of the same organization, with this way to the database.
+    pub fn replica(&self, store: Store) -> Self {
+        self.beside(store, Mint::system())
+    }
+
+    fn beside(&self, store: Store, mint: Mint) -> Self {
         let gate = Gate {
-            store: store().await.clone(),
+            store,
             clock: self.clock.clone(),
             mint: mint.clone(),
             limiter: RateLimiter::new(true, self.clock.clone()),
@@ -26,6 +36,7 @@ impl TestApp {
             gate: Arc::new(gate),
             contract: Contract::Documented,
             cors_origins: Arc::default(),
+            patience: Patience::default(),
             metrics: None,
         });
         Self {

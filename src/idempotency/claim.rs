@@ -1,0 +1,44 @@
+//! The wait for one's turn.
+
+use std::time::Duration;
+
+use crate::domain::Clock;
+use crate::http::Refusal;
+use crate::store::{Claimed, KeptAnswer, KeyedRequest, Reservation, TenantStore};
+
+use super::Patience;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whose turn it is.
+pub(super) enum Turn {
+    Ours(Reservation),
+    /// The request was answered before.
+    Answered(KeptAnswer),
+}
+
+/// Claims the request, or waits until another attempt at it has been answered.
+///
+/// # Errors
+/// 422 when the key belongs to another body, 409 when patience ends, 503 when the database cannot be reached.
+pub(super) async fn take(
+    store: &TenantStore,
+    clock: &Clock,
+    request: &KeyedRequest,
+    Patience(patience): Patience,
+) -> Result<Turn, Refusal> {
+    let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
+    loop {
+        match store.idempotency().claim(request, clock.now()).await? {
+            Claimed::Ours(reservation) => return Ok(Turn::Ours(reservation)),
+            Claimed::Answered(answer) => return Ok(Turn::Answered(answer)),
+            Claimed::OtherBody => return Err(Refusal::KeyReused),
+            Claimed::Running if waited + pause > patience => return Err(Refusal::StillRunning),
+            Claimed::Running => {}
+        }
+        tokio::time::sleep(pause).await;
+        waited += pause;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

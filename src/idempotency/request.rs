@@ -1,0 +1,202 @@
+//! The extractor that handlers name, and how it answers.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use futures::future::Either;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use tokio::task::JoinError;
+use tracing::Instrument;
+
+use super::claim::{self, Turn};
+use super::{HEADER, Patience, REPLAYED, Ticket};
+use crate::auth::Caller;
+use crate::domain::idempotency::LEASE;
+use crate::domain::{IdempotencyKey, Timestamp};
+use crate::http::{About, Dialect, HANDLER_TIMEOUT, RETRY_AFTER, Refusal, json_bytes, parse_object};
+use crate::store::{KeptAnswer, KeyedRequest};
+
+const _: () = assert!(LEASE.num_seconds().unsigned_abs() > HANDLER_TIMEOUT.as_secs(), "a lease outlasts its handler");
+
+/// A body that must be a JSON object, and the key under which the caller may send it again. To stand last in a
+/// handler's signature, behind its [`Caller`].
+pub struct Idempotent<D, T> {
+    body: T,
+    key: Option<Box<Keyed>>,
+    dialect: PhantomData<D>,
+}
+
+/// What a request with a key is known by.
+struct Keyed {
+    key: IdempotencyKey,
+    target: [u8; 32],
+    body_hash: [u8; 32],
+    patience: Patience,
+}
+
+/// Whether a request is to be carried out.
+pub enum Claim<D, P, T> {
+    /// It is, by this caller, whose time, chance and numbers are the same at every attempt. The ticket is to be handed
+    /// in.
+    Fresh(Caller<D, P>, T, Ticket),
+    /// It is not: it was answered before, or cannot be.
+    Answered(Response),
+}
+
+impl<D, T, S> FromRequest<S> for Idempotent<D, T>
+where
+    D: Dialect,
+    T: DeserializeOwned,
+    S: Send + Sync,
+    Patience: FromRef<S>,
+{
+    type Rejection = D::Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let key = key(request.headers())?.map(|key| (key, target(request.method(), request.uri().path())));
+        let bytes = json_bytes(request).await?;
+        let body = parse_object(&bytes)?;
+        let keyed = key.map(|(key, target)| {
+            let (body_hash, patience) = (Sha256::digest(&bytes).into(), Patience::from_ref(state));
+            Box::new(Keyed { key, target, body_hash, patience })
+        });
+        Ok(Self { body, key: keyed, dialect: PhantomData })
+    }
+}
+
+/// The key, if there is one.
+fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
+    let mut given = headers.get_all(&HEADER).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    let key = value.to_str().ok().and_then(|text| text.parse().ok()).filter(|_| given.next().is_none());
+    key.map(Some).ok_or(Refusal::MalformedHeader("Idempotency-Key"))
+}
+
+fn target(method: &Method, path: &str) -> [u8; 32] {
+    Sha256::new().chain_update(method.as_str()).chain_update(" ").chain_update(path).finalize().into()
+}
+
+impl<D: Dialect, T> Idempotent<D, T> {
+    /// Answers by `work`, or as an earlier request with the same key was answered.
+    ///
+    /// Under a key, all of it goes on when its caller hangs up: an answer that did not arrive is why callers ask again.
+    /// Without one, it is `work` and nothing else: creates without a key are the many.
+    pub fn answer<P, W, F, R>(self, caller: Caller<D, P>, work: W) -> impl Future<Output = Response> + Send
+    where
+        T: Send + 'static,
+        P: Send + 'static,
+        W: FnOnce(Caller<D, P>, T) -> F + Send + 'static,
+        F: Future<Output = Result<R, D::Error>> + Send,
+        R: IntoResponse + Send,
+    {
+        if self.key.is_none() {
+            return Either::Left(work(caller, self.body).map(IntoResponse::into_response));
+        }
+        let answering = async move {
+            match self.claim(caller).await {
+                Claim::Fresh(caller, body, ticket) => {
+                    let now = caller.now();
+                    carry_out::<D, R>(work(caller, body), ticket, now).await
+                }
+                Claim::Answered(response) => response,
+            }
+        };
+        let answered = tokio::spawn(answering.in_current_span());
+        Either::Right(answered.map(|answered| match answered.map_err(JoinError::try_into_panic) {
+            Ok(response) => response,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_ended)) => D::Error::from(Refusal::Unavailable).into_response(),
+        }))
+    }
+
+    /// The first step of [`answer`](Self::answer), for handlers whose answer is not whole when they return.
+    pub async fn claim<P>(self, caller: Caller<D, P>) -> Claim<D, P, T> {
+        let Some(keyed) = self.key else { return Claim::Fresh(caller, self.body, Ticket::unkeyed()) };
+        let request = KeyedRequest {
+            dialect: D::NAME,
+            target: keyed.target,
+            key: keyed.key,
+            body_hash: keyed.body_hash,
+            arrived_at: caller.now(),
+            seed: caller.mint.secret(),
+            holder: caller.mint.uuid(),
+        };
+        match claim::take(&caller.store, &caller.clock, &request, keyed.patience).await {
+            Ok(Turn::Ours(reservation)) => {
+                let reservation = Arc::new(reservation);
+                let ticket = Ticket::new(caller.store.clone(), caller.clock.clone(), Arc::clone(&reservation));
+                Claim::Fresh(caller.with_reservation(reservation), self.body, ticket)
+            }
+            Ok(Turn::Answered(answer)) => Claim::Answered(replay(answer)),
+            Err(refusal) => Claim::Answered(refuse::<D>(refusal)),
+        }
+    }
+}
+
+/// Does the work and hands the ticket in.
+async fn carry_out<D: Dialect, R: IntoResponse>(
+    work: impl Future<Output = Result<R, D::Error>>,
+    ticket: Ticket,
+    now: Timestamp,
+) -> Response {
+    // The door has its own limit; this one is for work whose caller has left it.
+    let done = tokio::time::timeout(HANDLER_TIMEOUT, work).await;
+    let error = match done {
+        Ok(Ok(reply)) => return keep(reply.into_response(), ticket).await,
+        Ok(Err(error)) => error,
+        Err(_elapsed) => Refusal::TimedOut.into(),
+    };
+    let status = D::render(&error, &About { request_id: String::new(), now }).status();
+    hand_back(status, ticket).await;
+    error.into_response()
+}
+
+/// Keeps a success, and gives it back as it came.
+async fn keep(response: Response, ticket: Ticket) -> Response {
+    if !response.status().is_success() {
+        hand_back(response.status(), ticket).await;
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(body) = body.collect().await else {
+        ticket.give_up().await;
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let bytes = body.to_bytes();
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    ticket.keep(parts.status, content_type, &bytes).await;
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// What was refused came to nothing; what failed may have come to something.
+async fn hand_back(status: StatusCode, ticket: Ticket) {
+    if status.is_client_error() { ticket.release().await } else { ticket.give_up().await }
+}
+
+fn replay(answer: KeptAnswer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(REPLAYED.clone(), HeaderValue::from_static("true"));
+    if let Some(content_type) = answer.content_type.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    response
+}
+
+fn refuse<D: Dialect>(refusal: Refusal) -> Response {
+    let again = refusal == Refusal::StillRunning;
+    let mut response = D::Error::from(refusal).into_response();
+    if again {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+    }
+    response
+}

@@ -1,0 +1,86 @@
+//! The right to carry a request out, and the duty to say what became of it.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::domain::Clock;
+use crate::domain::idempotency::LEASE;
+use crate::store::{KeptAnswer, Reservation, StoreError, TenantStore};
+
+/// Held while a request is carried out, and handed in at its end. One that is dropped, or whose end the database did
+/// not hear of, leaves the request to the next attempt once its lease has run out: that attempt makes nothing twice.
+///
+/// The ticket of a request without a key is good for nothing, and costs nothing.
+#[must_use = "a request whose ticket is dropped cannot be attempted again before its lease runs out"]
+pub struct Ticket(Option<Held>);
+
+struct Held {
+    store: TenantStore,
+    clock: Clock,
+    reservation: Arc<Reservation>,
+}
+
+impl Ticket {
+    pub(super) fn unkeyed() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn new(store: TenantStore, clock: Clock, reservation: Arc<Reservation>) -> Self {
+        Self(Some(Held { store, clock, reservation }))
+    }
+
+    /// Whether the answer is worth collecting: there is a key to keep it under.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Keeps a successful answer: every byte of it, as it was sent. One of more than 4 MiB is not kept; its request is
+    /// done again, to the same effect.
+    pub async fn keep(self, status: StatusCode, content_type: Option<&str>, body: &[u8]) {
+        let Some(held) = self.0 else { return };
+        debug_assert!(status.is_success(), "only what succeeded is answered again");
+        let content_type = content_type.map(str::to_owned);
+        let answer = KeptAnswer { status: status.as_u16(), content_type, body: body.to_owned() };
+        match held.store.idempotency().keep(&held.reservation, &answer).await {
+            Ok(true) => {}
+            Ok(false) => tracing::debug!("idempotency.answer_not_kept"),
+            Err(error) => warn(&error),
+        }
+    }
+
+    /// Gives a request back that was refused: its key is free. If an earlier attempt may have come to something, the
+    /// key stays with its body, and only the next attempt need not wait.
+    pub async fn release(self) {
+        let Some(held) = &self.0 else { return };
+        if !held.reservation.is_first {
+            return self.give_up().await;
+        }
+        if let Err(error) = held.store.idempotency().release(&held.reservation).await {
+            warn(&error);
+        }
+    }
+
+    /// Gives a request up that failed, perhaps after it had come to something: the next attempt takes it over at once.
+    pub async fn give_up(self) {
+        let Some(held) = self.0 else { return };
+        if let Err(error) = held.store.idempotency().lease_until(&held.reservation, held.clock.now()).await {
+            warn(&error);
+        }
+    }
+
+    /// Takes the lease anew, for 40 seconds from now. What streams an answer for longer calls this on the way, and
+    /// stops when it is false: another attempt has taken over.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn renew(&self) -> Result<bool, StoreError> {
+        let Some(held) = &self.0 else { return Ok(true) };
+        held.store.idempotency().lease_until(&held.reservation, held.clock.now() + LEASE).await
+    }
+}
+
+fn warn(error: &StoreError) {
+    tracing::warn!(%error, "idempotency.ticket_not_handed_in");
+}

@@ -1,0 +1,26 @@
+//! Idempotency keys, when their time is over.
+
+use super::{AdminError, AdminStore};
+use crate::domain::Timestamp;
+
+impl AdminStore {
+    /// Deletes at most `most` keys whose first request arrived at `until` or before; how many there were.
+    ///
+    /// Replicas that do this at once each take others.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn delete_idempotency_keys(&self, until: Timestamp, most: i64) -> Result<u64, AdminError> {
+        let deleted = sqlx::query!(
+            "DELETE FROM idempotency_keys k
+              USING (SELECT org_id, dialect, target, key FROM idempotency_keys
+                      WHERE arrived_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
+              WHERE k.org_id = old.org_id AND k.dialect = old.dialect AND k.target = old.target AND k.key = old.key",
+            until,
+            most
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(deleted.rows_affected())
+    }
+}

@@ -1,0 +1,36 @@
+//! What has had its time is deleted.
+
+use std::time::Duration;
+
+use crate::domain::idempotency::KEY_LIFETIME;
+use crate::domain::{Clock, Timestamp};
+use crate::store::admin::{AdminError, AdminStore};
+
+const EVERY: Duration = Duration::from_secs(600);
+/// Rows per statement, so that none holds its locks for long.
+const BATCH: u16 = 1_000;
+
+pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        match delete_idempotency_keys(admin, clock.now()).await {
+            Ok(deleted) => tracing::debug!(deleted, "retention.idempotency_keys"),
+            Err(error) => tracing::warn!(%error, "retention.failed"),
+        }
+    }
+}
+
+/// Deletes the idempotency keys whose lifetime is over at `now`; how many there were.
+///
+/// # Errors
+/// When the database cannot be reached. What was deleted before stays deleted.
+pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
+    let mut deleted = 0;
+    loop {
+        let batch = admin.delete_idempotency_keys(now - KEY_LIFETIME, i64::from(BATCH)).await?;
+        deleted += batch;
+        if batch < u64::from(BATCH) {
+            return Ok(deleted);
+        }
+    }
+}
