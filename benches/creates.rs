@@ -17,14 +17,15 @@ use axum::extract::FromRef;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use sessionary::auth::Gate;
+use sessionary::conversation::{Conversations, GRACE};
 use sessionary::dialects::agntix::Agntix;
 use sessionary::domain::{
-    AgentId, ApiKey, Clock, Contract, Given, JsonText, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes,
+    AgentId, ApiKey, Clock, Given, JsonText, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes,
 };
 use sessionary::embedded_postgres::EmbeddedPostgres;
 use sessionary::http::listener::{Bounds, serve};
 use sessionary::http::{Doorway, JsonBody, RateLimiter, Reply, door};
-use sessionary::idempotency::Patience;
+use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{AdminStore, NewKey, NewOrganization};
 use sessionary::store::{Database, Store, StoreSettings, provision};
 use sessionary::{AppState, build_app};
@@ -83,14 +84,9 @@ async fn measure() -> Result<(), Failure> {
         trusted_proxies: Vec::new(),
         default_org: None,
     };
-    let state = AppState {
-        gate: Arc::new(gate),
-        contract: Contract::Documented,
-        cors_origins: Vec::new().into(),
-        patience: Patience::default(),
-        metrics: None,
-    };
     let stop = CancellationToken::new();
+    let responders = Responders::new(RespondersSettings::default())?;
+    let state = AppState::new(Arc::new(gate), Conversations::new(responders, clock.clone(), stop.clone(), GRACE));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let floor = floor(&state);

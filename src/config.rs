@@ -1,5 +1,7 @@
 //! Every setting, its default and its environment variable.
 
+mod messaging;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -12,6 +14,7 @@ use crate::auth::{JwtKey, JwtSettings, JwtVerifier};
 use crate::domain::{Contract, OrgId};
 use crate::responders::{PrivateAddresses, RespondersSettings};
 use crate::store::{Database, DatabaseError};
+use messaging::MessagingSettings;
 
 /// What a deployment can decide. A flag wins over its environment variable; where none is the default, an empty one
 /// is none.
@@ -89,6 +92,8 @@ pub struct Config {
     /// Whether responders may be at private addresses: refused, allowed, or networks between commas
     #[arg(long, global = true, env = "SESSIONARY_RESPONDERS_PRIVATE", default_value = "refused")]
     responders_private: String,
+    #[command(flatten)]
+    pub messaging: MessagingSettings,
 
     /// What to log, in the syntax of `env_logger`
     #[arg(long, global = true, env = "RUST_LOG", default_value = "info")]

@@ -7,6 +7,7 @@
 //! - [`auth`]: from credentials to a principal; the extractors that handlers name in their signatures.
 //! - [`idempotency`]: the same create twice is one session and the same answer.
 //! - [`dialects`]: one module per vendor: routes, wire types, error envelope, one file per operation.
+//! - [`conversation`]: a turn: what was said is answered, and the answer kept.
 //! - [`store`]: Postgres and nothing else: tenant scope, group commit, the rows.
 //! - [`responders`]: what answers a message: echo, a model, a webhook.
 //! - [`http`]: what all dialects share: listener, doors, bodies, limits, health, the house's own pages.
@@ -15,9 +16,8 @@
 //! - [`telemetry`]: logs and metrics.
 //! - [`cli`]: the command line, `serve` included.
 //!
-//! Imports run one way: `dialects -> auth -> http -> store -> domain`, and `dialects -> responders -> domain`; no dialect
-//! imports another.
-//! Imports run one way: `dialects -> idempotency -> auth -> http -> store -> domain`; no dialect imports another.
+//! Imports run one way: `dialects -> idempotency -> auth -> http -> store -> domain`, and
+//! `dialects -> conversation -> responders, store -> domain`; no dialect imports another.
 //!
 //! A request comes in through [`http::listener`], is handed by its path to the door of its dialect
 //! ([`build_app`]), and meets its handler in `dialects/<name>/<operation>.rs`.
@@ -25,13 +25,14 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod conversation;
 pub mod dialects;
 pub mod domain;
 pub mod embedded_postgres;
 mod front;
 pub mod http;
-pub mod responders;
 pub mod idempotency;
+pub mod responders;
 mod state;
 pub mod store;
 pub mod telemetry;

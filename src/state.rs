@@ -7,8 +7,10 @@ use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::auth::Gate;
+use crate::conversation::Conversations;
+use crate::dialects::messaging;
 use crate::domain::Contract;
-use crate::http::Doorway;
+use crate::http::{Doorway, StartedAt};
 use crate::idempotency::Patience;
 use crate::store::Store;
 
@@ -20,8 +22,29 @@ pub struct AppState {
     pub cors_origins: Arc<[HeaderValue]>,
     /// How long a repeated request waits for the first.
     pub patience: Patience,
+    pub conversations: Conversations,
+    /// The deployment's bounds for the time-outs of messaging sessions.
+    pub messaging: messaging::Bounds,
+    pub started_at: StartedAt,
     /// `None` where nobody collects metrics.
     pub metrics: Option<PrometheusHandle>,
+}
+
+impl AppState {
+    /// A deployment that decides nothing, as from now.
+    #[must_use]
+    pub fn new(gate: Arc<Gate>, conversations: Conversations) -> Self {
+        Self {
+            contract: Contract::default(),
+            cors_origins: Arc::default(),
+            patience: Patience::default(),
+            conversations,
+            messaging: messaging::Bounds::default(),
+            started_at: StartedAt(gate.clock.now()),
+            metrics: None,
+            gate,
+        }
+    }
 }
 
 impl FromRef<AppState> for Arc<Gate> {
@@ -51,6 +74,24 @@ impl FromRef<AppState> for Contract {
 impl FromRef<AppState> for Patience {
     fn from_ref(state: &AppState) -> Self {
         state.patience
+    }
+}
+
+impl FromRef<AppState> for Conversations {
+    fn from_ref(state: &AppState) -> Self {
+        state.conversations.clone()
+    }
+}
+
+impl FromRef<AppState> for messaging::Bounds {
+    fn from_ref(state: &AppState) -> Self {
+        state.messaging
+    }
+}
+
+impl FromRef<AppState> for StartedAt {
+    fn from_ref(state: &AppState) -> Self {
+        state.started_at
     }
 }
 

@@ -63,6 +63,8 @@ pub mod purpose {
         Capture: Capture, Capture;
         ReadSessions: SessionsRead, Read;
         WriteSessions: SessionsWrite, Write;
+        ReadEvents: EventsRead, Read;
+        WriteEvents: EventsWrite, Write;
     }
 }
 

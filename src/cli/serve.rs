@@ -15,10 +15,11 @@ use super::home::Home;
 use super::{Context, Failure};
 use crate::auth::{DefaultOrg, Gate};
 use crate::config::Anonymous;
+use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
 use crate::http::RateLimiter;
 use crate::http::listener::{self, Bounds};
-use crate::idempotency::Patience;
+use crate::responders::Responders;
 use crate::store::{Store, StoreSettings};
 use crate::{AppState, build_app, telemetry, workers};
 
@@ -61,14 +62,17 @@ impl Serve {
         let address = listener.local_addr()?;
         let demo = if self.demo || home.is_private() { Some(make_demo(context, home, address).await?) } else { None };
         let store = Store::connect(&home.database, StoreSettings::default()).await?;
+        let admin = home.admin().await?;
         let gate = gate(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id))?;
         let gate = Arc::new(gate);
+        let responders = Responders::new(context.config.responders()?)?;
+        let conversations = Conversations::new(responders, context.clock.clone(), stop.clone(), conversation::GRACE);
         let state = AppState {
-            gate: Arc::clone(&gate),
             contract: context.config.contract,
             cors_origins: context.config.cors_origins()?.into(),
-            patience: Patience::default(),
+            messaging: context.config.messaging.bounds(),
             metrics,
+            ..AppState::new(Arc::clone(&gate), conversations.clone())
         };
         let app = build_app(state);
 
@@ -82,7 +86,6 @@ impl Serve {
                 gate.limiter.forget_idle();
             }
         };
-        let admin = home.admin().await?;
         let lost = async {
             home.lost().await;
             tracing::error!("the private Postgres ended by itself; its log is in the data folder");
@@ -100,6 +103,7 @@ impl Serve {
             }
         };
         admin.close().await;
+        conversations.close().await;
         store.close().await;
         tracing::info!("http.stopped");
         if was_lost { Err("the private Postgres ended by itself".into()) } else { Ok(()) }

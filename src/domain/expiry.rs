@@ -40,6 +40,51 @@ impl Timeouts {
     }
 }
 
+/// Where a session stands in its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    pub created_at: Timestamp,
+    pub last_activity: Timestamp,
+    pub renewals: u64,
+    pub expires_at: Timestamp,
+}
+
+impl Lifetime {
+    /// A session that begins now.
+    #[must_use]
+    pub fn begin(timeouts: &Timeouts, now: Timestamp) -> Self {
+        let expires_at = timeouts.expires_at(now, now, now);
+        Self { created_at: now, last_activity: now, renewals: 0, expires_at }
+    }
+
+    /// Notes activity, which renews a session that renews itself; whether it did.
+    ///
+    /// A renewal close to the longest duration counts although it gains no time.
+    pub fn touch(&mut self, timeouts: &Timeouts, now: Timestamp) -> bool {
+        if !timeouts.auto_renew {
+            self.last_activity = now;
+            return false;
+        }
+        self.renew(timeouts, now)
+    }
+
+    /// Starts the time-out anew, whether or not the session renews itself; false past its longest duration.
+    pub fn renew(&mut self, timeouts: &Timeouts, now: Timestamp) -> bool {
+        if now - self.created_at >= minutes(timeouts.max_duration_minutes) {
+            return false;
+        }
+        self.last_activity = now;
+        self.renewals += 1;
+        self.expires_at = Timeouts { auto_renew: true, ..*timeouts }.expires_at(self.created_at, now, now);
+        true
+    }
+
+    /// Holds the session to other settings. It may have expired under them.
+    pub fn hold_to(&mut self, timeouts: &Timeouts, now: Timestamp) {
+        self.expires_at = timeouts.expires_at(self.created_at, self.last_activity, now);
+    }
+}
+
 /// Whole milliseconds left until `expires_at`, never below zero.
 #[must_use]
 pub fn remaining(expires_at: Timestamp, now: Timestamp) -> i64 {
@@ -92,6 +137,34 @@ mod tests {
             prop_assert!(expires <= at((max * 60_000.0) as i64).max(at(activity) + minutes(timeout)));
             let fresh = timeouts(timeout, auto_renew, max).expires_at(at(0), at(0), at(0));
             prop_assert!(fresh <= at((max * 60_000.0) as i64));
+        }
+
+        /// Whatever happens to a session, and whenever: it never outlives its longest duration.
+        #[test]
+        fn no_renewal_reaches_past_the_longest_duration(
+            timeout in 1.0..3_000.0,
+            auto_renew: bool,
+            max in 1.0..3_000.0,
+            steps in prop::collection::vec((any::<bool>(), 0i64..10_000_000), 0..20),
+        ) {
+            let timeouts = timeouts(timeout, auto_renew, max);
+            let mut lifetime = Lifetime::begin(&timeouts, at(0));
+            let (mut now, mut renewals) = (0, 0);
+            for (by_hand, later) in steps {
+                now += later;
+                if at(now) >= lifetime.expires_at {
+                    break;
+                }
+                let before = lifetime;
+                let renewed =
+                    if by_hand { lifetime.renew(&timeouts, at(now)) } else { lifetime.touch(&timeouts, at(now)) };
+                renewals += u64::from(renewed);
+                prop_assert_eq!(renewed, by_hand || auto_renew);
+                prop_assert!(lifetime.expires_at <= at((max * 60_000.0) as i64));
+                prop_assert!(lifetime.expires_at >= before.expires_at.min(at(now) + minutes(timeout)) || renewed);
+                prop_assert_eq!(lifetime.last_activity, at(now));
+                prop_assert_eq!(lifetime.renewals, renewals);
+            }
         }
 
         #[test]

@@ -54,6 +54,10 @@ uuid_id!(
     SessionId
 );
 uuid_id!(
+    /// An event's id within its session.
+    EventId
+);
+uuid_id!(
     /// An API key's public id; the key itself is a secret.
     KeyId
 );

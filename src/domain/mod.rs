@@ -6,6 +6,7 @@ pub mod agent;
 pub mod api_key;
 pub mod clock;
 pub mod dialect;
+pub mod event;
 pub mod expiry;
 pub mod idempotency;
 pub mod ids;
@@ -15,19 +16,22 @@ pub mod organization;
 pub mod principal;
 pub mod responder;
 pub mod session;
+pub mod shares;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
 pub use clock::Clock;
 pub use dialect::{Contract, DialectName};
+pub use event::{Event, NewEvent};
 pub use idempotency::IdempotencyKey;
-pub use ids::{AgentId, AgentKey, AgentNumber, KeyId, OrgId, SessionId, SessionKey, SessionNumber};
+pub use ids::{AgentId, AgentKey, AgentNumber, EventId, KeyId, OrgId, SessionId, SessionKey, SessionNumber};
 pub use json::{Given, JsonFault, JsonText};
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};
 pub use principal::{Credential, Principal, Scope, Scopes};
 pub use responder::Responder;
 pub use session::{NewSession, Session};
+pub use shares::{Share, Shares};
 
 /// A moment, UTC, whole milliseconds: what every dialect can say and Postgres gives back unchanged.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -11,10 +11,11 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::dialect::Dialect;
 use super::refusal::{MediaType, Refusal};
-use crate::domain::{JsonFault, json};
+use crate::domain::{JsonFault, JsonText, json};
 
 /// Bytes in a request's body: what ElizaOS's server allows, and more than any other vendor documents.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -83,6 +84,19 @@ async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
+}
+
+/// Reads JSON of any kind; `None` where there is nothing.
+///
+/// # Errors
+/// 400 when it is no JSON, or none that can be kept.
+pub fn parse_json(bytes: &[u8]) -> Result<Option<JsonText>, Refusal> {
+    let text = json::check(bytes).map_err(Refusal::MalformedJson)?;
+    if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+        return Ok(None);
+    }
+    let raw: Box<RawValue> = serde_json::from_str(text).map_err(|_| Refusal::MalformedJson(JsonFault::Syntax))?;
+    Ok(Some(JsonText::compact(&raw)))
 }
 
 /// Reads a JSON object. Nothing at all, and any other kind of value, is [`Refusal::NotAnObject`].

@@ -14,7 +14,7 @@ use super::dialect::{About, Dialect, Pending};
 use super::rate_limit::RateStatus;
 use super::refusal::{RETRY_AFTER, Refusal};
 use super::request_id;
-use crate::domain::{Clock, Mint, OrgId};
+use crate::domain::{Clock, Mint, OrgId, Timestamp};
 use crate::telemetry;
 
 /// How long a handler may take; a stream's head counts, its body does not.
@@ -26,6 +26,10 @@ pub struct Doorway {
     pub clock: Clock,
     pub mint: Mint,
 }
+
+/// When the service was started.
+#[derive(Clone, Copy, Debug)]
+pub struct StartedAt(pub Timestamp);
 
 /// What is known of a request while it is being served. Filled in on the way, read on the way out.
 #[derive(Debug, Default)]

@@ -12,12 +12,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 /// How long a request's head may take, counted also while a kept-alive connection is idle.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take nothing of what is written to it. Past it the connection is closed: what streams is
+/// produced as fast as it is read, and nobody's memory waits for a reader who went to sleep.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections at once; more wait in the kernel's backlog.
 pub const MOST_CONNECTIONS: usize = 10_000;
 /// How long open requests may take to finish once the service is told to stop.
@@ -33,6 +37,7 @@ pub struct Peer(pub SocketAddr);
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub header_read_timeout: Duration,
+    pub write_timeout: Duration,
     pub most_connections: usize,
     pub drain_deadline: Duration,
 }
@@ -41,6 +46,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             header_read_timeout: HEADER_READ_TIMEOUT,
+            write_timeout: WRITE_TIMEOUT,
             most_connections: MOST_CONNECTIONS,
             drain_deadline: DRAIN_DEADLINE,
         }
@@ -58,7 +64,7 @@ pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: Can
         connections.spawn(async move {
             let _place = place;
             tokio::select! {
-                () = serve_connection(stream, peer, app, bounds.header_read_timeout, stop) => {}
+                () = serve_connection(stream, peer, app, bounds, stop) => {}
                 () = cut.cancelled() => {}
             }
         });
@@ -98,14 +104,10 @@ async fn accept(
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    app: Router,
-    header_read_timeout: Duration,
-    stop: CancellationToken,
-) {
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, app: Router, bounds: Bounds, stop: CancellationToken) {
     let _ = stream.set_nodelay(true);
+    let mut stream = Box::pin(TimeoutStream::new(stream));
+    stream.as_mut().set_write_timeout_pinned(Some(bounds.write_timeout));
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
@@ -113,7 +115,7 @@ async fn serve_connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_read_timeout)
+        .header_read_timeout(bounds.header_read_timeout)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let mut told = false;

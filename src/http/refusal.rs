@@ -38,6 +38,8 @@ pub enum Refusal {
     KeyReused,
     /// 429.
     RateLimited(RateStatus),
+    /// 429: the organization has as many streams open as it may.
+    TooManyStreams,
     /// 503 with `Retry-After`: too much is waiting, or the database cannot be reached.
     Unavailable,
     /// 503: the handler took longer than it may.

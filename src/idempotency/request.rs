@@ -85,6 +85,12 @@ fn target(method: &Method, path: &str) -> [u8; 32] {
 }
 
 impl<D: Dialect, T> Idempotent<D, T> {
+    /// The body, for handlers that choose by it how to answer.
+    #[must_use]
+    pub fn body(&self) -> &T {
+        &self.body
+    }
+
     /// Answers by `work`, or as an earlier request with the same key was answered.
     ///
     /// Under a key, all of it goes on when its caller hangs up: an answer that did not arrive is why callers ask again.

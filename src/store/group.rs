@@ -9,10 +9,9 @@
 //! - the queue is bounded, and one organization can hold a quarter of it at most;
 //! - closing the queue refuses new requests and finishes those that wait.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -25,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
 use super::error::is_transient;
-use crate::domain::OrgId;
+use crate::domain::{OrgId, Share, Shares};
 
 /// Requests that wait per task; past it callers are told to come back.
 const QUEUE_LENGTH: usize = 4_096;
@@ -66,13 +65,13 @@ pub(super) trait Batch: Send + Sync + 'static {
 struct Waiting<B: Batch> {
     request: B::Request,
     reply: oneshot::Sender<Result<B::Answer, StoreError>>,
-    _place: Place,
+    _place: Share,
 }
 
 /// The queue and its tasks.
 pub(super) struct Group<B: Batch> {
     queues: Vec<mpsc::Sender<Waiting<B>>>,
-    shares: Arc<Shares>,
+    shares: Shares,
     closing: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -88,13 +87,13 @@ impl<B: Batch> Group<B> {
                 (sender, tokio::spawn(worker.run(closing.clone())))
             })
             .unzip();
-        let shares = Shares { taken: Mutex::default(), most: QUEUE_LENGTH * tasks / ORG_SHARE };
-        Self { queues, shares: Arc::new(shares), closing, tasks: Mutex::new(handles) }
+        let shares = Shares::new(QUEUE_LENGTH * tasks / ORG_SHARE);
+        Self { queues, shares, closing, tasks: Mutex::new(handles) }
     }
 
     /// Queues the request and waits for its answer. Dropping the future does not take the request back.
     pub async fn submit(&self, request: B::Request) -> Result<B::Answer, StoreError> {
-        let place = Shares::take(&self.shares, B::org(&request)).ok_or(StoreError::Busy)?;
+        let place = self.shares.take(B::org(&request)).ok_or(StoreError::Busy)?;
         let queue = &self.queues[(B::route(&request) % self.queues.len() as u64) as usize];
         let (reply, answer) = oneshot::channel();
         queue.try_send(Waiting { request, reply, _place: place }).map_err(|error| match error {
@@ -208,62 +207,5 @@ impl<B: Batch> Worker<B> {
             }
             Err(_elapsed) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
         }
-    }
-}
-
-/// How many places each organization has taken.
-struct Shares {
-    taken: Mutex<HashMap<OrgId, usize>>,
-    most: usize,
-}
-
-impl Shares {
-    fn take(shares: &Arc<Self>, org: OrgId) -> Option<Place> {
-        let mut taken = shares.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(org).or_default();
-        if *count >= shares.most {
-            return None;
-        }
-        *count += 1;
-        Some(Place { shares: Arc::clone(shares), org })
-    }
-}
-
-/// One place in the queue, given back when the request has been answered.
-struct Place {
-    shares: Arc<Shares>,
-    org: OrgId,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.shares.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.org) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.org);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use uuid::Uuid;
-
-    #[test]
-    fn one_organization_cannot_fill_the_queue() {
-        let shares = Arc::new(Shares { taken: Mutex::default(), most: 2 });
-        let (loud, quiet) = (OrgId(Uuid::from_u128(1)), OrgId(Uuid::from_u128(2)));
-        let first = Shares::take(&shares, loud);
-        let second = Shares::take(&shares, loud);
-        assert!(first.is_some() && second.is_some());
-        assert!(Shares::take(&shares, loud).is_none());
-        assert!(Shares::take(&shares, quiet).is_some());
-        drop(first);
-        assert!(Shares::take(&shares, loud).is_some());
-        drop(second);
-        assert!(shares.taken.lock().unwrap().is_empty());
     }
 }

@@ -11,6 +11,7 @@ mod agents;
 mod database;
 mod directory;
 mod error;
+mod events;
 mod group;
 mod idempotency;
 mod migrate;
@@ -28,22 +29,24 @@ pub use agents::Agents;
 pub use database::{Database, DatabaseError};
 pub use directory::{Directory, KeyRecord};
 pub use error::StoreError;
+pub use events::{EventWindow, Events};
 pub use idempotency::{Claimed, Idempotency, KeptAnswer, KeyedRequest, Reservation};
 pub use migrate::{MigrateError, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use presence::PRESENCE;
-pub use sessions::{Created, SessionRow, Sessions};
+pub use sessions::{Among, Census, Changed, Created, SessionRow, Sessions};
 
 use crate::domain::OrgId;
 use group::Group;
 use numbers::Blocks;
 use presence::Presence;
-use sessions::{CreateSessions, FindSessions};
+use sessions::{ChangeSessions, CreateSessions, FindSessions};
 
 /// How much of the database one replica uses.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreSettings {
-    /// Tasks that write sessions, each with a connection of its own: while one waits for its fsync, others collect.
+    /// Tasks that create sessions, and as many that change them, each with a connection of its own: while one waits
+    /// for its fsync, others collect.
     pub writers: usize,
     /// Tasks that look sessions up, each with a connection of its own.
     pub readers: usize,
@@ -72,6 +75,7 @@ struct Inner {
 
 struct Groups {
     create_sessions: Group<CreateSessions>,
+    change_sessions: Group<ChangeSessions>,
     find_sessions: Group<FindSessions>,
 }
 
@@ -87,6 +91,7 @@ impl Store {
             pool,
             groups: Groups {
                 create_sessions: Group::start(&held, settings.writers),
+                change_sessions: Group::start(&held, settings.writers),
                 find_sessions: Group::start(&held, settings.readers),
             },
             presence: Presence::new(settings.presence),
@@ -123,7 +128,8 @@ impl Store {
 
     /// Finishes what was accepted, refuses what comes after, and lets go of every connection.
     pub async fn close(&self) {
-        tokio::join!(self.0.groups.create_sessions.close(), self.0.groups.find_sessions.close());
+        let groups = &self.0.groups;
+        tokio::join!(groups.create_sessions.close(), groups.change_sessions.close(), groups.find_sessions.close());
         self.0.pool.close().await;
     }
 
@@ -144,6 +150,12 @@ pub struct TenantStore {
 }
 
 impl TenantStore {
+    /// The organization whose store this is.
+    #[must_use]
+    pub fn org(&self) -> OrgId {
+        self.org
+    }
+
     #[must_use]
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions(self)

@@ -141,7 +141,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
             INVALID_REQUEST,
             "This Idempotency-Key belongs to a request with another body.",
         ),
-        Refusal::RateLimited(_) => (
+        Refusal::RateLimited(_) | Refusal::TooManyStreams => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("rate_limit_exceeded"),
             "Too many requests. Retry after the time given in Retry-After.",

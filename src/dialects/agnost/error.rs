@@ -84,7 +84,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::KeyReused => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")
         }
-        Refusal::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+        Refusal::RateLimited(_) | Refusal::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         Refusal::Unavailable | Refusal::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable, please retry")
         }

@@ -131,7 +131,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
             "IDEMPOTENCY_KEY_REUSED",
             "This Idempotency-Key belongs to a request with another body.",
         ),
-        Refusal::RateLimited(_) => {
+        Refusal::RateLimited(_) | Refusal::TooManyStreams => {
             (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", "Too many requests. Please retry later.")
         }
         Refusal::Unavailable | Refusal::TimedOut => {

@@ -89,7 +89,9 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::KeyReused => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")
         }
-        Refusal::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please retry after 1 minute."),
+        Refusal::RateLimited(_) | Refusal::TooManyStreams => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please retry after 1 minute.")
+        }
         Refusal::Unavailable | Refusal::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, please retry")
         }

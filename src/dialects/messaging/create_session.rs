@@ -1,5 +1,6 @@
 //! `POST /api/messaging/sessions` (brief/messaging; apis/messaging, sections 2 and 3).
 
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -8,18 +9,16 @@ use uuid::Uuid;
 
 use super::error::Envelope;
 use super::session::Detail;
-use super::timeouts::{Bounds, GivenTimeouts, TimeoutConfig, is_truthy};
-use super::{Messaging, MessagingError};
+use super::timeouts::{Bounds, GivenTimeouts, TimeoutConfig};
+use super::{Messaging, MessagingError, channel, metadata};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
+use crate::domain::expiry::Lifetime;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{AgentId, AgentRef, DialectName, Given, JsonText, NewSession, SessionId};
 use crate::http::{Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::Created;
-
-/// UTF-16 code units of the metadata's compact form; the vendor's message calls them bytes.
-const METADATA_LIMIT: usize = 10_240;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -66,11 +65,11 @@ struct Wanted {
     agent: AgentId,
     user_id: String,
     metadata: JsonText,
-    timeout_config: TimeoutConfig,
+    timeouts: GivenTimeouts,
 }
 
 impl CreateSession {
-    fn validate(self, bounds: &Bounds) -> Result<Wanted, MessagingError> {
+    fn validate(self) -> Result<Wanted, MessagingError> {
         let (Given::String(agent_text), Given::String(user_id)) = (self.agent_id, self.user_id) else {
             return Err(MessagingError::MissingFields);
         };
@@ -80,27 +79,11 @@ impl CreateSession {
         };
         let agent = AgentId(uuid("agentId", &agent_text)?);
         uuid("userId", &user_id)?;
-        let metadata = match self.metadata {
-            given if !is_truthy(&given) => JsonText::empty_object(),
-            given => given.to_json().map_or_else(JsonText::empty_object, |json| json.into_owned()),
-        };
-        let given = match self.timeout_config {
+        let timeouts = match self.timeout_config {
             Given::Object(object) => object.read().map_err(|_| Refusal::DuplicateMember)?,
             _ => GivenTimeouts::default(),
         };
-        let timeout_config = TimeoutConfig::clamped(&given, bounds);
-        Ok(Wanted { agent_text, agent, user_id, metadata, timeout_config })
-    }
-}
-
-impl Wanted {
-    /// Asked once the agent is found: an unknown agent is 404 whatever the metadata (section 2).
-    fn metadata_fits(&self) -> Result<(), MessagingError> {
-        if self.metadata.utf16_len() > METADATA_LIMIT {
-            let reason = format!("Metadata exceeds maximum size of {METADATA_LIMIT} bytes");
-            return Err(MessagingError::InvalidMetadata(reason));
-        }
-        Ok(())
+        Ok(Wanted { agent_text, agent, user_id, metadata: metadata::given(&self.metadata), timeouts })
     }
 }
 
@@ -124,18 +107,20 @@ impl Wanted {
     )
 )]
 pub async fn create_session(
+    State(bounds): State<Bounds>,
     caller: Caller<Messaging, purpose::WriteSessions>,
     request: Idempotent<Messaging, CreateSession>,
 ) -> Response {
-    request.answer(caller, create).await
+    request.answer(caller, move |caller, body| create(bounds, caller, body)).await
 }
 
 #[tracing::instrument(name = "messaging.create_session", level = "debug", skip_all)]
 async fn create(
+    bounds: Bounds,
     caller: Caller<Messaging, purpose::WriteSessions>,
     body: CreateSession,
 ) -> Result<Reply<CreatedSession>, MessagingError> {
-    let wanted = body.validate(&Bounds::default())?;
+    let wanted = body.validate()?;
     let agent_not_found = || MessagingError::AgentNotFound(wanted.agent_text.clone());
     // The vendor looks agents up by their text: another case of the same UUID is another agent.
     if wanted.agent.to_string() != wanted.agent_text {
@@ -148,14 +133,20 @@ async fn create(
         .await?
         .filter(|agent| agent.enabled)
         .ok_or_else(agent_not_found)?;
-    wanted.metadata_fits()?;
+    // An unknown agent is 404 whatever the metadata (section 2).
+    metadata::check(&wanted.metadata)?;
 
     let now = caller.now();
     let id = caller.mint.session_id_v4(now);
-    let channel_id = caller.mint.uuid();
-    let expires_at = wanted.timeout_config.timeouts().expires_at(now, now, now);
-    let detail =
-        Detail { channel_id, timeout_config: wanted.timeout_config.clone(), last_activity: now, renewal_count: 0 };
+    let timeout_config = TimeoutConfig::clamped(&wanted.timeouts, &bounds, bounds.of_agent(&agent.settings));
+    let lifetime = Lifetime::begin(&timeout_config.timeouts(), now);
+    let detail = Detail {
+        channel_id: channel::of_session(id),
+        timeout_config,
+        first_timeout_config: None,
+        last_activity: lifetime.last_activity,
+        renewal_count: lifetime.renewals,
+    };
     let session = NewSession {
         dialect: DialectName::Messaging,
         id,
@@ -169,7 +160,7 @@ async fn create(
         metadata: Some(wanted.metadata.clone()),
         detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
         created_at: now,
-        expires_at: Some(expires_at),
+        expires_at: Some(lifetime.expires_at),
         nonce: caller.mint.uuid(),
     };
     match caller.store.sessions().create(session).await? {
@@ -177,13 +168,13 @@ async fn create(
             StatusCode::CREATED,
             CreatedSession {
                 session_id: id,
-                channel_id,
+                channel_id: detail.channel_id,
                 agent_id: agent.id,
                 user_id: wanted.user_id,
                 created_at: Milliseconds(now),
                 metadata: wanted.metadata,
-                expires_at: Milliseconds(expires_at),
-                timeout_config: wanted.timeout_config,
+                expires_at: Milliseconds(lifetime.expires_at),
+                timeout_config: detail.timeout_config,
             },
         )),
         Created::NoSuchAgent => Err(agent_not_found()),

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::Messaging;
 use crate::dialects::wire::Milliseconds;
-use crate::domain::Timestamp;
+use crate::domain::{JsonText, Timestamp};
 use crate::http::{About, Forbidden, MediaType, Refusal, Reply, refuse};
 use crate::store::StoreError;
 
@@ -22,7 +22,28 @@ pub enum MessagingError {
         value: String,
     },
     /// 400.
-    InvalidMetadata(String),
+    InvalidMetadata {
+        reason: String,
+        given: JsonText,
+    },
+    /// 400: a message's text or its transport.
+    InvalidContent(String),
+    /// 400.
+    InvalidTimeout {
+        reason: String,
+        given: Option<JsonText>,
+    },
+    /// 400: a query parameter.
+    InvalidPagination {
+        parameter: &'static str,
+        value: String,
+        reason: &'static str,
+    },
+    /// 400: the session has reached its longest duration.
+    RenewalFailed {
+        id: String,
+        reason: &'static str,
+    },
     AgentNotFound(String),
     SessionNotFound(String),
     /// 410, for the first caller to find out.
@@ -30,6 +51,12 @@ pub enum MessagingError {
         id: String,
         at: Timestamp,
     },
+    /// 500: the message was kept, and what should answer it did not.
+    NoReply,
+    /// 400: a worker's message.
+    InvalidSubmission(&'static str),
+    /// 404: no session of the organization has this channel.
+    ChannelNotFound,
     /// A body that is no JSON object, or none that was read as one: each operation has its own words for it.
     NoObject,
     Refused(Refusal),
@@ -87,6 +114,24 @@ enum Details {
         provided_value: String,
         expected_format: &'static str,
     },
+    #[serde(rename_all = "camelCase")]
+    Metadata {
+        reason: String,
+        #[schema(value_type = Object)]
+        provided_metadata: JsonText,
+    },
+    #[serde(rename_all = "camelCase")]
+    Timeout {
+        reason: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Object>)]
+        provided_config: Option<JsonText>,
+    },
+    Pagination {
+        parameter: &'static str,
+        value: String,
+        reason: &'static str,
+    },
     Reason {
         reason: String,
     },
@@ -107,6 +152,13 @@ struct ServerError {
     /// This envelope's code is a number where nobody gave the case a name.
     #[serde(rename = "code", skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+}
+
+/// An error around the messages: one text.
+#[derive(Serialize)]
+struct Plain {
+    success: bool,
+    error: &'static str,
 }
 
 /// The answer to a missing key: two texts.
@@ -133,9 +185,27 @@ impl MessagingError {
                 format!("Invalid UUID format for field '{field}'"),
                 Details::Uuid { provided_value: value.clone(), expected_format: "UUID v4" },
             ),
-            Self::InvalidMetadata(reason) => {
-                validation(format!("Invalid metadata: {reason}"), Details::Reason { reason: reason.clone() })
+            Self::InvalidMetadata { reason, given } => validation(
+                format!("Invalid metadata: {reason}"),
+                Details::Metadata { reason: reason.clone(), provided_metadata: given.clone() },
+            ),
+            Self::InvalidContent(reason) => {
+                validation(format!("Invalid content: {reason}"), Details::Reason { reason: reason.clone() })
             }
+            Self::InvalidTimeout { reason, given } => validation(
+                format!("Invalid timeout configuration: {reason}"),
+                Details::Timeout { reason: reason.clone(), provided_config: given.clone() },
+            ),
+            Self::InvalidPagination { parameter, value, reason } => validation(
+                format!("Invalid pagination parameter '{parameter}': {reason}"),
+                Details::Pagination { parameter, value: value.clone(), reason },
+            ),
+            Self::RenewalFailed { id, reason } => session(
+                StatusCode::BAD_REQUEST,
+                "SESSION_RENEWAL_FAILED",
+                format!("Cannot renew session '{id}': {reason}"),
+                None,
+            ),
             Self::AgentNotFound(id) => {
                 session(StatusCode::NOT_FOUND, "AGENT_NOT_FOUND", format!("Agent with ID '{id}' not found"), None)
             }
@@ -148,6 +218,9 @@ impl MessagingError {
                 format!("Session '{id}' expired at {}", Milliseconds(*at)),
                 None,
             ),
+            Self::NoReply => plain(StatusCode::INTERNAL_SERVER_ERROR, "Failed to process message in HTTP transport"),
+            Self::InvalidSubmission(error) => plain(StatusCode::BAD_REQUEST, error),
+            Self::ChannelNotFound => plain(StatusCode::NOT_FOUND, "Channel not found"),
             Self::Refused(Refusal::Internal) => session(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "INTERNAL_SERVER_ERROR",
@@ -162,6 +235,10 @@ impl MessagingError {
             Self::Refused(refusal) => server(refusal),
         }
     }
+}
+
+fn plain(status: StatusCode, error: &'static str) -> Response {
+    Reply(status, Plain { success: false, error }).into_response()
 }
 
 fn server(refusal: &Refusal) -> Response {
@@ -201,6 +278,11 @@ fn server(refusal: &Refusal) -> Response {
             StatusCode::TOO_MANY_REQUESTS,
             Some("RATE_LIMIT_EXCEEDED"),
             "Too many requests. Please try again later.".to_owned(),
+        ),
+        Refusal::TooManyStreams => (
+            StatusCode::TOO_MANY_REQUESTS,
+            Some("RATE_LIMIT_EXCEEDED"),
+            "Too many open streams. Please try again later.".to_owned(),
         ),
         Refusal::Unavailable | Refusal::TimedOut => (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -1,18 +1,38 @@
 //! ElizaOS messaging sessions (apis/messaging).
 
+mod body;
+mod census;
+mod channel;
 mod create_session;
+mod delete_session;
 mod error;
+mod get_messages;
 mod get_session;
+mod health;
+mod heartbeat;
+mod info;
+mod javascript;
+mod list_sessions;
+mod message;
+mod metadata;
 mod paths;
+mod renew_session;
+mod reply_stream;
+mod send_message;
 mod session;
+mod set_timeout;
+mod submit_message;
 mod timeouts;
+mod transport;
 
+use axum::routing::delete;
 use http::HeaderName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::MessagingError;
 pub use paths::with_lenient_paths;
+pub use timeouts::{Bounds, GivenBounds, GivenDefaults};
 
 use crate::AppState;
 use crate::domain::DialectName;
@@ -38,8 +58,30 @@ impl Dialect for Messaging {
     }
 }
 
+/// What is deliberately not as in the original.
+const ABOUT: &str = "\
+The messaging session API of ElizaOS, as its server 1.7.2 speaks it. Different on purpose:
+
+- Sessions and their messages survive a restart, and expiry is a state: an expired session is 410 once and 404 from \
+then on, its messages are kept.
+- Replies of every transport are in the session's messages.
+- There is no Socket.IO. `transport: http` waits for a reply, `sse` streams it, and `websocket`, the default, leaves it \
+to `GET …/messages?after=`, where it appears. A worker posts an agent's reply to `POST /api/messaging/submit`.
+- Bodies that cannot be read are 400, 413 or 415 where the original answers 500, and no error shows a stack.
+- `SESSION_AUTO_RENEW` of an agent does what its name says; the original turns it around.
+- `sessionStatus.isNearExpiration` and `expiringSoon` tell the truth.
+- Sending and deleting answer the vendor's client under `data` what they answer everyone else beside it.
+- Lists and health tell of the caller's organization alone.";
+
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("ElizaOS messaging sessions", "The messaging session API of ElizaOS.")
-        .routes(routes!(create_session::create_session))
-        .routes(routes!(get_session::get_session))
+    super::described("ElizaOS messaging sessions", ABOUT)
+        .routes(routes!(health::health))
+        .route("/api/messaging/sessions/health", delete(health::delete_health))
+        .routes(routes!(create_session::create_session, list_sessions::list_sessions))
+        .routes(routes!(get_session::get_session, delete_session::delete_session))
+        .routes(routes!(send_message::send_message, get_messages::get_messages))
+        .routes(routes!(renew_session::renew_session))
+        .routes(routes!(set_timeout::set_timeout))
+        .routes(routes!(heartbeat::heartbeat))
+        .routes(routes!(submit_message::submit_message))
 }

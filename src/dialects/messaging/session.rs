@@ -4,39 +4,142 @@ use chrono::serde::ts_milliseconds;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::MessagingError;
 use super::timeouts::TimeoutConfig;
+use super::{Messaging, MessagingError};
+use crate::auth::Caller;
+use crate::domain::expiry::Lifetime;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::session::State;
-use crate::domain::{DialectName, Session, SessionId, Timestamp};
-use crate::store::TenantStore;
+use crate::domain::{DialectName, Event, EventId, JsonText, NewEvent, Session, SessionId, Timestamp};
+use crate::http::Refusal;
 
 /// What of a session only this dialect understands.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Detail {
     pub channel_id: Uuid,
     pub timeout_config: TimeoutConfig,
+    /// The settings that the session began with, where they were changed: its channel goes on telling them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_timeout_config: Option<TimeoutConfig>,
     #[serde(with = "ts_milliseconds")]
     pub last_activity: Timestamp,
     pub renewal_count: u64,
 }
 
-/// The living session that `id` names.
-///
-/// Any text is a legal id. An expired session is 410 to the first caller who finds out and 404 from then on.
-pub(super) async fn find(store: &TenantStore, id: &str, now: Timestamp) -> Result<Session, MessagingError> {
+/// A session that has not expired, with what this dialect knows of it.
+#[derive(Debug)]
+pub(super) struct Living {
+    pub session: Session,
+    pub detail: Detail,
+    pub lifetime: Lifetime,
+}
+
+impl Living {
+    pub(super) fn read(session: Session) -> Result<Self, MessagingError> {
+        let detail: Detail = session.detail.read().map_err(|_| Refusal::Internal)?;
+        let lifetime = Lifetime {
+            created_at: session.created_at,
+            last_activity: detail.last_activity,
+            renewals: detail.renewal_count,
+            expires_at: session.expires_at.ok_or(Refusal::Internal)?,
+        };
+        Ok(Self { session, detail, lifetime })
+    }
+
+    /// Puts the lifetime and the detail back into the session.
+    fn write(mut self, now: Timestamp) -> Result<Session, MessagingError> {
+        self.detail.last_activity = self.lifetime.last_activity;
+        self.detail.renewal_count = self.lifetime.renewals;
+        self.session.detail = JsonText::of(&self.detail).map_err(|_| Refusal::Internal)?;
+        self.session.expires_at = Some(self.lifetime.expires_at);
+        self.session.updated_at = now;
+        Ok(self.session)
+    }
+}
+
+/// Which session a text names. Any text is a legal id, and ids are compared as texts: another case of the same UUID
+/// is another id.
+pub(super) fn key_of(id: &str) -> Result<(DialectName, SessionId), MessagingError> {
+    parse_hyphenated_uuid(id)
+        .filter(|uuid| uuid.to_string() == id)
+        .map(|uuid| (DialectName::Messaging, SessionId(uuid)))
+        .ok_or_else(|| MessagingError::SessionNotFound(id.to_owned()))
+}
+
+/// The living session that `id` names; an expired one is 410 to the first caller who finds out and 404 from then on.
+pub(super) async fn find<P>(caller: &Caller<Messaging, P>, id: &str) -> Result<Living, MessagingError> {
+    let (dialect, key) = key_of(id)?;
     let not_found = || MessagingError::SessionNotFound(id.to_owned());
-    // Ids are compared as texts: another case of the same UUID is another id.
-    let uuid = parse_hyphenated_uuid(id).filter(|uuid| uuid.to_string() == id).ok_or_else(not_found)?;
-    let session = store.sessions().find(DialectName::Messaging, SessionId(uuid)).await?.ok_or_else(not_found)?;
-    match (session.state_at(now), session.expires_at) {
-        (State::Open, _) => Ok(session),
-        (State::Expired, Some(at))
-            if session.expiry_told_at.is_none() && store.sessions().tell_expiry(&session, now).await? =>
-        {
-            Err(MessagingError::SessionExpired { id: id.to_owned(), at })
+    let session = caller.store.sessions().find(dialect, key).await?.ok_or_else(not_found)?;
+    match session.state_at(caller.now()) {
+        State::Open => Living::read(session),
+        State::Expired if session.expiry_told_at.is_none() => {
+            // Of several who find out at once, the one whose change comes first is told.
+            change(caller, id, Vec::new(), |_, _| ((), Vec::new())).await.map(|changed| changed.living)
         }
-        _ => Err(not_found()),
+        State::Expired | State::Ended => Err(not_found()),
+    }
+}
+
+/// A living session after a change.
+pub(super) struct Changed<T> {
+    pub living: Living,
+    /// What the change appended.
+    pub events: Vec<Event>,
+    /// What the rule found; `None` when the change was made by an earlier attempt that was cut off.
+    pub outcome: Option<T>,
+}
+
+/// Changes the living session that `id` names by a rule, and appends what the rule says.
+pub(super) async fn change<P, T: Send + 'static>(
+    caller: &Caller<Messaging, P>,
+    id: &str,
+    appends: Vec<EventId>,
+    rule: impl Fn(&mut Living, Timestamp) -> (T, Vec<NewEvent>) + Send + Sync + 'static,
+) -> Result<Changed<T>, MessagingError> {
+    let key = key_of(id)?;
+    let not_found = || MessagingError::SessionNotFound(id.to_owned());
+    let (now, name) = (caller.now(), id.to_owned());
+    let ruled = move |session: &mut Session| match apply(session, &name, now, &rule) {
+        Ok((outcome, events)) => (Ok(outcome), events),
+        Err(error) => (Err(error), Vec::new()),
+    };
+    let nonce = caller.mint.uuid();
+    let changed = caller.store.sessions().change(key, nonce, appends, ruled).await?.ok_or_else(not_found)?;
+    let outcome = changed.outcome.transpose()?;
+    Ok(Changed { living: Living::read(changed.session)?, events: changed.events, outcome })
+}
+
+fn apply<T>(
+    session: &mut Session,
+    name: &str,
+    now: Timestamp,
+    rule: impl Fn(&mut Living, Timestamp) -> (T, Vec<NewEvent>),
+) -> Result<(T, Vec<NewEvent>), MessagingError> {
+    match (session.state_at(now), session.expires_at) {
+        (State::Open, _) => {
+            let mut living = Living::read(session.clone())?;
+            let ruled = rule(&mut living, now);
+            *session = living.write(now)?;
+            Ok(ruled)
+        }
+        (State::Expired, Some(at)) if session.expiry_told_at.is_none() => {
+            session.expiry_told_at = Some(now);
+            Err(MessagingError::SessionExpired { id: name.to_owned(), at })
+        }
+        (State::Expired | State::Ended, _) => Err(MessagingError::SessionNotFound(name.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_are_texts() {
+        let id = "01a200ec-027d-40b5-bb9f-65242fc09547";
+        assert!(super::key_of(id).is_ok());
+        for other in [&id.to_uppercase(), &id.replace('-', ""), "", "x", "health"] {
+            assert!(super::key_of(other).is_err(), "{other}");
+        }
     }
 }

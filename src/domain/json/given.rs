@@ -26,6 +26,11 @@ pub enum Given {
 }
 
 impl Given {
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
     /// Absent, or null where the vendor means the same by it.
     #[must_use]
     pub fn is_missing(&self) -> bool {

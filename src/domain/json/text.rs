@@ -11,6 +11,12 @@ use serde_json::value::RawValue;
 pub struct JsonText(Box<RawValue>);
 
 impl JsonText {
+    /// `true` or `false`.
+    #[must_use]
+    pub fn truth(value: bool) -> Self {
+        Self(if value { RawValue::TRUE } else { RawValue::FALSE }.to_owned())
+    }
+
     /// The empty object.
     #[must_use]
     pub fn empty_object() -> Self {

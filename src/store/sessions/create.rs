@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Created, RowKey, SessionRow};
-use crate::domain::{JsonText, NewSession, OrgId, Session, SessionId, Timestamp};
+use crate::domain::{JsonText, NewSession, OrgId, Session, Timestamp};
 use crate::store::group::Batch;
 use crate::store::scope;
 
@@ -140,8 +140,5 @@ async fn insert(connection: &mut PgConnection, requests: &[&Request]) -> Result<
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (RowKey { org: OrgId(row.org_id), dialect: row.dialect, id: SessionId(row.session_id) }, row.nonce))
-        .collect())
+    Ok(rows.into_iter().map(|row| (RowKey::of(row.org_id, row.dialect, row.session_id), row.nonce)).collect())
 }

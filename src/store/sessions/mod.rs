@@ -1,15 +1,24 @@
 //! Sessions of one organization.
 
+mod change;
 mod create;
 mod find;
+mod living;
 mod row;
 
+pub(super) use change::ChangeSessions;
 pub(super) use create::CreateSessions;
 pub(super) use find::FindSessions;
+pub use living::{Among, Census};
 pub use row::SessionRow;
 
-use super::{StoreError, TenantStore, scope};
-use crate::domain::{DialectName, NewSession, OrgId, Session, SessionId, Timestamp};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use super::events::Events;
+use super::{StoreError, TenantStore};
+use crate::domain::{DialectName, Event, EventId, NewEvent, NewSession, OrgId, Session, SessionId};
 
 /// Where a session's row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,9 +28,30 @@ pub(super) struct RowKey {
     pub id: SessionId,
 }
 
+/// Keys as the columns of a statement.
+pub(super) struct KeyColumns {
+    pub orgs: Vec<Uuid>,
+    pub dialects: Vec<i16>,
+    pub ids: Vec<Uuid>,
+}
+
 impl RowKey {
-    fn new(org: OrgId, dialect: DialectName, id: SessionId) -> Self {
+    pub fn new(org: OrgId, dialect: DialectName, id: SessionId) -> Self {
         Self { org, dialect: dialect.code(), id }
+    }
+
+    /// The key as it stands in a row.
+    pub fn of(org: Uuid, dialect: i16, id: Uuid) -> Self {
+        Self { org: OrgId(org), dialect, id: SessionId(id) }
+    }
+
+    pub fn columns<'k>(keys: impl IntoIterator<Item = &'k Self> + Clone) -> KeyColumns {
+        let keys = || keys.clone().into_iter();
+        KeyColumns {
+            orgs: keys().map(|key| key.org.0).collect(),
+            dialects: keys().map(|key| key.dialect).collect(),
+            ids: keys().map(|key| key.id.0).collect(),
+        }
     }
 
     /// The same session always goes to the same task. The UUID's last bytes are random in every dialect's ids.
@@ -40,6 +70,17 @@ pub enum Created {
     Existing(Box<Session>),
     /// The agent is not, or no longer, there.
     NoSuchAgent,
+}
+
+/// A session after a change.
+#[derive(Debug)]
+pub struct Changed<T> {
+    pub session: Session,
+    /// What the change appended.
+    pub events: Vec<Event>,
+    /// What the rule decided; `None` when this change was made before, by an attempt of which only its events are
+    /// known.
+    pub outcome: Option<T>,
 }
 
 /// The sessions of one organization.
@@ -63,24 +104,42 @@ impl Sessions<'_> {
         row.map(Session::try_from).transpose()
     }
 
-    /// Notes that a caller is being told of the session's expiry. True for the first to ask, of all replicas.
+    /// Changes the session of this dialect with this id by a rule, durably, and appends what the rule says; `None`
+    /// when there is no such session.
+    ///
+    /// The rule is given the session as it stands, under a lock: of several changes at once, from any number of
+    /// replicas, each sees the result of the one before. What it makes of the fields that name the session and its
+    /// beginning is ignored. It may run again where a connection was lost.
+    ///
+    /// `nonce` is drawn once per change, and `appends` names the events that the rule may append, so that a change
+    /// which was made by a COMMIT whose answer was lost is not made twice.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn tell_expiry(&self, session: &Session, now: Timestamp) -> Result<bool, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let told = sqlx::query!(
-            "UPDATE sessions SET expiry_told_at = $4
-              WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND expiry_told_at IS NULL",
-            self.0.org.0,
-            session.dialect.code(),
-            session.id.0,
-            now
-        )
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-        transaction.commit().await?;
-        Ok(told == 1)
+    /// As for [`Sessions::create`].
+    pub async fn change<T: Send + 'static>(
+        &self,
+        (dialect, id): (DialectName, SessionId),
+        nonce: Uuid,
+        appends: Vec<EventId>,
+        rule: impl Fn(&mut Session) -> (T, Vec<NewEvent>) + Send + Sync + 'static,
+    ) -> Result<Option<Changed<T>>, StoreError> {
+        let decided = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&decided);
+        let rule = move |session: &mut Session| {
+            let (outcome, events) = rule(session);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            events
+        };
+        let key = RowKey::new(self.0.org, dialect, id);
+        let request = change::Request::new(key, nonce, appends, Box::new(rule));
+        let Some(answer) = self.0.groups().change_sessions.submit(request).await? else { return Ok(None) };
+        let outcome = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(Some(Changed { session: answer.session, events: answer.events, outcome }))
+    }
+
+    /// The events of a session.
+    #[must_use]
+    pub fn events(&self, session: &Session) -> Events<'_> {
+        Events::new(self.0, session)
     }
 }

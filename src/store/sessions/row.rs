@@ -1,4 +1,4 @@
-//! A session's row, and the one statement that reads rows by their keys.
+//! A session's row, read by its key.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::RowKey;
-use crate::domain::{AgentId, DialectName, JsonText, OrgId, Session, SessionId, Timestamp};
+use crate::domain::{AgentId, DialectName, JsonText, Session, SessionId, Timestamp};
 use crate::store::StoreError;
 
 /// A row of `sessions` as it is read.
@@ -30,11 +30,34 @@ pub struct SessionRow {
     pub updated_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub expiry_told_at: Option<Timestamp>,
+    /// The nonce of the latest change.
+    pub last_change: Option<Uuid>,
+}
+
+/// The statement that reads rows by their keys.
+macro_rules! rows_under {
+    ($keys:expr, $how:literal) => {{
+        let columns = RowKey::columns($keys);
+        sqlx::query_as!(
+            SessionRow,
+            r#"SELECT s.org_id AS "org_id!", s.dialect AS "dialect!", s.session_id AS "session_id!", s.agent_id,
+                      s.public_id AS "public_id!", s.nonce AS "nonce!", s.ended_at, s.enabled AS "enabled!", s.kind,
+                      s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!",
+                      s.created_at AS "created_at!", s.updated_at AS "updated_at!", s.expires_at, s.expiry_told_at,
+                      s.last_change
+                 FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) AS wanted (org_id, dialect, session_id)
+                 JOIN sessions s USING (org_id, dialect, session_id)"#
+                + $how,
+            &columns.orgs,
+            &columns.dialects,
+            &columns.ids
+        )
+    }};
 }
 
 impl SessionRow {
     pub(super) fn key(&self) -> RowKey {
-        RowKey { org: OrgId(self.org_id), dialect: self.dialect, id: SessionId(self.session_id) }
+        RowKey::of(self.org_id, self.dialect, self.session_id)
     }
 
     /// Reads the rows under `keys`; those that are not there, or that the scope does not show, are missing.
@@ -42,24 +65,17 @@ impl SessionRow {
         connection: &mut PgConnection,
         keys: &[RowKey],
     ) -> Result<HashMap<RowKey, Self>, sqlx::Error> {
-        let orgs: Vec<Uuid> = keys.iter().map(|key| key.org.0).collect();
-        let dialects: Vec<i16> = keys.iter().map(|key| key.dialect).collect();
-        let ids: Vec<Uuid> = keys.iter().map(|key| key.id.0).collect();
-        let rows = sqlx::query_as!(
-            SessionRow,
-            r#"SELECT s.org_id AS "org_id!", s.dialect AS "dialect!", s.session_id AS "session_id!", s.agent_id,
-                      s.public_id AS "public_id!", s.nonce AS "nonce!", s.ended_at, s.enabled AS "enabled!", s.kind,
-                      s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!",
-                      s.created_at AS "created_at!", s.updated_at AS "updated_at!", s.expires_at, s.expiry_told_at
-                 FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) AS wanted (org_id, dialect, session_id)
-                 JOIN sessions s USING (org_id, dialect, session_id)"#,
-            &orgs,
-            &dialects,
-            &ids
-        )
-        .fetch_all(connection)
-        .await?;
+        let rows = rows_under!(keys, "").fetch_all(connection).await?;
         Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
+    }
+
+    /// The same, locked until the transaction ends, in the order of their keys.
+    pub(super) async fn lock(
+        connection: &mut PgConnection,
+        keys: &[RowKey],
+    ) -> Result<HashMap<RowKey, Self>, sqlx::Error> {
+        let locked = rows_under!(keys, " ORDER BY s.org_id, s.dialect, s.session_id FOR UPDATE OF s");
+        Ok(locked.fetch_all(connection).await?.into_iter().map(|row| (row.key(), row)).collect())
     }
 }
 

@@ -2,9 +2,8 @@
 
 use http::Method;
 use sessionary::build_app;
-use sessionary::domain::{Clock, Contract, Mint};
+use sessionary::domain::{Clock, Mint};
 use sessionary::http::RateLimiter;
-use sessionary::idempotency::Patience;
 use sessionary::store::{Store, StoreSettings};
 use sessionary::{AppState, auth::Gate};
 
@@ -37,13 +36,7 @@ async fn app_over(chaos: &Chaos) -> TestApp {
         trusted_proxies: Vec::new(),
         default_org: None,
     };
-    app.router = build_app(AppState {
-        gate: gate.into(),
-        contract: Contract::Documented,
-        cors_origins: Vec::new().into(),
-        patience: Patience::default(),
-        metrics: None,
-    });
+    app.router = build_app(AppState::new(gate.into(), app.conversations.clone()));
     app
 }
 

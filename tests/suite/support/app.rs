@@ -1,22 +1,27 @@
 //! An organization of a test's own, and the whole service in front of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use chrono::DateTime;
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use sessionary::auth::{DefaultOrg, Gate, JwtVerifier};
+use sessionary::conversation::Conversations;
+use sessionary::dialects::messaging::Bounds;
 use sessionary::domain::{
     AgentId, ApiKey, Clock, Contract, JsonText, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes,
     Timestamp,
 };
 use sessionary::http::RateLimiter;
 use sessionary::idempotency::Patience;
+use sessionary::responders::{PrivateAddresses, Responders, RespondersSettings};
 use sessionary::store::admin::{NewAvatar, NewKey, NewOrganization};
 use sessionary::store::{SessionRow, TenantStore};
 use sessionary::{AppState, build_app};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{AGENT_ID, AGENT_KEY, AGENT_NUMBER, MESSAGING_AGENT_ID, Reply, admin, change_agent, store};
@@ -30,6 +35,9 @@ pub struct TestApp {
     /// A key that is good for everything.
     pub key: String,
     pub external_id: String,
+    pub conversations: Conversations,
+    /// Tells the service to stop.
+    pub stop: CancellationToken,
 }
 
 /// How the service is set up; the default is the deployment's default, with limits on.
@@ -40,6 +48,8 @@ pub struct Setup {
     pub default_org: bool,
     pub cors_origins: Vec<HeaderValue>,
     pub patience: Patience,
+    pub responders: RespondersSettings,
+    pub messaging: Bounds,
 }
 
 impl Default for Setup {
@@ -50,6 +60,12 @@ impl Default for Setup {
             default_org: false,
             cors_origins: Vec::new(),
             patience: Patience::default(),
+            // A test's own endpoints are on this machine.
+            responders: RespondersSettings {
+                private_addresses: PrivateAddresses::Allowed,
+                ..RespondersSettings::default()
+            },
+            messaging: Bounds::default(),
         }
     }
 }
@@ -78,15 +94,36 @@ impl TestApp {
             trusted_proxies: Vec::new(),
             default_org: setup.default_org.then_some(DefaultOrg { id: org, anywhere: false }),
         };
+        let stop = CancellationToken::new();
+        let conversations = conversations(&clock, setup.responders, &stop);
         let router = build_app(AppState {
-            gate: Arc::new(gate),
             contract: setup.contract,
             cors_origins: setup.cors_origins.into(),
             patience: setup.patience,
-            metrics: None,
+            messaging: setup.messaging,
+            ..AppState::new(Arc::new(gate), conversations.clone())
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;
-        Self { router, clock, mint, org, key, external_id }
+        Self { router, clock, mint, org, key, external_id, conversations, stop }
+    }
+
+    /// One whose responders have no more than this time for each step.
+    pub async fn impatient(step: Duration) -> Self {
+        let setup = Setup::default();
+        let responders =
+            RespondersSettings { connect: step, first_byte: step, between_chunks: step, ..setup.responders };
+        Self::with(Setup { responders, ..setup }).await
+    }
+
+    /// Lets this answer the messages of the organization's agents: `none`, `echo` or a JSON object.
+    pub async fn answered_by(&self, responder: &str) {
+        let responder = responder.parse().expect("a responder");
+        admin().await.set_responder(self.org, &responder).await.expect("a responder");
+    }
+
+    /// Lets nothing answer: a worker does, or nobody.
+    pub async fn nobody_answers(&self) {
+        self.answered_by("none").await;
     }
 
     /// A key of the test's organization with these scopes, such as `sessions:read`.
@@ -219,8 +256,15 @@ impl Ask<'_> {
         self
     }
 
-    /// The answer.
+    /// The whole answer.
     pub async fn send(self) -> Reply {
+        let (parts, body) = self.open().await.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        Reply { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    /// The answer, whose body is still to come.
+    pub async fn open(self) -> Response<Body> {
         let mut request = Request::builder().method(self.method).uri(&self.path).body(self.body).expect("a request");
         request.headers_mut().extend(self.headers.into_iter().fold(
             http::HeaderMap::new(),
@@ -229,14 +273,19 @@ impl Ask<'_> {
                 all
             },
         ));
-        let response = match self.app.router.clone().oneshot(request).await {
+        match self.app.router.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
-        };
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.expect("a body").to_bytes();
-        Reply { status: parts.status, headers: parts.headers, bytes }
+        }
     }
+}
+
+/// How long a turn goes on once the service is told to stop.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// Turns that end soon after `stop`.
+pub fn conversations(clock: &Clock, settings: RespondersSettings, stop: &CancellationToken) -> Conversations {
+    Conversations::new(Responders::new(settings).expect("responders"), clock.clone(), stop.clone(), GRACE)
 }
 
 async fn make_organization(org: OrgId, external_id: &str) {

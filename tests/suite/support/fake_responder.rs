@@ -155,8 +155,10 @@ async fn play(mut stream: TcpStream, script: Vec<Step>) {
 
 /// A whole answer.
 pub fn answer(status: u16, media_type: &str, body: &str) -> Vec<Step> {
-    let head =
-        format!("HTTP/1.1 {status} Word\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} Word\r\nContent-Type: {media_type}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     vec![Step::Send((head + body).into_bytes())]
 }
 
@@ -166,7 +168,8 @@ pub fn json(body: &str) -> Vec<Step> {
 
 /// A redirect to there.
 pub fn redirect(status: u16, location: &str) -> Vec<Step> {
-    let head = format!("HTTP/1.1 {status} Word\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 {status} Word\r\nLocation: {location}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     vec![Step::Send(head.into_bytes())]
 }
 

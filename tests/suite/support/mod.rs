@@ -5,6 +5,7 @@ mod app;
 pub mod bad_input;
 pub mod chaos;
 pub mod fake_responder;
+pub mod messaging;
 mod metadata;
 mod postgres;
 pub mod process;
@@ -12,7 +13,7 @@ mod replicas;
 mod reply;
 pub mod tokens;
 
-pub use app::{Setup, TestApp, start};
+pub use app::{Ask, Setup, TestApp, start};
 pub use metadata::metadata_of;
 pub use postgres::{DATABASE, admin, change_agent, connection, database, database_called, run, socket, store};
 pub use reply::Reply;

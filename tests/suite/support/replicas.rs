@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use sessionary::auth::Gate;
-use sessionary::domain::{Contract, Mint};
+use sessionary::domain::Mint;
 use sessionary::http::RateLimiter;
-use sessionary::idempotency::Patience;
 use sessionary::store::Store;
 use sessionary::{AppState, build_app};
 
@@ -32,15 +31,11 @@ impl TestApp {
             trusted_proxies: Vec::new(),
             default_org: None,
         };
-        let router = build_app(AppState {
-            gate: Arc::new(gate),
-            contract: Contract::Documented,
-            cors_origins: Arc::default(),
-            patience: Patience::default(),
-            metrics: None,
-        });
+        let router = build_app(AppState::new(Arc::new(gate), self.conversations.clone()));
         Self {
             router,
+            conversations: self.conversations.clone(),
+            stop: self.stop.clone(),
             clock: self.clock.clone(),
             mint,
             org: self.org,

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use futures::future::join_all;
-use sessionary::domain::{AgentNumber, NewAgent};
+use sessionary::domain::{AgentNumber, JsonText, NewAgent};
 use sessionary::store::{Store, StoreSettings};
 
 use super::{CREATES, assert_replayed, keys, send};
@@ -157,6 +157,7 @@ fn a_refused_request_leaves_its_key_free() {
                 name: "Late".to_owned(),
                 avatar_number: None,
                 responder: None,
+                settings: JsonText::empty_object(),
                 created_at: start(),
             };
             admin().await.create_agent(app.org, &agent).await.expect("an agent");

@@ -17,7 +17,7 @@ use serde_json::Value;
 use sessionary::AppState;
 use sessionary::auth::Gate;
 use sessionary::dialects::agntix::Agntix;
-use sessionary::domain::{Contract, DialectName, Mint};
+use sessionary::domain::{DialectName, Mint};
 use sessionary::http::{Doorway, RateLimiter, door};
 use sessionary::idempotency::Patience;
 use sessionary::store::KeyedRequest;
@@ -147,13 +147,8 @@ async fn with_route(route: MethodRouter<AppState>) -> TestApp {
         trusted_proxies: Vec::new(),
         default_org: None,
     };
-    let state = AppState {
-        gate: Arc::new(gate),
-        contract: Contract::Documented,
-        cors_origins: Arc::default(),
-        patience: Patience(Duration::ZERO),
-        metrics: None,
-    };
+    let state =
+        AppState { patience: Patience(Duration::ZERO), ..AppState::new(Arc::new(gate), app.conversations.clone()) };
     let doorway = Doorway { clock: app.clock.clone(), mint: app.mint.clone() };
     let door = from_fn_with_state(doorway, door::<Agntix>);
     TestApp { router: Router::new().route(PATH, route).layer(door).with_state(state), ..app }

@@ -1,2 +1,4 @@
 mod by_id;
+mod get;
+mod health;
 mod post;

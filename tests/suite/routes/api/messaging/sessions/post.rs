@@ -4,6 +4,7 @@ use chrono::{SecondsFormat, TimeDelta};
 use http::Method;
 use insta::{allow_duplicates, assert_json_snapshot};
 use serde_json::{Value, json};
+use sessionary::dialects::messaging::{Bounds, GivenBounds, GivenDefaults};
 use sessionary::domain::{AgentId, JsonText, NewAgent};
 
 use crate::support::bad_input::{self, CreateRoute, Credentials};
@@ -264,14 +265,16 @@ fn metadata_ends_at_its_limit() {
         let wide = json!({ "a": "é".repeat(METADATA_LIMIT - r#"{"a":""}"#.len()) });
         app.post(PATH, body_with(&format!(r#""metadata":{wide}"#))).send().await.expect(201);
 
-        let expected = validation_error(
-            "Invalid metadata: Metadata exceeds maximum size of 10240 bytes",
-            &json!({ "reason": "Metadata exceeds maximum size of 10240 bytes" }),
-        );
         let list = json!(["x".repeat(METADATA_LIMIT - r#"[""]"#.len() + 1)]).to_string();
         for over in [metadata_of(METADATA_LIMIT + 1), list] {
             let reply = app.post(PATH, body_with(&format!(r#""metadata":{over}"#))).send().await.expect(400);
-            assert_eq!(reply.text(), expected);
+            let over: Value = serde_json::from_str(&over).expect("metadata of the test's own");
+            let reason = "Metadata exceeds maximum size of 10240 bytes";
+            let details = json!({ "reason": reason, "providedMetadata": over });
+            let expected: Value =
+                serde_json::from_str(&validation_error(&format!("Invalid metadata: {reason}"), &details))
+                    .expect("an error of the test's own");
+            assert_eq!(reply.json(), expected);
         }
         assert_eq!(app.sessions().await, 2);
     });
@@ -671,5 +674,51 @@ fn an_agent_that_is_switched_off_or_deleted_is_not_found() {
             assert_eq!(error["message"], format!("Agent with ID '{agent}' not found"));
         }
         assert_eq!(app.sessions().await, 2);
+    });
+}
+
+/// The settings of a session with this agent that says nothing of its own.
+async fn settings_with(app: &TestApp, agent: AgentId) -> Value {
+    let body = format!(r#"{{"agentId":"{agent}","userId":"{AGENT_ID}"}}"#);
+    app.post(PATH, body).send().await.expect(201).json()["timeoutConfig"].clone()
+}
+
+#[test]
+fn a_session_goes_before_its_agent_and_the_agent_before_the_deployment() {
+    run(async {
+        let given = GivenBounds { default_timeout: Some("40"), max_timeout: Some("100"), ..GivenBounds::default() };
+        let messaging = Bounds::new(&given, &GivenDefaults::default());
+        let app = TestApp::with(Setup { messaging, ..Setup::default() }).await;
+        let own = r#"{"messaging":{"SESSION_TIMEOUT_MINUTES":"20","SESSION_AUTO_RENEW":"false"}}"#;
+        let agent = AgentId(app.mint.uuid());
+        let new = NewAgent {
+            id: agent,
+            key: agent.to_string().parse().expect("a key"),
+            number: None,
+            name: "Short of patience".to_owned(),
+            avatar_number: None,
+            responder: None,
+            settings: JsonText::stored(own.to_owned()).expect("JSON"),
+            created_at: start(),
+        };
+        admin().await.create_agent(app.org, &new).await.expect("an agent");
+
+        let config = |timeout: u32, auto_renew: bool| json!({ "timeoutMinutes": timeout, "autoRenew": auto_renew, "maxDurationMinutes": 720, "warningThresholdMinutes": 5 });
+        let plain: AgentId = MESSAGING_AGENT_ID.parse().expect("a UUID");
+        assert_eq!(settings_with(&app, plain).await, config(40, true));
+        assert_eq!(settings_with(&app, agent).await, config(20, false));
+        for (sent, expected) in [
+            (r#"{"timeoutMinutes":500}"#, config(100, false)),
+            // What is no number is the deployment's default, whatever the agent's.
+            (r#"{"timeoutMinutes":"abc","autoRenew":true}"#, config(40, true)),
+        ] {
+            let body = format!(r#"{{"agentId":"{agent}","userId":"{AGENT_ID}","timeoutConfig":{sent}}}"#);
+            let session = app.post(PATH, body).send().await.expect(201);
+            assert_eq!(session.json()["timeoutConfig"], expected, "{sent}");
+            // A PATCH goes back to the agent's.
+            let path = format!("{PATH}/{}/timeout", session.member("sessionId"));
+            let patched = app.ask(Method::PATCH, &path).json("{}").send().await.expect(200).json();
+            assert_eq!(patched["timeoutConfig"], config(20, false));
+        }
     });
 }

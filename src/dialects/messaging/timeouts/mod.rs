@@ -1,33 +1,18 @@
 //! The time-out settings of a session, read as ElizaOS reads them: by JavaScript's number rules, clamped and never
 //! refused when a session is created (apis/messaging, section 3).
 
+mod bounds;
+
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
+pub(super) use bounds::LONGEST_DURATION_MINUTES;
+pub use bounds::{Bounds, GivenBounds, GivenDefaults};
+
+use super::javascript::{is_truthy, js_number};
+
 use crate::domain::expiry::Timeouts;
 use crate::domain::{Given, JsonText};
-
-/// What the deployment allows, in minutes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    pub default_timeout: f64,
-    pub min_timeout: f64,
-    pub max_timeout: f64,
-    pub default_max_duration: f64,
-    pub default_warning: f64,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            default_timeout: 30.0,
-            min_timeout: 5.0,
-            max_timeout: 1_440.0,
-            default_max_duration: 720.0,
-            default_warning: 5.0,
-        }
-    }
-}
 
 /// `timeoutConfig` as it comes.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -65,21 +50,56 @@ pub(super) struct TimeoutConfig {
     warning_threshold_minutes: f64,
 }
 
+/// Why settings cannot be put in place of a session's, in the vendor's words.
+pub(super) type Fault = String;
+
+impl GivenTimeouts {
+    /// Holds the settings of a PATCH to their types and the time-out to its bounds: what a create would move, this
+    /// refuses (section 3).
+    pub(super) fn validate(&self, bounds: &Bounds) -> Result<(), Fault> {
+        let number = |given: &Given| matches!(given, Given::Absent | Given::Number(_) | Given::String(_));
+        let fits = number(&self.timeout_minutes)
+            && number(&self.max_duration_minutes)
+            && number(&self.warning_threshold_minutes)
+            && matches!(self.auto_renew, Given::Absent | Given::Bool(_));
+        if !fits {
+            return Err("Invalid timeout configuration format".to_owned());
+        }
+        let (least, most) = (bounds.min_timeout, bounds.max_timeout);
+        match js_number(&self.timeout_minutes).filter(|minutes| minutes.is_finite()) {
+            Some(minutes) if !(least..=most).contains(&minutes) => {
+                Err(format!("Timeout must be between {least} and {most} minutes"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl TimeoutConfig {
-    /// The settings that a create asks for, clamped.
-    pub(super) fn clamped(given: &GivenTimeouts, bounds: &Bounds) -> Self {
+    fn new(timeout: f64, auto_renew: bool, max_duration: f64, warning: f64) -> Self {
+        Self {
+            timeout_minutes: timeout,
+            auto_renew: JsonText::truth(auto_renew),
+            max_duration_minutes: max_duration,
+            warning_threshold_minutes: warning,
+        }
+    }
+
+    /// The settings that a request asks for, clamped; those of the agent where it asks for nothing.
+    pub(super) fn clamped(given: &GivenTimeouts, bounds: &Bounds, agent: Self) -> Self {
+        // What is no number counts as the deployment's default, whatever the agent's is.
         let or = |given: &Given, default: f64| Some(js_number(given)?).map(|n| if n.is_finite() { n } else { default });
         let timeout = or(&given.timeout_minutes, bounds.default_timeout)
-            .map_or(bounds.default_timeout, |minutes| minutes.clamp(bounds.min_timeout, bounds.max_timeout));
+            .map_or(agent.timeout_minutes, |minutes| minutes.max(bounds.min_timeout).min(bounds.max_timeout));
         // Held against the time-out only when it was sent: a long time-out alone leaves the default duration short.
         let max_duration = or(&given.max_duration_minutes, bounds.default_max_duration)
-            .map_or(bounds.default_max_duration, |minutes| minutes.min(2.0 * bounds.max_timeout).max(timeout));
+            .map_or(agent.max_duration_minutes, |minutes| minutes.min(bounds.longest_duration()).max(timeout));
         let warning = or(&given.warning_threshold_minutes, bounds.default_warning)
-            .map_or(bounds.default_warning, |minutes| minutes.max(1.0));
+            .map_or(agent.warning_threshold_minutes, |minutes| minutes.max(1.0));
         let auto_renew = given.auto_renew.to_json().map(|json| json.into_owned());
         Self {
             timeout_minutes: timeout,
-            auto_renew: auto_renew.unwrap_or_else(|| JsonText::of(&true).unwrap_or_else(|_| JsonText::empty_object())),
+            auto_renew: auto_renew.unwrap_or(agent.auto_renew),
             max_duration_minutes: max_duration,
             warning_threshold_minutes: warning,
         }
@@ -104,85 +124,19 @@ fn number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error>
     }
 }
 
-/// JavaScript's `Boolean(value)`.
-pub(super) fn is_truthy(given: &Given) -> bool {
-    match given {
-        Given::Absent | Given::Null => false,
-        Given::Bool(value) => *value,
-        Given::Number(_) => js_number(given).is_some_and(|number| number != 0.0),
-        Given::String(text) => !text.is_empty(),
-        Given::Array(_) | Given::Object(_) => true,
-    }
-}
-
-/// JavaScript's `Number(value)`; `None` where there was none.
-fn js_number(given: &Given) -> Option<f64> {
-    Some(match given {
-        Given::Absent => return None,
-        Given::Null => 0.0,
-        Given::Bool(value) => f64::from(u8::from(*value)),
-        Given::Number(number) => number.as_str().parse().unwrap_or(f64::NAN),
-        Given::String(text) => js_number_of(text),
-        Given::Array(_) => js_number_of(&js_text(given)),
-        Given::Object(_) => f64::NAN,
-    })
-}
-
-/// JavaScript's `String(value)`, as an array's elements are joined.
-fn js_text(given: &Given) -> String {
-    match given {
-        Given::Absent | Given::Null => String::new(),
-        Given::Bool(value) => value.to_string(),
-        Given::Number(number) => number.as_str().to_owned(),
-        Given::String(text) => text.clone(),
-        Given::Array(elements) => {
-            let elements: Vec<Given> = elements.read().unwrap_or_default();
-            elements.iter().map(js_text).collect::<Vec<_>>().join(",")
-        }
-        Given::Object(_) => "[object Object]".to_owned(),
-    }
-}
-
-/// JavaScript's `Number(text)` (ECMA-262, StringToNumber).
-fn js_number_of(text: &str) -> f64 {
-    // JavaScript's white space is Unicode's, without NEL and with the byte-order mark.
-    let text = text.trim_matches(|c: char| c.is_whitespace() && c != '\u{85}' || c == '\u{feff}');
-    let radix = |digits: &str, radix: u32| {
-        let plain = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
-        if !plain {
-            return f64::NAN;
-        }
-        digits
-            .chars()
-            .filter_map(|digit| digit.to_digit(radix))
-            .fold(0.0, |n, digit| n * f64::from(radix) + f64::from(digit))
-    };
-    match text.get(..2) {
-        Some("0x" | "0X") => return radix(&text[2..], 16),
-        Some("0o" | "0O") => return radix(&text[2..], 8),
-        Some("0b" | "0B") => return radix(&text[2..], 2),
-        _ => {}
-    }
-    match text {
-        "" => 0.0,
-        "Infinity" | "+Infinity" => f64::INFINITY,
-        "-Infinity" => f64::NEG_INFINITY,
-        // Rust reads more words as numbers than JavaScript does, and the same digits.
-        _ if text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) => {
-            text.parse().unwrap_or(f64::NAN)
-        }
-        _ => f64::NAN,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn clamp(given: &GivenTimeouts) -> TimeoutConfig {
+        let bounds = Bounds::default();
+        TimeoutConfig::clamped(given, &bounds, bounds.of_agent(&JsonText::empty_object()))
+    }
+
     fn clamped(json: &str) -> String {
         let given: GivenTimeouts = serde_json::from_str(json).unwrap();
-        serde_json::to_string(&TimeoutConfig::clamped(&given, &Bounds::default())).unwrap()
+        serde_json::to_string(&clamp(&given)).unwrap()
     }
 
     fn config(timeout: &str, auto_renew: &str, max: &str, warning: &str) -> String {
@@ -268,9 +222,47 @@ mod tests {
             ("{}", true),
         ] {
             let given: GivenTimeouts = serde_json::from_str(&format!(r#"{{"autoRenew":{sent}}}"#)).unwrap();
-            let settings = TimeoutConfig::clamped(&given, &Bounds::default());
+            let settings = clamp(&given);
             assert_eq!(settings.auto_renew.as_str(), sent);
             assert_eq!(settings.timeouts().auto_renew, truth, "{sent}");
+        }
+    }
+
+    /// The rows of section 3 on PATCH.
+    #[test]
+    fn a_patch_is_held_to_types_and_bounds() {
+        let verdict = |json: &str| {
+            let given: GivenTimeouts = serde_json::from_str(json).unwrap();
+            given.validate(&Bounds::default()).err()
+        };
+        for taken in [
+            "{}",
+            r#"{"timeoutMinutes":5}"#,
+            r#"{"timeoutMinutes":"1440"}"#,
+            r#"{"timeoutMinutes":"abc"}"#,
+            r#"{"timeoutMinutes":"Infinity"}"#,
+            r#"{"maxDurationMinutes":-1,"warningThresholdMinutes":"0","autoRenew":false,"other":null}"#,
+        ] {
+            assert_eq!(verdict(taken), None, "{taken}");
+        }
+        for outside in [
+            r#"{"timeoutMinutes":4}"#,
+            r#"{"timeoutMinutes":""}"#,
+            r#"{"timeoutMinutes":"4"}"#,
+            r#"{"timeoutMinutes":1440.5}"#,
+        ] {
+            let said = verdict(outside);
+            assert_eq!(said.as_deref(), Some("Timeout must be between 5 and 1440 minutes"), "{outside}");
+        }
+        for wrong in ["null", "true", "[]", "{}"] {
+            for member in ["timeoutMinutes", "maxDurationMinutes", "warningThresholdMinutes"] {
+                let said = verdict(&format!(r#"{{"{member}":{wrong}}}"#));
+                assert_eq!(said.as_deref(), Some("Invalid timeout configuration format"), "{member} {wrong}");
+            }
+        }
+        for wrong in ["null", r#""true""#, "1"] {
+            let said = verdict(&format!(r#"{{"autoRenew":{wrong}}}"#));
+            assert_eq!(said.as_deref(), Some("Invalid timeout configuration format"), "{wrong}");
         }
     }
 
@@ -285,7 +277,7 @@ mod tests {
         fn whatever_is_sent_the_timeout_stays_within_its_bounds(text in ".{0,12}", number: f64) {
             for given in [Given::String(text.clone()), Given::Number(JsonText::of(&number).unwrap())] {
                 let sent = GivenTimeouts { timeout_minutes: given, ..GivenTimeouts::default() };
-                let timeouts = TimeoutConfig::clamped(&sent, &Bounds::default()).timeouts();
+                let timeouts = clamp(&sent).timeouts();
                 prop_assert!((5.0..=1_440.0).contains(&timeouts.timeout_minutes));
             }
         }
@@ -294,7 +286,7 @@ mod tests {
         fn settings_are_read_back_as_they_were_kept(timeout in 0.0..2_000.0, warning in 1.0..1e6) {
             let sent = format!(r#"{{"timeoutMinutes":{timeout},"warningThresholdMinutes":{warning}}}"#);
             let given: GivenTimeouts = serde_json::from_str(&sent).unwrap();
-            let settings = TimeoutConfig::clamped(&given, &Bounds::default());
+            let settings = clamp(&given);
             let kept = JsonText::of(&settings).unwrap();
             prop_assert_eq!(kept.read::<TimeoutConfig>().unwrap(), settings);
         }

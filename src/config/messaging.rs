@@ -1,0 +1,62 @@
+//! The time-outs of messaging sessions, under the names that ElizaOS has for them.
+
+use clap::Args;
+
+use crate::dialects::messaging::{Bounds, GivenBounds, GivenDefaults};
+use crate::domain::Given;
+
+/// What a deployment decides about messaging sessions. Texts, since the vendor's server reads them as `parseInt` does.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Messaging sessions")]
+pub struct MessagingSettings {
+    /// Minutes without activity until a session expires; 30 unless set, 1 to 10080
+    #[arg(long, global = true, env = "SESSION_DEFAULT_TIMEOUT_MINUTES", value_name = "MINUTES")]
+    session_default_timeout_minutes: Option<String>,
+
+    /// The least time-out that a session can ask for; 5 unless set, 1 to 60
+    #[arg(long, global = true, env = "SESSION_MIN_TIMEOUT_MINUTES", value_name = "MINUTES")]
+    session_min_timeout_minutes: Option<String>,
+
+    /// The most; 1440 unless set, 60 to 10080
+    #[arg(long, global = true, env = "SESSION_MAX_TIMEOUT_MINUTES", value_name = "MINUTES")]
+    session_max_timeout_minutes: Option<String>,
+
+    /// Minutes past which nothing renews a session; 720 unless set, 60 to 20160
+    #[arg(long, global = true, env = "SESSION_MAX_DURATION_MINUTES", value_name = "MINUTES")]
+    session_max_duration_minutes: Option<String>,
+
+    /// Minutes before its end in which a session is near it; 5 unless set, 1 to 60
+    #[arg(long, global = true, env = "SESSION_WARNING_THRESHOLD_MINUTES", value_name = "MINUTES")]
+    session_warning_threshold_minutes: Option<String>,
+
+    /// The time-out of every agent that has none of its own
+    #[arg(long, global = true, env = "SESSION_TIMEOUT_MINUTES", value_name = "MINUTES")]
+    session_timeout_minutes: Option<String>,
+
+    /// Whether sessions of agents that do not say renew themselves: true unless set
+    #[arg(long, global = true, env = "SESSION_AUTO_RENEW", value_name = "BOOLEAN")]
+    session_auto_renew: Option<String>,
+}
+
+impl MessagingSettings {
+    /// The settings, moved into what the vendor's server allows.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        let given = GivenBounds {
+            default_timeout: self.session_default_timeout_minutes.as_deref(),
+            min_timeout: self.session_min_timeout_minutes.as_deref(),
+            max_timeout: self.session_max_timeout_minutes.as_deref(),
+            max_duration: self.session_max_duration_minutes.as_deref(),
+            warning: self.session_warning_threshold_minutes.as_deref(),
+        };
+        // The environment of ElizaOS's server is among the settings of each of its agents: these two names mean both.
+        let text = |text: &Option<String>| text.clone().map_or(Given::Absent, Given::String);
+        let every_agent = GivenDefaults {
+            session_timeout_minutes: text(&self.session_timeout_minutes),
+            session_max_duration_minutes: text(&self.session_max_duration_minutes),
+            session_warning_threshold_minutes: text(&self.session_warning_threshold_minutes),
+            session_auto_renew: text(&self.session_auto_renew),
+        };
+        Bounds::new(&given, &every_agent)
+    }
+}

@@ -1,0 +1,154 @@
+//! One turn, from what was said to the kept answer.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{Conversations, worker};
+use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Responder, Session};
+use crate::responders::{Answer, Question, Speaker, Turn as Said};
+use crate::store::{EventWindow, StoreError, TenantStore};
+
+/// Events of a session that go along as its history, at most; the responder takes what its budget holds.
+const HISTORY: i64 = 200;
+
+/// What was said, to whom, and how the answer is to be kept.
+pub struct Turn {
+    pub session: Session,
+    pub agent: Arc<Agent>,
+    pub responder: Responder,
+    /// What was said, as it was kept.
+    pub message: Event,
+    pub metadata: Option<JsonText>,
+    /// Who an event of this dialect speaks for; `None` for what is no part of the talk.
+    pub speaker: fn(&Event) -> Option<Speaker>,
+    /// Whether the message was kept by an earlier attempt, whose answer may be there.
+    pub made_before: bool,
+    /// The id of the event that keeps the answer.
+    pub reply_id: EventId,
+    /// That event, with its text.
+    pub reply: Box<dyn FnOnce(String) -> NewEvent + Send>,
+    /// Drawn once per turn.
+    pub nonce: Uuid,
+}
+
+/// What can be heard of a turn.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// The next piece of the answer.
+    Chunk(String),
+    /// The whole of it, kept. Where a worker answered, it comes without chunks before it.
+    Kept(Box<Event>),
+    /// There is no answer, and none will come.
+    Failed,
+}
+
+/// Whoever reads along, as long as they keep up.
+struct Reader(Option<mpsc::Sender<Part>>);
+
+impl Reader {
+    fn tell(&mut self, part: Part) {
+        if self.0.as_ref().is_some_and(|reader| reader.try_send(part).is_err()) {
+            self.0 = None;
+        }
+    }
+}
+
+/// Carries a turn out. `cut` ends it early.
+pub(super) async fn run(
+    conversations: &Conversations,
+    store: &TenantStore,
+    turn: Turn,
+    reader: mpsc::Sender<Part>,
+    cut: impl Future<Output = ()>,
+) {
+    let mut reader = Reader(Some(reader));
+    let session = turn.session.public_id.clone();
+    let answered = tokio::select! {
+        answered = answer(conversations, store, turn, &mut reader) => answered,
+        () = cut => Err(Failure::Stopped),
+    };
+    match answered {
+        Ok(kept) => reader.tell(Part::Kept(Box::new(kept))),
+        Err(failure) => {
+            tracing::warn!(session, %failure, "conversation.no_answer");
+            reader.tell(Part::Failed);
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Responder(#[from] crate::responders::ResponderError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the session is gone")]
+    Gone,
+    #[error("no worker answered in time")]
+    NoWorker,
+    #[error("the service is stopping")]
+    Stopped,
+}
+
+async fn answer(
+    conversations: &Conversations,
+    store: &TenantStore,
+    turn: Turn,
+    reader: &mut Reader,
+) -> Result<Event, Failure> {
+    let Turn { session, agent, responder, message, metadata, speaker, made_before, reply_id, reply, nonce } = turn;
+    if made_before && let Some(kept) = store.sessions().events(&session).find(reply_id).await? {
+        return Ok(kept);
+    }
+    let history = history(store, &session, &message, speaker).await?;
+    let question = Question {
+        org: store.org(),
+        dialect: session.dialect,
+        agent,
+        session: session.public_id.clone(),
+        message_id: message.id.0,
+        message: message.content.clone().unwrap_or_default(),
+        history,
+        metadata,
+        now: conversations.clock.now(),
+    };
+    let Some(answer) = conversations.responders.answer(&responder, question) else {
+        return worker::wait(store, &session, &message, speaker).await?.ok_or(Failure::NoWorker);
+    };
+    let text = hear(answer, reader).await?;
+    let event = reply(text);
+    let key = (session.dialect, session.id);
+    let changed = store.sessions().change(key, nonce, vec![reply_id], move |_| ((), vec![event.clone()])).await?;
+    changed.and_then(|changed| changed.events.into_iter().next()).ok_or(Failure::Gone)
+}
+
+/// Hears an answer out, and lets the reader hear along.
+async fn hear(mut answer: Answer, reader: &mut Reader) -> Result<String, Failure> {
+    let mut text = String::new();
+    while let Some(chunk) = answer.next().await {
+        let chunk = chunk?;
+        text.push_str(&chunk);
+        reader.tell(Part::Chunk(chunk));
+    }
+    Ok(text)
+}
+
+/// What was said in the session before this message, oldest first.
+async fn history(
+    store: &TenantStore,
+    session: &Session,
+    message: &Event,
+    speaker: fn(&Event) -> Option<Speaker>,
+) -> Result<Vec<Said>, StoreError> {
+    let window = EventWindow { before_number: Some(message.number), ..EventWindow::default() };
+    let events = store.sessions().events(session).newest(&window, HISTORY).await?;
+    let said = events.into_iter().rev().filter_map(|event| {
+        let speaker = speaker(&event)?;
+        Some(Said { speaker, text: event.content? })
+    });
+    Ok(said.collect())
+}

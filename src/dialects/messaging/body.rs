@@ -1,0 +1,40 @@
+//! Bodies as Express hands them on: an object, an array that has no members, or nothing.
+
+use axum::extract::{FromRequest, Request};
+use serde::de::DeserializeOwned;
+
+use super::MessagingError;
+use crate::domain::{Given, JsonText};
+use crate::http::{MediaType, Refusal, json_bytes, parse_json};
+
+/// The members of a body. A form is taken in and has none.
+pub struct Members(Option<JsonText>);
+
+impl<S: Send + Sync> FromRequest<S> for Members {
+    type Rejection = MessagingError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let bytes = match json_bytes(request).await {
+            Err(Refusal::UnsupportedMediaType(MediaType::Form)) => return Ok(Self(None)),
+            bytes => bytes?,
+        };
+        Ok(Self(parse_json(&bytes)?))
+    }
+}
+
+impl Members {
+    /// The body as it came; `None` where there was none.
+    pub(super) fn json(&self) -> Option<&JsonText> {
+        self.0.as_ref()
+    }
+
+    /// Reads the members; `None` when the body is neither an object nor an array.
+    pub(super) fn read<T: DeserializeOwned + Default>(&self) -> Result<Option<T>, MessagingError> {
+        let Some(json) = &self.0 else { return Ok(None) };
+        match json.read().unwrap_or_default() {
+            Given::Array(_) => Ok(Some(T::default())),
+            Given::Object(object) => Ok(Some(object.read().map_err(|_| Refusal::DuplicateMember)?)),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `DELETE /api/messaging/sessions/{sessionId}` (apis/messaging, sections 1 and 4).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::Envelope;
+use super::session::key_of;
+use super::{Messaging, MessagingError};
+use crate::auth::{Caller, purpose};
+use crate::domain::Session;
+use crate::http::{PathOf, Reply};
+
+#[derive(Serialize, ToSchema)]
+pub struct Deleted {
+    success: bool,
+    #[schema(example = "Session 01a200ec-027d-40b5-bb9f-65242fc09547 deleted successfully")]
+    message: String,
+    /// What the vendor's client unwraps.
+    data: Success,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Success {
+    success: bool,
+}
+
+/// Delete session
+///
+/// Ends the session; what was said stays, and its channel still takes an agent's replies. An expired session can be
+/// deleted until somebody was told of its expiry.
+#[utoipa::path(
+    delete,
+    path = "/api/messaging/sessions/{sessionId}",
+    params(("sessionId" = String, Path, description = "The session's id.")),
+    security(("api_key" = []), ("bearer" = []), ()),
+    responses(
+        (status = 200, description = "Deleted.", body = Deleted),
+        (status = 401, description = "No credential, or none that holds."),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "messaging.delete_session", level = "debug", skip_all)]
+pub async fn delete_session(
+    caller: Caller<Messaging, purpose::WriteSessions>,
+    path: PathOf<Messaging, String>,
+) -> Result<Reply<Deleted>, MessagingError> {
+    let id = path.0;
+    let (key, now) = (key_of(&id)?, caller.now());
+    let end = move |session: &mut Session| {
+        let there = session.ended_at.is_none() && session.expiry_told_at.is_none();
+        if there {
+            session.ended_at = Some(now);
+            session.updated_at = now;
+        }
+        (there, Vec::new())
+    };
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), Vec::new(), end).await?;
+    if changed.is_none_or(|changed| changed.outcome == Some(false)) {
+        return Err(MessagingError::SessionNotFound(id));
+    }
+    let message = format!("Session {id} deleted successfully");
+    Ok(Reply(StatusCode::OK, Deleted { success: true, message, data: Success { success: true } }))
+}

@@ -1,0 +1,122 @@
+//! What JavaScript makes of a value: ElizaOS reads bodies and queries by its rules (ECMA-262).
+
+use crate::domain::Given;
+
+/// JavaScript's `Boolean(value)`.
+pub(super) fn is_truthy(given: &Given) -> bool {
+    match given {
+        Given::Absent | Given::Null => false,
+        Given::Bool(value) => *value,
+        Given::Number(_) => js_number(given).is_some_and(|number| number != 0.0),
+        Given::String(text) => !text.is_empty(),
+        Given::Array(_) | Given::Object(_) => true,
+    }
+}
+
+/// JavaScript's `Number(value)`; `None` where there was none.
+pub(super) fn js_number(given: &Given) -> Option<f64> {
+    Some(match given {
+        Given::Absent => return None,
+        Given::Null => 0.0,
+        Given::Bool(value) => f64::from(u8::from(*value)),
+        Given::Number(number) => number.as_str().parse().unwrap_or(f64::NAN),
+        Given::String(text) => js_number_of(text),
+        Given::Array(_) => js_number_of(&js_text(given)),
+        Given::Object(_) => f64::NAN,
+    })
+}
+
+/// JavaScript's `String(value)`, as an array's elements are joined.
+pub(super) fn js_text(given: &Given) -> String {
+    match given {
+        Given::Absent | Given::Null => String::new(),
+        Given::Bool(value) => value.to_string(),
+        Given::Number(number) => number.as_str().to_owned(),
+        Given::String(text) => text.clone(),
+        Given::Array(elements) => {
+            let elements: Vec<Given> = elements.read().unwrap_or_default();
+            elements.iter().map(js_text).collect::<Vec<_>>().join(",")
+        }
+        Given::Object(_) => "[object Object]".to_owned(),
+    }
+}
+
+/// JavaScript's `Number(text)` (ECMA-262, StringToNumber).
+fn js_number_of(text: &str) -> f64 {
+    let text = text.trim_matches(is_white_space);
+    match text.get(..2) {
+        Some("0x" | "0X") => return in_radix(&text[2..], 16),
+        Some("0o" | "0O") => return in_radix(&text[2..], 8),
+        Some("0b" | "0B") => return in_radix(&text[2..], 2),
+        _ => {}
+    }
+    match text {
+        "" => 0.0,
+        "Infinity" | "+Infinity" => f64::INFINITY,
+        "-Infinity" => f64::NEG_INFINITY,
+        // Rust reads more words as numbers than JavaScript does, and the same digits.
+        _ if text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) => {
+            text.parse().unwrap_or(f64::NAN)
+        }
+        _ => f64::NAN,
+    }
+}
+
+/// JavaScript's `parseInt(text)`: the integer that a text begins with; `None` for NaN.
+pub(super) fn parse_int(text: &str) -> Option<f64> {
+    let text = text.trim_start_matches(is_white_space);
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let radix = |prefix: &str| digits.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    let (digits, radix) = if radix("0x") { (&digits[2..], 16) } else { (digits, 10) };
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    if end == 0 {
+        return None;
+    }
+    let number = if radix == 10 { digits[..end].parse().unwrap_or(f64::NAN) } else { in_radix(&digits[..end], radix) };
+    Some(if negative { -number } else { number })
+}
+
+/// JavaScript's white space is Unicode's, without NEL and with the byte-order mark.
+fn is_white_space(c: char) -> bool {
+    c.is_whitespace() && c != '\u{85}' || c == '\u{feff}'
+}
+
+/// NaN for anything but digits.
+fn in_radix(digits: &str, radix: u32) -> f64 {
+    let plain = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
+    if !plain {
+        return f64::NAN;
+    }
+    let digits = digits.chars().filter_map(|digit| digit.to_digit(radix));
+    digits.fold(0.0, |number, digit| number * f64::from(radix) + f64::from(digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_read_from_the_start_of_a_text() {
+        for (text, number) in [
+            ("17", Some(17.0)),
+            ("2.9", Some(2.0)),
+            ("3abc", Some(3.0)),
+            (" \u{feff}-4 ", Some(-4.0)),
+            ("+5", Some(5.0)),
+            ("1e3", Some(1.0)),
+            ("0x1F", Some(31.0)),
+            ("2026-01-01T00:00:00Z", Some(2026.0)),
+            ("", None),
+            ("abc", None),
+            ("-", None),
+            ("0x", None),
+            ("Infinity", None),
+        ] {
+            assert_eq!(parse_int(text), number, "{text}");
+        }
+        assert_eq!(parse_int(&"9".repeat(400)), Some(f64::INFINITY));
+    }
+}

@@ -1,0 +1,112 @@
+//! Metadata of sessions and messages, as JavaScript's `{...a, ...b}` lays one over the other.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::MessagingError;
+use super::javascript::is_truthy;
+use super::session::Detail;
+use super::timeouts::TimeoutConfig;
+use crate::domain::{AgentId, Given, JsonText, Session, SessionId};
+use crate::http::Refusal;
+
+/// UTF-16 code units of the compact form; the vendor's message calls them bytes.
+const LIMIT: usize = 10_240;
+
+type Members = IndexMap<String, JsonText>;
+
+/// What was sent as metadata; whatever JavaScript takes for false is none.
+pub(super) fn given(metadata: &Given) -> JsonText {
+    match metadata {
+        given if !is_truthy(given) => JsonText::empty_object(),
+        given => given.to_json().map_or_else(JsonText::empty_object, |json| json.into_owned()),
+    }
+}
+
+/// Holds metadata to its length.
+pub(super) fn check(metadata: &JsonText) -> Result<(), MessagingError> {
+    if metadata.utf16_len() > LIMIT {
+        let reason = format!("Metadata exceeds maximum size of {LIMIT} bytes");
+        return Err(MessagingError::InvalidMetadata { reason, given: metadata.clone() });
+    }
+    Ok(())
+}
+
+/// The metadata of a message: what its channel tells, under what the message brought along.
+///
+/// The channel tells of the session as it began; the session's own metadata may say otherwise, and the message's goes
+/// before all.
+pub(super) fn of_message(session: &Session, detail: &Detail, own: Option<&JsonText>) -> Result<JsonText, Refusal> {
+    let unwritten = |_| Refusal::Internal;
+    let id = JsonText::of(&session.id).map_err(unwritten)?;
+    let channel = Channel {
+        session_id: session.id,
+        agent_id: session.agent,
+        user_id: session.user_id.as_deref(),
+        timeout_config: detail.first_timeout_config.as_ref().unwrap_or(&detail.timeout_config),
+    };
+    let mut members: Members = JsonText::of(&channel).and_then(|json| json.read()).map_err(unwritten)?;
+    if let Some(metadata) = &session.metadata {
+        spread(metadata, &mut members);
+    }
+    members.insert("sessionId".to_owned(), id);
+    if let Some(own) = own {
+        spread(own, &mut members);
+    }
+    JsonText::of(&members).map_err(unwritten)
+}
+
+/// What a session's channel tells of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Channel<'a> {
+    session_id: SessionId,
+    agent_id: Option<AgentId>,
+    user_id: Option<&'a str>,
+    timeout_config: &'a TimeoutConfig,
+}
+
+/// Lays the members of a value over others. Elements of an array and characters of a text are members under their
+/// places; other values have none.
+fn spread(json: &JsonText, over: &mut Members) {
+    match json.read().unwrap_or_default() {
+        Given::Object(object) => over.extend(object.read::<Members>().unwrap_or_default()),
+        Given::Array(array) => {
+            let elements: Vec<JsonText> = array.read().unwrap_or_default();
+            over.extend(elements.into_iter().enumerate().map(|(place, element)| (place.to_string(), element)));
+        }
+        Given::String(text) => {
+            let characters = text.chars().enumerate();
+            over.extend(characters.filter_map(|(place, c)| Some((place.to_string(), JsonText::of(&c).ok()?))));
+        }
+        Given::Absent | Given::Null | Given::Bool(_) | Given::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn over(lower: &str, upper: &str) -> String {
+        let mut members: Members = serde_json::from_str(lower).unwrap();
+        spread(&JsonText::stored(upper.to_owned()).unwrap(), &mut members);
+        serde_json::to_string(&members).unwrap()
+    }
+
+    #[test]
+    fn the_upper_one_wins_and_keeps_the_place_of_the_lower() {
+        assert_eq!(
+            over(r#"{"a":1,"b":2}"#, r#"{"c":12345678901234567890,"a":[1.10]}"#),
+            r#"{"a":[1.10],"b":2,"c":12345678901234567890}"#
+        );
+    }
+
+    #[test]
+    fn whatever_is_no_object_is_spread_as_javascript_does() {
+        assert_eq!(over("{}", r#"["x",null]"#), r#"{"0":"x","1":null}"#);
+        assert_eq!(over("{}", r#""h\u00e9""#), r#"{"0":"h","1":"é"}"#);
+        for nothing in ["null", "true", "17", "{}", "[]", r#""""#] {
+            assert_eq!(over(r#"{"a":1}"#, nothing), r#"{"a":1}"#);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Whatever is appended to a session: a message, a tool call, a captured turn.
+
+use super::{EventId, JsonText, Timestamp};
+
+/// An event about to be appended.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Unique in its session: the same id again is the same event, and nothing is appended.
+    pub id: EventId,
+    /// The text that the caller uses for the event, where it is no UUID.
+    pub public_id: Option<String>,
+    pub parent: Option<EventId>,
+    /// The dialect's own word for what happened.
+    pub kind: String,
+    pub author_id: Option<String>,
+    pub content: Option<String>,
+    /// The rest, as the dialect keeps it.
+    pub payload: JsonText,
+    pub hidden: bool,
+    /// When it happened. An event that would not be later than the one before it is put a millisecond behind that,
+    /// so that times order a session's events as their numbers do.
+    pub at: Timestamp,
+}
+
+/// An event as it stands in its session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Counted from 1 in each session, without gaps.
+    pub number: i64,
+    pub id: EventId,
+    pub public_id: Option<String>,
+    pub parent: Option<EventId>,
+    pub kind: String,
+    pub author_id: Option<String>,
+    pub content: Option<String>,
+    pub payload: JsonText,
+    pub hidden: bool,
+    pub created_at: Timestamp,
+}
+
+impl NewEvent {
+    /// The event under the number and the time that it was given.
+    #[must_use]
+    pub fn numbered(self, number: i64, created_at: Timestamp) -> Event {
+        Event {
+            number,
+            id: self.id,
+            public_id: self.public_id,
+            parent: self.parent,
+            kind: self.kind,
+            author_id: self.author_id,
+            content: self.content,
+            payload: self.payload,
+            hidden: self.hidden,
+            created_at,
+        }
+    }
+}
+
+/// Where a session's numbering stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbering {
+    pub last_number: i64,
+    /// When the last event happened; `None` before the first.
+    pub last_at: Option<Timestamp>,
+}
+
+impl Numbering {
+    /// Before the first event.
+    pub const START: Self = Self { last_number: 0, last_at: None };
+
+    /// Numbers the next event, and puts it behind the last by a millisecond at least.
+    pub fn next(&mut self, at: Timestamp) -> (i64, Timestamp) {
+        let earliest = self.last_at.map_or(at, |last| last + chrono::Duration::milliseconds(1));
+        let at = at.max(earliest);
+        self.last_number += 1;
+        self.last_at = Some(at);
+        (self.last_number, at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_have_no_gaps_and_times_strictly_increase(times in prop::collection::vec(0i64..100, 1..50)) {
+            let mut numbering = Numbering::START;
+            let mut last = None;
+            for (place, milliseconds) in times.into_iter().enumerate() {
+                let at = DateTime::from_timestamp_millis(milliseconds).unwrap();
+                let (number, given) = numbering.next(at);
+                prop_assert_eq!(number, place as i64 + 1);
+                prop_assert!(given >= at && last.is_none_or(|last| given > last));
+                last = Some(given);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Appending, for whoever holds the lock of the sessions: numbers are given there, and kept here.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::read::EventRow;
+use crate::domain::event::Numbering;
+use crate::domain::{Event, EventId, JsonText, Timestamp};
+use crate::store::sessions::RowKey;
+
+/// Those of the events that are there.
+pub async fn known(
+    connection: &mut PgConnection,
+    wanted: &[(RowKey, EventId)],
+) -> Result<HashMap<(RowKey, EventId), Event>, sqlx::Error> {
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys = RowKey::columns(wanted.iter().map(|(key, _)| key));
+    let ids: Vec<Uuid> = wanted.iter().map(|(_, id)| id.0).collect();
+    let rows = sqlx::query_as!(
+        EventRow,
+        r#"SELECT e.org_id AS "org_id!", e.dialect AS "dialect!", e.session_id AS "session_id!", e.number AS "number!",
+                  e.event_id AS "event_id!", e.public_id, e.parent_id, e.kind AS "kind!", e.author_id, e.content,
+                  e.payload::text AS "payload!", e.hidden AS "hidden!", e.created_at AS "created_at!"
+             FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::uuid[])
+               AS wanted (org_id, dialect, session_id, event_id)
+             JOIN session_events e USING (org_id, dialect, session_id, event_id)"#,
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &ids
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let key = row.key();
+            let event = Event::try_from(row).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            Ok(((key, event.id), event))
+        })
+        .collect()
+}
+
+/// Where the numbering of each session stands; sessions without an event are missing. The counters are locked in the
+/// order of `keys`.
+pub async fn numberings(
+    connection: &mut PgConnection,
+    keys: &[RowKey],
+) -> Result<HashMap<RowKey, Numbering>, sqlx::Error> {
+    let columns = RowKey::columns(keys);
+    let rows = sqlx::query!(
+        r#"SELECT c.org_id AS "org_id!", c.dialect AS "dialect!", c.session_id AS "session_id!",
+                  c.last_number AS "last_number!", c.last_at AS "last_at!"
+             FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) AS wanted (org_id, dialect, session_id)
+             JOIN session_counters c USING (org_id, dialect, session_id)
+            ORDER BY c.org_id, c.dialect, c.session_id
+              FOR UPDATE OF c"#,
+        &columns.orgs,
+        &columns.dialects,
+        &columns.ids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let numbering = Numbering { last_number: row.last_number, last_at: Some(row.last_at) };
+            (RowKey::of(row.org_id, row.dialect, row.session_id), numbering)
+        })
+        .collect())
+}
+
+/// Writes numbered events, and where the numbering of their sessions stands after them.
+pub async fn append(
+    connection: &mut PgConnection,
+    events: &[(RowKey, &Event)],
+    numberings: &HashMap<RowKey, Numbering>,
+) -> Result<(), sqlx::Error> {
+    let keys = RowKey::columns(events.iter().map(|(key, _)| key));
+    let numbers: Vec<i64> = events.iter().map(|(_, event)| event.number).collect();
+    let ids: Vec<Uuid> = events.iter().map(|(_, event)| event.id.0).collect();
+    let parents: Vec<Option<Uuid>> = events.iter().map(|(_, event)| event.parent.map(|id| id.0)).collect();
+    let texts =
+        |of: fn(&Event) -> Option<&str>| -> Vec<Option<&str>> { events.iter().map(|(_, event)| of(event)).collect() };
+    let public_ids = texts(|event| event.public_id.as_deref());
+    let kinds: Vec<&str> = events.iter().map(|(_, event)| event.kind.as_str()).collect();
+    let authors = texts(|event| event.author_id.as_deref());
+    let contents = texts(|event| event.content.as_deref());
+    let payloads = texts(|event| Some(JsonText::as_str(&event.payload)));
+    let hidden: Vec<bool> = events.iter().map(|(_, event)| event.hidden).collect();
+    let created: Vec<Timestamp> = events.iter().map(|(_, event)| event.created_at).collect();
+
+    let counters = RowKey::columns(numberings.keys());
+    let last_numbers: Vec<i64> = numberings.values().map(|numbering| numbering.last_number).collect();
+    let last_times: Vec<Option<Timestamp>> = numberings.values().map(|numbering| numbering.last_at).collect();
+    sqlx::query!(
+        "WITH counted AS (
+             INSERT INTO session_counters (org_id, dialect, session_id, last_number, last_at)
+             SELECT * FROM UNNEST($13::uuid[], $14::smallint[], $15::uuid[], $16::bigint[], $17::timestamptz[])
+                 ON CONFLICT (org_id, dialect, session_id)
+                 DO UPDATE SET last_number = EXCLUDED.last_number, last_at = EXCLUDED.last_at
+         )
+         INSERT INTO session_events (org_id, dialect, session_id, number, event_id, public_id, parent_id, kind,
+                                     author_id, content, payload, hidden, created_at)
+         SELECT org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
+                payload::json, hidden, created_at
+           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::uuid[],
+                       $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[], $18::timestamptz[])
+             AS new (org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
+                     payload, hidden, created_at)",
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &numbers,
+        &ids,
+        &public_ids as &[Option<&str>],
+        &parents as &[Option<Uuid>],
+        &kinds as &[&str],
+        &authors as &[Option<&str>],
+        &contents as &[Option<&str>],
+        &payloads as &[Option<&str>],
+        &hidden,
+        &counters.orgs,
+        &counters.dialects,
+        &counters.ids,
+        &last_numbers,
+        &last_times as &[Option<Timestamp>],
+        &created
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The events of a session: appended under its lock, read by keyset.
+
+mod append;
+mod read;
+
+pub(super) use append::{append, known, numberings};
+pub use read::{EventWindow, Events};

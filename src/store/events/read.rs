@@ -1,0 +1,136 @@
+//! Reading a session's events by keyset.
+
+use uuid::Uuid;
+
+use crate::domain::{Event, EventId, JsonText, Session, Timestamp};
+use crate::store::sessions::RowKey;
+use crate::store::{StoreError, TenantStore, scope};
+
+/// A row of `session_events` as it is read.
+#[derive(Debug)]
+pub struct EventRow {
+    pub org_id: Uuid,
+    pub dialect: i16,
+    pub session_id: Uuid,
+    pub number: i64,
+    pub event_id: Uuid,
+    pub public_id: Option<String>,
+    pub parent_id: Option<Uuid>,
+    pub kind: String,
+    pub author_id: Option<String>,
+    pub content: Option<String>,
+    pub payload: String,
+    pub hidden: bool,
+    pub created_at: Timestamp,
+}
+
+/// The statement that reads a session's rows within a window.
+macro_rules! rows_within {
+    ($key:expr, $window:expr, $limit:expr, $order:literal) => {
+        sqlx::query_as!(
+            EventRow,
+            r#"SELECT org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
+                      payload::text AS "payload!", hidden, created_at
+                 FROM session_events
+                WHERE org_id = $1 AND dialect = $2 AND session_id = $3
+                  AND ($4::bigint IS NULL OR number > $4) AND ($5::bigint IS NULL OR number < $5)
+                  AND ($6::timestamptz IS NULL OR created_at > $6) AND ($7::timestamptz IS NULL OR created_at < $7)
+                  AND ($8 OR NOT hidden)"#
+                + $order,
+            $key.org.0,
+            $key.dialect,
+            $key.id.0,
+            $window.after_number,
+            $window.before_number,
+            $window.after,
+            $window.before,
+            $window.hidden,
+            $limit
+        )
+    };
+}
+
+impl EventRow {
+    pub(super) fn key(&self) -> RowKey {
+        RowKey::of(self.org_id, self.dialect, self.session_id)
+    }
+}
+
+impl TryFrom<EventRow> for Event {
+    type Error = StoreError;
+
+    fn try_from(row: EventRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            number: row.number,
+            id: EventId(row.event_id),
+            public_id: row.public_id,
+            parent: row.parent_id.map(EventId),
+            kind: row.kind,
+            author_id: row.author_id,
+            content: row.content,
+            payload: JsonText::stored(row.payload)?,
+            hidden: row.hidden,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Which of a session's events are meant: those strictly between the bounds that are given. Numbers and times order
+/// a session's events alike.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EventWindow {
+    pub after_number: Option<i64>,
+    pub before_number: Option<i64>,
+    pub after: Option<Timestamp>,
+    pub before: Option<Timestamp>,
+    /// Hidden ones too.
+    pub hidden: bool,
+}
+
+/// The events of one session.
+pub struct Events<'s> {
+    store: &'s TenantStore,
+    key: RowKey,
+}
+
+impl<'s> Events<'s> {
+    pub(in crate::store) fn new(store: &'s TenantStore, session: &Session) -> Self {
+        Self { store, key: RowKey::new(store.org, session.dialect, session.id) }
+    }
+
+    /// The first `limit` events of the window, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn oldest(&self, window: &EventWindow, limit: i64) -> Result<Vec<Event>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
+        let rows =
+            rows_within!(self.key, window, limit, " ORDER BY number LIMIT $9").fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        rows.into_iter().map(Event::try_from).collect()
+    }
+
+    /// The last `limit` events of the window, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn newest(&self, window: &EventWindow, limit: i64) -> Result<Vec<Event>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
+        let rows = rows_within!(self.key, window, limit, " ORDER BY number DESC LIMIT $9")
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        rows.into_iter().map(Event::try_from).collect()
+    }
+
+    /// The event with this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn find(&self, id: EventId) -> Result<Option<Event>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
+        let known = super::append::known(&mut transaction, &[(self.key, id)]).await?;
+        transaction.commit().await?;
+        Ok(known.into_values().next())
+    }
+}

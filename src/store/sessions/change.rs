@@ -1,0 +1,249 @@
+//! Sessions changed, and appended to, in groups.
+//!
+//! A change is a rule: a plain function of the session as it stands. It runs while the session's row is locked, so
+//! changes from any number of replicas happen one after another, each upon the result of the one before.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{RowKey, SessionRow};
+use crate::domain::event::Numbering;
+use crate::domain::{Event, EventId, JsonText, NewEvent, OrgId, Session, Timestamp};
+use crate::store::events;
+use crate::store::group::Batch;
+use crate::store::scope;
+
+/// What a change makes of a session, and what it appends to it.
+type Rule = Box<dyn Fn(&mut Session) -> Vec<NewEvent> + Send + Sync>;
+
+pub struct Request {
+    key: RowKey,
+    /// Tells this change, made by a COMMIT whose answer was lost, from a change still to be made.
+    nonce: Uuid,
+    /// The events that the rule may append: where one is there, the change has been made.
+    appends: Vec<EventId>,
+    rule: Rule,
+    /// Whether the rule ran before, in an attempt of which nothing more is known.
+    ran: AtomicBool,
+}
+
+impl Request {
+    pub fn new(key: RowKey, nonce: Uuid, appends: Vec<EventId>, rule: Rule) -> Self {
+        Self { key, nonce, appends, rule, ran: AtomicBool::new(false) }
+    }
+}
+
+/// A session after a change, and the events that the change appended.
+pub struct Answer {
+    pub session: Session,
+    pub events: Vec<Event>,
+}
+
+pub enum ChangeSessions {}
+
+impl Batch for ChangeSessions {
+    const NAME: &'static str = "change_session";
+    type Request = Request;
+    /// `None`: there is no such session.
+    type Answer = Option<Answer>;
+
+    fn org(request: &Request) -> OrgId {
+        request.key.org
+    }
+
+    fn route(request: &Request) -> u64 {
+        request.key.route()
+    }
+
+    async fn run(connection: &mut PgConnection, requests: &[&Request]) -> Result<Vec<Self::Answer>, sqlx::Error> {
+        let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
+        orgs.dedup();
+
+        let mut transaction = scope::begin(connection, &orgs).await?;
+        let rows = SessionRow::lock(&mut transaction, &keys).await?;
+        let wanted: Vec<(RowKey, EventId)> =
+            requests.iter().flat_map(|request| request.appends.iter().map(|id| (request.key, *id))).collect();
+        let known = events::known(&mut transaction, &wanted).await?;
+
+        let mut standing = Standing::new(&rows)?;
+        let made = made_before(requests, &rows, &known);
+        let mut answers: Vec<Self::Answer> = Vec::with_capacity(requests.len());
+        for (request, made) in requests.iter().zip(made) {
+            answers.push(standing.get(&request.key).map(|session| {
+                let mut new = Vec::new();
+                if !made {
+                    request.ran.store(true, Ordering::Relaxed);
+                    new = session.apply(request);
+                }
+                let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
+                // Numbers are given further down.
+                let new = new.into_iter().map(|event| {
+                    let at = event.at;
+                    event.numbered(0, at)
+                });
+                Answer { session: session.now.clone(), events: found.chain(new).collect() }
+            }));
+        }
+
+        number(&mut transaction, requests, &mut answers).await?;
+        let changed = standing.changed();
+        if !changed.is_empty() {
+            write(&mut transaction, &changed).await?;
+        }
+        transaction.commit().await?;
+        Ok(answers)
+    }
+}
+
+/// Which requests an earlier attempt has carried out: those whose events are there, and those up to the one whose
+/// nonce the row bears. Requests of one session are carried out in their order, all in one transaction or none.
+fn made_before(
+    requests: &[&Request],
+    rows: &HashMap<RowKey, SessionRow>,
+    known: &HashMap<(RowKey, EventId), Event>,
+) -> Vec<bool> {
+    let mut last: HashMap<RowKey, usize> = HashMap::new();
+    for (place, request) in requests.iter().enumerate() {
+        if rows.get(&request.key).is_some_and(|row| row.last_change == Some(request.nonce)) {
+            last.insert(request.key, place);
+        }
+    }
+    let made = |(place, request): (usize, &&Request)| {
+        request.appends.iter().any(|id| known.contains_key(&(request.key, *id)))
+            || last
+                .get(&request.key)
+                .is_some_and(|last| place == *last || place < *last && request.ran.load(Ordering::Relaxed))
+    };
+    requests.iter().enumerate().map(made).collect()
+}
+
+/// The sessions of a batch, as its changes leave them.
+struct Standing(HashMap<RowKey, Locked>);
+
+struct Locked {
+    before: Session,
+    now: Session,
+    last_change: Option<Uuid>,
+}
+
+impl Locked {
+    fn apply(&mut self, request: &Request) -> Vec<NewEvent> {
+        let before = self.now.clone();
+        let appended = (request.rule)(&mut self.now);
+        if self.now != before {
+            self.last_change = Some(request.nonce);
+        }
+        appended
+    }
+}
+
+impl Standing {
+    fn new(rows: &HashMap<RowKey, SessionRow>) -> Result<Self, sqlx::Error> {
+        let locked = rows.iter().map(|(key, row)| {
+            let session = Session::try_from(row.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            Ok((*key, Locked { before: session.clone(), now: session, last_change: None }))
+        });
+        locked.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn get(&mut self, key: &RowKey) -> Option<&mut Locked> {
+        self.0.get_mut(key)
+    }
+
+    fn changed(&self) -> Vec<(RowKey, &Locked)> {
+        self.0.iter().filter(|(_, locked)| locked.last_change.is_some()).map(|(key, locked)| (*key, locked)).collect()
+    }
+}
+
+/// Gives what was appended its numbers and its times, and writes it.
+async fn number(
+    connection: &mut PgConnection,
+    requests: &[&Request],
+    answers: &mut [Option<Answer>],
+) -> Result<(), sqlx::Error> {
+    let is_new = |event: &Event| event.number == 0;
+    let mut keys: Vec<RowKey> = requests
+        .iter()
+        .zip(&*answers)
+        .filter(|(_, answer)| answer.iter().flat_map(|answer| &answer.events).any(is_new))
+        .map(|(request, _)| request.key)
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut numberings: HashMap<RowKey, Numbering> = events::numberings(connection, &keys).await?;
+    let mut written = Vec::new();
+    for (request, answer) in requests.iter().zip(answers) {
+        let numbering = numberings.entry(request.key).or_insert(Numbering::START);
+        for event in answer.iter_mut().flat_map(|answer| &mut answer.events).filter(|event| is_new(event)) {
+            (event.number, event.created_at) = numbering.next(event.created_at);
+            written.push((request.key, &*event));
+        }
+    }
+    numberings.retain(|key, _| keys.binary_search(key).is_ok());
+    events::append(connection, &written, &numberings).await
+}
+
+/// Writes what may change of a session. Metadata that stayed as it was is not sent again.
+async fn write(connection: &mut PgConnection, sessions: &[(RowKey, &Locked)]) -> Result<(), sqlx::Error> {
+    let keys = RowKey::columns(sessions.iter().map(|(key, _)| key));
+    let enabled: Vec<bool> = sessions.iter().map(|(_, s)| s.now.enabled).collect();
+    let texts = |of: fn(&Session) -> Option<&str>| -> Vec<Option<&str>> {
+        sessions.iter().map(|(_, session)| of(&session.now)).collect()
+    };
+    let names = texts(|session| session.name.as_deref());
+    let descriptions = texts(|session| session.description.as_deref());
+    let keeps_metadata: Vec<bool> = sessions.iter().map(|(_, s)| s.now.metadata == s.before.metadata).collect();
+    let metadata: Vec<Option<&str>> = sessions
+        .iter()
+        .zip(&keeps_metadata)
+        .map(|((_, session), keeps)| session.now.metadata.as_ref().filter(|_| !keeps).map(JsonText::as_str))
+        .collect();
+    let details: Vec<&str> = sessions.iter().map(|(_, session)| session.now.detail.as_str()).collect();
+    let updated: Vec<Timestamp> = sessions.iter().map(|(_, session)| session.now.updated_at).collect();
+    let times = |of: fn(&Session) -> Option<Timestamp>| -> Vec<Option<Timestamp>> {
+        sessions.iter().map(|(_, session)| of(&session.now)).collect()
+    };
+    let expires = times(|session| session.expires_at);
+    let ended = times(|session| session.ended_at);
+    let told = times(|session| session.expiry_told_at);
+    let changes: Vec<Option<Uuid>> = sessions.iter().map(|(_, session)| session.last_change).collect();
+    sqlx::query!(
+        "UPDATE sessions s
+            SET enabled = new.enabled, name = new.name, description = new.description,
+                metadata = CASE WHEN new.keeps_metadata THEN s.metadata ELSE new.metadata::json END,
+                detail = new.detail::json, updated_at = new.updated_at, expires_at = new.expires_at,
+                ended_at = new.ended_at, expiry_told_at = new.expiry_told_at, last_change = new.last_change
+           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::boolean[], $5::text[], $6::text[], $7::boolean[],
+                       $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
+                       $13::timestamptz[], $14::uuid[])
+             AS new (org_id, dialect, session_id, enabled, name, description, keeps_metadata, metadata, detail,
+                     updated_at, expires_at, ended_at, expiry_told_at, last_change)
+          WHERE s.org_id = new.org_id AND s.dialect = new.dialect AND s.session_id = new.session_id",
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &enabled,
+        &names as &[Option<&str>],
+        &descriptions as &[Option<&str>],
+        &keeps_metadata,
+        &metadata as &[Option<&str>],
+        &details as &[&str],
+        &updated,
+        &expires as &[Option<Timestamp>],
+        &ended as &[Option<Timestamp>],
+        &told as &[Option<Timestamp>],
+        &changes as &[Option<Uuid>]
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The sessions that have neither ended nor expired.
+//!
+//! None of them is older than a session can get, so what is read is bounded by that, however old the table.
+
+use crate::domain::{DialectName, Session, SessionId, Timestamp};
+use crate::store::{SessionRow, Sessions, StoreError, scope};
+
+/// Which sessions are counted or listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Among {
+    pub dialect: DialectName,
+    /// The moment at which they live or do not.
+    pub now: Timestamp,
+    /// Sessions from before are not looked at: none of them can be alive.
+    pub since: Timestamp,
+}
+
+/// How many sessions there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Census {
+    pub living: i64,
+    /// Those among them whose end is nearer than the warning that they ask for.
+    pub expiring_soon: i64,
+    /// Expired, and nobody was told yet.
+    pub expired: i64,
+}
+
+impl Sessions<'_> {
+    /// The newest `limit` living sessions from before `before`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn living(
+        &self,
+        among: Among,
+        before: Option<(Timestamp, SessionId)>,
+        limit: i64,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query_as!(
+            SessionRow,
+            r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
+                      description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
+                      expiry_told_at, last_change
+                 FROM sessions
+                WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
+                  AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > $4)
+                  AND ($5::timestamptz IS NULL OR (created_at, session_id) < ($5, $6::uuid))
+                ORDER BY created_at DESC, session_id DESC
+                LIMIT $7"#,
+            self.0.org.0,
+            among.dialect.code(),
+            among.since,
+            among.now,
+            before.map(|(at, _)| at),
+            before.map(|(_, id)| id.0),
+            limit
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        rows.into_iter().map(Session::try_from).collect()
+    }
+
+    /// Counts sessions. `warning` is the path in the dialect's detail to the minutes before its end in which a session
+    /// counts as expiring soon.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn census(&self, among: Among, warning: &[&str]) -> Result<Census, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let warning: Vec<String> = warning.iter().map(|&name| name.to_owned()).collect();
+        let counted = sqlx::query_as!(
+            Census,
+            r#"SELECT count(*) FILTER (WHERE expires_at > $4) AS "living!",
+                      count(*) FILTER (WHERE expires_at > $4 AND extract(epoch FROM expires_at - $4) / 60
+                                                              <= (detail #>> $5::text[])::float8) AS "expiring_soon!",
+                      count(*) FILTER (WHERE expires_at <= $4 AND expiry_told_at IS NULL) AS "expired!"
+                 FROM sessions
+                WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND ended_at IS NULL"#,
+            self.0.org.0,
+            among.dialect.code(),
+            among.since,
+            among.now,
+            &warning
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(counted)
+    }
+}

@@ -1,0 +1,3 @@
+mod get;
+mod post;
+mod streamed;

@@ -1,0 +1,6 @@
+mod delete;
+mod get;
+mod heartbeat;
+mod messages;
+mod renew;
+mod timeout;

@@ -1,0 +1,226 @@
+//! The promises of changes and of the event log, one test each.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use futures::future::join_all;
+use sessionary::domain::{
+    DialectName, Event, EventId, JsonText, Mint, NewEvent, NewSession, OrgId, Session, SessionId,
+};
+use sessionary::store::{Changed, EventWindow, Store, StoreError, StoreSettings};
+use uuid::Uuid;
+
+use crate::support::chaos::{Chaos, Line};
+use crate::support::{database, run, start, store};
+
+const DIALECT: DialectName = DialectName::Messaging;
+
+/// A session without an agent, in an organization of its own.
+async fn new_session() -> (OrgId, SessionId) {
+    let mint = Mint::system();
+    let (org, id) = (OrgId(mint.uuid()), mint.session_id(start()));
+    let session = NewSession {
+        dialect: DIALECT,
+        id,
+        agent: None,
+        public_id: id.to_string(),
+        enabled: true,
+        kind: None,
+        user_id: None,
+        name: None,
+        description: None,
+        metadata: Some(JsonText::stored(r#"{"a":1}"#.to_owned()).expect("JSON")),
+        detail: JsonText::stored("0".to_owned()).expect("JSON"),
+        created_at: start(),
+        expires_at: None,
+        nonce: mint.uuid(),
+    };
+    store().await.tenant(org).sessions().create(session).await.expect("a session");
+    (org, id)
+}
+
+fn event(id: Uuid, content: &str) -> NewEvent {
+    NewEvent {
+        id: EventId(id),
+        public_id: None,
+        parent: None,
+        kind: "user".to_owned(),
+        author_id: None,
+        content: Some(content.to_owned()),
+        payload: JsonText::empty_object(),
+        hidden: false,
+        at: start(),
+    }
+}
+
+/// Counts up in the session's detail, and appends an event.
+async fn count_up(store: &Store, org: OrgId, id: SessionId, content: &str) -> Result<Option<Changed<u64>>, StoreError> {
+    let mint = Mint::system();
+    let new = event(mint.uuid(), content);
+    // The id is known before the rule runs: that is how a change made twice is recognised.
+    let appends = vec![new.id];
+    let rule = move |session: &mut Session| {
+        let count = session.detail.read::<u64>().expect("a number") + 1;
+        session.detail = JsonText::of(&count).expect("JSON");
+        (count, vec![new.clone()])
+    };
+    store.tenant(org).sessions().change((DIALECT, id), mint.uuid(), appends, rule).await
+}
+
+async fn session(org: OrgId, id: SessionId) -> Session {
+    store().await.tenant(org).sessions().find(DIALECT, id).await.expect("an answer").expect("the session")
+}
+
+async fn events(org: OrgId, id: SessionId) -> Vec<Event> {
+    let tenant = store().await.tenant(org);
+    let session = session(org, id).await;
+    let sessions = tenant.sessions();
+    sessions.events(&session).oldest(&EventWindow::default(), 10_000).await.expect("events")
+}
+
+#[test]
+fn a_thousand_appends_from_two_replicas_are_numbered_without_a_gap() {
+    run(async {
+        let (org, id) = new_session().await;
+        let replicas = [
+            Store::connect(database().await, StoreSettings::default()).await.expect("a store"),
+            Store::connect(database().await, StoreSettings::default()).await.expect("a store"),
+        ];
+        let contents: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
+        let appended =
+            join_all(contents.iter().enumerate().map(|(n, content)| count_up(&replicas[n % 2], org, id, content)))
+                .await;
+        let mut counts = HashSet::new();
+        let mut numbers = HashSet::new();
+        for changed in appended {
+            let changed = changed.expect("an answer").expect("the session");
+            assert!(counts.insert(changed.outcome.expect("a count")), "each change saw the one before");
+            assert!(numbers.insert(changed.events[0].number), "each event was told its own number");
+        }
+        assert_eq!(session(org, id).await.detail.as_str(), "1000");
+
+        let events = events(org, id).await;
+        assert_eq!(events.iter().map(|event| event.number).collect::<Vec<_>>(), (1..=1_000).collect::<Vec<_>>());
+        let said: HashSet<&str> = events.iter().filter_map(|event| event.content.as_deref()).collect();
+        assert_eq!(said, contents.iter().map(String::as_str).collect());
+        let millisecond = TimeDelta::milliseconds(1);
+        assert!(events.windows(2).all(|two| two[1].created_at - two[0].created_at >= millisecond));
+        for replica in replicas {
+            replica.close().await;
+        }
+    });
+}
+
+#[test]
+fn what_a_rule_leaves_alone_stays_as_it_was() {
+    run(async {
+        let (org, id) = new_session().await;
+        let before = session(org, id).await;
+        count_up(store().await, org, id, "x").await.expect("an answer");
+        let after = session(org, id).await;
+        assert_eq!(Session { detail: before.detail.clone(), ..after }, before);
+    });
+}
+
+#[test]
+fn an_event_that_is_there_is_not_appended_again() {
+    run(async {
+        let (org, id) = new_session().await;
+        let own = Mint::system().uuid();
+        let append = |content: &'static str| async move {
+            let tenant = store().await.tenant(org);
+            let rule = move |_: &mut Session| ((), vec![event(own, content)]);
+            let changed =
+                tenant.sessions().change((DIALECT, id), Mint::system().uuid(), vec![EventId(own)], rule).await;
+            changed.expect("an answer").expect("the session")
+        };
+        let (first, again) = (append("first").await, append("again").await);
+        assert_eq!(first.events, again.events);
+        assert_eq!((first.outcome, again.outcome), (Some(()), None));
+        assert_eq!(events(org, id).await, first.events);
+    });
+}
+
+#[test]
+fn a_session_that_is_not_there_is_not_changed() {
+    run(async {
+        let (org, id) = new_session().await;
+        let (other, _) = new_session().await;
+        for (org, id) in [(other, id), (org, Mint::system().session_id(start()))] {
+            assert!(count_up(store().await, org, id, "x").await.expect("an answer").is_none());
+        }
+        assert!(events(org, id).await.is_empty());
+    });
+}
+
+/// Cuts the line around a COMMIT: whether or not it was carried out, the change is made once and its caller told.
+#[test]
+fn a_commit_that_went_unanswered_is_not_made_twice() {
+    run(async {
+        for line in [Line::CutAfterCommit, Line::CutBeforeCommit] {
+            for appends in [true, false] {
+                let (org, id) = new_session().await;
+                let chaos = Chaos::start().await;
+                let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
+                let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
+                chaos.set(line);
+                let count = if appends {
+                    let changed = count_up(&store, org, id, "once").await.expect("an answer").expect("the session");
+                    assert_eq!(changed.events.len(), 1);
+                    changed.outcome
+                } else {
+                    let rule = |session: &mut Session| {
+                        let count = session.detail.read::<u64>().expect("a number") + 1;
+                        session.detail = JsonText::of(&count).expect("JSON");
+                        (count, Vec::new())
+                    };
+                    let tenant = store.tenant(org);
+                    let changed =
+                        tenant.sessions().change((DIALECT, id), Mint::system().uuid(), Vec::new(), rule).await;
+                    changed.expect("an answer").expect("the session").outcome
+                };
+                assert_eq!(chaos.commits_cut(), 1, "{line:?}");
+                assert_eq!(count, Some(1), "{line:?}, appends: {appends}");
+                assert_eq!(session(org, id).await.detail.as_str(), "1", "{line:?}, appends: {appends}");
+                assert_eq!(events(org, id).await.len(), usize::from(appends), "{line:?}");
+                store.close().await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_change_that_cannot_be_written_fails_alone() {
+    run(async {
+        let (org, id) = new_session().await;
+        // Postgres' text holds no U+0000; what callers send is checked before it gets here.
+        let contents: Vec<String> = (0..60).map(|n| if n == 17 { "\0".to_owned() } else { n.to_string() }).collect();
+        let answers =
+            join_all(contents.iter().map(|content| async move { count_up(store().await, org, id, content).await }))
+                .await;
+        for (content, answer) in contents.iter().zip(answers) {
+            match content.as_str() {
+                "\0" => assert!(matches!(answer, Err(StoreError::Refused(_)))),
+                _ => assert!(answer.expect("an answer").is_some()),
+            }
+        }
+        assert_eq!(session(org, id).await.detail.as_str(), "59");
+        let numbers: Vec<i64> = events(org, id).await.iter().map(|event| event.number).collect();
+        assert_eq!(numbers, (1..=59).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_rule_that_panics_fails_alone() {
+    run(async {
+        let (org, id) = new_session().await;
+        let tenant = store().await.tenant(org);
+        let sessions = tenant.sessions();
+        let panics = sessions.change((DIALECT, id), Mint::system().uuid(), Vec::new(), |_| -> ((), Vec<_>) {
+            panic!("a rule that a test broke")
+        });
+        let (broken, sound) = tokio::join!(panics, count_up(store().await, org, id, "x"));
+        assert!(matches!(broken, Err(StoreError::Refused(_))));
+        assert_eq!(sound.expect("an answer").expect("the session").outcome, Some(1));
+    });
+}
