@@ -35,6 +35,8 @@ pub struct RateHeaders {
     pub remaining: HeaderName,
     pub reset: HeaderName,
     pub reset_is: Reset,
+    /// Tells the limit and its window: `1200;w=60`.
+    pub policy: Option<HeaderName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,11 @@ impl RateHeaders {
         headers.insert(self.limit.clone(), HeaderValue::from(status.limit));
         headers.insert(self.remaining.clone(), HeaderValue::from(status.remaining));
         headers.insert(self.reset.clone(), HeaderValue::from(reset));
+        if let Some(policy) = &self.policy
+            && let Ok(value) = HeaderValue::from_str(&format!("{};w=60", status.limit))
+        {
+            headers.insert(policy.clone(), value);
+        }
     }
 }
 

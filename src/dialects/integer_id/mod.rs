@@ -31,6 +31,7 @@ impl Dialect for IntegerId {
             remaining: HeaderName::from_static("x-ratelimit-remaining"),
             reset: HeaderName::from_static("x-ratelimit-reset"),
             reset_is: Reset::At,
+            policy: None,
         })
     }
 }

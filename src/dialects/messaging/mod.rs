@@ -54,6 +54,7 @@ impl Dialect for Messaging {
             remaining: HeaderName::from_static("ratelimit-remaining"),
             reset: HeaderName::from_static("ratelimit-reset"),
             reset_is: Reset::In,
+            policy: Some(HeaderName::from_static("ratelimit-policy")),
         })
     }
 }

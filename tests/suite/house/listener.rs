@@ -131,3 +131,30 @@ fn connections_past_the_cap_wait_their_turn() {
         running.served.await.expect("a stop");
     });
 }
+
+#[test]
+fn a_client_that_stops_reading_is_cut_off() {
+    run(async {
+        let (dropped, when_dropped) = tokio::sync::oneshot::channel::<()>();
+        let dropped = std::sync::Arc::new(std::sync::Mutex::new(Some(dropped)));
+        let endless = get(async move || {
+            let held = dropped.lock().expect("a lock").take();
+            let chunks = futures::stream::repeat_with(move || {
+                // Goes when the body is let go of.
+                let _held = &held;
+                Ok::<_, std::convert::Infallible>(bytes::Bytes::from_static(&[b'x'; 64 * 1024]))
+            });
+            axum::body::Body::from_stream(chunks)
+        });
+        let bounds = Bounds { write_timeout: Duration::from_millis(100), ..Bounds::default() };
+        let running = start(Router::new().route("/", endless), bounds).await;
+        let mut stream = connect(&running).await;
+        stream.write_all(REQUEST).await.expect("a request");
+        // Nothing is read: the buffers of both sides fill up, and then the time is up.
+        let let_go = tokio::time::timeout(Duration::from_secs(30), when_dropped).await;
+        assert!(let_go.expect("the stream is held for ever").is_err());
+        drop(stream);
+        running.stop.cancel();
+        running.served.await.expect("a stop");
+    });
+}

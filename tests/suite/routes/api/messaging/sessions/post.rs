@@ -646,6 +646,7 @@ fn answers_say_where_the_limit_stands() {
             assert_eq!(reply.header("ratelimit-limit"), Some("2"));
             assert_eq!(reply.header("ratelimit-remaining"), Some(remaining));
             assert!(reply.header("ratelimit-reset").is_some());
+            assert_eq!(reply.header("ratelimit-policy"), Some("2;w=60"));
         }
         let reply = app.post(PATH, EXAMPLE).send().await.expect(429);
         assert_eq!(
