@@ -315,6 +315,15 @@ mod tests {
     }
 
     #[test]
+    fn the_timeouts_of_messaging_are_elizaos_variables() {
+        let plain = config(&[]).messaging.bounds();
+        assert_eq!((plain.default_timeout, plain.min_timeout, plain.max_timeout), (30.0, 5.0, 1_440.0));
+        let own = config(&["--session-default-timeout-minutes", "2", "--session-max-timeout-minutes", "90 minutes"]);
+        let own = own.messaging.bounds();
+        assert_eq!((own.default_timeout, own.max_timeout), (2.0, 90.0));
+    }
+
+    #[test]
     fn secrets_do_not_show() {
         let config = config(&["--jwt-hs256-secret", "very-secret", "--database-url", "postgres://u:pass@h/d"]);
         let shown = format!("{config:?}");

@@ -5,11 +5,13 @@
 mod turn;
 mod worker;
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 pub use turn::{Part, Turn};
 
@@ -58,6 +60,12 @@ impl Conversations {
             turn::run(&this, &store, turn, sender, cut).await;
         });
         parts
+    }
+
+    /// Carries something out that must not stop halfway when its caller hangs up, such as keeping a message and
+    /// beginning its turn. `None` when it panicked.
+    pub async fn see_through<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        self.turns.spawn(work.in_current_span()).await.ok()
     }
 
     /// Waits until every turn has ended: within the grace period, once the service is told to stop.

@@ -21,7 +21,7 @@ use super::{HEADER, Patience, REPLAYED, Ticket};
 use crate::auth::Caller;
 use crate::domain::idempotency::LEASE;
 use crate::domain::{IdempotencyKey, Timestamp};
-use crate::http::{About, Dialect, HANDLER_TIMEOUT, RETRY_AFTER, Refusal, json_bytes, parse_object};
+use crate::http::{Dialect, HANDLER_TIMEOUT, RETRY_AFTER, Refusal, json_bytes, parse_object};
 use crate::store::{KeptAnswer, KeyedRequest};
 
 const _: () = assert!(LEASE.num_seconds().unsigned_abs() > HANDLER_TIMEOUT.as_secs(), "a lease outlasts its handler");
@@ -160,15 +160,14 @@ async fn carry_out<D: Dialect, R: IntoResponse>(
         Ok(Err(error)) => error,
         Err(_elapsed) => Refusal::TimedOut.into(),
     };
-    let status = D::render(&error, &About { request_id: String::new(), now }).status();
-    hand_back(status, ticket).await;
+    ticket.hand_back::<D>(&error, now).await;
     error.into_response()
 }
 
 /// Keeps a success, and gives it back as it came.
 async fn keep(response: Response, ticket: Ticket) -> Response {
     if !response.status().is_success() {
-        hand_back(response.status(), ticket).await;
+        ticket.hand_back_with(response.status()).await;
         return response;
     }
     let (parts, body) = response.into_parts();
@@ -180,11 +179,6 @@ async fn keep(response: Response, ticket: Ticket) -> Response {
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     ticket.keep(parts.status, content_type, &bytes).await;
     Response::from_parts(parts, Body::from(bytes))
-}
-
-/// What was refused came to nothing; what failed may have come to something.
-async fn hand_back(status: StatusCode, ticket: Ticket) {
-    if status.is_client_error() { ticket.release().await } else { ticket.give_up().await }
 }
 
 fn replay(answer: KeptAnswer) -> Response {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::domain::Clock;
 use crate::domain::idempotency::LEASE;
+use crate::domain::{Clock, Timestamp};
+use crate::http::{About, Dialect};
 use crate::store::{KeptAnswer, Reservation, StoreError, TenantStore};
 
 /// Held while a request is carried out, and handed in at its end. One that is dropped, or whose end the database did
@@ -48,6 +49,19 @@ impl Ticket {
             Ok(false) => tracing::debug!("idempotency.answer_not_kept"),
             Err(error) => warn(&error),
         }
+    }
+
+    /// Hands the ticket of a request in that ended with an error: what was refused came to nothing, what failed may have
+    /// come to something.
+    pub async fn hand_back<D: Dialect>(self, error: &D::Error, now: Timestamp) {
+        if self.keeps() {
+            let status = D::render(error, &About { request_id: String::new(), now }).status();
+            self.hand_back_with(status).await;
+        }
+    }
+
+    pub(super) async fn hand_back_with(self, status: StatusCode) {
+        if status.is_client_error() { self.release().await } else { self.give_up().await }
     }
 
     /// Gives a request back that was refused: its key is free. If an earlier attempt may have come to something, the

@@ -18,6 +18,7 @@ mod metadata;
 mod paths;
 mod renew_session;
 mod reply_stream;
+mod say;
 mod send_message;
 mod session;
 mod set_timeout;

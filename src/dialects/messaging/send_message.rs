@@ -1,6 +1,5 @@
 //! `POST /api/messaging/sessions/{sessionId}/messages` (apis/messaging, section 5).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -10,22 +9,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::Envelope;
-use super::message::{self, AgentResponse, Payload, UserMessage};
-use super::session::{self, Living};
+use super::message::{AgentResponse, UserMessage};
+use super::say::{Said, Words, invalid, say};
 use super::transport::Transport;
-use super::{Messaging, MessagingError, metadata, reply_stream};
+use super::{Messaging, MessagingError, reply_stream};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, Part, Parts, Turn};
+use crate::conversation::{Conversations, Part, Parts};
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{Agent, AgentRef, Event, EventId, Given, JsonText, NewEvent, Responder, expiry};
+use crate::domain::{EventId, Given, Timestamp, expiry};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
 
 /// How long a reply is waited for: less than the door lets a handler take, so that its absence is told in the vendor's
 /// words. The reply is kept whenever it comes.
 const PATIENCE: Duration = Duration::from_secs(28);
-/// UTF-16 code units of a message; the vendor's message calls them characters.
-const CONTENT_LIMIT: usize = 4_000;
 
 #[derive(Deserialize, ToSchema)]
 pub struct SendMessage {
@@ -50,6 +47,12 @@ pub struct SendMessage {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     attachments: Given,
+}
+
+impl SendMessage {
+    fn said(self) -> Words {
+        Words { content: self.content, metadata: self.metadata, attachments: self.attachments }
+    }
 }
 
 #[derive(Clone, Serialize, ToSchema)]
@@ -122,21 +125,20 @@ pub async fn send_message(
     }
     let org = caller.principal.organization.id;
     let place = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
-    match request.claim(caller).await {
-        Claim::Answered(response) => Ok(response),
-        Claim::Fresh(caller, body, ticket) => match say(&caller, &path.0, body).await {
-            Ok(said) => {
-                let reply = said.turn(&caller)?.map(|turn| {
-                    let id = turn.reply_id;
-                    (id, conversations.begin(caller.store.clone(), turn))
-                });
-                Ok(reply_stream::response(said.user_message()?, said.message.id, reply, ticket, place))
-            }
-            Err(error) => {
-                ticket.release().await;
-                Err(error)
-            }
-        },
+    let (caller, body, ticket) = match request.claim(caller).await {
+        Claim::Fresh(caller, body, ticket) => (caller, body, ticket),
+        Claim::Answered(response) => return Ok(response),
+    };
+    let now = caller.now();
+    match say(&conversations, caller, path.0, transport, body.said()).await {
+        Ok(said) => {
+            let user_message = UserMessage::new(&said.message, &said.living)?;
+            Ok(reply_stream::response(user_message, said.message.id, said.reply, ticket, place))
+        }
+        Err(error) => {
+            ticket.hand_back::<Messaging>(&error, now).await;
+            Err(error)
+        }
     }
 }
 
@@ -148,24 +150,19 @@ async fn answer(
     transport: Transport,
     body: SendMessage,
 ) -> Result<Reply<SentTwice>, MessagingError> {
-    let said = say(&caller, &id, body).await?;
-    let waits = transport == Transport::Http;
-    let turn = said.turn(&caller)?.filter(|turn| waits || turn.responder != Responder::None);
-    let parts = turn.map(|turn| conversations.begin(caller.store.clone(), turn));
-    let agent_response = match parts {
-        Some(parts) if waits => {
+    let now = caller.now();
+    let said = say(&conversations, caller, id, transport, body.said()).await?;
+    let user_message = UserMessage::new(&said.message, &said.living)?;
+    let session_status = SessionStatus::of(&said, now);
+    let agent_response = match (transport, said.reply) {
+        (Transport::Http, Some((_, parts))) => {
             let reply = tokio::time::timeout(PATIENCE, reply(parts, said.message.id)).await;
             Some(reply.ok().flatten().ok_or(MessagingError::NoReply)?)
         }
-        None if waits => return Err(MessagingError::NoReply),
+        (Transport::Http, None) => return Err(MessagingError::NoReply),
         _ => None,
     };
-    let sent = Sent {
-        success: true,
-        user_message: said.user_message()?,
-        agent_response,
-        session_status: said.status(&caller),
-    };
+    let sent = Sent { success: true, user_message, agent_response, session_status };
     Ok(Reply(StatusCode::CREATED, SentTwice { data: sent.clone(), sent }))
 }
 
@@ -180,110 +177,15 @@ async fn reply(mut parts: Parts, to: EventId) -> Option<AgentResponse> {
     }
 }
 
-/// A message that was kept.
-struct Said {
-    living: Living,
-    message: Event,
-    agent: Option<Arc<Agent>>,
-    was_renewed: bool,
-    /// By an earlier attempt: a reply may be there.
-    made_before: bool,
-    own_metadata: JsonText,
-}
-
-/// Keeps the message, which renews a session that renews itself.
-async fn say(
-    caller: &Caller<Messaging, purpose::WriteEvents>,
-    id: &str,
-    body: SendMessage,
-) -> Result<Said, MessagingError> {
-    let Given::String(content) = body.content else { return Err(invalid("Invalid message request format")) };
-    let session = session::find(caller, id).await?.session;
-    check_content(&content)?;
-    let own_metadata = metadata::given(&body.metadata);
-    metadata::check(&own_metadata)?;
-    let agent = match session.agent {
-        Some(agent) => caller.store.agents().find(&AgentRef::Id(agent)).await?.filter(|agent| agent.enabled),
-        None => None,
-    };
-
-    let payload = Payload { metadata: Some(own_metadata.clone()), attachments: body.attachments, ..Payload::default() };
-    let event = NewEvent {
-        id: EventId(caller.mint.uuid()),
-        public_id: None,
-        parent: None,
-        kind: message::FROM_USER.to_owned(),
-        author_id: session.user_id,
-        content: Some(content),
-        payload: JsonText::of(&payload).map_err(|_| Refusal::Internal)?,
-        hidden: false,
-        at: caller.now(),
-    };
-    let changed = session::change(caller, id, vec![event.id], move |living, now| {
-        (living.lifetime.touch(&living.detail.timeout_config.timeouts(), now), vec![event.clone()])
-    })
-    .await?;
-    let message = changed.events.into_iter().next().ok_or(Refusal::Internal)?;
-    let renews = changed.living.detail.timeout_config.timeouts().auto_renew;
-    Ok(Said {
-        message,
-        agent,
-        was_renewed: changed.outcome.unwrap_or(renews),
-        made_before: changed.outcome.is_none(),
-        own_metadata,
-        living: changed.living,
-    })
-}
-
-fn check_content(content: &str) -> Result<(), MessagingError> {
-    if content.is_empty() {
-        return Err(invalid("Content cannot be empty"));
-    }
-    if content.encode_utf16().count() > CONTENT_LIMIT {
-        return Err(MessagingError::InvalidContent(format!(
-            "Content exceeds maximum length of {CONTENT_LIMIT} characters"
-        )));
-    }
-    Ok(())
-}
-
-fn invalid(reason: &str) -> MessagingError {
-    MessagingError::InvalidContent(reason.to_owned())
-}
-
-impl Said {
-    fn user_message(&self) -> Result<UserMessage, Refusal> {
-        UserMessage::new(&self.message, &self.living)
-    }
-
-    fn status(&self, caller: &Caller<Messaging, purpose::WriteEvents>) -> SessionStatus {
-        let expires_at = self.living.lifetime.expires_at;
-        let left = expiry::remaining(expires_at, caller.now());
-        SessionStatus {
-            expires_at: Milliseconds(expires_at),
-            renewal_count: self.living.lifetime.renewals,
-            was_renewed: self.was_renewed,
-            is_near_expiration: self.living.detail.timeout_config.timeouts().is_near_expiration(left),
+impl SessionStatus {
+    fn of(said: &Said, now: Timestamp) -> Self {
+        let lifetime = &said.living.lifetime;
+        let left = expiry::remaining(lifetime.expires_at, now);
+        Self {
+            expires_at: Milliseconds(lifetime.expires_at),
+            renewal_count: lifetime.renewals,
+            was_renewed: said.was_renewed,
+            is_near_expiration: said.living.detail.timeout_config.timeouts().is_near_expiration(left),
         }
-    }
-
-    /// The turn that answers the message; `None` where the agent is gone or switched off.
-    fn turn(&self, caller: &Caller<Messaging, purpose::WriteEvents>) -> Result<Option<Turn>, MessagingError> {
-        let Some(agent) = self.agent.clone() else { return Ok(None) };
-        let (to, id) = (self.message.id, EventId(caller.mint.uuid()));
-        let blank = message::answer(id, &agent, to, String::new(), caller.now())?;
-        let clock = caller.clock.clone();
-        Ok(Some(Turn {
-            session: self.living.session.clone(),
-            responder: agent.responder_or(&caller.principal.organization.responder).clone(),
-            agent,
-            message: self.message.clone(),
-            metadata: Some(self.own_metadata.clone()),
-            speaker: message::speaker,
-            reply_id: id,
-            reply: Box::new(move |text| NewEvent { content: Some(text), at: clock.now(), ..blank }),
-            made_before: self.made_before,
-            nonce: caller.mint.uuid(),
-        }))
     }
 }

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures::future::join_all;
+use http::Method;
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
+use sessionary::responders::RespondersSettings;
+use sessionary::store::{Store, StoreSettings};
 
 use crate::support::fake_responder::{FakeResponder, Step};
 use crate::support::messaging::{self, after_minutes, create, create_timed, error_of, path_of, standing};
-use crate::support::{AGENT_ID, Ask, MESSAGING_AGENT_ID, Reply, TestApp, admin, run};
+use crate::support::{AGENT_ID, Ask, MESSAGING_AGENT_ID, Reply, Setup, TestApp, admin, database, run};
 
 fn hello<'a>(app: &'a TestApp, path: &str) -> Ask<'a> {
     app.post(path, r#"{"content":"hello"}"#)
@@ -180,7 +183,7 @@ fn the_channel_goes_on_telling_how_the_session_began() {
         app.nobody_answers().await;
         let id = create_timed(&app, r#""timeoutMinutes":45"#).await;
         for minutes in [60, 90] {
-            let patch = app.ask(http::Method::PATCH, &path_of(&id, "/timeout"));
+            let patch = app.ask(Method::PATCH, &path_of(&id, "/timeout"));
             patch.json(format!(r#"{{"timeoutMinutes":{minutes}}}"#)).send().await.expect(200);
             let sent = hello(&app, &path_of(&id, "/messages")).send().await.expect(201).json();
             assert_eq!(sent["userMessage"]["metadata"]["timeoutConfig"]["timeoutMinutes"], 45);
@@ -483,5 +486,72 @@ fn sending_asks_for_a_credential_with_the_scope() {
         let app = TestApp::new().await;
         let path = path_of(&create(&app, "").await, "/messages");
         messaging::asks_for_a_credential(&app, &path, "events:write", hello).await;
+    });
+}
+
+#[test]
+fn a_model_at_a_private_address_is_not_asked() {
+    run(async {
+        let model = FakeResponder::start([completion("I should not have been asked.")]).await;
+        let setup = Setup { responders: RespondersSettings::default(), ..Setup::default() };
+        let app = TestApp::with(setup).await;
+        app.answered_by(&format!(r#"{{"kind":"openai","base_url":"{}/v1","model":"m"}}"#, model.url)).await;
+        let id = create(&app, "").await;
+        send(&app, &id, r#"{"content":"hello","transport":"http"}"#).send().await.expect(500);
+        assert!(model.received().is_empty());
+        assert_eq!(kept(&app, &id).await, [user("hello")]);
+    });
+}
+
+#[test]
+fn a_caller_who_hangs_up_is_answered_all_the_same() {
+    run(async {
+        let app = TestApp::new().await;
+        let id = create(&app, "").await;
+        for transport in ["websocket", "http", "sse"] {
+            let body = format!(r#"{{"content":"hello","transport":"{transport}"}}"#);
+            // Polled once: on its way, and gone.
+            let asked = futures::future::poll_immediate(Box::pin(send(&app, &id, &body).open())).await;
+            assert!(asked.is_none(), "{transport}");
+        }
+        // What was on its way either came to nothing or to a message and its reply.
+        let kept = kept(&app, &id).await;
+        let (users, agents) =
+            (kept.iter().filter(|event| event.0 == "user"), kept.iter().filter(|event| event.0 != "user"));
+        assert_eq!(users.count(), agents.count(), "{kept:?}");
+    });
+}
+
+/// Renewals, patches, messages and, in the end, deletions, from two replicas at once: each change is made upon the one
+/// before, and whatever was acknowledged is there.
+#[test]
+fn replicas_that_race_lose_nothing() {
+    run(async {
+        let app = TestApp::new().await;
+        app.nobody_answers().await;
+        let mut replicas = Vec::new();
+        for _ in 0..2 {
+            let store = Store::connect(database().await, StoreSettings::default()).await.expect("a store");
+            replicas.push(app.replica(store));
+        }
+        let id = create(&app, "").await;
+        let asks = (0..60).map(|n| {
+            let replica = &replicas[n % 2];
+            match n % 3 {
+                0 => replica.ask(Method::POST, &path_of(&id, "/renew")).send(),
+                1 => replica.ask(Method::PATCH, &path_of(&id, "/timeout")).json(r#"{"timeoutMinutes":60}"#).send(),
+                _ => replica.post(&path_of(&id, "/messages"), r#"{"content":"x"}"#).send(),
+            }
+        });
+        for reply in join_all(asks).await {
+            assert!(reply.status.is_success(), "{}", reply.text());
+        }
+        let session = standing(&app, &id).await;
+        assert_eq!((&session["renewalCount"], &session["expiresAt"]), (&json!(40), &json!(after_minutes(60))));
+        assert_eq!(kept(&app, &id).await.len(), 20);
+
+        let path = path_of(&id, "");
+        let deletions = join_all((0..8).map(|n| replicas[n % 2].ask(Method::DELETE, &path).send())).await;
+        assert_eq!(deletions.iter().filter(|reply| reply.status == 200).count(), 1);
     });
 }
