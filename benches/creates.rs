@@ -1,4 +1,4 @@
-//! How fast sessions are created and read, as ratios within one run.
+//! How fast sessions are created, read and talked in, as ratios within one run.
 //!
 //! `cargo bench --bench creates` starts a private, durable Postgres (fsync on) and serves the real router over
 //! loopback, beside a router of the same stack that answers without a database: the floor. One process holds client,
@@ -122,10 +122,10 @@ async fn measure() -> Result<(), Failure> {
         let rate = load(address, row.requests, connections, seconds).await?;
         println!("{:<34} {rate:>10.0} {:>11.0}%", row.name, 100.0 * rate / floors[row.floor]);
     }
-    let found = created_session(address, &one[0].1).await?;
-    let path = format!("/v1/chat/chat/sessions/{found}");
-    let rate = load(address, vec![read(&path, &one[0].1)], connections, seconds).await?;
-    println!("{:<34} {rate:>10.0} {:>11.0}%", "agntix, get by id", 100.0 * rate / floors["/floor/get"]);
+    for row in conversation_rows(address, &one[0].1).await? {
+        let rate = load(address, row.requests, connections, seconds).await?;
+        println!("{:<34} {rate:>10.0} {:>11.0}%", row.name, 100.0 * rate / floors[row.floor]);
+    }
 
     stop.cancel();
     serving.await?;
@@ -136,6 +136,36 @@ async fn measure() -> Result<(), Failure> {
 }
 
 const AGNTIX: &str = r#"{"agentId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","platform":"SDK","metadata":{"userId":"usr_123","locale":"en-US"}}"#;
+
+/// Sessions that are talked in at once.
+const TALKS: usize = 1_000;
+
+/// What is done with sessions once they are there: by one organization, in many sessions.
+async fn conversation_rows(address: std::net::SocketAddr, key: &str) -> Result<Vec<Row>, Failure> {
+    let agntix = made(address, &create("/v1/chat/chat/sessions", key, AGNTIX), "id").await?;
+    let messaging = format!(r#"{{"agentId":"{AGENT}","userId":"{AGENT}","metadata":{{"platform":"web"}}}}"#);
+    let mut sessions = Vec::new();
+    for _ in 0..TALKS {
+        let session = made(address, &create("/api/messaging/sessions", key, &messaging), "sessionId").await?;
+        sessions.push(format!("/api/messaging/sessions/{session}"));
+    }
+    let heartbeats = sessions.iter().map(|path| create(&format!("{path}/heartbeat"), key, ""));
+    let messages = sessions.iter().map(|path| create(&format!("{path}/messages"), key, r#"{"content":"hello"}"#));
+    Ok(vec![
+        Row {
+            name: "agntix, get by id",
+            requests: vec![read(&format!("/v1/chat/chat/sessions/{agntix}"), key)],
+            floor: "/floor/get",
+        },
+        Row {
+            name: "messaging, get by id",
+            requests: sessions.iter().map(|path| read(path, key)).collect(),
+            floor: "/floor/get",
+        },
+        Row { name: "messaging, heartbeat", requests: heartbeats.collect(), floor: "/floor/create" },
+        Row { name: "messaging, send a message", requests: messages.collect(), floor: "/floor/create" },
+    ])
+}
 
 /// A create of every dialect by these tenants.
 fn rows(tenants: &[(OrgId, String)]) -> Vec<Row> {
@@ -269,13 +299,14 @@ async fn tenants(
     Ok(tenants)
 }
 
-async fn created_session(address: std::net::SocketAddr, key: &str) -> Result<String, Failure> {
+/// Sends a create; the text of this member of the answer.
+async fn made(address: std::net::SocketAddr, request: &[u8], member: &str) -> Result<String, Failure> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(&create("/v1/chat/chat/sessions", key, AGNTIX)).await?;
+    stream.write_all(request).await?;
     let mut buffer = vec![0; 8 * 1024];
     let count = answer(&mut stream, &mut buffer).await?;
     let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
-    let id = text.split(r#""id":""#).nth(1).and_then(|rest| rest.split('"').next());
+    let id = text.split(&format!(r#""{member}":""#)).nth(1).and_then(|rest| rest.split('"').next());
     Ok(id.ok_or("no id in the answer")?.to_owned())
 }
 

@@ -1,6 +1,7 @@
 //! What the service says about itself: logs and metrics. Never a credential, never a body.
 
 mod logs;
+mod served;
 
 pub use logs::start as start_logs;
 
@@ -44,26 +45,16 @@ pub struct Served<'a> {
     pub request_id: &'a str,
 }
 
-/// Counts and logs a request. Metrics carry no organization: their number must not grow with the tenants'.
+/// Counts and logs a request.
 pub fn request_served(served: &Served<'_>) {
-    let dialect = served.dialect.map_or("house", DialectName::as_str);
-    let labels = [
-        ("dialect", metrics::SharedString::const_str(dialect)),
-        ("route", metrics::SharedString::from(served.route.to_owned())),
-        ("method", metrics::SharedString::const_str(known_method(served.method))),
-    ];
-    metrics::histogram!("sessionary_http_seconds", &labels).record(served.latency.as_secs_f64());
-    let [dialect_label, route, method] = labels;
-    let status = ("status", metrics::SharedString::from(served.status.as_str().to_owned()));
-    metrics::counter!("sessionary_http_requests_total", &[dialect_label, route, method, status]).increment(1);
-
+    served::count(served);
     tracing::info!(
         http.method = %served.method,
         http.route = served.route,
         http.status = served.status.as_u16(),
         http.latency_us = served.latency.as_micros() as u64,
         org = served.org.map(tracing::field::display),
-        dialect,
+        dialect = served.dialect.map_or("house", DialectName::as_str),
         request_id = served.request_id,
         "http.request"
     );
@@ -73,18 +64,4 @@ pub fn request_served(served: &Served<'_>) {
 pub fn responder_asked(kind: &'static str, outcome: &'static str, latency: Duration) {
     metrics::histogram!("sessionary_responder_seconds", "kind" => kind).record(latency.as_secs_f64());
     metrics::counter!("sessionary_responder_answers_total", "kind" => kind, "outcome" => outcome).increment(1);
-}
-
-/// Callers can invent methods; metrics know a fixed set.
-fn known_method(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
-    }
 }
