@@ -21,11 +21,11 @@ pub struct MessagingSettings {
     #[arg(long, global = true, env = "SESSION_MAX_TIMEOUT_MINUTES", value_name = "MINUTES")]
     session_max_timeout_minutes: Option<String>,
 
-    /// Minutes past which nothing renews a session; 720 unless set, 60 to 20160
+    /// Minutes past which nothing renews a session: 720 unless set, and twice the most time-out at the most
     #[arg(long, global = true, env = "SESSION_MAX_DURATION_MINUTES", value_name = "MINUTES")]
     session_max_duration_minutes: Option<String>,
 
-    /// Minutes before its end in which a session is near it; 5 unless set, 1 to 60
+    /// Minutes before its end in which a session is near it: 5 unless set, and the most time-out at the most
     #[arg(long, global = true, env = "SESSION_WARNING_THRESHOLD_MINUTES", value_name = "MINUTES")]
     session_warning_threshold_minutes: Option<String>,
 

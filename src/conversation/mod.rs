@@ -2,6 +2,7 @@
 //!
 //! A turn goes on by itself. Whoever waits for it, or reads along, may go away: the answer is kept all the same.
 
+mod patience;
 mod turn;
 mod worker;
 
@@ -22,10 +23,16 @@ use crate::store::TenantStore;
 /// What can be heard of a turn, as it goes on.
 pub type Parts = mpsc::Receiver<Part>;
 
-/// Parts that wait for a reader. One who falls further behind is not told the rest; the answer is kept anyway.
+/// Parts that wait for whoever reads along.
 const BUFFERED_PARTS: usize = 256;
 /// Streams that one organization may have open at once.
 const STREAMS_PER_ORG: usize = 60;
+/// Turns that one organization may have going at once.
+const TURNS_PER_ORG: usize = 256;
+/// How long something may take that is seen through for a caller who may have gone: as long as a handler.
+const SEEN_THROUGH: Duration = Duration::from_secs(30);
+/// How long the last replies may take to be kept, once the time of grace has passed.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long an answer may still take once the service is told to stop: less than open requests may.
 pub const GRACE: Duration = Duration::from_secs(10);
 
@@ -35,42 +42,53 @@ pub struct Conversations {
     responders: Responders,
     clock: Clock,
     turns: TaskTracker,
-    stop: CancellationToken,
-    grace: Duration,
+    /// Ends every turn: some time after the service was told to stop.
+    cut: CancellationToken,
+    /// The turns of each organization that are going on.
+    pub places: Shares,
     /// The open streams of each organization.
     pub streams: Shares,
 }
 
 impl Conversations {
-    /// Turns that end when `stop` and the time of grace after it have passed.
+    /// Turns that end when `stop` and the time of `grace` after it have passed.
     #[must_use]
     pub fn new(responders: Responders, clock: Clock, stop: CancellationToken, grace: Duration) -> Self {
-        Self { responders, clock, turns: TaskTracker::new(), stop, grace, streams: Shares::new(STREAMS_PER_ORG) }
+        let cut = CancellationToken::new();
+        let later = cut.clone();
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            tokio::time::sleep(grace).await;
+            later.cancel();
+        });
+        let (places, streams) = (Shares::new(TURNS_PER_ORG), Shares::new(STREAMS_PER_ORG));
+        Self { responders, clock, turns: TaskTracker::new(), cut, places, streams }
     }
 
     /// Begins a turn; what comes of it can be read along.
     pub fn begin(&self, store: TenantStore, turn: Turn) -> Parts {
         let (sender, parts) = mpsc::channel(BUFFERED_PARTS);
-        let (this, stop, grace) = (self.clone(), self.stop.clone(), self.grace);
-        self.turns.spawn(async move {
-            let cut = async {
-                stop.cancelled().await;
-                tokio::time::sleep(grace).await;
-            };
-            turn::run(&this, &store, turn, sender, cut).await;
-        });
+        let (this, cut) = (self.clone(), self.cut.clone());
+        self.turns.spawn(async move { turn::run(&this, &store, turn, sender, cut.cancelled()).await });
         parts
     }
 
     /// Carries something out that must not stop halfway when its caller hangs up, such as keeping a message and
-    /// beginning its turn. `None` when it panicked.
+    /// beginning its turn. `None` when it panicked, or took longer than a handler may.
     pub async fn see_through<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        self.turns.spawn(work.in_current_span()).await.ok()
+        let bounded = tokio::time::timeout(SEEN_THROUGH, work.in_current_span());
+        self.turns.spawn(bounded).await.ok()?.ok()
     }
 
-    /// Waits until every turn has ended: within the grace period, once the service is told to stop.
+    /// Waits until every turn has ended: once the service was told to stop, for the rest of the time of grace and a few
+    /// seconds for the last replies to be kept.
     pub async fn close(&self) {
         self.turns.close();
-        self.turns.wait().await;
+        tokio::select! {
+            () = self.turns.wait() => {}
+            () = async { self.cut.cancelled().await; tokio::time::sleep(LAST_WRITES).await } => {
+                tracing::warn!(turns = self.turns.len(), "conversation.not_ended");
+            }
+        }
     }
 }

@@ -2,18 +2,23 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::patience::patiently;
 use super::{Conversations, worker};
-use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Responder, Session};
-use crate::responders::{Answer, Question, Speaker, Turn as Said};
-use crate::store::{EventWindow, StoreError, TenantStore};
+use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Responder, Session, Share};
+use crate::responders::{Answer, Question, Speaker, Turn as Said, history_bytes};
+use crate::store::{StoreError, TenantStore};
 
 /// Events of a session that go along as its history, at most; the responder takes what its budget holds.
 const HISTORY: i64 = 200;
+
+/// How long a turn waits for whoever reads along.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was said, to whom, and how the answer is to be kept.
 pub struct Turn {
@@ -33,6 +38,8 @@ pub struct Turn {
     pub reply: Box<dyn FnOnce(String) -> NewEvent + Send>,
     /// Drawn once per turn.
     pub nonce: Uuid,
+    /// Among the turns that its organization has going.
+    pub place: Share,
 }
 
 /// What can be heard of a turn.
@@ -46,12 +53,14 @@ pub enum Part {
     Failed,
 }
 
-/// Whoever reads along, as long as they keep up.
+/// Whoever reads along, as long as they keep up: a task that is always there to read, never a client's own pace.
 struct Reader(Option<mpsc::Sender<Part>>);
 
 impl Reader {
-    fn tell(&mut self, part: Part) {
-        if self.0.as_ref().is_some_and(|reader| reader.try_send(part).is_err()) {
+    /// Tells a part, once there is room for it. Who makes none for a while is told no more.
+    async fn tell(&mut self, part: Part) {
+        let Some(reader) = &self.0 else { return };
+        if !matches!(tokio::time::timeout(READER_PATIENCE, reader.send(part)).await, Ok(Ok(()))) {
             self.0 = None;
         }
     }
@@ -66,16 +75,16 @@ pub(super) async fn run(
     cut: impl Future<Output = ()>,
 ) {
     let mut reader = Reader(Some(reader));
-    let session = turn.session.public_id.clone();
+    let dialect = turn.session.dialect;
     let answered = tokio::select! {
         answered = answer(conversations, store, turn, &mut reader) => answered,
         () = cut => Err(Failure::Stopped),
     };
     match answered {
-        Ok(kept) => reader.tell(Part::Kept(Box::new(kept))),
+        Ok(kept) => reader.tell(Part::Kept(Box::new(kept))).await,
         Err(failure) => {
-            tracing::warn!(session, %failure, "conversation.no_answer");
-            reader.tell(Part::Failed);
+            tracing::warn!(%dialect, %failure, "conversation.no_answer");
+            reader.tell(Part::Failed).await;
         }
     }
 }
@@ -100,11 +109,23 @@ async fn answer(
     turn: Turn,
     reader: &mut Reader,
 ) -> Result<Event, Failure> {
-    let Turn { session, agent, responder, message, metadata, speaker, made_before, reply_id, reply, nonce } = turn;
-    if made_before && let Some(kept) = store.sessions().events(&session).find(reply_id).await? {
+    let Turn {
+        session,
+        agent,
+        responder,
+        message,
+        metadata,
+        speaker,
+        made_before,
+        reply_id,
+        reply,
+        nonce,
+        place: _place,
+    } = turn;
+    if made_before && let Some(kept) = patiently(|| find(store, &session, reply_id)).await? {
         return Ok(kept);
     }
-    let history = history(store, &session, &message, speaker).await?;
+    let history = patiently(|| history(store, &session, &message, speaker, history_bytes(&responder))).await?;
     let question = Question {
         org: store.org(),
         dialect: session.dialect,
@@ -132,9 +153,13 @@ async fn hear(mut answer: Answer, reader: &mut Reader) -> Result<String, Failure
     while let Some(chunk) = answer.next().await {
         let chunk = chunk?;
         text.push_str(&chunk);
-        reader.tell(Part::Chunk(chunk));
+        reader.tell(Part::Chunk(chunk)).await;
     }
     Ok(text)
+}
+
+async fn find(store: &TenantStore, session: &Session, id: EventId) -> Result<Option<Event>, StoreError> {
+    store.sessions().events(session).find(id).await
 }
 
 /// What was said in the session before this message, oldest first.
@@ -143,9 +168,12 @@ async fn history(
     session: &Session,
     message: &Event,
     speaker: fn(&Event) -> Option<Speaker>,
+    bytes: usize,
 ) -> Result<Vec<Said>, StoreError> {
-    let window = EventWindow { before_number: Some(message.number), ..EventWindow::default() };
-    let events = store.sessions().events(session).newest(&window, HISTORY).await?;
+    if bytes == 0 {
+        return Ok(Vec::new());
+    }
+    let events = store.sessions().events(session).said_before(message.number, bytes, HISTORY).await?;
     let said = events.into_iter().rev().filter_map(|event| {
         let speaker = speaker(&event)?;
         Some(Said { speaker, text: event.content? })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::patience::patiently;
 use crate::domain::{Event, Session};
 use crate::responders::Speaker;
 use crate::store::{EventWindow, StoreError, TenantStore};
@@ -13,7 +14,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Events that are looked at in one go.
 const PAGE: i64 = 50;
 
-/// The first event after `message` in which the agent speaks.
+/// The first event after `message` in which the agent speaks to it, or to nobody in particular.
 pub(super) async fn wait(
     store: &TenantStore,
     session: &Session,
@@ -25,9 +26,9 @@ pub(super) async fn wait(
         let mut pause = FIRST_PAUSE;
         loop {
             let window = EventWindow { after_number: Some(seen), ..EventWindow::default() };
-            let events = store.sessions().events(session).oldest(&window, PAGE).await?;
+            let events = patiently(|| async { store.sessions().events(session).oldest(&window, PAGE).await }).await?;
             seen = events.last().map_or(seen, |event| event.number);
-            if let Some(reply) = events.into_iter().find(|event| speaker(event) == Some(Speaker::Agent)) {
+            if let Some(reply) = events.into_iter().find(|event| answers(event, message, speaker)) {
                 return Ok(reply);
             }
             tokio::time::sleep(pause).await;
@@ -35,4 +36,8 @@ pub(super) async fn wait(
         }
     });
     waited.await.ok().transpose()
+}
+
+fn answers(event: &Event, message: &Event, speaker: fn(&Event) -> Option<Speaker>) -> bool {
+    speaker(event) == Some(Speaker::Agent) && event.parent.is_none_or(|parent| parent == message.id)
 }

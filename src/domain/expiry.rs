@@ -61,6 +61,7 @@ impl Lifetime {
     ///
     /// A renewal close to the longest duration counts although it gains no time.
     pub fn touch(&mut self, timeouts: &Timeouts, now: Timestamp) -> bool {
+        let now = now.max(self.last_activity);
         if !timeouts.auto_renew {
             self.last_activity = now;
             return false;
@@ -70,6 +71,8 @@ impl Lifetime {
 
     /// Starts the time-out anew, whether or not the session renews itself; false past its longest duration.
     pub fn renew(&mut self, timeouts: &Timeouts, now: Timestamp) -> bool {
+        // Of two renewals at once, the one that came first may be made last: time does not go back.
+        let now = now.max(self.last_activity);
         if now - self.created_at >= minutes(timeouts.max_duration_minutes) {
             return false;
         }

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rand::rngs::{StdRng, SysRng};
-use rand::{Rng, SeedableRng, TryRng};
+use rand::rngs::SysRng;
+use rand::{Rng, TryRng};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{SessionId, Timestamp};
@@ -16,7 +17,28 @@ pub struct Mint(Source);
 enum Source {
     #[default]
     System,
-    Seeded(Arc<Mutex<StdRng>>),
+    Seeded(Arc<Mutex<Draws>>),
+}
+
+/// Draws from a seed: SHA-256 over the seed and the draw's number. Kept seeds outlive a process, and an upgrade: no
+/// generator of a library promises as much.
+#[derive(Debug)]
+struct Draws {
+    seed: [u8; 32],
+    count: u64,
+}
+
+impl Draws {
+    fn next(&mut self) -> [u8; 32] {
+        self.count += 1;
+        Sha256::new().chain_update(self.seed).chain_update(self.count.to_be_bytes()).finalize().into()
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            chunk.copy_from_slice(&self.next()[..chunk.len()]);
+        }
+    }
 }
 
 impl Mint {
@@ -30,13 +52,15 @@ impl Mint {
     /// be done again, and never for a secret.
     #[must_use]
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self(Source::Seeded(Arc::new(Mutex::new(StdRng::from_seed(seed)))))
+        Self(Source::Seeded(Arc::new(Mutex::new(Draws { seed, count: 0 }))))
     }
 
     /// The same from a number; for tests only.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self(Source::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_be_bytes());
+        Self::from_seed(bytes)
     }
 
     fn bits<const N: usize>(&self) -> [u8; N] {
@@ -44,7 +68,7 @@ impl Mint {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "this is the mint that the ban points to")]
             Source::System => rand::rng().fill_bytes(&mut bytes),
-            Source::Seeded(rng) => rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes),
+            Source::Seeded(draws) => draws.lock().unwrap_or_else(PoisonError::into_inner).fill(&mut bytes),
         }
         bytes
     }
@@ -129,6 +153,17 @@ mod tests {
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
+    }
+
+    /// Seeds are kept in the database: whatever was drawn from one must be drawn again by every later version.
+    #[test]
+    fn a_seed_is_good_for_the_same_draws_for_ever() {
+        let mint = Mint::from_seed([7; 32]);
+        let drawn = [mint.uuid().to_string(), mint.uuid().to_string(), mint.hex(16)];
+        assert_eq!(
+            drawn,
+            ["f222a20b-2192-4d88-a723-77031f01efe0", "5922329e-0c5c-4306-ab0f-9d60da4ae148", "cde46f4b8147c314"]
+        );
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Server-sent events (WHATWG HTML, section 9.2), one write per frame.
 //!
-//! A client that stops reading is cut off by the listener; while it does not read, nothing is piled up for it here.
+//! What tells the frames never waits for the client: [`Listener`] holds what was not read yet, up to a bound. A client
+//! that stops reading is cut off by the [listener](super::listener) of the connections.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,6 +13,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use http::{HeaderName, HeaderValue, header};
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 /// How long a stream may be silent before a comment tells proxies and clients that it lives.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -43,4 +47,57 @@ pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response 
     // nginx and its kind would collect the frames.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
+}
+
+/// Bytes that wait for a client who reads slowly; whoever falls further behind has their stream closed.
+const UNREAD: usize = 1024 * 1024;
+/// Bytes of a transcript; of a longer one nothing is kept.
+const TRANSCRIPT: usize = 4 * 1024 * 1024;
+
+/// The telling end of a stream.
+#[derive(Debug)]
+pub struct Listener {
+    /// `None` once they fell behind or went away.
+    client: Option<mpsc::UnboundedSender<Bytes>>,
+    unread: Arc<AtomicUsize>,
+    transcript: Option<Vec<u8>>,
+}
+
+/// A stream's two ends; what is told is written down where it may be asked for again.
+#[must_use]
+pub fn listener(transcript: bool) -> (Listener, impl Stream<Item = Bytes> + Send + Unpin + 'static) {
+    let (client, frames) = mpsc::unbounded_channel();
+    let unread = Arc::new(AtomicUsize::new(0));
+    let listener =
+        Listener { client: Some(client), unread: Arc::clone(&unread), transcript: transcript.then(Vec::new) };
+    let frames = stream::unfold((frames, unread), |(mut frames, unread)| async move {
+        let frame: Bytes = frames.recv().await?;
+        unread.fetch_sub(frame.len(), Ordering::Relaxed);
+        Some((frame, (frames, unread)))
+    });
+    (listener, Box::pin(frames))
+}
+
+impl Listener {
+    /// Tells a frame. It waits for the client to read it; the caller does not.
+    pub fn tell(&mut self, frame: Bytes) {
+        if let Some(transcript) = &mut self.transcript {
+            if transcript.len() + frame.len() > TRANSCRIPT {
+                self.transcript = None;
+            } else {
+                transcript.extend_from_slice(&frame);
+            }
+        }
+        let Some(client) = &self.client else { return };
+        let unread = self.unread.fetch_add(frame.len(), Ordering::Relaxed) + frame.len();
+        if unread > UNREAD || client.send(frame).is_err() {
+            self.client = None;
+        }
+    }
+
+    /// Ends the stream; everything that was told, where it was written down.
+    #[must_use]
+    pub fn told(self) -> Option<Vec<u8>> {
+        self.transcript
+    }
 }

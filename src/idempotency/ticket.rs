@@ -46,7 +46,10 @@ impl Ticket {
         let answer = KeptAnswer { status: status.as_u16(), content_type, body: body.to_owned() };
         match held.store.idempotency().keep(&held.reservation, &answer).await {
             Ok(true) => {}
-            Ok(false) => tracing::debug!("idempotency.answer_not_kept"),
+            Ok(false) => {
+                tracing::debug!("idempotency.answer_not_kept");
+                Self(Some(held)).give_up().await;
+            }
             Err(error) => warn(&error),
         }
     }

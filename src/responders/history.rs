@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use crate::domain::Responder;
 use crate::domain::responder::DEFAULT_CONTEXT_TOKENS;
 
 /// Something that was said in a session.
@@ -43,6 +44,19 @@ impl<'a> From<&'a Turn> for Message<'a> {
 /// English. Where a script needs more tokens a byte, name fewer tokens.
 #[derive(Clone, Copy)]
 pub(super) struct Budget(usize);
+
+/// Bytes of a session's history that a responder can make use of, so that no more needs to be read.
+#[must_use]
+pub fn history_bytes(responder: &Responder) -> usize {
+    match responder {
+        Responder::None | Responder::Echo => 0,
+        Responder::OpenAi(model) => Budget::of_tokens(model.context_tokens).0.min(MOST_HISTORY),
+        Responder::Webhook(_) => Budget::of_tokens(DEFAULT_CONTEXT_TOKENS).0,
+    }
+}
+
+/// Whatever a model's context holds.
+const MOST_HISTORY: usize = 4 * 1024 * 1024;
 
 /// What a message costs beside its text: its role and its delimiters, about 4 tokens.
 const OVERHEAD: usize = 16;

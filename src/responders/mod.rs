@@ -29,7 +29,7 @@ use outbound::Outbound;
 pub use addresses::PrivateAddresses;
 pub use bounds::MAX_ANSWER_BYTES;
 pub use error::ResponderError;
-pub use history::{Speaker, Turn};
+pub use history::{Speaker, Turn, history_bytes};
 pub use settings::{RespondersSettings, environment};
 
 /// A message that wants an answer, with what an endpoint may want to know about it.

@@ -86,7 +86,7 @@ impl Database {
             .acquire_timeout(Duration::from_secs(5))
             // A broken connection shows itself at its next statement; a ping before each would double the cost.
             .test_before_acquire(false)
-            .connect_with(quiet(self.app.clone()))
+            .connect_with(quiet(self.app.clone()).options([("statement_timeout", "30s")]))
             .await?;
         let role = sqlx::query!(
             r#"SELECT rolname::text AS "name!", rolsuper OR rolbypassrls AS "powerful!"

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-/// A failed call to the store. Every variant leaves the database as it was before the call.
+/// A failed call to the store. Every variant but [`StoreError::Unavailable`] leaves the database as it was before the
+/// call.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The queue is full, or the organization's share of it. Worth trying again in a second.
@@ -48,4 +49,9 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether the server gave the statement up for taking too long.
+pub(super) fn is_too_long(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "57014")
 }

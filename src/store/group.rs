@@ -11,7 +11,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
-use super::error::is_transient;
+use super::error::{is_too_long, is_transient};
 use crate::domain::{OrgId, Share, Shares};
 
 /// Requests that wait per task; past it callers are told to come back.
@@ -175,8 +175,9 @@ impl<B: Batch> Worker<B> {
                 Ok(answers) => return Ok(answers),
                 Err(error) => error,
             };
-            if !is_transient(&error) {
-                return Err(error.into());
+            // A statement that takes too long is refused, so that half of it is tried.
+            if !is_transient(&error) || is_too_long(&error) && requests.len() > 1 {
+                return Err(StoreError::Refused(Arc::new(error)));
             }
             // Whatever state the connection is in, the next attempt does not want it.
             self.connection = None;

@@ -211,7 +211,7 @@ async fn create(
     for key in &candidates {
         let new = session(&agent, key);
         match caller.store.sessions().create(new.clone()).await? {
-            Created::New => {
+            Created::New | Created::Recovered(_) => {
                 let session = AgentSession::new(Session::from(new), agent.key.clone());
                 return Ok(Reply(StatusCode::CREATED, session));
             }

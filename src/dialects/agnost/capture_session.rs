@@ -240,7 +240,9 @@ pub async fn capture_session(
         nonce: caller.mint.uuid(),
     };
     match caller.store.sessions().create(session).await? {
-        Created::New | Created::Existing(_) => Ok(Reply(StatusCode::OK, Captured { session_id })),
+        Created::New | Created::Recovered(_) | Created::Existing(_) => {
+            Ok(Reply(StatusCode::OK, Captured { session_id }))
+        }
         // These sessions have no agent to miss.
         Created::NoSuchAgent => Err(Refusal::Internal.into()),
     }

@@ -175,7 +175,7 @@ async fn create(
         nonce: caller.mint.uuid(),
     };
     match caller.store.sessions().create(session.clone()).await? {
-        Created::New => {
+        Created::New | Created::Recovered(_) => {
             let session = ChatSession::new(Session::from(session), &caller.principal.organization, now);
             Ok(Reply(StatusCode::CREATED, session))
         }

@@ -160,7 +160,7 @@ async fn create(
         nonce: caller.mint.uuid(),
     };
     match caller.store.sessions().create(session).await? {
-        Created::New => Ok(Reply(
+        Created::New | Created::Recovered(_) => Ok(Reply(
             StatusCode::CREATED,
             Started {
                 success: true,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error::Envelope;
-use super::session::Detail;
+use super::session::{Detail, Living};
 use super::timeouts::{Bounds, GivenTimeouts, TimeoutConfig};
 use super::{Messaging, MessagingError, channel, metadata};
 use crate::auth::{Caller, purpose};
@@ -48,9 +48,9 @@ pub struct CreatedSession {
     session_id: SessionId,
     channel_id: Uuid,
     #[schema(value_type = Uuid)]
-    agent_id: AgentId,
+    agent_id: Option<AgentId>,
     #[schema(value_type = Uuid)]
-    user_id: String,
+    user_id: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Milliseconds,
     #[schema(value_type = Object)]
@@ -58,6 +58,21 @@ pub struct CreatedSession {
     #[schema(value_type = String, format = DateTime)]
     expires_at: Milliseconds,
     timeout_config: TimeoutConfig,
+}
+
+impl CreatedSession {
+    fn new(Living { session, detail, lifetime }: Living) -> Self {
+        Self {
+            session_id: session.id,
+            channel_id: detail.channel_id,
+            agent_id: session.agent,
+            user_id: session.user_id,
+            created_at: Milliseconds(session.created_at),
+            metadata: session.metadata.unwrap_or_else(JsonText::empty_object),
+            expires_at: Milliseconds(lifetime.expires_at),
+            timeout_config: detail.timeout_config,
+        }
+    }
 }
 
 struct Wanted {
@@ -136,8 +151,8 @@ async fn create(
     // An unknown agent is 404 whatever the metadata (section 2).
     metadata::check(&wanted.metadata)?;
 
-    let now = caller.now();
-    let id = caller.mint.session_id_v4(now);
+    // The id is the same however often a request with a key is attempted; its time begins when it is made.
+    let (id, now) = (caller.mint.session_id_v4(caller.now()), caller.clock.now());
     let timeout_config = TimeoutConfig::clamped(&wanted.timeouts, &bounds, bounds.of_agent(&agent.settings));
     let lifetime = Lifetime::begin(&timeout_config.timeouts(), now);
     let detail = Detail {
@@ -154,29 +169,18 @@ async fn create(
         public_id: id.to_string(),
         enabled: true,
         kind: None,
-        user_id: Some(wanted.user_id.clone()),
+        user_id: Some(wanted.user_id),
         name: None,
         description: None,
-        metadata: Some(wanted.metadata.clone()),
+        metadata: Some(wanted.metadata),
         detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
         created_at: now,
         expires_at: Some(lifetime.expires_at),
         nonce: caller.mint.uuid(),
     };
-    match caller.store.sessions().create(session).await? {
-        Created::New => Ok(Reply(
-            StatusCode::CREATED,
-            CreatedSession {
-                session_id: id,
-                channel_id: detail.channel_id,
-                agent_id: agent.id,
-                user_id: wanted.user_id,
-                created_at: Milliseconds(now),
-                metadata: wanted.metadata,
-                expires_at: Milliseconds(lifetime.expires_at),
-                timeout_config: detail.timeout_config,
-            },
-        )),
+    match caller.store.sessions().create(session.clone()).await? {
+        Created::New => Ok(Reply(StatusCode::CREATED, CreatedSession::new(Living::read(session.into())?))),
+        Created::Recovered(session) => Ok(Reply(StatusCode::CREATED, CreatedSession::new(Living::read(*session)?))),
         Created::NoSuchAgent => Err(agent_not_found()),
         // 74 random bits met twice.
         Created::Existing(_) => Err(Refusal::Internal.into()),

@@ -48,8 +48,12 @@ impl Wanted {
     fn read(query: &QueryPairs) -> Result<Self, MessagingError> {
         let limit =
             query.first("limit").and_then(parse_int).map_or(DEFAULT_LIMIT, |n| n.clamp(1.0, MOST as f64) as i64);
-        let window =
-            EventWindow { before: moment(query, "before")?, after: moment(query, "after")?, ..EventWindow::default() };
+        let window = EventWindow {
+            before: moment(query, "before")?,
+            after: moment(query, "after")?,
+            member: Some("metadata"),
+            ..EventWindow::default()
+        };
         Ok(Self { limit, window })
     }
 }

@@ -15,6 +15,7 @@ use crate::http::{Reply, StartedAt};
 pub struct Health {
     #[schema(example = "healthy")]
     status: &'static str,
+    /// Counted up to 10,000, as is the next.
     active_sessions: i64,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Milliseconds,

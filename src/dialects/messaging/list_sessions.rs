@@ -22,7 +22,7 @@ const MOST: i64 = 1_000;
 pub struct SessionList {
     /// In the order of their creation; of more than 1,000 the newest.
     sessions: Vec<SessionInfo>,
-    /// How many live, of whom the list may show a part.
+    /// How many live, of whom the list may show a part; counted up to 10,000.
     total: i64,
     stats: Stats,
     /// For the query parameter `cursor`, where there are older ones. An extension.

@@ -73,7 +73,9 @@ to `GET …/messages?after=`, where it appears. A worker posts an agent's reply 
 - `SESSION_AUTO_RENEW` of an agent does what its name says; the original turns it around.
 - `sessionStatus.isNearExpiration` and `expiringSoon` tell the truth.
 - Sending and deleting answer the vendor's client under `data` what they answer everyone else beside it.
-- Lists and health tell of the caller's organization alone.";
+- Metadata that is a text is held to the same length as any other, and of an `autoRenew` longer than 256 characters \
+its truth is kept.
+- Lists and health tell of the caller's organization alone, and count up to 10,000.";
 
 pub fn routes() -> OpenApiRouter<AppState> {
     super::described("ElizaOS messaging sessions", ABOUT)

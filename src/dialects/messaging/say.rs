@@ -8,7 +8,7 @@ use super::transport::Transport;
 use super::{Messaging, MessagingError, metadata};
 use crate::auth::{Caller, purpose};
 use crate::conversation::{Conversations, Parts, Turn};
-use crate::domain::{Agent, AgentRef, Event, EventId, Given, JsonText, NewEvent, Responder, Session};
+use crate::domain::{Agent, AgentRef, Event, EventId, Given, JsonText, NewEvent, Responder, Session, Share};
 use crate::http::Refusal;
 
 /// UTF-16 code units of a message; the vendor's message calls them characters.
@@ -40,7 +40,8 @@ pub(super) async fn say(
 ) -> Result<Said, MessagingError> {
     let this = conversations.clone();
     let said = conversations.see_through(async move {
-        let (mut said, turn) = keep(&caller, &id, body).await?;
+        let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
+        let (mut said, turn) = keep(&caller, &id, body, place).await?;
         // Nobody listens for what only a worker could answer.
         let listens = |turn: &Turn| transport != Transport::Websocket || turn.responder != Responder::None;
         said.reply = turn.filter(listens).map(|turn| (turn.reply_id, this.begin(caller.store.clone(), turn)));
@@ -55,6 +56,7 @@ async fn keep(
     caller: &Caller<Messaging, purpose::WriteEvents>,
     id: &str,
     body: Words,
+    place: Share,
 ) -> Result<(Said, Option<Turn>), MessagingError> {
     let Given::String(content) = body.content else { return Err(invalid("Invalid message request format")) };
     let session = session::find(caller, id).await?.session;
@@ -86,7 +88,7 @@ async fn keep(
     let turn = match agent {
         Some(agent) => {
             let session = changed.living.session.clone();
-            let mut turn = turn(caller, session, agent, message.clone(), own_metadata)?;
+            let mut turn = turn(caller, session, agent, message.clone(), own_metadata, place)?;
             // By an earlier attempt: a reply may be there.
             turn.made_before = changed.outcome.is_none();
             Some(turn)
@@ -105,6 +107,7 @@ fn turn(
     agent: Arc<Agent>,
     message: Event,
     metadata: JsonText,
+    place: Share,
 ) -> Result<Turn, Refusal> {
     let reply_id = EventId(caller.mint.uuid());
     let blank = message::answer(reply_id, &agent, message.id, String::new(), caller.now())?;
@@ -120,6 +123,7 @@ fn turn(
         reply: Box::new(move |text| NewEvent { content: Some(text), at: clock.now(), ..blank }),
         made_before: false,
         nonce: caller.mint.uuid(),
+        place,
     })
 }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::error::Envelope;
@@ -16,12 +17,12 @@ use super::{Messaging, MessagingError, reply_stream};
 use crate::auth::{Caller, purpose};
 use crate::conversation::{Conversations, Part, Parts};
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{EventId, Given, Timestamp, expiry};
+use crate::domain::{EventId, Given, Share, Timestamp, expiry};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
 
-/// How long a reply is waited for: less than the door lets a handler take, so that its absence is told in the vendor's
-/// words. The reply is kept whenever it comes.
+/// How long a request may take that waits for a reply: less than the door lets a handler take, so that the reply's
+/// absence is told in the vendor's words. The reply is kept whenever it comes.
 const PATIENCE: Duration = Duration::from_secs(28);
 
 #[derive(Deserialize, ToSchema)]
@@ -101,7 +102,9 @@ struct SessionStatus {
         (status = 400, description = "The content, the metadata or the transport is not as documented.", body = Envelope),
         (status = 401, description = "No credential, or none that holds."),
         (status = 404, description = "No such session in this organization.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running."),
         (status = 410, description = "The session has expired.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
         (status = 429, description = "Too many requests, or streams."),
         (status = 500, description = "With the transport `http`: the message was kept, and no reply came."),
     )
@@ -125,12 +128,25 @@ pub async fn send_message(
     }
     let org = caller.principal.organization.id;
     let place = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
+    let this = conversations.clone();
+    let streaming = conversations.see_through(async move { stream(&this, caller, path.0, request, place).await });
+    streaming.await.unwrap_or_else(|| Err(Refusal::Unavailable.into()))
+}
+
+/// Keeps the message, and streams the reply.
+async fn stream(
+    conversations: &Conversations,
+    caller: Caller<Messaging, purpose::WriteEvents>,
+    id: String,
+    request: Idempotent<Messaging, SendMessage>,
+    place: Share,
+) -> Result<Response, MessagingError> {
     let (caller, body, ticket) = match request.claim(caller).await {
         Claim::Fresh(caller, body, ticket) => (caller, body, ticket),
         Claim::Answered(response) => return Ok(response),
     };
     let now = caller.now();
-    match say(&conversations, caller, path.0, transport, body.said()).await {
+    match say(conversations, caller, id, Transport::Sse, body.said()).await {
         Ok(said) => {
             let user_message = UserMessage::new(&said.message, &said.living)?;
             Ok(reply_stream::response(user_message, said.message.id, said.reply, ticket, place))
@@ -150,13 +166,13 @@ async fn answer(
     transport: Transport,
     body: SendMessage,
 ) -> Result<Reply<SentTwice>, MessagingError> {
-    let now = caller.now();
+    let (now, deadline) = (caller.clock.now(), Instant::now() + PATIENCE);
     let said = say(&conversations, caller, id, transport, body.said()).await?;
     let user_message = UserMessage::new(&said.message, &said.living)?;
     let session_status = SessionStatus::of(&said, now);
     let agent_response = match (transport, said.reply) {
         (Transport::Http, Some((_, parts))) => {
-            let reply = tokio::time::timeout(PATIENCE, reply(parts, said.message.id)).await;
+            let reply = tokio::time::timeout_at(deadline, reply(parts, said.message.id)).await;
             Some(reply.ok().flatten().ok_or(MessagingError::NoReply)?)
         }
         (Transport::Http, None) => return Err(MessagingError::NoReply),

@@ -72,7 +72,7 @@ pub(super) async fn find<P>(caller: &Caller<Messaging, P>, id: &str) -> Result<L
     let (dialect, key) = key_of(id)?;
     let not_found = || MessagingError::SessionNotFound(id.to_owned());
     let session = caller.store.sessions().find(dialect, key).await?.ok_or_else(not_found)?;
-    match session.state_at(caller.now()) {
+    match session.state_at(caller.clock.now()) {
         State::Open => Living::read(session),
         State::Expired if session.expiry_told_at.is_none() => {
             // Of several who find out at once, the one whose change comes first is told.
@@ -100,7 +100,8 @@ pub(super) async fn change<P, T: Send + 'static>(
 ) -> Result<Changed<T>, MessagingError> {
     let key = key_of(id)?;
     let not_found = || MessagingError::SessionNotFound(id.to_owned());
-    let (now, name) = (caller.now(), id.to_owned());
+    // A request with a key keeps the time of its first attempt, but a session lives by the clock.
+    let (now, name) = (caller.clock.now(), id.to_owned());
     let ruled = move |session: &mut Session| match apply(session, &name, now, &rule) {
         Ok((outcome, events)) => (Ok(outcome), events),
         Err(error) => (Err(error), Vec::new()),

@@ -173,6 +173,8 @@ impl SubmitMessage {
         (status = 400, description = "A field is missing, or not as documented."),
         (status = 401, description = "No credential, or none that holds."),
         (status = 404, description = "No such channel in this organization."),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running."),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
     )
 )]
 #[tracing::instrument(name = "messaging.submit_message", level = "debug", skip_all)]

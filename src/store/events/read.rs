@@ -30,7 +30,9 @@ macro_rules! rows_within {
         sqlx::query_as!(
             EventRow,
             r#"SELECT org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
-                      payload::text AS "payload!", hidden, created_at
+                      CASE WHEN $10::text IS NULL THEN payload::text
+                           ELSE json_build_object($10, payload -> $10)::text END AS "payload!",
+                      hidden, created_at
                  FROM session_events
                 WHERE org_id = $1 AND dialect = $2 AND session_id = $3
                   AND ($4::bigint IS NULL OR number > $4) AND ($5::bigint IS NULL OR number < $5)
@@ -45,7 +47,8 @@ macro_rules! rows_within {
             $window.after,
             $window.before,
             $window.hidden,
-            $limit
+            $limit,
+            $window.member
         )
     };
 }
@@ -85,6 +88,8 @@ pub struct EventWindow {
     pub before: Option<Timestamp>,
     /// Hidden ones too.
     pub hidden: bool,
+    /// Only this member of the payloads, the whole of which may be large.
+    pub member: Option<&'static str>,
 }
 
 /// The events of one session.
@@ -119,6 +124,37 @@ impl<'s> Events<'s> {
         let rows = rows_within!(self.key, window, limit, " ORDER BY number DESC LIMIT $9")
             .fetch_all(&mut *transaction)
             .await?;
+        transaction.commit().await?;
+        rows.into_iter().map(Event::try_from).collect()
+    }
+
+    /// What was said last before an event, newest first: texts without what else is kept of them, `bytes` of them at
+    /// most, from the last `limit` events.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn said_before(&self, number: i64, bytes: usize, limit: i64) -> Result<Vec<Event>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
+        let rows = sqlx::query_as!(
+            EventRow,
+            r#"SELECT org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
+                      '{}' AS "payload!", hidden, created_at
+                 FROM (SELECT e.*, sum(octet_length(content)) OVER (ORDER BY number DESC) AS bytes
+                         FROM session_events e
+                        WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND number < $4 AND NOT hidden
+                        ORDER BY number DESC
+                        LIMIT $5) AS said
+                WHERE content IS NOT NULL AND bytes <= $6
+                ORDER BY number DESC"#,
+            self.key.org.0,
+            self.key.dialect,
+            self.key.id.0,
+            number,
+            limit,
+            i64::try_from(bytes).unwrap_or(i64::MAX)
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         rows.into_iter().map(Event::try_from).collect()
     }

@@ -101,8 +101,9 @@ impl Batch for ChangeSessions {
     }
 }
 
-/// Which requests an earlier attempt has carried out: those whose events are there, and those up to the one whose
-/// nonce the row bears. Requests of one session are carried out in their order, all in one transaction or none.
+/// Which requests an earlier attempt has carried out: those whose events are there, the one whose nonce the row bears,
+/// and those that ran before it in the same attempt: requests of one session are carried out in their order, all in one
+/// transaction or none.
 fn made_before(
     requests: &[&Request],
     rows: &HashMap<RowKey, SessionRow>,
@@ -116,9 +117,10 @@ fn made_before(
     }
     let made = |(place, request): (usize, &&Request)| {
         request.appends.iter().any(|id| known.contains_key(&(request.key, *id)))
-            || last
-                .get(&request.key)
-                .is_some_and(|last| place == *last || place < *last && request.ran.load(Ordering::Relaxed))
+            || last.get(&request.key).is_some_and(|&last| {
+                let ran = |request: &Request| request.ran.load(Ordering::Relaxed);
+                place == last || place < last && ran(request) && ran(requests[last])
+            })
     };
     requests.iter().enumerate().map(made).collect()
 }

@@ -68,11 +68,12 @@ impl Batch for CreateSessions {
                     });
                 }
                 Ok(match standing.get(&key) {
-                    // Written by an earlier attempt at this very request, whose COMMIT went unanswered.
-                    Some(row) if row.nonce == nonce => Created::New,
-                    Some(row) => Created::Existing(Box::new(
-                        Session::try_from(row.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?,
-                    )),
+                    Some(row) => {
+                        let session = Session::try_from(row.clone());
+                        let session = Box::new(session.map_err(|error| sqlx::Error::Decode(error.into()))?);
+                        // Written by an earlier attempt at this very request, whose COMMIT went unanswered.
+                        if row.nonce == nonce { Created::Recovered(session) } else { Created::Existing(session) }
+                    }
                     None => Created::NoSuchAgent,
                 })
             })

@@ -15,7 +15,10 @@ pub struct Among {
     pub since: Timestamp,
 }
 
-/// How many sessions there are.
+/// Sessions of a kind that are counted; there may be more.
+const MOST_COUNTED: i64 = 10_000;
+
+/// How many sessions there are, up to 10,000 of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Census {
     pub living: i64,
@@ -75,14 +78,22 @@ impl Sessions<'_> {
             r#"SELECT count(*) FILTER (WHERE expires_at > $4) AS "living!",
                       count(*) FILTER (WHERE expires_at > $4 AND extract(epoch FROM expires_at - $4) / 60
                                                               <= (detail #>> $5::text[])::float8) AS "expiring_soon!",
-                      count(*) FILTER (WHERE expires_at <= $4 AND expiry_told_at IS NULL) AS "expired!"
-                 FROM sessions
-                WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND ended_at IS NULL"#,
+                      count(*) FILTER (WHERE expires_at <= $4) AS "expired!"
+                 FROM ((SELECT expires_at, detail FROM sessions
+                         WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND ended_at IS NULL
+                           AND expires_at > $4
+                         LIMIT $6)
+                       UNION ALL
+                       (SELECT expires_at, NULL FROM sessions
+                         WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND ended_at IS NULL
+                           AND expires_at <= $4 AND expiry_told_at IS NULL
+                         LIMIT $6)) AS counted"#,
             self.0.org.0,
             among.dialect.code(),
             among.since,
             among.now,
-            &warning
+            &warning,
+            MOST_COUNTED
         )
         .fetch_one(&mut *transaction)
         .await?;

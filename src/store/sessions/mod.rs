@@ -66,6 +66,8 @@ impl RowKey {
 pub enum Created {
     /// The session is there and this call made it.
     New,
+    /// The session is there, as it stands, and an earlier attempt at this very call made it.
+    Recovered(Box<Session>),
     /// A session stood under the same id; nothing was changed.
     Existing(Box<Session>),
     /// The agent is not, or no longer, there.
@@ -112,7 +114,8 @@ impl Sessions<'_> {
     /// beginning is ignored. It may run again where a connection was lost.
     ///
     /// `nonce` is drawn once per change, and `appends` names the events that the rule may append, so that a change
-    /// which was made by a COMMIT whose answer was lost is not made twice.
+    /// which was made by a COMMIT whose answer was lost is not made twice. (A change that appends nothing is made twice
+    /// if, after such a COMMIT, another replica changed the session before this one asked again.)
     ///
     /// # Errors
     /// As for [`Sessions::create`].

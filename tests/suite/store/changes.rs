@@ -189,6 +189,53 @@ fn a_commit_that_went_unanswered_is_not_made_twice() {
     });
 }
 
+/// Several changes of one session in the batch whose COMMIT goes unanswered: each is made once, none is skipped.
+#[test]
+fn a_batch_whose_commit_went_unanswered_is_made_once() {
+    run(async {
+        for line in [Line::CutAfterCommit, Line::CutBeforeCommit] {
+            let (org, id) = new_session().await;
+            let chaos = Chaos::start().await;
+            let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
+            let store = Store::connect(&database, StoreSettings { writers: 1, ..StoreSettings::default() }).await;
+            let store = store.expect("a store");
+            let contents: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+            // The first round makes the connection and is cut; what comes meanwhile waits for one batch.
+            chaos.set(line);
+            let counted = join_all(contents.iter().map(|content| count_up(&store, org, id, content))).await;
+            assert_eq!(chaos.commits_cut(), 1, "{line:?}");
+            let counts: HashSet<Option<u64>> =
+                counted.into_iter().map(|changed| changed.expect("an answer").expect("the session").outcome).collect();
+            assert_eq!(counts.len(), 20, "{line:?}");
+            assert_eq!(session(org, id).await.detail.as_str(), "20", "{line:?}");
+            assert_eq!(events(org, id).await.len(), 20, "{line:?}");
+            store.close().await;
+        }
+    });
+}
+
+/// A change that an earlier process made, and a new one that came before its repetition, in one batch: the new one is
+/// made.
+#[test]
+fn a_change_that_is_asked_for_again_hides_no_other() {
+    run(async {
+        let (org, id) = new_session().await;
+        let nonce = Mint::system().uuid();
+        let set = |store: &'static Store, nonce: Uuid, value: &'static str| async move {
+            let tenant = store.tenant(org);
+            let rule = move |session: &mut Session| {
+                session.detail = JsonText::stored(value.to_owned()).expect("JSON");
+                ((), Vec::new())
+            };
+            tenant.sessions().change((DIALECT, id), nonce, Vec::new(), rule).await.expect("an answer")
+        };
+        set(store().await, nonce, "1").await;
+        let other = Mint::system().uuid();
+        tokio::join!(set(store().await, other, "2"), set(store().await, nonce, "1"));
+        assert_eq!(session(org, id).await.detail.as_str(), "2");
+    });
+}
+
 #[test]
 fn a_change_that_cannot_be_written_fails_alone() {
     run(async {

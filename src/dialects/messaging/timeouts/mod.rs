@@ -14,6 +14,10 @@ use super::javascript::{is_truthy, js_number};
 use crate::domain::expiry::Timeouts;
 use crate::domain::{Given, JsonText};
 
+/// UTF-16 code units of an `autoRenew` that comes back as it was sent; of a longer one its truth is kept. ElizaOS keeps
+/// any, but every answer and every message of the session repeats it.
+const AUTO_RENEW_LIMIT: usize = 256;
+
 /// `timeoutConfig` as it comes.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -96,7 +100,10 @@ impl TimeoutConfig {
             .map_or(agent.max_duration_minutes, |minutes| minutes.min(bounds.longest_duration()).max(timeout));
         let warning = or(&given.warning_threshold_minutes, bounds.default_warning)
             .map_or(agent.warning_threshold_minutes, |minutes| minutes.max(1.0));
-        let auto_renew = given.auto_renew.to_json().map(|json| json.into_owned());
+        let auto_renew = given.auto_renew.to_json().map(|json| match json.utf16_len() {
+            0..=AUTO_RENEW_LIMIT => json.into_owned(),
+            _ => JsonText::truth(is_truthy(&given.auto_renew)),
+        });
         Self {
             timeout_minutes: timeout,
             auto_renew: auto_renew.unwrap_or(agent.auto_renew),
@@ -264,6 +271,13 @@ mod tests {
             let said = verdict(&format!(r#"{{"autoRenew":{wrong}}}"#));
             assert_eq!(said.as_deref(), Some("Invalid timeout configuration format"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn of_a_long_auto_renew_its_truth_is_kept() {
+        let sent = |units: usize| format!(r#"{{"autoRenew":"{}"}}"#, "x".repeat(units - 2));
+        assert!(clamped(&sent(256)).contains("xxx"));
+        assert_eq!(clamped(&sent(257)), config("30", "true", "720", "5"));
     }
 
     #[test]

@@ -503,22 +503,82 @@ fn a_model_at_a_private_address_is_not_asked() {
     });
 }
 
+/// How many events of the session there are.
+async fn events(app: &TestApp, id: &str) -> usize {
+    admin().await.events(&app.session_called(id).await, 0, 10_000).await.expect("events").len()
+}
+
 #[test]
 fn a_caller_who_hangs_up_is_answered_all_the_same() {
     run(async {
-        let app = TestApp::new().await;
-        let id = create(&app, "").await;
         for transport in ["websocket", "http", "sse"] {
+            let app = TestApp::new().await;
+            let id = create(&app, "").await;
             let body = format!(r#"{{"content":"hello","transport":"{transport}"}}"#);
-            // Polled once: on its way, and gone.
-            let asked = futures::future::poll_immediate(Box::pin(send(&app, &id, &body).open())).await;
-            assert!(asked.is_none(), "{transport}");
+            let mut asking = Box::pin(send(&app, &id, &body).open());
+            // They are gone the moment their message is kept.
+            while events(&app, &id).await == 0 {
+                if futures::future::poll_immediate(&mut asking).await.is_some() {
+                    break;
+                }
+            }
+            drop(asking);
+            assert_eq!(kept(&app, &id).await, [user("hello"), agent("You said: hello")], "{transport}");
         }
-        // What was on its way either came to nothing or to a message and its reply.
-        let kept = kept(&app, &id).await;
-        let (users, agents) =
-            (kept.iter().filter(|event| event.0 == "user"), kept.iter().filter(|event| event.0 != "user"));
-        assert_eq!(users.count(), agents.count(), "{kept:?}");
+    });
+}
+
+#[test]
+fn of_two_who_wait_each_hears_the_reply_to_their_own_message() {
+    run(async {
+        let app = TestApp::new().await;
+        app.nobody_answers().await;
+        let id = create(&app, "").await;
+        let channel = standing(&app, &id).await["channelId"].clone();
+        let ask =
+            |content: &str| send(&app, &id, &json!({ "content": content, "transport": "http" }).to_string()).send();
+        let working = async {
+            let messages = loop {
+                let page = app.get(&path_of(&id, "/messages")).send().await.expect(200).json();
+                let messages = page["messages"].as_array().expect("messages").clone();
+                if messages.len() == 2 {
+                    break messages;
+                }
+            };
+            for message in messages {
+                let reply = json!({
+                    "channel_id": channel, "message_server_id": "00000000-0000-0000-0000-000000000000",
+                    "author_id": MESSAGING_AGENT_ID, "source_type": "agent_response", "raw_message": "x",
+                    "content": format!("to {}", message["content"].as_str().expect("a text")),
+                    "in_reply_to_message_id": message["id"],
+                });
+                app.post("/api/messaging/submit", reply.to_string()).send().await.expect(201);
+            }
+        };
+        let (one, two, ()) = tokio::join!(ask("one"), ask("two"), working);
+        assert_eq!(one.expect(201).json()["agentResponse"]["text"], "to one");
+        assert_eq!(two.expect(201).json()["agentResponse"]["text"], "to two");
+    });
+}
+
+/// A request with a key keeps the time of its first attempt; the session lives by the clock all the same.
+#[test]
+fn a_message_that_is_sent_again_late_does_not_turn_the_session_back() {
+    run(async {
+        let app = TestApp::new().await;
+        app.nobody_answers().await;
+        let id = create(&app, "").await;
+        let ask = || hello(&app, &path_of(&id, "/messages")).header("idempotency-key", "late");
+        // The first attempt finds the session full of somebody else's turns, and comes to nothing.
+        let places: Vec<_> = std::iter::from_fn(|| app.conversations.places.take(app.org)).collect();
+        ask().send().await.expect(429);
+        drop(places);
+        app.clock.advance(TimeDelta::minutes(25));
+        hello(&app, &path_of(&id, "/messages")).send().await.expect(201);
+        app.clock.advance(TimeDelta::minutes(25));
+        let sent = ask().send().await.expect(201).json();
+        assert_eq!(sent["sessionStatus"]["expiresAt"], after_minutes(80));
+        assert_eq!(standing(&app, &id).await["lastActivity"], after_minutes(50));
     });
 }
 

@@ -108,8 +108,8 @@ fn a_client_that_goes_away_does_not_lose_the_reply() {
 #[test]
 fn a_client_that_reads_nothing_does_not_hold_the_reply_up() {
     run(async {
-        // Far more chunks than wait for a reader.
-        let chunks = vec!["0123456789"; 2_000];
+        // More than a mebibyte of frames.
+        let chunks = vec!["0123456789"; 20_000];
         let model = FakeResponder::start([streamed(&chunks, "data: [DONE]\n\n")]).await;
         let app = TestApp::new().await;
         answered_by(&app, &model).await;
@@ -119,6 +119,27 @@ fn a_client_that_reads_nothing_does_not_hold_the_reply_up() {
         // Their stream was closed without its end.
         let rest = response.into_body().collect().await.expect("a body").to_bytes();
         assert!(!rest.windows(11).any(|bytes| bytes == b"event: done"), "{} bytes", rest.len());
+    });
+}
+
+#[test]
+fn a_client_that_reads_hears_all_of_a_burst() {
+    run(async {
+        // Everything in one write, so that all of it is there at once.
+        let chunks: Vec<String> = (0..2_000).map(|n| format!("{n} ")).collect();
+        let texts: Vec<&str> = chunks.iter().map(String::as_str).collect();
+        let burst = streamed(&texts, "data: [DONE]\n\n").into_iter().flat_map(|step| match step {
+            Step::Send(bytes) => bytes,
+            _ => Vec::new(),
+        });
+        let model = FakeResponder::start([vec![Step::Send(burst.collect())]]).await;
+        let app = TestApp::new().await;
+        answered_by(&app, &model).await;
+        let id = create(&app, "").await;
+        let reply = app.post(&path_of(&id, "/messages"), HELLO).send().await.expect(200);
+        assert_eq!(reply.text().lines().filter(|line| *line == "event: chunk").count(), 2_000);
+        assert!(reply.text().contains("event: done"));
+        assert_eq!(replies(&app, &id).await, [chunks.concat()]);
     });
 }
 
