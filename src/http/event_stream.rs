@@ -64,7 +64,6 @@ pub struct Listener {
 }
 
 /// A stream's two ends; what is told is written down where it may be asked for again.
-#[must_use]
 pub fn listener(transcript: bool) -> (Listener, impl Stream<Item = Bytes> + Send + Unpin + 'static) {
     let (client, frames) = mpsc::unbounded_channel();
     let unread = Arc::new(AtomicUsize::new(0));
