@@ -9,6 +9,7 @@ RUN mkdir -p src benches examples tests/suite tests/embedded_postgres \
         tests/suite/main.rs tests/embedded_postgres/main.rs > /dev/null \
     && touch src/lib.rs \
     && cargo build --release --locked --bin sessionary
+COPY build.rs ./
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY src src

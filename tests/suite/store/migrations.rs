@@ -31,6 +31,27 @@ fn replicas_that_start_at_once_migrate_once() {
     });
 }
 
+/// Without statistics the planner reads all of an organization to find one session by its key.
+#[test]
+fn a_fresh_database_is_known_to_the_planner_and_empty() {
+    run(async {
+        make_database("known_to_the_planner").await;
+        migrate(&database_called("known_to_the_planner").await).await.expect("an up-to-date database");
+        let mut superuser = connection("postgres", "known_to_the_planner").await;
+        for table in ["sessions", "session_counters", "session_events"] {
+            let known = "SELECT count(*) FROM pg_stats WHERE tablename = $1 AND attname = 'session_id'";
+            let known: i64 = sqlx::query_scalar(known).bind(table).fetch_one(&mut superuser).await.expect("a count");
+            assert_eq!(known, 1, "{table}");
+            let rows = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+            let rows: i64 = sqlx::query_scalar(rows).fetch_one(&mut superuser).await.expect("a count");
+            assert_eq!(rows, 0, "{table}");
+            let forced = "SELECT relforcerowsecurity FROM pg_class WHERE oid = $1::regclass";
+            let forced: bool = sqlx::query_scalar(forced).bind(table).fetch_one(&mut superuser).await.expect("a flag");
+            assert!(forced, "{table}");
+        }
+    });
+}
+
 #[test]
 fn one_url_is_narrowed_to_the_request_role() {
     run(async {
