@@ -19,9 +19,7 @@ use axum::routing::{get, post};
 use sessionary::auth::Gate;
 use sessionary::conversation::{Conversations, GRACE};
 use sessionary::dialects::agntix::Agntix;
-use sessionary::domain::{
-    AgentId, ApiKey, Clock, Given, JsonText, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes,
-};
+use sessionary::domain::{AgentId, ApiKey, Clock, Given, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes};
 use sessionary::embedded_postgres::EmbeddedPostgres;
 use sessionary::http::listener::{Bounds, serve};
 use sessionary::http::{Doorway, JsonBody, RateLimiter, Reply, door};
@@ -271,14 +269,13 @@ async fn tenants(
         };
         admin.create_organization(&new).await?;
         let agent = NewAgent {
-            id: AGENT.parse::<AgentId>()?,
-            key: "customer_support".parse()?,
             number: sessionary::domain::AgentNumber::new(123),
-            name: "Sales Support Agent".to_owned(),
-            avatar_number: None,
-            responder: None,
-            settings: JsonText::empty_object(),
-            created_at: now,
+            ..NewAgent::named(
+                AGENT.parse::<AgentId>()?,
+                "customer_support".parse()?,
+                "Sales Support Agent".to_owned(),
+                now,
+            )
         };
         admin.create_agent(org, &agent).await?;
         let prefix = KeyPrefix::default();

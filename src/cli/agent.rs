@@ -93,14 +93,14 @@ impl Agent {
                 let org = org::find(admin, &create.org).await?;
                 let made_up = || format!("agt_{}", context.mint.hex(12)).parse();
                 let agent = NewAgent {
-                    id: create.id.unwrap_or_else(|| AgentId(context.mint.uuid())),
-                    key: create.key.map_or_else(made_up, Ok)?,
-                    number: None,
-                    name: create.name,
-                    avatar_number: None,
                     responder: create.responder,
                     settings: settings(create.settings)?,
-                    created_at: context.clock.now(),
+                    ..NewAgent::named(
+                        create.id.unwrap_or_else(|| AgentId(context.mint.uuid())),
+                        create.key.map_or_else(made_up, Ok)?,
+                        create.name,
+                        context.clock.now(),
+                    )
                 };
                 let number = admin.create_agent(org, &agent).await?;
                 let shown = Shown { id: agent.id.0, key: agent.key.to_string(), number, name: agent.name };

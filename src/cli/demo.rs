@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::Shown as ShownAgent;
 use super::{Context, Failure, key, output};
-use crate::domain::{AgentNumber, JsonText, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
+use crate::domain::{AgentNumber, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
 use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization};
 
 const NAME: &str = "Demo organization";
@@ -98,14 +98,9 @@ impl Demo {
             .await?;
         for example in AGENTS {
             let agent = NewAgent {
-                id: example.id.parse()?,
-                key: example.key.parse()?,
                 number: example.number.and_then(AgentNumber::new),
-                name: example.name.to_owned(),
                 avatar_number: example.avatar,
-                responder: None,
-                settings: JsonText::empty_object(),
-                created_at: now,
+                ..NewAgent::named(example.id.parse()?, example.key.parse()?, example.name.to_owned(), now)
             };
             match admin.create_agent(org, &agent).await {
                 Ok(_) | Err(AdminError::Taken(_)) => {}

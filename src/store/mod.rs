@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
-pub use agents::Agents;
+pub use agents::{AgentCreated, AgentFilter, AgentName, Agents};
 pub use database::{Database, DatabaseError};
 pub use directory::{Directory, KeyRecord};
 pub use error::StoreError;

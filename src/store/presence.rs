@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -21,7 +22,9 @@ pub(super) struct Presence {
     pub keys: Remembered<KeyHash, KeyRecord>,
     pub organizations: Remembered<OrgId, Organization>,
     pub external_ids: Remembered<(String, String), OrgId>,
-    pub agents: Remembered<(OrgId, AgentRef), Agent>,
+    /// Under the age at which they were asked for: see [`Ages`].
+    pub agents: Remembered<(OrgId, AgentRef, u64), Agent>,
+    pub changes: Ages,
 }
 
 impl Presence {
@@ -31,7 +34,36 @@ impl Presence {
             organizations: Remembered::new(lasts),
             external_ids: Remembered::new(lasts),
             agents: Remembered::new(lasts),
+            changes: Ages::default(),
         }
+    }
+}
+
+/// How often something of an organization's was changed through this replica. What is remembered under an earlier age
+/// is not asked for again, not even where its read was under way while the change was committed.
+///
+/// Organizations share a counter here and there: one's change then costs the other a read.
+pub(super) struct Ages([AtomicU64; 256]);
+
+impl Default for Ages {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; 256])
+    }
+}
+
+impl Ages {
+    fn of(&self, org: OrgId) -> &AtomicU64 {
+        // The last byte is random in UUIDs of every version that organizations are given.
+        &self.0[usize::from(org.0.as_bytes()[15])]
+    }
+
+    pub fn age(&self, org: OrgId) -> u64 {
+        self.of(org).load(Ordering::Acquire)
+    }
+
+    /// To be called once the change is committed.
+    pub fn happened(&self, org: OrgId) {
+        self.of(org).fetch_add(1, Ordering::Release);
     }
 }
 

@@ -237,11 +237,15 @@ mod tests {
                 key: "support".parse().unwrap(),
                 number: AgentNumber::new(1).unwrap(),
                 name: "Support".to_owned(),
+                description: None,
                 enabled,
                 language: "en".to_owned(),
+                avatar_number: None,
                 avatar: None,
                 responder: None,
                 settings: JsonText::empty_object(),
+                created_at: Timestamp::UNIX_EPOCH,
+                updated_at: Timestamp::UNIX_EPOCH,
             }))
         };
         assert_eq!(taking_sessions(agent(true), "support"), Ok(agent(true).unwrap()));

@@ -57,14 +57,17 @@ impl AdminStore {
         };
         let responder = new.responder.as_ref().map(JsonText::of).transpose()?;
         sqlx::query!(
-            "INSERT INTO agents (org_id, agent_id, key, number, name, avatar_number, responder, settings,
-                                 created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json, $9, $9)",
+            "INSERT INTO agents (org_id, agent_id, key, number, name, description, enabled, language, avatar_number,
+                                 responder, settings, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::json, $11::text::json, $12, $12)",
             org.0,
             new.id.0,
             new.key.as_str(),
             number,
             new.name,
+            new.description,
+            new.enabled,
+            new.language,
             new.avatar_number,
             responder.as_ref().map(JsonText::as_str),
             new.settings.as_str(),

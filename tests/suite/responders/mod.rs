@@ -48,11 +48,15 @@ fn question(message: &str, history: Vec<Turn>) -> Question {
         key: AGENT_KEY.parse().expect("a key"),
         number: AgentNumber::new(AGENT_NUMBER).expect("a number"),
         name: "Sales Support Agent".to_owned(),
+        description: None,
         enabled: true,
         language: "en".to_owned(),
+        avatar_number: None,
         avatar: None,
         responder: None,
         settings: JsonText::empty_object(),
+        created_at: start(),
+        updated_at: start(),
     };
     Question {
         org: OrgId(Uuid::from_u128(7)),

@@ -12,8 +12,7 @@ use sessionary::auth::{DefaultOrg, Gate, JwtVerifier};
 use sessionary::conversation::Conversations;
 use sessionary::dialects::messaging::Bounds;
 use sessionary::domain::{
-    AgentId, ApiKey, Clock, Contract, JsonText, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes,
-    Timestamp,
+    AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
 };
 use sessionary::http::RateLimiter;
 use sessionary::idempotency::Patience;
@@ -146,16 +145,7 @@ impl TestApp {
     /// One more agent, that no other organization has; it wears no avatar.
     pub async fn add_agent(&self) -> (AgentId, i64) {
         let id = AgentId(self.mint.uuid());
-        let agent = NewAgent {
-            id,
-            key: id.to_string().parse().expect("a key"),
-            number: None,
-            name: "One more".to_owned(),
-            avatar_number: None,
-            responder: None,
-            settings: JsonText::empty_object(),
-            created_at: start(),
-        };
+        let agent = NewAgent::named(id, id.to_string().parse().expect("a key"), "One more".to_owned(), start());
         (id, admin().await.create_agent(self.org, &agent).await.expect("an agent"))
     }
 
@@ -314,14 +304,14 @@ async fn make_organization(org: OrgId, external_id: &str) {
         (MESSAGING_AGENT_ID, "messaging_agent", None, "Messaging Agent", None),
     ] {
         let agent = NewAgent {
-            id: id.parse::<AgentId>().expect("a UUID"),
-            key: key.parse().expect("a key"),
             number: number.and_then(sessionary::domain::AgentNumber::new),
-            name: name.to_owned(),
             avatar_number,
-            responder: None,
-            settings: JsonText::empty_object(),
-            created_at: start(),
+            ..NewAgent::named(
+                id.parse::<AgentId>().expect("a UUID"),
+                key.parse().expect("a key"),
+                name.to_owned(),
+                start(),
+            )
         };
         admin.create_agent(org, &agent).await.expect("an agent");
     }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use futures::future::join_all;
-use sessionary::domain::{AgentNumber, JsonText, NewAgent};
+use sessionary::domain::{AgentNumber, NewAgent};
 use sessionary::store::{Store, StoreSettings};
 
 use super::{CREATES, assert_replayed, keys, send};
@@ -151,14 +151,13 @@ fn a_refused_request_leaves_its_key_free() {
             create.refuses(late().await, 404);
             assert_eq!(keys(&app).await, 0);
             let agent = NewAgent {
-                id: LATE_AGENT.parse().expect("a UUID"),
-                key: "late".parse().expect("a key"),
                 number: AgentNumber::new(777),
-                name: "Late".to_owned(),
-                avatar_number: None,
-                responder: None,
-                settings: JsonText::empty_object(),
-                created_at: start(),
+                ..NewAgent::named(
+                    LATE_AGENT.parse().expect("a UUID"),
+                    "late".parse().expect("a key"),
+                    "Late".to_owned(),
+                    start(),
+                )
             };
             admin().await.create_agent(app.org, &agent).await.expect("an agent");
             let first = late().await.expect(201);

@@ -217,16 +217,12 @@ fn users_have_uuids_of_any_version_in_any_case() {
 fn an_unknown_agent_is_404_and_leaves_no_row() {
     run(async {
         let (app, other) = (TestApp::new().await, TestApp::new().await);
-        let theirs = NewAgent {
-            id: AgentId(app.mint.uuid()),
-            key: "their_agent".parse().expect("a key"),
-            number: None,
-            name: "Somebody else's".to_owned(),
-            avatar_number: None,
-            responder: None,
-            settings: JsonText::empty_object(),
-            created_at: start(),
-        };
+        let theirs = NewAgent::named(
+            AgentId(app.mint.uuid()),
+            "their_agent".parse().expect("a key"),
+            "Somebody else's".to_owned(),
+            start(),
+        );
         admin().await.create_agent(other.org, &theirs).await.expect("an agent");
         let too_much = metadata_of(METADATA_LIMIT + 1);
         for (agent, metadata) in [
@@ -693,14 +689,8 @@ fn a_session_goes_before_its_agent_and_the_agent_before_the_deployment() {
         let own = r#"{"messaging":{"SESSION_TIMEOUT_MINUTES":"20","SESSION_AUTO_RENEW":"false"}}"#;
         let agent = AgentId(app.mint.uuid());
         let new = NewAgent {
-            id: agent,
-            key: agent.to_string().parse().expect("a key"),
-            number: None,
-            name: "Short of patience".to_owned(),
-            avatar_number: None,
-            responder: None,
             settings: JsonText::stored(own.to_owned()).expect("JSON"),
-            created_at: start(),
+            ..NewAgent::named(agent, agent.to_string().parse().expect("a key"), "Short of patience".to_owned(), start())
         };
         admin().await.create_agent(app.org, &new).await.expect("an agent");
 

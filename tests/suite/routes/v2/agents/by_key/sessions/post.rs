@@ -3,7 +3,7 @@
 use http::Method;
 use insta::{allow_duplicates, assert_json_snapshot};
 use serde_json::{Value, json};
-use sessionary::domain::{AgentId, Contract, JsonText, NewAgent};
+use sessionary::domain::{AgentId, Contract, NewAgent};
 
 use crate::support::bad_input::{self, CreateRoute, Credentials};
 use crate::support::{AGENT_KEY, Reply, Setup, TestApp, admin, metadata_of, run, start};
@@ -379,16 +379,12 @@ fn faults_of_the_body_are_worded_in_the_envelope() {
 fn an_unknown_agent_is_404_and_leaves_no_row() {
     run(async {
         let (app, other) = (TestApp::new().await, TestApp::new().await);
-        let theirs = NewAgent {
-            id: AgentId(app.mint.uuid()),
-            key: "their_agent".parse().expect("a key"),
-            number: None,
-            name: "Somebody else's".to_owned(),
-            avatar_number: None,
-            responder: None,
-            settings: JsonText::empty_object(),
-            created_at: start(),
-        };
+        let theirs = NewAgent::named(
+            AgentId(app.mint.uuid()),
+            "their_agent".parse().expect("a key"),
+            "Somebody else's".to_owned(),
+            start(),
+        );
         admin().await.create_agent(other.org, &theirs).await.expect("an agent");
         let long = "k".repeat(51);
         for (segment, key) in [

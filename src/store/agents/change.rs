@@ -1,0 +1,91 @@
+//! Changing agents, and deleting them.
+
+use std::sync::Arc;
+
+use super::{AgentRow, Agents, Names, living_agents};
+use crate::domain::{Agent, AgentRef, JsonText, Timestamp};
+use crate::store::{StoreError, scope};
+
+impl Agents<'_> {
+    /// Changes the living agent of that name by a rule, durably; `None` when there is none, an error of the rule when
+    /// it makes one, and nothing is changed then.
+    ///
+    /// The rule is given the agent as it stands, under a lock: of several changes at once each sees the result of the
+    /// one before. What it makes of the agent's names, of its avatar beside the number and of when it was made is
+    /// ignored.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn update<E>(
+        &self,
+        name: &AgentRef,
+        rule: impl FnOnce(&mut Agent) -> Result<(), E> + Send,
+    ) -> Result<Option<Result<Arc<Agent>, E>>, StoreError>
+    where
+        E: Send,
+    {
+        let Names { id, key, number } = name.into();
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let row = living_agents!(
+            "AND (a.agent_id = $2 OR a.key = $3 OR a.number = $4) FOR UPDATE OF a",
+            self.0.org.0,
+            id,
+            key,
+            number
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut agent = Agent::try_from(row)?;
+        if let Err(error) = rule(&mut agent) {
+            return Ok(Some(Err(error)));
+        }
+        let responder = agent.responder.as_ref().map(JsonText::of).transpose()?;
+        sqlx::query!(
+            "UPDATE agents
+                SET name = $3, description = $4, enabled = $5, language = $6, avatar_number = $7,
+                    responder = $8::text::json, settings = $9::text::json, updated_at = $10
+              WHERE org_id = $1 AND agent_id = $2",
+            self.0.org.0,
+            agent.id.0,
+            agent.name,
+            agent.description,
+            agent.enabled,
+            agent.language,
+            agent.avatar_number,
+            responder.as_ref().map(JsonText::as_str),
+            agent.settings.as_str(),
+            agent.updated_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let changed = self.read_within(&mut transaction, &AgentRef::Id(agent.id)).await?;
+        transaction.commit().await?;
+        self.forget();
+        Ok(changed.map(|agent| Ok(Arc::new(agent))))
+    }
+
+    /// Hides the living agent of that name and frees its key; its sessions keep their history. Whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn delete(&self, name: &AgentRef, now: Timestamp) -> Result<bool, StoreError> {
+        let Names { id, key, number } = name.into();
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let hidden = sqlx::query!(
+            "UPDATE agents SET deleted_at = $5
+              WHERE org_id = $1 AND deleted_at IS NULL AND (agent_id = $2 OR key = $3 OR number = $4)",
+            self.0.org.0,
+            id,
+            key,
+            number,
+            now
+        )
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        transaction.commit().await?;
+        self.forget();
+        Ok(hidden > 0)
+    }
+}

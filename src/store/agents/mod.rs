@@ -1,0 +1,75 @@
+//! The agents of one organization, by any of their names.
+
+mod change;
+mod create;
+mod list;
+mod row;
+
+use std::sync::Arc;
+
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+pub use create::{AgentCreated, AgentName};
+pub use list::AgentFilter;
+
+use super::{StoreError, TenantStore, scope};
+use crate::domain::{Agent, AgentRef};
+use row::{AgentRow, living_agents};
+
+pub struct Agents<'s>(pub(super) &'s TenantStore);
+
+/// The three names of an agent, of which one is known.
+struct Names<'n> {
+    id: Option<Uuid>,
+    key: Option<&'n str>,
+    number: Option<i64>,
+}
+
+impl<'n> From<&'n AgentRef> for Names<'n> {
+    fn from(name: &'n AgentRef) -> Self {
+        let none = Self { id: None, key: None, number: None };
+        match name {
+            AgentRef::Id(id) => Self { id: Some(id.0), ..none },
+            AgentRef::Key(key) => Self { key: Some(key.as_str()), ..none },
+            AgentRef::Number(number) => Self { number: Some(number.get()), ..none },
+        }
+    }
+}
+
+impl Agents<'_> {
+    /// The living agent of that name. Its presence is remembered for a second at most, its absence never; a change made
+    /// through this replica shows at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn find(&self, name: &AgentRef) -> Result<Option<Arc<Agent>>, StoreError> {
+        let age = self.0.presence().changes.age(self.0.org);
+        self.0.presence().agents.find((self.0.org, name.clone(), age), || self.read(name)).await
+    }
+
+    async fn read(&self, name: &AgentRef) -> Result<Option<Agent>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let agent = self.read_within(&mut transaction, name).await?;
+        transaction.commit().await?;
+        Ok(agent)
+    }
+
+    async fn read_within(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        name: &AgentRef,
+    ) -> Result<Option<Agent>, StoreError> {
+        let Names { id, key, number } = name.into();
+        // One of the three is given; OR lets Postgres use the index of whichever it is.
+        let row = living_agents!("AND (a.agent_id = $2 OR a.key = $3 OR a.number = $4)", self.0.org.0, id, key, number)
+            .fetch_optional(&mut **transaction)
+            .await?;
+        row.map(Agent::try_from).transpose()
+    }
+
+    /// Whatever was remembered of the organization's agents counts no longer.
+    fn forget(&self) {
+        self.0.presence().changes.happened(self.0.org);
+    }
+}
