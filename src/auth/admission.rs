@@ -7,7 +7,7 @@ use crate::domain::{DialectName, Scope};
 pub struct Admission {
     /// `x-org-id` alone is a credential.
     pub org_header: bool,
-    /// An API key may come as Bearer.
+    /// An API key may come as Bearer, and so may a token of the surface's own token endpoint.
     pub key_as_bearer: bool,
     /// What a call without any credential is.
     pub nothing: Nothing,

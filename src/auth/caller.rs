@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::admission::{Admission, Nothing};
 use super::headers::{Bearer, Credentials};
-use super::{JwtVerifier, api_key, client_address, org_header};
+use super::{JwtVerifier, access_token, api_key, client_address, org_header};
 use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, Scopes, Timestamp};
 use crate::http::listener::Peer;
 use crate::http::{Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Unauthenticated};
@@ -65,6 +65,8 @@ pub mod purpose {
         WriteSessions: SessionsWrite, Write;
         ReadEvents: EventsRead, Read;
         WriteEvents: EventsWrite, Write;
+        ReadAgents: AgentsRead, Read;
+        WriteAgents: AgentsWrite, Write;
     }
 }
 
@@ -185,6 +187,11 @@ impl Gate {
                 if admission.key_as_bearer
                     && let Some(key) = ApiKey::parse(token)
                 {
+                    if access_token::looks_like_one(token)
+                        && let Some(principal) = access_token::authenticate(&self.store, &self.clock, &key).await?
+                    {
+                        return Ok(principal);
+                    }
                     return api_key::authenticate(&self.store, &self.clock, &key).await;
                 }
                 let jwt = self.jwt.as_ref().ok_or(Refusal::Unauthenticated(Unauthenticated::BadToken))?;

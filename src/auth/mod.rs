@@ -4,6 +4,7 @@
 //! authentication: by the time it runs, the caller is known, holds the scope, is within the rate limit, and the store
 //! that came along sees the caller's organization and no other.
 
+mod access_token;
 mod admission;
 mod api_key;
 mod caller;
@@ -12,6 +13,7 @@ mod headers;
 mod jwt;
 mod org_header;
 
+pub use access_token::AccessToken;
 pub use admission::Admission;
 pub use caller::{Caller, DefaultOrg, Gate, Purpose, purpose};
 pub use jwt::{JwtKey, JwtKeyError, JwtSettings, JwtVerifier};

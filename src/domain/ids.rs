@@ -186,6 +186,13 @@ impl SessionId {
         Self(Uuid::new_v5(&agent.0, key.as_str().as_bytes()))
     }
 
+    /// The same key again, once its session is over: each generation, counted from 1, is a session of its own, and the
+    /// one before keeps its conversation. No key has a slash.
+    #[must_use]
+    pub fn from_key_again(agent: AgentId, key: &SessionKey, generation: u32) -> Self {
+        Self(Uuid::new_v5(&agent.0, format!("{key}/{generation}").as_bytes()))
+    }
+
     /// An integer id, laid open in a UUIDv8. Consecutive numbers stay neighbours in the index, where a hash would
     /// scatter them.
     #[must_use]

@@ -11,6 +11,7 @@ pub mod expiry;
 pub mod idempotency;
 pub mod ids;
 pub mod json;
+pub mod metadata_filter;
 pub mod mint;
 pub mod organization;
 pub mod principal;

@@ -29,6 +29,13 @@ pub fn frame(event: &str, data: &impl Serialize) -> Bytes {
     Bytes::from(format!("event: {event}\ndata: {data}\n\n"))
 }
 
+/// A frame without a name: `data: <json>`, an empty line.
+#[must_use]
+pub fn data_frame(data: &impl Serialize) -> Bytes {
+    let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
+    Bytes::from(format!("data: {data}\n\n"))
+}
+
 /// A response that streams these frames, with a comment now and then while there are none.
 pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let kept_alive = stream::unfold(Box::pin(frames), |mut frames| async move {

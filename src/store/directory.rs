@@ -43,6 +43,49 @@ impl Directory<'_> {
         self.0.presence().keys.find(hash, read).await
     }
 
+    /// Whose access token this is: the record of its key, with the token's own end.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn access_token(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
+        let read = || async move {
+            let row = sqlx::query!(
+                r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
+                     FROM find_access_token($1)"#,
+                hash.as_bytes()
+            )
+            .fetch_optional(self.0.pool())
+            .await?;
+            row.map(|row| {
+                Ok(KeyRecord {
+                    org: OrgId(row.org_id),
+                    id: KeyId(row.key_id),
+                    scopes: read_scopes(&row.scopes)?,
+                    expires_at: row.expires_at,
+                })
+            })
+            .transpose()
+        };
+        self.0.presence().tokens.find(hash, read).await
+    }
+
+    /// Keeps an access token of a key from `now` until `ends`, and takes out the key's tokens that have run out.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn keep_access_token(
+        &self,
+        token: KeyHash,
+        key: KeyHash,
+        now: Timestamp,
+        ends: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query!("SELECT keep_access_token($1, $2, $3, $4)", token.as_bytes(), key.as_bytes(), now, ends)
+            .execute(self.0.pool())
+            .await?;
+        Ok(())
+    }
+
     /// The organization, disabled or not.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub use idempotency::{Claimed, Idempotency, KeptAnswer, KeyedRequest, Reservatio
 pub use migrate::{MigrateError, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use presence::PRESENCE;
-pub use sessions::{Among, Census, Changed, Created, SessionRow, Sessions};
+pub use sessions::{Among, Census, Changed, Created, Heading, SessionRow, Sessions};
 
 use crate::domain::OrgId;
 use group::Group;

@@ -20,6 +20,8 @@ const MOST: u64 = 10_000;
 
 pub(super) struct Presence {
     pub keys: Remembered<KeyHash, KeyRecord>,
+    /// Access tokens, as records of their keys.
+    pub tokens: Remembered<KeyHash, KeyRecord>,
     pub organizations: Remembered<OrgId, Organization>,
     pub external_ids: Remembered<(String, String), OrgId>,
     /// Under the age at which they were asked for: see [`Ages`].
@@ -31,6 +33,7 @@ impl Presence {
     pub fn new(lasts: Duration) -> Self {
         Self {
             keys: Remembered::new(lasts),
+            tokens: Remembered::new(lasts),
             organizations: Remembered::new(lasts),
             external_ids: Remembered::new(lasts),
             agents: Remembered::new(lasts),

@@ -21,13 +21,39 @@ pub enum AgentKeyError {
     },
     /// 400, with a code of its own.
     InvalidMetadata(String),
+    /// 400: a body that is too large in a way of its own.
+    TooLarge(String),
     AgentNotFound(String),
-    /// 403: the agent takes no new sessions.
+    /// 409.
+    AgentKeyTaken(String),
+    /// 403: the agent takes no new sessions, and no messages.
     AgentDisabled(String),
     SessionNotFound(String),
     /// 409.
     SessionKeyTaken(String),
+    /// 409: the session takes no messages.
+    SessionDisabled(String),
+    /// 409: the session's last message is still being answered.
+    SessionBusy(String),
+    EventNotFound(String),
+    ArtifactNotFound(String),
+    /// 422: there is nothing to compact.
+    TooFewTurns,
+    /// 502: whatever answers for the agent gave no answer, or not in time.
+    NoAnswer,
+    /// The token endpoint's own errors (RFC 6749, section 5.2).
+    Token(TokenError),
     Refused(Refusal),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// 400.
+    InvalidRequest,
+    /// 401.
+    InvalidClient,
+    /// 400.
+    UnsupportedGrantType,
 }
 
 impl From<Refusal> for AgentKeyError {
@@ -55,6 +81,9 @@ pub struct Envelope<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "invalid_request")]
     code: Option<&'static str>,
+    /// On the token endpoints: the code of RFC 6749.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
     /// What was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
@@ -71,6 +100,7 @@ const INVALID_REQUEST: Option<&str> = Some("invalid_request");
 impl AgentKeyError {
     pub(super) fn render(&self, about: &About) -> Response {
         let mut id = None;
+        let mut error = None;
         let mut field_errors = BTreeMap::new();
         let (status, code, message) = match self {
             Self::InvalidField { field, message } => {
@@ -90,6 +120,52 @@ impl AgentKeyError {
                 Some("forbidden"),
                 format!("Agent '{key}' is disabled and takes no new sessions."),
             ),
+            Self::TooLarge(message) => (StatusCode::BAD_REQUEST, INVALID_REQUEST, message.clone()),
+            Self::AgentKeyTaken(key) => {
+                (StatusCode::CONFLICT, None, format!("An agent with key '{key}' already exists."))
+            }
+            Self::SessionDisabled(key) => {
+                (StatusCode::CONFLICT, None, format!("Session '{key}' is disabled and takes no messages."))
+            }
+            Self::SessionBusy(key) => {
+                (StatusCode::CONFLICT, None, format!("Session '{key}' is still answering its last message."))
+            }
+            Self::EventNotFound(event) => {
+                id = Some(event.as_str());
+                (StatusCode::NOT_FOUND, None, format!("Event with id '{event}' does not exist."))
+            }
+            Self::ArtifactNotFound(artifact) => {
+                id = Some(artifact.as_str());
+                (StatusCode::NOT_FOUND, None, format!("Artifact with id '{artifact}' does not exist."))
+            }
+            Self::TooFewTurns => {
+                (StatusCode::UNPROCESSABLE_ENTITY, None, "There are too few turns to compact.".to_owned())
+            }
+            Self::NoAnswer => (StatusCode::BAD_GATEWAY, None, "The agent gave no answer.".to_owned()),
+            Self::Token(refused) => {
+                let (status, code, said, message) = match refused {
+                    TokenError::InvalidRequest => (
+                        StatusCode::BAD_REQUEST,
+                        INVALID_REQUEST,
+                        "invalid_request",
+                        "client_id and client_secret are required.",
+                    ),
+                    TokenError::InvalidClient => (
+                        StatusCode::UNAUTHORIZED,
+                        Some("unauthorized"),
+                        "invalid_client",
+                        "The client id or the client secret is not valid.",
+                    ),
+                    TokenError::UnsupportedGrantType => (
+                        StatusCode::BAD_REQUEST,
+                        INVALID_REQUEST,
+                        "unsupported_grant_type",
+                        "The grant type must be client_credentials.",
+                    ),
+                };
+                error = Some(said);
+                (status, code, message.to_owned())
+            }
             Self::SessionNotFound(key) => {
                 id = Some(key.as_str());
                 (StatusCode::NOT_FOUND, None, format!("Session with key '{key}' does not exist."))
@@ -100,7 +176,7 @@ impl AgentKeyError {
             Self::Refused(refusal) => refused(refusal),
         };
         let request_id = about.request_id.as_str();
-        Reply(status, Envelope { code, id, field_errors, messages: [&message], request_id }).into_response()
+        Reply(status, Envelope { code, error, id, field_errors, messages: [&message], request_id }).into_response()
     }
 }
 

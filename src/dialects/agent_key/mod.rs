@@ -1,10 +1,16 @@
 //! Vectara: agents and sessions under keys (apis/agent_key).
 
-mod create_session;
+mod agents;
 mod error;
-mod get_session;
-mod session;
-mod session_key;
+mod events;
+mod find;
+mod keys;
+mod name_filter;
+mod page_key;
+mod paging;
+mod patch;
+mod sessions;
+mod token;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,8 +37,22 @@ impl Dialect for AgentKeyDialect {
     }
 }
 
+/// What is deliberately not as in the original.
+const ABOUT: &str = "\
+The agents, sessions and events of Vectara's API, version 2. Different on purpose:
+
+- Tools, skills, models and steps of an agent are kept and come back as they were sent; an agent's messages are answered \
+by its responder.
+- Agents' names need not be unique. Deleting an agent hides it and frees its key at once.
+- A key whose session was deleted or has been idle for too long can be used again; the old conversation is kept until \
+it is erased or too old.
+- `filter` is a regular expression of those that can be matched in linear time: without look-around and \
+back-references.
+- Compaction is extractive: the beginnings of what was said.
+- Client id and client secret are an API key's id and the key itself.";
+
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("Vectara agent sessions", "The agent session API of Vectara, version 2.")
-        .routes(routes!(create_session::create_session))
-        .routes(routes!(get_session::get_session))
+    let router = super::described("Vectara agent sessions", ABOUT);
+    let router = events::routes(sessions::routes(agents::routes(router)));
+    router.routes(routes!(token::oauth2_token)).routes(routes!(token::oauth_token))
 }

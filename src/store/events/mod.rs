@@ -2,6 +2,7 @@
 
 mod append;
 mod read;
+mod revise;
 
 pub(super) use append::{append, known, numberings};
 pub use read::{EventWindow, Events};

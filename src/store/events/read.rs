@@ -94,8 +94,8 @@ pub struct EventWindow {
 
 /// The events of one session.
 pub struct Events<'s> {
-    store: &'s TenantStore,
-    key: RowKey,
+    pub(super) store: &'s TenantStore,
+    pub(super) key: RowKey,
 }
 
 impl<'s> Events<'s> {

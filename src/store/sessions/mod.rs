@@ -2,15 +2,18 @@
 
 mod change;
 mod create;
+mod filter_sql;
 mod find;
 mod living;
 mod row;
+mod under_agent;
 
 pub(super) use change::ChangeSessions;
 pub(super) use create::CreateSessions;
 pub(super) use find::FindSessions;
 pub use living::{Among, Census};
 pub use row::SessionRow;
+pub use under_agent::Heading;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

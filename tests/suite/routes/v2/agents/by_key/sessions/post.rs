@@ -51,7 +51,8 @@ fn the_example_of_the_page() {
             "issue_category": "billing"
           },
           "enabled": true,
-          "created_at": "2026-04-29T09:00:00.000Z"
+          "created_at": "2026-04-29T09:00:00.000Z",
+          "status": "unstarted"
         }
         "#);
     });
@@ -75,7 +76,8 @@ fn a_name_alone_is_enough() {
                   "name": "Tool Demo Session",
                   "metadata": {},
                   "enabled": true,
-                  "created_at": "2026-04-29T09:00:00.000Z"
+                  "created_at": "2026-04-29T09:00:00.000Z",
+                  "status": "unstarted"
                 }
                 "#);
             }
@@ -91,7 +93,7 @@ fn everything_that_can_be_said_comes_back_in_the_vendors_order() {
         let reply = app.post(PATH, body).send().await.expect(201);
         assert_eq!(
             reply.text(),
-            r#"{"key":"-_9zZ","agent_key":"customer_support","name":"客户 👋","description":"","metadata":{},"enabled":false,"created_at":"2026-04-29T09:00:00.000Z","tti_minutes":60}"#
+            r#"{"key":"-_9zZ","agent_key":"customer_support","name":"客户 👋","description":"","metadata":{},"enabled":false,"created_at":"2026-04-29T09:00:00.000Z","tti_minutes":60,"status":"unstarted"}"#
         );
     });
 }
@@ -277,7 +279,7 @@ fn a_bad_member_is_named_and_leaves_no_row() {
                     &long_key,
                 ][..],
             ),
-            ("description", "must be a string", &["17", "false", "[]", "{}"]),
+            ("description", "must be a string of at most 10000 characters", &["17", "false", "[]", "{}"]),
             ("enabled", "must be a boolean", &[r#""true""#, "1", "0", r#""""#, "[]", "{}"]),
             (
                 "tti_minutes",
@@ -298,7 +300,14 @@ fn a_bad_member_is_named_and_leaves_no_row() {
                     "1e999",
                 ],
             ),
-            ("from_session", "sessions cannot be forked here yet", &[r#"{"session_key":"x"}"#, r#""x""#, "{}"]),
+            ("from_session", "must be an object", &[r#""x""#, "17", "[]", "true"]),
+            ("from_session", "session_key is required", &["{}", r#"{"session_key":null}"#]),
+            ("from_session", "session_key must be a string", &[r#"{"session_key":17}"#]),
+            (
+                "from_session",
+                "include_up_to_event_id and compact_up_to_event_id exclude each other",
+                &[r#"{"session_key":"x","include_up_to_event_id":"a","compact_up_to_event_id":"b"}"#],
+            ),
         ] {
             for value in values {
                 let body = format!(r#"{{"name":"x","{member}":{value}}}"#);

@@ -4,28 +4,26 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::TimeDelta;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::error::Envelope;
-use super::session::{AgentSession, Detail};
-use super::session_key::{self, DIGITS};
-use super::{AgentKeyDialect, AgentKeyError};
+use super::fork::{self, FromSession, Source};
+use super::keyed;
+use super::session::{AgentSession, Detail, expires_at};
 use crate::auth::{Caller, purpose};
-use crate::domain::{
-    Agent, AgentKey, AgentRef, Contract, DialectName, Given, JsonText, NewSession, Session, SessionId, SessionKey,
-    Timestamp,
-};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::keys::{self, Kind};
+use crate::dialects::agent_key::patch::{self, invalid};
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
+use crate::domain::{Agent, Contract, DialectName, Given, JsonText, NewSession, SessionId, SessionKey};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
-use crate::store::Created;
 
-/// UTF-16 code units of the metadata's compact form; the vendor documents no limit.
-const METADATA_LIMIT: usize = 65_536;
 /// Characters; the vendor documents no limit.
-const NAME_LIMIT: usize = 1_000;
+pub(super) const NAME_LIMIT: usize = 1_000;
+/// Characters; the vendor documents no limit.
+pub(super) const DESCRIPTION_LIMIT: usize = 10_000;
 /// What a session is called whose caller gave it no name, as the vendor's SDK may.
 const UNTITLED: &str = "Untitled session";
 
@@ -53,8 +51,9 @@ pub struct CreateSession {
     #[serde(default)]
     #[schema(value_type = Option<i64>, default = 0)]
     tti_minutes: Given,
+    /// The session to fork.
     #[serde(default)]
-    #[schema(ignore)]
+    #[schema(value_type = Option<FromSession>)]
     from_session: Given,
 }
 
@@ -67,83 +66,38 @@ struct Wanted {
     tti_minutes: i64,
 }
 
-fn invalid(field: &'static str, message: &str) -> AgentKeyError {
-    AgentKeyError::InvalidField { field, message: message.to_owned() }
-}
-
 /// Which contract a request is held to: the SDK's generator names itself in every request.
 fn contract(configured: Contract, headers: &HeaderMap) -> Contract {
     if headers.contains_key("x-fern-sdk-name") { Contract::Observed } else { configured }
 }
 
 impl CreateSession {
-    fn validate(self, contract: Contract) -> Result<Wanted, AgentKeyError> {
-        if !self.from_session.is_missing() {
-            return Err(invalid("from_session", "sessions cannot be forked here yet"));
-        }
-        let key = match self.key {
-            Given::Absent | Given::Null => None,
-            given => Some(
-                given
-                    .as_str()
-                    .and_then(|key| key.parse().ok())
-                    .ok_or_else(|| invalid("key", "must be 1 to 50 characters of 0-9, a-z, A-Z, _ and -"))?,
-            ),
-        };
-        let name = match self.name {
-            Given::Absent | Given::Null if contract == Contract::Observed => UNTITLED.to_owned(),
-            Given::Absent | Given::Null => return Err(invalid("name", "is required")),
-            Given::String(name) if (1..=NAME_LIMIT).contains(&name.chars().count()) => name,
-            _ => return Err(invalid("name", "must be a string of 1 to 1000 characters")),
-        };
-        let description = match self.description {
-            Given::Absent | Given::Null => None,
-            Given::String(description) => Some(description),
-            _ => return Err(invalid("description", "must be a string")),
-        };
-        let metadata = match self.metadata {
-            Given::Absent | Given::Null => JsonText::empty_object(),
-            Given::Object(object) if object.utf16_len() <= METADATA_LIMIT => object,
-            Given::Object(_) => {
-                return Err(AgentKeyError::InvalidMetadata("must not exceed 65536 characters".to_owned()));
+    /// `source` is the session that this one is forked from: a fork that nobody named is called like it.
+    fn validate(self, contract: Contract, source: Option<&Source>) -> Result<Wanted, AgentKeyError> {
+        let key = patch::key(&self.key)?;
+        let name = match patch::text(self.name, "name", 1..=NAME_LIMIT)?.set() {
+            Some(name) => name,
+            None if contract == Contract::Observed => {
+                source.and_then(|source| source.session.name.clone()).unwrap_or_else(|| UNTITLED.to_owned())
             }
-            _ => return Err(AgentKeyError::InvalidMetadata("must be an object".to_owned())),
+            None => return Err(invalid("name", "is required")),
         };
-        let enabled = match self.enabled {
-            Given::Absent | Given::Null => true,
-            Given::Bool(enabled) => enabled,
-            _ => return Err(invalid("enabled", "must be a boolean")),
-        };
-        let tti_minutes = match self.tti_minutes {
-            Given::Absent | Given::Null => 0,
-            given => given
-                .as_i64()
-                .filter(|minutes| *minutes >= 0)
-                .ok_or_else(|| invalid("tti_minutes", "must be an integer of 0 or more"))?,
-        };
+        let description = patch::text(self.description, "description", 0..=DESCRIPTION_LIMIT)?.set();
+        let metadata = patch::metadata(self.metadata)?.set().unwrap_or_else(JsonText::empty_object);
+        let enabled = patch::boolean(&self.enabled, "enabled")?.set().unwrap_or(true);
+        let tti_minutes = patch::count(&self.tti_minutes, "tti_minutes")?.set().unwrap_or(0);
         Ok(Wanted { key, name, description, metadata, enabled, tti_minutes })
     }
 }
 
-/// The agent that was looked for, if it is there and takes new sessions.
-fn taking_sessions(found: Option<Arc<Agent>>, key: &str) -> Result<Arc<Agent>, AgentKeyError> {
-    match found {
-        Some(agent) if agent.enabled => Ok(agent),
-        Some(_) => Err(AgentKeyError::AgentDisabled(key.to_owned())),
-        None => Err(AgentKeyError::AgentNotFound(key.to_owned())),
-    }
-}
-
-/// When a session ends that is idle for so many minutes; a time past the calendar's end is never.
-fn expires_at(now: Timestamp, tti_minutes: i64) -> Option<Timestamp> {
-    let last = Timestamp::from_timestamp_millis(253_402_300_799_999)?;
-    let idle = TimeDelta::try_minutes(tti_minutes).filter(|idle| !idle.is_zero())?;
-    now.checked_add_signed(idle).filter(|end| *end <= last)
+/// The agent that was looked for, if it takes new sessions.
+fn taking_sessions(agent: Arc<Agent>) -> Result<Arc<Agent>, AgentKeyError> {
+    if agent.enabled { Ok(agent) } else { Err(AgentKeyError::AgentDisabled(agent.key.to_string())) }
 }
 
 /// Create agent session
 ///
-/// A `key` that the agent has a session under already is 409, except to the request that made it, sent again under its
+/// A `key` that the agent has an open session under already is 409, except to the request that made it, sent again under its
 /// `Idempotency-Key`. Without a `key`, one is made from the name.
 #[utoipa::path(
     post,
@@ -180,17 +134,20 @@ async fn create(
     contract: Contract,
     body: CreateSession,
 ) -> Result<Reply<AgentSession>, AgentKeyError> {
-    let agent_not_found = || AgentKeyError::AgentNotFound(agent_key.clone());
-    let wanted = body.validate(contract)?;
-    let key: AgentKey = agent_key.parse().map_err(|_| agent_not_found())?;
-    let agent = taking_sessions(caller.store.agents().find(&AgentRef::Key(key)).await?, &agent_key)?;
+    let agent = taking_sessions(find::agent(&caller, &agent_key).await?)?;
+    let source = match &body.from_session {
+        Given::Absent | Given::Null => None,
+        given => Some(fork::source(&caller, &agent, given).await?),
+    };
+    let wanted = body.validate(contract, source.as_ref())?;
 
     let now = caller.now();
     let nonce = caller.mint.uuid();
-    let detail = JsonText::of(&Detail { tti_minutes: wanted.tti_minutes }).map_err(|_| Refusal::Internal)?;
-    let session = |agent: &Agent, key: &SessionKey| NewSession {
+    let detail = JsonText::of(&Detail { tti_minutes: wanted.tti_minutes, ..Detail::default() })
+        .map_err(|_| Refusal::Internal)?;
+    let session = |id: SessionId, key: &SessionKey| NewSession {
         dialect: DialectName::AgentKey,
-        id: SessionId::from_key(agent.id, key),
+        id,
         agent: Some(agent.id),
         public_id: key.to_string(),
         enabled: wanted.enabled,
@@ -201,23 +158,20 @@ async fn create(
         metadata: Some(wanted.metadata.clone()),
         detail: detail.clone(),
         created_at: now,
-        expires_at: expires_at(now, wanted.tti_minutes),
+        // A fork begins as over, and opens with everything that it is to have.
+        expires_at: if source.is_some() { Some(now) } else { expires_at(now, wanted.tti_minutes) },
         nonce,
     };
     let candidates: Vec<SessionKey> = match &wanted.key {
         Some(key) => vec![key.clone()],
-        None => DIGITS.iter().filter_map(|digits| session_key::generate(&wanted.name, *digits, &caller.mint)).collect(),
+        None => keys::candidates(Kind::Session, &wanted.name, &caller.mint),
     };
     for key in &candidates {
-        let new = session(&agent, key);
-        match caller.store.sessions().create(new.clone()).await? {
-            Created::New | Created::Recovered(_) => {
-                let session = AgentSession::new(Session::from(new), agent.key.clone());
-                return Ok(Reply(StatusCode::CREATED, session));
-            }
-            Created::NoSuchAgent => return Err(agent_not_found()),
-            Created::Existing(_) => {}
+        let Some(mut made) = keyed::create(&caller, &agent, key, |id| session(id, key)).await? else { continue };
+        if let Some(source) = source {
+            made = source.open_fork(&caller, made, expires_at(now, wanted.tti_minutes)).await?;
         }
+        return Ok(Reply(StatusCode::CREATED, AgentSession::new(made, agent.key.clone(), now)));
     }
     // A key that the caller chose; of those made up, the last has 48 random bits.
     Err(AgentKeyError::SessionKeyTaken(candidates.last().map(ToString::to_string).unwrap_or_default()))
@@ -226,13 +180,13 @@ async fn create(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{AgentId, AgentNumber};
+    use crate::domain::{AgentId, AgentNumber, Timestamp};
     use http::HeaderValue;
 
     #[test]
     fn only_an_enabled_agent_takes_sessions() {
         let agent = |enabled| {
-            Some(Arc::new(Agent {
+            Arc::new(Agent {
                 id: AgentId(uuid::Uuid::nil()),
                 key: "support".parse().unwrap(),
                 number: AgentNumber::new(1).unwrap(),
@@ -246,11 +200,10 @@ mod tests {
                 settings: JsonText::empty_object(),
                 created_at: Timestamp::UNIX_EPOCH,
                 updated_at: Timestamp::UNIX_EPOCH,
-            }))
+            })
         };
-        assert_eq!(taking_sessions(agent(true), "support"), Ok(agent(true).unwrap()));
-        assert_eq!(taking_sessions(agent(false), "support"), Err(AgentKeyError::AgentDisabled("support".to_owned())));
-        assert_eq!(taking_sessions(None, "support"), Err(AgentKeyError::AgentNotFound("support".to_owned())));
+        assert_eq!(taking_sessions(agent(true)), Ok(agent(true)));
+        assert_eq!(taking_sessions(agent(false)), Err(AgentKeyError::AgentDisabled("support".to_owned())));
     }
 
     #[test]
@@ -261,14 +214,5 @@ mod tests {
         // vectara 0.4.3 (Python)
         headers.insert("X-Fern-SDK-Name", HeaderValue::from_static("vectara"));
         assert_eq!(contract(Contract::Documented, &headers), Contract::Observed);
-    }
-
-    #[test]
-    fn idleness_past_the_calendar_is_never() {
-        let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(expires_at(now, 0), None);
-        assert_eq!(expires_at(now, i64::MAX), None);
-        assert_eq!(expires_at(now, 5_000_000_000), None);
-        assert_eq!(expires_at(now, 2).unwrap().timestamp(), 120);
     }
 }

@@ -2,12 +2,11 @@
 
 use http::StatusCode;
 
-use super::error::Envelope;
 use super::session::AgentSession;
-use super::{AgentKeyDialect, AgentKeyError};
 use crate::auth::{Caller, purpose};
-use crate::domain::session::State;
-use crate::domain::{AgentKey, AgentRef, DialectName, SessionId, SessionKey};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::find::{self, Living};
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::http::{PathOf, Reply};
 
 /// Get agent session
@@ -30,20 +29,6 @@ pub async fn get_session(
     caller: Caller<AgentKeyDialect, purpose::ReadSessions>,
     path: PathOf<AgentKeyDialect, (String, String)>,
 ) -> Result<Reply<AgentSession>, AgentKeyError> {
-    let (agent_key, session_key) = &path.0;
-    let agent_not_found = || AgentKeyError::AgentNotFound(agent_key.clone());
-    let session_not_found = || AgentKeyError::SessionNotFound(session_key.clone());
-
-    let key: AgentKey = agent_key.parse().map_err(|_| agent_not_found())?;
-    let agent = caller.store.agents().find(&AgentRef::Key(key)).await?.ok_or_else(agent_not_found)?;
-    let key: SessionKey = session_key.parse().map_err(|_| session_not_found())?;
-    let now = caller.now();
-    let session = caller
-        .store
-        .sessions()
-        .find(DialectName::AgentKey, SessionId::from_key(agent.id, &key))
-        .await?
-        .filter(|session| session.state_at(now) == State::Open)
-        .ok_or_else(session_not_found)?;
-    Ok(Reply(StatusCode::OK, AgentSession::new(session, agent.key.clone())))
+    let Living { agent, session } = find::session(&caller, &path.0).await?;
+    Ok(Reply(StatusCode::OK, AgentSession::new(session, agent.key.clone(), caller.now())))
 }

@@ -1,0 +1,74 @@
+//! Access tokens of the client-credentials grant (RFC 6749, section 4.4), which Vectara's clients ask for: opaque, good
+//! for half an hour and for that dialect alone. The client is an API key: its id, and the key itself as the secret.
+//!
+//! A token looks like a key, checksum and all, under a prefix of its own; it is kept as its SHA-256 only, and is worth
+//! what its key is worth: it ends with the key, and has the key's scopes.
+
+use chrono::TimeDelta;
+
+use super::Gate;
+use crate::domain::{ApiKey, Clock, Credential, KeyId, Principal};
+use crate::http::{Class, Refusal, Unauthenticated};
+use crate::store::{KeyRecord, Store};
+
+/// What stands before a token's underscore.
+const PREFIX: &str = "vat";
+/// How long a token is good.
+const LIFETIME: TimeDelta = TimeDelta::minutes(30);
+
+/// A token, to be told once.
+pub struct AccessToken {
+    pub token: ApiKey,
+    /// How long it is good, in whole seconds.
+    pub expires_in: i64,
+}
+
+/// Whether a text may be a token: nothing else needs to be asked about others.
+pub(super) fn looks_like_one(text: &str) -> bool {
+    text.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('_'))
+}
+
+impl Gate {
+    /// A new token for the key that id and secret name; `None` when they name none, or one that is no longer good.
+    ///
+    /// # Errors
+    /// 429 when the key's limit is spent, 503 when the database cannot be reached.
+    pub async fn issue_token(&self, client_id: &str, client_secret: &str) -> Result<Option<AccessToken>, Refusal> {
+        let (Some(key), Ok(id)) = (ApiKey::parse(client_secret), client_id.parse::<KeyId>()) else { return Ok(None) };
+        let now = self.clock.now();
+        let Some(record) = self.store.directory().key(key.hash()).await? else { return Ok(None) };
+        if record.id != id || record.expires_at.is_some_and(|end| end <= now) {
+            return Ok(None);
+        }
+        let Some(organization) = self.store.directory().organization(record.org).await? else { return Ok(None) };
+        if organization.disabled_at.is_some() {
+            return Ok(None);
+        }
+        let credential = Credential::ApiKey(record.id);
+        self.limiter
+            .count(Class::Write, record.org, &organization.rate_limits, &credential, None)
+            .map_err(Refusal::RateLimited)?;
+
+        let token = ApiKey::generate(&PREFIX.parse().map_err(|_| Refusal::Internal)?, &self.mint);
+        let ends = record.expires_at.map_or(now + LIFETIME, |end| end.min(now + LIFETIME));
+        self.store.directory().keep_access_token(token.hash(), key.hash(), now, ends).await?;
+        Ok(Some(AccessToken { token, expires_in: (ends - now).num_seconds() }))
+    }
+}
+
+/// A caller who shows a token; `None` when it is none.
+pub(super) async fn authenticate(store: &Store, clock: &Clock, token: &ApiKey) -> Result<Option<Principal>, Refusal> {
+    let Some(record) = store.directory().access_token(token.hash()).await? else { return Ok(None) };
+    let KeyRecord { org, id, scopes, expires_at } = *record;
+    let bad = || Refusal::Unauthenticated(Unauthenticated::BadToken);
+    if expires_at.is_none_or(|end| end <= clock.now()) {
+        return Err(bad());
+    }
+    let organization = store
+        .directory()
+        .organization(org)
+        .await?
+        .filter(|organization| organization.disabled_at.is_none())
+        .ok_or_else(bad)?;
+    Ok(Some(Principal { organization, credential: Credential::ApiKey(id), scopes }))
+}

@@ -1,0 +1,82 @@
+//! The body of an agent as it came, every member in its place.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use utoipa::ToSchema;
+
+use crate::domain::Given;
+
+/// A JSON object, its members in their order, none of them twice. Members that nobody here knows are kept as well.
+#[derive(Debug, Default)]
+pub struct Members(pub IndexMap<String, Given>);
+
+impl Members {
+    /// Takes a member out.
+    pub(super) fn take(&mut self, name: &str) -> Given {
+        self.0.shift_remove(name).unwrap_or_default()
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = IndexMap::new();
+                while let Some((name, value)) = map.next_entry::<String, Given>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(A::Error::custom("a member comes twice"));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// What may be said of an agent. Members that are not named here are kept and come back as they were sent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body; it is read as `Members`, which keeps what is not named here")]
+pub struct CreateAgent {
+    /// 1 to 50 characters of `0-9`, `a-z`, `A-Z`, `_` and `-`, unique in the organization; made from the name when
+    /// absent.
+    #[schema(pattern = "^[0-9a-zA-Z_-]{1,50}$")]
+    key: Option<String>,
+    /// 1 to 50 characters.
+    name: String,
+    /// At most 10,000 characters.
+    description: Option<String>,
+    /// Tools by their names; kept, not called.
+    #[schema(value_type = Option<Object>)]
+    tool_configurations: Option<()>,
+    #[schema(value_type = Option<Object>)]
+    skills: Option<()>,
+    /// `{"name": …}`; kept. What answers is the agent's responder.
+    #[schema(value_type = Option<Object>)]
+    model: Option<()>,
+    #[schema(value_type = Option<Object>)]
+    first_step: Option<()>,
+    first_step_name: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    steps: Option<()>,
+    /// At most 65,536 UTF-16 code units as compact JSON.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<()>,
+    #[schema(default = true)]
+    enabled: Option<bool>,
+    #[schema(value_type = Option<Object>)]
+    compaction: Option<()>,
+    #[schema(value_type = Option<Object>)]
+    tool_output_offloading: Option<()>,
+}

@@ -1,0 +1,190 @@
+//! What this dialect keeps about an agent: the members of its body as they were sent (apis/agent_key, section 10).
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::identity::Identity;
+use crate::dialects::agent_key::AgentKeyError;
+use crate::dialects::agent_key::patch::{self, invalid};
+use crate::domain::{Agent, DialectName, Given, JsonText};
+use crate::http::Refusal;
+
+/// Bytes of an agent's configuration as compact JSON.
+const LARGEST: usize = 512 * 1024;
+
+/// Members that are the agent's own or the service's to tell, and never part of the configuration.
+const NOT_KEPT: [&str; 6] = ["key", "name", "description", "enabled", "created_at", "updated_at"];
+/// Members that are maps: a PATCH merges them entry by entry, and null takes an entry out.
+const MAPS: [&str; 4] = ["tool_configurations", "skills", "steps", "metadata"];
+
+pub(super) type Object = IndexMap<String, JsonText>;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in crate::dialects::agent_key) struct Config {
+    #[serde(default)]
+    pub(super) members: Object,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) identity: Option<Identity>,
+}
+
+impl Config {
+    /// What is kept about an agent; of one made through another dialect that is nothing.
+    pub(in crate::dialects::agent_key) fn of(agent: &Agent) -> Self {
+        agent.settings_of(DialectName::AgentKey).unwrap_or_default()
+    }
+
+    /// Agents' settings with this in place of what was kept.
+    pub(super) fn within(&self, settings: &JsonText) -> Result<JsonText, AgentKeyError> {
+        crate::domain::agent::with_settings(settings, DialectName::AgentKey, self).map_err(|_| Refusal::Internal.into())
+    }
+
+    /// The members of a body, instead of whatever was kept.
+    ///
+    /// # Errors
+    /// 400 for a member that cannot be what was sent.
+    pub(super) fn replace(&mut self, body: IndexMap<String, Given>) -> Result<(), AgentKeyError> {
+        self.members.clear();
+        self.patch(body)
+    }
+
+    /// What a PATCH makes of the members: null takes one out, maps are merged, everything else is replaced.
+    ///
+    /// # Errors
+    /// 400 for a member that cannot be what was sent.
+    pub(super) fn patch(&mut self, body: IndexMap<String, Given>) -> Result<(), AgentKeyError> {
+        for (name, given) in body {
+            let given = match given {
+                Given::Absent => continue,
+                _ if NOT_KEPT.contains(&name.as_str()) => continue,
+                Given::Null => {
+                    self.members.shift_remove(&name);
+                    continue;
+                }
+                Given::Object(new) if MAPS.contains(&name.as_str()) || name == "first_step" => {
+                    let old = self.members.get(&name);
+                    merged(old, &new, name == "steps").ok_or(Refusal::Internal)?
+                }
+                given => given.to_json().map(std::borrow::Cow::into_owned).ok_or(Refusal::Internal)?,
+            };
+            self.members.insert(name, given);
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), AgentKeyError> {
+        let is_object = |text: &JsonText| text.as_str().starts_with('{');
+        for name in ["tool_configurations", "skills", "steps", "first_step", "compaction", "tool_output_offloading"] {
+            if self.members.get(name).is_some_and(|value| !is_object(value)) {
+                return Err(invalid(name, "must be an object"));
+            }
+        }
+        for name in ["tool_configurations", "skills", "steps"] {
+            if !self.entries(name).values().all(is_object) {
+                return Err(invalid(name, "must be a map of objects"));
+            }
+        }
+        if let Some(metadata) = self.members.get("metadata") {
+            let given = if is_object(metadata) { Given::Object(metadata.clone()) } else { Given::Bool(false) };
+            patch::metadata(given)?;
+        }
+        let is_name =
+            |name: &JsonText| name.read::<String>().is_ok_and(|name| (1..=200).contains(&name.chars().count()));
+        if let Some(model) = self.members.get("model") {
+            let name = model.read::<Object>().ok().and_then(|model| model.get("name").map(is_name));
+            if name != Some(true) {
+                return Err(invalid("model", "must be an object with a name of 1 to 200 characters"));
+            }
+        }
+        if self.members.get("first_step_name").is_some_and(|name| !is_name(name)) {
+            return Err(invalid("first_step_name", "must be a string of 1 to 200 characters"));
+        }
+        if self.entries("first_step").get("name").is_some_and(|name| name.as_str() != "null" && !is_name(name)) {
+            return Err(invalid("first_step", "must have a name of 1 to 200 characters"));
+        }
+        if let Some(compaction) = self.members.get("compaction") {
+            Compaction::check(compaction)?;
+        }
+        let bytes: usize = self.members.iter().map(|(name, value)| name.len() + value.as_str().len()).sum();
+        if bytes > LARGEST {
+            return Err(AgentKeyError::TooLarge(format!("The agent's configuration must not exceed {LARGEST} bytes.")));
+        }
+        Ok(())
+    }
+
+    /// The members of a member that is an object.
+    pub(super) fn entries(&self, name: &str) -> Object {
+        self.members.get(name).and_then(|value| value.read().ok()).unwrap_or_default()
+    }
+
+    /// What a skill of this name says.
+    pub(in crate::dialects::agent_key) fn skill(&self, name: &str) -> Option<String> {
+        let skill: Object = self.entries("skills").get(name)?.read().ok()?;
+        skill.get("content")?.read().ok()
+    }
+
+    /// How many of the latest messages a compaction leaves alone; 1 unless the agent says otherwise.
+    pub(in crate::dialects::agent_key) fn keep_recent_inputs(&self) -> usize {
+        let kept = self.entries("compaction").get("keep_recent_inputs").and_then(|value| value.read().ok());
+        kept.unwrap_or(1)
+    }
+}
+
+/// An object with these members put in, and those taken out that are null. `deep`: members that are objects on both
+/// sides are merged likewise. `None` when it cannot be read.
+fn merged(old: Option<&JsonText>, new: &JsonText, deep: bool) -> Option<JsonText> {
+    let mut all: Object = old.and_then(|old| old.read().ok()).unwrap_or_default();
+    for (name, value) in new.read::<Object>().ok()? {
+        if value.as_str() == "null" {
+            all.shift_remove(&name);
+        } else if deep && value.as_str().starts_with('{') {
+            let value = merged(all.get(&name), &value, false)?;
+            all.insert(name, value);
+        } else {
+            all.insert(name, value);
+        }
+    }
+    JsonText::of(&all).ok()
+}
+
+/// The bounds of a compaction's settings; what else stands there is kept.
+#[derive(Deserialize)]
+struct Compaction {
+    #[serde(default)]
+    enabled: Given,
+    #[serde(default)]
+    threshold_percent: Given,
+    #[serde(default)]
+    keep_recent_inputs: Given,
+    #[serde(default)]
+    compaction_message: Given,
+    #[serde(default)]
+    tool_event_policy: Given,
+}
+
+impl Compaction {
+    fn check(compaction: &JsonText) -> Result<(), AgentKeyError> {
+        let refused = |message| Err(invalid("compaction", message));
+        let Ok(given) = compaction.read::<Self>() else { return refused("names a member twice") };
+        let none_or = |given: &Given, fits: bool| given.is_missing() || fits;
+        let within = |given: &Given, least, most| given.as_i64().is_some_and(|n| (least..=most).contains(&n));
+        if !none_or(&given.enabled, matches!(given.enabled, Given::Bool(_))) {
+            refused("enabled must be a boolean")
+        } else if !none_or(&given.threshold_percent, within(&given.threshold_percent, 50, 95)) {
+            refused("threshold_percent must be an integer from 50 to 95")
+        } else if !none_or(&given.keep_recent_inputs, within(&given.keep_recent_inputs, 1, i64::from(i32::MAX))) {
+            refused("keep_recent_inputs must be an integer of 1 or more")
+        } else if !none_or(
+            &given.compaction_message,
+            given.compaction_message.as_str().is_some_and(|text| text.chars().count() <= 10_000),
+        ) {
+            refused("compaction_message must be a string of at most 10000 characters")
+        } else if !none_or(
+            &given.tool_event_policy,
+            matches!(given.tool_event_policy.as_str(), Some("exclude" | "include_outputs" | "include_all")),
+        ) {
+            refused("tool_event_policy must be exclude, include_outputs or include_all")
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `DELETE /v2/agents/{agent_key}` (apis/agent_key, section 6).
+
+use http::StatusCode;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::domain::{AgentKey, AgentRef};
+use crate::http::PathOf;
+
+/// Delete agent
+///
+/// Hides the agent and frees its key. What was said in its sessions is kept until it is erased or too old.
+#[utoipa::path(
+    delete,
+    path = "/v2/agents/{agent_key}",
+    params(("agent_key" = String, Path, description = "The agent's key.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 204, description = "The agent is gone."),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "`agent_not_found`.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.delete_agent", level = "debug", skip_all)]
+pub async fn delete_agent(
+    caller: Caller<AgentKeyDialect, purpose::WriteAgents>,
+    path: PathOf<AgentKeyDialect, String>,
+) -> Result<StatusCode, AgentKeyError> {
+    let agent_not_found = || AgentKeyError::AgentNotFound(path.0.clone());
+    let key: AgentKey = path.0.parse().map_err(|_| agent_not_found())?;
+    let deleted = caller.store.agents().delete(&AgentRef::Key(key), caller.now()).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(agent_not_found()) }
+}

@@ -1,0 +1,62 @@
+//! `PUT /v2/agents/{agent_key}` (apis/agent_key, section 1).
+
+use http::StatusCode;
+
+use super::body::{CreateAgent, Members};
+use super::config::Config;
+use super::create::Wanted;
+use super::update::same_key;
+use super::wire::WireAgent;
+use crate::auth::{Caller, purpose};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
+use crate::domain::{AgentKey, AgentRef};
+use crate::http::{JsonBody, PathOf, Reply};
+
+/// Replace agent
+///
+/// What is left out is as if it had never been said. The identity, and what other vendors' APIs keep about the agent,
+/// stays.
+#[utoipa::path(
+    put,
+    path = "/v2/agents/{agent_key}",
+    params(("agent_key" = String, Path, description = "The agent's key.")),
+    request_body = CreateAgent,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The agent as it stands now.", body = WireAgent),
+        (status = 400, description = "`invalid_request` or `invalid_metadata`.", body = Envelope),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "`agent_not_found`.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.replace_agent", level = "debug", skip_all)]
+pub async fn replace_agent(
+    caller: Caller<AgentKeyDialect, purpose::WriteAgents>,
+    path: PathOf<AgentKeyDialect, String>,
+    body: JsonBody<AgentKeyDialect, Members>,
+) -> Result<Reply<WireAgent>, AgentKeyError> {
+    let agent_not_found = || AgentKeyError::AgentNotFound(path.0.clone());
+    let key: AgentKey = path.0.parse().map_err(|_| agent_not_found())?;
+    find::agent(&caller, &path.0).await?;
+    let mut body = body.0;
+    same_key(&mut body, &key)?;
+    let wanted = Wanted::read(body)?;
+    let now = caller.now();
+    let changed = caller
+        .store
+        .agents()
+        .update(&AgentRef::Key(key), move |agent| {
+            let config = Config { identity: Config::of(agent).identity, ..wanted.config };
+            agent.settings = config.within(&agent.settings)?;
+            agent.name = wanted.name;
+            agent.description = wanted.description;
+            agent.enabled = wanted.enabled;
+            agent.updated_at = now;
+            Ok::<(), AgentKeyError>(())
+        })
+        .await?
+        .ok_or_else(agent_not_found)??;
+    Ok(Reply(StatusCode::OK, WireAgent::new(&changed, &caller.principal.organization.responder)?))
+}

@@ -1,0 +1,77 @@
+//! `PATCH /v2/agents/{agent_key}` (apis/agent_key, sections 6 and 10).
+
+use http::StatusCode;
+
+use super::body::{CreateAgent, Members};
+use super::config::Config;
+use super::wire::WireAgent;
+use crate::auth::{Caller, purpose};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::patch::{self, Patch, invalid};
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
+use crate::domain::{AgentKey, AgentRef};
+use crate::http::{JsonBody, PathOf, Reply};
+
+/// Update agent
+///
+/// What is left out stays as it is. Null clears; `enabled: null` is true again. Maps are merged entry by entry, and an
+/// entry that is null is taken out.
+#[utoipa::path(
+    patch,
+    path = "/v2/agents/{agent_key}",
+    params(("agent_key" = String, Path, description = "The agent's key.")),
+    request_body = CreateAgent,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The agent as it stands now.", body = WireAgent),
+        (status = 400, description = "`invalid_request` or `invalid_metadata`.", body = Envelope),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "`agent_not_found`.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.update_agent", level = "debug", skip_all)]
+pub async fn update_agent(
+    caller: Caller<AgentKeyDialect, purpose::WriteAgents>,
+    path: PathOf<AgentKeyDialect, String>,
+    body: JsonBody<AgentKeyDialect, Members>,
+) -> Result<Reply<WireAgent>, AgentKeyError> {
+    let agent_not_found = || AgentKeyError::AgentNotFound(path.0.clone());
+    let key: AgentKey = path.0.parse().map_err(|_| agent_not_found())?;
+    find::agent(&caller, &path.0).await?;
+    let mut body = body.0;
+    same_key(&mut body, &key)?;
+    let name = match patch::text(body.take("name"), "name", 1..=50)? {
+        Patch::Clear => return Err(invalid("name", "must be a string of 1 to 50 characters")),
+        name => name,
+    };
+    let description = patch::text(body.take("description"), "description", 0..=10_000)?;
+    let enabled = patch::boolean(&body.take("enabled"), "enabled")?;
+    let now = caller.now();
+    let changed = caller
+        .store
+        .agents()
+        .update(&AgentRef::Key(key), move |agent| {
+            let mut config = Config::of(agent);
+            config.patch(body.0)?;
+            agent.settings = config.within(&agent.settings)?;
+            if let Patch::Set(name) = name {
+                agent.name = name;
+            }
+            description.apply_to(&mut agent.description);
+            enabled.apply_or(&mut agent.enabled, true);
+            agent.updated_at = now;
+            Ok::<(), AgentKeyError>(())
+        })
+        .await?
+        .ok_or_else(agent_not_found)??;
+    Ok(Reply(StatusCode::OK, WireAgent::new(&changed, &caller.principal.organization.responder)?))
+}
+
+/// A key stands in the path; one in the body must be the same.
+pub(super) fn same_key(body: &mut Members, key: &AgentKey) -> Result<(), AgentKeyError> {
+    match patch::key::<AgentKey>(&body.take("key"))? {
+        Some(other) if other != *key => Err(invalid("key", "cannot be changed")),
+        _ => Ok(()),
+    }
+}

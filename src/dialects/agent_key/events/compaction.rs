@@ -1,0 +1,135 @@
+//! Compaction: what was said, cut down to its beginnings. The summary is taken from the words themselves, so that it is
+//! the same every time and nobody is asked for it.
+
+use serde::Serialize;
+
+use super::wire::{AGENT_OUTPUT, COMPACTION, INPUT_MESSAGE};
+use crate::domain::{Event, EventId, JsonText, Mint, NewEvent, Timestamp};
+use crate::http::Refusal;
+
+/// Characters that each message gives to the summary.
+const EXCERPT: usize = 240;
+/// Characters of a summary. The latest messages go first into what there is room for.
+const LONGEST: usize = 8_000;
+
+/// What was compacted.
+pub(in crate::dialects::agent_key) struct Compacted {
+    pub turns: usize,
+    pub events: Vec<EventId>,
+    summary: String,
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    turns_compacted: usize,
+    events_compacted: usize,
+    summary_key: String,
+    summary_text: &'a str,
+}
+
+impl Compacted {
+    /// These events, compacted; `None` where there is no turn among them.
+    pub(in crate::dialects::agent_key) fn of(events: &[Event]) -> Option<Self> {
+        let turns = events.iter().filter(|event| event.kind == INPUT_MESSAGE).count();
+        (turns > 0).then(|| Self {
+            turns,
+            events: events.iter().map(|event| event.id).collect(),
+            summary: summary(events),
+        })
+    }
+
+    pub(in crate::dialects::agent_key) fn event(
+        &self,
+        id: EventId,
+        mint: &Mint,
+        at: Timestamp,
+    ) -> Result<NewEvent, Refusal> {
+        let payload = Payload {
+            turns_compacted: self.turns,
+            events_compacted: self.events.len(),
+            summary_key: format!("sum_{}", mint.hex(16)),
+            summary_text: &self.summary,
+        };
+        Ok(NewEvent {
+            id,
+            public_id: None,
+            parent: None,
+            kind: COMPACTION.to_owned(),
+            author_id: None,
+            content: Some(format!("Summary of what was said before:\n{}", self.summary)),
+            payload: JsonText::of(&payload).map_err(|_| Refusal::Internal)?,
+            hidden: false,
+            at,
+        })
+    }
+}
+
+fn summary(events: &[Event]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut room = LONGEST;
+    for event in events.iter().rev() {
+        let content = event.content.as_deref().unwrap_or_default();
+        let line = match event.kind.as_str() {
+            INPUT_MESSAGE => format!("User: {}", excerpt(content)),
+            AGENT_OUTPUT => format!("Agent: {}", excerpt(content)),
+            COMPACTION => content.split_once('\n').map_or_else(String::new, |(_, before)| before.to_owned()),
+            _ => continue,
+        };
+        let length = line.chars().count() + 1;
+        if length > room {
+            break;
+        }
+        room -= length;
+        lines.push(line);
+    }
+    lines.reverse();
+    lines.join("\n")
+}
+
+/// The beginning of a text, on one line.
+fn excerpt(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(kind: &str, content: &str) -> Event {
+        Event {
+            number: 1,
+            id: EventId(uuid::Uuid::nil()),
+            public_id: None,
+            parent: None,
+            kind: kind.to_owned(),
+            author_id: None,
+            content: Some(content.to_owned()),
+            payload: JsonText::empty_object(),
+            hidden: false,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_summary_is_the_beginnings_of_what_was_said() {
+        let long = "long ".repeat(100);
+        let said = [event(INPUT_MESSAGE, "Hello\n there"), event("thinking", "hm"), event(AGENT_OUTPUT, &long)];
+        let compacted = Compacted::of(&said).unwrap();
+        assert_eq!((compacted.turns, compacted.events.len()), (1, 3));
+        assert_eq!(compacted.summary, format!("User: Hello there\nAgent: {}…", "long ".repeat(48)));
+        assert!(Compacted::of(&said[1..]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_summary_has_a_limit(texts in prop::collection::vec(".{0,600}", 0..60)) {
+            let said: Vec<Event> = texts.iter().map(|text| event(INPUT_MESSAGE, text)).collect();
+            prop_assert!(summary(&said).chars().count() <= LONGEST);
+        }
+    }
+}

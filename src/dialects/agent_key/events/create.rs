@@ -1,0 +1,223 @@
+//! `POST /v2/agents/{agent_key}/sessions/{session_key}/events` (apis/agent_key, section 10).
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::compaction::Compacted;
+use super::form::Body;
+use super::input::{CreateEvent, Input};
+use super::stream;
+use super::turn::{self, EventCaller, Turned};
+use super::wire::{INPUT_MESSAGE, SESSION_INTERRUPTED, TOOL_OUTPUT, WireEvent};
+use crate::conversation::{Conversations, Part, Parts};
+use crate::dialects::agent_key::agents::Config;
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::find::{self, Living};
+use crate::dialects::agent_key::patch::invalid;
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
+use crate::http::{PathOf, Refusal, Reply};
+use crate::idempotency::{Claim, IdempotencyKeyHeader};
+
+/// How long an answer is waited for: less than the door lets a handler take. It is kept whenever it comes.
+const PATIENCE: Duration = Duration::from_secs(28);
+
+#[derive(Serialize, ToSchema)]
+pub struct AgentResponse {
+    /// What was appended, the input first.
+    events: Vec<WireEvent>,
+    session_key: String,
+}
+
+impl AgentResponse {
+    fn new(events: &[Event], session: &Session) -> Self {
+        let wire = events.iter().map(|event| WireEvent::new(event, session)).collect();
+        Self { events: wire, session_key: session.public_id.clone() }
+    }
+}
+
+/// Create agent event
+///
+/// An `input_message` is kept and answered by the agent's responder; with `stream_response` the answer streams as
+/// server-sent events. A session answers one message at a time: the next one is 409 until then. `interrupt` ends the
+/// wait, and hides the answer that comes too late. `compact` hides all turns but the latest behind a summary. A
+/// `tool_output` is kept. Beside JSON, a message may come as `multipart/form-data` with the fields `messages` (JSON) or
+/// `message` (text), and `stream_response`; files are not taken.
+#[utoipa::path(
+    post,
+    path = "/v2/agents/{agent_key}/sessions/{session_key}/events",
+    params(
+        ("agent_key" = String, Path, description = "The agent's key."),
+        ("session_key" = String, Path, description = "The session's key."),
+        IdempotencyKeyHeader,
+    ),
+    request_body = CreateEvent,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 201, description = "What was appended; with `stream_response` a stream of frames `data: {…}`, each with its `type`, the last of them `end`.", body = AgentResponse),
+        (status = 400, description = "`invalid_request`.", body = Envelope),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope, or a disabled agent.", body = Envelope),
+        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
+        (status = 409, description = "The session is disabled, or still answering.", body = Envelope),
+        (status = 422, description = "There is nothing to compact, or the `Idempotency-Key` belongs to a request with another body.", body = Envelope),
+        (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
+        (status = 502, description = "The message was kept, and no answer came.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.create_event", level = "debug", skip_all)]
+pub async fn create_event(
+    State(conversations): State<Conversations>,
+    caller: EventCaller,
+    path: PathOf<AgentKeyDialect, (String, String)>,
+    body: Body,
+) -> Result<Response, AgentKeyError> {
+    let path = path.0;
+    let (streams, request) = match body {
+        Body::Form(event) => {
+            let streams = event.streams()?;
+            if !streams {
+                return Ok(answer(conversations, caller, path, event).await?.into_response());
+            }
+            (streams, Err(event))
+        }
+        Body::Json(request) => (request.body().streams()?, Ok(request)),
+    };
+    let request = match request {
+        Ok(request) if !streams => {
+            let answering = move |caller, body| answer(conversations, caller, path, body);
+            return Ok(request.answer(caller, answering).await);
+        }
+        request => request,
+    };
+    let org = caller.principal.organization.id;
+    let place = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
+    let (caller, event, ticket) = match request {
+        Err(event) => (caller, event, None),
+        Ok(request) => match request.claim(caller).await {
+            Claim::Answered(response) => return Ok(response),
+            Claim::Fresh(caller, event, ticket) => (caller, event, Some(ticket)),
+        },
+    };
+    let (now, clock) = (caller.now(), caller.clock.clone());
+    match begin(&conversations, caller, path, event).await {
+        Ok(begun) => Ok(stream::response(begun, clock, ticket, place)),
+        Err(error) => {
+            if let Some(ticket) = ticket {
+                ticket.hand_back::<AgentKeyDialect>(&error, now).await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What was appended at once, and the answer that is to come.
+pub(super) struct Begun {
+    pub session: Session,
+    pub events: Vec<Event>,
+    pub parts: Option<Parts>,
+}
+
+/// Does what the body asks for, up to the answer; also for a caller who hangs up.
+async fn begin(
+    conversations: &Conversations,
+    caller: EventCaller,
+    path: (String, String),
+    event: CreateEvent,
+) -> Result<Begun, AgentKeyError> {
+    let this = conversations.clone();
+    let begun = conversations.see_through(async move { take_in(&this, &caller, &path, event).await });
+    begun.await.unwrap_or_else(|| Err(Refusal::Internal.into()))
+}
+
+async fn take_in(
+    conversations: &Conversations,
+    caller: &EventCaller,
+    path: &(String, String),
+    event: CreateEvent,
+) -> Result<Begun, AgentKeyError> {
+    let living = find::session(caller, path).await?;
+    let new = |kind: &str, payload: JsonText| NewEvent {
+        id: EventId(caller.mint.uuid()),
+        public_id: None,
+        parent: None,
+        kind: kind.to_owned(),
+        author_id: None,
+        content: None,
+        payload,
+        hidden: false,
+        at: caller.now(),
+    };
+    let appended = match event.read()? {
+        Input::Message(message) => {
+            let Turned { session, message, parts } = turn::say(conversations, caller, &living, &message).await?;
+            return Ok(Begun { session, events: vec![message], parts });
+        }
+        Input::Interrupt => {
+            let interrupted = new(SESSION_INTERRUPTED, JsonText::empty_object());
+            turn::append(caller, &living, vec![interrupted], None, true).await?
+        }
+        Input::ToolOutput(outputs) => {
+            let outputs = outputs.into_iter().map(|payload| new(TOOL_OUTPUT, payload)).collect();
+            turn::append(caller, &living, outputs, None, false).await?
+        }
+        Input::Compact { up_to } => compact(caller, &living, up_to).await?,
+    };
+    Ok(Begun { session: appended.session, events: appended.events, parts: None })
+}
+
+/// Puts a summary behind what was said, and hides what it sums up.
+async fn compact(
+    caller: &EventCaller,
+    living: &Living,
+    up_to: Option<EventId>,
+) -> Result<turn::Appended, AgentKeyError> {
+    let mut events = turn::visible(caller, &living.session).await?;
+    let end = match up_to {
+        Some(id) => events.iter().position(|event| event.id == id).map(|place| place + 1).ok_or_else(|| {
+            invalid("compact_up_to_event_id", "names an event that is not among the session's visible events")
+        })?,
+        None => {
+            let keep = Config::of(&living.agent).keep_recent_inputs();
+            let inputs: Vec<usize> = (0..events.len()).filter(|place| events[*place].kind == INPUT_MESSAGE).collect();
+            inputs.len().checked_sub(keep).and_then(|first| inputs.get(first)).copied().unwrap_or(0)
+        }
+    };
+    events.truncate(end);
+    let compacted = Compacted::of(&events).ok_or(AgentKeyError::TooFewTurns)?;
+    let event = compacted.event(EventId(caller.mint.uuid()), &caller.mint, caller.now())?;
+    let appended = turn::append(caller, living, vec![event], None, false).await?;
+    caller.store.sessions().events(&appended.session).hide(&compacted.events, true).await?;
+    Ok(appended)
+}
+
+/// Does what the body asks for, and waits for the answer.
+async fn answer(
+    conversations: Conversations,
+    caller: EventCaller,
+    path: (String, String),
+    event: CreateEvent,
+) -> Result<Reply<AgentResponse>, AgentKeyError> {
+    let Begun { session, mut events, parts } = begin(&conversations, caller, path, event).await?;
+    if let Some(parts) = parts {
+        let reply = tokio::time::timeout(PATIENCE, reply(parts)).await.ok().flatten();
+        events.push(reply.ok_or(AgentKeyError::NoAnswer)?);
+    }
+    Ok(Reply(StatusCode::CREATED, AgentResponse::new(&events, &session)))
+}
+
+/// The whole answer, once it is kept.
+async fn reply(mut parts: Parts) -> Option<Event> {
+    loop {
+        match parts.recv().await? {
+            Part::Chunk(_) => {}
+            Part::Kept(event) => return Some(*event),
+            Part::Failed => return None,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `DELETE /v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}` (apis/agent_key, section 1).
+
+use http::StatusCode;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
+use crate::http::PathOf;
+
+/// Delete agent event
+///
+/// For good: unlike a session's, an event's deletion leaves nothing.
+#[utoipa::path(
+    delete,
+    path = "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}",
+    params(
+        ("agent_key" = String, Path, description = "The agent's key."),
+        ("session_key" = String, Path, description = "The session's key."),
+        ("event_id" = String, Path, description = "The event's id."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 204, description = "The event is gone."),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "No such agent, session or event.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.delete_event", level = "debug", skip_all)]
+pub async fn delete_event(
+    caller: Caller<AgentKeyDialect, purpose::WriteEvents>,
+    path: PathOf<AgentKeyDialect, (String, String, String)>,
+) -> Result<StatusCode, AgentKeyError> {
+    let (agent, session, id) = path.0;
+    let living = find::session(&caller, &(agent, session)).await?;
+    let event = find::event_id(&id).ok_or_else(|| AgentKeyError::EventNotFound(id.clone()))?;
+    let deleted = caller.store.sessions().events(&living.session).delete(event).await?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(AgentKeyError::EventNotFound(id)) }
+}

@@ -1,0 +1,83 @@
+//! The multipart form of a message (apis/agent_key, section 10), beside its JSON.
+
+use axum::extract::{FromRef, FromRequest, Multipart, Request};
+use http::header;
+
+use super::input::CreateEvent;
+use crate::dialects::agent_key::patch::invalid;
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::domain::{Given, JsonFault};
+use crate::http::{Refusal, parse_json};
+use crate::idempotency::{Idempotent, Patience};
+
+/// A body in either form.
+pub(super) enum Body {
+    Json(Idempotent<AgentKeyDialect, CreateEvent>),
+    Form(CreateEvent),
+}
+
+impl<S> FromRequest<S> for Body
+where
+    S: Send + Sync,
+    Patience: FromRef<S>,
+{
+    type Rejection = AgentKeyError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let is_form = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("multipart/form-data"));
+        if !is_form {
+            return Idempotent::from_request(request, state).await.map(Self::Json);
+        }
+        if request.headers().contains_key("idempotency-key") {
+            return Err(invalid("body", "a form cannot be sent under an Idempotency-Key; send JSON"));
+        }
+        let form = Multipart::from_request(request, state).await.map_err(|_| Refusal::UnreadableBody)?;
+        read(form).await.map(Self::Form)
+    }
+}
+
+async fn read(mut form: Multipart) -> Result<CreateEvent, AgentKeyError> {
+    let mut body = CreateEvent::default();
+    let broken = |error: axum::extract::multipart::MultipartError| match error.status() {
+        http::StatusCode::PAYLOAD_TOO_LARGE => Refusal::BodyTooLarge(crate::http::BODY_LIMIT),
+        _ => Refusal::UnreadableBody,
+    };
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "files" || field.file_name().is_some() {
+            return Err(invalid("files", "cannot be uploaded here"));
+        }
+        let bytes = field.bytes().await.map_err(broken)?;
+        let text = || {
+            let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::MalformedJson(JsonFault::NotUtf8))?;
+            if text.contains('\0') { Err(Refusal::MalformedJson(JsonFault::Nul)) } else { Ok(text) }
+        };
+        match name.as_str() {
+            "messages" => body.messages = json(&bytes)?,
+            "message" if body.messages.is_absent() => body.messages = CreateEvent::text(text()?)?,
+            "type" => body.kind = Given::String(text()?.to_owned()),
+            "stream_response" => {
+                body.stream_response = match text()?.to_ascii_lowercase().as_str() {
+                    "true" => Given::Bool(true),
+                    "false" | "" => Given::Bool(false),
+                    _ => return Err(invalid("stream_response", "must be a boolean")),
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(body)
+}
+
+/// A field that holds JSON: an array, or nothing of use.
+fn json(bytes: &[u8]) -> Result<Given, AgentKeyError> {
+    match parse_json(bytes)? {
+        Some(value) if value.as_str().starts_with('[') => Ok(Given::Array(value)),
+        Some(value) => Ok(Given::Number(value)),
+        None => Ok(Given::Absent),
+    }
+}

@@ -1,0 +1,39 @@
+//! `GET /v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}` (apis/agent_key, section 10).
+
+use http::StatusCode;
+
+use super::wire::WireEvent;
+use crate::auth::{Caller, purpose};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
+use crate::http::{PathOf, Reply};
+
+/// Get agent event
+///
+/// Hidden or not.
+#[utoipa::path(
+    get,
+    path = "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}",
+    params(
+        ("agent_key" = String, Path, description = "The agent's key."),
+        ("session_key" = String, Path, description = "The session's key."),
+        ("event_id" = String, Path, description = "The event's id."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The event.", body = WireEvent),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "No such agent, session or event.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.get_event", level = "debug", skip_all)]
+pub async fn get_event(
+    caller: Caller<AgentKeyDialect, purpose::ReadEvents>,
+    path: PathOf<AgentKeyDialect, (String, String, String)>,
+) -> Result<Reply<WireEvent>, AgentKeyError> {
+    let (agent, session, id) = path.0;
+    let living = find::session(&caller, &(agent, session)).await?;
+    let event = find::event(&caller, &living.session, &id).await?;
+    Ok(Reply(StatusCode::OK, WireEvent::new(&event, &living.session)))
+}

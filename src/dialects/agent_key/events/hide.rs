@@ -1,0 +1,75 @@
+//! `POST …/events/{event_id}/hide` and `/unhide` (apis/agent_key, section 10).
+
+use http::StatusCode;
+
+use super::wire::WireEvent;
+use crate::auth::{Caller, purpose};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
+use crate::http::{PathOf, Reply};
+
+type EventPath = PathOf<AgentKeyDialect, (String, String, String)>;
+
+/// Hide agent event
+///
+/// Leaves it out of the list, and out of what the agent is told of the conversation.
+#[utoipa::path(
+    post,
+    path = "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}/hide",
+    params(
+        ("agent_key" = String, Path, description = "The agent's key."),
+        ("session_key" = String, Path, description = "The session's key."),
+        ("event_id" = String, Path, description = "The event's id."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The event.", body = WireEvent),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "No such agent, session or event.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.hide_event", level = "debug", skip_all)]
+pub async fn hide_event(
+    caller: Caller<AgentKeyDialect, purpose::WriteEvents>,
+    path: EventPath,
+) -> Result<Reply<WireEvent>, AgentKeyError> {
+    set_hidden(&caller, path, true).await
+}
+
+/// Unhide agent event
+#[utoipa::path(
+    post,
+    path = "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}/unhide",
+    params(
+        ("agent_key" = String, Path, description = "The agent's key."),
+        ("session_key" = String, Path, description = "The session's key."),
+        ("event_id" = String, Path, description = "The event's id."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The event.", body = WireEvent),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "No such agent, session or event.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.unhide_event", level = "debug", skip_all)]
+pub async fn unhide_event(
+    caller: Caller<AgentKeyDialect, purpose::WriteEvents>,
+    path: EventPath,
+) -> Result<Reply<WireEvent>, AgentKeyError> {
+    set_hidden(&caller, path, false).await
+}
+
+async fn set_hidden(
+    caller: &Caller<AgentKeyDialect, purpose::WriteEvents>,
+    path: EventPath,
+    hidden: bool,
+) -> Result<Reply<WireEvent>, AgentKeyError> {
+    let (agent, session, id) = path.0;
+    let living = find::session(caller, &(agent, session)).await?;
+    let event = find::event(caller, &living.session, &id).await?;
+    caller.store.sessions().events(&living.session).hide(&[event.id], hidden).await?;
+    Ok(Reply(StatusCode::OK, WireEvent::new(&event, &living.session)))
+}

@@ -1,0 +1,73 @@
+//! `GET /v2/agents/{agent_key}/sessions/{session_key}/events` (apis/agent_key, sections 5 and 10).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::wire::WireEvent;
+use crate::auth::{Caller, purpose};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::find::{self, Living};
+use crate::dialects::agent_key::page_key::{List, Place};
+use crate::dialects::agent_key::paging::{self, ListMetadata};
+use crate::dialects::agent_key::patch::invalid;
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::http::{PathOf, QueryPairs, Reply};
+use crate::store::EventWindow;
+
+#[derive(Serialize, ToSchema)]
+pub struct Events {
+    /// Oldest first.
+    events: Vec<WireEvent>,
+    metadata: ListMetadata,
+}
+
+/// List agent events
+#[utoipa::path(
+    get,
+    path = "/v2/agents/{agent_key}/sessions/{session_key}/events",
+    params(
+        ("agent_key" = String, Path, description = "The agent's key."),
+        ("session_key" = String, Path, description = "The session's key."),
+        ("limit" = Option<i64>, Query, description = "1 to 100, 10 unless given."),
+        ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the page before."),
+        ("include_hidden" = Option<bool>, Query, description = "Hidden events too; false unless given."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The events.", body = Events),
+        (status = 400, description = "`invalid_request`.", body = Envelope),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.list_events", level = "debug", skip_all)]
+pub async fn list_events(
+    caller: Caller<AgentKeyDialect, purpose::ReadEvents>,
+    path: PathOf<AgentKeyDialect, (String, String)>,
+    query: QueryPairs,
+) -> Result<Reply<Events>, AgentKeyError> {
+    let Living { session, .. } = find::session(&caller, &path.0).await?;
+    let limit = paging::limit(&query)?;
+    let hidden = paging::boolean(&query, "include_hidden")?.unwrap_or(false);
+    let list = List { name: "events", org: caller.store.org(), owner: session.id.0 };
+    let after_number = match paging::page_key(&query) {
+        Some(key) => {
+            let number = i64::try_from(list.place(key)?.id.as_u128());
+            Some(number.map_err(|_| invalid("page_key", "is no page key of this list"))?)
+        }
+        None => None,
+    };
+    let window = EventWindow { after_number, hidden, ..EventWindow::default() };
+    let mut events = caller.store.sessions().events(&session).oldest(&window, limit as i64 + 1).await?;
+    let more = events.len() > limit;
+    events.truncate(limit);
+    let page_key = events.last().filter(|_| more).map(|event| {
+        let id = Uuid::from_u128(u128::from(event.number.unsigned_abs()));
+        list.page_key(Place { at: event.created_at, id })
+    });
+    let events = events.iter().map(|event| WireEvent::new(event, &session)).collect();
+    Ok(Reply(StatusCode::OK, Events { events, metadata: ListMetadata { page_key } }))
+}

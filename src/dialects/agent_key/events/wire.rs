@@ -1,0 +1,66 @@
+//! An event as Vectara writes it (apis/agent_key, section 10): `id`, `session_key`, `created_at`, `type`, then whatever
+//! its type has.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::dialects::wire::Milliseconds;
+use crate::domain::{Event, EventId, JsonText, Session};
+use crate::responders::Speaker;
+
+pub(super) const INPUT_MESSAGE: &str = "input_message";
+pub(super) const AGENT_OUTPUT: &str = "agent_output";
+pub(super) const TOOL_OUTPUT: &str = "tool_output";
+pub(super) const COMPACTION: &str = "compaction";
+pub(super) const SESSION_INTERRUPTED: &str = "session_interrupted";
+
+/// Who an event speaks for: a summary of what was said stands for the user, who lets the agent know it.
+pub(super) fn speaker(event: &Event) -> Option<Speaker> {
+    match event.kind.as_str() {
+        INPUT_MESSAGE | COMPACTION => Some(Speaker::User),
+        AGENT_OUTPUT => Some(Speaker::Agent),
+        _ => None,
+    }
+}
+
+/// An event of a session.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = AgentEvent)]
+pub struct WireEvent {
+    #[schema(example = "aev_b4b09e35-9165-4155-9433-f1b5384e7fcf")]
+    id: String,
+    session_key: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Milliseconds,
+    #[serde(rename = "type")]
+    #[schema(example = "agent_output")]
+    kind: String,
+    /// What its type has: `messages`, `content`, `tool_output`, …
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    members: IndexMap<String, JsonText>,
+}
+
+impl WireEvent {
+    pub(super) fn new(event: &Event, session: &Session) -> Self {
+        let mut members: IndexMap<String, JsonText> = event.payload.read().unwrap_or_default();
+        if event.kind == AGENT_OUTPUT
+            && let Ok(content) = JsonText::of(&event.content.as_deref().unwrap_or_default())
+        {
+            members.insert("content".to_owned(), content);
+        }
+        Self {
+            id: id(event.id),
+            session_key: session.public_id.clone(),
+            created_at: Milliseconds(event.created_at),
+            kind: event.kind.clone(),
+            members,
+        }
+    }
+}
+
+/// How an event's id is written.
+pub(super) fn id(id: EventId) -> String {
+    format!("aev_{id}")
+}

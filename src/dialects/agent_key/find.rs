@@ -1,0 +1,74 @@
+//! What a path names: an agent, a session under it, an event in that.
+
+use std::sync::Arc;
+
+use super::sessions::session::Detail;
+use super::{AgentKeyDialect, AgentKeyError};
+use crate::auth::Caller;
+use crate::domain::ids::parse_hyphenated_uuid;
+use crate::domain::session::State;
+use crate::domain::{Agent, AgentKey, AgentRef, DialectName, Event, EventId, Session, SessionId, SessionKey};
+
+/// The agent of that key.
+pub(super) async fn agent<P>(caller: &Caller<AgentKeyDialect, P>, key: &str) -> Result<Arc<Agent>, AgentKeyError> {
+    let agent_not_found = || AgentKeyError::AgentNotFound(key.to_owned());
+    let name: AgentKey = key.parse().map_err(|_| agent_not_found())?;
+    caller.store.agents().find(&AgentRef::Key(name)).await?.ok_or_else(agent_not_found)
+}
+
+/// A session that is not over, under its agent.
+pub(super) struct Living {
+    pub agent: Arc<Agent>,
+    pub session: Session,
+}
+
+/// The session that agent and key name.
+pub(super) async fn session<P>(
+    caller: &Caller<AgentKeyDialect, P>,
+    (agent_key, session_key): &(String, String),
+) -> Result<Living, AgentKeyError> {
+    let agent = agent(caller, agent_key).await?;
+    let session = session_under(caller, &agent, session_key).await?;
+    Ok(Living { agent, session })
+}
+
+/// The session of that key under an agent.
+pub(super) async fn session_under<P>(
+    caller: &Caller<AgentKeyDialect, P>,
+    agent: &Agent,
+    session_key: &str,
+) -> Result<Session, AgentKeyError> {
+    let session_not_found = || AgentKeyError::SessionNotFound(session_key.to_owned());
+    let key: SessionKey = session_key.parse().map_err(|_| session_not_found())?;
+    let now = caller.now();
+    let sessions = caller.store.sessions();
+    let first = sessions
+        .find(DialectName::AgentKey, SessionId::from_key(agent.id, &key))
+        .await?
+        .ok_or_else(session_not_found)?;
+    let latest = match Detail::of(&first).generation {
+        0 => Some(first),
+        generation => {
+            let id = SessionId::from_key_again(agent.id, &key, generation);
+            sessions.find(DialectName::AgentKey, id).await?
+        }
+    };
+    latest.filter(|session| session.state_at(now) == State::Open).ok_or_else(session_not_found)
+}
+
+/// Which event a text names: `aev_` and a UUID.
+pub(super) fn event_id(text: &str) -> Option<EventId> {
+    let digits = text.strip_prefix("aev_")?;
+    parse_hyphenated_uuid(digits).filter(|uuid| uuid.to_string() == digits).map(EventId)
+}
+
+/// The event of a session.
+pub(super) async fn event<P>(
+    caller: &Caller<AgentKeyDialect, P>,
+    session: &Session,
+    id: &str,
+) -> Result<Event, AgentKeyError> {
+    let event_not_found = || AgentKeyError::EventNotFound(id.to_owned());
+    let event_id = event_id(id).ok_or_else(event_not_found)?;
+    caller.store.sessions().events(session).find(event_id).await?.ok_or_else(event_not_found)
+}

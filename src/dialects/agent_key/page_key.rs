@@ -1,0 +1,112 @@
+//! Page keys: where in a list the next page begins, sealed to that list (apis/agent_key, section 5).
+//!
+//! A page key says nothing but a place, and every page is read within its caller's organization: one that somebody
+//! made up could show nothing that they may not list anyway. The seal tells a key of another list, another
+//! organization or another time from one of this list, so that it is refused and does not skip what should be seen.
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::AgentKeyError;
+use super::patch::invalid;
+use crate::domain::{OrgId, Timestamp};
+
+/// A list whose pages are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List {
+    pub name: &'static str,
+    pub org: OrgId,
+    /// What the list belongs to: an agent, a session.
+    pub owner: Uuid,
+}
+
+/// The last thing on a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub at: Timestamp,
+    pub id: Uuid,
+}
+
+const SEAL: usize = 16;
+
+impl List {
+    fn seal(&self, place: &[u8]) -> [u8; SEAL] {
+        let whole: [u8; 32] = Sha256::new()
+            .chain_update("agent_key page 1\0")
+            .chain_update(self.name)
+            .chain_update(b"\0")
+            .chain_update(self.org.0)
+            .chain_update(self.owner)
+            .chain_update(place)
+            .finalize()
+            .into();
+        let mut seal = [0; SEAL];
+        seal.copy_from_slice(&whole[..SEAL]);
+        seal
+    }
+
+    /// The key of the page behind `place`: 80 hexadecimal digits.
+    pub(super) fn page_key(&self, place: Place) -> String {
+        let mut bytes = place.at.timestamp_millis().to_be_bytes().to_vec();
+        bytes.extend_from_slice(place.id.as_bytes());
+        let seal = self.seal(&bytes);
+        bytes.extend_from_slice(&seal);
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Where the page of this key begins.
+    ///
+    /// # Errors
+    /// 400 when the key is none, or of another list.
+    pub(super) fn place(&self, page_key: &str) -> Result<Place, AgentKeyError> {
+        self.open(page_key).ok_or_else(|| invalid("page_key", "is no page key of this list"))
+    }
+
+    fn open(&self, page_key: &str) -> Option<Place> {
+        let digits = page_key.as_bytes();
+        if digits.len() != 80 || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let bytes: Option<Vec<u8>> =
+            (0..40).map(|at| u8::from_str_radix(page_key.get(2 * at..2 * at + 2)?, 16).ok()).collect();
+        let bytes = bytes?;
+        let (place, seal) = bytes.split_at(24);
+        if self.seal(place) != seal {
+            return None;
+        }
+        let at = i64::from_be_bytes(place.get(..8)?.try_into().ok()?);
+        Some(Place { at: Timestamp::from_timestamp_millis(at)?, id: Uuid::from_slice(place.get(8..)?).ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn list(name: &'static str, org: u128, owner: u128) -> List {
+        List { name, org: OrgId(Uuid::from_u128(org)), owner: Uuid::from_u128(owner) }
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_key_is_good_for_its_list_alone(ms in 0i64..1 << 45, id: u128, org: u128, owner: u128, digit in 0usize..80) {
+            let place = Place { at: Timestamp::from_timestamp_millis(ms).unwrap(), id: Uuid::from_u128(id) };
+            let own = list("sessions", org, owner);
+            let key = own.page_key(place);
+            prop_assert_eq!(own.open(&key), Some(place));
+            for other in [list("events", org, owner), list("sessions", !org, owner), list("sessions", org, !owner)] {
+                prop_assert_eq!(other.open(&key), None);
+            }
+            prop_assert_eq!(own.open(&key[..digit]), None);
+            let mut forged = key.into_bytes();
+            forged[digit] = if forged[digit] == b'0' { b'1' } else { b'0' };
+            prop_assert_eq!(own.open(&String::from_utf8(forged).unwrap()), None);
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader(text in ".{0,100}") {
+            prop_assert_eq!(list("sessions", 1, 2).open(&text), None);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What lists are asked for, and what stands around their pages (apis/agent_key, section 5).
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::AgentKeyError;
+use super::patch::invalid;
+use crate::http::QueryPairs;
+
+const DEFAULT_LIMIT: usize = 10;
+const MOST: usize = 100;
+
+/// How many are asked for: 1 to 100, 10 unless given.
+pub(super) fn limit(query: &QueryPairs) -> Result<usize, AgentKeyError> {
+    let Some(text) = query.first("limit") else { return Ok(DEFAULT_LIMIT) };
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    plain
+        .then(|| text.parse().ok())
+        .flatten()
+        .filter(|limit| (1..=MOST).contains(limit))
+        .ok_or_else(|| invalid("limit", "must be an integer from 1 to 100"))
+}
+
+/// The page that is asked for, if it is not the first.
+pub(super) fn page_key(query: &QueryPairs) -> Option<&str> {
+    query.first("page_key").filter(|key| !key.is_empty())
+}
+
+/// A boolean in any spelling that the vendor's clients have.
+pub(super) fn boolean(query: &QueryPairs, field: &'static str) -> Result<Option<bool>, AgentKeyError> {
+    let Some(text) = query.first(field).filter(|text| !text.is_empty()) else { return Ok(None) };
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(Some(true)),
+        "false" | "0" | "no" | "off" => Ok(Some(false)),
+        _ => Err(invalid(field, "must be true or false")),
+    }
+}
+
+/// Stands beside every list.
+#[derive(Serialize, ToSchema)]
+pub struct ListMetadata {
+    /// Asks for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_key: Option<String>,
+}
+
+/// How many are looked at in one go where a filter decides.
+pub(super) const SCAN_CHUNK: usize = 500;
+/// How long a filter may search for the rest of a page. One that finds too little in that time answers with what it has,
+/// and the page key goes on from there.
+pub(super) const SCAN_TIME: std::time::Duration = std::time::Duration::from_secs(3);

@@ -1,0 +1,111 @@
+//! Members of a body, judged: what is left out stays as it is, null clears, a value takes its place.
+
+use std::ops::RangeInclusive;
+
+use super::AgentKeyError;
+use crate::domain::{Given, JsonText};
+
+/// What a body says of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Patch<T> {
+    /// Nothing.
+    Keep,
+    /// `null`.
+    Clear,
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// What a body that makes something says: null is as good as nothing.
+    pub(super) fn set(self) -> Option<T> {
+        match self {
+            Self::Keep | Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+
+    /// What becomes of a value that may be absent.
+    pub(super) fn apply_to(self, value: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *value = None,
+            Self::Set(new) => *value = Some(new),
+        }
+    }
+
+    /// What becomes of a value that is always there: null is its default.
+    pub(super) fn apply_or(self, value: &mut T, default: T) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *value = default,
+            Self::Set(new) => *value = new,
+        }
+    }
+}
+
+pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> AgentKeyError {
+    AgentKeyError::InvalidField { field, message: message.into() }
+}
+
+/// A string of so many characters.
+pub(super) fn text(
+    given: Given,
+    field: &'static str,
+    length: RangeInclusive<usize>,
+) -> Result<Patch<String>, AgentKeyError> {
+    match given {
+        Given::Absent => Ok(Patch::Keep),
+        Given::Null => Ok(Patch::Clear),
+        Given::String(text) if length.contains(&text.chars().count()) => Ok(Patch::Set(text)),
+        _ if *length.start() == 0 => {
+            Err(invalid(field, format!("must be a string of at most {} characters", length.end())))
+        }
+        _ => Err(invalid(field, format!("must be a string of {} to {} characters", length.start(), length.end()))),
+    }
+}
+
+pub(super) fn boolean(given: &Given, field: &'static str) -> Result<Patch<bool>, AgentKeyError> {
+    match given {
+        Given::Absent => Ok(Patch::Keep),
+        Given::Null => Ok(Patch::Clear),
+        Given::Bool(value) => Ok(Patch::Set(*value)),
+        _ => Err(invalid(field, "must be a boolean")),
+    }
+}
+
+/// An integer of 0 or more.
+pub(super) fn count(given: &Given, field: &'static str) -> Result<Patch<i64>, AgentKeyError> {
+    match given {
+        Given::Absent => Ok(Patch::Keep),
+        Given::Null => Ok(Patch::Clear),
+        given => match given.as_i64().filter(|count| *count >= 0) {
+            Some(count) => Ok(Patch::Set(count)),
+            None => Err(invalid(field, "must be an integer of 0 or more")),
+        },
+    }
+}
+
+/// UTF-16 code units of metadata as compact JSON; the vendor documents no limit.
+const METADATA_LIMIT: usize = 65_536;
+
+/// Metadata: any object, within the house's limit.
+pub(super) fn metadata(given: Given) -> Result<Patch<JsonText>, AgentKeyError> {
+    match given {
+        Given::Absent => Ok(Patch::Keep),
+        Given::Null => Ok(Patch::Clear),
+        Given::Object(object) if object.utf16_len() <= METADATA_LIMIT => Ok(Patch::Set(object)),
+        Given::Object(_) => Err(AgentKeyError::InvalidMetadata(format!("must not exceed {METADATA_LIMIT} characters"))),
+        _ => Err(AgentKeyError::InvalidMetadata("must be an object".to_owned())),
+    }
+}
+
+/// A key that the caller chose.
+pub(super) fn key<K: std::str::FromStr>(given: &Given) -> Result<Option<K>, AgentKeyError> {
+    match given {
+        Given::Absent | Given::Null => Ok(None),
+        given => match given.as_str().and_then(|key| key.parse().ok()) {
+            Some(key) => Ok(Some(key)),
+            None => Err(invalid("key", "must be 1 to 50 characters of 0-9, a-z, A-Z, _ and -")),
+        },
+    }
+}

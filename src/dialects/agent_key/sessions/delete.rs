@@ -1,0 +1,55 @@
+//! `DELETE /v2/agents/{agent_key}/sessions/{session_key}` (apis/agent_key, section 6).
+
+use http::StatusCode;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agent_key::error::Envelope;
+use crate::dialects::agent_key::find::{self, Living};
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::domain::session::State;
+use crate::domain::{DialectName, Session};
+use crate::http::PathOf;
+
+/// Delete agent session
+///
+/// The session is over and its key free. What was said in it is kept until it is erased or too old.
+#[utoipa::path(
+    delete,
+    path = "/v2/agents/{agent_key}/sessions/{session_key}",
+    params(
+        ("agent_key" = String, Path, description = "The agent's key."),
+        ("session_key" = String, Path, description = "The session's key."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 204, description = "The session is over."),
+        (status = 401, description = "`unauthorized`.", body = Envelope),
+        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agent_key.delete_session", level = "debug", skip_all)]
+pub async fn delete_session(
+    caller: Caller<AgentKeyDialect, purpose::WriteSessions>,
+    path: PathOf<AgentKeyDialect, (String, String)>,
+) -> Result<StatusCode, AgentKeyError> {
+    let session_not_found = || AgentKeyError::SessionNotFound(path.0.1.clone());
+    let Living { session, .. } = find::session(&caller, &path.0).await?;
+    let now = caller.now();
+    let rule = move |session: &mut Session| {
+        let is_open = session.state_at(now) == State::Open;
+        if is_open {
+            session.ended_at = Some(now);
+            session.updated_at = now;
+        }
+        (is_open, Vec::new())
+    };
+    caller
+        .store
+        .sessions()
+        .change((DialectName::AgentKey, session.id), caller.mint.uuid(), Vec::new(), rule)
+        .await?
+        .filter(|changed| changed.outcome != Some(false))
+        .ok_or_else(session_not_found)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,23 @@
+//! Sessions under their agents.
+
+mod create;
+mod delete;
+mod fork;
+mod get;
+mod keyed;
+mod list;
+pub(super) mod session;
+mod update;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::AppState;
+
+pub(super) fn routes(router: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
+    router.routes(routes!(create::create_session, list::list_sessions)).routes(routes!(
+        get::get_session,
+        update::update_session,
+        delete::delete_session
+    ))
+}

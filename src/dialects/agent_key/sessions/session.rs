@@ -1,0 +1,137 @@
+//! A session as Vectara writes it.
+
+use chrono::TimeDelta;
+use chrono::serde::ts_milliseconds;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::dialects::wire::Milliseconds;
+use crate::domain::{AgentKey, EventId, JsonText, Session, Timestamp};
+
+/// A session of an agent.
+#[derive(Serialize, ToSchema)]
+pub struct AgentSession {
+    #[schema(example = "support_session_12345")]
+    key: String,
+    #[schema(example = "customer_support", value_type = String)]
+    agent_key: AgentKey,
+    #[schema(example = "Customer support")]
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[schema(value_type = Object)]
+    metadata: JsonText,
+    enabled: bool,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Milliseconds,
+    /// Minutes without events until the session ends by itself; absent when it never does.
+    #[serde(skip_serializing_if = "is_zero")]
+    tti_minutes: i64,
+    status: Status,
+}
+
+/// Where a session is with its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    /// There was none yet.
+    Unstarted,
+    /// The last one is being answered.
+    Running,
+    Stopped,
+}
+
+fn is_zero(minutes: &i64) -> bool {
+    *minutes == 0
+}
+
+/// What of a session only this dialect understands.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in crate::dialects::agent_key) struct Detail {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tti_minutes: i64,
+    /// On the first session of a key: which generation of the key is the latest one, once that is not itself.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub generation: u32,
+    /// Whether anything was ever appended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub started: bool,
+    /// What is being answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Running>,
+}
+
+fn is_first(generation: &u32) -> bool {
+    *generation == 0
+}
+
+/// A message that is being answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::dialects::agent_key) struct Running {
+    /// The event that its answer will be.
+    pub reply: EventId,
+    /// When nobody waits for the answer any longer: should the process that hears it out have died.
+    #[serde(with = "ts_milliseconds")]
+    pub until: Timestamp,
+}
+
+impl Detail {
+    pub(in crate::dialects::agent_key) fn of(session: &Session) -> Self {
+        session.detail.read().unwrap_or_default()
+    }
+
+    /// Puts it back into the session.
+    pub(in crate::dialects::agent_key) fn put_into(&self, session: &mut Session) {
+        // It can always be written; a session that kept its old detail would only be a little behind.
+        if let Ok(detail) = JsonText::of(self) {
+            session.detail = detail;
+        }
+    }
+
+    pub(in crate::dialects::agent_key) fn is_running(&self, now: Timestamp) -> bool {
+        self.turn.is_some_and(|turn| turn.until > now)
+    }
+}
+
+impl AgentSession {
+    pub(in crate::dialects::agent_key) fn new(session: Session, agent_key: AgentKey, now: Timestamp) -> Self {
+        let detail = Detail::of(&session);
+        let status = match (detail.is_running(now), detail.started) {
+            (true, _) => Status::Running,
+            (false, true) => Status::Stopped,
+            (false, false) => Status::Unstarted,
+        };
+        Self {
+            key: session.public_id,
+            agent_key,
+            name: session.name.unwrap_or_default(),
+            description: session.description,
+            metadata: session.metadata.unwrap_or_else(JsonText::empty_object),
+            enabled: session.enabled,
+            created_at: Milliseconds(session.created_at),
+            tti_minutes: detail.tti_minutes,
+            status,
+        }
+    }
+}
+
+/// When a session ends that is idle for so many minutes; a time past the calendar's end is never.
+pub(in crate::dialects::agent_key) fn expires_at(now: Timestamp, tti_minutes: i64) -> Option<Timestamp> {
+    let last = Timestamp::from_timestamp_millis(253_402_300_799_999)?;
+    let idle = TimeDelta::try_minutes(tti_minutes).filter(|idle| !idle.is_zero())?;
+    now.checked_add_signed(idle).filter(|end| *end <= last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idleness_past_the_calendar_is_never() {
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(expires_at(now, 0), None);
+        assert_eq!(expires_at(now, i64::MAX), None);
+        assert_eq!(expires_at(now, 5_000_000_000), None);
+        assert_eq!(expires_at(now, 2).unwrap().timestamp(), 120);
+    }
+}

@@ -1,0 +1,130 @@
+//! The words of a filter.
+
+use super::InvalidFilter;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    /// A name or a word of the language.
+    Word(String),
+    /// `"…"`, its quotes undone.
+    Quoted(String),
+    /// `'…'`, its quotes undone.
+    Text(String),
+    Number(String),
+    Equal,
+    Unequal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Open,
+    Close,
+    Comma,
+    Dot,
+}
+
+/// A token and the place of its first character, counted from 1.
+pub(super) type Placed = (Token, usize);
+
+/// Characters of a number.
+const LONGEST_NUMBER: usize = 100;
+/// The largest exponent either way.
+const LARGEST_EXPONENT: i32 = 1_000;
+
+pub(super) fn tokens(text: &str) -> Result<Vec<Placed>, InvalidFilter> {
+    let chars: Vec<char> = text.chars().take(super::LONGEST + 1).collect();
+    if chars.len() > super::LONGEST {
+        return Err(InvalidFilter::TooLong);
+    }
+    let mut reader = Reader { chars: &chars, at: 0 };
+    let mut tokens = Vec::new();
+    while let Some(token) = reader.next()? {
+        tokens.push(token);
+    }
+    Ok(tokens)
+}
+
+struct Reader<'c> {
+    chars: &'c [char],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+
+    fn take_while(&mut self, fits: impl Fn(char) -> bool) -> String {
+        let start = self.at;
+        while self.peek().is_some_and(&fits) {
+            self.at += 1;
+        }
+        self.chars[start..self.at].iter().collect()
+    }
+
+    fn next(&mut self) -> Result<Option<Placed>, InvalidFilter> {
+        self.take_while(char::is_whitespace);
+        let place = self.at + 1;
+        let Some(first) = self.peek() else { return Ok(None) };
+        let token = match first {
+            '\'' => Token::Text(self.quoted('\'', place)?),
+            '"' => Token::Quoted(self.quoted('"', place)?),
+            '-' | '0'..='9' => Token::Number(self.number(place)?),
+            c if c.is_alphabetic() || c == '_' => {
+                Token::Word(self.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-'))
+            }
+            _ => self.sign(place)?,
+        };
+        Ok(Some((token, place)))
+    }
+
+    fn sign(&mut self, place: usize) -> Result<Token, InvalidFilter> {
+        let (token, length) = match (self.peek(), self.chars.get(self.at + 1)) {
+            (Some('='), _) => (Token::Equal, 1),
+            (Some('<'), Some('>')) | (Some('!'), Some('=')) => (Token::Unequal, 2),
+            (Some('<'), Some('=')) => (Token::LessOrEqual, 2),
+            (Some('<'), _) => (Token::Less, 1),
+            (Some('>'), Some('=')) => (Token::GreaterOrEqual, 2),
+            (Some('>'), _) => (Token::Greater, 1),
+            (Some('('), _) => (Token::Open, 1),
+            (Some(')'), _) => (Token::Close, 1),
+            (Some(','), _) => (Token::Comma, 1),
+            (Some('.'), _) => (Token::Dot, 1),
+            _ => return Err(InvalidFilter::Expected { expected: "a name, a value or an operator", at: place }),
+        };
+        self.at += length;
+        Ok(token)
+    }
+
+    /// What stands between quotes, where a doubled quote is one.
+    fn quoted(&mut self, quote: char, place: usize) -> Result<String, InvalidFilter> {
+        let mut text = String::new();
+        self.at += 1;
+        loop {
+            match self.peek() {
+                None => return Err(InvalidFilter::Expected { expected: "the closing quote of the one", at: place }),
+                // No text or member in the database has it.
+                Some('\0') => return Err(InvalidFilter::Expected { expected: "no U+0000", at: self.at + 1 }),
+                Some(c) if c == quote => {
+                    self.at += 1;
+                    if self.peek() != Some(quote) {
+                        return Ok(text);
+                    }
+                    text.push(quote);
+                }
+                Some(c) => text.push(c),
+            }
+            self.at += 1;
+        }
+    }
+
+    /// A number as JSON writes it.
+    fn number(&mut self, place: usize) -> Result<String, InvalidFilter> {
+        let text = self.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-'));
+        let exponent = text.split_once(['e', 'E']).map_or(Some(0), |(_, exponent)| exponent.parse::<i32>().ok());
+        let fits = text.len() <= LONGEST_NUMBER
+            && exponent.is_some_and(|exponent| exponent.abs() <= LARGEST_EXPONENT)
+            && serde_json::from_str::<serde_json::Number>(&text).is_ok();
+        if fits { Ok(text) } else { Err(InvalidFilter::Expected { expected: "a number", at: place }) }
+    }
+}
