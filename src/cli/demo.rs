@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::Shown as ShownAgent;
 use super::{Context, Failure, key, output};
-use crate::domain::{AgentNumber, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
+use crate::domain::{AgentNumber, KeyId, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
 use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization};
 
 const NAME: &str = "Demo organization";
@@ -20,6 +20,9 @@ const FILE: &str = "demo.json";
 pub(super) struct Demo {
     pub org_id: OrgId,
     api_key: String,
+    /// The key's id: the client id of whoever asks for tokens with the key as the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_id: Option<KeyId>,
     agents: Vec<ShownAgent>,
     base_url: String,
 }
@@ -109,7 +112,7 @@ impl Demo {
         }
         let made = key::make(context, admin, org, "demo", &KeyPrefix::default(), Scopes::EVERY, None).await?;
         let agents = admin.agents(org).await?.into_iter().map(ShownAgent::from).collect();
-        Ok(Self { org_id: org, api_key: made.api_key, agents, base_url: String::new() })
+        Ok(Self { org_id: org, api_key: made.api_key, key_id: Some(made.key_id), agents, base_url: String::new() })
     }
 
     fn read(path: &Path) -> Option<Self> {
