@@ -67,6 +67,8 @@ pub mod purpose {
         WriteEvents: EventsWrite, Write;
         ReadAgents: AgentsRead, Read;
         WriteAgents: AgentsWrite, Write;
+        /// API keys and the organization itself.
+        Manage: Manage, Write;
     }
 }
 

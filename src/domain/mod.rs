@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod api_key;
+pub mod capture;
 pub mod clock;
 pub mod dialect;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod shares;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
+pub use capture::{CaptureFacts, NewCapture};
 pub use clock::Clock;
 pub use dialect::{Contract, DialectName};
 pub use event::{Event, NewEvent};

@@ -48,6 +48,14 @@ pub async fn json_bytes(request: Request) -> Result<Bytes, Refusal> {
     read(request.into_body(), BODY_LIMIT).await
 }
 
+/// The bytes of a body of any kind, `limit` of them at most.
+///
+/// # Errors
+/// 413, or 400 when it breaks off.
+pub async fn body_bytes(request: Request, limit: usize) -> Result<Bytes, Refusal> {
+    read(request.into_body(), limit).await
+}
+
 /// Whether the content type is JSON in UTF-8, or what it is instead: `application/json`, with no other charset.
 fn media_type(headers: &HeaderMap) -> Result<(), MediaType> {
     let mut given = headers.get_all(header::CONTENT_TYPE).iter();

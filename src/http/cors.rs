@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 const CAPTURE_PATHS: &str = "/api/v1/capture-";
+const TRACES_PATH: &str = "/v1/traces";
 
 /// Browsers ask again after this long.
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(3_600);
@@ -16,7 +17,8 @@ const PREFLIGHT_LASTS: Duration = Duration::from_secs(3_600);
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
     let origins: Arc<[HeaderValue]> = origins.into();
     let allowed = move |origin: &HeaderValue, request: &Parts| {
-        request.uri.path().starts_with(CAPTURE_PATHS) || origins.contains(origin)
+        let path = request.uri.path();
+        path.starts_with(CAPTURE_PATHS) || path == TRACES_PATH || origins.contains(origin)
     };
     shared().allow_origin(AllowOrigin::predicate(allowed))
 }
@@ -30,6 +32,8 @@ fn shared() -> CorsLayer {
             header::AUTHORIZATION,
             named("x-api-key"),
             named("x-org-id"),
+            named("x-agnost-org-id"),
+            header::CONTENT_ENCODING,
             named("x-request-id"),
             named("idempotency-key"),
         ])

@@ -8,6 +8,8 @@
 
 pub mod admin;
 mod agents;
+mod captures;
+mod dashboard;
 mod database;
 mod directory;
 mod error;
@@ -26,6 +28,11 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 pub use agents::{AgentCreated, AgentFilter, AgentName, Agents};
+pub use captures::{
+    COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain, LogPage,
+    MetadataRow, SAMPLE, SpanRow, StoryEventRow, StoryRow,
+};
+pub use dashboard::{ChartRow, Dashboard, MemberRow};
 pub use database::{Database, DatabaseError};
 pub use directory::{Directory, KeyRecord};
 pub use error::StoreError;
@@ -37,6 +44,7 @@ pub use presence::PRESENCE;
 pub use sessions::{Among, Census, Changed, Created, Heading, SessionRow, Sessions};
 
 use crate::domain::OrgId;
+use captures::CaptureEvents;
 use group::Group;
 use numbers::Blocks;
 use presence::Presence;
@@ -77,6 +85,7 @@ struct Groups {
     create_sessions: Group<CreateSessions>,
     change_sessions: Group<ChangeSessions>,
     find_sessions: Group<FindSessions>,
+    capture_events: Group<CaptureEvents>,
 }
 
 impl Store {
@@ -93,6 +102,7 @@ impl Store {
                 create_sessions: Group::start(&held, settings.writers),
                 change_sessions: Group::start(&held, settings.writers),
                 find_sessions: Group::start(&held, settings.readers),
+                capture_events: Group::start(&held, settings.writers),
             },
             presence: Presence::new(settings.presence),
             blocks: Blocks::default(),
@@ -129,7 +139,12 @@ impl Store {
     /// Finishes what was accepted, refuses what comes after, and lets go of every connection.
     pub async fn close(&self) {
         let groups = &self.0.groups;
-        tokio::join!(groups.create_sessions.close(), groups.change_sessions.close(), groups.find_sessions.close());
+        tokio::join!(
+            groups.create_sessions.close(),
+            groups.change_sessions.close(),
+            groups.find_sessions.close(),
+            groups.capture_events.close()
+        );
         self.0.pool.close().await;
     }
 
@@ -159,6 +174,16 @@ impl TenantStore {
     #[must_use]
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions(self)
+    }
+
+    #[must_use]
+    pub fn captures(&self) -> Captures<'_> {
+        Captures(self)
+    }
+
+    #[must_use]
+    pub fn dashboard(&self) -> Dashboard<'_> {
+        Dashboard(self)
     }
 
     #[must_use]

@@ -1,27 +1,23 @@
 //! `POST /api/v1/capture-session` (brief/agnost; apis/agnost, sections 2.1 and 9).
 //!
-//! Two contracts meet here. The vendor's page wants a UUID and a user; the vendor's own clients send neither
-//! reliably, and what is refused to them is a conversation lost. A request that carries any of the clients' own
-//! members is theirs and is held to what they do.
+//! An event may have made the session before; then its data are filled in now.
 
 use axum::extract::{Request, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::contract::{self, Capture, ID_LIMIT};
 use super::error::Envelope;
+use super::event::is_implied;
+use super::redaction::redacted;
 use super::{Agnost, AgnostError};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{Contract, DialectName, Given, JsonFault, JsonText, NewSession, SessionId, Timestamp, json};
-use crate::http::{Refusal, Reply, json_bytes, parse_object};
+use crate::domain::{Contract, DialectName, Given, JsonText, NewSession, SessionId, Timestamp};
+use crate::http::{Refusal, Reply, json_bytes};
 use crate::store::Created;
-
-/// Bytes of a session id.
-const SESSION_ID_LIMIT: usize = 2_048;
-/// Milliseconds to the end of the year 9999, the last that every reader can write.
-const LAST_MILLISECOND: i64 = 253_402_300_799_999;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct CaptureSession {
@@ -90,14 +86,13 @@ struct Detail<'a> {
     tools: &'a Given,
 }
 
-impl CaptureSession {
-    /// Which contract the request is held to: members that no page documents give a vendor's client away.
-    fn contract(&self, configured: Contract) -> Contract {
-        let is_clients =
-            [&self.connection_type, &self.ip, &self.tools].into_iter().any(|given| *given != Given::Absent);
-        if is_clients { Contract::Observed } else { configured }
+impl Capture for CaptureSession {
+    fn is_clients(&self) -> bool {
+        [&self.connection_type, &self.ip, &self.tools].into_iter().any(|given| *given != Given::Absent)
     }
+}
 
+impl CaptureSession {
     fn hold_to_the_page(&self) -> Result<(), AgnostError> {
         match &self.session_id {
             Given::Absent | Given::Null => return Err(AgnostError::Invalid("session_id is required")),
@@ -128,7 +123,7 @@ impl CaptureSession {
 
     fn hold_to_the_clients(&self) -> Result<(), AgnostError> {
         match self.session_id.as_str() {
-            Some(id) if !id.is_empty() && id.len() <= SESSION_ID_LIMIT => Ok(()),
+            Some(id) if !id.is_empty() && id.len() <= ID_LIMIT => Ok(()),
             _ => Err(AgnostError::Invalid("session_id must be a string of 1 to 2048 bytes")),
         }
     }
@@ -159,28 +154,15 @@ impl CaptureSession {
     }
 
     fn began(&self) -> Option<Timestamp> {
-        let milliseconds = self.timestamp.as_i64().filter(|ms| (0..=LAST_MILLISECOND).contains(ms))?;
-        Timestamp::from_timestamp_millis(milliseconds)
+        contract::moment(&self.timestamp)
     }
-}
 
-/// Reads a capture. U+0000 and halves of surrogate pairs are refused to callers and mended for the vendor's clients,
-/// whose users' texts they are.
-fn parse(bytes: &[u8], configured: Contract) -> Result<(CaptureSession, Contract), Refusal> {
-    match parse_object::<CaptureSession>(bytes) {
-        Ok(capture) => {
-            let contract = capture.contract(configured);
-            Ok((capture, contract))
+    fn metadata(&self) -> Option<JsonText> {
+        match &self.metadata {
+            Given::Absent | Given::Null => None,
+            Given::Object(metadata) => Some(redacted(metadata)),
+            other => other.to_json().map(|json| json.into_owned()),
         }
-        Err(fault @ Refusal::MalformedJson(JsonFault::Nul | JsonFault::LoneSurrogate)) => {
-            let text = std::str::from_utf8(bytes).map_err(|_| fault.clone())?;
-            let capture: CaptureSession = parse_object(json::mend(text).as_bytes())?;
-            match capture.contract(configured) {
-                Contract::Observed => Ok((capture, Contract::Observed)),
-                Contract::Documented => Err(fault),
-            }
-        }
-        Err(refusal) => Err(refusal),
     }
 }
 
@@ -207,7 +189,7 @@ pub async fn capture_session(
     request: Request,
 ) -> Result<Reply<Captured>, AgnostError> {
     let bytes = json_bytes(request).await?;
-    let (capture, contract) = parse(&bytes, configured)?;
+    let (capture, contract) = contract::read::<CaptureSession>(&bytes, configured)?;
     match contract {
         Contract::Documented => capture.hold_to_the_page()?,
         Contract::Observed => capture.hold_to_the_clients()?,
@@ -233,19 +215,23 @@ pub async fn capture_session(
         user_id: capture.any_user_id(),
         name: None,
         description: None,
-        metadata: capture.metadata.to_json().filter(|_| !capture.metadata.is_missing()).map(|json| json.into_owned()),
+        metadata: capture.metadata(),
         detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
         created_at: capture.began().unwrap_or(now),
         expires_at: None,
         nonce: caller.mint.uuid(),
     };
-    match caller.store.sessions().create(session).await? {
-        Created::New | Created::Recovered(_) | Created::Existing(_) => {
-            Ok(Reply(StatusCode::OK, Captured { session_id }))
+    match caller.store.sessions().create(session.clone()).await? {
+        Created::New | Created::Recovered(_) => {}
+        Created::Existing(standing) => {
+            if is_implied(&standing) {
+                caller.store.captures().fill_in(&session, capture.began()).await?;
+            }
         }
         // These sessions have no agent to miss.
-        Created::NoSuchAgent => Err(Refusal::Internal.into()),
+        Created::NoSuchAgent => return Err(Refusal::Internal.into()),
     }
+    Ok(Reply(StatusCode::OK, Captured { session_id }))
 }
 
 #[cfg(test)]
@@ -253,7 +239,7 @@ mod tests {
     use super::*;
 
     fn contract(body: &str) -> Contract {
-        parse(body.as_bytes(), Contract::Documented).unwrap().1
+        contract::read::<CaptureSession>(body.as_bytes(), Contract::Documented).unwrap().1
     }
 
     /// One body per client version, each reduced to the members that it sends (apis/agnost, section 2.1).

@@ -13,6 +13,14 @@ use crate::store::StoreError;
 pub enum AgnostError {
     /// 400: a member of the body is not what it must be.
     Invalid(&'static str),
+    /// 404: there is no such thing in the organization.
+    Missing(&'static str),
+    /// 422: the organization has as many of them as it may.
+    Full(&'static str),
+    /// 501: a route of the vendor's that this service has nothing to answer from.
+    NotHere(&'static str),
+    /// 413: more spans than one export may hold.
+    TooManySpans(usize),
     Refused(Refusal),
 }
 
@@ -45,6 +53,12 @@ impl AgnostError {
     pub(super) fn render(&self) -> Response {
         let (status, error) = match self {
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, format!("Invalid request body: {message}")),
+            Self::Missing(what) => (StatusCode::NOT_FOUND, format!("{what} not found")),
+            Self::Full(what) => (StatusCode::UNPROCESSABLE_ENTITY, format!("There cannot be more {what}")),
+            Self::NotHere(why) => (StatusCode::NOT_IMPLEMENTED, (*why).to_owned()),
+            Self::TooManySpans(limit) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("An export must not hold more than {limit} spans"))
+            }
             Self::Refused(refusal) => refused(refusal),
         };
         Reply(status, Envelope { error }).into_response()

@@ -1,7 +1,14 @@
 //! Agnost AI: captured conversations (apis/agnost).
 
+mod capture_event;
 mod capture_session;
+mod contract;
+mod dashboard;
 mod error;
+mod event;
+mod reading;
+mod redaction;
+mod traces;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -29,5 +36,9 @@ impl Dialect for Agnost {
 }
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("Agnost AI", "The capture API of Agnost AI.").routes(routes!(capture_session::capture_session))
+    super::described("Agnost AI", "The capture API of Agnost AI.")
+        .routes(routes!(capture_session::capture_session))
+        .routes(routes!(capture_event::capture_event))
+        .merge(traces::routes())
+        .merge(dashboard::routes())
 }

@@ -82,7 +82,10 @@ impl Batch for CreateSessions {
 }
 
 /// Inserts what is not there yet and has a living agent, or none; gives back the nonces of the rows it inserted.
-async fn insert(connection: &mut PgConnection, requests: &[&Request]) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
+pub async fn insert(
+    connection: &mut PgConnection,
+    requests: &[&Request],
+) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
     let orgs: Vec<Uuid> = requests.iter().map(|r| r.org.0).collect();
     let column = |of: fn(&NewSession) -> Uuid| -> Vec<Uuid> { requests.iter().map(|r| of(&r.session)).collect() };
     let ids = column(|s| s.id.0);

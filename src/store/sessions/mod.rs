@@ -9,7 +9,7 @@ mod row;
 mod under_agent;
 
 pub(super) use change::ChangeSessions;
-pub(super) use create::CreateSessions;
+pub(super) use create::{CreateSessions, Request as CreateRequest, insert};
 pub(super) use find::FindSessions;
 pub use living::{Among, Census};
 pub use row::SessionRow;
@@ -58,7 +58,7 @@ impl RowKey {
     }
 
     /// The same session always goes to the same task. The UUID's last bytes are random in every dialect's ids.
-    fn route(&self) -> u64 {
+    pub fn route(&self) -> u64 {
         let bits = self.id.0.as_u128();
         (bits ^ bits >> 64) as u64 ^ self.org.0.as_u128() as u64
     }

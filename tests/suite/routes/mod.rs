@@ -1,5 +1,6 @@
 //! One module per path.
 
 mod api;
+mod dashboard;
 mod v1;
 mod v2;

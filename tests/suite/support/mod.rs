@@ -1,5 +1,6 @@
 //! What tests stand on.
 
+pub mod agnost;
 pub mod agntix;
 mod app;
 pub mod bad_input;

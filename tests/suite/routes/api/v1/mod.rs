@@ -1,3 +1,4 @@
+mod capture_event;
 mod capture_session;
 mod chat;
 mod sessions;

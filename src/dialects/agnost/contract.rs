@@ -1,0 +1,55 @@
+//! Which of the two contracts a capture is held to (DESIGN, section 2).
+//!
+//! The vendor's page wants UUIDs and users; the vendor's own clients send neither reliably, and what is refused to them
+//! is a conversation lost. A request that carries any of the clients' own members is theirs and is held to what they do.
+
+use serde::de::DeserializeOwned;
+
+use crate::domain::{Contract, Given, JsonFault, Timestamp, json};
+use crate::http::{Refusal, parse_object};
+
+/// Bytes of an id.
+pub const ID_LIMIT: usize = 2_048;
+/// Milliseconds to the end of the year 9999, the last that every reader can write.
+const LAST_MILLISECOND: i64 = 253_402_300_799_999;
+
+/// What both contracts have a word about.
+pub trait Capture: DeserializeOwned {
+    /// Whether the request carries members that no page documents and the vendor's clients send.
+    fn is_clients(&self) -> bool;
+}
+
+/// Reads a capture. U+0000 and halves of surrogate pairs are refused to callers and mended for the vendor's clients,
+/// whose users' texts they are.
+///
+/// # Errors
+/// The refusal that fits.
+pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contract), Refusal> {
+    let contract = |capture: &C| if capture.is_clients() { Contract::Observed } else { configured };
+    match parse_object::<C>(bytes) {
+        Ok(capture) => {
+            let contract = contract(&capture);
+            Ok((capture, contract))
+        }
+        Err(fault @ Refusal::MalformedJson(JsonFault::Nul | JsonFault::LoneSurrogate)) => {
+            let text = std::str::from_utf8(bytes).map_err(|_| fault.clone())?;
+            let capture: C = parse_object(json::mend(text).as_bytes())?;
+            match contract(&capture) {
+                Contract::Observed => Ok((capture, Contract::Observed)),
+                Contract::Documented => Err(fault),
+            }
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// A moment in Unix milliseconds, if it is one.
+pub fn moment(given: &Given) -> Option<Timestamp> {
+    given.as_i64().and_then(moment_at)
+}
+
+/// The moment so many milliseconds after 1970, up to the year 9999.
+pub fn moment_at(milliseconds: i64) -> Option<Timestamp> {
+    let milliseconds = Some(milliseconds).filter(|ms| (0..=LAST_MILLISECOND).contains(ms))?;
+    Timestamp::from_timestamp_millis(milliseconds)
+}

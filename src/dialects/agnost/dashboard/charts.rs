@@ -1,0 +1,156 @@
+//! `/dashboard/api/dashboard/charts`: charts that a dashboard keeps, whatever it keeps of them (apis/agnost, section 3).
+
+use axum::extract::Request;
+use http::StatusCode;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::error::Envelope;
+use super::super::{Agnost, AgnostError};
+use crate::auth::{Caller, purpose};
+use crate::dialects::wire::Milliseconds;
+use crate::domain::ids::parse_hyphenated_uuid;
+use crate::domain::{Given, JsonText};
+use crate::http::{JsonBody, PathOf, Refusal, Reply, json_bytes, parse_object};
+use crate::store::ChartRow;
+
+/// Bytes of what a chart keeps.
+const LIMIT: usize = 64 * 1024;
+const MOST_CHARTS: usize = 1_000;
+
+/// A chart: what was sent, under these two members.
+#[derive(Serialize, ToSchema)]
+pub struct Chart {
+    id: Uuid,
+    #[schema(value_type = String)]
+    created_at: Milliseconds,
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    settings: IndexMap<String, JsonText>,
+}
+
+impl Chart {
+    fn of(row: ChartRow) -> Result<Self, Refusal> {
+        let mut settings: IndexMap<String, JsonText> =
+            serde_json::from_str(&row.settings).map_err(|_| Refusal::Internal)?;
+        settings.shift_remove("id");
+        settings.shift_remove("created_at");
+        Ok(Self { id: row.chart_id, created_at: Milliseconds(row.created_at), settings })
+    }
+}
+
+/// Charts
+///
+/// In their order.
+#[utoipa::path(
+    get,
+    path = "/dashboard/api/dashboard/charts",
+    security(("api_key" = []), ("bearer" = [])),
+    responses((status = 200, description = "The charts.", body = Vec<Chart>), (status = 401, description = "No credential that holds.", body = Envelope))
+)]
+#[tracing::instrument(name = "agnost.charts", level = "debug", skip_all)]
+pub async fn charts(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<Reply<Vec<Chart>>, AgnostError> {
+    let rows = caller.store.dashboard().charts().await?;
+    Ok(Reply(StatusCode::OK, rows.into_iter().map(Chart::of).collect::<Result<_, _>>()?))
+}
+
+/// Create chart
+///
+/// Behind the others. Any object is kept as it is, 64 KiB of it at most.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/dashboard/charts",
+    request_body = Object,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 201, description = "The chart.", body = Chart),
+        (status = 400, description = "The body is no object.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+        (status = 422, description = "There are 1,000 charts.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.create_chart", level = "debug", skip_all)]
+pub async fn create_chart(
+    caller: Caller<Agnost, purpose::WriteEvents>,
+    request: Request,
+) -> Result<Reply<Chart>, AgnostError> {
+    let bytes = json_bytes(request).await?;
+    if bytes.len() > LIMIT {
+        return Err(Refusal::BodyTooLarge(LIMIT).into());
+    }
+    let settings: IndexMap<String, JsonText> = parse_object(&bytes)?;
+    let kept = JsonText::of(&settings).map_err(|_| Refusal::Internal)?;
+    let (id, now) = (caller.mint.uuid(), caller.now());
+    if !caller.store.dashboard().add_chart(id, &kept, now).await? {
+        return Err(AgnostError::Full("charts"));
+    }
+    let row = ChartRow { chart_id: id, position: 0, settings: kept.as_str().to_owned(), created_at: now };
+    Ok(Reply(StatusCode::CREATED, Chart::of(row)?))
+}
+
+/// Delete chart
+#[utoipa::path(
+    delete,
+    path = "/dashboard/api/dashboard/charts/{id}",
+    params(("id" = Uuid, Path)),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 204, description = "Deleted."),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+        (status = 404, description = "No such chart.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.delete_chart", level = "debug", skip_all)]
+pub async fn delete_chart(
+    caller: Caller<Agnost, purpose::WriteEvents>,
+    path: PathOf<Agnost, String>,
+) -> Result<StatusCode, AgnostError> {
+    let missing = AgnostError::Missing("Chart");
+    let id = parse_hyphenated_uuid(&path.0).ok_or_else(|| missing.clone())?;
+    if caller.store.dashboard().delete_chart(id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(missing) }
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct NewOrder {
+    #[serde(default)]
+    #[schema(value_type = Vec<Uuid>, required = true)]
+    chart_ids: Given,
+}
+
+/// Reorder charts
+///
+/// Those that are named come first, in this order; ids of charts that are not there count for nothing.
+#[utoipa::path(
+    put,
+    path = "/dashboard/api/dashboard/charts/reorder",
+    request_body = NewOrder,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The charts as they are now.", body = Vec<Chart>),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.reorder_charts", level = "debug", skip_all)]
+pub async fn reorder_charts(
+    caller: Caller<Agnost, purpose::WriteEvents>,
+    order: JsonBody<Agnost, NewOrder>,
+) -> Result<Reply<Vec<Chart>>, AgnostError> {
+    let ids: Option<Vec<Uuid>> = match &order.0.chart_ids {
+        Given::Array(ids) => ids
+            .read::<Vec<String>>()
+            .ok()
+            .and_then(|ids| ids.iter().map(|id| parse_hyphenated_uuid(id)).collect::<Option<Vec<Uuid>>>())
+            .filter(|ids| ids.len() <= MOST_CHARTS),
+        _ => None,
+    };
+    let mut ids = ids.ok_or(AgnostError::Invalid("chart_ids must be an array of at most 1000 UUIDs"))?;
+    let mut seen = std::collections::HashSet::new();
+    ids.retain(|id| seen.insert(*id));
+    let dashboard = caller.store.dashboard();
+    dashboard.order_charts(&ids).await?;
+    let rows = dashboard.charts().await?;
+    Ok(Reply(StatusCode::OK, rows.into_iter().map(Chart::of).collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,283 @@
+//! `POST /dashboard/api/conversation-messages`, `conversation-spans`, `conversation-detail` and `event-io`
+//! (apis/agnost, section 3): one conversation, and one event. The vendor's page shows no bodies but that of
+//! `conversation-detail`; these are ours.
+
+use axum::extract::Request;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::contract::ID_LIMIT;
+use super::super::error::Envelope;
+use super::super::event::{CapturedEvent, event_id, is_implied};
+use super::super::{Agnost, AgnostError};
+use super::spans::{Span, hierarchy};
+use crate::auth::{Caller, purpose};
+use crate::dialects::wire::Milliseconds;
+use crate::domain::ids::parse_hyphenated_uuid;
+use crate::domain::{DialectName, Given, JsonText, Session, SessionId};
+use crate::http::{JsonBody, Reply, json_bytes, parse_object};
+
+/// Events in one answer; `next_cursor` leads to the rest.
+const MOST_MESSAGES: i64 = 1_000;
+/// Events that a hierarchy is made of.
+const MOST_SPANS: i64 = 10_000;
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct ConversationQuery {
+    /// The conversation: its UUID, or its id as it was captured.
+    #[serde(default)]
+    #[schema(value_type = String, required = true)]
+    conversation_id: Given,
+    /// `conversation-spans` only: this event, what led to it and what it led to.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    event_id: Given,
+    /// The `next_cursor` of the answer before.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    cursor: Given,
+}
+
+impl ConversationQuery {
+    fn conversation(&self) -> Result<SessionId, AgnostError> {
+        match self.conversation_id.as_str() {
+            Some(id) if !id.is_empty() && id.len() <= ID_LIMIT => Ok(SessionId::from_agnost(id)),
+            _ => Err(AgnostError::Invalid("conversation_id must be the id of a conversation")),
+        }
+    }
+
+    fn after(&self) -> Result<i64, AgnostError> {
+        match &self.cursor {
+            Given::Absent | Given::Null => Ok(0),
+            given => given
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .filter(|number| *number >= 0)
+                .ok_or(AgnostError::Invalid("cursor must be the next_cursor of another answer")),
+        }
+    }
+}
+
+/// A conversation's messages, in the order in which they happened.
+#[derive(Serialize, ToSchema)]
+pub struct Messages {
+    conversation_id: Uuid,
+    /// Its id, as it was sent.
+    session_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    user_data: Option<JsonText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<JsonText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    client_config: Option<JsonText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    tools: Option<JsonText>,
+    /// Whether it is known from its events only: no `capture-session` came yet.
+    implied: bool,
+    #[schema(value_type = String)]
+    created_at: Milliseconds,
+    messages: Vec<CapturedEvent>,
+    /// Where the next 1,000 begin.
+    next_cursor: Option<String>,
+}
+
+/// What a session's detail says to a reader.
+#[derive(Default, Deserialize)]
+pub struct SessionDetail {
+    pub user_data: Option<JsonText>,
+    pub client_config: Option<JsonText>,
+    pub tools: Option<JsonText>,
+}
+
+async fn messages(
+    caller: &Caller<Agnost, purpose::ReadEvents>,
+    session: Session,
+    after: i64,
+) -> Result<Messages, AgnostError> {
+    let mut rows = caller.store.captures().events_of(session.id, after, MOST_MESSAGES + 1).await?;
+    let more = rows.len() as i64 > MOST_MESSAGES;
+    rows.truncate(MOST_MESSAGES as usize);
+    let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
+    let mut messages: Vec<CapturedEvent> = rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?;
+    messages.sort_by_key(CapturedEvent::order);
+    let detail: SessionDetail = session.detail.read().unwrap_or_default();
+    Ok(Messages {
+        conversation_id: session.id.0,
+        implied: is_implied(&session),
+        session_id: session.public_id,
+        user_id: session.user_id,
+        user_data: detail.user_data,
+        metadata: session.metadata,
+        connection_type: session.kind,
+        client_config: detail.client_config,
+        tools: detail.tools,
+        created_at: Milliseconds(session.created_at),
+        messages,
+        next_cursor,
+    })
+}
+
+async fn find(caller: &Caller<Agnost, purpose::ReadEvents>, query: &ConversationQuery) -> Result<Session, AgnostError> {
+    let id = query.conversation()?;
+    let found = caller.store.sessions().find(DialectName::Agnost, id).await?;
+    found.ok_or(AgnostError::Missing("Conversation"))
+}
+
+/// Conversation messages
+///
+/// What was said, oldest first.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/conversation-messages",
+    request_body = ConversationQuery,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The conversation and its messages.", body = Messages),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+        (status = 404, description = "No such conversation.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.conversation_messages", level = "debug", skip_all)]
+pub async fn conversation_messages(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    query: JsonBody<Agnost, ConversationQuery>,
+) -> Result<Reply<Messages>, AgnostError> {
+    let after = query.0.after()?;
+    let session = find(&caller, &query.0).await?;
+    Ok(Reply(StatusCode::OK, messages(&caller, session, after).await?))
+}
+
+/// A conversation's events as they called each other.
+#[derive(Serialize, ToSchema)]
+pub struct Spans {
+    conversation_id: Uuid,
+    session_id: String,
+    /// Every event behind the one that led to it, and before its own; `depth` says how far in.
+    spans: Vec<Span>,
+    /// Whether all events are here: a hierarchy is made of 10,000 at most.
+    complete: bool,
+}
+
+async fn spans(
+    caller: &Caller<Agnost, purpose::ReadEvents>,
+    session: Session,
+    around: Option<Uuid>,
+) -> Result<Spans, AgnostError> {
+    let mut rows = caller.store.captures().spans_of(session.id, MOST_SPANS + 1).await?;
+    let complete = rows.len() as i64 <= MOST_SPANS;
+    rows.truncate(MOST_SPANS as usize);
+    let spans = hierarchy(rows, around).ok_or(AgnostError::Missing("Event"))?;
+    Ok(Spans { conversation_id: session.id.0, session_id: session.public_id, spans, complete })
+}
+
+/// Conversation spans
+///
+/// Which event led to which.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/conversation-spans",
+    request_body = ConversationQuery,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The hierarchy.", body = Spans),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+        (status = 404, description = "No such conversation, or no such event in it.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.conversation_spans", level = "debug", skip_all)]
+pub async fn conversation_spans(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    query: JsonBody<Agnost, ConversationQuery>,
+) -> Result<Reply<Spans>, AgnostError> {
+    let around = match &query.0.event_id {
+        Given::Absent | Given::Null => None,
+        Given::String(id) if !id.is_empty() && id.len() <= ID_LIMIT => Some(event_id(query.0.conversation()?, id).0),
+        _ => return Err(AgnostError::Invalid("event_id must be the id of an event")),
+    };
+    let session = find(&caller, &query.0).await?;
+    Ok(Reply(StatusCode::OK, spans(&caller, session, around).await?))
+}
+
+/// A conversation, whole.
+#[derive(Serialize, ToSchema)]
+pub struct Detail {
+    messages: Messages,
+    spans: Spans,
+}
+
+/// Conversation detail
+///
+/// Messages and spans in one answer.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/conversation-detail",
+    request_body = ConversationQuery,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The conversation.", body = Detail),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+        (status = 404, description = "No such conversation.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.conversation_detail", level = "debug", skip_all)]
+pub async fn conversation_detail(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    query: JsonBody<Agnost, ConversationQuery>,
+) -> Result<Reply<Detail>, AgnostError> {
+    let after = query.0.after()?;
+    let session = find(&caller, &query.0).await?;
+    let spans = spans(&caller, session.clone(), None).await?;
+    let messages = messages(&caller, session, after).await?;
+    Ok(Reply(StatusCode::OK, Detail { messages, spans }))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct EventQuery {
+    #[serde(default)]
+    #[schema(value_type = Uuid, required = true)]
+    event_id: Given,
+}
+
+/// Event input and output
+///
+/// One event with all that it said. Events whose sender's id is no UUID are found by their `id`.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/event-io",
+    request_body = EventQuery,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The event.", body = CapturedEvent),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+        (status = 404, description = "No such event.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.event_io", level = "debug", skip_all)]
+pub async fn event_io(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+) -> Result<Reply<CapturedEvent>, AgnostError> {
+    let query: EventQuery = parse_object(&json_bytes(request).await?)?;
+    let id = query
+        .event_id
+        .as_str()
+        .and_then(parse_hyphenated_uuid)
+        .ok_or(AgnostError::Invalid("event_id must be a UUID"))?;
+    let found = caller.store.captures().event(crate::domain::EventId(id)).await?;
+    let row = found.ok_or(AgnostError::Missing("Event"))?;
+    Ok(Reply(StatusCode::OK, CapturedEvent::of(row)?))
+}

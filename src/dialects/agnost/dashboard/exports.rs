@@ -1,0 +1,106 @@
+//! `POST /dashboard/api/raw-logs/export` and `errors/export`: the same events as CSV, all of them.
+//!
+//! Rows are read and written in pieces of at most 1,000 rows and about 4 MiB, and the next piece is read only when the
+//! last has been taken: however long the file, no more than a piece and one row is in memory.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderValue, header};
+
+use super::super::error::Envelope;
+use super::super::event::CapturedEvent;
+use super::super::{Agnost, AgnostError};
+use super::csv;
+use super::filters::{Asked, QueryFilters};
+use crate::auth::{Caller, purpose};
+use crate::store::{CaptureFilter, Cursor, StoreError, TenantStore};
+
+/// What is still to be written.
+struct Rest {
+    store: TenantStore,
+    filter: CaptureFilter,
+    errors_only: bool,
+    /// `None` behind the last piece.
+    from: Option<Option<Cursor>>,
+}
+
+impl Rest {
+    async fn piece(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        let Some(from) = self.from else { return Ok(None) };
+        let (rows, next) = self.store.captures().piece(&self.filter, self.errors_only, from).await?;
+        let mut text = String::new();
+        if from.is_none() {
+            text.push_str(&csv::row(CapturedEvent::COLUMNS));
+        }
+        for row in rows {
+            let cells = CapturedEvent::of(row)?.cells();
+            text.push_str(&csv::row(cells.iter().map(String::as_str)));
+        }
+        self.from = next.map(Some);
+        Ok(Some((Bytes::from(text), self)))
+    }
+}
+
+async fn export(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+    errors_only: bool,
+    file: &'static str,
+) -> Result<Response, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    let rest = Rest { store: caller.store, filter: asked.filter, errors_only, from: Some(asked.cursor) };
+    // A failure on the way breaks the body off: nobody takes half a file for a whole one.
+    let body = Body::from_stream(stream::try_unfold(rest, Rest::piece));
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(file));
+    Ok(response)
+}
+
+/// Raw logs as CSV
+///
+/// Every event of the window, newest first; `page` and `page_size` are not looked at.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/raw-logs/export",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "A CSV file.", body = String, content_type = "text/csv"),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.export_raw_logs", level = "debug", skip_all)]
+pub async fn export_raw_logs(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+) -> Result<Response, AgnostError> {
+    export(caller, request, false, "attachment; filename=\"raw-logs.csv\"").await
+}
+
+/// Errors as CSV
+///
+/// Every event of the window that failed, newest first; `page` and `page_size` are not looked at.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/errors/export",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "A CSV file.", body = String, content_type = "text/csv"),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.export_errors", level = "debug", skip_all)]
+pub async fn export_errors(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+) -> Result<Response, AgnostError> {
+    export(caller, request, true, "attachment; filename=\"errors.csv\"").await
+}

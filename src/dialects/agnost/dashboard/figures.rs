@@ -1,0 +1,98 @@
+//! Figures as the dashboard shows them, from sums per time, kind and name.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::dialects::wire::Milliseconds;
+use crate::domain::Timestamp;
+use crate::store::Figure;
+
+/// How many, how often wrong, how long.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct Sums {
+    count: i64,
+    error_count: i64,
+    /// 0 to 1; 1 where nothing happened.
+    success_rate: f64,
+    /// Milliseconds.
+    average_latency: f64,
+    /// Milliseconds.
+    max_latency: i64,
+}
+
+impl Sums {
+    pub fn of<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Self {
+        let (mut sums, mut latency) = (Self::default(), 0.0);
+        for figure in figures {
+            sums.count += figure.events;
+            sums.error_count += figure.errors;
+            sums.max_latency = sums.max_latency.max(figure.latency_max);
+            latency += figure.latency_ms;
+        }
+        let count = sums.count.max(1) as f64;
+        sums.success_rate = 1.0 - sums.error_count as f64 / count;
+        sums.average_latency = latency / count;
+        sums
+    }
+}
+
+/// The sums of one bucket of time.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Point {
+    #[schema(value_type = String)]
+    timestamp: Milliseconds,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+/// One point per bucket in which something happened, oldest first.
+pub fn series<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Vec<Point> {
+    grouped(figures, |figure| figure.bucket)
+        .into_iter()
+        .map(|(bucket, figures): (Timestamp, _)| Point { timestamp: Milliseconds(bucket), sums: Sums::of(figures) })
+        .collect()
+}
+
+/// What one agent or tool did.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Named {
+    name: String,
+    kind: String,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+/// Per kind and name, the most frequent first.
+pub fn by_name<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Vec<Named> {
+    let mut named: Vec<Named> = grouped(figures, |figure| (figure.kind.as_str(), figure.name.as_str()))
+        .into_iter()
+        .map(|((kind, name), figures)| Named { name: name.to_owned(), kind: kind.to_owned(), sums: Sums::of(figures) })
+        .collect();
+    named.sort_by_key(|named| std::cmp::Reverse(named.sums.count));
+    named
+}
+
+impl Named {
+    pub fn errors(&self) -> i64 {
+        self.sums.error_count
+    }
+}
+
+/// Figures apart by what `key` says, in the order of the keys.
+pub fn grouped<'f, K: Ord>(
+    figures: impl IntoIterator<Item = &'f Figure>,
+    key: impl Fn(&'f Figure) -> K,
+) -> BTreeMap<K, Vec<&'f Figure>> {
+    let mut groups: BTreeMap<K, Vec<&Figure>> = BTreeMap::new();
+    for figure in figures {
+        groups.entry(key(figure)).or_default().push(figure);
+    }
+    groups
+}
+
+/// Whether it is a call that an agent made: of a tool, a resource or a prompt.
+pub fn is_call(figure: &Figure) -> bool {
+    matches!(figure.kind.as_str(), "tool" | "resource" | "prompt")
+}

@@ -1,0 +1,301 @@
+//! `QueryFilters`: what every read of the dashboard may ask for (apis/agnost, section 3).
+
+use axum::extract::Request;
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::AgnostError;
+use crate::domain::{Given, JsonText, Timestamp};
+use crate::http::{json_bytes, parse_object};
+use crate::store::{COUNT_LIMIT, CaptureFilter, Cursor, Grain};
+
+const PAGE_SIZE: i64 = 20;
+const MOST_PER_PAGE: i64 = 1_000;
+/// Names, values and filters of one kind.
+const MOST_VALUES: usize = 100;
+/// Bytes of a text that is looked for.
+const SEARCH_LIMIT: usize = 1_000;
+
+/// Which events or conversations are meant. All members are optional, and so is the body.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct QueryFilters {
+    /// `1min`, `1h`, `1d`, `1w` (the default), `1m` (30 days) or `all`, counted back from now.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "1w")]
+    time_range: Given,
+    /// One or several.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    connection_type: Given,
+    /// One or several: the `primitive_name` of an event.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    agent_name: Given,
+    /// One or several.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    client_config: Given,
+    /// Members that the metadata must have, each `{"key": …, "value": …}`; values are compared as texts.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<Object>>)]
+    metadata_filters: Given,
+    /// A text that the name, the input or the output contains.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    search: Given,
+    /// From 1. Pages reach as far as 10,000 rows; `cursor` reaches further.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, example = 1)]
+    page: Given,
+    /// 1 to 1,000; 20 when absent.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, example = 20)]
+    page_size: Given,
+    /// The `next_cursor` of the page before; goes with page 1.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    cursor: Given,
+    /// For `spotlight-search` only, where it is required.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    query: Given,
+}
+
+/// How far back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeRange {
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    All,
+}
+
+impl TimeRange {
+    fn read(text: &str) -> Option<Self> {
+        Some(match text {
+            "1min" => Self::Minute,
+            "1h" => Self::Hour,
+            "1d" => Self::Day,
+            "1w" => Self::Week,
+            "1m" => Self::Month,
+            "all" => Self::All,
+            _ => return None,
+        })
+    }
+
+    fn since(self, now: Timestamp) -> Timestamp {
+        now - match self {
+            Self::Minute => TimeDelta::minutes(1),
+            Self::Hour => TimeDelta::hours(1),
+            Self::Day => TimeDelta::days(1),
+            Self::Week => TimeDelta::days(7),
+            Self::Month => TimeDelta::days(30),
+            Self::All => return Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// How wide the points of a series are.
+    pub fn grain(self) -> Grain {
+        match self {
+            Self::Minute => Grain::Second,
+            Self::Hour => Grain::Minute,
+            Self::Day | Self::Week => Grain::Hour,
+            Self::Month | Self::All => Grain::Day,
+        }
+    }
+}
+
+/// What was asked, understood.
+#[derive(Debug)]
+pub struct Asked {
+    pub range: TimeRange,
+    pub filter: CaptureFilter,
+    pub page: i64,
+    pub page_size: i64,
+    pub cursor: Option<Cursor>,
+    /// What is looked for; `None` when absent.
+    pub query: Option<String>,
+}
+
+impl Asked {
+    /// Reads the body of a request that came at `now`.
+    ///
+    /// # Errors
+    /// The error that fits.
+    pub async fn read(request: Request, now: Timestamp) -> Result<Self, AgnostError> {
+        let bytes = json_bytes(request).await?;
+        let filters: QueryFilters = if bytes.is_empty() { QueryFilters::default() } else { parse_object(&bytes)? };
+        filters.understood(now)
+    }
+
+    pub fn offset(&self) -> i64 {
+        (self.page - 1) * self.page_size
+    }
+}
+
+impl QueryFilters {
+    fn understood(&self, now: Timestamp) -> Result<Asked, AgnostError> {
+        let range = match &self.time_range {
+            Given::Absent | Given::Null => TimeRange::Week,
+            given => given
+                .as_str()
+                .and_then(TimeRange::read)
+                .ok_or(AgnostError::Invalid("time_range must be 1min, 1h, 1d, 1w, 1m or all"))?,
+        };
+        let page = integer(&self.page, 1).ok_or(AgnostError::Invalid("page must be an integer from 1"))?;
+        let page_size = integer(&self.page_size, PAGE_SIZE)
+            .filter(|size| *size <= MOST_PER_PAGE)
+            .ok_or(AgnostError::Invalid("page_size must be an integer from 1 to 1000"))?;
+        if page.saturating_mul(page_size) > COUNT_LIMIT.max(page_size) {
+            return Err(AgnostError::Invalid("pages reach as far as 10000 rows; go on with cursor"));
+        }
+        let cursor =
+            match &self.cursor {
+                Given::Absent | Given::Null => None,
+                given => Some(given.as_str().and_then(cursor_of).filter(|_| page == 1).ok_or(AgnostError::Invalid(
+                    "cursor must be the next_cursor of another page, and goes with page 1",
+                ))?),
+            };
+        let filter = CaptureFilter {
+            since: range.since(now),
+            names: texts(&self.agent_name)
+                .ok_or(AgnostError::Invalid("agent_name must be a string or an array of at most 100 strings"))?,
+            connection_types: texts(&self.connection_type)
+                .ok_or(AgnostError::Invalid("connection_type must be a string or an array of at most 100 strings"))?,
+            client_configs: texts(&self.client_config)
+                .ok_or(AgnostError::Invalid("client_config must be a string or an array of at most 100 strings"))?,
+            metadata: metadata(&self.metadata_filters).ok_or(AgnostError::Invalid(
+                "metadata_filters must be an array of at most 100 objects with the strings key and value",
+            ))?,
+            search: text(&self.search).ok_or(AgnostError::Invalid("search must be a string of at most 1000 bytes"))?,
+        };
+        let query = text(&self.query).ok_or(AgnostError::Invalid("query must be a string of at most 1000 bytes"))?;
+        Ok(Asked { range, filter, page, page_size, cursor, query })
+    }
+}
+
+/// A positive integer, or what stands for none.
+fn integer(given: &Given, default: i64) -> Option<i64> {
+    match given {
+        Given::Absent | Given::Null => Some(default),
+        given => given.as_i64().filter(|number| *number >= 1),
+    }
+}
+
+/// A text that may be absent or empty, which is the same.
+fn text(given: &Given) -> Option<Option<String>> {
+    match given {
+        Given::Absent | Given::Null => Some(None),
+        Given::String(text) if text.len() <= SEARCH_LIMIT => Some(Some(text.clone()).filter(|text| !text.is_empty())),
+        _ => None,
+    }
+}
+
+/// One text or several.
+fn texts(given: &Given) -> Option<Vec<String>> {
+    let texts = match given {
+        Given::Absent | Given::Null => Vec::new(),
+        Given::String(text) => vec![text.clone()],
+        Given::Array(texts) => texts.read::<Vec<String>>().ok()?,
+        _ => return None,
+    };
+    (texts.len() <= MOST_VALUES).then_some(texts)
+}
+
+fn metadata(given: &Given) -> Option<Vec<(String, String)>> {
+    #[derive(Deserialize)]
+    struct Filter {
+        key: String,
+        value: JsonText,
+    }
+    let filters = match given {
+        Given::Absent | Given::Null => Vec::new(),
+        Given::Array(filters) => filters.read::<Vec<Filter>>().ok()?,
+        _ => return None,
+    };
+    if filters.len() > MOST_VALUES {
+        return None;
+    }
+    // As Postgres writes a member as a text.
+    let filters = filters.into_iter().map(|filter| {
+        let value = filter.value.read::<String>().unwrap_or_else(|_| filter.value.as_str().to_owned());
+        (filter.key, value)
+    });
+    Some(filters.collect())
+}
+
+/// A cursor as it is written: milliseconds, an underscore, a UUID.
+#[derive(Clone, Copy, Debug)]
+pub struct CursorText(pub Cursor);
+
+impl Serialize for CursorText {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}_{}", self.0.at.timestamp_millis(), self.0.id))
+    }
+}
+
+fn cursor_of(text: &str) -> Option<Cursor> {
+    let (milliseconds, id) = text.split_once('_')?;
+    let at = super::super::contract::moment_at(milliseconds.parse().ok()?)?;
+    Some(Cursor { at, id: Uuid::try_parse(id).ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn understood(body: &str) -> Result<Asked, AgnostError> {
+        serde_json::from_str::<QueryFilters>(body).unwrap().understood(Timestamp::UNIX_EPOCH + TimeDelta::days(100))
+    }
+
+    #[test]
+    fn nothing_asked_is_the_last_week() {
+        let asked = understood("{}").unwrap();
+        assert_eq!(asked.range, TimeRange::Week);
+        assert_eq!(asked.filter.since, Timestamp::UNIX_EPOCH + TimeDelta::days(93));
+        assert_eq!((asked.page, asked.page_size, asked.offset()), (1, 20, 0));
+    }
+
+    #[test]
+    fn filters_of_wrong_kinds_are_named() {
+        for (body, member) in [
+            (r#"{"time_range":"1y"}"#, "time_range"),
+            (r#"{"time_range":{"start":1}}"#, "time_range"),
+            (r#"{"page":0}"#, "page"),
+            (r#"{"page":"1"}"#, "page"),
+            (r#"{"page":1.5}"#, "page"),
+            (r#"{"page_size":1001}"#, "page_size"),
+            (r#"{"page_size":-1}"#, "page_size"),
+            (r#"{"page":9223372036854775807,"page_size":1000}"#, "pages"),
+            (r#"{"page":501,"page_size":20}"#, "pages"),
+            (r#"{"connection_type":5}"#, "connection_type"),
+            (r#"{"agent_name":[1]}"#, "agent_name"),
+            (r#"{"metadata_filters":{"key":"a","value":"b"}}"#, "metadata_filters"),
+            (r#"{"metadata_filters":[{"key":"a"}]}"#, "metadata_filters"),
+            (r#"{"metadata_filters":[{"key":1,"value":"b"}]}"#, "metadata_filters"),
+            (r#"{"search":1}"#, "search"),
+            (r#"{"query":[]}"#, "query"),
+            (r#"{"cursor":"x"}"#, "cursor"),
+            (r#"{"cursor":"1_00000000-0000-0000-0000-000000000000","page":2}"#, "cursor"),
+        ] {
+            match understood(body) {
+                Err(AgnostError::Invalid(why)) => assert!(why.starts_with(member), "{body}: {why}"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_leads_back(ms in 0i64..253_402_300_799_999, id: u128) {
+            let cursor = Cursor { at: Timestamp::from_timestamp_millis(ms).unwrap(), id: Uuid::from_u128(id) };
+            let text: String = serde_json::from_value(serde_json::to_value(CursorText(cursor)).unwrap()).unwrap();
+            prop_assert_eq!(cursor_of(&text), Some(cursor));
+        }
+    }
+}

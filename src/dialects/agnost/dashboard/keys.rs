@@ -1,0 +1,124 @@
+//! `/dashboard/api/organization/event-keys` and `conversation-keys`: which members of metadata a dashboard shows
+//! (apis/agnost, section 5).
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::error::Envelope;
+use super::super::{Agnost, AgnostError};
+use crate::auth::{Caller, purpose};
+use crate::domain::{Given, JsonText};
+use crate::http::{JsonBody, Refusal, Reply};
+
+const MOST_KEYS: usize = 1_000;
+/// Bytes of a key.
+const LONGEST_KEY: usize = 1_000;
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct NewKeys {
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    keys: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    include_keys: Given,
+}
+
+/// Which members of metadata are shown.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Keys {
+    keys: Vec<String>,
+    include_keys: Vec<String>,
+}
+
+fn list(given: &Given) -> Option<Vec<String>> {
+    let keys = match given {
+        Given::Absent | Given::Null => Vec::new(),
+        Given::Array(keys) => keys.read::<Vec<String>>().ok()?,
+        _ => return None,
+    };
+    (keys.len() <= MOST_KEYS && keys.iter().all(|key| key.len() <= LONGEST_KEY)).then_some(keys)
+}
+
+impl NewKeys {
+    fn judged(&self) -> Result<Keys, AgnostError> {
+        Ok(Keys {
+            keys: list(&self.keys).ok_or(AgnostError::Invalid("keys must be an array of at most 1000 strings"))?,
+            include_keys: list(&self.include_keys)
+                .ok_or(AgnostError::Invalid("include_keys must be an array of at most 1000 strings"))?,
+        })
+    }
+}
+
+async fn kept(caller: &Caller<Agnost, purpose::ReadEvents>, name: &str) -> Result<Reply<Keys>, AgnostError> {
+    let kept = caller.store.dashboard().setting(name).await?;
+    let keys = kept.map(|kept| kept.read()).transpose().map_err(|_| Refusal::Internal)?;
+    Ok(Reply(StatusCode::OK, keys.unwrap_or_default()))
+}
+
+async fn keep(
+    caller: &Caller<Agnost, purpose::WriteEvents>,
+    name: &str,
+    new: &NewKeys,
+) -> Result<Reply<Keys>, AgnostError> {
+    let keys = new.judged()?;
+    caller.store.dashboard().set(name, &JsonText::of(&keys).map_err(|_| Refusal::Internal)?).await?;
+    Ok(Reply(StatusCode::OK, keys))
+}
+
+/// Event keys
+#[utoipa::path(
+    get,
+    path = "/dashboard/api/organization/event-keys",
+    security(("api_key" = []), ("bearer" = [])),
+    responses((status = 200, description = "The keys.", body = Keys), (status = 401, description = "No credential that holds.", body = Envelope))
+)]
+#[tracing::instrument(name = "agnost.event_keys", level = "debug", skip_all)]
+pub async fn event_keys(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<Reply<Keys>, AgnostError> {
+    kept(&caller, "event_keys").await
+}
+
+/// Set event keys
+#[utoipa::path(
+    put,
+    path = "/dashboard/api/organization/event-keys",
+    request_body = NewKeys,
+    security(("api_key" = []), ("bearer" = [])),
+    responses((status = 200, description = "The keys as they are now.", body = Keys), (status = 400, description = "The body is not as documented.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
+)]
+#[tracing::instrument(name = "agnost.set_event_keys", level = "debug", skip_all)]
+pub async fn set_event_keys(
+    caller: Caller<Agnost, purpose::WriteEvents>,
+    new: JsonBody<Agnost, NewKeys>,
+) -> Result<Reply<Keys>, AgnostError> {
+    keep(&caller, "event_keys", &new.0).await
+}
+
+/// Conversation keys
+#[utoipa::path(
+    get,
+    path = "/dashboard/api/organization/conversation-keys",
+    security(("api_key" = []), ("bearer" = [])),
+    responses((status = 200, description = "The keys.", body = Keys), (status = 401, description = "No credential that holds.", body = Envelope))
+)]
+#[tracing::instrument(name = "agnost.conversation_keys", level = "debug", skip_all)]
+pub async fn conversation_keys(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<Reply<Keys>, AgnostError> {
+    kept(&caller, "conversation_keys").await
+}
+
+/// Set conversation keys
+#[utoipa::path(
+    put,
+    path = "/dashboard/api/organization/conversation-keys",
+    request_body = NewKeys,
+    security(("api_key" = []), ("bearer" = [])),
+    responses((status = 200, description = "The keys as they are now.", body = Keys), (status = 400, description = "The body is not as documented.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
+)]
+#[tracing::instrument(name = "agnost.set_conversation_keys", level = "debug", skip_all)]
+pub async fn set_conversation_keys(
+    caller: Caller<Agnost, purpose::WriteEvents>,
+    new: JsonBody<Agnost, NewKeys>,
+) -> Result<Reply<Keys>, AgnostError> {
+    keep(&caller, "conversation_keys", &new.0).await
+}

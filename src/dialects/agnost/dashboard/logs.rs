@@ -1,0 +1,153 @@
+//! `POST /dashboard/api/raw-logs`, its count, `errors` and `spotlight-search`: events of all conversations, newest
+//! first (apis/agnost, section 3). The vendor's page shows no bodies; these are ours.
+
+use axum::extract::Request;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::error::Envelope;
+use super::super::event::CapturedEvent;
+use super::super::{Agnost, AgnostError};
+use super::filters::{Asked, CursorText, QueryFilters};
+use crate::auth::{Caller, purpose};
+use crate::http::Reply;
+use crate::store::{COUNT_LIMIT, Grain};
+
+/// A page of events, newest first.
+#[derive(Serialize, ToSchema)]
+pub struct LogPage {
+    logs: Vec<CapturedEvent>,
+    /// How many there are; 10,000 stands for that many or more.
+    total: i64,
+    page: i64,
+    page_size: i64,
+    /// Where the next page begins; absent at the end. A page may hold fewer than it could and not be the last: of
+    /// events that no index finds, 50,000 are looked at for a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<CursorText>,
+}
+
+pub async fn page(
+    caller: &Caller<Agnost, purpose::ReadEvents>,
+    asked: &Asked,
+    errors_only: bool,
+) -> Result<LogPage, AgnostError> {
+    let window = (asked.page_size, asked.offset());
+    let page = caller.store.captures().log(&asked.filter, errors_only, asked.cursor, window).await?;
+    Ok(LogPage {
+        logs: page.rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?,
+        total: page.total.min(COUNT_LIMIT),
+        page: asked.page,
+        page_size: asked.page_size,
+        next_cursor: page.next.map(CursorText),
+    })
+}
+
+/// Raw logs
+///
+/// Every event, newest first.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/raw-logs",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "A page of events.", body = LogPage),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.raw_logs", level = "debug", skip_all)]
+pub async fn raw_logs(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+) -> Result<Reply<LogPage>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, false).await?))
+}
+
+/// Errors
+///
+/// Every event that failed, newest first.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/errors",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "A page of events.", body = LogPage),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.errors", level = "debug", skip_all)]
+pub async fn errors(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+) -> Result<Reply<LogPage>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, true).await?))
+}
+
+/// Spotlight search
+///
+/// The events whose name, input or output contain `query`, in any case, newest first. A plain text search: no model
+/// is asked.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/spotlight-search",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "A page of events.", body = LogPage),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.spotlight_search", level = "debug", skip_all)]
+pub async fn spotlight_search(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+) -> Result<Reply<LogPage>, AgnostError> {
+    let mut asked = Asked::read(request, caller.now()).await?;
+    let query = asked.query.take().ok_or(AgnostError::Invalid("query must be a non-empty string"))?;
+    asked.filter.search = Some(query);
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, false).await?))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Count {
+    /// Exact; null where the filters include a search, a client, a connection type or metadata.
+    total_count: Option<i64>,
+}
+
+/// Raw logs count
+///
+/// How many events `raw-logs` has to show.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/raw-logs/count",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "How many.", body = Count),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.raw_logs_count", level = "debug", skip_all)]
+pub async fn raw_logs_count(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+) -> Result<Reply<Count>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    let total_count = if asked.filter.is_by_name_only() {
+        let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
+        Some(figures.rows.iter().map(|figure| figure.events).sum())
+    } else {
+        None
+    };
+    Ok(Reply(StatusCode::OK, Count { total_count }))
+}

@@ -1,0 +1,55 @@
+//! The dashboard's REST: what was captured, read back (apis/agnost, sections 3 to 6).
+
+mod charts;
+mod conversation;
+mod csv;
+mod exports;
+mod figures;
+mod filters;
+mod keys;
+mod logs;
+mod not_here;
+mod organizations;
+mod overview;
+mod spans;
+mod stories;
+mod tools;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::AppState;
+
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(conversation::conversation_messages))
+        .routes(routes!(conversation::conversation_spans))
+        .routes(routes!(conversation::conversation_detail))
+        .routes(routes!(conversation::event_io))
+        .routes(routes!(stories::user_stories))
+        .routes(routes!(logs::raw_logs))
+        .routes(routes!(logs::raw_logs_count))
+        .routes(routes!(exports::export_raw_logs))
+        .routes(routes!(logs::errors))
+        .routes(routes!(exports::export_errors))
+        .routes(routes!(logs::spotlight_search))
+        .routes(routes!(tools::tool_stats))
+        .routes(routes!(tools::tool_time_series))
+        .routes(routes!(tools::tool_error_distribution))
+        .routes(routes!(tools::tool_checkpoint_stats))
+        .routes(routes!(tools::tools_dashboard))
+        .routes(routes!(overview::dashboard))
+        .routes(routes!(overview::command_center_summary))
+        .routes(routes!(overview::metadata_distribution))
+        .routes(routes!(charts::charts, charts::create_chart))
+        .routes(routes!(charts::delete_chart))
+        .routes(routes!(charts::reorder_charts))
+        .routes(routes!(keys::event_keys, keys::set_event_keys))
+        .routes(routes!(keys::conversation_keys, keys::set_conversation_keys))
+        .routes(routes!(organizations::profile))
+        .routes(routes!(organizations::organizations, not_here::create_organization))
+        .routes(routes!(organizations::update_organization, not_here::delete_organization))
+        .routes(routes!(organizations::members, organizations::add_member))
+        .routes(routes!(organizations::display_id))
+        .merge(not_here::routes())
+}

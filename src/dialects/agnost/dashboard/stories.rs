@@ -1,0 +1,154 @@
+//! `POST /dashboard/api/user-stories`: conversations, newest first (apis/agnost, section 3). The vendor's page shows no
+//! body; this is ours.
+
+use std::collections::HashMap;
+
+use axum::extract::Request;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::super::error::Envelope;
+use super::super::{Agnost, AgnostError};
+use super::conversation::SessionDetail;
+use super::filters::{Asked, CursorText, QueryFilters};
+use crate::auth::{Caller, purpose};
+use crate::dialects::wire::Milliseconds;
+use crate::domain::JsonText;
+use crate::http::Reply;
+use crate::store::{Cursor, StoreError, StoryEventRow, StoryRow};
+
+/// Events shown of each conversation.
+const LATEST: i64 = 10;
+
+/// A page of conversations, newest first.
+#[derive(Serialize, ToSchema)]
+pub struct Stories {
+    user_stories: Vec<Story>,
+    /// How many there are; 10,000 stands for that many or more.
+    total: i64,
+    page: i64,
+    page_size: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    next_cursor: Option<CursorText>,
+}
+
+/// A conversation.
+#[derive(Serialize, ToSchema)]
+struct Story {
+    conversation_id: Uuid,
+    /// Its id, as it was sent.
+    session_id: String,
+    user_id: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    user_data: Option<JsonText>,
+    connection_type: Option<String>,
+    #[schema(value_type = Option<String>)]
+    client_config: Option<JsonText>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<JsonText>,
+    #[schema(value_type = String)]
+    created_at: Milliseconds,
+    /// When its last event was taken in.
+    #[schema(value_type = Option<String>)]
+    last_message_at: Option<Milliseconds>,
+    event_count: i64,
+    /// Its latest 10 events, newest first.
+    events: Vec<StoryEvent>,
+}
+
+/// An event in short.
+#[derive(Serialize, ToSchema)]
+struct StoryEvent {
+    event_id: String,
+    kind: String,
+    primitive_name: String,
+    success: bool,
+    latency: i64,
+    timestamp: i64,
+    /// The first 200 characters of what was said to it, as it reads.
+    input: String,
+}
+
+impl Story {
+    fn of(row: StoryRow, events: Vec<StoryEventRow>) -> Result<Self, StoreError> {
+        let detail: SessionDetail = serde_json::from_str(&row.detail)?;
+        Ok(Self {
+            conversation_id: row.session_id,
+            session_id: row.public_id,
+            user_id: row.user_id,
+            user_data: detail.user_data,
+            connection_type: row.connection_type,
+            client_config: detail.client_config,
+            metadata: row.metadata.map(JsonText::stored).transpose()?,
+            created_at: Milliseconds(row.created_at),
+            last_message_at: row.last_at.filter(|_| row.events > 0).map(Milliseconds),
+            event_count: row.events,
+            events: events.into_iter().map(StoryEvent::of).collect(),
+        })
+    }
+}
+
+impl StoryEvent {
+    fn of(row: StoryEventRow) -> Self {
+        Self {
+            event_id: row.public_id.unwrap_or_else(|| row.event_id.to_string()),
+            kind: row.kind,
+            primitive_name: row.name.unwrap_or_default(),
+            success: row.success,
+            latency: row.latency_ms,
+            timestamp: row.at.timestamp_millis(),
+            input: row.opening.unwrap_or_default(),
+        }
+    }
+}
+
+pub async fn page(caller: &Caller<Agnost, purpose::ReadEvents>, asked: &Asked) -> Result<Stories, AgnostError> {
+    let captures = caller.store.captures();
+    let window = (asked.page_size, asked.offset());
+    let (rows, total) = captures.stories(&asked.filter, asked.cursor, window).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.session_id).collect();
+    let mut latest: HashMap<Uuid, Vec<StoryEventRow>> = HashMap::new();
+    for event in captures.latest_events(&ids, LATEST).await? {
+        latest.entry(event.session_id).or_default().push(event);
+    }
+    let full = rows.len() as i64 == asked.page_size;
+    let next = rows.last().filter(|_| full).map(|row| Cursor { at: row.created_at, id: row.session_id });
+    let stories = rows.into_iter().map(|row| {
+        let events = latest.remove(&row.session_id).unwrap_or_default();
+        Story::of(row, events)
+    });
+    Ok(Stories {
+        user_stories: stories.collect::<Result<_, _>>()?,
+        total,
+        page: asked.page,
+        page_size: asked.page_size,
+        next_cursor: next.map(CursorText),
+    })
+}
+
+/// User stories
+///
+/// The conversations that began in the window, newest first, each with its latest events. `metadata_filters` hold for
+/// the session's metadata and the user's data.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/user-stories",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "A page of conversations.", body = Stories),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.user_stories", level = "debug", skip_all)]
+pub async fn user_stories(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    request: Request,
+) -> Result<Reply<Stories>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    Ok(Reply(StatusCode::OK, page(&caller, &asked).await?))
+}

@@ -1,0 +1,268 @@
+//! The tools of an organization: `tool-stats`, `tool-time-series`, `tool-error-distribution`, `tool-checkpoint-stats`,
+//! and all of them in `tools-dashboard` (apis/agnost, section 3). The vendor's page shows no bodies; these are ours.
+
+use std::collections::HashMap;
+
+use axum::extract::Request;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::error::Envelope;
+use super::super::event::CapturedEvent;
+use super::super::{Agnost, AgnostError};
+use super::figures::{Named, Point, by_name, grouped, is_call, series};
+use super::filters::{Asked, QueryFilters};
+use crate::auth::{Caller, purpose};
+use crate::http::Reply;
+use crate::store::{Figures, Grain};
+
+type Reader = Caller<Agnost, purpose::ReadEvents>;
+
+/// Errors whose texts are told apart, the newest of the window.
+const SAMPLED_ERRORS: i64 = 1_000;
+/// Texts of errors that are listed.
+const MOST_MESSAGES: usize = 50;
+/// Characters of an error's text by which errors are told apart.
+const MESSAGE_LENGTH: usize = 200;
+
+/// What the tools did.
+#[derive(Serialize, ToSchema)]
+pub struct ToolStats {
+    tool_stats: Vec<Named>,
+    /// Whether every call of the window was counted. Filters by connection, client, metadata or text look at the
+    /// newest 50,000 events.
+    complete: bool,
+}
+
+impl ToolStats {
+    pub fn of(figures: &Figures) -> Self {
+        Self { tool_stats: by_name(figures.rows.iter().filter(|figure| is_call(figure))), complete: figures.complete }
+    }
+
+    pub fn into_rows(self) -> Vec<Named> {
+        self.tool_stats
+    }
+}
+
+/// What the tools did, over time.
+#[derive(Serialize, ToSchema)]
+pub struct ToolSeries {
+    series: Vec<OneTool>,
+    /// How much time a point stands for.
+    bucket_seconds: i64,
+    complete: bool,
+}
+
+/// One tool, over time.
+#[derive(Serialize, ToSchema)]
+struct OneTool {
+    name: String,
+    /// Points at which something happened, oldest first.
+    points: Vec<Point>,
+}
+
+impl ToolSeries {
+    fn of(figures: &Figures, grain: Grain) -> Self {
+        let calls = figures.rows.iter().filter(|figure| is_call(figure));
+        let series = grouped(calls, |figure| figure.name.as_str())
+            .into_iter()
+            .map(|(name, figures)| OneTool { name: name.to_owned(), points: series(figures) })
+            .collect();
+        Self { series, bucket_seconds: grain.seconds(), complete: figures.complete }
+    }
+}
+
+/// Which tools fail, and with which words.
+#[derive(Serialize, ToSchema)]
+pub struct ErrorDistribution {
+    /// Tools that failed.
+    tools: Vec<Named>,
+    /// The most frequent texts of the newest 1,000 errors of the window.
+    messages: Vec<ErrorText>,
+    complete: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ErrorText {
+    /// The first 200 characters of what the call answered.
+    message: String,
+    count: usize,
+}
+
+async fn distribution(caller: &Reader, asked: &Asked, figures: &Figures) -> Result<ErrorDistribution, AgnostError> {
+    let newest = caller.store.captures().log(&asked.filter, true, None, (SAMPLED_ERRORS, 0)).await?;
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for row in newest.rows {
+        if matches!(row.kind.as_str(), "tool" | "resource" | "prompt") {
+            let text = CapturedEvent::of(row)?.output().chars().take(MESSAGE_LENGTH).collect();
+            *counts.entry(text).or_default() += 1;
+        }
+    }
+    let mut messages: Vec<ErrorText> =
+        counts.into_iter().map(|(message, count)| ErrorText { message, count }).collect();
+    messages.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.message.cmp(&b.message)));
+    messages.truncate(MOST_MESSAGES);
+    let mut tools = by_name(figures.rows.iter().filter(|figure| is_call(figure)));
+    tools.retain(|tool| tool.errors() > 0);
+    tools.sort_by_key(|tool| std::cmp::Reverse(tool.errors()));
+    Ok(ErrorDistribution { tools, messages, complete: figures.complete })
+}
+
+/// How long tools take to their checkpoints.
+#[derive(Serialize, ToSchema)]
+pub struct Checkpoints {
+    /// Of the newest 10,000 events of the window.
+    checkpoints: Vec<Checkpoint>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Checkpoint {
+    tool: String,
+    name: String,
+    count: i64,
+    /// Milliseconds from the beginning of the call.
+    average: f64,
+    /// Milliseconds from the beginning of the call.
+    max: f64,
+}
+
+async fn checkpoints(caller: &Reader, asked: &Asked) -> Result<Checkpoints, AgnostError> {
+    let rows = caller.store.captures().checkpoints(&asked.filter).await?;
+    let checkpoints = rows
+        .into_iter()
+        .map(|row| Checkpoint {
+            tool: row.tool,
+            name: row.checkpoint,
+            count: row.count,
+            average: row.mean_ms,
+            max: row.max_ms,
+        })
+        .collect();
+    Ok(Checkpoints { checkpoints })
+}
+
+/// Tool stats
+///
+/// How often each tool, resource and prompt was called, how often it failed, how long it took.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/tool-stats",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The tools, the most used first.", body = ToolStats),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.tool_stats", level = "debug", skip_all)]
+pub async fn tool_stats(caller: Reader, request: Request) -> Result<Reply<ToolStats>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
+    Ok(Reply(StatusCode::OK, ToolStats::of(&figures)))
+}
+
+/// Tool time series
+///
+/// The same over time: per second of the last minute, per minute of the last hour, per hour up to a week, per day
+/// beyond.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/tool-time-series",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "A series per tool.", body = ToolSeries),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.tool_time_series", level = "debug", skip_all)]
+pub async fn tool_time_series(caller: Reader, request: Request) -> Result<Reply<ToolSeries>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    let grain = asked.range.grain();
+    let figures = caller.store.captures().figures(&asked.filter, grain).await?;
+    Ok(Reply(StatusCode::OK, ToolSeries::of(&figures, grain)))
+}
+
+/// Tool error distribution
+///
+/// Which tools fail, and with which words.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/tool-error-distribution",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "Tools and texts, the most frequent first.", body = ErrorDistribution),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.tool_error_distribution", level = "debug", skip_all)]
+pub async fn tool_error_distribution(
+    caller: Reader,
+    request: Request,
+) -> Result<Reply<ErrorDistribution>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
+    Ok(Reply(StatusCode::OK, distribution(&caller, &asked, &figures).await?))
+}
+
+/// Tool checkpoint stats
+///
+/// How long calls took to each of their checkpoints.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/tool-checkpoint-stats",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The checkpoints, by tool and name.", body = Checkpoints),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.tool_checkpoint_stats", level = "debug", skip_all)]
+pub async fn tool_checkpoint_stats(caller: Reader, request: Request) -> Result<Reply<Checkpoints>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    Ok(Reply(StatusCode::OK, checkpoints(&caller, &asked).await?))
+}
+
+/// Everything about tools.
+#[derive(Serialize, ToSchema)]
+pub struct ToolsDashboard {
+    tool_stats: Vec<Named>,
+    time_series: ToolSeries,
+    error_distribution: ErrorDistribution,
+    checkpoint_stats: Checkpoints,
+}
+
+/// Tools dashboard
+///
+/// The four in one answer.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/tools-dashboard",
+    request_body = QueryFilters,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "Everything about tools.", body = ToolsDashboard),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.tools_dashboard", level = "debug", skip_all)]
+pub async fn tools_dashboard(caller: Reader, request: Request) -> Result<Reply<ToolsDashboard>, AgnostError> {
+    let asked = Asked::read(request, caller.now()).await?;
+    let grain = asked.range.grain();
+    let figures = caller.store.captures().figures(&asked.filter, grain).await?;
+    let dashboard = ToolsDashboard {
+        tool_stats: ToolStats::of(&figures).into_rows(),
+        time_series: ToolSeries::of(&figures, grain),
+        error_distribution: distribution(&caller, &asked, &figures).await?,
+        checkpoint_stats: checkpoints(&caller, &asked).await?,
+    };
+    Ok(Reply(StatusCode::OK, dashboard))
+}

@@ -1,0 +1,289 @@
+//! An event as it is kept, and as it is shown.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::reading;
+use crate::dialects::wire::Milliseconds;
+use crate::domain::ids::parse_hyphenated_uuid;
+use crate::domain::{DialectName, EventId, Given, JsonText, NewSession, Session, SessionId, Timestamp};
+use crate::http::Refusal;
+use crate::store::{CapturedRow, StoreError};
+
+/// What of an event only this dialect understands, as it was sent.
+#[derive(Serialize)]
+pub struct EventDetail<'a> {
+    pub received_at: Milliseconds,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    pub args: &'a Given,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    pub result: &'a Given,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<JsonText>,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    pub primitive_type: &'a Given,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    pub checkpoints: &'a Given,
+    /// The parent's id where it is no UUID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<&'a str>,
+    /// The rest of an OpenTelemetry span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<JsonText>,
+}
+
+/// The same, read again.
+#[derive(Default, Deserialize)]
+struct StoredDetail {
+    #[serde(default)]
+    args: Given,
+    #[serde(default)]
+    result: Given,
+    metadata: Option<JsonText>,
+    #[serde(default)]
+    primitive_type: Given,
+    checkpoints: Option<JsonText>,
+    parent_id: Option<String>,
+    span: Option<JsonText>,
+}
+
+/// What kinds of events there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A user's message and the agent's reply.
+    Turn,
+    Tool,
+    Resource,
+    Prompt,
+    /// A span of a trace that is none of the above.
+    Span,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Turn => "turn",
+            Self::Tool => "tool",
+            Self::Resource => "resource",
+            Self::Prompt => "prompt",
+            Self::Span => "span",
+        }
+    }
+
+    /// Nothing in an event says its kind for certain (apis/agnost, section 2.3): the MCP clients name it, and what has
+    /// a parent is a call that its parent made.
+    pub fn of(primitive_type: &Given, has_parent: bool) -> Self {
+        match primitive_type.as_str() {
+            Some("tool") => Self::Tool,
+            Some("resource") => Self::Resource,
+            Some("prompt") => Self::Prompt,
+            _ if has_parent => Self::Tool,
+            _ => Self::Turn,
+        }
+    }
+}
+
+/// An event's id: a UUID stands for itself whatever its case, any other text for the one it means in its session.
+pub fn event_id(session: SessionId, text: &str) -> EventId {
+    EventId(parse_hyphenated_uuid(text).unwrap_or_else(|| Uuid::new_v5(&session.0, text.as_bytes())))
+}
+
+/// What an event tells of its session.
+pub struct Implied<'a> {
+    pub session_id: &'a str,
+    pub at: Timestamp,
+    pub connection_type: Option<&'a str>,
+    pub client_config: Option<&'a str>,
+    pub user_id: Option<&'a str>,
+    pub nonce: Uuid,
+}
+
+#[derive(Serialize)]
+struct ImpliedDetail<'a> {
+    /// Until the session's own capture comes.
+    implied: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_config: Option<&'a str>,
+}
+
+impl Implied<'_> {
+    /// The session, to be filled in by its own capture.
+    pub fn session(&self) -> Result<NewSession, Refusal> {
+        let detail = ImpliedDetail { implied: true, client_config: self.client_config };
+        Ok(NewSession {
+            dialect: DialectName::Agnost,
+            id: SessionId::from_agnost(self.session_id),
+            agent: None,
+            public_id: self.session_id.to_owned(),
+            enabled: true,
+            kind: self.connection_type.map(str::to_owned),
+            user_id: self.user_id.map(str::to_owned),
+            name: None,
+            description: None,
+            metadata: None,
+            detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
+            created_at: self.at,
+            expires_at: None,
+            nonce: self.nonce,
+        })
+    }
+}
+
+/// Whether a session is known from its events only.
+pub fn is_implied(session: &Session) -> bool {
+    #[derive(Deserialize)]
+    struct Detail {
+        #[serde(default)]
+        implied: bool,
+    }
+    session.detail.read::<Detail>().is_ok_and(|detail| detail.implied)
+}
+
+/// A captured event.
+#[derive(Serialize, ToSchema)]
+pub struct CapturedEvent {
+    /// The id that its sender gave it, or that it was given.
+    event_id: String,
+    /// The UUID that it is found by: `event_id` itself, where that is a UUID.
+    id: Uuid,
+    /// The UUID of its conversation.
+    conversation_id: Uuid,
+    /// The conversation's id, as it was sent.
+    session_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_config: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<String>,
+    /// Its place among the conversation's events, in the order in which they were taken in, from 1 and without gaps.
+    number: i64,
+    #[schema(example = "turn")]
+    kind: String,
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    #[schema(value_type = Option<String>)]
+    primitive_type: Given,
+    /// The agent that answered, or the tool that was called.
+    primitive_name: String,
+    /// What was said to it, as it reads.
+    input: String,
+    /// What it answered, as it reads.
+    output: String,
+    /// What was said to it, as it was sent.
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    #[schema(value_type = Option<String>)]
+    args: Given,
+    /// What it answered, as it was sent.
+    #[serde(skip_serializing_if = "Given::is_missing")]
+    #[schema(value_type = Option<String>)]
+    result: Given,
+    success: bool,
+    /// Milliseconds.
+    latency: i64,
+    /// Unix time in milliseconds when it happened.
+    timestamp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<JsonText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    checkpoints: Option<JsonText>,
+    /// The rest of an OpenTelemetry span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    span: Option<JsonText>,
+}
+
+impl CapturedEvent {
+    /// # Errors
+    /// When the row cannot be read.
+    pub fn of(row: CapturedRow) -> Result<Self, StoreError> {
+        let detail: StoredDetail = serde_json::from_str(&row.payload)?;
+        Ok(Self {
+            event_id: row.public_id.unwrap_or_else(|| row.event_id.to_string()),
+            id: row.event_id,
+            conversation_id: row.session_id,
+            session_id: row.session_public_id,
+            user_id: row.user_id,
+            connection_type: row.connection_type,
+            client_config: row.client_config,
+            parent_id: detail.parent_id.or_else(|| row.parent_id.map(|id| id.to_string())),
+            number: row.number,
+            kind: row.kind,
+            primitive_type: detail.primitive_type,
+            primitive_name: row.name.unwrap_or_default(),
+            input: reading::input(&detail.args),
+            output: reading::output(&detail.result),
+            args: detail.args,
+            result: detail.result,
+            success: row.success,
+            latency: row.latency_ms,
+            timestamp: row.at.timestamp_millis(),
+            metadata: detail.metadata,
+            checkpoints: detail.checkpoints,
+            span: detail.span,
+        })
+    }
+
+    /// Its cells in a CSV file, under [`Self::COLUMNS`].
+    pub fn cells(&self) -> [String; 17] {
+        let text = |given: &Given| match given {
+            Given::Absent | Given::Null => String::new(),
+            Given::String(text) => text.clone(),
+            other => other.to_json().map(|json| json.as_str().to_owned()).unwrap_or_default(),
+        };
+        let json = |json: &Option<JsonText>| json.as_ref().map(|json| json.as_str().to_owned()).unwrap_or_default();
+        [
+            self.event_id.clone(),
+            self.session_id.clone(),
+            self.conversation_id.to_string(),
+            self.user_id.clone().unwrap_or_default(),
+            self.timestamp.to_string(),
+            self.kind.clone(),
+            self.primitive_name.clone(),
+            self.success.to_string(),
+            self.latency.to_string(),
+            self.input.clone(),
+            self.output.clone(),
+            text(&self.args),
+            text(&self.result),
+            json(&self.metadata),
+            self.parent_id.clone().unwrap_or_default(),
+            self.connection_type.clone().unwrap_or_default(),
+            self.client_config.clone().unwrap_or_default(),
+        ]
+    }
+
+    /// The head of a CSV file of events.
+    pub const COLUMNS: [&str; 17] = [
+        "event_id",
+        "session_id",
+        "conversation_id",
+        "user_id",
+        "timestamp",
+        "kind",
+        "primitive_name",
+        "success",
+        "latency",
+        "input",
+        "output",
+        "args",
+        "result",
+        "metadata",
+        "parent_id",
+        "connection_type",
+        "client_config",
+    ];
+
+    /// The place in time, then in its conversation: how events are read.
+    pub fn order(&self) -> (i64, i64) {
+        (self.timestamp, self.number)
+    }
+
+    pub fn output(&self) -> &str {
+        &self.output
+    }
+}

@@ -1,0 +1,104 @@
+//! Captured texts as a person would read them.
+//!
+//! The clients wrap what was said (apis/agnost, section 2.2): Python's writes a text as JSON, `"\"hi\""`; the npm one
+//! puts it into `{"input": …}` and `{"output": …}`; the MCP ones put a tool's arguments beside its name, `{"tool": …}`.
+//! What was sent is kept as it was sent; this is how it reads.
+
+use indexmap::IndexMap;
+
+use crate::domain::{Given, JsonText};
+
+/// What was said to an agent or handed to a tool.
+#[must_use]
+pub fn input(args: &Given) -> String {
+    readable(args, "input")
+}
+
+/// What came back.
+#[must_use]
+pub fn output(result: &Given) -> String {
+    readable(result, "output")
+}
+
+fn readable(given: &Given, wrapper: &str) -> String {
+    match given {
+        Given::Absent | Given::Null => String::new(),
+        Given::String(text) => unwrapped(text, wrapper).unwrap_or_else(|| text.clone()),
+        other => other.to_json().map(|json| json.as_str().to_owned()).unwrap_or_default(),
+    }
+}
+
+/// What a wrapper holds; `None` where the text is none.
+fn unwrapped(text: &str, wrapper: &str) -> Option<String> {
+    match text.as_bytes().first()? {
+        b'"' => serde_json::from_str(text).ok(),
+        b'{' => {
+            let mut members: IndexMap<String, JsonText> = serde_json::from_str(text).ok()?;
+            if members.len() == 1
+                && let Some(inner) = members.get(wrapper)
+            {
+                return Some(plain(inner));
+            }
+            // The tool's name is a text; an argument of that name that is something else is an argument.
+            if wrapper == "input" && members.get("tool")?.read::<String>().is_ok() {
+                members.shift_remove("tool");
+                return JsonText::of(&members).ok().map(|arguments| arguments.as_str().to_owned());
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+/// A text as it is, everything else as JSON.
+fn plain(json: &JsonText) -> String {
+    json.read::<String>().unwrap_or_else(|_| json.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_wrapper_reads_as_what_was_said() {
+        let text = |text: &str| Given::String(text.to_owned());
+        for (sent, reads) in [
+            (text("hi"), "hi"),
+            (text(r#""hi""#), "hi"),
+            (text(r#""h\u00e9 \"x\"""#), "hé \"x\""),
+            (text(r#"{"input":"hi"}"#), "hi"),
+            (text(r#"{"input":{"a":1}}"#), r#"{"a":1}"#),
+            (text(r#"{"input":"hi","more":1}"#), r#"{"input":"hi","more":1}"#),
+            (text(r#"{"tool":"add","a":1,"b":12345678901234567890123}"#), r#"{"a":1,"b":12345678901234567890123}"#),
+            (text(r#"{"tool":"add"}"#), "{}"),
+            (text(r#"{"tool":5}"#), r#"{"tool":5}"#),
+            (text("{broken"), "{broken"),
+            (text(r#""broken"#), r#""broken"#),
+            (text(""), ""),
+            (Given::Absent, ""),
+            (Given::Null, ""),
+            (Given::Bool(true), "true"),
+            (serde_json::from_str(r#"{"a":[1,2]}"#).unwrap(), r#"{"a":[1,2]}"#),
+        ] {
+            assert_eq!(input(&sent), reads, "{sent:?}");
+        }
+        assert_eq!(output(&text(r#"{"output":"there"}"#)), "there");
+        assert_eq!(output(&text(r#"{"tool":"add"}"#)), r#"{"tool":"add"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_reads_as_it_was_said(said in "[^\u{0}]{0,40}") {
+            let json = serde_json::to_string(&said).unwrap();
+            prop_assert_eq!(input(&Given::String(json.clone())), said.clone());
+            prop_assert_eq!(input(&Given::String(format!("{{\"input\":{json}}}"))), said.clone());
+            prop_assert_eq!(output(&Given::String(format!("{{\"output\": {json}}}"))), said);
+        }
+
+        #[test]
+        fn any_text_is_read(text in "[\"{}a-z:, \\\\]{0,30}") {
+            let _ = input(&Given::String(text));
+        }
+    }
+}

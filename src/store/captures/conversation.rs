@@ -1,0 +1,104 @@
+//! One conversation, and one event.
+
+use uuid::Uuid;
+
+use super::{CapturedRow, Captures, DIALECT};
+use crate::domain::{EventId, SessionId, Timestamp};
+use crate::store::{StoreError, scope};
+
+/// An event without what it said.
+#[derive(Clone, Debug)]
+pub struct SpanRow {
+    pub event_id: Uuid,
+    pub public_id: Option<String>,
+    pub parent_id: Option<Uuid>,
+    pub number: i64,
+    pub kind: String,
+    pub name: Option<String>,
+    pub success: bool,
+    pub latency_ms: i64,
+    pub at: Timestamp,
+}
+
+impl Captures<'_> {
+    /// The first `limit` events of a conversation behind number `after`, in the order in which they were taken in.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn events_of(&self, session: SessionId, after: i64, limit: i64) -> Result<Vec<CapturedRow>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query_as!(
+            CapturedRow,
+            r#"SELECT e.event_id, e.public_id, e.parent_id, e.number, e.kind, e.author_id AS name, c.success,
+                      c.latency_ms, c.at, e.payload::text AS "payload!", e.session_id,
+                      s.public_id AS session_public_id, s.user_id, s.kind AS connection_type,
+                      s.detail->>'client_config' AS client_config
+                 FROM session_events e
+                 JOIN captured_events c ON c.org_id = e.org_id AND c.event_id = e.event_id
+                 JOIN sessions s ON s.org_id = e.org_id AND s.dialect = e.dialect AND s.session_id = e.session_id
+                WHERE e.org_id = $1 AND e.dialect = $2 AND e.session_id = $3 AND e.number > $4
+                ORDER BY e.number LIMIT $5"#,
+            self.0.org.0,
+            DIALECT.code(),
+            session.0,
+            after,
+            limit
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// The first `limit` events of a conversation without what they said, in the order in which they were taken in.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn spans_of(&self, session: SessionId, limit: i64) -> Result<Vec<SpanRow>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query_as!(
+            SpanRow,
+            "SELECT e.event_id, e.public_id, e.parent_id, e.number, e.kind, e.author_id AS name, c.success,
+                    c.latency_ms, c.at
+               FROM session_events e
+               JOIN captured_events c ON c.org_id = e.org_id AND c.event_id = e.event_id
+              WHERE e.org_id = $1 AND e.dialect = $2 AND e.session_id = $3
+              ORDER BY e.number LIMIT $4",
+            self.0.org.0,
+            DIALECT.code(),
+            session.0,
+            limit
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// The event with this id, whichever conversation it is of.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn event(&self, id: EventId) -> Result<Option<CapturedRow>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let row = sqlx::query_as!(
+            CapturedRow,
+            r#"SELECT e.event_id, e.public_id, e.parent_id, e.number, e.kind, e.author_id AS name, c.success,
+                      c.latency_ms, c.at, e.payload::text AS "payload!", e.session_id,
+                      s.public_id AS session_public_id, s.user_id, s.kind AS connection_type,
+                      s.detail->>'client_config' AS client_config
+                 FROM captured_events c
+                 JOIN session_events e ON e.org_id = c.org_id AND e.dialect = $2 AND e.session_id = c.session_id
+                                      AND e.event_id = c.event_id
+                 JOIN sessions s ON s.org_id = e.org_id AND s.dialect = e.dialect AND s.session_id = e.session_id
+                WHERE c.org_id = $1 AND c.event_id = $3"#,
+            self.0.org.0,
+            DIALECT.code(),
+            id.0
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(row)
+    }
+}

@@ -1,0 +1,65 @@
+//! The log in pieces of bounded size, for whoever writes all of it out.
+
+use super::row::captured;
+use super::{CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
+use crate::store::{StoreError, scope};
+
+/// Rows of a piece at most.
+const ROWS: i64 = 1_000;
+/// Bytes of payloads after which a piece ends: with the row that crosses the line, all that is in memory at once.
+const BYTES: i64 = 4 * 1024 * 1024;
+
+/// What a row says, and where a piece ends: behind the row at which its payloads cross the line.
+macro_rules! piece {
+    ($errors:literal, $($argument:expr),*) => {
+        captured!(
+            CapturedRow,
+            r#"SELECT event_id AS "event_id!", public_id, parent_id, number AS "number!", kind AS "kind!", name,
+                      success AS "success!", latency_ms AS "latency_ms!", at AS "at!", payload AS "payload!",
+                      session_id AS "session_id!", session_public_id AS "session_public_id!", user_id, connection_type,
+                      client_config
+                 FROM (SELECT event_id, public_id, parent_id, number, kind, name, success, latency_ms, at, payload,
+                              session_id, session_public_id, user_id, connection_type, client_config,
+                              sum(octet_length(payload)) OVER (ORDER BY at DESC, event_id DESC)
+                              - octet_length(payload) AS before
+                         FROM (SELECT c.event_id, e.public_id, e.parent_id, e.number, c.kind, e.author_id AS name,
+                                      c.success, c.latency_ms, c.at, e.payload::text AS payload, c.session_id,
+                                      s.public_id AS session_public_id, s.user_id, s.kind AS connection_type,
+                                      s.detail->>'client_config' AS client_config"#,
+            $errors,
+            " ORDER BY c.at DESC, c.event_id DESC LIMIT $13) r) sized
+                WHERE before < $14 ORDER BY at DESC, event_id DESC",
+            $($argument),*
+        )
+    };
+}
+
+impl Captures<'_> {
+    /// The next piece behind `cursor`, and where the one after it begins; `None` behind the last.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn piece(
+        &self,
+        filter: &CaptureFilter,
+        errors_only: bool,
+        cursor: Option<Cursor>,
+    ) -> Result<(Vec<CapturedRow>, Option<Cursor>), StoreError> {
+        let org = self.0.org;
+        let mut transaction = scope::begin_pooled(self.0.pool(), org).await?;
+        let rows = if errors_only {
+            piece!(" AND NOT success", org, filter, cursor, SCAN_LIMIT, ROWS, BYTES)
+                .fetch_all(&mut *transaction)
+                .await?
+        } else {
+            piece!("", org, filter, cursor, SCAN_LIMIT, ROWS, BYTES).fetch_all(&mut *transaction).await?
+        };
+        transaction.commit().await?;
+        let next = match rows.last() {
+            Some(row) => Some(Cursor { at: row.at, id: row.event_id }),
+            // None of those that were looked at is meant; others may be.
+            None => self.log(filter, errors_only, cursor, (1, 0)).await?.next,
+        };
+        Ok((rows, next))
+    }
+}

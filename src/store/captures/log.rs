@@ -1,0 +1,119 @@
+//! The log: events of all conversations, newest first.
+
+use super::row::{captured, captured_rows};
+use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
+use crate::store::{StoreError, scope};
+
+/// A page of the log.
+#[derive(Debug)]
+pub struct LogPage {
+    pub rows: Vec<CapturedRow>,
+    /// How many there are, counted up to [`COUNT_LIMIT`].
+    pub total: i64,
+    /// Where the next page begins; `None` at the end of the window.
+    pub next: Option<Cursor>,
+}
+
+struct Counted {
+    count: i64,
+}
+
+struct Edge {
+    at: crate::domain::Timestamp,
+    event_id: uuid::Uuid,
+}
+
+impl Captures<'_> {
+    /// `limit` events behind `cursor`, after `offset` of them; errors only where that is asked.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn log(
+        &self,
+        filter: &CaptureFilter,
+        errors_only: bool,
+        cursor: Option<Cursor>,
+        (limit, offset): (i64, i64),
+    ) -> Result<LogPage, StoreError> {
+        let org = self.0.org;
+        let mut transaction = scope::begin_pooled(self.0.pool(), org).await?;
+        let (rows, total) = if errors_only {
+            let rows = captured_rows!(
+                " AND NOT success",
+                " ORDER BY c.at DESC, c.event_id DESC LIMIT $13 OFFSET $14",
+                org,
+                filter,
+                cursor,
+                SCAN_LIMIT,
+                limit,
+                offset
+            )
+            .fetch_all(&mut *transaction)
+            .await?;
+            let total = captured!(
+                Counted,
+                r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
+                " AND NOT success",
+                " LIMIT $13) counted",
+                org,
+                filter,
+                None,
+                SCAN_LIMIT,
+                COUNT_LIMIT
+            )
+            .fetch_one(&mut *transaction)
+            .await?;
+            (rows, total)
+        } else {
+            let rows = captured_rows!(
+                "",
+                " ORDER BY c.at DESC, c.event_id DESC LIMIT $13 OFFSET $14",
+                org,
+                filter,
+                cursor,
+                SCAN_LIMIT,
+                limit,
+                offset
+            )
+            .fetch_all(&mut *transaction)
+            .await?;
+            let total = captured!(
+                Counted,
+                r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
+                "",
+                " LIMIT $13) counted",
+                org,
+                filter,
+                None,
+                SCAN_LIMIT,
+                COUNT_LIMIT
+            )
+            .fetch_one(&mut *transaction)
+            .await?;
+            (rows, total)
+        };
+        let next = if rows.len() as i64 == limit {
+            rows.last().map(|row| Cursor { at: row.at, id: row.event_id })
+        } else {
+            // Nothing more within reach: go on behind what was looked at, if the window is longer.
+            sqlx::query_as!(
+                Edge,
+                "SELECT at, event_id FROM captured_events
+                  WHERE org_id = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))
+                    AND ($5 OR NOT success)
+                  ORDER BY at DESC, event_id DESC OFFSET $6 LIMIT 1",
+                org.0,
+                filter.since,
+                cursor.map(|cursor| cursor.at),
+                cursor.map(|cursor| cursor.id),
+                !errors_only,
+                SCAN_LIMIT - 1
+            )
+            .fetch_optional(&mut *transaction)
+            .await?
+            .map(|edge| Cursor { at: edge.at, id: edge.event_id })
+        };
+        transaction.commit().await?;
+        Ok(LogPage { rows, total: total.count, next })
+    }
+}

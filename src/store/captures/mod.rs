@@ -1,0 +1,82 @@
+//! Events captured elsewhere: written in groups, and read as a dashboard asks for them.
+//!
+//! No answer costs more the older the table is: a page is found by an index, figures come from totals that are kept
+//! while events are written, and whatever has to be looked for row by row is looked for among the newest
+//! [`SCAN_LIMIT`] of the window.
+
+mod checkpoints;
+mod conversation;
+mod export;
+mod figures;
+mod filter;
+mod log;
+mod metadata;
+mod row;
+mod stories;
+mod totals;
+mod write;
+
+pub use checkpoints::CheckpointRow;
+pub use conversation::SpanRow;
+pub use figures::{Figure, Figures, Grain};
+pub use filter::{CaptureFilter, Cursor};
+pub use log::LogPage;
+pub use metadata::MetadataRow;
+pub use row::CapturedRow;
+pub use stories::{StoryEventRow, StoryRow};
+pub(super) use write::CaptureEvents;
+
+use super::{StoreError, TenantStore, scope};
+use crate::domain::{DialectName, JsonText, NewCapture, NewSession, Timestamp};
+
+/// Rows of a window that are looked at where no index tells which of them are meant.
+pub const SCAN_LIMIT: i64 = 50_000;
+/// Rows of a window whose JSON is opened for a distribution.
+pub const SAMPLE: i64 = 10_000;
+/// How far a list is counted.
+pub const COUNT_LIMIT: i64 = 10_000;
+
+/// The captured events of one organization.
+pub struct Captures<'s>(pub(super) &'s TenantStore);
+
+impl Captures<'_> {
+    /// Writes an event, durably, and its session if nobody made it. The same id again is the same event, and nothing
+    /// is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn append(&self, capture: NewCapture) -> Result<(), StoreError> {
+        self.0.groups().capture_events.submit(write::Request { org: self.0.org, capture }).await
+    }
+
+    /// Gives a session that an event implied what its own capture says, and when it began if that says so. A session
+    /// that was captured keeps what it has.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn fill_in(&self, session: &NewSession, began: Option<Timestamp>) -> Result<(), StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        sqlx::query!(
+            "UPDATE sessions
+                SET public_id = $4, kind = $5, user_id = COALESCE($6, user_id), metadata = $7::text::json,
+                    detail = $8::text::json, created_at = COALESCE($9, created_at)
+              WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND detail->>'implied' = 'true'",
+            self.0.org.0,
+            session.dialect.code(),
+            session.id.0,
+            session.public_id,
+            session.kind,
+            session.user_id,
+            session.metadata.as_ref().map(JsonText::as_str),
+            session.detail.as_str(),
+            began
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// The dialect whose sessions these are.
+const DIALECT: DialectName = DialectName::Agnost;

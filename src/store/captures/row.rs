@@ -1,0 +1,92 @@
+//! A captured event as it is read, with its session.
+
+use uuid::Uuid;
+
+use crate::domain::Timestamp;
+
+#[derive(Clone, Debug)]
+pub struct CapturedRow {
+    pub event_id: Uuid,
+    /// The text that its sender calls it, where that is no UUID.
+    pub public_id: Option<String>,
+    pub parent_id: Option<Uuid>,
+    pub number: i64,
+    pub kind: String,
+    pub name: Option<String>,
+    pub success: bool,
+    pub latency_ms: i64,
+    /// When it happened, as its sender says.
+    pub at: Timestamp,
+    pub payload: String,
+    pub session_id: Uuid,
+    pub session_public_id: String,
+    pub user_id: Option<String>,
+    pub connection_type: Option<String>,
+    pub client_config: Option<String>,
+}
+
+/// The events of a window that fulfil a filter, newest first.
+///
+/// The innermost query is a walk along the index, cut off after `$5` rows; what it gives is looked at row by row,
+/// cheapest conditions first. Each LATERAL is a look-up by a primary key, whatever the planner thinks of its tables.
+macro_rules! captured {
+    ($as:ty, $head:literal, $errors:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr, $scan:expr $(, $more:expr)*) => {{
+        let filter = $filter;
+        let cursor: Option<$crate::store::captures::Cursor> = $cursor;
+        sqlx::query_as!(
+            $as,
+            $head
+                + r#" FROM (SELECT * FROM captured_events
+                             WHERE org_id = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))"#
+                + $errors
+                + r#" ORDER BY at DESC, event_id DESC LIMIT $5) c
+                     JOIN LATERAL (SELECT public_id, user_id, kind, detail FROM sessions
+                                    WHERE org_id = c.org_id AND dialect = $6 AND session_id = c.session_id
+                                    LIMIT 1) s ON true
+                     JOIN LATERAL (SELECT public_id, parent_id, number, author_id, content, payload FROM session_events
+                                    WHERE org_id = c.org_id AND dialect = $6 AND session_id = c.session_id
+                                      AND event_id = c.event_id
+                                    LIMIT 1) e ON true
+                    WHERE (cardinality($7::text[]) = 0 OR c.name = ANY ($7))
+                      AND (cardinality($8::text[]) = 0 OR COALESCE(s.kind, '') = ANY ($8))
+                      AND (cardinality($9::text[]) = 0 OR COALESCE(s.detail->>'client_config', '') = ANY ($9))
+                      AND (cardinality($10::text[]) = 0
+                           OR NOT EXISTS (SELECT 1 FROM UNNEST($10::text[], $11::text[]) AS wanted (key, value)
+                                           WHERE (e.payload->'metadata'->>wanted.key) IS DISTINCT FROM wanted.value))
+                      AND (cardinality($12::text[]) = 0 OR e.author_id ILIKE ANY ($12) OR e.content ILIKE ANY ($12)
+                           OR e.payload->>'args' ILIKE ANY ($12) OR e.payload->>'result' ILIKE ANY ($12))"#
+                + $tail,
+            $org.0,
+            filter.since,
+            cursor.map(|cursor| cursor.at),
+            cursor.map(|cursor| cursor.id),
+            $scan,
+            $crate::store::captures::DIALECT.code(),
+            &filter.names,
+            &filter.connection_types,
+            &filter.client_configs,
+            &filter.metadata_keys(),
+            &filter.metadata_values(),
+            &filter.patterns()
+            $(, $more)*
+        )
+    }};
+}
+
+/// What a [`CapturedRow`] reads of the tables above.
+macro_rules! captured_rows {
+    ($errors:literal, $tail:literal, $($argument:expr),*) => {
+        captured!(
+            CapturedRow,
+            r#"SELECT c.event_id AS "event_id!", e.public_id, e.parent_id, e.number AS "number!", c.kind AS "kind!",
+                      e.author_id AS name, c.success AS "success!", c.latency_ms AS "latency_ms!", c.at AS "at!",
+                      e.payload::text AS "payload!", c.session_id AS "session_id!", s.public_id AS "session_public_id!",
+                      s.user_id, s.kind AS connection_type, s.detail->>'client_config' AS client_config"#,
+            $errors,
+            $tail,
+            $($argument),*
+        )
+    };
+}
+
+pub(super) use {captured, captured_rows};

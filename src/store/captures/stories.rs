@@ -1,0 +1,180 @@
+//! Conversations of an organization, newest first, each with its latest events.
+
+use uuid::Uuid;
+
+use super::{COUNT_LIMIT, CaptureFilter, Captures, Cursor, DIALECT, SCAN_LIMIT};
+use crate::domain::Timestamp;
+use crate::store::{StoreError, scope};
+
+/// A conversation.
+#[derive(Clone, Debug)]
+pub struct StoryRow {
+    pub session_id: Uuid,
+    pub public_id: String,
+    pub user_id: Option<String>,
+    pub connection_type: Option<String>,
+    pub metadata: Option<String>,
+    pub detail: String,
+    pub created_at: Timestamp,
+    pub events: i64,
+    /// When its last event was taken in; long ago where it has none.
+    pub last_at: Option<Timestamp>,
+}
+
+/// One of a conversation's latest events.
+#[derive(Clone, Debug)]
+pub struct StoryEventRow {
+    pub session_id: Uuid,
+    pub event_id: Uuid,
+    pub public_id: Option<String>,
+    pub kind: String,
+    pub name: Option<String>,
+    pub success: bool,
+    pub latency_ms: i64,
+    pub at: Timestamp,
+    /// The first characters of what was said to it.
+    pub opening: Option<String>,
+}
+
+/// The conversations of a window that fulfil a filter.
+macro_rules! stories {
+    ($as:ty, $head:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr $(, $more:expr)*) => {{
+        let (filter, cursor): (&CaptureFilter, Option<Cursor>) = ($filter, $cursor);
+        sqlx::query_as!(
+            $as,
+            $head
+                + r#" FROM (SELECT * FROM sessions
+                             WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
+                               AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+                             ORDER BY created_at DESC, session_id DESC LIMIT $6) s
+                      LEFT JOIN LATERAL (SELECT last_number, last_at FROM session_counters n
+                                          WHERE n.org_id = s.org_id AND n.dialect = s.dialect
+                                            AND n.session_id = s.session_id
+                                          LIMIT 1) n ON true
+                     WHERE (cardinality($7::text[]) = 0
+                            OR EXISTS (SELECT 1 FROM session_events e
+                                        WHERE e.org_id = s.org_id AND e.dialect = s.dialect
+                                          AND e.session_id = s.session_id AND e.author_id = ANY ($7)))
+                       AND (cardinality($8::text[]) = 0 OR COALESCE(s.kind, '') = ANY ($8))
+                       AND (cardinality($9::text[]) = 0 OR COALESCE(s.detail->>'client_config', '') = ANY ($9))
+                       AND (cardinality($10::text[]) = 0
+                            OR NOT EXISTS (SELECT 1 FROM UNNEST($10::text[], $11::text[]) AS wanted (key, value)
+                                            WHERE (s.metadata->>wanted.key) IS DISTINCT FROM wanted.value
+                                              AND (s.detail->'user_data'->>wanted.key) IS DISTINCT FROM wanted.value))
+                       AND (cardinality($12::text[]) = 0 OR s.public_id ILIKE ANY ($12) OR s.user_id ILIKE ANY ($12)
+                            OR EXISTS (SELECT 1 FROM session_events e
+                                        WHERE e.org_id = s.org_id AND e.dialect = s.dialect
+                                          AND e.session_id = s.session_id AND e.content ILIKE ANY ($12)))"#
+                + $tail,
+            $org.0,
+            DIALECT.code(),
+            filter.since,
+            cursor.map(|cursor| cursor.at),
+            cursor.map(|cursor| cursor.id),
+            SCAN_LIMIT,
+            &filter.names,
+            &filter.connection_types,
+            &filter.client_configs,
+            &filter.metadata_keys(),
+            &filter.metadata_values(),
+            &filter.patterns()
+            $(, $more)*
+        )
+    }};
+}
+
+struct Counted {
+    count: i64,
+}
+
+impl Captures<'_> {
+    /// `limit` conversations that began in the window, behind `cursor` and after `offset` of them; and how many there
+    /// are, counted up to [`COUNT_LIMIT`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn stories(
+        &self,
+        filter: &CaptureFilter,
+        cursor: Option<Cursor>,
+        (limit, offset): (i64, i64),
+    ) -> Result<(Vec<StoryRow>, i64), StoreError> {
+        let org = self.0.org;
+        let mut transaction = scope::begin_pooled(self.0.pool(), org).await?;
+        let rows = stories!(
+            StoryRow,
+            r#"SELECT s.session_id AS "session_id!", s.public_id AS "public_id!", s.user_id, s.kind AS connection_type,
+                      s.metadata::text, s.detail::text AS "detail!", s.created_at AS "created_at!",
+                      COALESCE(n.last_number, 0) AS "events!", n.last_at AS "last_at?""#,
+            " ORDER BY s.created_at DESC, s.session_id DESC LIMIT $13 OFFSET $14",
+            org,
+            filter,
+            cursor,
+            limit,
+            offset
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let total = self.count_stories_in(&mut transaction, filter).await?;
+        transaction.commit().await?;
+        Ok((rows, total))
+    }
+
+    /// How many conversations began in the window, counted up to [`COUNT_LIMIT`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn count_stories(&self, filter: &CaptureFilter) -> Result<i64, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let total = self.count_stories_in(&mut transaction, filter).await?;
+        transaction.commit().await?;
+        Ok(total)
+    }
+
+    async fn count_stories_in(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        filter: &CaptureFilter,
+    ) -> Result<i64, sqlx::Error> {
+        let counted = stories!(
+            Counted,
+            r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
+            " LIMIT $13) counted",
+            self.0.org,
+            filter,
+            None,
+            COUNT_LIMIT
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok(counted.count)
+    }
+
+    /// The latest `limit` events of each of these conversations, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn latest_events(&self, sessions: &[Uuid], limit: i64) -> Result<Vec<StoryEventRow>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query_as!(
+            StoryEventRow,
+            r#"SELECT wanted.session_id AS "session_id!", e.event_id AS "event_id!", e.public_id, e.kind AS "kind!",
+                      e.author_id AS name, c.success AS "success!", c.latency_ms AS "latency_ms!", c.at AS "at!",
+                      left(e.content, 200) AS opening
+                 FROM UNNEST($3::uuid[]) AS wanted (session_id)
+                 JOIN LATERAL (SELECT * FROM session_events
+                                WHERE org_id = $1 AND dialect = $2 AND session_id = wanted.session_id
+                                ORDER BY number DESC LIMIT $4) e ON true
+                 JOIN captured_events c ON c.org_id = e.org_id AND c.event_id = e.event_id
+                ORDER BY wanted.session_id, e.number DESC"#,
+            self.0.org.0,
+            DIALECT.code(),
+            sessions,
+            limit
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+}

@@ -1,0 +1,194 @@
+//! Captured events written in groups, whether or not their sessions are there.
+//!
+//! Every transaction takes its locks in one order: sessions, then counters, then events, then totals, each sorted by
+//! its key. Whoever writes two of them keeps to it, so that no two writers wait for each other.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::totals::Totals;
+use crate::domain::event::Numbering;
+use crate::domain::{Event, EventId, NewCapture, OrgId};
+use crate::store::group::Batch;
+use crate::store::sessions::{self, RowKey};
+use crate::store::{events, scope};
+
+pub struct Request {
+    pub org: OrgId,
+    pub capture: NewCapture,
+}
+
+impl Request {
+    pub(super) fn key(&self) -> RowKey {
+        RowKey::new(self.org, self.capture.session.dialect, self.capture.session.id)
+    }
+
+    fn event(&self) -> (OrgId, EventId) {
+        (self.org, self.capture.event.id)
+    }
+}
+
+pub enum CaptureEvents {}
+
+impl Batch for CaptureEvents {
+    const NAME: &'static str = "capture_event";
+    type Request = Request;
+    type Answer = ();
+
+    fn org(request: &Request) -> OrgId {
+        request.org
+    }
+
+    fn route(request: &Request) -> u64 {
+        request.key().route()
+    }
+
+    async fn run(connection: &mut PgConnection, requests: &[&Request]) -> Result<Vec<()>, sqlx::Error> {
+        let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
+        orgs.dedup();
+
+        let mut transaction = scope::begin(connection, &orgs).await?;
+        imply_sessions(&mut transaction, requests).await?;
+        name_users(&mut transaction, requests).await?;
+        start_counters(&mut transaction, &keys).await?;
+        let mut numberings = events::numberings(&mut transaction, &keys).await?;
+        let fresh = take_in(&mut transaction, requests).await?;
+        append(&mut transaction, &fresh, &mut numberings).await?;
+        Totals::of(&fresh).add(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(vec![(); requests.len()])
+    }
+}
+
+/// Makes the sessions that nobody made before.
+async fn imply_sessions(connection: &mut PgConnection, requests: &[&Request]) -> Result<(), sqlx::Error> {
+    let mut implied: Vec<&Request> = requests.to_vec();
+    implied.sort_by_key(|request| request.key());
+    implied.dedup_by_key(|request| request.key());
+    let implied: Vec<sessions::CreateRequest> = implied
+        .into_iter()
+        .map(|request| sessions::CreateRequest { org: request.org, session: request.capture.session.clone() })
+        .collect();
+    sessions::insert(connection, &implied.iter().collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+/// Tells sessions that know no user who it is, where an event says.
+async fn name_users(connection: &mut PgConnection, requests: &[&Request]) -> Result<(), sqlx::Error> {
+    let mut naming: Vec<(RowKey, &str)> = requests
+        .iter()
+        .filter_map(|request| Some((request.key(), request.capture.session.user_id.as_deref()?)))
+        .collect();
+    naming.sort_by_key(|(key, _)| *key);
+    naming.dedup_by_key(|(key, _)| *key);
+    if naming.is_empty() {
+        return Ok(());
+    }
+    let keys = RowKey::columns(naming.iter().map(|(key, _)| key));
+    let users: Vec<&str> = naming.iter().map(|(_, user)| *user).collect();
+    sqlx::query!(
+        "WITH nameless AS (
+             SELECT s.org_id, s.dialect, s.session_id, new.user_id
+               FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::text[])
+                 AS new (org_id, dialect, session_id, user_id)
+               JOIN sessions s USING (org_id, dialect, session_id)
+              WHERE s.user_id IS NULL
+              ORDER BY s.org_id, s.dialect, s.session_id
+                FOR UPDATE OF s
+         )
+         UPDATE sessions s SET user_id = nameless.user_id
+           FROM nameless
+          WHERE s.org_id = nameless.org_id AND s.dialect = nameless.dialect AND s.session_id = nameless.session_id",
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &users as &[&str]
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes sure that each session has a counter to lock.
+async fn start_counters(connection: &mut PgConnection, keys: &[RowKey]) -> Result<(), sqlx::Error> {
+    let columns = RowKey::columns(keys);
+    sqlx::query!(
+        "INSERT INTO session_counters (org_id, dialect, session_id, last_number, last_at)
+         SELECT new.org_id, new.dialect, new.session_id, 0, 'epoch'
+           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) AS new (org_id, dialect, session_id)
+          ORDER BY new.org_id, new.dialect, new.session_id
+             ON CONFLICT (org_id, dialect, session_id) DO NOTHING",
+        &columns.orgs,
+        &columns.dialects,
+        &columns.ids
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes in the events that are not known yet, and says which those are, in the order in which they came.
+async fn take_in<'r>(connection: &mut PgConnection, requests: &[&'r Request]) -> Result<Vec<&'r Request>, sqlx::Error> {
+    let mut sorted: Vec<&Request> = requests.to_vec();
+    sorted.sort_by_key(|request| request.event());
+    sorted.dedup_by_key(|request| request.event());
+    let orgs: Vec<Uuid> = sorted.iter().map(|request| request.org.0).collect();
+    let ids: Vec<Uuid> = sorted.iter().map(|request| request.capture.event.id.0).collect();
+    let sessions: Vec<Uuid> = sorted.iter().map(|request| request.capture.session.id.0).collect();
+    let times: Vec<_> = sorted.iter().map(|request| request.capture.facts.at).collect();
+    let kinds: Vec<&str> = sorted.iter().map(|request| request.capture.event.kind.as_str()).collect();
+    let names: Vec<&str> = sorted.iter().map(|request| request.capture.facts.indexed_name()).collect();
+    let successes: Vec<bool> = sorted.iter().map(|request| request.capture.facts.success).collect();
+    let latencies: Vec<i64> = sorted.iter().map(|request| request.capture.facts.latency_ms).collect();
+    let rows = sqlx::query!(
+        "INSERT INTO captured_events (org_id, event_id, session_id, at, kind, name, success, latency_ms)
+         SELECT new.org_id, new.event_id, new.session_id, new.at, new.kind, new.name, new.success, new.latency_ms
+           FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::boolean[],
+                       $8::bigint[])
+             AS new (org_id, event_id, session_id, at, kind, name, success, latency_ms)
+          ORDER BY new.org_id, new.event_id
+             ON CONFLICT (org_id, event_id) DO NOTHING
+         RETURNING org_id, event_id",
+        &orgs,
+        &ids,
+        &sessions,
+        &times,
+        &kinds as &[&str],
+        &names as &[&str],
+        &successes,
+        &latencies
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut fresh: HashSet<(OrgId, EventId)> =
+        rows.into_iter().map(|row| (OrgId(row.org_id), EventId(row.event_id))).collect();
+    // The sort was stable: of several with one id, the first to come is the one that was taken in.
+    Ok(requests.iter().copied().filter(|request| fresh.remove(&request.event())).collect())
+}
+
+/// Numbers the events under the lock of their counters and appends them.
+async fn append(
+    connection: &mut PgConnection,
+    fresh: &[&Request],
+    numberings: &mut HashMap<RowKey, Numbering>,
+) -> Result<(), sqlx::Error> {
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let mut numbered: Vec<(RowKey, Event)> = Vec::with_capacity(fresh.len());
+    for request in fresh {
+        let event = request.capture.event.clone();
+        let numbering = numberings.entry(request.key()).or_insert(Numbering::START);
+        let (number, at) = numbering.next(event.at);
+        numbered.push((request.key(), event.numbered(number, at)));
+    }
+    let touched: HashSet<RowKey> = numbered.iter().map(|(key, _)| *key).collect();
+    numberings.retain(|key, _| touched.contains(key));
+    let events: Vec<(RowKey, &Event)> = numbered.iter().map(|(key, event)| (*key, event)).collect();
+    events::append(connection, &events, numberings).await
+}

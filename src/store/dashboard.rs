@@ -1,0 +1,215 @@
+//! What an organization keeps for its dashboard: settings, charts, members, its name.
+
+use uuid::Uuid;
+
+use super::{StoreError, TenantStore, scope};
+use crate::domain::{JsonText, Timestamp};
+
+#[derive(Clone, Debug)]
+pub struct ChartRow {
+    pub chart_id: Uuid,
+    pub position: i64,
+    pub settings: String,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct MemberRow {
+    pub email: String,
+    pub added_at: Timestamp,
+}
+
+/// Charts and members of one organization at most: nobody looks at more.
+const MOST: i64 = 1_000;
+
+/// The dashboard of one organization.
+pub struct Dashboard<'s>(pub(super) &'s TenantStore);
+
+impl Dashboard<'_> {
+    /// A setting, if it was ever set.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached; so for every call here.
+    pub async fn setting(&self, name: &str) -> Result<Option<JsonText>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let value = sqlx::query_scalar!(
+            r#"SELECT value::text AS "value!" FROM dashboard_settings WHERE org_id = $1 AND name = $2"#,
+            self.0.org.0,
+            name
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(value.map(JsonText::stored).transpose()?)
+    }
+
+    /// # Errors
+    /// As above.
+    pub async fn set(&self, name: &str, value: &JsonText) -> Result<(), StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        sqlx::query!(
+            "INSERT INTO dashboard_settings (org_id, name, value) VALUES ($1, $2, $3::text::json)
+                 ON CONFLICT (org_id, name) DO UPDATE SET value = EXCLUDED.value",
+            self.0.org.0,
+            name,
+            value.as_str()
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The charts in their order.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn charts(&self) -> Result<Vec<ChartRow>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query_as!(
+            ChartRow,
+            r#"SELECT chart_id, position, settings::text AS "settings!", created_at
+                 FROM dashboard_charts WHERE org_id = $1 ORDER BY position, created_at, chart_id LIMIT $2"#,
+            self.0.org.0,
+            MOST
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// Adds a chart behind the others; `false` when there are as many as there may be.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn add_chart(&self, id: Uuid, settings: &JsonText, now: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let added = sqlx::query!(
+            "INSERT INTO dashboard_charts (org_id, chart_id, position, settings, created_at)
+             SELECT $1, $2, COALESCE(max(position), 0) + 1, $3::text::json, $4
+               FROM dashboard_charts WHERE org_id = $1 HAVING count(*) < $5
+                 ON CONFLICT (org_id, chart_id) DO NOTHING",
+            self.0.org.0,
+            id,
+            settings.as_str(),
+            now,
+            MOST
+        )
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        transaction.commit().await?;
+        Ok(added == 1)
+    }
+
+    /// Whether there was such a chart.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn delete_chart(&self, id: Uuid) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let deleted =
+            sqlx::query!("DELETE FROM dashboard_charts WHERE org_id = $1 AND chart_id = $2", self.0.org.0, id)
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+        transaction.commit().await?;
+        Ok(deleted == 1)
+    }
+
+    /// Puts these charts first, in this order; those that are not named stay behind them as they were.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn order_charts(&self, ids: &[Uuid]) -> Result<(), StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        sqlx::query!(
+            "UPDATE dashboard_charts c SET position = placed.place
+               FROM (SELECT chart_id, row_number() OVER (ORDER BY wanted.place NULLS LAST, position, created_at,
+                                                         chart_id) AS place
+                       FROM dashboard_charts
+                       LEFT JOIN UNNEST($2::uuid[]) WITH ORDINALITY AS wanted (chart_id, place) USING (chart_id)
+                      WHERE org_id = $1) placed
+              WHERE c.org_id = $1 AND c.chart_id = placed.chart_id",
+            self.0.org.0,
+            ids
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Who was named as a member, in the order in which they were.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query_as!(
+            MemberRow,
+            "SELECT email, added_at FROM organization_members WHERE org_id = $1 ORDER BY added_at, email LIMIT $2",
+            self.0.org.0,
+            MOST
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// Names a member; twice is the same as once. `false` when there are as many as there may be.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn add_member(&self, email: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        sqlx::query!(
+            "INSERT INTO organization_members (org_id, email, added_at)
+             SELECT $1, $2, $3 FROM organization_members WHERE org_id = $1 HAVING count(*) < $4
+                 ON CONFLICT (org_id, email) DO NOTHING",
+            self.0.org.0,
+            email,
+            now,
+            MOST
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let there = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM organization_members WHERE org_id = $1 AND email = $2) AS "there!""#,
+            self.0.org.0,
+            email
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(there)
+    }
+
+    /// When the organization was made.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn founded_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let at = sqlx::query_scalar!("SELECT created_at FROM organizations WHERE org_id = $1", self.0.org.0)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(at)
+    }
+
+    /// Gives the organization another name. Others learn of it within a second.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn rename(&self, name: &str) -> Result<(), StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        sqlx::query!("UPDATE organizations SET name = $2 WHERE org_id = $1", self.0.org.0, name)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
