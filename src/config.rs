@@ -1,5 +1,6 @@
 //! Every setting, its default and its environment variable.
 
+mod agntix;
 mod messaging;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use crate::auth::{JwtKey, JwtSettings, JwtVerifier};
 use crate::domain::{Contract, OrgId};
 use crate::responders::{PrivateAddresses, RespondersSettings};
 use crate::store::{Database, DatabaseError};
+use agntix::AgntixSettings;
 use messaging::MessagingSettings;
 
 /// What a deployment can decide. A flag wins over its environment variable; where none is the default, an empty one
@@ -94,6 +96,8 @@ pub struct Config {
     responders_private: String,
     #[command(flatten)]
     pub messaging: MessagingSettings,
+    #[command(flatten)]
+    pub agntix: AgntixSettings,
 
     /// What to log, in the syntax of `env_logger`
     #[arg(long, global = true, env = "RUST_LOG", default_value = "info")]
@@ -131,6 +135,10 @@ pub enum ConfigError {
     TwoJwtKeys,
     #[error("SESSIONARY_JWT_JWKS_URL is not supported yet; set SESSIONARY_JWT_PUBLIC_KEY to the issuer's public key")]
     Jwks,
+    #[error(
+        "SESSIONARY_AGNTIX_MODELS is a JSON array such as [{{\"id\":\"m\",\"name\":\"M\",\"provider\":\"openai\",\"contextWindow\":8000}}]: {0}"
+    )]
+    AgntixModels(String),
     #[error("SESSIONARY_JWT_PUBLIC_KEY: {0}")]
     JwtKey(String),
 }

@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::auth::Gate;
 use crate::conversation::Conversations;
-use crate::dialects::messaging;
+use crate::dialects::{agntix, messaging};
 use crate::domain::Contract;
 use crate::http::{Doorway, StartedAt};
 use crate::idempotency::Patience;
@@ -25,6 +25,8 @@ pub struct AppState {
     pub conversations: Conversations,
     /// The deployment's bounds for the time-outs of messaging sessions.
     pub messaging: messaging::Bounds,
+    /// What the deployment decides about Agntix's sessions.
+    pub agntix: agntix::Settings,
     pub started_at: StartedAt,
     /// `None` where nobody collects metrics.
     pub metrics: Option<PrometheusHandle>,
@@ -40,6 +42,7 @@ impl AppState {
             patience: Patience::default(),
             conversations,
             messaging: messaging::Bounds::default(),
+            agntix: agntix::Settings::default(),
             started_at: StartedAt(gate.clock.now()),
             metrics: None,
             gate,
@@ -86,6 +89,12 @@ impl FromRef<AppState> for Conversations {
 impl FromRef<AppState> for messaging::Bounds {
     fn from_ref(state: &AppState) -> Self {
         state.messaging
+    }
+}
+
+impl FromRef<AppState> for agntix::Settings {
+    fn from_ref(state: &AppState) -> Self {
+        state.agntix.clone()
     }
 }
 

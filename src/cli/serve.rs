@@ -71,6 +71,7 @@ impl Serve {
             contract: context.config.contract,
             cors_origins: context.config.cors_origins()?.into(),
             messaging: context.config.messaging.bounds(),
+            agntix: context.config.agntix.settings()?,
             metrics,
             ..AppState::new(Arc::clone(&gate), conversations.clone())
         };

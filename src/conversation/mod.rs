@@ -42,6 +42,7 @@ pub struct Conversations {
     responders: Responders,
     clock: Clock,
     turns: TaskTracker,
+    stop: CancellationToken,
     /// Ends every turn: some time after the service was told to stop.
     cut: CancellationToken,
     /// The turns of each organization that are going on.
@@ -55,14 +56,14 @@ impl Conversations {
     #[must_use]
     pub fn new(responders: Responders, clock: Clock, stop: CancellationToken, grace: Duration) -> Self {
         let cut = CancellationToken::new();
-        let later = cut.clone();
+        let (told, later) = (stop.clone(), cut.clone());
         tokio::spawn(async move {
-            stop.cancelled().await;
+            told.cancelled().await;
             tokio::time::sleep(grace).await;
             later.cancel();
         });
         let (places, streams) = (Shares::new(TURNS_PER_ORG), Shares::new(STREAMS_PER_ORG));
-        Self { responders, clock, turns: TaskTracker::new(), cut, places, streams }
+        Self { responders, clock, turns: TaskTracker::new(), stop, cut, places, streams }
     }
 
     /// Begins a turn; what comes of it can be read along.
@@ -71,6 +72,12 @@ impl Conversations {
         let (this, cut) = (self.clone(), self.cut.clone());
         self.turns.spawn(async move { turn::run(&this, &store, turn, sender, cut.cancelled()).await });
         parts
+    }
+
+    /// Cancelled once the service is told to stop.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// Carries something out that must not stop halfway when its caller hangs up, such as keeping a message and

@@ -6,6 +6,7 @@
 pub mod agent_key;
 pub mod agnost;
 pub mod agntix;
+mod cursor;
 pub mod integer_id;
 pub mod messaging;
 mod wire;

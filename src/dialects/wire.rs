@@ -13,9 +13,15 @@ pub struct Seconds(pub Timestamp);
 #[derive(Clone, Copy, Debug)]
 pub struct Milliseconds(pub Timestamp);
 
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+}
+
 impl Serialize for Seconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Secs, true))
+        serializer.collect_str(self)
     }
 }
 

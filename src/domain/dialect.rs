@@ -59,7 +59,7 @@ impl DialectName {
             Some(Self::Messaging)
         } else if path.starts_with("/api/v1/capture-") || path == "/v1/traces" || under("/dashboard/api") {
             Some(Self::Agnost)
-        } else if under("/v1/chat") || under("/v2/chat") || under("/api/v1/chat") {
+        } else if ["/v1/chat", "/v2/chat", "/api/v1/chat", "/v1/voice"].into_iter().any(under) {
             Some(Self::Agntix)
         } else if under("/v2") || path == "/oauth/token" || path == "/oauth2/token" {
             Some(Self::AgentKey)

@@ -172,6 +172,26 @@ number_id!(
 /// Namespace of the UUIDv5 that stands for an Agnost session id which is no UUID.
 const AGNOST_TEXTS: Uuid = Uuid::from_u128(0x8d1d_5a34_2f0f_4d0c_9d4a_6a1b_7c7e_5a01);
 
+/// `prefix` and a UUID in 26 characters of lower-case Crockford base 32.
+fn crockford(prefix: &str, id: Uuid) -> String {
+    let mut text = String::with_capacity(prefix.len() + 26);
+    text.push_str(prefix);
+    let bits = id.as_u128();
+    // 26 characters of 5 bits hold 130: the first has the two missing bits as zeros.
+    for place in (0..26).rev() {
+        text.push(char::from(CROCKFORD[(bits >> (place * 5)) as usize & 31]));
+    }
+    text
+}
+
+impl EventId {
+    /// A message's id as Agntix writes it: `msg_` and 26 characters, as [`SessionId::to_agntix`].
+    #[must_use]
+    pub fn to_agntix(self) -> String {
+        crockford("msg_", self.0)
+    }
+}
+
 impl SessionId {
     /// An Agnost session id: a UUID stands for itself whatever its case, any other text for its UUIDv5.
     #[must_use]
@@ -206,14 +226,7 @@ impl SessionId {
     /// `ses_` and the UUID in 26 characters of lower-case Crockford base 32, as Agntix writes its ids.
     #[must_use]
     pub fn to_agntix(self) -> String {
-        let mut text = String::with_capacity(30);
-        text.push_str("ses_");
-        let bits = self.0.as_u128();
-        // 26 characters of 5 bits hold 130: the first has the two missing bits as zeros.
-        for place in (0..26).rev() {
-            text.push(char::from(CROCKFORD[(bits >> (place * 5)) as usize & 31]));
-        }
-        text
+        crockford("ses_", self.0)
     }
 
     /// The inverse of [`SessionId::to_agntix`]; every other spelling is nobody's id.

@@ -37,6 +37,24 @@ where
     }
 }
 
+/// A body that may be left out, or empty: `T`'s default then. Otherwise it must be a JSON object.
+pub struct OptionalJsonBody<D, T>(pub T, PhantomData<D>);
+
+impl<D, T, S> FromRequest<S> for OptionalJsonBody<D, T>
+where
+    D: Dialect,
+    T: DeserializeOwned + Default,
+    S: Send + Sync,
+{
+    type Rejection = D::Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
+        let bytes = json_bytes(request).await?;
+        let is_empty = bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+        Ok(Self(if is_empty { T::default() } else { parse_object(&bytes)? }, PhantomData))
+    }
+}
+
 /// The bytes of a body that says it is JSON; none where there is no body, whose type could not be wrong.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ pub mod rate_limit;
 mod refusal;
 mod request_id;
 
-pub use body::{BODY_LIMIT, JsonBody, Reply, body_bytes, json_bytes, parse_json, parse_object};
+pub use body::{BODY_LIMIT, JsonBody, OptionalJsonBody, Reply, body_bytes, json_bytes, parse_json, parse_object};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
 pub use door::{Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};
 pub use params::PathOf;

@@ -8,12 +8,15 @@
 
 pub mod admin;
 mod agents;
+mod avatars;
 mod captures;
+mod contacts;
 mod dashboard;
 mod database;
 mod directory;
 mod error;
 mod events;
+mod feed;
 mod group;
 mod idempotency;
 mod migrate;
@@ -21,6 +24,7 @@ mod numbers;
 mod presence;
 mod scope;
 mod sessions;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,20 +32,27 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 pub use agents::{AgentCreated, AgentFilter, AgentName, Agents};
+pub use avatars::{AvatarChanges, Avatars, KeptAvatar};
 pub use captures::{
     COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain, LogPage,
     MetadataRow, SAMPLE, SpanRow, StoryEventRow, StoryRow,
 };
+pub use contacts::{ContactPage, ContactPlace, Contacts, Kept};
 pub use dashboard::{ChartRow, Dashboard, MemberRow};
 pub use database::{Database, DatabaseError};
 pub use directory::{Directory, KeyRecord};
 pub use error::StoreError;
 pub use events::{EventWindow, Events};
+pub use feed::{Change, Feed, FeedPlace};
 pub use idempotency::{Claimed, Idempotency, KeptAnswer, KeyedRequest, Reservation};
 pub use migrate::{MigrateError, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use presence::PRESENCE;
-pub use sessions::{Among, Census, Changed, Created, Heading, SessionRow, Sessions};
+pub use sessions::{
+    Among, Census, Changed, Created, Heading, SessionOrder, SessionPage, SessionPlace, SessionQuery, SessionRow,
+    Sessions, WINDOW,
+};
+pub use usage::Usage;
 
 use crate::domain::OrgId;
 use captures::CaptureEvents;
@@ -189,6 +200,21 @@ impl TenantStore {
     #[must_use]
     pub fn agents(&self) -> Agents<'_> {
         Agents(self)
+    }
+
+    #[must_use]
+    pub fn avatars(&self) -> Avatars<'_> {
+        Avatars(self)
+    }
+
+    #[must_use]
+    pub fn contacts(&self) -> Contacts<'_> {
+        Contacts(self)
+    }
+
+    #[must_use]
+    pub fn feed(&self) -> Feed<'_> {
+        Feed(self)
     }
 
     #[must_use]

@@ -7,6 +7,8 @@ use crate::domain::{Clock, Timestamp};
 use crate::store::admin::{AdminError, AdminStore};
 
 const EVERY: Duration = Duration::from_secs(600);
+/// How long what happened to sessions can be followed up.
+pub const FEED_LIFETIME: chrono::Duration = chrono::Duration::hours(24);
 /// Rows per statement, so that none holds its locks for long.
 const BATCH: u16 = 1_000;
 
@@ -15,6 +17,10 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
         tokio::time::sleep(EVERY).await;
         match delete_idempotency_keys(admin, clock.now()).await {
             Ok(deleted) => tracing::debug!(deleted, "retention.idempotency_keys"),
+            Err(error) => tracing::warn!(%error, "retention.failed"),
+        }
+        match delete_feed(admin, clock.now()).await {
+            Ok(deleted) => tracing::debug!(deleted, "retention.session_feed"),
             Err(error) => tracing::warn!(%error, "retention.failed"),
         }
     }
@@ -28,6 +34,21 @@ pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Resu
     let mut deleted = 0;
     loop {
         let batch = admin.delete_idempotency_keys(now - KEY_LIFETIME, i64::from(BATCH)).await?;
+        deleted += batch;
+        if batch < u64::from(BATCH) {
+            return Ok(deleted);
+        }
+    }
+}
+
+/// Deletes what nobody can follow up any longer at `now`; how many entries there were.
+///
+/// # Errors
+/// When the database cannot be reached. What was deleted before stays deleted.
+pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
+    let mut deleted = 0;
+    loop {
+        let batch = admin.delete_feed(now - FEED_LIFETIME, i64::from(BATCH)).await?;
         deleted += batch;
         if batch < u64::from(BATCH) {
             return Ok(deleted);

@@ -1,13 +1,15 @@
 //! `POST /v1/chat/chat/sessions` (brief/agntix; apis/agntix, section 5.1).
 
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::contact::ContactBody;
 use super::error::Envelope;
 use super::session::{ChatSession, Detail};
-use super::{Agntix, AgntixError};
+use super::{Agntix, AgntixError, Settings};
 use crate::auth::{Caller, purpose};
 use crate::domain::{AgentId, AgentRef, DialectName, Given, JsonText, NewSession, Session};
 use crate::http::{Refusal, Reply};
@@ -16,7 +18,7 @@ use crate::store::Created;
 
 /// UTF-16 code units of the metadata's compact form.
 const METADATA_LIMIT: usize = 4_096;
-const PLATFORMS: [&str; 4] = ["SDK", "WEB", "WHATSAPP", "VOICE"];
+pub(super) const PLATFORMS: [&str; 4] = ["SDK", "WEB", "WHATSAPP", "VOICE"];
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -87,7 +89,7 @@ fn invalid(message: &str) -> AgntixError {
     AgntixError::Validation(message.to_owned())
 }
 
-fn metadata(given: Given) -> Result<JsonText, AgntixError> {
+pub(super) fn metadata(given: Given) -> Result<JsonText, AgntixError> {
     match given {
         Given::Absent | Given::Null => Ok(JsonText::empty_object()),
         Given::Object(object) if object.utf16_len() <= METADATA_LIMIT => Ok(object),
@@ -139,14 +141,16 @@ fn contact(given: Given) -> Result<Option<JsonText>, AgntixError> {
     )
 )]
 pub async fn create_session(
+    State(settings): State<Settings>,
     caller: Caller<Agntix, purpose::WriteSessions>,
     request: Idempotent<Agntix, CreateSession>,
 ) -> Response {
-    request.answer(caller, create).await
+    request.answer(caller, move |caller, body| create(settings, caller, body)).await
 }
 
 #[tracing::instrument(name = "agntix.create_session", level = "debug", skip_all)]
 async fn create(
+    settings: Settings,
     caller: Caller<Agntix, purpose::WriteSessions>,
     body: CreateSession,
 ) -> Result<Reply<ChatSession>, AgntixError> {
@@ -157,6 +161,10 @@ async fn create(
     }
 
     let now = caller.now();
+    let contact = match wanted.contact {
+        None => None,
+        Some(contact) => Some(known(&caller, contact).await?),
+    };
     let id = caller.mint.session_id(now);
     let session = NewSession {
         dialect: DialectName::Agntix,
@@ -169,9 +177,9 @@ async fn create(
         name: None,
         description: None,
         metadata: Some(wanted.metadata),
-        detail: JsonText::of(&Detail { contact: wanted.contact }).map_err(|_| Refusal::Internal)?,
+        detail: JsonText::of(&Detail { contact, close_reason: None }).map_err(|_| Refusal::Internal)?,
         created_at: now,
-        expires_at: None,
+        expires_at: settings.idle_timeout.map(|idle| now + idle),
         nonce: caller.mint.uuid(),
     };
     match caller.store.sessions().create(session.clone()).await? {
@@ -182,6 +190,23 @@ async fn create(
         Created::NoSuchAgent => Err(AgntixError::AgentNotFound),
         // 74 random bits met twice.
         Created::Existing(_) => Err(Refusal::Internal.into()),
+    }
+}
+
+/// Sees to it that there is a contact with the given external id, or one of this session's own without; the contact as
+/// it was sent.
+async fn known(caller: &Caller<Agntix, purpose::WriteSessions>, sent: JsonText) -> Result<JsonText, AgntixError> {
+    let body: ContactBody = sent.read().map_err(|_| invalid("contact must not name a member twice"))?;
+    let contact = body.validate().map_err(of_contact)?.contact(caller.mint.uuid(), caller.now());
+    caller.store.contacts().find_or_create(&contact).await?;
+    Ok(sent)
+}
+
+/// The same fault, of the contact's member.
+fn of_contact(error: AgntixError) -> AgntixError {
+    match error {
+        AgntixError::Validation(message) => AgntixError::Validation(format!("contact.{message}")),
+        other => other,
     }
 }
 
@@ -196,9 +221,10 @@ async fn create(
 )]
 #[deprecated = "the vendor's documentation withdrew this path; it is served all the same"]
 pub async fn create_session_at_alias(
+    state: State<Settings>,
     caller: Caller<Agntix, purpose::WriteSessions>,
     request: Idempotent<Agntix, CreateSession>,
 ) -> impl IntoResponse {
     let deprecation = [(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"))];
-    (deprecation, create_session(caller, request).await)
+    (deprecation, create_session(state, caller, request).await)
 }

@@ -18,6 +18,19 @@ pub enum AgntixError {
     /// The agent takes no new sessions.
     AgentInactive,
     SessionNotFound,
+    /// The session takes no more messages, since somebody closed it.
+    SessionClosed,
+    /// The session takes no more messages, since nobody sent any for too long.
+    SessionExpired,
+    /// The agent is paused, or has nothing that answers.
+    NobodyAnswers,
+    /// The message was kept, and no reply came.
+    NoReply,
+    /// The model is none of the deployment's.
+    ModelNotSupported,
+    ContactNotFound,
+    /// Another contact has the external id.
+    ContactTaken,
     Refused(Refusal),
 }
 
@@ -66,7 +79,25 @@ struct Meta<'a> {
     timestamp: Seconds,
 }
 
+/// An error where a stream has begun.
+#[derive(Serialize)]
+pub(super) struct InStream {
+    error: InStreamBody,
+}
+
+#[derive(Serialize)]
+struct InStreamBody {
+    code: &'static str,
+    message: String,
+    status: u16,
+}
+
 impl AgntixError {
+    pub(super) fn in_stream(&self) -> InStream {
+        let (status, code, message) = self.parts();
+        InStream { error: InStreamBody { code, message, status: status.as_u16() } }
+    }
+
     pub(super) fn render(&self, about: &About) -> Response {
         let (status, code, message) = self.parts();
         let request_id = format!("req_{}", about.request_id);
@@ -91,6 +122,25 @@ impl AgntixError {
                 "SESSION_NOT_FOUND",
                 "The session you requested does not exist or has expired.",
             ),
+            Self::SessionClosed => fixed(
+                StatusCode::BAD_REQUEST,
+                "INVALID_SESSION",
+                "The session is closed; make sure the session is in OPEN state.",
+            ),
+            Self::SessionExpired => fixed(StatusCode::BAD_REQUEST, "SESSION_EXPIRED", "The session has expired."),
+            Self::NobodyAnswers => {
+                fixed(StatusCode::UNPROCESSABLE_ENTITY, "CONFIG_NOT_FOUND", "Nothing answers this agent's messages.")
+            }
+            Self::NoReply => {
+                fixed(StatusCode::BAD_GATEWAY, "GENERIC_ERROR", "The message was kept, and no reply came.")
+            }
+            Self::ModelNotSupported => {
+                fixed(StatusCode::UNPROCESSABLE_ENTITY, "MODELS_NOT_FOUND", "This model is not supported.")
+            }
+            Self::ContactNotFound => fixed(StatusCode::NOT_FOUND, "NOT_FOUND", "Contact not found."),
+            Self::ContactTaken => {
+                fixed(StatusCode::CONFLICT, "CONFLICT", "A contact with this externalId already exists.")
+            }
             Self::Refused(refusal) => refused(refusal),
         }
     }

@@ -3,10 +3,9 @@
 use http::StatusCode;
 
 use super::error::Envelope;
-use super::session::ChatSession;
+use super::session::{self, ChatSession};
 use super::{Agntix, AgntixError};
 use crate::auth::{Caller, purpose};
-use crate::domain::{DialectName, SessionId};
 use crate::http::{PathOf, Reply};
 
 /// Get session
@@ -28,8 +27,7 @@ pub async fn get_session(
     caller: Caller<Agntix, purpose::ReadSessions>,
     path: PathOf<Agntix, String>,
 ) -> Result<Reply<ChatSession>, AgntixError> {
-    let id = SessionId::from_agntix(&path.0).ok_or(AgntixError::SessionNotFound)?;
-    let session = caller.store.sessions().find(DialectName::Agntix, id).await?.ok_or(AgntixError::SessionNotFound)?;
+    let session = session::find(&caller, &path.0).await?;
     Ok(Reply(StatusCode::OK, ChatSession::new(session, &caller.principal.organization, caller.now())))
 }
 

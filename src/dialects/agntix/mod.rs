@@ -1,15 +1,40 @@
 //! Agntix: chat sessions under `ses_…` ids (apis/agntix).
 
+mod agent;
+mod close_session;
+mod contact;
+mod create_agent;
+mod create_contact;
 mod create_session;
+mod delete_agent;
+mod delete_contact;
+mod download_sessions;
 mod error;
+mod get_agent;
 mod get_session;
+mod health;
+mod list_agents;
+mod list_contacts;
+mod list_messages;
+mod list_models;
+mod list_sessions;
+mod message;
+mod paging;
+mod reply_stream;
+mod send_message;
 mod session;
+mod settings;
+mod stream_events;
+mod update_agent;
+mod update_contact;
 
+use axum::routing::{get, patch, post};
 use http::HeaderName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::AgntixError;
+pub use settings::{Model, Pace, Settings};
 
 use crate::AppState;
 use crate::domain::DialectName;
@@ -36,13 +61,50 @@ impl Dialect for Agntix {
     }
 }
 
+/// What the vendor's pages leave open, or have and this has not.
+const ABOUT: &str = "\
+The chat session API of Agntix.
+
+- A model or a webhook answers messages, as the organization or the agent is set up; where nothing does, a message is \
+422.
+- Lists are exact up to 10,000; `pagination.nextCursor` leads on.
+- Voice, telephony, webhooks, API keys, MCP and the public widget are not here, and 404.";
+
 /// `/v1/chat/chat/sessions` is the vendor's own path, doubled word and all; `/api/v1/chat/sessions` is its older
 /// alias, whose POST is deprecated since its version 1.4.0.
 #[expect(deprecated, reason = "a deprecated path is a path")]
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("Agntix", "The chat session API of Agntix.")
-        .routes(routes!(create_session::create_session))
+    super::described("Agntix", ABOUT)
+        .routes(routes!(create_session::create_session, list_sessions::list_sessions))
         .routes(routes!(create_session::create_session_at_alias))
         .routes(routes!(get_session::get_session))
         .routes(routes!(get_session::get_session_at_alias))
+        .routes(routes!(close_session::close_session))
+        .routes(routes!(send_message::send_message, list_messages::list_messages))
+        .routes(routes!(download_sessions::download_sessions))
+        .routes(routes!(create_agent::create_agent, list_agents::list_agents))
+        .routes(routes!(get_agent::get_agent, update_agent::update_agent, delete_agent::delete_agent))
+        .routes(routes!(list_models::list_models))
+        .routes(routes!(create_contact::create_contact, list_contacts::list_contacts))
+        .routes(routes!(update_contact::update_contact, delete_contact::delete_contact))
+        .routes(routes!(stream_events::stream_events))
+        .routes(routes!(health::health))
+        .merge(older_paths())
+}
+
+/// The same operations at the paths that other pages of the vendor's show.
+fn older_paths() -> OpenApiRouter<AppState> {
+    let sessions = "/api/v1/chat/sessions";
+    OpenApiRouter::new()
+        .route(sessions, get(list_sessions::list_sessions))
+        .route(&format!("{sessions}/{{sessionId}}/close"), patch(close_session::close_session))
+        .route(
+            &format!("{sessions}/{{sessionId}}/messages"),
+            post(send_message::send_message).get(list_messages::list_messages),
+        )
+        .route("/v1/chat/agents", post(create_agent::create_agent).get(list_agents::list_agents))
+        .route(
+            "/v1/chat/agents/{agentId}",
+            get(get_agent::get_agent).patch(update_agent::update_agent).delete(delete_agent::delete_agent),
+        )
 }

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::{Agntix, AgntixError};
+use crate::auth::Caller;
 use crate::dialects::wire::Seconds;
 use crate::domain::session::State;
-use crate::domain::{AgentId, JsonText, Organization, Session, Timestamp};
+use crate::domain::{AgentId, DialectName, JsonText, Organization, Session, SessionId, Timestamp};
 
 /// A chat session.
 #[derive(Serialize, ToSchema)]
@@ -45,6 +47,20 @@ enum ChatState {
 pub(super) struct Detail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<JsonText>,
+    /// Why it was closed, if whoever closed it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_reason: Option<String>,
+}
+
+/// Which session a text names; every other text is nobody's.
+pub(super) fn key_of(text: &str) -> Result<(DialectName, SessionId), AgntixError> {
+    SessionId::from_agntix(text).map(|id| (DialectName::Agntix, id)).ok_or(AgntixError::SessionNotFound)
+}
+
+/// The session that a text names.
+pub(super) async fn find<P>(caller: &Caller<Agntix, P>, text: &str) -> Result<Session, AgntixError> {
+    let (dialect, id) = key_of(text)?;
+    caller.store.sessions().find(dialect, id).await?.ok_or(AgntixError::SessionNotFound)
 }
 
 impl ChatSession {

@@ -87,15 +87,20 @@ impl CreateSession {
             Given::String(given) if TYPES.contains(&given.as_str()) => given,
             _ => return Err(invalid("Invalid session_type")),
         };
-        let metadata = match self.metadata {
-            Given::Absent | Given::Null => None,
-            Given::Object(object) if object.utf16_len() <= METADATA_LIMIT => Some(object),
-            Given::Object(_) => return Err(invalid("metadata must not exceed 65536 characters")),
-            _ => return Err(invalid("metadata must be an object")),
-        };
+        let metadata = metadata(self.metadata)?;
         // No agent has a number outside 1..=2^53.
         let agent = agent.and_then(AgentNumber::new).ok_or(IntegerIdError::AgentNotFound)?;
         Ok(Wanted { agent, session_type, metadata })
+    }
+}
+
+/// Metadata that holds; `None` where none was given.
+pub(super) fn metadata(given: Given) -> Result<Metadata, IntegerIdError> {
+    match given {
+        Given::Absent | Given::Null => Ok(None),
+        Given::Object(object) if object.utf16_len() <= METADATA_LIMIT => Ok(Some(object)),
+        Given::Object(_) => Err(IntegerIdError::Invalid("metadata must not exceed 65536 characters")),
+        _ => Err(IntegerIdError::Invalid("metadata must be an object")),
     }
 }
 

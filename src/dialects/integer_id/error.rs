@@ -16,7 +16,26 @@ pub enum IntegerIdError {
     /// One text for an unknown, a foreign and an archived agent.
     AgentNotFound,
     SessionNotFound,
+    /// The session takes no more messages.
+    SessionEnded,
+    /// Where an agent is read.
+    NoSuchAgent,
+    /// An error of the routes whose pages show no `success` beside it: changes of agents and avatars.
+    Bare(Bare),
     Refused(Refusal),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bare {
+    Invalid(&'static str),
+    AgentNotFound,
+    AvatarNotFound,
+}
+
+impl From<Bare> for IntegerIdError {
+    fn from(bare: Bare) -> Self {
+        Self::Bare(bare)
+    }
 }
 
 impl From<Refusal> for IntegerIdError {
@@ -46,12 +65,33 @@ pub struct Envelope {
     error: String,
 }
 
+/// An error as the pages of changes show it.
+#[derive(Serialize, ToSchema)]
+pub struct BareEnvelope {
+    #[schema(example = "Avatar not found")]
+    error: &'static str,
+}
+
+impl Bare {
+    fn render(self) -> Response {
+        let (status, error) = match self {
+            Self::Invalid(message) => (StatusCode::BAD_REQUEST, message),
+            Self::AgentNotFound => (StatusCode::NOT_FOUND, "Agent not found"),
+            Self::AvatarNotFound => (StatusCode::NOT_FOUND, "Avatar not found"),
+        };
+        Reply(status, BareEnvelope { error }).into_response()
+    }
+}
+
 impl IntegerIdError {
     pub(super) fn render(&self) -> Response {
         let (status, error) = match self {
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, (*message).to_owned()),
             Self::AgentNotFound => (StatusCode::NOT_FOUND, "Agent not found or access denied".to_owned()),
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "Session not found".to_owned()),
+            Self::SessionEnded => (StatusCode::CONFLICT, "Session has ended".to_owned()),
+            Self::NoSuchAgent => (StatusCode::NOT_FOUND, "Agent not found".to_owned()),
+            Self::Bare(bare) => return bare.render(),
             Self::Refused(refusal) => refused(refusal),
         };
         Reply(status, Envelope { success: false, error }).into_response()

@@ -5,12 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::Envelope;
-use super::session::{AvatarMembers, Detail, Metadata, Status};
+use super::session::{self, AvatarMembers, Known, Metadata, Status};
 use super::{IntegerId, IntegerIdError};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Seconds;
-use crate::domain::{DialectName, SessionId, SessionNumber};
-use crate::http::{PathOf, Refusal, Reply};
+use crate::http::{PathOf, Reply};
 
 #[derive(Serialize, ToSchema)]
 pub struct Found {
@@ -62,25 +61,23 @@ pub async fn get_session(
     caller: Caller<IntegerId, purpose::ReadSessions>,
     path: PathOf<IntegerId, String>,
 ) -> Result<Reply<Found>, IntegerIdError> {
-    let number: SessionNumber = path.0.parse().map_err(|_| IntegerIdError::SessionNotFound)?;
-    let id = SessionId::from_number(number);
-    let session =
-        caller.store.sessions().find(DialectName::IntegerId, id).await?.ok_or(IntegerIdError::SessionNotFound)?;
-    let detail: Detail = session.detail.read().map_err(|_| Refusal::Internal)?;
+    let known = session::find(&caller, &path.0).await?;
+    let transcript = known.transcript(&caller).await?;
+    let Known { number, session, detail } = known;
     let status = Status::of(&session, caller.now());
     Ok(Reply(
         StatusCode::OK,
         Found {
             success: true,
             session: FoundSession {
-                session_id: number.get(),
+                session_id: number,
                 agent_id: detail.agent_id,
                 session_type: session.kind,
                 status,
                 started_at: Seconds(session.created_at),
                 ended_at: session.ended_at.map(Seconds),
                 duration: detail.duration,
-                transcript: detail.transcript,
+                transcript,
                 metadata: session.metadata,
                 created_at: Seconds(session.created_at),
                 agent_name: detail.agent_name,

@@ -2,9 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
+use super::{IntegerId, IntegerIdError};
+use crate::auth::Caller;
 use crate::domain::session::State;
-use crate::domain::{Agent, JsonText, Session, Timestamp};
+use crate::domain::{Agent, Avatar, DialectName, EventId, JsonText, Session, SessionId, SessionNumber, Timestamp};
+use crate::http::Refusal;
 
 /// What of a session only this dialect understands: its agent and the avatar it wore, as they were when it started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,8 +17,9 @@ pub(super) struct Detail {
     pub agent_name: String,
     pub language: String,
     pub avatar: Option<AvatarThen>,
+    /// Whether its end brought one along; it is kept among the events, since lists have no use for it.
     #[serde(default)]
-    pub transcript: Option<String>,
+    pub has_transcript: bool,
     /// Seconds, once the session has ended.
     #[serde(default)]
     pub duration: Option<i64>,
@@ -28,19 +33,25 @@ pub(super) struct AvatarThen {
     pub voice_id: Option<String>,
 }
 
+impl From<&Avatar> for AvatarThen {
+    fn from(avatar: &Avatar) -> Self {
+        Self {
+            id: avatar.number,
+            name: avatar.name.clone(),
+            url: avatar.url.clone(),
+            voice_id: avatar.voice_id.clone(),
+        }
+    }
+}
+
 impl Detail {
     pub(super) fn of(agent: &Agent) -> Self {
         Self {
             agent_id: agent.number.get(),
             agent_name: agent.name.clone(),
             language: agent.language.clone(),
-            avatar: agent.avatar.as_ref().map(|avatar| AvatarThen {
-                id: avatar.number,
-                name: avatar.name.clone(),
-                url: avatar.url.clone(),
-                voice_id: avatar.voice_id.clone(),
-            }),
-            transcript: None,
+            avatar: agent.avatar.as_ref().map(AvatarThen::from),
+            has_transcript: false,
             duration: None,
         }
     }
@@ -91,3 +102,51 @@ impl Status {
 
 /// Metadata as it was sent; null when there was none.
 pub(super) type Metadata = Option<JsonText>;
+
+/// A session, with what this dialect knows of it.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub number: i64,
+    pub session: Session,
+    pub detail: Detail,
+}
+
+impl TryFrom<Session> for Known {
+    type Error = Refusal;
+
+    fn try_from(session: Session) -> Result<Self, Refusal> {
+        let number = session.public_id.parse().map_err(|_| Refusal::Internal)?;
+        let detail = session.detail.read().map_err(|_| Refusal::Internal)?;
+        Ok(Self { number, session, detail })
+    }
+}
+
+impl Known {
+    /// What was handed in with the session's end.
+    pub(super) async fn transcript<P>(&self, caller: &Caller<IntegerId, P>) -> Result<Option<String>, IntegerIdError> {
+        if !self.detail.has_transcript {
+            return Ok(None);
+        }
+        let sessions = caller.store.sessions();
+        let kept = sessions.events(&self.session).find(transcript_of(self.session.id)).await?;
+        Ok(kept.and_then(|event| event.content))
+    }
+}
+
+/// The event that keeps a session's transcript.
+pub(super) fn transcript_of(session: SessionId) -> EventId {
+    EventId(Uuid::new_v5(&session.0, b"transcript"))
+}
+
+/// Which session a text names: digits in their one spelling.
+pub(super) fn key_of(text: &str) -> Result<(DialectName, SessionId), IntegerIdError> {
+    let number: SessionNumber = text.parse().map_err(|_| IntegerIdError::SessionNotFound)?;
+    Ok((DialectName::IntegerId, SessionId::from_number(number)))
+}
+
+/// The session that a text names.
+pub(super) async fn find<P>(caller: &Caller<IntegerId, P>, text: &str) -> Result<Known, IntegerIdError> {
+    let (dialect, id) = key_of(text)?;
+    let session = caller.store.sessions().find(dialect, id).await?.ok_or(IntegerIdError::SessionNotFound)?;
+    Ok(session.try_into()?)
+}

@@ -2,6 +2,7 @@
 
 mod agents;
 mod api_keys;
+mod feed;
 mod idempotency;
 mod organizations;
 mod sessions;

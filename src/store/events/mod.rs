@@ -5,4 +5,5 @@ mod read;
 mod revise;
 
 pub(super) use append::{append, known, numberings};
+pub(super) use read::EventRow;
 pub use read::{EventWindow, Events};

@@ -54,7 +54,7 @@ macro_rules! rows_within {
 }
 
 impl EventRow {
-    pub(super) fn key(&self) -> RowKey {
+    pub(in crate::store) fn key(&self) -> RowKey {
         RowKey::of(self.org_id, self.dialect, self.session_id)
     }
 }

@@ -13,8 +13,10 @@ use super::{RowKey, SessionRow};
 use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, JsonText, NewEvent, OrgId, Session, Timestamp};
 use crate::store::events;
+use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
 use crate::store::scope;
+use crate::store::usage::{self, Use};
 
 /// What a change makes of a session, and what it appends to it.
 type Rule = Box<dyn Fn(&mut Session) -> Vec<NewEvent> + Send + Sync>;
@@ -91,11 +93,12 @@ impl Batch for ChangeSessions {
             }));
         }
 
-        number(&mut transaction, requests, &mut answers).await?;
+        let appended = number(&mut transaction, requests, &mut answers).await?;
         let changed = standing.changed();
         if !changed.is_empty() {
             write(&mut transaction, &changed).await?;
         }
+        tell(&mut transaction, &changed, appended).await?;
         transaction.commit().await?;
         Ok(answers)
     }
@@ -163,12 +166,12 @@ impl Standing {
     }
 }
 
-/// Gives what was appended its numbers and its times, and writes it.
+/// Gives what was appended its numbers and its times, and writes it; what of it is followed.
 async fn number(
     connection: &mut PgConnection,
     requests: &[&Request],
     answers: &mut [Option<Answer>],
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<(RowKey, Happened, Timestamp)>, sqlx::Error> {
     let is_new = |event: &Event| event.number == 0;
     let mut keys: Vec<RowKey> = requests
         .iter()
@@ -179,7 +182,7 @@ async fn number(
     keys.sort_unstable();
     keys.dedup();
     if keys.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let mut numberings: HashMap<RowKey, Numbering> = events::numberings(connection, &keys).await?;
     let mut written = Vec::new();
@@ -191,7 +194,30 @@ async fn number(
         }
     }
     numberings.retain(|key, _| keys.binary_search(key).is_ok());
-    events::append(connection, &written, &numberings).await
+    events::append(connection, &written, &numberings).await?;
+    let told = |(key, event): &(RowKey, &Event)| (*key, Happened::Appended(event.number), event.created_at);
+    Ok(written.iter().filter(|(key, event)| feed::follows(key.dialect) && !event.hidden).map(told).collect())
+}
+
+/// Lets those know who follow sessions and count them.
+async fn tell(
+    connection: &mut PgConnection,
+    changed: &[(RowKey, &Locked)],
+    appended: Vec<(RowKey, Happened, Timestamp)>,
+) -> Result<(), sqlx::Error> {
+    let ended = |locked: &Locked| locked.before.ended_at.is_none() && locked.now.ended_at.is_some();
+    let uses: Vec<Use> = changed
+        .iter()
+        .filter(|(_, locked)| ended(locked))
+        .filter_map(|(key, locked)| Use::ended(key.org, &locked.now))
+        .collect();
+    usage::count(connection, &uses).await?;
+    let mut happened = appended;
+    for (key, locked) in changed.iter().filter(|(key, _)| feed::follows(key.dialect)) {
+        let what = if ended(locked) { Happened::Ended } else { Happened::Updated };
+        happened.push((*key, what, locked.now.updated_at));
+    }
+    feed::tell(connection, &happened).await
 }
 
 /// Writes what may change of a session. Metadata that stayed as it was is not sent again.

@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use super::{Created, RowKey, SessionRow};
 use crate::domain::{JsonText, NewSession, OrgId, Session, Timestamp};
+use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
 use crate::store::scope;
+use crate::store::usage::{self, Use};
 
 pub struct Request {
     pub org: OrgId,
@@ -47,6 +49,7 @@ impl Batch for CreateSessions {
 
         let mut transaction = scope::begin(connection, &orgs).await?;
         let inserted = insert(&mut transaction, &first).await?;
+        tell(&mut transaction, &first, &inserted).await?;
         let others: Vec<RowKey> =
             first.iter().map(|request| request.key()).filter(|key| !inserted.contains_key(key)).collect();
         let standing =
@@ -79,6 +82,26 @@ impl Batch for CreateSessions {
             })
             .collect()
     }
+}
+
+/// Lets those know who follow sessions and count them.
+async fn tell(
+    connection: &mut PgConnection,
+    requests: &[&Request],
+    inserted: &HashMap<RowKey, Uuid>,
+) -> Result<(), sqlx::Error> {
+    let (mut uses, mut started) = (Vec::new(), Vec::new());
+    for request in requests.iter().filter(|request| inserted.contains_key(&request.key())) {
+        let Request { org, session } = request;
+        if let Some(agent) = session.agent.filter(|_| usage::counts(session.dialect)) {
+            uses.push(Use { org: *org, agent, at: session.created_at, seconds: None });
+        }
+        if feed::follows(session.dialect.code()) {
+            started.push((request.key(), Happened::Started, session.created_at));
+        }
+    }
+    usage::count(connection, &uses).await?;
+    feed::tell(connection, &started).await
 }
 
 /// Inserts what is not there yet and has a living agent, or none; gives back the nonces of the rows it inserted.

@@ -61,7 +61,7 @@ impl SessionRow {
     }
 
     /// Reads the rows under `keys`; those that are not there, or that the scope does not show, are missing.
-    pub(super) async fn read(
+    pub(in crate::store) async fn read(
         connection: &mut PgConnection,
         keys: &[RowKey],
     ) -> Result<HashMap<RowKey, Self>, sqlx::Error> {

@@ -1,6 +1,9 @@
 //! What the tests of Agntix's paths share.
 
-use super::Reply;
+use http::Method;
+use serde_json::json;
+
+use super::{AGENT_ID, Reply, TestApp};
 
 /// The request at the head of the vendor's page, to the letter.
 pub const EXAMPLE: &str = r#"
@@ -31,5 +34,54 @@ pub fn is_envelope(reply: &Reply) -> bool {
         && body["error"]["code"].is_string()
         && body["error"]["message"].is_string()
         && body["error"]["requestId"] == body["meta"]["requestId"]
-        && body["meta"]["timestamp"] == "2026-04-29T09:00:00Z"
+        && body["meta"]["timestamp"].as_str().is_some_and(|at| at.starts_with("2026-") && at.ends_with('Z'))
+}
+
+pub const SESSIONS: &str = "/v1/chat/chat/sessions";
+pub const AGENTS: &str = "/v2/chat/agents";
+pub const CONTACTS: &str = "/v1/chat/contacts";
+
+/// Texts that are nobody's id, in every dialect's spelling and in none.
+pub const NOBODYS_IDS: [&str; 12] = [
+    "ses_01j3m8xkqp8v2nw4f7g9hk0r00",
+    "ses_01j3m8xkqp8v2nw4f7g9hk0r",
+    "ses_zzzzzzzzzzzzzzzzzzzzzzzzzz",
+    "a3f9c182-7d4e-4b6a-9e21-c5d8f0b4e731",
+    "0",
+    "-1",
+    "123",
+    "9007199254740993",
+    "1e3",
+    "007",
+    "%00",
+    "%F0%9F%98%80",
+];
+
+/// Makes a session of the example agent, with these members besides it; gives back its id.
+pub async fn create(app: &TestApp, members: &str) -> String {
+    let comma = if members.is_empty() { "" } else { "," };
+    app.post(SESSIONS, format!(r#"{{"agentId":"{AGENT_ID}"{comma}{members}}}"#)).send().await.expect(201).member("id")
+}
+
+/// The path of a session, or of what is below it.
+pub fn path_of(id: &str, below: &str) -> String {
+    format!("{SESSIONS}/{id}{below}")
+}
+
+/// Sends a message and waits for the reply.
+pub async fn say(app: &TestApp, id: &str, content: &str) -> Reply {
+    let body = json!({ "content": content, "stream": false }).to_string();
+    app.post(&path_of(id, "/messages"), body).send().await
+}
+
+/// Closes a session.
+pub async fn close(app: &TestApp, id: &str) -> Reply {
+    app.ask(Method::PATCH, &path_of(id, "/close")).send().await
+}
+
+/// The code of an error as Agntix words it.
+#[track_caller]
+pub fn code(reply: &Reply) -> String {
+    assert!(is_envelope(reply), "{}", reply.text());
+    reply.json()["error"]["code"].as_str().expect("a code").to_owned()
 }

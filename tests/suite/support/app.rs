@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use sessionary::auth::{DefaultOrg, Gate, JwtVerifier};
 use sessionary::conversation::Conversations;
+use sessionary::dialects::agntix;
 use sessionary::dialects::messaging::Bounds;
 use sessionary::domain::{
     AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
@@ -49,6 +50,7 @@ pub struct Setup {
     pub patience: Patience,
     pub responders: RespondersSettings,
     pub messaging: Bounds,
+    pub agntix: agntix::Settings,
 }
 
 impl Default for Setup {
@@ -65,6 +67,7 @@ impl Default for Setup {
                 ..RespondersSettings::default()
             },
             messaging: Bounds::default(),
+            agntix: agntix::Settings::default(),
         }
     }
 }
@@ -100,6 +103,7 @@ impl TestApp {
             cors_origins: setup.cors_origins.into(),
             patience: setup.patience,
             messaging: setup.messaging,
+            agntix: setup.agntix,
             ..AppState::new(Arc::new(gate), conversations.clone())
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;

@@ -6,6 +6,8 @@ mod app;
 pub mod bad_input;
 pub mod chaos;
 pub mod fake_responder;
+mod fill;
+pub mod integer_id;
 pub mod messaging;
 mod metadata;
 mod postgres;

@@ -1,3 +1,5 @@
+mod agents;
+mod avatars;
 mod capture_event;
 mod capture_session;
 mod chat;

@@ -1,2 +1,5 @@
 mod by_id;
+mod end;
+mod get;
+mod messages;
 mod post;

@@ -1,2 +1,7 @@
 mod by_id;
+mod close;
+mod download;
+mod get;
+mod messages;
 mod post;
+mod streamed;

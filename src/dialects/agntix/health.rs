@@ -1,0 +1,54 @@
+//! `GET /v1/chat/health` (apis/agntix, section 7).
+
+use axum::extract::State;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::Reply;
+use crate::store::Store;
+
+/// What is well, what is not, and both.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    #[schema(example = "ok")]
+    status: &'static str,
+    info: Parts,
+    error: Parts,
+    details: Parts,
+}
+
+#[derive(Clone, Copy, Default, Serialize, ToSchema)]
+struct Parts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<Part>,
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+struct Part {
+    #[schema(example = "up")]
+    status: &'static str,
+}
+
+/// Health
+///
+/// Needs no credential.
+#[utoipa::path(
+    get,
+    path = "/v1/chat/health",
+    responses(
+        (status = 200, description = "The service answers.", body = Health),
+        (status = 503, description = "The database cannot be reached.", body = Health),
+    )
+)]
+pub async fn health(State(store): State<Store>) -> Reply<Health> {
+    let none = Parts::default();
+    let of = |status| Parts { database: Some(Part { status }) };
+    match store.ping().await {
+        Ok(()) => Reply(StatusCode::OK, Health { status: "ok", info: of("up"), error: none, details: of("up") }),
+        Err(_) => {
+            let health = Health { status: "error", info: none, error: of("down"), details: of("down") };
+            Reply(StatusCode::SERVICE_UNAVAILABLE, health)
+        }
+    }
+}

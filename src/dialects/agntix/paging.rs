@@ -1,0 +1,133 @@
+//! Pages, as Agntix counts them (apis/agntix, section 5.2). What is out of bounds is moved to the nearer end, and what
+//! is no number counts as absent; neither is ever refused.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::AgntixError;
+use crate::dialects::cursor;
+use crate::domain::Timestamp;
+use crate::http::QueryPairs;
+
+const MOST_PER_PAGE: i64 = 100;
+/// Far past every page there is.
+const LAST_PAGE: i64 = 1_000_000_000;
+
+/// Which page is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Paging {
+    pub page: i64,
+    pub limit: i64,
+    /// Only what is behind this place; pages are counted from there. An extension.
+    pub behind: Option<(Timestamp, Uuid)>,
+}
+
+impl Paging {
+    pub(super) fn read(pairs: &QueryPairs, default_limit: i64) -> Result<Self, AgntixError> {
+        let behind = match pairs.first("cursor").filter(|text| !text.is_empty()) {
+            Some(text) => Some(cursor::read(text).ok_or_else(not_ours)?),
+            None => None,
+        };
+        let number = |name: &str| pairs.first(name).and_then(integer);
+        let limit = number("limit").or_else(|| number("pageSize")).unwrap_or(default_limit);
+        let page = number("page").unwrap_or(1);
+        Ok(Self { page: page.clamp(1, LAST_PAGE), limit: limit.clamp(1, MOST_PER_PAGE), behind })
+    }
+
+    /// How many come before the page.
+    pub(super) fn skip(&self) -> i64 {
+        (self.page - 1) * self.limit
+    }
+}
+
+fn not_ours() -> AgntixError {
+    AgntixError::Validation("cursor must be the nextCursor of an earlier answer".to_owned())
+}
+
+/// An integer in decimal digits, however many; `None` for every other text.
+fn integer(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let size = digits.parse().unwrap_or(i64::MAX);
+    Some(if negative { -size } else { size })
+}
+
+/// Where a page stands among all.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pagination {
+    #[schema(example = 1)]
+    page: i64,
+    #[schema(example = 20)]
+    limit: i64,
+    /// Exact up to 10,000.
+    #[schema(example = 1)]
+    total: i64,
+    #[schema(example = 1)]
+    total_pages: i64,
+    /// For the query parameter `cursor`, where there may be more than `total` tells of. An extension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl Pagination {
+    pub(super) fn new(paging: Paging, total: i64, rest: Option<(Timestamp, Uuid)>) -> Self {
+        let Paging { page, limit, .. } = paging;
+        let total_pages = total / limit + i64::from(total % limit != 0);
+        Self { page, limit, total, total_pages, next_cursor: rest.map(cursor::write) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_is_out_of_bounds(page in ".{0,24}|-?[0-9]{1,30}", limit in ".{0,24}|-?[0-9]{1,30}") {
+            let number = |text: &str, least: i64, most: i64, default| integer(text).unwrap_or(default).clamp(least, most);
+            let paging = Paging {
+                page: number(&page, 1, LAST_PAGE, 1),
+                limit: number(&limit, 1, MOST_PER_PAGE, 20),
+                behind: None,
+            };
+            prop_assert!(paging.skip() >= 0);
+        }
+
+        #[test]
+        fn the_pages_hold_what_there_is(limit in 1i64..=100, total in 0i64..=10_000) {
+            let Pagination { total_pages, .. } = Pagination::new(Paging { page: 1, limit, behind: None }, total, None);
+            prop_assert!(total_pages * limit >= total && (total_pages - 1) * limit < total.max(1));
+            prop_assert_eq!(total_pages == 0, total == 0);
+        }
+    }
+
+    #[test]
+    fn numbers_are_decimal_digits() {
+        for (text, number) in [
+            ("7", Some(7)),
+            ("007", Some(7)),
+            ("-1", Some(-1)),
+            ("0", Some(0)),
+            ("9007199254740993", Some(9_007_199_254_740_993)),
+            ("99999999999999999999", Some(i64::MAX)),
+            ("-99999999999999999999", Some(-i64::MAX)),
+            ("1e3", None),
+            ("1.5", None),
+            ("+1", None),
+            (" 1", None),
+            ("", None),
+            ("-", None),
+            ("ten", None),
+        ] {
+            assert_eq!(integer(text), number, "{text}");
+        }
+    }
+}

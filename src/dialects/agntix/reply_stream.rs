@@ -1,0 +1,139 @@
+//! A reply as it streams (apis/agntix, section 6.1): `data: {"id","delta"}` for each piece, then `data: [DONE]`.
+//!
+//! The vendor's own sample parser takes what comes in one read for whole lines: it stumbles over a carriage return, a
+//! missing space, and a frame or a character that is cut in two. So a frame is small, and one write.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::StatusCode;
+use serde::Serialize;
+
+use super::AgntixError;
+use crate::conversation::{Part, Parts};
+use crate::domain::{EventId, Share};
+use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
+use crate::idempotency::Ticket;
+
+/// Bytes of a reply in one frame, at most.
+const PIECE: usize = 1_024;
+/// How often the lease of a request with a key is taken anew: a stream may outlast it.
+const RENEW_EVERY: Duration = Duration::from_secs(15);
+
+#[derive(Serialize)]
+struct Delta<'a> {
+    id: &'a str,
+    delta: &'a str,
+}
+
+fn frame(data: &impl Serialize) -> Bytes {
+    // JSON has no line breaks outside its escapes, so one data line holds it.
+    let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
+    Bytes::from(format!("data: {data}\n\n"))
+}
+
+/// A text in pieces of at most `most` bytes, cut between characters.
+fn pieces(text: &str, most: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let first = rest.chars().next().map_or(1, char::len_utf8);
+        let (piece, behind) = rest.split_at(rest.floor_char_boundary(most).max(first));
+        rest = behind;
+        Some(piece)
+    })
+}
+
+/// Tells a client, frame by frame, what is said.
+struct Narrator {
+    id: String,
+    told: bool,
+    listener: Listener,
+}
+
+impl Narrator {
+    /// Tells all of it, whether or not the client stays to hear it, and keeps what was told under the request's key.
+    async fn narrate(mut self, parts: Parts, ticket: Ticket) {
+        let replied = self.reply(parts, &ticket).await;
+        if !replied {
+            self.listener.tell(frame(&AgntixError::NoReply.in_stream()));
+        }
+        self.listener.tell(Bytes::from_static(b"data: [DONE]\n\n"));
+        match self.listener.told() {
+            Some(transcript) if replied => ticket.keep(StatusCode::OK, Some(CONTENT_TYPE), &transcript).await,
+            _ => ticket.give_up().await,
+        }
+    }
+
+    /// Tells the reply; whether there was one.
+    async fn reply(&mut self, mut parts: Parts, ticket: &Ticket) -> bool {
+        let mut renewing = std::pin::pin!(async {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                // Whether or not the lease can be had: an answer that was begun is told to its end.
+                let _ = ticket.renew().await;
+            }
+        });
+        loop {
+            let part = tokio::select! {
+                part = parts.recv() => part,
+                () = &mut renewing => None,
+            };
+            match part {
+                Some(Part::Chunk(text)) => self.say(&text),
+                Some(Part::Kept(reply)) => {
+                    if !self.told {
+                        self.say(reply.content.as_deref().unwrap_or_default());
+                    }
+                    return true;
+                }
+                Some(Part::Failed) | None => return false,
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        for delta in pieces(text, PIECE) {
+            self.told = true;
+            self.listener.tell(frame(&Delta { id: &self.id, delta }));
+        }
+    }
+}
+
+/// The response that streams a reply, to be kept under `ticket`, while it holds its `place` among the open streams.
+pub(super) fn response(reply: EventId, parts: Parts, ticket: Ticket, place: Share) -> Response {
+    let (listener, frames) = event_stream::listener(ticket.keeps());
+    tokio::spawn(Narrator { id: reply.to_agntix(), told: false, listener }.narrate(parts, ticket));
+    event_stream::response(stream::unfold((frames, place), |(mut frames, place)| async move {
+        let frame = frames.next().await?;
+        Some((frame, (frames, place)))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pieces_are_small_whole_and_all_there_is(text in ".{0,80}", most in 1usize..12) {
+            let all: Vec<&str> = pieces(&text, most).collect();
+            prop_assert_eq!(all.concat(), &*text);
+            for piece in all {
+                prop_assert!(!piece.is_empty());
+                prop_assert!(piece.len() <= most || piece.chars().count() == 1, "{piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_is_one_line_whatever_is_said() {
+        let told = frame(&Delta { id: "msg_1", delta: "a\r\nb\u{2028}\"世界\"" });
+        assert_eq!(told, "data: {\"id\":\"msg_1\",\"delta\":\"a\\r\\nb\u{2028}\\\"世界\\\"\"}\n\n".as_bytes());
+    }
+}

@@ -1,0 +1,234 @@
+//! `POST /v1/chat/chat/sessions/{sessionId}/messages` (apis/agntix, section 6.1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::agent::Own;
+use super::error::Envelope;
+use super::message::{self, ChatMessage};
+use super::{Agntix, AgntixError, Settings, reply_stream, session};
+use crate::auth::{Caller, purpose};
+use crate::conversation::{Conversations, Part, Parts, Turn};
+use crate::domain::responder::ModelName;
+use crate::domain::session::State as SessionState;
+use crate::domain::{Agent, AgentRef, DialectName, Event, EventId, Given, Responder, Session, Share};
+use crate::http::{PathOf, Refusal, Reply};
+use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
+
+/// How long a reply is waited for: less than the door lets a handler take, so that its absence is told in the vendor's
+/// words. The reply is kept whenever it comes.
+const PATIENCE: Duration = Duration::from_secs(28);
+
+#[derive(Deserialize, ToSchema)]
+pub struct SendMessage {
+    #[serde(default)]
+    #[schema(value_type = String, required = true)]
+    content: Given,
+    /// Whether the reply is streamed, which it is unless this is false.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>, default = true)]
+    stream: Given,
+}
+
+/// Send message
+///
+/// Streams the reply as `data: {"id", "delta"}` frames, all with the reply's id, and `data: [DONE]`; with
+/// `stream: false` it waits for the whole of it. The message is kept before anything is answered, and so is the reply,
+/// also when nobody waits for it any longer. Whatever is wrong is told before a stream begins; where a reply breaks
+/// off, a frame `data: {"error": {…}}` says so. Also at `/api/v1/chat/sessions/{sessionId}/messages`.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/chat/sessions/{sessionId}/messages",
+    params(("sessionId" = String, Path, description = "The session's id, `ses_…`."), IdempotencyKeyHeader),
+    request_body = SendMessage,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The reply; `text/event-stream` unless `stream` is false.", body = ChatMessage),
+        (status = 400, description = "The body is not as documented, or the session is closed or has expired.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such session in this organization, or its agent is gone.", body = Envelope),
+        (status = 422, description = "Nothing answers this agent's messages.", body = Envelope),
+        (status = 429, description = "Too many requests, or streams.", body = Envelope),
+        (status = 502, description = "The message was kept, and no reply came.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.send_message", level = "debug", skip_all)]
+pub async fn send_message(
+    State(settings): State<Settings>,
+    State(conversations): State<Conversations>,
+    caller: Caller<Agntix, purpose::WriteEvents>,
+    path: PathOf<Agntix, String>,
+    request: Idempotent<Agntix, SendMessage>,
+) -> Result<Response, AgntixError> {
+    let streams = match &request.body().stream {
+        Given::Absent | Given::Null => true,
+        Given::Bool(streams) => *streams,
+        _ => return Err(invalid("stream must be a boolean value")),
+    };
+    if !streams {
+        let answering = move |caller, body| answer(settings, conversations, caller, path.0, body);
+        return Ok(request.answer(caller, answering).await);
+    }
+    let org = caller.principal.organization.id;
+    let place = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
+    let this = conversations.clone();
+    let streaming =
+        conversations.see_through(async move { stream(settings, &this, caller, path.0, request, place).await });
+    streaming.await.unwrap_or_else(|| Err(Refusal::Unavailable.into()))
+}
+
+/// Keeps the message, and streams the reply.
+async fn stream(
+    settings: Settings,
+    conversations: &Conversations,
+    caller: Caller<Agntix, purpose::WriteEvents>,
+    id: String,
+    request: Idempotent<Agntix, SendMessage>,
+    place: Share,
+) -> Result<Response, AgntixError> {
+    let (caller, body, ticket) = match request.claim(caller).await {
+        Claim::Fresh(caller, body, ticket) => (caller, body, ticket),
+        Claim::Answered(response) => return Ok(response),
+    };
+    let now = caller.now();
+    match begin(settings, conversations, caller, id, body).await {
+        Ok((reply, parts)) => Ok(reply_stream::response(reply, parts, ticket, place)),
+        Err(error) => {
+            ticket.hand_back::<Agntix>(&error, now).await;
+            Err(error)
+        }
+    }
+}
+
+/// Keeps the message and begins its turn, also for a caller who hangs up in between; the reply's id, and what can be
+/// heard of it.
+async fn begin(
+    settings: Settings,
+    conversations: &Conversations,
+    caller: Caller<Agntix, purpose::WriteEvents>,
+    id: String,
+    body: SendMessage,
+) -> Result<(EventId, Parts), AgntixError> {
+    let this = conversations.clone();
+    let begun = conversations.see_through(async move {
+        let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
+        let turn = say(&settings, &caller, &id, body, place).await?;
+        Ok((turn.reply_id, this.begin(caller.store.clone(), turn)))
+    });
+    begun.await.unwrap_or_else(|| Err(Refusal::Internal.into()))
+}
+
+/// Keeps the message, and answers with the reply.
+async fn answer(
+    settings: Settings,
+    conversations: Conversations,
+    caller: Caller<Agntix, purpose::WriteEvents>,
+    id: String,
+    body: SendMessage,
+) -> Result<Reply<ChatMessage>, AgntixError> {
+    let deadline = Instant::now() + PATIENCE;
+    let (_, parts) = begin(settings, &conversations, caller, id, body).await?;
+    let reply = tokio::time::timeout_at(deadline, whole(parts)).await.ok().flatten();
+    let reply = reply.ok_or(AgntixError::NoReply)?;
+    Ok(Reply(StatusCode::OK, ChatMessage::from(reply)))
+}
+
+/// The whole reply, once it is kept.
+async fn whole(mut parts: Parts) -> Option<Event> {
+    loop {
+        match parts.recv().await? {
+            Part::Chunk(_) => {}
+            Part::Kept(event) => return Some(*event),
+            Part::Failed => return None,
+        }
+    }
+}
+
+fn invalid(message: &str) -> AgntixError {
+    AgntixError::Validation(message.to_owned())
+}
+
+/// Keeps the message, which puts an idle time-out off; the turn that answers it.
+async fn say(
+    settings: &Settings,
+    caller: &Caller<Agntix, purpose::WriteEvents>,
+    id: &str,
+    body: SendMessage,
+    place: Share,
+) -> Result<Turn, AgntixError> {
+    let content = match body.content {
+        Given::Absent | Given::Null => return Err(invalid("content should not be empty")),
+        Given::String(text) if text.is_empty() => return Err(invalid("content should not be empty")),
+        Given::String(text) => text,
+        _ => return Err(invalid("content must be a string")),
+    };
+    let session = session::find(caller, id).await?;
+    let now = caller.now();
+    takes_messages(session.state_at(now))?;
+    let agent = session.agent.ok_or(AgntixError::AgentNotFound)?;
+    let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.ok_or(AgntixError::AgentNotFound)?;
+    let responder = responder(&agent, &caller.principal.organization.responder, settings);
+    if !agent.enabled || responder == Responder::None {
+        return Err(AgntixError::NobodyAnswers);
+    }
+
+    let event = message::said(EventId(caller.mint.uuid()), content, now);
+    let (to, idle_timeout) = (event.id, settings.idle_timeout);
+    let rule = move |session: &mut Session| match takes_messages(session.state_at(now)) {
+        Ok(()) => {
+            if let Some(idle) = idle_timeout {
+                session.expires_at = Some(now + idle);
+            }
+            (Ok(()), vec![event.clone()])
+        }
+        Err(error) => (Err(error), Vec::new()),
+    };
+    let key = (DialectName::Agntix, session.id);
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), vec![to], rule).await?;
+    let changed = changed.ok_or(AgntixError::SessionNotFound)?;
+    let made_before = changed.outcome.is_none();
+    changed.outcome.transpose()?;
+    let (reply_id, clock) = (EventId(caller.mint.uuid()), caller.clock.clone());
+    Ok(Turn {
+        session: changed.session,
+        agent,
+        responder,
+        message: changed.events.into_iter().next().ok_or(Refusal::Internal)?,
+        metadata: None,
+        speaker: message::speaker,
+        made_before,
+        reply_id,
+        reply: Box::new(move |text| message::answer(reply_id, to, text, clock.now())),
+        nonce: caller.mint.uuid(),
+        place,
+    })
+}
+
+fn takes_messages(state: SessionState) -> Result<(), AgntixError> {
+    match state {
+        SessionState::Open => Ok(()),
+        SessionState::Ended => Err(AgntixError::SessionClosed),
+        SessionState::Expired => Err(AgntixError::SessionExpired),
+    }
+}
+
+/// What answers the agent's messages. Where the organization's model does, it is told what the agent was made with:
+/// its system prompt, and its model if that is one of the deployment's.
+fn responder(agent: &Arc<Agent>, default: &Responder, settings: &Settings) -> Responder {
+    let responder = agent.responder_or(default).clone();
+    let (Responder::OpenAi(mut endpoint), None) = (responder.clone(), &agent.responder) else { return responder };
+    let own: Own = agent.settings_of(DialectName::Agntix).unwrap_or_default();
+    endpoint.system_prompt = own.system_prompt.or(endpoint.system_prompt);
+    let named = own.model_id.filter(|id| settings.models.iter().any(|model| model.id == *id && model.is_active));
+    if let Some(Ok(model)) = named.map(ModelName::try_from) {
+        endpoint.model = model;
+    }
+    Responder::OpenAi(endpoint)
+}

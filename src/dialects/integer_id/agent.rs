@@ -1,0 +1,184 @@
+//! An agent as Agent Human keeps it (apis/integer_id, section 4).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::error::Bare;
+use crate::domain::{Agent, Given, JsonText};
+
+/// UTF-16 code units of each member that is JSON, as compact JSON; characters of each text. The vendor documents no
+/// limits.
+const LIMIT: usize = 65_536;
+/// What `agents.name` holds.
+const NAME_LIMIT: usize = 200;
+/// The longest tag of BCP 47 that is registered.
+const LANGUAGE_LIMIT: usize = 35;
+
+/// What of an agent only this dialect keeps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Own {
+    pub custom_greeting: Option<String>,
+    pub context: Option<String>,
+    pub properties: Option<JsonText>,
+    pub memories: Option<JsonText>,
+    pub knowledge_base: Option<JsonText>,
+}
+
+/// What can be said of an agent, when it is made or changed.
+#[derive(Default, Deserialize, ToSchema)]
+pub struct AgentMembers {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    name: Given,
+    /// Null takes the avatar away.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>)]
+    avatar_id: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, default = "en")]
+    language: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    custom_greeting: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    context: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    properties: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    memories: Given,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    knowledge_base: Given,
+    /// `active` or `archived`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    status: Given,
+}
+
+/// Members that hold. `None`: not given; `Some(None)`: given as null.
+#[derive(Debug)]
+pub(super) struct AgentChanges {
+    pub name: Option<String>,
+    pub avatar_number: Option<Option<i64>>,
+    pub language: Option<String>,
+    pub enabled: Option<bool>,
+    custom_greeting: Option<Option<String>>,
+    context: Option<Option<String>>,
+    properties: Option<Option<JsonText>>,
+    memories: Option<Option<JsonText>>,
+    knowledge_base: Option<Option<JsonText>>,
+}
+
+impl AgentMembers {
+    pub(super) fn validate(self) -> Result<AgentChanges, Bare> {
+        let name = match self.name {
+            Given::Absent => None,
+            Given::String(name) if (1..=NAME_LIMIT).contains(&name.chars().count()) => Some(name),
+            _ => return Err(Bare::Invalid("name must be a string of 1 to 200 characters")),
+        };
+        let avatar_number = match &self.avatar_id {
+            Given::Absent => None,
+            Given::Null => Some(None),
+            given => Some(Some(given.as_i64().ok_or(Bare::Invalid("avatar_id must be an integer"))?)),
+        };
+        let language = match self.language {
+            Given::Absent | Given::Null => None,
+            Given::String(tag) if (1..=LANGUAGE_LIMIT).contains(&tag.len()) => Some(tag),
+            _ => return Err(Bare::Invalid("language must be a language code such as en")),
+        };
+        let enabled = match self.status.as_str() {
+            Some("active") => Some(true),
+            Some("archived") => Some(false),
+            None if self.status.is_missing() => None,
+            _ => return Err(Bare::Invalid("status must be active or archived")),
+        };
+        Ok(AgentChanges {
+            name,
+            avatar_number,
+            language,
+            enabled,
+            custom_greeting: text(
+                self.custom_greeting,
+                "custom_greeting must be a string of at most 65536 characters",
+            )?,
+            context: text(self.context, "context must be a string of at most 65536 characters")?,
+            properties: json(&self.properties, "properties must not exceed 65536 characters")?,
+            memories: json(&self.memories, "memories must not exceed 65536 characters")?,
+            knowledge_base: json(&self.knowledge_base, "knowledge_base must not exceed 65536 characters")?,
+        })
+    }
+}
+
+impl AgentChanges {
+    /// Whether nothing is to change.
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.is_none()
+            && self.avatar_number.is_none()
+            && self.language.is_none()
+            && self.enabled.is_none()
+            && self.custom_greeting.is_none()
+            && self.context.is_none()
+            && self.properties.is_none()
+            && self.memories.is_none()
+            && self.knowledge_base.is_none()
+    }
+
+    /// Puts what only this dialect keeps in its place.
+    pub(super) fn apply_own(&self, own: &mut Own) {
+        put(&mut own.custom_greeting, &self.custom_greeting);
+        put(&mut own.context, &self.context);
+        put(&mut own.properties, &self.properties);
+        put(&mut own.memories, &self.memories);
+        put(&mut own.knowledge_base, &self.knowledge_base);
+    }
+}
+
+fn put<T: Clone>(place: &mut Option<T>, given: &Option<Option<T>>) {
+    if let Some(value) = given {
+        place.clone_from(value);
+    }
+}
+
+fn text(given: Given, fault: &'static str) -> Result<Option<Option<String>>, Bare> {
+    match given {
+        Given::Absent => Ok(None),
+        Given::Null => Ok(Some(None)),
+        Given::String(text) if text.chars().count() <= LIMIT => Ok(Some(Some(text))),
+        _ => Err(Bare::Invalid(fault)),
+    }
+}
+
+fn json(given: &Given, fault: &'static str) -> Result<Option<Option<JsonText>>, Bare> {
+    match given {
+        Given::Absent => Ok(None),
+        Given::Null => Ok(Some(None)),
+        given => match given.to_json().filter(|json| json.utf16_len() <= LIMIT) {
+            Some(json) => Ok(Some(Some(json.into_owned()))),
+            None => Err(Bare::Invalid(fault)),
+        },
+    }
+}
+
+/// How an agent's state is called.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentStatus {
+    Active,
+    Archived,
+}
+
+impl From<&Agent> for AgentStatus {
+    fn from(agent: &Agent) -> Self {
+        if agent.enabled { Self::Active } else { Self::Archived }
+    }
+}
+
+/// The avatar that an agent wears; none once it is deleted.
+pub(super) fn avatar_number(agent: &Agent) -> Option<i64> {
+    agent.avatar.as_ref().map(|avatar| avatar.number)
+}

@@ -1,0 +1,66 @@
+//! `GET /api/v1/sessions/{session_id}/messages`: an extension (apis/integer_id, section 3.6).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::Envelope;
+use super::message::Message;
+use super::{IntegerId, IntegerIdError, query, session};
+use crate::auth::{Caller, purpose};
+use crate::domain::ids::MAX_NUMBER;
+use crate::http::{PathOf, QueryPairs, Reply};
+use crate::store::EventWindow;
+
+/// Messages in one answer.
+const MOST: i64 = 1_000;
+
+#[derive(Serialize, ToSchema)]
+pub struct Messages {
+    success: bool,
+    /// Oldest first, 1,000 at most.
+    messages: Vec<Message>,
+    /// For the query parameter `cursor`, where there may be more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<i64>,
+}
+
+/// List messages
+///
+/// An extension: the vendor names this path and documents nothing more. Messages can be read after the session's end.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{session_id}/messages",
+    params(
+        ("session_id" = i64, Path, description = "The session's integer id."),
+        ("cursor" = Option<i64>, Query, description = "`next_cursor` of an earlier answer, or any message's id: those after it."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The messages.", body = Messages),
+        (status = 400, description = "The cursor is no message's id.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "integer_id.list_messages", level = "debug", skip_all)]
+pub async fn list_messages(
+    caller: Caller<IntegerId, purpose::ReadEvents>,
+    path: PathOf<IntegerId, String>,
+    pairs: QueryPairs,
+) -> Result<Reply<Messages>, IntegerIdError> {
+    let known = session::find(&caller, &path.0).await?;
+    let after_number = query::given(&pairs, "cursor").map(message_id).transpose()?;
+    let window = EventWindow { after_number, ..EventWindow::default() };
+    let events = caller.store.sessions().events(&known.session).oldest(&window, MOST).await?;
+    let full = events.len() as i64 == MOST;
+    let messages: Vec<Message> = events.into_iter().map(|event| Message::new(event, known.number)).collect();
+    let next_cursor = messages.last().filter(|_| full).map(Message::number);
+    Ok(Reply(StatusCode::OK, Messages { success: true, messages, next_cursor }))
+}
+
+fn message_id(text: &str) -> Result<i64, IntegerIdError> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (0..=MAX_NUMBER).contains(number));
+    number.ok_or(IntegerIdError::Invalid("Invalid cursor"))
+}

@@ -1,0 +1,79 @@
+//! A message of a session: an extension, since the vendor names the path and documents nothing more (apis/integer_id,
+//! section 3.6).
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::session::Metadata;
+use crate::dialects::wire::Seconds;
+use crate::domain::{Event, EventId, JsonText, NewEvent, Timestamp};
+use crate::responders::Speaker;
+
+/// What users write.
+const FROM_USER: &str = "user";
+/// What agents write.
+const FROM_AGENT: &str = "agent";
+
+#[derive(Serialize, ToSchema)]
+pub struct Message {
+    /// Counted in each session.
+    #[schema(example = 1)]
+    message_id: i64,
+    #[schema(example = 456)]
+    session_id: i64,
+    /// `user` or `agent`.
+    #[schema(example = "user")]
+    role: String,
+    content: String,
+    #[schema(value_type = Option<Object>)]
+    metadata: Metadata,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Seconds,
+}
+
+impl Message {
+    pub(super) fn new(event: Event, session_id: i64) -> Self {
+        let metadata = (event.payload.as_str() != "{}").then_some(event.payload);
+        Self {
+            message_id: event.number,
+            session_id,
+            role: event.kind,
+            content: event.content.unwrap_or_default(),
+            metadata,
+            created_at: Seconds(event.created_at),
+        }
+    }
+
+    pub(super) fn number(&self) -> i64 {
+        self.message_id
+    }
+}
+
+/// Who a message speaks for.
+pub(super) fn speaker(message: &Event) -> Option<Speaker> {
+    match message.kind.as_str() {
+        FROM_USER => Some(Speaker::User),
+        FROM_AGENT => Some(Speaker::Agent),
+        _ => None,
+    }
+}
+
+/// The event that keeps what a user said.
+pub(super) fn said(id: EventId, content: String, metadata: Metadata, at: Timestamp) -> NewEvent {
+    NewEvent {
+        id,
+        public_id: None,
+        parent: None,
+        kind: FROM_USER.to_owned(),
+        author_id: None,
+        content: Some(content),
+        payload: metadata.unwrap_or_else(JsonText::empty_object),
+        hidden: false,
+        at,
+    }
+}
+
+/// The event that keeps what the agent answered.
+pub(super) fn answer(id: EventId, to: EventId, content: String, at: Timestamp) -> NewEvent {
+    NewEvent { parent: Some(to), kind: FROM_AGENT.to_owned(), ..said(id, content, None, at) }
+}

@@ -1,0 +1,66 @@
+//! What the lists' parameters mean.
+
+use super::IntegerIdError;
+use crate::dialects::cursor;
+use crate::domain::session::State;
+use crate::domain::{AgentNumber, SessionId};
+use crate::http::QueryPairs;
+use crate::store::SessionPlace;
+
+/// Whose sessions are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AgentFilter {
+    Any,
+    One(AgentNumber),
+    /// An integer that no agent has.
+    Nobody,
+}
+
+pub(super) fn agent_id(pairs: &QueryPairs) -> Result<AgentFilter, IntegerIdError> {
+    match given(pairs, "agent_id") {
+        None => Ok(AgentFilter::Any),
+        Some(text) if is_integer(text) => Ok(text.parse().map_or(AgentFilter::Nobody, AgentFilter::One)),
+        Some(_) => Err(IntegerIdError::Invalid("agent_id must be an integer")),
+    }
+}
+
+/// Words that are no status mean all, as the vendor's later pages say.
+pub(super) fn status(pairs: &QueryPairs) -> Option<State> {
+    match pairs.first("status") {
+        Some("active") => Some(State::Open),
+        Some("completed") => Some(State::Ended),
+        _ => None,
+    }
+}
+
+pub(super) fn cursor(pairs: &QueryPairs) -> Result<Option<SessionPlace>, IntegerIdError> {
+    let Some(text) = given(pairs, "cursor") else { return Ok(None) };
+    let (at, id) = cursor::read(text).ok_or(IntegerIdError::Invalid("Invalid cursor"))?;
+    Ok(Some((at, SessionId(id))))
+}
+
+pub(super) fn given<'q>(pairs: &'q QueryPairs, name: &str) -> Option<&'q str> {
+    pairs.first(name).filter(|text| !text.is_empty())
+}
+
+/// An integer in its one spelling, of whatever size.
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain && (digits == "0" || !digits.starts_with('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_integer;
+
+    #[test]
+    fn integers_have_one_spelling() {
+        for integer in ["0", "1", "-1", "9007199254740993", "99999999999999999999999"] {
+            assert!(is_integer(integer), "{integer}");
+        }
+        for other in ["", "-", "007", "1e3", "1.0", "+1", "0x1", " 1", "١", "--1"] {
+            assert!(!is_integer(other), "{other}");
+        }
+    }
+}

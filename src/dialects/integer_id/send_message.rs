@@ -1,0 +1,168 @@
+//! `POST /api/v1/sessions/{session_id}/messages`: an extension (apis/integer_id, section 3.6).
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::error::Envelope;
+use super::message::{self, Message};
+use super::session::{self, Known, Metadata};
+use super::{IntegerId, IntegerIdError, create_session};
+use crate::auth::{Caller, purpose};
+use crate::conversation::{Conversations, Part, Parts, Turn};
+use crate::domain::session::State as SessionState;
+use crate::domain::{AgentRef, Event, EventId, Given, Responder, Session, Share};
+use crate::http::{PathOf, Refusal, Reply};
+use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
+
+/// How long a reply is waited for: less than the door lets a handler take. It is kept whenever it comes.
+const PATIENCE: Duration = Duration::from_secs(28);
+
+#[derive(Deserialize, ToSchema)]
+pub struct SendMessage {
+    #[serde(default)]
+    #[schema(value_type = String, required = true)]
+    content: Given,
+    /// At most 65,536 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Given,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Sent {
+    success: bool,
+    message: Message,
+    /// What the agent answered; null where nothing answers, or not in time.
+    reply: Option<Message>,
+}
+
+/// Send message
+///
+/// An extension: the vendor names this path and documents nothing more. The message is kept before anything is
+/// answered, and so is the reply, also when nobody waits for it any longer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/{session_id}/messages",
+    params(("session_id" = i64, Path, description = "The session's integer id."), IdempotencyKeyHeader),
+    request_body = SendMessage,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 201, description = "The message was kept.", body = Sent),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+        (status = 409, description = "The session has ended, or a request with the same `Idempotency-Key` is still running.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+pub async fn send_message(
+    State(conversations): State<Conversations>,
+    caller: Caller<IntegerId, purpose::WriteEvents>,
+    path: PathOf<IntegerId, String>,
+    request: Idempotent<IntegerId, SendMessage>,
+) -> Response {
+    request
+        .answer(caller, move |caller, body| async move {
+            let deadline = Instant::now() + PATIENCE;
+            let this = conversations.clone();
+            // Both, also for a caller who hangs up in between: the message is kept and its turn begins.
+            let begun = conversations.see_through(async move { begin(&this, caller, path.0, body).await });
+            let (mut sent, parts) = begun.await.unwrap_or_else(|| Err(Refusal::Internal.into()))?;
+            if let Some((number, parts)) = parts {
+                let reply = tokio::time::timeout_at(deadline, whole(parts)).await.ok().flatten();
+                sent.reply = reply.map(|event| Message::new(event, number));
+            }
+            Ok(Reply(StatusCode::CREATED, sent))
+        })
+        .await
+}
+
+#[tracing::instrument(name = "integer_id.send_message", level = "debug", skip_all)]
+async fn begin(
+    conversations: &Conversations,
+    caller: Caller<IntegerId, purpose::WriteEvents>,
+    id: String,
+    body: SendMessage,
+) -> Result<(Sent, Option<(i64, Parts)>), IntegerIdError> {
+    let place = conversations.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
+    let key = session::key_of(&id)?;
+    let (content, metadata) = body.validate()?;
+    let now = caller.now();
+    let event = message::said(EventId(caller.mint.uuid()), content, metadata.clone(), now);
+    let said = event.id;
+    let rule = move |session: &mut Session| match session.state_at(now) {
+        SessionState::Open => (Ok(()), vec![event.clone()]),
+        SessionState::Ended | SessionState::Expired => (Err(IntegerIdError::SessionEnded), Vec::new()),
+    };
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), vec![said], rule).await?;
+    let changed = changed.ok_or(IntegerIdError::SessionNotFound)?;
+    let made_before = changed.outcome.is_none();
+    changed.outcome.transpose()?;
+    let kept = changed.events.into_iter().next().ok_or(Refusal::Internal)?;
+    let known: Known = changed.session.try_into()?;
+
+    let turn = turn(&caller, &known, kept.clone(), metadata, made_before, place).await?;
+    let parts = turn.map(|turn| (known.number, conversations.begin(caller.store.clone(), turn)));
+    let sent = Sent { success: true, message: Message::new(kept, known.number), reply: None };
+    Ok((sent, parts))
+}
+
+impl SendMessage {
+    fn validate(self) -> Result<(String, Metadata), IntegerIdError> {
+        let content = match self.content {
+            Given::Absent | Given::Null => return Err(IntegerIdError::Invalid("content is required")),
+            Given::String(text) if text.is_empty() => return Err(IntegerIdError::Invalid("content is required")),
+            Given::String(text) => text,
+            _ => return Err(IntegerIdError::Invalid("content must be a string")),
+        };
+        Ok((content, create_session::metadata(self.metadata)?))
+    }
+}
+
+/// The turn that answers a message; `None` where the agent is gone or archived, or nothing answers.
+async fn turn(
+    caller: &Caller<IntegerId, purpose::WriteEvents>,
+    known: &Known,
+    said: Event,
+    metadata: Metadata,
+    made_before: bool,
+    place: Share,
+) -> Result<Option<Turn>, IntegerIdError> {
+    let Some(agent) = known.session.agent else { return Ok(None) };
+    let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.filter(|agent| agent.enabled);
+    let Some(agent) = agent else { return Ok(None) };
+    let responder = agent.responder_or(&caller.principal.organization.responder).clone();
+    let (to, id, clock) = (said.id, EventId(caller.mint.uuid()), caller.clock.clone());
+    let turn = Turn {
+        session: known.session.clone(),
+        responder,
+        agent,
+        message: said,
+        metadata,
+        speaker: message::speaker,
+        made_before,
+        reply_id: id,
+        reply: Box::new(move |text| message::answer(id, to, text, clock.now())),
+        nonce: caller.mint.uuid(),
+        place,
+    };
+    Ok(Some(turn).filter(|turn| turn.responder != Responder::None))
+}
+
+/// The whole reply, once it is kept.
+async fn whole(mut parts: Parts) -> Option<Event> {
+    loop {
+        match parts.recv().await? {
+            Part::Chunk(_) => {}
+            Part::Kept(event) => return Some(*event),
+            Part::Failed => return None,
+        }
+    }
+}

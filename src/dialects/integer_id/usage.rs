@@ -1,0 +1,28 @@
+//! How much an agent was used.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::dialects::wire::Seconds;
+use crate::store::Usage;
+
+/// The three members that tell of an agent's sessions of this dialect.
+#[derive(Serialize, ToSchema)]
+pub struct UsageMembers {
+    /// When a session last started or ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Seconds>,
+    total_sessions: i64,
+    /// Seconds, of the sessions that have ended, rounded; 0 while none has.
+    avg_duration: i64,
+}
+
+impl From<Usage> for UsageMembers {
+    fn from(usage: Usage) -> Self {
+        Self {
+            last_used_at: usage.last_used_at.map(Seconds),
+            total_sessions: usage.sessions,
+            avg_duration: usage.average_seconds.map_or(0, |seconds| seconds.round() as i64),
+        }
+    }
+}

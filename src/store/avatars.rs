@@ -1,0 +1,142 @@
+//! The avatars of one organization.
+
+use super::{StoreError, TenantStore, scope};
+use crate::domain::Timestamp;
+
+pub struct Avatars<'s>(pub(super) &'s TenantStore);
+
+/// An avatar as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptAvatar {
+    pub number: i64,
+    pub name: String,
+    pub url: String,
+    pub voice_id: Option<String>,
+    pub is_favorite: bool,
+    pub is_public: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What is to change about an avatar.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AvatarChanges {
+    pub name: Option<String>,
+    pub url: Option<String>,
+    /// `Some(None)` takes the voice away.
+    pub voice_id: Option<Option<String>>,
+    pub is_favorite: Option<bool>,
+    pub is_public: Option<bool>,
+}
+
+impl Avatars<'_> {
+    /// Writes a new avatar under a number that nobody else was given. The same number again writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn create(&self, new: &KeptAvatar) -> Result<(), StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        sqlx::query!(
+            "INSERT INTO avatars (org_id, number, name, url, voice_id, is_favorite, is_public, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_id, number) DO NOTHING",
+            self.0.org.0,
+            new.number,
+            new.name,
+            new.url,
+            new.voice_id.as_deref(),
+            new.is_favorite,
+            new.is_public,
+            new.created_at,
+            new.updated_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Whether there is an avatar of that number.
+    ///
+    /// # Errors
+    /// As for [`Avatars::create`].
+    pub async fn exists(&self, number: i64) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let found = sqlx::query_scalar!(
+            r#"SELECT 1 AS "one!" FROM avatars WHERE org_id = $1 AND number = $2"#,
+            self.0.org.0,
+            number
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(found.is_some())
+    }
+
+    /// Changes an avatar; whether there is one.
+    ///
+    /// # Errors
+    /// As for [`Avatars::create`].
+    pub async fn update(&self, number: i64, changes: &AvatarChanges, now: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let updated = sqlx::query!(
+            "UPDATE avatars
+                SET name = COALESCE($3, name), url = COALESCE($4, url),
+                    voice_id = CASE WHEN $5 THEN $6 ELSE voice_id END,
+                    is_favorite = COALESCE($7, is_favorite), is_public = COALESCE($8, is_public), updated_at = $9
+              WHERE org_id = $1 AND number = $2",
+            self.0.org.0,
+            number,
+            changes.name.as_deref(),
+            changes.url.as_deref(),
+            changes.voice_id.is_some(),
+            changes.voice_id.as_ref().and_then(|voice| voice.as_deref()),
+            changes.is_favorite,
+            changes.is_public,
+            now
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        self.0.presence().changes.happened(self.0.org);
+        Ok(updated.rows_affected() == 1)
+    }
+
+    /// Deletes an avatar, also one that agents wear: they go without; whether there was one.
+    ///
+    /// # Errors
+    /// As for [`Avatars::create`].
+    pub async fn delete(&self, number: i64) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let deleted = sqlx::query!("DELETE FROM avatars WHERE org_id = $1 AND number = $2", self.0.org.0, number)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        self.0.presence().changes.happened(self.0.org);
+        Ok(deleted.rows_affected() == 1)
+    }
+
+    /// The newest `limit` avatars from before `before`, newest first.
+    ///
+    /// # Errors
+    /// As for [`Avatars::create`].
+    pub async fn newest(&self, before: Option<(Timestamp, i64)>, limit: i64) -> Result<Vec<KeptAvatar>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let avatars = sqlx::query_as!(
+            KeptAvatar,
+            "SELECT number, name, url, voice_id, is_favorite, is_public, created_at, updated_at
+               FROM avatars
+              WHERE org_id = $1
+                AND (created_at, number) < (COALESCE($2::timestamptz, 'infinity'), COALESCE($3, 9007199254740993))
+              ORDER BY created_at DESC, number DESC
+              LIMIT $4",
+            self.0.org.0,
+            before.map(|(at, _)| at),
+            before.map(|(_, number)| number),
+            limit
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(avatars)
+    }
+}

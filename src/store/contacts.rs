@@ -1,0 +1,242 @@
+//! The contacts of one organization.
+
+use uuid::Uuid;
+
+use super::{StoreError, TenantStore, scope};
+use crate::domain::{Contact, JsonText, Timestamp};
+
+/// Contacts that one call looks at, at most: the newest.
+pub const CONTACT_WINDOW: i64 = 10_000;
+
+/// Where a contact stands among the organization's.
+pub type ContactPlace = (Timestamp, Uuid);
+
+pub struct Contacts<'s>(pub(super) &'s TenantStore);
+
+/// What became of a contact that was to be written.
+#[derive(Debug, PartialEq)]
+pub enum Kept {
+    Kept(Contact),
+    /// Another contact has its external id.
+    Taken,
+    /// There is no such contact.
+    Gone,
+}
+
+/// A page of contacts, newest first.
+#[derive(Debug)]
+pub struct ContactPage {
+    pub contacts: Vec<Contact>,
+    /// How many of the contacts looked at are meant.
+    pub total: i64,
+    /// The last contact looked at, where there may be more behind it.
+    pub rest: Option<ContactPlace>,
+}
+
+struct ContactRow {
+    contact_id: Uuid,
+    external_id: Option<String>,
+    name: Option<String>,
+    phone: Option<String>,
+    email: Option<String>,
+    metadata: String,
+    tags: Vec<String>,
+    created_at: Timestamp,
+}
+
+impl TryFrom<ContactRow> for Contact {
+    type Error = StoreError;
+
+    fn try_from(row: ContactRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: row.contact_id,
+            external_id: row.external_id,
+            name: row.name,
+            phone: row.phone,
+            email: row.email,
+            metadata: JsonText::stored(row.metadata)?,
+            tags: row.tags,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Whether this is the unique index of external ids speaking.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.constraint() == Some("contacts_external_id"))
+}
+
+impl Contacts<'_> {
+    /// Writes a new contact. The same id again is the same contact, and nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn create(&self, new: &Contact) -> Result<Kept, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let written = sqlx::query!(
+            "INSERT INTO contacts (org_id, contact_id, external_id, name, phone, email, metadata, tags, created_at,
+                                   updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7::text::json, $8, $9, $9)
+                 ON CONFLICT (org_id, contact_id) DO NOTHING",
+            self.0.org.0,
+            new.id,
+            new.external_id.as_deref(),
+            new.name.as_deref(),
+            new.phone.as_deref(),
+            new.email.as_deref(),
+            new.metadata.as_str(),
+            &new.tags,
+            new.created_at
+        )
+        .execute(&mut *transaction)
+        .await;
+        match written {
+            Ok(_) => {
+                transaction.commit().await?;
+                Ok(Kept::Kept(new.clone()))
+            }
+            Err(error) if is_taken(&error) => Ok(Kept::Taken),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes the contact of that external id, unless there is one.
+    ///
+    /// # Errors
+    /// As for [`Contacts::create`].
+    pub async fn find_or_create(&self, new: &Contact) -> Result<(), StoreError> {
+        if let Some(external_id) = new.external_id.as_deref() {
+            let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+            let known = sqlx::query_scalar!(
+                "SELECT contact_id FROM contacts WHERE org_id = $1 AND external_id = $2",
+                self.0.org.0,
+                external_id
+            )
+            .fetch_optional(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            if known.is_some() {
+                return Ok(());
+            }
+        }
+        // Of several at once, one makes it.
+        self.create(new).await.map(|_| ())
+    }
+
+    /// Changes a contact by a rule, under a lock.
+    ///
+    /// # Errors
+    /// As for [`Contacts::create`].
+    pub async fn change(&self, id: Uuid, now: Timestamp, rule: impl Fn(&mut Contact)) -> Result<Kept, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let row = sqlx::query_as!(
+            ContactRow,
+            r#"SELECT contact_id, external_id, name, phone, email, metadata::text AS "metadata!", tags, created_at
+                 FROM contacts WHERE org_id = $1 AND contact_id = $2 FOR UPDATE"#,
+            self.0.org.0,
+            id
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = row else { return Ok(Kept::Gone) };
+        let mut contact = Contact::try_from(row)?;
+        rule(&mut contact);
+        let written = sqlx::query!(
+            "UPDATE contacts
+                SET external_id = $3, name = $4, phone = $5, email = $6, metadata = $7::text::json, tags = $8,
+                    updated_at = $9
+              WHERE org_id = $1 AND contact_id = $2",
+            self.0.org.0,
+            id,
+            contact.external_id.as_deref(),
+            contact.name.as_deref(),
+            contact.phone.as_deref(),
+            contact.email.as_deref(),
+            contact.metadata.as_str(),
+            &contact.tags,
+            now
+        )
+        .execute(&mut *transaction)
+        .await;
+        match written {
+            Ok(_) => {
+                transaction.commit().await?;
+                Ok(Kept::Kept(contact))
+            }
+            Err(error) if is_taken(&error) => Ok(Kept::Taken),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes a contact; whether there was one.
+    ///
+    /// # Errors
+    /// As for [`Contacts::create`].
+    pub async fn delete(&self, id: Uuid) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let deleted = sqlx::query!("DELETE FROM contacts WHERE org_id = $1 AND contact_id = $2", self.0.org.0, id)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(deleted.rows_affected() == 1)
+    }
+
+    /// A page of contacts, newest first, of those whose name, email, phone or external id has `search` in it,
+    /// whatever its case.
+    ///
+    /// # Errors
+    /// As for [`Contacts::create`].
+    pub async fn list(
+        &self,
+        search: Option<&str>,
+        behind: Option<ContactPlace>,
+        skip: i64,
+        limit: i64,
+    ) -> Result<ContactPage, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let picked = sqlx::query!(
+            r#"WITH near AS MATERIALIZED (
+                   SELECT contact_id, created_at,
+                          $4::text IS NULL
+                          OR strpos(lower(concat_ws(E'\n', name, email, phone, external_id)), lower($4)) > 0 AS fits
+                     FROM contacts
+                    WHERE org_id = $1
+                      AND (created_at, contact_id) < (COALESCE($2::timestamptz, 'infinity'),
+                                                      COALESCE($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+                    ORDER BY created_at DESC, contact_id DESC
+                    LIMIT $5
+               )
+               SELECT count(*) AS "seen!", count(*) FILTER (WHERE fits) AS "total!",
+                      (SELECT created_at FROM near ORDER BY created_at DESC, contact_id DESC OFFSET $5 - 1 LIMIT 1)
+                          AS last_at,
+                      (SELECT contact_id FROM near ORDER BY created_at DESC, contact_id DESC OFFSET $5 - 1 LIMIT 1)
+                          AS last_id,
+                      ARRAY(SELECT contact_id FROM near WHERE fits ORDER BY created_at DESC, contact_id DESC
+                             LIMIT $6 OFFSET $7) AS "page!"
+                 FROM near"#,
+            self.0.org.0,
+            behind.map(|(at, _)| at),
+            behind.map(|(_, id)| id),
+            search,
+            CONTACT_WINDOW,
+            limit,
+            skip
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        let rows = sqlx::query_as!(
+            ContactRow,
+            r#"SELECT contact_id, external_id, name, phone, email, metadata::text AS "metadata!", tags, created_at
+                 FROM contacts WHERE org_id = $1 AND contact_id = ANY ($2)
+                ORDER BY created_at DESC, contact_id DESC"#,
+            self.0.org.0,
+            &picked.page
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        let contacts: Result<_, _> = rows.into_iter().map(Contact::try_from).collect();
+        let rest = picked.last_at.zip(picked.last_id).filter(|_| picked.seen == CONTACT_WINDOW);
+        Ok(ContactPage { contacts: contacts?, total: picked.total, rest })
+    }
+}

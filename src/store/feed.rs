@@ -1,0 +1,263 @@
+//! What happened to an organization's sessions, to be followed without loss.
+//!
+//! An entry is written in the transaction that it tells of, under that transaction's number. Whoever follows reads no
+//! further than the oldest transaction that is still open, so that nothing can appear behind what was read.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use sqlx::PgConnection;
+
+use super::events::EventRow;
+use super::sessions::RowKey;
+use super::{SessionRow, StoreError, TenantStore, scope};
+use crate::domain::{DialectName, Event, Session, Timestamp};
+
+/// Whose sessions can be followed.
+pub(super) fn follows(dialect: i16) -> bool {
+    dialect == DialectName::Agntix.code()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Happened {
+    Started,
+    Updated,
+    Ended,
+    /// The event of this number was appended.
+    Appended(i64),
+}
+
+/// Writes down what happened in this transaction: once per transaction, since entries are placed in it.
+pub(super) async fn tell(
+    connection: &mut PgConnection,
+    happened: &[(RowKey, Happened, Timestamp)],
+) -> Result<(), sqlx::Error> {
+    if happened.is_empty() {
+        return Ok(());
+    }
+    let keys = RowKey::columns(happened.iter().map(|(key, ..)| key));
+    let kinds: Vec<i16> = happened
+        .iter()
+        .map(|(_, happened, _)| match happened {
+            Happened::Started => 1,
+            Happened::Updated => 2,
+            Happened::Ended => 3,
+            Happened::Appended(_) => 4,
+        })
+        .collect();
+    let numbers: Vec<Option<i64>> = happened
+        .iter()
+        .map(|(_, happened, _)| match happened {
+            Happened::Appended(number) => Some(*number),
+            _ => None,
+        })
+        .collect();
+    let times: Vec<Timestamp> = happened.iter().map(|(.., at)| *at).collect();
+    sqlx::query!(
+        "INSERT INTO session_feed (org_id, place, dialect, session_id, kind, event_number, at)
+         SELECT org_id, place::int, dialect, session_id, kind, event_number, at
+           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::bigint[], $6::timestamptz[])
+                WITH ORDINALITY AS new (org_id, dialect, session_id, kind, event_number, at, place)",
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &kinds,
+        &numbers as &[Option<i64>],
+        &times
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Where a follower stands: everything up to here was told. Written `<transaction>-<place>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FeedPlace {
+    transaction: i64,
+    place: i32,
+}
+
+impl fmt::Display for FeedPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.transaction, self.place)
+    }
+}
+
+/// A text that is no [`FeedPlace`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoFeedPlace;
+
+impl FromStr for FeedPlace {
+    type Err = NoFeedPlace;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (transaction, place) = text.split_once('-').ok_or(NoFeedPlace)?;
+        if !digits(transaction) || !digits(place) {
+            return Err(NoFeedPlace);
+        }
+        let transaction = transaction.parse().map_err(|_| NoFeedPlace)?;
+        Ok(Self { transaction, place: place.parse().map_err(|_| NoFeedPlace)? })
+    }
+}
+
+/// What happened to a session, which is given as it stands now.
+#[derive(Debug)]
+pub enum Change {
+    Started(Session),
+    Updated(Session),
+    Ended(Session),
+    Appended(Session, Box<Event>),
+}
+
+/// The feed of one organization.
+pub struct Feed<'s>(pub(super) &'s TenantStore);
+
+struct Entry {
+    place: FeedPlace,
+    key: RowKey,
+    kind: i16,
+    event_number: Option<i64>,
+}
+
+impl Feed<'_> {
+    /// Where whoever follows from now on begins.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn now(&self) -> Result<FeedPlace, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let open = sqlx::query_scalar!(r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS "open!""#)
+            .fetch_one(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(FeedPlace { transaction: open - 1, place: i32::MAX })
+    }
+
+    /// The next changes behind a place, of `limit` entries at most, and where each of them stands. Changes of sessions
+    /// that are gone are left out; the place of the last entry that was read comes along.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn behind(
+        &self,
+        place: FeedPlace,
+        dialect: DialectName,
+        limit: i64,
+    ) -> Result<(Vec<(FeedPlace, Change)>, FeedPlace), StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query!(
+            "SELECT transaction, place, session_id, kind, event_number
+               FROM session_feed
+              WHERE org_id = $1 AND (transaction, place) > ($2, $3) AND dialect = $4
+                AND transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+              ORDER BY transaction, place
+              LIMIT $5",
+            self.0.org.0,
+            place.transaction,
+            place.place,
+            dialect.code(),
+            limit
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let entries: Vec<Entry> = rows
+            .into_iter()
+            .map(|row| Entry {
+                place: FeedPlace { transaction: row.transaction, place: row.place },
+                key: RowKey::of(self.0.org.0, dialect.code(), row.session_id),
+                kind: row.kind,
+                event_number: row.event_number,
+            })
+            .collect();
+        let last = entries.last().map_or(place, |entry| entry.place);
+        let changes = read(&mut transaction, entries).await?;
+        transaction.commit().await?;
+        Ok((changes, last))
+    }
+}
+
+/// Reads the sessions and events that entries tell of.
+async fn read(connection: &mut PgConnection, entries: Vec<Entry>) -> Result<Vec<(FeedPlace, Change)>, StoreError> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut keys: Vec<RowKey> = entries.iter().map(|entry| entry.key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let rows = SessionRow::read(connection, &keys).await?;
+    let mut events = appended(connection, &entries).await?;
+    let mut changes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Some(row) = rows.get(&entry.key) else { continue };
+        let session = Session::try_from(row.clone())?;
+        let change = match (entry.kind, entry.event_number) {
+            (1, _) => Change::Started(session),
+            (2, _) => Change::Updated(session),
+            (3, _) => Change::Ended(session),
+            (_, number) => match number.and_then(|number| events.remove(&(entry.key, number))) {
+                Some(event) => Change::Appended(session, Box::new(event)),
+                None => continue,
+            },
+        };
+        changes.push((entry.place, change));
+    }
+    Ok(changes)
+}
+
+async fn appended(
+    connection: &mut PgConnection,
+    entries: &[Entry],
+) -> Result<HashMap<(RowKey, i64), Event>, StoreError> {
+    let wanted: Vec<(RowKey, i64)> =
+        entries.iter().filter_map(|entry| Some((entry.key, entry.event_number?))).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys = RowKey::columns(wanted.iter().map(|(key, _)| key));
+    let numbers: Vec<i64> = wanted.iter().map(|(_, number)| *number).collect();
+    let rows = sqlx::query_as!(
+        EventRow,
+        r#"SELECT e.org_id AS "org_id!", e.dialect AS "dialect!", e.session_id AS "session_id!", e.number AS "number!",
+                  e.event_id AS "event_id!", e.public_id, e.parent_id, e.kind AS "kind!", e.author_id, e.content,
+                  e.payload::text AS "payload!", e.hidden AS "hidden!", e.created_at AS "created_at!"
+             FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[])
+               AS wanted (org_id, dialect, session_id, number)
+             JOIN session_events e USING (org_id, dialect, session_id, number)"#,
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &numbers
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let key = row.key();
+            let event = Event::try_from(row)?;
+            Ok(((key, event.number), event))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn places_are_read_as_they_are_written(transaction in 0..i64::MAX, place in 0..i32::MAX) {
+            let place = FeedPlace { transaction, place };
+            prop_assert_eq!(place.to_string().parse(), Ok(place));
+        }
+
+        #[test]
+        fn no_text_is_trouble(text in ".{0,40}") {
+            if let Ok(place) = text.parse::<FeedPlace>() {
+                prop_assert!(place.transaction >= 0 && place.place >= 0);
+            }
+        }
+    }
+}

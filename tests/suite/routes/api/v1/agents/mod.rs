@@ -1,0 +1,4 @@
+mod by_id;
+mod get;
+mod post;
+mod sessions;

@@ -1,0 +1,197 @@
+//! `GET /v1/chat/events/stream`.
+
+use std::time::Duration;
+
+use axum::body::BodyDataStream;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use sessionary::dialects::agntix::{Pace, Settings};
+use sessionary::workers::retention;
+
+use crate::support::agntix::{close, code, create, path_of, say};
+use crate::support::{AGENT_ID, Setup, TestApp, admin, run, store};
+
+const PATH: &str = "/v1/chat/events/stream";
+
+/// A frame: its id, its name, its data.
+#[derive(Clone, Debug, PartialEq)]
+struct Frame {
+    id: String,
+    name: String,
+    data: Value,
+}
+
+struct Listener(BodyDataStream);
+
+impl Listener {
+    async fn from(app: &TestApp, last: Option<&str>) -> Self {
+        let ask = app.get(PATH).header("accept", "text/event-stream");
+        let response = if let Some(last) = last { ask.header("last-event-id", last) } else { ask }.open().await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self(response.into_body().into_data_stream())
+    }
+
+    /// The next frame of any kind, within ten seconds.
+    async fn any(&mut self) -> Frame {
+        let bytes = tokio::time::timeout(Duration::from_secs(10), self.0.next()).await;
+        let bytes = bytes.expect("a frame in time").expect("a frame").expect("bytes");
+        let text = std::str::from_utf8(&bytes).expect("whole characters");
+        let lines: Vec<&str> = text.split('\n').collect();
+        let [id, event, data, "", ""] = lines[..] else { panic!("no frame: {text}") };
+        let value = |line: &str, name: &str| line.strip_prefix(name).expect("its name").to_owned();
+        let data = serde_json::from_str(&value(data, "data: ")).expect("JSON");
+        Frame { id: value(id, "id: "), name: value(event, "event: "), data }
+    }
+
+    /// The next that is no heartbeat.
+    async fn next(&mut self) -> Frame {
+        loop {
+            let frame = self.any().await;
+            if frame.name != "heartbeat" {
+                return frame;
+            }
+        }
+    }
+}
+
+async fn lively() -> TestApp {
+    let pace = Pace { poll: Duration::from_millis(10), heartbeat: Duration::from_millis(100) };
+    TestApp::with(Setup { agntix: Settings { pace, ..Settings::default() }, ..Setup::default() }).await
+}
+
+#[test]
+fn what_happens_to_a_session_is_told_by_name() {
+    run(async {
+        let (app, other) = (lively().await, TestApp::new().await);
+        let mut listener = Listener::from(&app, None).await;
+        let first = listener.any().await;
+        assert_eq!((first.name.as_str(), &first.data["timestamp"]), ("heartbeat", &json!("2026-04-29T09:00:00.000Z")));
+
+        create(&other, "").await;
+        let id = create(&app, r#""metadata":{"userId":"usr_123"}"#).await;
+        let started = listener.next().await;
+        assert_eq!(started.name, "session.started");
+        assert_eq!(started.data, app.get(&path_of(&id, "")).send().await.expect(200).json());
+
+        let reply = say(&app, &id, "hello").await.expect(200).json();
+        let (said, answered) = (listener.next().await, listener.next().await);
+        assert_eq!((said.name.as_str(), answered.name.as_str()), ("message.added", "message.added"));
+        assert_eq!(said.data["message"]["content"], "hello");
+        assert_eq!(answered.data, json!({"sessionId": id, "message": reply}));
+
+        close(&app, &id).await.expect(200);
+        close(&app, &id).await.expect(200);
+        let ended = listener.next().await;
+        assert_eq!((ended.name.as_str(), &ended.data["state"]), ("session.ended", &json!("CLOSED")));
+        assert_eq!(ended.data["agentId"], AGENT_ID);
+        // Closing again was no other end.
+        assert_eq!(listener.any().await.name, "heartbeat");
+    });
+}
+
+#[test]
+fn heartbeats_come_while_nothing_happens() {
+    run(async {
+        let app = lively().await;
+        let mut listener = Listener::from(&app, None).await;
+        for _ in 0..3 {
+            assert_eq!(listener.any().await.name, "heartbeat");
+        }
+    });
+}
+
+#[test]
+fn whoever_comes_back_is_told_what_they_missed_by_any_replica() {
+    run(async {
+        let app = lively().await;
+        let mut listener = Listener::from(&app, None).await;
+        let mut last = listener.any().await.id;
+        drop(listener);
+        let beside = app.replica(store().await.clone());
+        let mut made = Vec::new();
+        for turn in 0..6 {
+            let app = if turn % 2 == 0 { &app } else { &beside };
+            made.push(create(app, "").await);
+            made.push(create(app, "").await);
+            let mut listener = Listener::from(app, Some(&last)).await;
+            let (one, two) = (listener.next().await, listener.next().await);
+            let told = [one.data["id"].as_str().expect("an id"), two.data["id"].as_str().expect("an id")];
+            assert_eq!(told, made[made.len() - 2..]);
+            last = two.id;
+        }
+    });
+}
+
+#[test]
+fn nothing_is_lost_while_many_write_at_once() {
+    run(async {
+        let app = lively().await;
+        let mut listener = Listener::from(&app, None).await;
+        let beside = app.replica(store().await.clone());
+        let writes = (0..60).map(|n| {
+            let app = if n % 2 == 0 { &app } else { &beside };
+            async move {
+                let id = create(app, "").await;
+                close(app, &id).await.expect(200);
+                id
+            }
+        });
+        let heard = async {
+            let (mut started, mut ended) = (Vec::new(), Vec::new());
+            while started.len() < 60 || ended.len() < 60 {
+                let frame = listener.next().await;
+                let id = frame.data["id"].as_str().expect("an id").to_owned();
+                if frame.name == "session.started" { started.push(id) } else { ended.push(id) }
+            }
+            (started, ended)
+        };
+        let (mut made, (mut started, mut ended)) = tokio::join!(futures::future::join_all(writes), heard);
+        for ids in [&mut made, &mut started, &mut ended] {
+            ids.sort_unstable();
+        }
+        assert_eq!(made, started);
+        assert_eq!(made, ended);
+    });
+}
+
+#[test]
+fn a_place_that_is_none_of_ours_is_refused() {
+    run(async {
+        let app = TestApp::new().await;
+        for id in ["x", "1", "1-", "-1-0", "1e3-0", "99999999999999999999-1", "1-99999999999", "1-1-1", "\u{e9}"] {
+            let refused = app.get(PATH).header("last-event-id", id).send().await.expect(400);
+            assert_eq!(code(&refused), "VALIDATION_ERROR", "{id}");
+        }
+        assert_eq!(code(&app.get(PATH).anonymous().send().await.expect(401)), "UNAUTHORIZED");
+        let lacking = app.key_with("sessions:read").await;
+        assert_eq!(code(&app.get(PATH).anonymous().header("x-api-key", lacking).send().await.expect(403)), "FORBIDDEN");
+    });
+}
+
+#[test]
+fn a_day_later_what_happened_is_no_longer_told() {
+    run(async {
+        let app = lively().await;
+        let place = Listener::from(&app, None).await.any().await.id;
+        let old = create(&app, "").await;
+        app.clock.advance(chrono::Duration::hours(25));
+        let new = create(&app, "").await;
+        assert!(retention::delete_feed(admin().await, app.clock.now()).await.expect("a sweep") >= 1);
+        let told = Listener::from(&app, Some(&place)).await.next().await;
+        assert_eq!(told.data["id"], new);
+        assert_eq!(app.get(&path_of(&old, "")).send().await.expect(200).json()["state"], "OPEN");
+    });
+}
+
+#[test]
+fn a_service_that_stops_ends_its_streams() {
+    run(async {
+        let app = lively().await;
+        let mut listener = Listener::from(&app, None).await;
+        listener.any().await;
+        app.stop.cancel();
+        let rest = tokio::time::timeout(Duration::from_secs(10), listener.0.collect::<Vec<_>>()).await;
+        assert!(rest.is_ok(), "the stream goes on");
+    });
+}

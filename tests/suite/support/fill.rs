@@ -1,0 +1,35 @@
+//! Tables with many rows.
+
+use sessionary::domain::{AgentId, DialectName};
+
+use super::{AGENT_ID, DATABASE, TestApp, connection, start};
+
+impl TestApp {
+    /// Adds so many sessions of the example agent, a second apart, the oldest first; every tenth has ended.
+    #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
+    pub async fn fill_sessions(&self, dialect: DialectName, count: i32) {
+        let detail = match dialect {
+            DialectName::IntegerId => r#"{"agent_id":123,"agent_name":"a","language":"en","avatar":null}"#,
+            _ => "{}",
+        };
+        let agent: AgentId = AGENT_ID.parse().expect("a UUID");
+        let mut system = connection("sessionary_system", DATABASE).await;
+        let filled = sqlx::query(
+            "INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, kind, detail, created_at,
+                                   updated_at, ended_at)
+             SELECT $1, $2, gen_random_uuid(), $3, n::text, gen_random_uuid(), 'SDK', $4::json, at, at,
+                    CASE WHEN n % 10 = 0 THEN at END
+               FROM generate_series(1, $5) AS n, LATERAL (SELECT $6 + n * interval '1 second' AS at) AS time",
+        )
+        .bind(self.org)
+        .bind(dialect.code())
+        .bind(agent)
+        .bind(detail)
+        .bind(count)
+        .bind(start())
+        .execute(&mut system)
+        .await
+        .expect("sessions");
+        assert_eq!(filled.rows_affected(), u64::try_from(count).expect("a count"));
+    }
+}
