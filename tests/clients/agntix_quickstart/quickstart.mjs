@@ -1,0 +1,75 @@
+// The quickstart's steps in Node. `readStream` splits each network chunk at line breaks and buffers nothing, as the
+// vendor's own sample does: a frame or a character that is cut in two would break it.
+import assert from "node:assert/strict";
+
+const { BASE_URL, API_KEY } = process.env;
+const headers = { "x-api-key": API_KEY, "Content-Type": "application/json" };
+
+async function call(method, path, body) {
+  const response = await fetch(`${BASE_URL}${path}`, { method, headers, body: body && JSON.stringify(body) });
+  if (!response.ok) {
+    const failed = await response.json().catch(() => ({}));
+    throw new Error(`${response.status} ${failed.error?.code} ${failed.error?.message} ${failed.error?.requestId}`);
+  }
+  return response;
+}
+
+async function* readStream(response) {
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    for (const line of decoder.decode(value).split("\n")) {
+      if (!line.startsWith("data: ")) continue;
+      const data = line.slice("data: ".length);
+      if (data === "[DONE]") return;
+      yield JSON.parse(data);
+    }
+  }
+}
+
+const models = await (await call("GET", "/v1/chat/models")).json();
+assert.ok(Array.isArray(models.data), "models are listed");
+
+const agent = await (
+  await call("POST", "/v1/chat/agents", {
+    name: "Support Agent",
+    modelId: "gpt-4o-mini",
+    systemPrompt: "You are a helpful support agent.",
+  })
+).json();
+assert.match(agent.id, /^[0-9a-f-]{36}$/);
+
+const session = await (await call("POST", "/v1/chat/chat/sessions", { agentId: agent.id })).json();
+assert.equal(session.state, "OPEN");
+assert.equal(session.platform, "SDK");
+
+const asked = "Grüß dich, 世界! 👩‍👩‍👧 ".repeat(500);
+const streamed = await call("POST", `/v1/chat/chat/sessions/${session.id}/messages`, { content: asked });
+assert.equal(streamed.headers.get("content-type"), "text/event-stream");
+let text = "";
+const ids = new Set();
+for await (const event of readStream(streamed)) {
+  text += event.delta ?? "";
+  ids.add(event.id);
+}
+assert.equal(text, `You said: ${asked}`);
+assert.equal(ids.size, 1);
+
+const message = await (
+  await call("POST", `/v1/chat/chat/sessions/${session.id}/messages`, { content: "And my plan?", stream: false })
+).json();
+assert.equal(message.content, "You said: And my plan?");
+assert.equal(message.role, "ASSISTANT");
+
+const history = await (await call("GET", `/v1/chat/chat/sessions/${session.id}/messages`)).json();
+assert.deepEqual(history.data.map((said) => said.role), ["USER", "ASSISTANT", "USER", "ASSISTANT"]);
+assert.equal(history.pagination.total, 4);
+assert.equal(history.data[1].id, [...ids][0]);
+
+const closed = await (await call("PATCH", `/v1/chat/chat/sessions/${session.id}/close`, { reason: "RESOLVED" })).json();
+assert.equal(closed.state, "CLOSED");
+const late = await call("POST", `/v1/chat/chat/sessions/${session.id}/messages`, { content: "late" }).catch((e) => e);
+assert.match(late.message, /^400 INVALID_SESSION .+ req_/);
+console.log("quickstart in Node: as published");
