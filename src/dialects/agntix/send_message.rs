@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::agent::Own;
@@ -78,51 +77,18 @@ pub async fn send_message(
     }
     let org = caller.principal.organization.id;
     let place = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
-    let this = conversations.clone();
-    let streaming =
-        conversations.see_through(async move { stream(settings, &this, caller, path.0, request, place).await });
-    streaming.await.unwrap_or_else(|| Err(Refusal::Unavailable.into()))
-}
-
-/// Keeps the message, and streams the reply.
-async fn stream(
-    settings: Settings,
-    conversations: &Conversations,
-    caller: Caller<Agntix, purpose::WriteEvents>,
-    id: String,
-    request: Idempotent<Agntix, SendMessage>,
-    place: Share,
-) -> Result<Response, AgntixError> {
     let (caller, body, ticket) = match request.claim(caller).await {
         Claim::Fresh(caller, body, ticket) => (caller, body, ticket),
         Claim::Answered(response) => return Ok(response),
     };
     let now = caller.now();
-    match begin(settings, conversations, caller, id, body).await {
-        Ok((reply, parts)) => Ok(reply_stream::response(reply, parts, ticket, place)),
+    match say(settings, &conversations, caller, path.0, body).await {
+        Ok((id, parts)) => Ok(reply_stream::response(id, parts, ticket, place)),
         Err(error) => {
             ticket.hand_back::<Agntix>(&error, now).await;
             Err(error)
         }
     }
-}
-
-/// Keeps the message and begins its turn, also for a caller who hangs up in between; the reply's id, and what can be
-/// heard of it.
-async fn begin(
-    settings: Settings,
-    conversations: &Conversations,
-    caller: Caller<Agntix, purpose::WriteEvents>,
-    id: String,
-    body: SendMessage,
-) -> Result<(EventId, Parts), AgntixError> {
-    let this = conversations.clone();
-    let begun = conversations.see_through(async move {
-        let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
-        let turn = say(&settings, &caller, &id, body, place).await?;
-        Ok((turn.reply_id, this.begin(caller.store.clone(), turn)))
-    });
-    begun.await.unwrap_or_else(|| Err(Refusal::Internal.into()))
 }
 
 /// Keeps the message, and answers with the reply.
@@ -133,9 +99,8 @@ async fn answer(
     id: String,
     body: SendMessage,
 ) -> Result<Reply<ChatMessage>, AgntixError> {
-    let deadline = Instant::now() + PATIENCE;
-    let (_, parts) = begin(settings, &conversations, caller, id, body).await?;
-    let reply = tokio::time::timeout_at(deadline, whole(parts)).await.ok().flatten();
+    let (_, parts) = say(settings, &conversations, caller, id, body).await?;
+    let reply = tokio::time::timeout(PATIENCE, whole(parts)).await.ok().flatten();
     let reply = reply.ok_or(AgntixError::NoReply)?;
     Ok(Reply(StatusCode::OK, ChatMessage::from(reply)))
 }
@@ -155,8 +120,26 @@ fn invalid(message: &str) -> AgntixError {
     AgntixError::Validation(message.to_owned())
 }
 
-/// Keeps the message, which puts an idle time-out off; the turn that answers it.
+/// Keeps the message and begins the turn that answers it, whoever hangs up in between; the reply's id, and the reply as
+/// it comes.
 async fn say(
+    settings: Settings,
+    conversations: &Conversations,
+    caller: Caller<Agntix, purpose::WriteEvents>,
+    id: String,
+    body: SendMessage,
+) -> Result<(EventId, Parts), AgntixError> {
+    let this = conversations.clone();
+    let said = conversations.see_through(async move {
+        let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
+        let turn = keep(&settings, &caller, &id, body, place).await?;
+        Ok((turn.reply_id, this.begin(caller.store.clone(), turn)))
+    });
+    said.await.unwrap_or_else(|| Err(Refusal::Internal.into()))
+}
+
+/// Keeps the message, which puts an idle time-out off; the turn that answers it.
+async fn keep(
     settings: &Settings,
     caller: &Caller<Agntix, purpose::WriteEvents>,
     id: &str,

@@ -44,6 +44,11 @@ impl Message {
         }
     }
 
+    /// A reply in the same session.
+    pub(super) fn reply(&self, event: Event) -> Self {
+        Self::new(event, self.session_id)
+    }
+
     pub(super) fn number(&self) -> i64 {
         self.message_id
     }

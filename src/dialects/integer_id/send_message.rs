@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::error::Envelope;
@@ -68,31 +67,42 @@ pub async fn send_message(
     path: PathOf<IntegerId, String>,
     request: Idempotent<IntegerId, SendMessage>,
 ) -> Response {
-    request
-        .answer(caller, move |caller, body| async move {
-            let deadline = Instant::now() + PATIENCE;
-            let this = conversations.clone();
-            // Both, also for a caller who hangs up in between: the message is kept and its turn begins.
-            let begun = conversations.see_through(async move { begin(&this, caller, path.0, body).await });
-            let (mut sent, parts) = begun.await.unwrap_or_else(|| Err(Refusal::Internal.into()))?;
-            if let Some((number, parts)) = parts {
-                let reply = tokio::time::timeout_at(deadline, whole(parts)).await.ok().flatten();
-                sent.reply = reply.map(|event| Message::new(event, number));
-            }
-            Ok(Reply(StatusCode::CREATED, sent))
-        })
-        .await
+    request.answer(caller, move |caller, body| send(conversations, caller, path.0, body)).await
 }
 
 #[tracing::instrument(name = "integer_id.send_message", level = "debug", skip_all)]
-async fn begin(
-    conversations: &Conversations,
+async fn send(
+    conversations: Conversations,
     caller: Caller<IntegerId, purpose::WriteEvents>,
     id: String,
     body: SendMessage,
-) -> Result<(Sent, Option<(i64, Parts)>), IntegerIdError> {
-    let place = conversations.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
-    let key = session::key_of(&id)?;
+) -> Result<Reply<Sent>, IntegerIdError> {
+    let this = conversations.clone();
+    // Whoever hangs up: what is kept is answered.
+    let said = conversations.see_through(async move {
+        let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
+        let (message, turn) = keep(&caller, &id, body, place).await?;
+        Ok((message, turn.map(|turn| this.begin(caller.store.clone(), turn))))
+    });
+    let (message, parts): (Message, Option<Parts>) =
+        said.await.unwrap_or_else(|| Err(IntegerIdError::from(Refusal::Internal)))?;
+    let reply = match parts {
+        Some(parts) => tokio::time::timeout(PATIENCE, whole(parts)).await.ok().flatten(),
+        None => None,
+    };
+    let reply = reply.map(|event| message.reply(event));
+    Ok(Reply(StatusCode::CREATED, Sent { success: true, message, reply }))
+}
+
+/// Keeps the message. With it comes the turn that answers it; `None` where the agent is gone or archived, or nothing
+/// answers.
+async fn keep(
+    caller: &Caller<IntegerId, purpose::WriteEvents>,
+    id: &str,
+    body: SendMessage,
+    place: Share,
+) -> Result<(Message, Option<Turn>), IntegerIdError> {
+    let key = session::key_of(id)?;
     let (content, metadata) = body.validate()?;
     let now = caller.now();
     let event = message::said(EventId(caller.mint.uuid()), content, metadata.clone(), now);
@@ -107,11 +117,9 @@ async fn begin(
     changed.outcome.transpose()?;
     let kept = changed.events.into_iter().next().ok_or(Refusal::Internal)?;
     let known: Known = changed.session.try_into()?;
-
-    let turn = turn(&caller, &known, kept.clone(), metadata, made_before, place).await?;
-    let parts = turn.map(|turn| (known.number, conversations.begin(caller.store.clone(), turn)));
-    let sent = Sent { success: true, message: Message::new(kept, known.number), reply: None };
-    Ok((sent, parts))
+    let turn = turn(caller, &known, kept.clone(), metadata, place).await?;
+    let turn = turn.map(|turn| Turn { made_before, ..turn });
+    Ok((Message::new(kept, known.number), turn))
 }
 
 impl SendMessage {
@@ -126,13 +134,11 @@ impl SendMessage {
     }
 }
 
-/// The turn that answers a message; `None` where the agent is gone or archived, or nothing answers.
 async fn turn(
     caller: &Caller<IntegerId, purpose::WriteEvents>,
     known: &Known,
     said: Event,
     metadata: Metadata,
-    made_before: bool,
     place: Share,
 ) -> Result<Option<Turn>, IntegerIdError> {
     let Some(agent) = known.session.agent else { return Ok(None) };
@@ -147,7 +153,7 @@ async fn turn(
         message: said,
         metadata,
         speaker: message::speaker,
-        made_before,
+        made_before: false,
         reply_id: id,
         reply: Box::new(move |text| message::answer(id, to, text, clock.now())),
         nonce: caller.mint.uuid(),
