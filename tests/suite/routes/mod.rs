@@ -2,5 +2,6 @@
 
 mod api;
 mod dashboard;
+mod oauth2;
 mod v1;
 mod v2;

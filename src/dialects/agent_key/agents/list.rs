@@ -61,7 +61,7 @@ pub async fn list_agents(
         let place = after.map(|place| (place.at, AgentId(place.id)));
         let agents = caller.store.agents().list(narrowed, place, chunk as i64).await?;
         let is_last = agents.len() < chunk;
-        after = agents.last().map(|agent| place_of(agent)).or(after);
+        after = agents.last().map(place_of).or(after);
         found.extend(agents.into_iter().filter(|agent| match &filter {
             Some(filter) => filter.lets_through(&agent.name, agent.description.as_deref()),
             None => true,

@@ -1,1 +1,3 @@
 mod by_key;
+mod get;
+mod post;

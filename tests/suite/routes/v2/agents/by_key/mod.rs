@@ -1,1 +1,6 @@
+mod delete;
+mod get;
+mod identity;
+mod patch;
+mod put;
 mod sessions;

@@ -1,2 +1,5 @@
 mod by_key;
+mod fork;
+mod get;
+mod metadata_filter;
 mod post;

@@ -1,0 +1,5 @@
+mod by_id;
+mod compact;
+mod get;
+mod post;
+mod streamed;

@@ -1,0 +1,4 @@
+mod delete;
+mod events;
+mod get;
+mod patch;
