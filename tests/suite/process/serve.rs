@@ -50,7 +50,7 @@ fn the_demo_is_written_down_for_its_owner_alone() {
     assert_eq!(std::fs::metadata(&file).expect("demo.json").permissions().mode() & 0o777, 0o600);
     let demo: Value = serde_json::from_slice(&std::fs::read(&file).expect("demo.json")).expect("JSON");
     let members: Vec<&String> = demo.as_object().expect("an object").keys().collect();
-    assert_eq!(members, ["org_id", "api_key", "agents", "base_url"]);
+    assert_eq!(members, ["org_id", "api_key", "key_id", "agents", "base_url"]);
     assert_eq!(demo["base_url"], service.base_url.as_str());
     let names: Vec<Vec<&String>> = demo["agents"]
         .as_array()
