@@ -16,7 +16,7 @@ CREATE TABLE captured_events (
 CREATE INDEX captured_events_by_time ON captured_events (org_id, at DESC, event_id DESC);
 -- Few events are errors, so this one costs next to nothing.
 CREATE INDEX captured_errors_by_time ON captured_events (org_id, at DESC, event_id DESC) WHERE NOT success;
-SELECT isolate_tenant_table('captured_events', 'SELECT, INSERT');
+SELECT isolate_tenant_table('captured_events', 'SELECT, INSERT, UPDATE');
 
 -- The same, summed up per hour and per day while events are written, so that no figure is counted out of a table that
 -- grows. Each shard belongs to other writers, who would wait for each other's COMMIT on one row.

@@ -1,7 +1,10 @@
 //! The log: events of all conversations, newest first.
 
+use sqlx::PgConnection;
+
 use super::row::{captured, captured_rows};
 use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
+use crate::domain::OrgId;
 use crate::store::{StoreError, scope};
 
 /// A page of the log.
@@ -37,8 +40,8 @@ impl Captures<'_> {
     ) -> Result<LogPage, StoreError> {
         let org = self.0.org;
         let mut transaction = scope::begin_pooled(self.0.pool(), org).await?;
-        let (rows, total) = if errors_only {
-            let rows = captured_rows!(
+        let rows = if errors_only {
+            captured_rows!(
                 " AND NOT success",
                 " ORDER BY c.at DESC, c.event_id DESC LIMIT $13 OFFSET $14",
                 org,
@@ -49,23 +52,9 @@ impl Captures<'_> {
                 offset
             )
             .fetch_all(&mut *transaction)
-            .await?;
-            let total = captured!(
-                Counted,
-                r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
-                " AND NOT success",
-                " LIMIT $13) counted",
-                org,
-                filter,
-                None,
-                SCAN_LIMIT,
-                COUNT_LIMIT
-            )
-            .fetch_one(&mut *transaction)
-            .await?;
-            (rows, total)
+            .await?
         } else {
-            let rows = captured_rows!(
+            captured_rows!(
                 "",
                 " ORDER BY c.at DESC, c.event_id DESC LIMIT $13 OFFSET $14",
                 org,
@@ -76,44 +65,103 @@ impl Captures<'_> {
                 offset
             )
             .fetch_all(&mut *transaction)
-            .await?;
-            let total = captured!(
-                Counted,
-                r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
-                "",
-                " LIMIT $13) counted",
-                org,
-                filter,
-                None,
-                SCAN_LIMIT,
-                COUNT_LIMIT
-            )
-            .fetch_one(&mut *transaction)
-            .await?;
-            (rows, total)
+            .await?
         };
+        let total = count(&mut transaction, org, filter, errors_only).await?;
         let next = if rows.len() as i64 == limit {
             rows.last().map(|row| Cursor { at: row.at, id: row.event_id })
         } else {
             // Nothing more within reach: go on behind what was looked at, if the window is longer.
-            sqlx::query_as!(
-                Edge,
-                "SELECT at, event_id FROM captured_events
-                  WHERE org_id = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))
-                    AND ($5 OR NOT success)
-                  ORDER BY at DESC, event_id DESC OFFSET $6 LIMIT 1",
-                org.0,
-                filter.since,
-                cursor.map(|cursor| cursor.at),
-                cursor.map(|cursor| cursor.id),
-                !errors_only,
-                SCAN_LIMIT - 1
-            )
-            .fetch_optional(&mut *transaction)
-            .await?
-            .map(|edge| Cursor { at: edge.at, id: edge.event_id })
+            macro_rules! edge {
+                ($errors:literal) => {
+                    sqlx::query_as!(
+                        Edge,
+                        "SELECT at, event_id FROM captured_events
+                          WHERE org_id = $1 AND at >= $2
+                            AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))"
+                            + $errors
+                            + " ORDER BY at DESC, event_id DESC OFFSET $5 LIMIT 1",
+                        org.0,
+                        filter.since,
+                        cursor.map(|cursor| cursor.at),
+                        cursor.map(|cursor| cursor.id),
+                        SCAN_LIMIT - 1
+                    )
+                };
+            }
+            let edge = if errors_only {
+                edge!(" AND NOT success").fetch_optional(&mut *transaction).await?
+            } else {
+                edge!("").fetch_optional(&mut *transaction).await?
+            };
+            edge.map(|edge| Cursor { at: edge.at, id: edge.event_id })
         };
         transaction.commit().await?;
-        Ok(LogPage { rows, total: total.count, next })
+        Ok(LogPage { rows, total, next })
     }
+}
+
+/// How many events of the window fulfil the filter, counted up to [`COUNT_LIMIT`]. Where kind and name tell, nothing
+/// but the index is looked at.
+async fn count(
+    connection: &mut PgConnection,
+    org: OrgId,
+    filter: &CaptureFilter,
+    errors_only: bool,
+) -> Result<i64, sqlx::Error> {
+    let counted = if filter.is_by_name_only() {
+        macro_rules! by_name {
+            ($errors:literal) => {
+                sqlx::query_as!(
+                    Counted,
+                    r#"SELECT count(*) AS "count!"
+                         FROM (SELECT 1 FROM (SELECT name FROM captured_events
+                                               WHERE org_id = $1 AND at >= $2"#
+                        + $errors
+                        + r#" ORDER BY at DESC, event_id DESC LIMIT $3) c
+                                WHERE cardinality($4::text[]) = 0 OR name = ANY ($4)
+                                LIMIT $5) counted"#,
+                    org.0,
+                    filter.since,
+                    SCAN_LIMIT,
+                    &filter.names,
+                    COUNT_LIMIT
+                )
+            };
+        }
+        if errors_only {
+            by_name!(" AND NOT success").fetch_one(connection).await?
+        } else {
+            by_name!("").fetch_one(connection).await?
+        }
+    } else if errors_only {
+        captured!(
+            Counted,
+            r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
+            " AND NOT success",
+            " LIMIT $13) counted",
+            org,
+            filter,
+            None,
+            SCAN_LIMIT,
+            COUNT_LIMIT
+        )
+        .fetch_one(connection)
+        .await?
+    } else {
+        captured!(
+            Counted,
+            r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
+            "",
+            " LIMIT $13) counted",
+            org,
+            filter,
+            None,
+            SCAN_LIMIT,
+            COUNT_LIMIT
+        )
+        .fetch_one(connection)
+        .await?
+    };
+    Ok(counted.count)
 }

@@ -9,6 +9,7 @@ mod conversation;
 mod export;
 mod figures;
 mod filter;
+mod join;
 mod log;
 mod metadata;
 mod row;
@@ -30,7 +31,7 @@ use super::{StoreError, TenantStore, scope};
 use crate::domain::{DialectName, JsonText, NewCapture, NewSession, Timestamp};
 
 /// Rows of a window that are looked at where no index tells which of them are meant.
-pub const SCAN_LIMIT: i64 = 50_000;
+pub const SCAN_LIMIT: i64 = 20_000;
 /// Rows of a window whose JSON is opened for a distribution.
 pub const SAMPLE: i64 = 10_000;
 /// How far a list is counted.

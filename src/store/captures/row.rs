@@ -54,7 +54,7 @@ macro_rules! captured {
                            OR NOT EXISTS (SELECT 1 FROM UNNEST($10::text[], $11::text[]) AS wanted (key, value)
                                            WHERE (e.payload->'metadata'->>wanted.key) IS DISTINCT FROM wanted.value))
                       AND (cardinality($12::text[]) = 0 OR e.author_id ILIKE ANY ($12) OR e.content ILIKE ANY ($12)
-                           OR e.payload->>'args' ILIKE ANY ($12) OR e.payload->>'result' ILIKE ANY ($12))"#
+                           OR e.payload->>'result' ILIKE ANY ($12))"#
                 + $tail,
             $org.0,
             filter.since,

@@ -51,7 +51,8 @@ macro_rules! stories {
                                           WHERE n.org_id = s.org_id AND n.dialect = s.dialect
                                             AND n.session_id = s.session_id
                                           LIMIT 1) n ON true
-                     WHERE (cardinality($7::text[]) = 0
+                     WHERE (s.detail->>'implied' IS DISTINCT FROM 'true' OR n.last_number > 0)
+                       AND (cardinality($7::text[]) = 0
                             OR EXISTS (SELECT 1 FROM session_events e
                                         WHERE e.org_id = s.org_id AND e.dialect = s.dialect
                                           AND e.session_id = s.session_id AND e.author_id = ANY ($7)))

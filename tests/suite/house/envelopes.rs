@@ -20,7 +20,9 @@ use crate::support::{Reply, TestApp, run, start};
 type Owner = (&'static str, &'static [&'static str], fn(&Value) -> bool);
 
 const OWNERS: [Owner; 5] = [
-    ("agnost", &["/api/v1/capture-nothing", "/v1/traces", "/dashboard/api/nothing"], |body| body["error"].is_string()),
+    ("agnost", &["/api/v1/capture-nothing", "/dashboard/api", "/dashboard/api/nothing"], |body| {
+        body["error"].is_string()
+    }),
     ("agntix", &["/v1/chat/nothing", "/v2/chat/agents/x/y", "/api/v1/chat"], |body| body["error"]["code"].is_string()),
     ("agent_key", &["/v2/nothing", "/v2"], |body| body["messages"].is_array()),
     ("messaging", &["/api/messaging/nothing", "/API/MESSAGING/sessions/a/b/c"], |body| {

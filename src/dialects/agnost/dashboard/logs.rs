@@ -23,7 +23,7 @@ pub struct LogPage {
     page: i64,
     page_size: i64,
     /// Where the next page begins; absent at the end. A page may hold fewer than it could and not be the last: of
-    /// events that no index finds, 50,000 are looked at for a page.
+    /// events that no index finds, 20,000 are looked at for a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,

@@ -32,7 +32,7 @@ pub struct Metrics {
     /// The agents that answered, the busiest first.
     agents: Vec<Named>,
     /// Whether every event of the window was counted. Filters by connection, client, metadata or text look at the
-    /// newest 50,000.
+    /// newest 20,000.
     complete: bool,
 }
 

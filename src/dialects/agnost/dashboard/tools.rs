@@ -31,7 +31,7 @@ const MESSAGE_LENGTH: usize = 200;
 pub struct ToolStats {
     tool_stats: Vec<Named>,
     /// Whether every call of the window was counted. Filters by connection, client, metadata or text look at the
-    /// newest 50,000 events.
+    /// newest 20,000 events.
     complete: bool,
 }
 

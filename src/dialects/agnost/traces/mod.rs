@@ -17,6 +17,7 @@ use super::error::Envelope;
 use super::{Agnost, AgnostError};
 use crate::AppState;
 use crate::auth::{Caller, purpose};
+use crate::domain::SessionId;
 
 /// Spans in one export. The SDKs send 512 at once, the Collector 8,192.
 const MOST_SPANS: usize = 10_000;
@@ -74,12 +75,18 @@ async fn export_traces(caller: Caller<Agnost, purpose::Capture>, request: Reques
     if spans > MOST_SPANS {
         return Err(AgnostError::TooManySpans(MOST_SPANS));
     }
-    let captures = span::captures(export, caller.now(), &caller.mint)?;
-    let rejected = spans - captures.len();
+    let read = span::read(export, caller.now(), &caller.mint)?;
+    let rejected = spans - read.captures.len();
     let store = caller.store.captures();
-    stream::iter(captures.into_iter().map(|capture| store.append(capture)))
+    stream::iter(read.captures.into_iter().map(|capture| store.append(capture)))
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<()>>()
         .await?;
+    // What of these traces came in an earlier export, before they named their conversation.
+    let traces: Vec<SessionId> = read.named.iter().map(|(trace, _)| *trace).collect();
+    let waiting = if traces.is_empty() { Vec::new() } else { store.with_events(&traces).await? };
+    for (trace, session) in read.named.into_iter().filter(|(trace, _)| waiting.contains(trace)) {
+        store.join(trace, session).await?;
+    }
     Ok(body::answer(encoding, rejected))
 }

@@ -15,7 +15,7 @@ use super::super::event::{EventDetail, Implied};
 use super::super::reading;
 use super::attributes::{Attributes, SESSION, USER, members, mended};
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{CaptureFacts, EventId, Given, JsonText, Mint, NewCapture, NewEvent, Timestamp, json};
+use crate::domain::{CaptureFacts, EventId, Given, JsonText, Mint, NewCapture, NewEvent, SessionId, Timestamp, json};
 use crate::http::Refusal;
 
 /// Namespace of the UUIDv5 that stands for a trace and a span in it.
@@ -24,6 +24,11 @@ const SPANS: Uuid = Uuid::from_u128(0x5f1c_9a0e_6d3b_4f77_8b52_0d9e_64a1_7c02);
 /// The id of a span's event.
 fn event_of(trace: &[u8], span: &[u8]) -> EventId {
     EventId(Uuid::new_v5(&SPANS, &[trace, span].concat()))
+}
+
+/// The name of a trace's session, where nothing names another.
+fn hex(trace: &[u8]) -> String {
+    trace.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_id(bytes: &[u8], length: usize) -> bool {
@@ -64,7 +69,14 @@ struct SpanDetail<'a> {
 }
 
 /// The spans that have ids, as events.
-pub fn captures(export: ExportTraceServiceRequest, now: Timestamp, mint: &Mint) -> Result<Vec<NewCapture>, Refusal> {
+pub struct Read {
+    pub captures: Vec<NewCapture>,
+    /// The sessions of traces that named another one: what came before of such a trace belongs there.
+    pub named: Vec<(SessionId, SessionId)>,
+}
+
+/// Reads an export.
+pub fn read(export: ExportTraceServiceRequest, now: Timestamp, mint: &Mint) -> Result<Read, Refusal> {
     let mut resources = Vec::new();
     let mut scopes = Vec::new();
     for (place, resource) in export.resource_spans.into_iter().enumerate() {
@@ -95,7 +107,12 @@ pub fn captures(export: ExportTraceServiceRequest, now: Timestamp, mint: &Mint) 
     }
     // Events of one conversation are numbered in the order in which they are handed over.
     placed.sort_by_key(|placed| placed.span.start_time_unix_nano);
-    placed.into_iter().map(|span| span.capture(&traces, now, mint)).collect()
+    let captures = placed.into_iter().map(|span| span.capture(&traces, now, mint)).collect::<Result<_, _>>()?;
+    let named = traces.iter().filter_map(|(id, trace)| {
+        let session = trace.session.as_deref().filter(|id| id.len() <= ID_LIMIT)?;
+        Some((SessionId::from_agnost(&hex(id)), SessionId::from_agnost(&mended(session))))
+    });
+    Ok(Read { captures, named: named.collect() })
 }
 
 impl Placed<'_> {
@@ -107,7 +124,7 @@ impl Placed<'_> {
         };
         let session_id = said(&SESSION, &trace.session)
             .filter(|id| id.len() <= ID_LIMIT)
-            .unwrap_or_else(|| self.span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect());
+            .unwrap_or_else(|| hex(&self.span.trace_id));
         let user_id = said(&USER, &trace.user);
 
         let has_parent = !self.span.parent_span_id.is_empty();

@@ -10,7 +10,7 @@ const PATH: &str = "/dashboard/api/dashboard/charts";
 
 async fn titles(app: &TestApp) -> Vec<Value> {
     let charts = app.get(PATH).send().await.expect(200).json();
-    charts.as_array().unwrap().iter().map(|chart| chart["title"].clone()).collect()
+    charts.as_array().expect("an array").iter().map(|chart| chart["title"].clone()).collect()
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn charts_are_kept_ordered_and_deleted() {
             let chart = json!({"title": title, "id": "mine", "query": {"n": [1]}});
             let made = app.post(PATH, chart.to_string()).send().await.expect(201).json();
             assert_eq!(made["query"], json!({"n": [1]}));
-            ids.push(made["id"].as_str().unwrap().to_owned());
+            ids.push(made["id"].as_str().expect("a text").to_owned());
         }
         assert_eq!(titles(&app).await, ["a", "b", "c"]);
         let order =

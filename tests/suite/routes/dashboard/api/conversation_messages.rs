@@ -17,7 +17,7 @@ fn messages_come_in_the_order_in_which_they_happened() {
         let order: Vec<&Value> = said.iter().map(|said| &said["event_id"]).collect();
         assert_eq!(order, ["b-5", "b-4", "b-3", "b-2", "b-1"]);
         // By the UUID that answers show, too.
-        let uuid = said[0]["conversation_id"].as_str().unwrap();
+        let uuid = said[0]["conversation_id"].as_str().expect("a text");
         assert_eq!(messages(&app, uuid).await, said);
     });
 }
@@ -37,10 +37,10 @@ fn a_long_conversation_comes_in_parts() {
         join_all(calls).await;
         let conversation = crate::support::agnost::SESSION;
         let first = dashboard(&app, ROUTE, json!({"conversation_id": conversation})).await;
-        assert_eq!(first["messages"].as_array().unwrap().len(), 1_000);
+        assert_eq!(first["messages"].as_array().expect("an array").len(), 1_000);
         let rest =
             dashboard(&app, ROUTE, json!({"conversation_id": conversation, "cursor": first["next_cursor"]})).await;
-        assert_eq!(rest["messages"].as_array().unwrap().len(), 3);
+        assert_eq!(rest["messages"].as_array().expect("an array").len(), 3);
         assert_eq!(rest["next_cursor"], Value::Null);
     });
 }

@@ -22,8 +22,9 @@ fn spans_show_who_called_whom() {
             capture(&app, observed_with(json!({"session_id": "c", "event_id": id, "parent_id": parent}))).await;
         }
         let shape = |body: Value| -> Vec<(String, u64)> {
-            let spans = body["spans"].as_array().unwrap().clone();
-            let pair = |span: &Value| (span["event_id"].as_str().unwrap().to_owned(), span["depth"].as_u64().unwrap());
+            let spans = body["spans"].as_array().expect("an array").clone();
+            let pair =
+                |span: &Value| (span["event_id"].as_str().expect("a text").to_owned(), span["depth"].as_u64().unwrap());
             spans.iter().map(pair).collect()
         };
         let named =

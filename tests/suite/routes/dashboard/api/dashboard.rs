@@ -19,8 +19,9 @@ fn the_figures_of_an_organization() {
         assert_eq!((&totals["turns"]["count"], &totals["tool_calls"]["count"]), (&json!(2), &json!(4)));
         assert_eq!(totals["turns"]["success_rate"], 1.0);
         assert_eq!(totals["tool_calls"]["success_rate"], 0.5);
-        assert_eq!(body["daily"].as_array().unwrap().len(), 2);
-        let agents: Vec<_> = body["agents"].as_array().unwrap().iter().map(|agent| agent["name"].clone()).collect();
+        assert_eq!(body["daily"].as_array().expect("an array").len(), 2);
+        let agents: Vec<_> =
+            body["agents"].as_array().expect("an array").iter().map(|agent| agent["name"].clone()).collect();
         assert_eq!(agents, ["sales", "support"]);
         assert_eq!(body["complete"], true);
         let none = dashboard(&app, "dashboard", json!({"agent_name": "nobody"})).await;

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::support::agnost::is_envelope;
-use crate::support::{Setup, TestApp, run, tokens};
+use crate::support::{Ask, Reply, Setup, TestApp, run, tokens};
 
 const PATH: &str = "/dashboard/api/organizations";
 
@@ -12,28 +12,31 @@ async fn app() -> TestApp {
     TestApp::with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await
 }
 
+/// The answer to somebody who has this role.
+async fn with_token(app: &TestApp, ask: Ask<'_>, role: &str) -> Reply {
+    ask.anonymous().header("authorization", tokens::bearer(app, role)).send().await
+}
+
 #[test]
 fn a_token_sees_and_renames_its_own_organization() {
     run(async {
         let app = app().await;
-        let as_role = |ask: crate::support::Ask<'_>, role: &str| {
-            ask.anonymous().header("authorization", tokens::bearer(&app, role)).open()
-        };
+        let as_role = |ask, role| with_token(&app, ask, role);
         let read =
             |role: &'static str| app.get(PATH).anonymous().header("authorization", tokens::bearer(&app, role)).send();
         let own = json!([{"id": app.org, "name": "A test's own", "subscription": "self_hosted", "created_at": "2026-04-29T09:00:00.000Z"}]);
         assert_eq!(read("guest").await.expect(200).json(), own);
         let path = format!("{PATH}/{}", app.org);
         let put = |body: &str| app.ask(Method::PUT, &path).json(body);
-        assert_eq!(as_role(put(r#"{"name":"New"}"#), "member").await.status(), 403);
+        assert_eq!(as_role(put(r#"{"name":"New"}"#), "member").await.status, 403);
         let renamed =
             put(r#"{"name":"New"}"#).anonymous().header("authorization", tokens::bearer(&app, "admin")).send().await;
         assert_eq!(renamed.expect(200).json()["name"], "New");
         for wrong in [r#"{"name":""}"#, r#"{"name":5}"#, "[]"] {
-            assert_eq!(as_role(put(wrong), "admin").await.status(), 400, "{wrong}");
+            assert_eq!(as_role(put(wrong), "admin").await.status, 400, "{wrong}");
         }
         let foreign = app.ask(Method::PUT, &format!("{PATH}/{}", uuid::Uuid::nil())).json(r#"{"name":"x"}"#);
-        assert_eq!(as_role(foreign, "admin").await.status(), 404);
+        assert_eq!(as_role(foreign, "admin").await.status, 404);
         // An API key is nobody's.
         for ask in [app.get(PATH), put(r#"{"name":"x"}"#), app.get(&format!("{path}/members"))] {
             let reply = ask.send().await.expect(401);
@@ -52,14 +55,12 @@ fn members_are_named_once() {
     run(async {
         let app = app().await;
         let path = format!("{PATH}/{}/members", app.org);
-        let ask = |ask: crate::support::Ask<'_>| {
-            ask.anonymous().header("authorization", tokens::bearer(&app, "admin")).open()
-        };
+        let ask = |ask| with_token(&app, ask, "admin");
         for status in [200, 200] {
-            assert_eq!(ask(app.post(&path, r#"{"email":"ann@example.com"}"#)).await.status(), status);
+            assert_eq!(ask(app.post(&path, r#"{"email":"ann@example.com"}"#)).await.status, status);
         }
         for wrong in [r#"{"email":"ann"}"#, r#"{"email":"a@b@c"}"#, r#"{"email":"a b@c"}"#, r#"{"email":5}"#, "{}"] {
-            assert_eq!(ask(app.post(&path, wrong)).await.status(), 400, "{wrong}");
+            assert_eq!(ask(app.post(&path, wrong)).await.status, 400, "{wrong}");
         }
         let members = app.get(&path).anonymous().header("authorization", tokens::bearer(&app, "guest")).send().await;
         assert_eq!(

@@ -1,9 +1,10 @@
 //! `POST /dashboard/api/raw-logs`, `raw-logs/count` and `raw-logs/export`.
 
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::{ago, ids, shop};
-use crate::support::agnost::{ask, capture, dashboard, observed_with, refuses_what_it_must};
+use crate::support::agnost::{CAPTURE_EVENT, ask, capture, dashboard, observed_with, refuses_what_it_must};
 use crate::support::{TestApp, run};
 
 #[test]
@@ -109,14 +110,15 @@ fn an_export_is_all_of_it_and_no_formula() {
 #[test]
 fn a_long_export_comes_in_pieces_and_whole() {
     run(async {
-        use futures::StreamExt;
         let app = TestApp::new().await;
         let big = "x".repeat(1_500_000);
-        for place in 0..2_100_i64 {
+        let calls = (0..2_100_i64).map(|place| {
             let said = if place % 300 == 0 { big.as_str() } else { "hi" };
             let event = observed_with(json!({"event_id": place.to_string(), "args": said, "timestamp": ago(place)}));
-            capture(&app, event).await;
-        }
+            let app = &app;
+            async move { app.post(CAPTURE_EVENT, event).send().await.expect(200) }
+        });
+        stream::iter(calls).buffer_unordered(64).collect::<Vec<_>>().await;
         let response = ask(&app, "raw-logs/export", &json!({})).open().await;
         let mut pieces = response.into_body().into_data_stream();
         let (mut text, mut largest, mut count) = (Vec::new(), 0, 0);

@@ -13,7 +13,7 @@ fn rows(body: &Value) -> Value {
     let row = |row: &Value| {
         json!([row["name"], row["count"], row["error_count"], row["average_latency"], row["max_latency"]])
     };
-    body["tool_stats"].as_array().unwrap().iter().map(row).collect()
+    body["tool_stats"].as_array().expect("an array").iter().map(row).collect()
 }
 
 #[test]

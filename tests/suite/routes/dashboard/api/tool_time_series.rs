@@ -12,13 +12,13 @@ fn points(body: &Value) -> Value {
     let tool = |tool: &Value| {
         let points: Value = tool["points"]
             .as_array()
-            .unwrap()
+            .expect("an array")
             .iter()
             .map(|point| json!([point["timestamp"], point["count"], point["error_count"]]))
             .collect();
         json!([tool["name"], points])
     };
-    body["series"].as_array().unwrap().iter().map(tool).collect()
+    body["series"].as_array().expect("an array").iter().map(tool).collect()
 }
 
 #[test]

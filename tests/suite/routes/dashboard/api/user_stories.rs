@@ -9,7 +9,12 @@ use crate::support::run;
 const ROUTE: &str = "user-stories";
 
 fn sessions(body: &Value) -> Vec<&str> {
-    body["user_stories"].as_array().unwrap().iter().map(|story| story["session_id"].as_str().unwrap()).collect()
+    body["user_stories"]
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|story| story["session_id"].as_str().expect("a text"))
+        .collect()
 }
 
 #[test]
@@ -18,14 +23,18 @@ fn conversations_are_listed_with_their_latest_events() {
         let app = shop().await;
         let body = dashboard(&app, ROUTE, json!({})).await;
         assert_eq!(body["total"], 2);
-        let story =
-            body["user_stories"].as_array().unwrap().iter().find(|story| story["session_id"] == "conv_a").unwrap();
+        let story = body["user_stories"]
+            .as_array()
+            .expect("an array")
+            .iter()
+            .find(|story| story["session_id"] == "conv_a")
+            .unwrap();
         assert_eq!(
             (&story["user_id"], &story["event_count"], &story["connection_type"], &story["client_config"]),
             (&json!("ann"), &json!(3), &json!("sdk"), &json!("client-ann"))
         );
         let latest: Vec<_> =
-            story["events"].as_array().unwrap().iter().map(|event| event["event_id"].clone()).collect();
+            story["events"].as_array().expect("an array").iter().map(|event| event["event_id"].clone()).collect();
         assert_eq!(latest, ["a-3", "a-2", "a-1"]);
         assert_eq!(story["events"][1]["input"], "{\"q\":\"order\"}");
         for (filters, shown) in [

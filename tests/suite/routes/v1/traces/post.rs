@@ -103,7 +103,7 @@ async fn holds_the_conversation(app: &TestApp) {
     assert_eq!(body["messages"]["client_config"], "shop");
     let said: Vec<Value> = body["messages"]["messages"]
         .as_array()
-        .unwrap()
+        .expect("an array")
         .iter()
         .map(|event| json!([event["kind"], event["primitive_name"], event["input"], event["output"], event["latency"]]))
         .collect();
@@ -115,7 +115,8 @@ async fn holds_the_conversation(app: &TestApp) {
             ["tool", "search", "{\"q\":\"order\"}", "found", 1_000],
         ])
     );
-    let depths: Vec<&Value> = body["spans"]["spans"].as_array().unwrap().iter().map(|span| &span["depth"]).collect();
+    let depths: Vec<&Value> =
+        body["spans"]["spans"].as_array().expect("an array").iter().map(|span| &span["depth"]).collect();
     assert_eq!(depths, [&json!(0), &json!(1), &json!(2)]);
     let model = &body["messages"]["messages"][1];
     assert_eq!(model["metadata"]["gen_ai.usage.input_tokens"], 17);
@@ -153,6 +154,31 @@ fn a_span_that_says_no_session_belongs_to_its_trace() {
         post(&app, "application/x-protobuf", None, body).await.expect(200);
         let said = messages(&app, "abababababababababababababababab").await;
         assert_eq!((&said[0]["kind"], &said[0]["primitive_name"]), (&json!("span"), &json!("work")));
+    });
+}
+
+/// Children end first, and an exporter may send them before the span that names the conversation.
+#[test]
+fn spans_follow_their_trace_into_the_conversation_that_it_names_later() {
+    run(async {
+        let app = TestApp::new().await;
+        let mut spans = conversation().resource_spans.remove(0).scope_spans.remove(0).spans;
+        let root = spans.pop().unwrap();
+        for part in [spans, vec![root.clone()], vec![root]] {
+            post(&app, "application/x-protobuf", None, export(part).encode_to_vec()).await.expect(200);
+        }
+        holds_the_conversation(&app).await;
+        let mut numbers: Vec<i64> =
+            messages(&app, "conv-otel").await.iter().map(|said| said["number"].as_i64().unwrap()).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3]);
+        assert!(messages(&app, "abababababababababababababababab").await.is_empty());
+        let stories = dashboard(&app, "user-stories", json!({})).await;
+        assert_eq!(stories["total"], 1);
+        // Whoever comes later still finds a place.
+        let late = span(9, None, "late", vec![]);
+        post(&app, "application/x-protobuf", None, export(vec![late]).encode_to_vec()).await.expect(200);
+        assert_eq!(messages(&app, "abababababababababababababababab").await.len(), 1);
     });
 }
 

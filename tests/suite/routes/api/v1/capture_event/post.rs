@@ -107,7 +107,7 @@ fn an_event_may_come_before_its_session() {
         assert_eq!(body["metadata"], json!({"language": "hi-IN"}));
         assert_eq!(body["client_config"], "web");
         assert_eq!(body["created_at"], "2024-05-05T00:00:00.000Z");
-        assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+        assert_eq!(body["messages"].as_array().expect("an array").len(), 1);
         assert_eq!(app.sessions().await, 1);
     });
 }
@@ -129,7 +129,7 @@ fn a_child_may_come_before_its_parent() {
         let body = dashboard(&app, "conversation-spans", json!({"conversation_id": SESSION})).await;
         let shape: Vec<(Value, Value, Value)> = body["spans"]
             .as_array()
-            .unwrap()
+            .expect("an array")
             .iter()
             .map(|span| (span["primitive_name"].clone(), span["depth"].clone(), span["kind"].clone()))
             .collect();
@@ -243,7 +243,7 @@ fn credentials_in_headers_are_not_kept() {
                 "X-Api-Key": "[REDACTED]", "authorization": "[REDACTED]", "Cookie": "[REDACTED]", "x-trace": "7",
             })
         );
-        assert!(said[1]["metadata"]["headers"].as_str().unwrap().contains("[REDACTED]"));
+        assert!(said[1]["metadata"]["headers"].as_str().expect("a text").contains("[REDACTED]"));
         assert!(!json!(said).to_string().contains("sekrit"));
     });
 }
@@ -377,7 +377,7 @@ fn a_thousand_at_once_for_one_id_are_one() {
         });
         join_all(calls).await;
         let body = dashboard(&app, "conversation-messages", json!({"conversation_id": SESSION})).await;
-        assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+        assert_eq!(body["messages"].as_array().expect("an array").len(), 1);
         assert_eq!((&body["user_id"], &body["implied"]), (&json!("ann"), &json!(false)));
         assert_eq!(dashboard(&app, "raw-logs/count", json!({})).await["total_count"], 1);
     });
