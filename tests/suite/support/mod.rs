@@ -1,7 +1,7 @@
 //! What tests stand on.
 
-pub mod agnost;
 pub mod agent_key;
+pub mod agnost;
 pub mod agntix;
 mod app;
 pub mod bad_input;
