@@ -10,7 +10,7 @@ pub(super) fn write((at, id): (Timestamp, Uuid)) -> String {
     format!("{}.{id}", at.timestamp_millis())
 }
 
-/// The inverse of [`write`]; `None` for every text that it does not write.
+/// The inverse of [`write()`]; `None` for every text that it does not write.
 pub(super) fn read(text: &str) -> Option<(Timestamp, Uuid)> {
     let (at, id) = text.split_once('.')?;
     let at = at.parse().ok().and_then(DateTime::from_timestamp_millis)?;
