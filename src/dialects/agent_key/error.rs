@@ -36,6 +36,7 @@ pub enum AgentKeyError {
     /// 409: the session's last message is still being answered.
     SessionBusy(String),
     EventNotFound(String),
+    ArtifactNotFound(String),
     /// 422: there is nothing to compact.
     TooFewTurns,
     /// 502: whatever answers for the agent gave no answer, or not in time.
@@ -132,6 +133,10 @@ impl AgentKeyError {
             Self::EventNotFound(event) => {
                 id = Some(event.as_str());
                 (StatusCode::NOT_FOUND, None, format!("Event with id '{event}' does not exist."))
+            }
+            Self::ArtifactNotFound(artifact) => {
+                id = Some(artifact.as_str());
+                (StatusCode::NOT_FOUND, None, format!("Artifact with id '{artifact}' does not exist."))
             }
             Self::TooFewTurns => {
                 (StatusCode::UNPROCESSABLE_ENTITY, None, "There are too few turns to compact.".to_owned())

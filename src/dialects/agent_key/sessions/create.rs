@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
+use indexmap::IndexMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -26,6 +27,10 @@ pub(super) const NAME_LIMIT: usize = 1_000;
 pub(super) const DESCRIPTION_LIMIT: usize = 10_000;
 /// What a session is called whose caller gave it no name, as the vendor's SDK may.
 const UNTITLED: &str = "Untitled session";
+
+/// Secrets of one session, and bytes of a secret's name.
+const SECRETS: usize = 100;
+const SECRET_NAME: usize = 100;
 
 #[derive(Deserialize, ToSchema)]
 pub struct CreateSession {
@@ -51,6 +56,10 @@ pub struct CreateSession {
     #[serde(default)]
     #[schema(value_type = Option<i64>, default = 0)]
     tti_minutes: Given,
+    /// Read back as four asterisks each, under their names; the values are not kept.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    secrets: Given,
     /// The session to fork.
     #[serde(default)]
     #[schema(value_type = Option<FromSession>)]
@@ -64,6 +73,26 @@ struct Wanted {
     metadata: JsonText,
     enabled: bool,
     tti_minutes: i64,
+    secrets: Vec<String>,
+}
+
+/// The names of the secrets that a session is made with: `[A-Za-z0-9_-]`, with values of 1 to 4,096 characters.
+fn secrets(given: &Given) -> Result<Vec<String>, AgentKeyError> {
+    let refused = || invalid("secrets", "must map names of A-Z, a-z, 0-9, _ and - to texts of 1 to 4096 characters");
+    let members: IndexMap<String, Given> = match given {
+        Given::Absent | Given::Null => return Ok(Vec::new()),
+        Given::Object(object) => object.read().map_err(|_| refused())?,
+        _ => return Err(refused()),
+    };
+    let is_name = |name: &str| {
+        (1..=SECRET_NAME).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    let is_value = |value: &Given| value.as_str().is_some_and(|text| (1..=4_096).contains(&text.chars().count()));
+    if members.len() > SECRETS || !members.iter().all(|(name, value)| is_name(name) && is_value(value)) {
+        return Err(refused());
+    }
+    Ok(members.into_keys().collect())
 }
 
 /// Which contract a request is held to: the SDK's generator names itself in every request.
@@ -86,7 +115,8 @@ impl CreateSession {
         let metadata = patch::metadata(self.metadata)?.set().unwrap_or_else(JsonText::empty_object);
         let enabled = patch::boolean(&self.enabled, "enabled")?.set().unwrap_or(true);
         let tti_minutes = patch::count(&self.tti_minutes, "tti_minutes")?.set().unwrap_or(0);
-        Ok(Wanted { key, name, description, metadata, enabled, tti_minutes })
+        let secrets = secrets(&self.secrets)?;
+        Ok(Wanted { key, name, description, metadata, enabled, tti_minutes, secrets })
     }
 }
 
@@ -143,8 +173,9 @@ async fn create(
 
     let now = caller.now();
     let nonce = caller.mint.uuid();
-    let detail = JsonText::of(&Detail { tti_minutes: wanted.tti_minutes, ..Detail::default() })
-        .map_err(|_| Refusal::Internal)?;
+    let detail =
+        JsonText::of(&Detail { tti_minutes: wanted.tti_minutes, secrets: wanted.secrets.clone(), ..Detail::default() })
+            .map_err(|_| Refusal::Internal)?;
     let session = |id: SessionId, key: &SessionKey| NewSession {
         dialect: DialectName::AgentKey,
         id,

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use chrono::serde::ts_milliseconds;
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,6 +29,10 @@ pub struct AgentSession {
     #[serde(skip_serializing_if = "is_zero")]
     tti_minutes: i64,
     status: Status,
+    /// The names of the secrets that it was made with, and four asterisks for each value.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    #[schema(value_type = Object)]
+    secrets: IndexMap<String, &'static str>,
 }
 
 /// Where a session is with its messages.
@@ -53,6 +58,9 @@ pub(in crate::dialects::agent_key) struct Detail {
     /// On the first session of a key: which generation of the key is the latest one, once that is not itself.
     #[serde(default, skip_serializing_if = "is_first")]
     pub generation: u32,
+    /// The names of its secrets. What they are is not kept: nothing here could use it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Whether anything was ever appended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub started: bool,
@@ -111,6 +119,7 @@ impl AgentSession {
             created_at: Milliseconds(session.created_at),
             tti_minutes: detail.tti_minutes,
             status,
+            secrets: detail.secrets.into_iter().map(|name| (name, "****")).collect(),
         }
     }
 }

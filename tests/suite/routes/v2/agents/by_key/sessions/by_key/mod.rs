@@ -1,3 +1,4 @@
+mod artifacts;
 mod delete;
 mod events;
 mod get;
