@@ -165,8 +165,8 @@ fn a_caller_that_hangs_up_does_not_cancel_its_write() {
         let sessions = tenant.sessions();
         {
             let hung_up = sessions.create(session(id, "first"));
-            // One poll queues it; then the caller is gone.
-            assert!(poll_immediate(hung_up).await.is_none());
+            // One poll queues it; then the caller is gone. (A writer on another core may be as quick as that.)
+            let _ = poll_immediate(hung_up).await;
         }
         let second = sessions.create(session(id, "second")).await.expect("an answer");
         let Created::Existing(row) = second else { panic!("the first write is missing: {second:?}") };
