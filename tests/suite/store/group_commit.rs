@@ -216,8 +216,11 @@ fn closing_finishes_what_was_taken_in_and_refuses_the_rest() {
             let tenant = tenant.clone();
             let id = *id;
             let mut create = Box::pin(async move { tenant.sessions().create(session(id, "user")).await });
-            assert!(poll_immediate(&mut create).await.is_none());
-            waiting.push(create);
+            // A writer on another core may be as quick as this.
+            match poll_immediate(&mut create).await {
+                Some(answer) => assert!(matches!(answer, Ok(Created::New))),
+                None => waiting.push(create),
+            }
         }
         let (answers, ()) = tokio::join!(join_all(waiting), store.close());
         assert!(answers.into_iter().all(|answer| matches!(answer, Ok(Created::New))));
