@@ -32,7 +32,8 @@ BEGIN
     FOREACH tenant_table IN ARRAY seeded LOOP
         EXECUTE format('ANALYZE %I', tenant_table);
         IF is_empty THEN
-            EXECUTE format('DELETE FROM %I', tenant_table);
+            -- Unlike a DELETE, this leaves no pages behind from which the planner would reckon an empty table.
+            EXECUTE format('TRUNCATE %I', tenant_table);
         END IF;
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
     END LOOP;
