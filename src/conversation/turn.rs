@@ -53,6 +53,17 @@ pub enum Part {
     Failed,
 }
 
+/// The whole answer, once it is kept; `None` when there is none.
+pub async fn kept(mut parts: mpsc::Receiver<Part>) -> Option<Event> {
+    loop {
+        match parts.recv().await? {
+            Part::Chunk(_) => {}
+            Part::Kept(event) => return Some(*event),
+            Part::Failed => return None,
+        }
+    }
+}
+
 /// Whoever reads along, as long as they keep up: a task that is always there to read, never a client's own pace.
 struct Reader(Option<mpsc::Sender<Part>>);
 

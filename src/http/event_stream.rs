@@ -56,6 +56,17 @@ pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response 
     response
 }
 
+/// The same frames; what is `held` is let go of with them.
+pub fn holding<T: Send + 'static>(
+    frames: impl Stream<Item = Bytes> + Send + Unpin + 'static,
+    held: T,
+) -> impl Stream<Item = Bytes> + Send + 'static {
+    stream::unfold((frames, held), |(mut frames, held)| async move {
+        let frame = frames.next().await?;
+        Some((frame, (frames, held)))
+    })
+}
+
 /// Bytes that wait for a client who reads slowly; whoever falls further behind has their stream closed.
 const UNREAD: usize = 1024 * 1024;
 /// Bytes of a transcript; of a longer one nothing is kept.

@@ -1,6 +1,7 @@
 //! The right to carry a request out, and the duty to say what became of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -8,6 +9,9 @@ use crate::domain::idempotency::LEASE;
 use crate::domain::{Clock, Timestamp};
 use crate::http::{About, Dialect};
 use crate::store::{KeptAnswer, Reservation, StoreError, TenantStore};
+
+/// How often a lease is taken anew.
+const RENEW_EVERY: Duration = Duration::from_secs(15);
 
 /// Held while a request is carried out, and handed in at its end. One that is dropped, or whose end the database did
 /// not hear of, leaves the request to the next attempt once its lease has run out: that attempt makes nothing twice.
@@ -23,7 +27,8 @@ struct Held {
 }
 
 impl Ticket {
-    pub(super) fn unkeyed() -> Self {
+    /// The ticket of a request without a key.
+    pub fn unkeyed() -> Self {
         Self(None)
     }
 
@@ -84,6 +89,15 @@ impl Ticket {
         let Some(held) = self.0 else { return };
         if let Err(error) = held.store.idempotency().lease_until(&held.reservation, held.clock.now()).await {
             warn(&error);
+        }
+    }
+
+    /// Takes the lease anew again and again, for as long as it is polled: to stand beside what streams for longer than a
+    /// lease. Whether or not the lease can be had, an answer that was begun is told to its end.
+    pub async fn renewing(&self) {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            let _ = self.renew().await;
         }
     }
 

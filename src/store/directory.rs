@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{Store, StoreError, scope};
 use crate::domain::{KeyHash, KeyId, OrgId, Organization, Scopes, Timestamp};
 
@@ -14,6 +16,27 @@ pub struct KeyRecord {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What the look-ups of keys and of access tokens find.
+struct KeyRow {
+    org_id: Uuid,
+    key_id: Uuid,
+    scopes: Vec<String>,
+    expires_at: Option<Timestamp>,
+}
+
+impl TryFrom<KeyRow> for KeyRecord {
+    type Error = StoreError;
+
+    fn try_from(row: KeyRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            org: OrgId(row.org_id),
+            id: KeyId(row.key_id),
+            scopes: read_scopes(&row.scopes)?,
+            expires_at: row.expires_at,
+        })
+    }
+}
+
 pub struct Directory<'s>(pub(super) &'s Store);
 
 impl Directory<'_> {
@@ -23,22 +46,15 @@ impl Directory<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn key(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
         let read = || async move {
-            let row = sqlx::query!(
+            let row = sqlx::query_as!(
+                KeyRow,
                 r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
                      FROM find_api_key($1)"#,
                 hash.as_bytes()
             )
             .fetch_optional(self.0.pool())
             .await?;
-            row.map(|row| {
-                Ok(KeyRecord {
-                    org: OrgId(row.org_id),
-                    id: KeyId(row.key_id),
-                    scopes: read_scopes(&row.scopes)?,
-                    expires_at: row.expires_at,
-                })
-            })
-            .transpose()
+            row.map(KeyRecord::try_from).transpose()
         };
         self.0.presence().keys.find(hash, read).await
     }
@@ -49,22 +65,15 @@ impl Directory<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn access_token(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
         let read = || async move {
-            let row = sqlx::query!(
+            let row = sqlx::query_as!(
+                KeyRow,
                 r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
                      FROM find_access_token($1)"#,
                 hash.as_bytes()
             )
             .fetch_optional(self.0.pool())
             .await?;
-            row.map(|row| {
-                Ok(KeyRecord {
-                    org: OrgId(row.org_id),
-                    id: KeyId(row.key_id),
-                    scopes: read_scopes(&row.scopes)?,
-                    expires_at: row.expires_at,
-                })
-            })
-            .transpose()
+            row.map(KeyRecord::try_from).transpose()
         };
         self.0.presence().tokens.find(hash, read).await
     }

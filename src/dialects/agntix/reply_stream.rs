@@ -3,11 +3,8 @@
 //! The vendor's own sample parser takes what comes in one read for whole lines: it stumbles over a carriage return, a
 //! missing space, and a frame or a character that is cut in two. So a frame is small, and one write.
 
-use std::time::Duration;
-
 use axum::response::Response;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -19,9 +16,6 @@ use crate::idempotency::Ticket;
 
 /// Bytes of a reply in one frame, at most.
 const PIECE: usize = 1_024;
-/// How often the lease of a request with a key is taken anew: a stream may outlast it.
-const RENEW_EVERY: Duration = Duration::from_secs(15);
-
 #[derive(Serialize)]
 struct Delta<'a> {
     id: &'a str,
@@ -71,13 +65,7 @@ impl Narrator {
 
     /// Tells the reply; whether there was one.
     async fn reply(&mut self, mut parts: Parts, ticket: &Ticket) -> bool {
-        let mut renewing = std::pin::pin!(async {
-            loop {
-                tokio::time::sleep(RENEW_EVERY).await;
-                // Whether or not the lease can be had: an answer that was begun is told to its end.
-                let _ = ticket.renew().await;
-            }
-        });
+        let mut renewing = std::pin::pin!(ticket.renewing());
         loop {
             let part = tokio::select! {
                 part = parts.recv() => part,
@@ -108,10 +96,7 @@ impl Narrator {
 pub(super) fn response(reply: EventId, parts: Parts, ticket: Ticket, place: Share) -> Response {
     let (listener, frames) = event_stream::listener(ticket.keeps());
     tokio::spawn(Narrator { id: reply.to_agntix(), told: false, listener }.narrate(parts, ticket));
-    event_stream::response(stream::unfold((frames, place), |(mut frames, place)| async move {
-        let frame = frames.next().await?;
-        Some((frame, (frames, place)))
-    }))
+    event_stream::response(event_stream::holding(frames, place))
 }
 
 #[cfg(test)]

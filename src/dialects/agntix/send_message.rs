@@ -14,10 +14,10 @@ use super::error::Envelope;
 use super::message::{self, ChatMessage};
 use super::{Agntix, AgntixError, Settings, reply_stream, session};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, Part, Parts, Turn};
+use crate::conversation::{self, Conversations, Parts, Turn};
 use crate::domain::responder::ModelName;
 use crate::domain::session::State as SessionState;
-use crate::domain::{Agent, AgentRef, DialectName, Event, EventId, Given, Responder, Session, Share};
+use crate::domain::{Agent, AgentRef, DialectName, EventId, Given, Responder, Session, Share};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
 
@@ -100,20 +100,9 @@ async fn answer(
     body: SendMessage,
 ) -> Result<Reply<ChatMessage>, AgntixError> {
     let (_, parts) = say(settings, &conversations, caller, id, body).await?;
-    let reply = tokio::time::timeout(PATIENCE, whole(parts)).await.ok().flatten();
+    let reply = tokio::time::timeout(PATIENCE, conversation::kept(parts)).await.ok().flatten();
     let reply = reply.ok_or(AgntixError::NoReply)?;
     Ok(Reply(StatusCode::OK, ChatMessage::from(reply)))
-}
-
-/// The whole reply, once it is kept.
-async fn whole(mut parts: Parts) -> Option<Event> {
-    loop {
-        match parts.recv().await? {
-            Part::Chunk(_) => {}
-            Part::Kept(event) => return Some(*event),
-            Part::Failed => return None,
-        }
-    }
 }
 
 fn invalid(message: &str) -> AgntixError {

@@ -13,7 +13,7 @@ use super::message::{self, Message};
 use super::session::{self, Known, Metadata};
 use super::{IntegerId, IntegerIdError, create_session};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, Part, Parts, Turn};
+use crate::conversation::{self, Conversations, Parts, Turn};
 use crate::domain::session::State as SessionState;
 use crate::domain::{AgentRef, Event, EventId, Given, Responder, Session, Share};
 use crate::http::{PathOf, Refusal, Reply};
@@ -87,7 +87,7 @@ async fn send(
     let (message, parts): (Message, Option<Parts>) =
         said.await.unwrap_or_else(|| Err(IntegerIdError::from(Refusal::Internal)))?;
     let reply = match parts {
-        Some(parts) => tokio::time::timeout(PATIENCE, whole(parts)).await.ok().flatten(),
+        Some(parts) => tokio::time::timeout(PATIENCE, conversation::kept(parts)).await.ok().flatten(),
         None => None,
     };
     let reply = reply.map(|event| message.reply(event));
@@ -160,15 +160,4 @@ async fn turn(
         place,
     };
     Ok(Some(turn).filter(|turn| turn.responder != Responder::None))
-}
-
-/// The whole reply, once it is kept.
-async fn whole(mut parts: Parts) -> Option<Event> {
-    loop {
-        match parts.recv().await? {
-            Part::Chunk(_) => {}
-            Part::Kept(event) => return Some(*event),
-            Part::Failed => return None,
-        }
-    }
 }

@@ -1,9 +1,6 @@
 //! A reply as it streams: `user_message`, `chunk` for each piece, then `done` or `error` (apis/messaging, section 5).
 
-use std::time::Duration;
-
 use axum::response::Response;
-use futures::{StreamExt, stream};
 use http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
@@ -13,9 +10,6 @@ use crate::conversation::{Part, Parts};
 use crate::domain::{EventId, Share};
 use crate::http::event_stream::{self, CONTENT_TYPE, Listener, frame};
 use crate::idempotency::Ticket;
-
-/// How often the lease of a request with a key is taken anew: a stream may outlast it.
-const RENEW_EVERY: Duration = Duration::from_secs(15);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,13 +50,7 @@ impl Narrator {
 
     /// Tells the reply; whether there was one.
     async fn reply(&mut self, id: EventId, mut parts: Parts, ticket: &Ticket) -> bool {
-        let mut renewing = std::pin::pin!(async {
-            loop {
-                tokio::time::sleep(RENEW_EVERY).await;
-                // Whether or not the lease can be had: an answer that was begun is told to its end.
-                let _ = ticket.renew().await;
-            }
-        });
+        let mut renewing = std::pin::pin!(ticket.renewing());
         loop {
             let part = tokio::select! {
                 part = parts.recv() => part,
@@ -98,8 +86,5 @@ pub(super) fn response(
 ) -> Response {
     let (listener, frames) = event_stream::listener(ticket.keeps());
     tokio::spawn(Narrator { to, chunks: 0, listener }.narrate(message, reply, ticket));
-    event_stream::response(stream::unfold((frames, place), |(mut frames, place)| async move {
-        let frame = frames.next().await?;
-        Some((frame, (frames, place)))
-    }))
+    event_stream::response(event_stream::holding(frames, place))
 }

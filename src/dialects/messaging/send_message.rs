@@ -15,9 +15,9 @@ use super::say::{Said, Words, invalid, say};
 use super::transport::Transport;
 use super::{Messaging, MessagingError, reply_stream};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, Part, Parts};
+use crate::conversation::{self, Conversations};
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{EventId, Given, Share, Timestamp, expiry};
+use crate::domain::{Given, Share, Timestamp, expiry};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
 
@@ -172,25 +172,14 @@ async fn answer(
     let session_status = SessionStatus::of(&said, now);
     let agent_response = match (transport, said.reply) {
         (Transport::Http, Some((_, parts))) => {
-            let reply = tokio::time::timeout_at(deadline, reply(parts, said.message.id)).await;
-            Some(reply.ok().flatten().ok_or(MessagingError::NoReply)?)
+            let reply = tokio::time::timeout_at(deadline, conversation::kept(parts)).await.ok().flatten();
+            Some(AgentResponse::new(&reply.ok_or(MessagingError::NoReply)?, said.message.id))
         }
         (Transport::Http, None) => return Err(MessagingError::NoReply),
         _ => None,
     };
     let sent = Sent { success: true, user_message, agent_response, session_status };
     Ok(Reply(StatusCode::CREATED, SentTwice { data: sent.clone(), sent }))
-}
-
-/// The whole reply, once it is kept.
-async fn reply(mut parts: Parts, to: EventId) -> Option<AgentResponse> {
-    loop {
-        match parts.recv().await? {
-            Part::Chunk(_) => {}
-            Part::Kept(event) => return Some(AgentResponse::new(&event, to)),
-            Part::Failed => return None,
-        }
-    }
 }
 
 impl SessionStatus {

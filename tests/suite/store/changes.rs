@@ -231,8 +231,10 @@ fn a_change_that_is_asked_for_again_hides_no_other() {
         };
         set(store().await, nonce, "1").await;
         let other = Mint::system().uuid();
-        tokio::join!(set(store().await, other, "2"), set(store().await, nonce, "1"));
-        assert_eq!(session(org, id).await.detail.as_str(), "2");
+        let (made, _) = tokio::join!(set(store().await, other, "2"), set(store().await, nonce, "1"));
+        // Which of the two is the last word depends on whether they met in one batch; that the new one ran does not.
+        let made = made.expect("the session");
+        assert_eq!((made.outcome, made.session.detail.as_str()), (Some(()), "2"));
     });
 }
 

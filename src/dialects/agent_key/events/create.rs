@@ -14,7 +14,7 @@ use super::input::{CreateEvent, Input};
 use super::stream;
 use super::turn::{self, EventCaller, Turned};
 use super::wire::{INPUT_MESSAGE, SESSION_INTERRUPTED, TOOL_OUTPUT, WireEvent};
-use crate::conversation::{Conversations, Part, Parts};
+use crate::conversation::{self, Conversations, Parts};
 use crate::dialects::agent_key::agents::Config;
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::find::{self, Living};
@@ -22,7 +22,7 @@ use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
 use crate::http::{PathOf, Refusal, Reply};
-use crate::idempotency::{Claim, IdempotencyKeyHeader};
+use crate::idempotency::{Claim, IdempotencyKeyHeader, Ticket};
 
 /// How long an answer is waited for: less than the door lets a handler take. It is kept whenever it comes.
 const PATIENCE: Duration = Duration::from_secs(28);
@@ -98,19 +98,17 @@ pub async fn create_event(
     let org = caller.principal.organization.id;
     let place = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
     let (caller, event, ticket) = match request {
-        Err(event) => (caller, event, None),
+        Err(event) => (caller, event, Ticket::unkeyed()),
         Ok(request) => match request.claim(caller).await {
             Claim::Answered(response) => return Ok(response),
-            Claim::Fresh(caller, event, ticket) => (caller, event, Some(ticket)),
+            Claim::Fresh(caller, event, ticket) => (caller, event, ticket),
         },
     };
     let (now, clock) = (caller.now(), caller.clock.clone());
     match begin(&conversations, caller, path, event).await {
         Ok(begun) => Ok(stream::response(begun, clock, ticket, place)),
         Err(error) => {
-            if let Some(ticket) = ticket {
-                ticket.hand_back::<AgentKeyDialect>(&error, now).await;
-            }
+            ticket.hand_back::<AgentKeyDialect>(&error, now).await;
             Err(error)
         }
     }
@@ -205,19 +203,8 @@ async fn answer(
 ) -> Result<Reply<AgentResponse>, AgentKeyError> {
     let Begun { session, mut events, parts } = begin(&conversations, caller, path, event).await?;
     if let Some(parts) = parts {
-        let reply = tokio::time::timeout(PATIENCE, reply(parts)).await.ok().flatten();
+        let reply = tokio::time::timeout(PATIENCE, conversation::kept(parts)).await.ok().flatten();
         events.push(reply.ok_or(AgentKeyError::NoAnswer)?);
     }
     Ok(Reply(StatusCode::CREATED, AgentResponse::new(&events, &session)))
-}
-
-/// The whole answer, once it is kept.
-async fn reply(mut parts: Parts) -> Option<Event> {
-    loop {
-        match parts.recv().await? {
-            Part::Chunk(_) => {}
-            Part::Kept(event) => return Some(*event),
-            Part::Failed => return None,
-        }
-    }
 }

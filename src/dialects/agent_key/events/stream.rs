@@ -2,10 +2,7 @@
 //! their JSON. The events that were appended come first, then `streaming_agent_output` for each piece of the answer and
 //! `streaming_agent_output_end`, or `error`; the last frame is `end`.
 
-use std::time::Duration;
-
 use axum::response::Response;
-use futures::{StreamExt, stream};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -16,9 +13,6 @@ use crate::dialects::wire::Milliseconds;
 use crate::domain::{Clock, Share};
 use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
 use crate::idempotency::Ticket;
-
-/// How often the lease of a request with a key is taken anew: a stream may outlast it.
-const RENEW_EVERY: Duration = Duration::from_secs(15);
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -38,39 +32,27 @@ struct Narrator {
 
 impl Narrator {
     /// Tells all of it, whether or not the client stays to hear it, and keeps what was told under the request's key.
-    async fn narrate(mut self, begun: Begun, ticket: Option<Ticket>) {
+    async fn narrate(mut self, begun: Begun, ticket: Ticket) {
         for event in &begun.events {
             self.tell(&WireEvent::new(event, &begun.session));
         }
         let answered = match begun.parts {
-            Some(parts) => self.reply(parts, ticket.as_ref()).await,
+            Some(parts) => self.reply(parts, &ticket).await,
             None => true,
         };
         if !answered {
             self.tell(&Frame::Error { messages: ["The agent gave no answer."] });
         }
         self.tell(&Frame::End);
-        let told = self.listener.told();
-        match (ticket, told) {
-            (Some(ticket), Some(transcript)) if answered => {
-                ticket.keep(StatusCode::CREATED, Some(CONTENT_TYPE), &transcript).await;
-            }
-            (Some(ticket), _) => ticket.give_up().await,
-            (None, _) => {}
+        match self.listener.told() {
+            Some(transcript) if answered => ticket.keep(StatusCode::CREATED, Some(CONTENT_TYPE), &transcript).await,
+            _ => ticket.give_up().await,
         }
     }
 
     /// Tells the answer; whether there was one.
-    async fn reply(&mut self, mut parts: Parts, ticket: Option<&Ticket>) -> bool {
-        let mut renewing = std::pin::pin!(async {
-            loop {
-                tokio::time::sleep(RENEW_EVERY).await;
-                if let Some(ticket) = ticket {
-                    // Whether or not the lease can be had: an answer that was begun is told to its end.
-                    let _ = ticket.renew().await;
-                }
-            }
-        });
+    async fn reply(&mut self, mut parts: Parts, ticket: &Ticket) -> bool {
+        let mut renewing = std::pin::pin!(ticket.renewing());
         loop {
             let part = tokio::select! {
                 part = parts.recv() => part,
@@ -104,13 +86,10 @@ impl Narrator {
 
 /// The response that streams what was begun, to be kept under `ticket`, while it holds its `place` among the open
 /// streams.
-pub(super) fn response(begun: Begun, clock: Clock, ticket: Option<Ticket>, place: Share) -> Response {
-    let (listener, frames) = event_stream::listener(ticket.as_ref().is_some_and(Ticket::keeps));
+pub(super) fn response(begun: Begun, clock: Clock, ticket: Ticket, place: Share) -> Response {
+    let (listener, frames) = event_stream::listener(ticket.keeps());
     tokio::spawn(Narrator { clock, chunks: 0, listener }.narrate(begun, ticket));
-    let mut response = event_stream::response(stream::unfold((frames, place), |(mut frames, place)| async move {
-        let frame = frames.next().await?;
-        Some((frame, (frames, place)))
-    }));
+    let mut response = event_stream::response(event_stream::holding(frames, place));
     *response.status_mut() = StatusCode::CREATED;
     response
 }
