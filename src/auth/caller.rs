@@ -7,13 +7,14 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use ipnet::IpNet;
+use tokio::time::Instant;
 
 use super::admission::{Admission, Nothing};
 use super::headers::{Bearer, Credentials};
 use super::{JwtVerifier, access_token, api_key, client_address, org_header};
 use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, Scopes, Timestamp};
 use crate::http::listener::Peer;
-use crate::http::{Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Unauthenticated};
+use crate::http::{ANSWER_TIMEOUT, Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Unauthenticated};
 use crate::store::{Reservation, Series, Store, StoreError, TenantStore};
 
 /// What authentication works with.
@@ -81,6 +82,7 @@ pub struct Caller<D, P> {
     pub clock: Clock,
     pub mint: Mint,
     arrived_at: Timestamp,
+    answer_by: Instant,
     reservation: Option<Arc<Reservation>>,
     for_purpose: PhantomData<(D, P)>,
 }
@@ -90,6 +92,13 @@ impl<D, P> Caller<D, P> {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.arrived_at
+    }
+
+    /// Until when the handler can wait for somebody else and still answer in the vendor's words, whatever took its time
+    /// since the request arrived; also where this is another attempt at a reserved request.
+    #[must_use]
+    pub fn answer_by(&self) -> Instant {
+        self.answer_by
     }
 
     /// The next public integer of a series; the same one however often a reserved request is attempted. A request has
@@ -128,7 +137,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let gate = Arc::<Gate>::from_ref(state);
-        let arrived_at = gate.clock.now();
+        let (arrived_at, answer_by) = (gate.clock.now(), Instant::now() + ANSWER_TIMEOUT);
         let admission = Admission::of(D::NAME, P::SCOPE);
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
 
@@ -164,6 +173,7 @@ where
             clock: gate.clock.clone(),
             mint: gate.mint.clone(),
             arrived_at,
+            answer_by,
             reservation: None,
             principal,
             for_purpose: PhantomData,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-pub use turn::{Part, Turn, kept};
+pub use turn::{Part, Turn, kept, kept_by};
 
 use crate::domain::{Clock, Shares};
 use crate::responders::Responders;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::patience::patiently;
@@ -62,6 +63,11 @@ pub async fn kept(mut parts: mpsc::Receiver<Part>) -> Option<Event> {
             Part::Failed => return None,
         }
     }
+}
+
+/// The whole answer, if it is kept by `deadline`. It is kept whenever it comes.
+pub async fn kept_by(deadline: Instant, parts: mpsc::Receiver<Part>) -> Option<Event> {
+    tokio::time::timeout_at(deadline, kept(parts)).await.ok().flatten()
 }
 
 /// Whoever reads along, as long as they keep up: a task that is always there to read, never a client's own pace.
@@ -190,4 +196,40 @@ async fn history(
         Some(Said { speaker, text: event.content? })
     });
     Ok(said.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    fn answer() -> Event {
+        Event {
+            number: 2,
+            id: EventId(Uuid::nil()),
+            public_id: None,
+            parent: None,
+            kind: "agent".to_owned(),
+            author_id: None,
+            content: Some("hello".to_owned()),
+            payload: JsonText::empty_object(),
+            hidden: false,
+            created_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_waited_for_until_a_moment_whenever_the_wait_began() {
+        let deadline = Instant::now() + Duration::from_secs(28);
+        let (speaker, parts) = mpsc::channel(2);
+        // The database was slow to keep what was said.
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert_eq!(kept_by(deadline, parts).await, None);
+        assert_eq!(Instant::now(), deadline);
+        assert!(speaker.is_closed());
+
+        let (speaker, parts) = mpsc::channel(2);
+        speaker.send(Part::Kept(Box::new(answer()))).await.unwrap();
+        assert_eq!(kept_by(Instant::now() + Duration::from_secs(28), parts).await, Some(answer()));
+    }
 }

@@ -20,6 +20,10 @@ use crate::telemetry;
 /// How long a handler may take; a stream's head counts, its body does not.
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a handler may wait for what others are to say, counted from the request's arrival: short enough to say in
+/// the vendor's words that it did not come.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(28);
+
 /// What every door needs.
 #[derive(Clone)]
 pub struct Doorway {

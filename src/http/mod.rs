@@ -17,7 +17,7 @@ mod request_id;
 
 pub use body::{BODY_LIMIT, JsonBody, OptionalJsonBody, Reply, body_bytes, json_bytes, parse_json, parse_object};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
-pub use door::{Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};
+pub use door::{ANSWER_TIMEOUT, Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};
 pub use params::PathOf;
 pub use query::QueryPairs;
 pub use rate_limit::{Class, RateLimiter, RateStatus};

@@ -1,7 +1,6 @@
 //! `POST /v1/chat/chat/sessions/{sessionId}/messages` (apis/agntix, section 6.1).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -20,10 +19,6 @@ use crate::domain::session::State as SessionState;
 use crate::domain::{Agent, AgentRef, DialectName, EventId, Given, Responder, Session, Share};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
-
-/// How long a reply is waited for: less than the door lets a handler take, so that its absence is told in the vendor's
-/// words. The reply is kept whenever it comes.
-const PATIENCE: Duration = Duration::from_secs(28);
 
 #[derive(Deserialize, ToSchema)]
 pub struct SendMessage {
@@ -99,9 +94,9 @@ async fn answer(
     id: String,
     body: SendMessage,
 ) -> Result<Reply<ChatMessage>, AgntixError> {
+    let deadline = caller.answer_by();
     let (_, parts) = say(settings, &conversations, caller, id, body).await?;
-    let reply = tokio::time::timeout(PATIENCE, conversation::kept(parts)).await.ok().flatten();
-    let reply = reply.ok_or(AgntixError::NoReply)?;
+    let reply = conversation::kept_by(deadline, parts).await.ok_or(AgntixError::NoReply)?;
     Ok(Reply(StatusCode::OK, ChatMessage::from(reply)))
 }
 

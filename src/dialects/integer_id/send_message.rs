@@ -1,7 +1,5 @@
 //! `POST /api/v1/sessions/{session_id}/messages`: an extension (apis/integer_id, section 3.6).
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
@@ -18,9 +16,6 @@ use crate::domain::session::State as SessionState;
 use crate::domain::{AgentRef, Event, EventId, Given, Responder, Session, Share};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
-
-/// How long a reply is waited for: less than the door lets a handler take. It is kept whenever it comes.
-const PATIENCE: Duration = Duration::from_secs(28);
 
 #[derive(Deserialize, ToSchema)]
 pub struct SendMessage {
@@ -77,7 +72,7 @@ async fn send(
     id: String,
     body: SendMessage,
 ) -> Result<Reply<Sent>, IntegerIdError> {
-    let this = conversations.clone();
+    let (this, deadline) = (conversations.clone(), caller.answer_by());
     // Whoever hangs up: what is kept is answered.
     let said = conversations.see_through(async move {
         let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
@@ -87,7 +82,7 @@ async fn send(
     let (message, parts): (Message, Option<Parts>) =
         said.await.unwrap_or_else(|| Err(IntegerIdError::from(Refusal::Internal)))?;
     let reply = match parts {
-        Some(parts) => tokio::time::timeout(PATIENCE, conversation::kept(parts)).await.ok().flatten(),
+        Some(parts) => conversation::kept_by(deadline, parts).await,
         None => None,
     };
     let reply = reply.map(|event| message.reply(event));

@@ -1,7 +1,5 @@
 //! `POST /v2/agents/{agent_key}/sessions/{session_key}/events` (apis/agent_key, section 10).
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -23,9 +21,6 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Ticket};
-
-/// How long an answer is waited for: less than the door lets a handler take. It is kept whenever it comes.
-const PATIENCE: Duration = Duration::from_secs(28);
 
 #[derive(Serialize, ToSchema)]
 pub struct AgentResponse {
@@ -201,9 +196,10 @@ async fn answer(
     path: (String, String),
     event: CreateEvent,
 ) -> Result<Reply<AgentResponse>, AgentKeyError> {
+    let deadline = caller.answer_by();
     let Begun { session, mut events, parts } = begin(&conversations, caller, path, event).await?;
     if let Some(parts) = parts {
-        let reply = tokio::time::timeout(PATIENCE, conversation::kept(parts)).await.ok().flatten();
+        let reply = conversation::kept_by(deadline, parts).await;
         events.push(reply.ok_or(AgentKeyError::NoAnswer)?);
     }
     Ok(Reply(StatusCode::CREATED, AgentResponse::new(&events, &session)))
