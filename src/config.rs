@@ -11,7 +11,7 @@ use http::HeaderValue;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::auth::{JwtKey, JwtSettings, JwtVerifier};
+use crate::auth::{BaseUrl, InvalidBaseUrl, JwtKey, JwtSettings, JwtVerifier};
 use crate::domain::{Contract, OrgId};
 use crate::responders::{PrivateAddresses, RespondersSettings};
 use crate::store::{Database, DatabaseError};
@@ -47,7 +47,11 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_RATE_LIMIT", default_value = "on")]
     rate_limit: Switch,
 
-    /// Networks whose X-Forwarded-For is believed, between commas
+    /// URL under which clients reach the service, if not where their requests are sent
+    #[arg(long, global = true, env = "SESSIONARY_PUBLIC_URL")]
+    public_url: Option<String>,
+
+    /// Networks whose X-Forwarded-For and X-Forwarded-Proto are believed, between commas
     #[arg(long, global = true, env = "SESSIONARY_TRUSTED_PROXIES", default_value = "")]
     trusted_proxies: String,
 
@@ -123,6 +127,8 @@ pub enum Anonymous {
 pub enum ConfigError {
     #[error("{0}")]
     Database(#[from] DatabaseError),
+    #[error("SESSIONARY_PUBLIC_URL: {0}")]
+    PublicUrl(#[from] InvalidBaseUrl),
     #[error("SESSIONARY_TRUSTED_PROXIES: {0} is no network such as 10.0.0.0/8")]
     TrustedProxies(String),
     #[error("SESSIONARY_CORS_ORIGINS: {0} is no origin such as https://app.example.com")]
@@ -156,6 +162,13 @@ impl Config {
     #[must_use]
     pub fn rate_limit(&self) -> bool {
         self.rate_limit == Switch::On
+    }
+
+    /// # Errors
+    /// When it is no URL of a service.
+    pub fn public_url(&self) -> Result<Option<BaseUrl>, ConfigError> {
+        let given = self.public_url.as_deref().filter(|text| !text.is_empty());
+        Ok(given.map(str::parse).transpose()?)
     }
 
     /// # Errors
@@ -283,6 +296,7 @@ mod tests {
         assert!(config.trusted_proxies().unwrap().is_empty());
         assert!(config.cors_origins().unwrap().is_empty());
         assert!(config.jwt().unwrap().is_none());
+        assert!(config.public_url().unwrap().is_none());
         assert_eq!(config.responders().unwrap().private_addresses, PrivateAddresses::Refused);
     }
 
@@ -297,6 +311,14 @@ mod tests {
         for bad in ["*", "a.example", "https://a.example/path", "ftp://a.example"] {
             assert!(config(&["--cors-origins", bad]).cors_origins().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_public_url_is_one_of_a_service() {
+        let url = config(&["--public-url", "https://sessions.example.com/"]).public_url().unwrap().unwrap();
+        assert_eq!(url.to_string(), "https://sessions.example.com");
+        assert!(config(&["--public-url", ""]).public_url().unwrap().is_none());
+        assert!(config(&["--public-url", "sessions.example.com"]).public_url().is_err());
     }
 
     #[test]

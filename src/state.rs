@@ -6,7 +6,7 @@ use ::http::HeaderValue;
 use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::auth::Gate;
+use crate::auth::{BaseUrl, Gate};
 use crate::conversation::Conversations;
 use crate::dialects::{agntix, messaging};
 use crate::domain::Contract;
@@ -27,6 +27,8 @@ pub struct AppState {
     pub messaging: messaging::Bounds,
     /// What the deployment decides about Agntix's sessions.
     pub agntix: agntix::Settings,
+    /// Where the service is reached; `None` for wherever a request was sent.
+    pub public_url: Option<BaseUrl>,
     pub started_at: StartedAt,
     /// `None` where nobody collects metrics.
     pub metrics: Option<PrometheusHandle>,
@@ -43,6 +45,7 @@ impl AppState {
             conversations,
             messaging: messaging::Bounds::default(),
             agntix: agntix::Settings::default(),
+            public_url: None,
             started_at: StartedAt(gate.clock.now()),
             metrics: None,
             gate,
@@ -95,6 +98,12 @@ impl FromRef<AppState> for messaging::Bounds {
 impl FromRef<AppState> for agntix::Settings {
     fn from_ref(state: &AppState) -> Self {
         state.agntix.clone()
+    }
+}
+
+impl FromRef<AppState> for Option<BaseUrl> {
+    fn from_ref(state: &AppState) -> Self {
+        state.public_url.clone()
     }
 }
 

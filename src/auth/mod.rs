@@ -7,13 +7,17 @@
 mod access_token;
 mod admission;
 mod api_key;
+mod base_url;
 mod caller;
 mod client_address;
 mod headers;
 mod jwt;
 mod org_header;
+mod visitor;
 
 pub use access_token::AccessToken;
 pub use admission::Admission;
+pub use base_url::{BaseUrl, BaseUrlOf, InvalidBaseUrl};
 pub use caller::{Caller, DefaultOrg, Gate, Purpose, purpose};
 pub use jwt::{JwtKey, JwtKeyError, JwtSettings, JwtVerifier};
+pub use visitor::Visitor;

@@ -72,6 +72,7 @@ impl Serve {
             cors_origins: context.config.cors_origins()?.into(),
             messaging: context.config.messaging.bounds(),
             agntix: context.config.agntix.settings()?,
+            public_url: context.config.public_url()?,
             metrics,
             ..AppState::new(Arc::clone(&gate), conversations.clone())
         };

@@ -61,6 +61,10 @@ uuid_id!(
     /// An API key's public id; the key itself is a secret.
     KeyId
 );
+uuid_id!(
+    /// An image that was uploaded for an avatar; random, so that nobody guesses it.
+    ImageId
+);
 
 /// What a text would have had to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,16 +176,62 @@ number_id!(
 /// Namespace of the UUIDv5 that stands for an Agnost session id which is no UUID.
 const AGNOST_TEXTS: Uuid = Uuid::from_u128(0x8d1d_5a34_2f0f_4d0c_9d4a_6a1b_7c7e_5a01);
 
+/// What a browser gets an image by, since it shows no credential: whose it is and its id, in 52 characters of lower-case
+/// Crockford base 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageAddress {
+    pub org: OrgId,
+    pub image: ImageId,
+}
+
+impl fmt::Display for ImageAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crockford(&crockford("", self.org.0), self.image.0))
+    }
+}
+
+impl FromStr for ImageAddress {
+    type Err = InvalidId;
+
+    /// The inverse of `Display`; every other spelling is nobody's.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = || {
+            let (org, image) = text.split_at_checked(CROCKFORD_DIGITS)?;
+            Some(Self { org: OrgId(from_crockford(org)?), image: ImageId(from_crockford(image)?) })
+        };
+        read().ok_or(InvalidId("52 characters of Crockford base 32"))
+    }
+}
+
+/// Characters of a UUID in base 32.
+const CROCKFORD_DIGITS: usize = 26;
+
 /// `prefix` and a UUID in 26 characters of lower-case Crockford base 32.
 fn crockford(prefix: &str, id: Uuid) -> String {
-    let mut text = String::with_capacity(prefix.len() + 26);
+    let mut text = String::with_capacity(prefix.len() + CROCKFORD_DIGITS);
     text.push_str(prefix);
     let bits = id.as_u128();
     // 26 characters of 5 bits hold 130: the first has the two missing bits as zeros.
-    for place in (0..26).rev() {
+    for place in (0..CROCKFORD_DIGITS).rev() {
         text.push(char::from(CROCKFORD[(bits >> (place * 5)) as usize & 31]));
     }
     text
+}
+
+/// The inverse of [`crockford`], without its prefix.
+fn from_crockford(digits: &str) -> Option<Uuid> {
+    if digits.len() != CROCKFORD_DIGITS {
+        return None;
+    }
+    let mut bits = 0u128;
+    for (place, digit) in digits.bytes().enumerate() {
+        let value = CROCKFORD.iter().position(|&c| c == digit)?;
+        if place == 0 && value > 7 {
+            return None;
+        }
+        bits = bits << 5 | value as u128;
+    }
+    Some(Uuid::from_u128(bits))
 }
 
 impl EventId {
@@ -232,16 +282,7 @@ impl SessionId {
     /// The inverse of [`SessionId::to_agntix`]; every other spelling is nobody's id.
     #[must_use]
     pub fn from_agntix(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix("ses_").filter(|digits| digits.len() == 26)?;
-        let mut bits = 0u128;
-        for (place, digit) in digits.bytes().enumerate() {
-            let value = CROCKFORD.iter().position(|&c| c == digit)?;
-            if place == 0 && value > 7 {
-                return None;
-            }
-            bits = bits << 5 | value as u128;
-        }
-        Some(Self(Uuid::from_u128(bits)))
+        text.strip_prefix("ses_").and_then(from_crockford).map(Self)
     }
 }
 
@@ -288,6 +329,20 @@ mod tests {
         fn any_text_is_either_an_agntix_id_in_its_one_spelling_or_none(text in "(ses_)?[0-9a-zA-Z]{20,30}") {
             if let Some(id) = SessionId::from_agntix(&text) {
                 prop_assert_eq!(id.to_agntix(), text);
+            }
+        }
+
+        #[test]
+        fn addresses_of_images_lead_back(org: u128, image: u128) {
+            let address = ImageAddress { org: OrgId(Uuid::from_u128(org)), image: ImageId(Uuid::from_u128(image)) };
+            prop_assert_eq!(address.to_string().len(), 52);
+            prop_assert_eq!(address.to_string().parse(), Ok(address));
+        }
+
+        #[test]
+        fn any_text_is_either_an_address_in_its_one_spelling_or_none(text in "[0-9a-zA-Z]{50,53}|.{0,52}") {
+            if let Ok(address) = text.parse::<ImageAddress>() {
+                prop_assert_eq!(address.to_string(), text);
             }
         }
 

@@ -12,6 +12,7 @@ pub mod event;
 pub mod expiry;
 pub mod idempotency;
 pub mod ids;
+pub mod image;
 pub mod json;
 pub mod metadata_filter;
 pub mod mint;
@@ -29,7 +30,10 @@ pub use contact::Contact;
 pub use dialect::{Contract, DialectName};
 pub use event::{Event, NewEvent};
 pub use idempotency::IdempotencyKey;
-pub use ids::{AgentId, AgentKey, AgentNumber, EventId, KeyId, OrgId, SessionId, SessionKey, SessionNumber};
+pub use ids::{
+    AgentId, AgentKey, AgentNumber, EventId, ImageAddress, ImageId, KeyId, OrgId, SessionId, SessionKey, SessionNumber,
+};
+pub use image::{IMAGE_LIMIT, ImageFormat};
 pub use json::{Given, JsonFault, JsonText};
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};

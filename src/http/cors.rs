@@ -1,4 +1,5 @@
-//! Which web pages may call: any on the capture paths, whose credential is public; elsewhere those configured.
+//! Which web pages may call: any on the capture paths, whose credential is public, and where images are that need none;
+//! elsewhere those configured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 const CAPTURE_PATHS: &str = "/api/v1/capture-";
 const TRACES_PATH: &str = "/v1/traces";
+const IMAGES_PATH: &str = "/api/v1/avatars/images/";
 
 /// Browsers ask again after this long.
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(3_600);
@@ -18,7 +20,8 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
     let origins: Arc<[HeaderValue]> = origins.into();
     let allowed = move |origin: &HeaderValue, request: &Parts| {
         let path = request.uri.path();
-        path.starts_with(CAPTURE_PATHS) || path == TRACES_PATH || origins.contains(origin)
+        let is_public = path.starts_with(CAPTURE_PATHS) || path == TRACES_PATH || path.starts_with(IMAGES_PATH);
+        is_public || origins.contains(origin)
     };
     shared().allow_origin(AllowOrigin::predicate(allowed))
 }
@@ -43,6 +46,7 @@ fn shared() -> CorsLayer {
             named("x-ratelimit-remaining"),
             named("x-ratelimit-reset"),
             named("idempotency-replayed"),
+            named("x-next-cursor"),
             header::RETRY_AFTER,
         ])
         .max_age(PREFLIGHT_LASTS)

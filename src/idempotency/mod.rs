@@ -26,7 +26,7 @@ use std::time::Duration;
 use http::HeaderName;
 use utoipa::IntoParams;
 
-pub use request::{Claim, Idempotent};
+pub use request::{Claim, Idempotent, SentKey};
 pub use ticket::Ticket;
 
 static HEADER: HeaderName = HeaderName::from_static("idempotency-key");

@@ -61,14 +61,28 @@ where
     type Rejection = D::Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let key = key(request.headers())?.map(|key| (key, target(request.method(), request.uri().path())));
+        let key = SentKey::of(&request)?;
         let bytes = json_bytes(request).await?;
         let body = parse_object(&bytes)?;
-        let keyed = key.map(|(key, target)| {
-            let (body_hash, patience) = (Sha256::digest(&bytes).into(), Patience::from_ref(state));
-            Box::new(Keyed { key, target, body_hash, patience })
-        });
-        Ok(Self { body, key: keyed, dialect: PhantomData })
+        Ok(key.with(body, |_| Sha256::digest(&bytes).into(), Patience::from_ref(state)))
+    }
+}
+
+/// The key that a request came with, if it did: for bodies that are no JSON, which their extractors read themselves.
+pub struct SentKey(Option<(IdempotencyKey, [u8; 32])>);
+
+impl SentKey {
+    /// # Errors
+    /// 400 when the header holds no key, or came twice.
+    pub fn of(request: &Request) -> Result<Self, Refusal> {
+        let key = key(request.headers())?;
+        Ok(Self(key.map(|key| (key, target(request.method(), request.uri().path())))))
+    }
+
+    /// The request, once its body was read. By `hash` the body is known when it is sent again.
+    pub fn with<D, T>(self, body: T, hash: impl FnOnce(&T) -> [u8; 32], patience: Patience) -> Idempotent<D, T> {
+        let key = self.0.map(|(key, target)| Box::new(Keyed { key, target, body_hash: hash(&body), patience }));
+        Idempotent { body, key, dialect: PhantomData }
     }
 }
 

@@ -17,20 +17,20 @@ pub struct AvatarBody {
     /// 1 to 200 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    name: Given,
+    pub(super) name: Given,
     /// An http or https URL of at most 2,048 bytes.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    url: Given,
+    pub(super) url: Given,
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    voice_id: Given,
+    pub(super) voice_id: Given,
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
-    is_favorite: Given,
+    pub(super) is_favorite: Given,
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
-    is_public: Given,
+    pub(super) is_public: Given,
 }
 
 impl AvatarBody {

@@ -11,7 +11,8 @@ use crate::http::{PathOf, Reply};
 
 /// Delete avatar
 ///
-/// Agents that wear it go without one; sessions that have started go on telling of it.
+/// Agents that wear it go without one, and an image that was uploaded for it is deleted. Sessions that have started go on
+/// telling of the avatar.
 #[utoipa::path(
     delete,
     path = "/api/v1/avatars/{avatar_id}",

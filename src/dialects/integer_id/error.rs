@@ -18,8 +18,12 @@ pub enum IntegerIdError {
     SessionNotFound,
     /// The session takes no more messages.
     SessionEnded,
-    /// Where an agent is read.
+    /// Where an agent is read, or deleted.
     NoSuchAgent,
+    /// No integer that a user could have.
+    NoSuchUser,
+    /// No image has this address.
+    ImageNotFound,
     /// An error of the routes whose pages show no `success` beside it: changes of agents and avatars.
     Bare(Bare),
     Refused(Refusal),
@@ -30,6 +34,12 @@ pub enum Bare {
     Invalid(&'static str),
     AgentNotFound,
     AvatarNotFound,
+    /// 415: what was uploaded did not come in a form, or is no image.
+    NotTaken(&'static str),
+    /// 413.
+    FileTooLarge,
+    /// 409: the organization keeps as many images as it can.
+    TooManyImages,
 }
 
 impl From<Bare> for IntegerIdError {
@@ -78,6 +88,9 @@ impl Bare {
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, message),
             Self::AgentNotFound => (StatusCode::NOT_FOUND, "Agent not found"),
             Self::AvatarNotFound => (StatusCode::NOT_FOUND, "Avatar not found"),
+            Self::NotTaken(message) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, message),
+            Self::FileTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The file must not exceed 5 MiB"),
+            Self::TooManyImages => (StatusCode::CONFLICT, "Too many uploaded images; delete avatars to make room"),
         };
         Reply(status, BareEnvelope { error }).into_response()
     }
@@ -91,6 +104,8 @@ impl IntegerIdError {
             Self::SessionNotFound => (StatusCode::NOT_FOUND, "Session not found".to_owned()),
             Self::SessionEnded => (StatusCode::CONFLICT, "Session has ended".to_owned()),
             Self::NoSuchAgent => (StatusCode::NOT_FOUND, "Agent not found".to_owned()),
+            Self::NoSuchUser => (StatusCode::NOT_FOUND, "User not found".to_owned()),
+            Self::ImageNotFound => (StatusCode::NOT_FOUND, "Image not found".to_owned()),
             Self::Bare(bare) => return bare.render(),
             Self::Refused(refusal) => refused(refusal),
         };

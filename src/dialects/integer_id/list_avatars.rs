@@ -1,5 +1,6 @@
-//! `GET /api/v1/avatars` and `GET /api/v1/avatars/public` (apis/integer_id, section 5).
+//! `GET /api/v1/avatars`, and at `/public` and `/user/{user_id}` (apis/integer_id, section 5).
 
+use axum::response::IntoResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,9 +9,9 @@ use super::error::Envelope;
 use super::{IntegerId, IntegerIdError, query};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Seconds;
-use crate::domain::Timestamp;
 use crate::domain::ids::MAX_NUMBER;
-use crate::http::{QueryPairs, Reply};
+use crate::domain::{AgentNumber, Timestamp};
+use crate::http::{PathOf, QueryPairs, Reply};
 use crate::store::KeptAvatar;
 
 /// Avatars in one answer. The vendor's list has no pages; this bounds it.
@@ -95,21 +96,55 @@ pub async fn list_public_avatars(
     list(caller, &pairs, true).await
 }
 
+/// List a user's avatars
+///
+/// There are no users here, only organizations: whichever user is named, these are the organization's avatars.
+#[utoipa::path(
+    get,
+    path = "/api/v1/avatars/user/{user_id}",
+    params(
+        ("user_id" = i64, Path, description = "A user's integer id."),
+        ("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier answer."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "As at `/api/v1/avatars`, with a `Deprecation` header.", body = Vec<ListedAvatar>),
+        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No integer that a user could have.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[deprecated = "the vendor's documentation withdrew this path; it is served all the same"]
+#[tracing::instrument(name = "integer_id.list_user_avatars", level = "debug", skip_all)]
+pub async fn list_user_avatars(
+    caller: Caller<IntegerId, purpose::ReadAgents>,
+    path: PathOf<IntegerId, String>,
+    pairs: QueryPairs,
+) -> impl IntoResponse {
+    let deprecation = [(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"))];
+    // Users' numbers would be written as agents' are.
+    let listed = match path.0.parse::<AgentNumber>() {
+        Ok(_) => list(caller, &pairs, false).await,
+        Err(_) => Err(IntegerIdError::NoSuchUser),
+    };
+    (deprecation, listed)
+}
+
 async fn list(
     caller: Caller<IntegerId, purpose::ReadAgents>,
     pairs: &QueryPairs,
     only_public: bool,
 ) -> Result<(HeaderMap, Reply<Vec<ListedAvatar>>), IntegerIdError> {
     let before = query::given(pairs, "cursor").map(place).transpose()?;
-    let found = caller.store.avatars().newest(before, MOST).await?;
+    let found = caller.store.avatars().newest(only_public, before, MOST).await?;
     let mut headers = HeaderMap::new();
     if let Some(last) = found.last().filter(|_| found.len() as i64 == MOST)
         && let Ok(value) = HeaderValue::try_from(format!("{}.{}", last.created_at.timestamp_millis(), last.number))
     {
         headers.insert(NEXT_CURSOR.clone(), value);
     }
-    let shown = found.into_iter().filter(|avatar| avatar.is_public || !only_public);
-    Ok((headers, Reply(StatusCode::OK, shown.map(ListedAvatar::from).collect())))
+    Ok((headers, Reply(StatusCode::OK, found.into_iter().map(ListedAvatar::from).collect())))
 }
 
 /// Behind which avatar a cursor leads on.

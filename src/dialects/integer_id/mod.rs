@@ -6,10 +6,12 @@ mod avatar;
 mod create_agent;
 mod create_avatar;
 mod create_session;
+mod delete_agent;
 mod delete_avatar;
 mod end_session;
 mod error;
 mod get_agent;
+mod get_image;
 mod get_session;
 mod list_agents;
 mod list_avatars;
@@ -21,6 +23,8 @@ mod send_message;
 mod session;
 mod update_agent;
 mod update_avatar;
+mod upload;
+mod upload_avatar;
 mod usage;
 
 use http::HeaderName;
@@ -61,8 +65,11 @@ The session API of Agent Human, generation 1, with integer ids.
 - `/api/v1/sessions/{session_id}/messages` is an extension: the vendor names the path and documents nothing more.
 - Lists have no pages on the vendor's; here they end at 1,000, and `next_cursor` (for avatars the header \
 `X-Next-Cursor`) leads on.
-- There are no users, roles, voices or uploads: `user_id`, `role_id` and an agent's own `voice_id` are null.";
+- There are no users, roles or voices: `user_id`, `role_id` and an agent's own `voice_id` are null.
+- Uploaded images are kept by the service and shown under addresses that need no credential and cannot be guessed; \
+`cloudinary_id` is the image's name there.";
 
+#[expect(deprecated, reason = "a deprecated path is a path")]
 pub fn routes() -> OpenApiRouter<AppState> {
     super::described("Agent Human", ABOUT)
         .routes(routes!(create_session::create_session, list_sessions::list_sessions))
@@ -70,9 +77,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(end_session::end_session))
         .routes(routes!(send_message::send_message, list_messages::list_messages))
         .routes(routes!(create_agent::create_agent, list_agents::list_agents))
-        .routes(routes!(get_agent::get_agent, update_agent::update_agent))
+        .routes(routes!(get_agent::get_agent, update_agent::update_agent, delete_agent::delete_agent))
         .routes(routes!(agent_sessions::agent_sessions))
         .routes(routes!(create_avatar::create_avatar, list_avatars::list_avatars))
         .routes(routes!(list_avatars::list_public_avatars))
+        .routes(routes!(list_avatars::list_user_avatars))
+        .routes(routes!(upload_avatar::upload_avatar))
+        .routes(routes!(get_image::get_image))
         .routes(routes!(update_avatar::update_avatar, delete_avatar::delete_avatar))
 }

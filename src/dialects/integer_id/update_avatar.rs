@@ -18,7 +18,8 @@ pub(super) fn number_of(text: &str) -> Result<i64, Bare> {
 
 /// Update avatar
 ///
-/// Sessions that have started go on telling of the avatar as it was.
+/// Sessions that have started go on telling of the avatar as it was, and an image that was uploaded for it stays where it
+/// is, whatever `url` says now.
 #[utoipa::path(
     put,
     path = "/api/v1/avatars/{avatar_id}",

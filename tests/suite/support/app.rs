@@ -8,7 +8,7 @@ use axum::body::Body;
 use chrono::DateTime;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
-use sessionary::auth::{DefaultOrg, Gate, JwtVerifier};
+use sessionary::auth::{BaseUrl, DefaultOrg, Gate, JwtVerifier};
 use sessionary::conversation::Conversations;
 use sessionary::dialects::agntix;
 use sessionary::dialects::messaging::Bounds;
@@ -51,6 +51,7 @@ pub struct Setup {
     pub responders: RespondersSettings,
     pub messaging: Bounds,
     pub agntix: agntix::Settings,
+    pub public_url: Option<BaseUrl>,
 }
 
 impl Default for Setup {
@@ -68,6 +69,7 @@ impl Default for Setup {
             },
             messaging: Bounds::default(),
             agntix: agntix::Settings::default(),
+            public_url: None,
         }
     }
 }
@@ -104,6 +106,7 @@ impl TestApp {
             patience: setup.patience,
             messaging: setup.messaging,
             agntix: setup.agntix,
+            public_url: setup.public_url,
             ..AppState::new(Arc::new(gate), conversations.clone())
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;

@@ -32,4 +32,45 @@ impl TestApp {
         .expect("sessions");
         assert_eq!(filled.rows_affected(), u64::try_from(count).expect("a count"));
     }
+
+    /// Adds so many avatars, a second apart, the oldest first; none of them is public.
+    #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
+    pub async fn fill_avatars(&self, count: i32) {
+        let mut system = connection("sessionary_system", DATABASE).await;
+        sqlx::query(
+            "INSERT INTO avatars (org_id, number, name, url, created_at, updated_at)
+             SELECT $1, 1000000 + n, 'filled', 'https://a.example/x', at, at
+               FROM generate_series(1, $2) AS n, LATERAL (SELECT $3 + n * interval '1 second' AS at) AS time",
+        )
+        .bind(self.org)
+        .bind(count)
+        .bind(start())
+        .execute(&mut system)
+        .await
+        .expect("avatars");
+    }
+
+    /// Adds so many images of avatars that are not there.
+    #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
+    pub async fn fill_images(&self, count: i32) {
+        let mut system = connection("sessionary_system", DATABASE).await;
+        sqlx::query(
+            "INSERT INTO avatar_images (org_id, image_id, avatar_number, bytes, created_at)
+             SELECT $1, gen_random_uuid(), 1000000 + n, 'x', $3 FROM generate_series(1, $2) AS n",
+        )
+        .bind(self.org)
+        .bind(count)
+        .bind(start())
+        .execute(&mut system)
+        .await
+        .expect("images");
+    }
+
+    /// How many images the organization keeps.
+    #[expect(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
+    pub async fn images(&self) -> i64 {
+        let mut system = connection("sessionary_system", DATABASE).await;
+        let count = sqlx::query_scalar("SELECT count(*) FROM avatar_images WHERE org_id = $1").bind(self.org);
+        count.fetch_one(&mut system).await.expect("a count")
+    }
 }

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{AGENT_NUMBER, Reply, TestApp};
+use super::{AGENT_NUMBER, Ask, Reply, TestApp};
 
 pub const SESSIONS: &str = "/api/v1/sessions";
 pub const AGENTS: &str = "/api/v1/agents";
@@ -52,6 +52,49 @@ pub async fn session(app: &TestApp, id: i64) -> Value {
 pub async fn make_agent(app: &TestApp, name: &str) -> i64 {
     let reply = app.post(AGENTS, json!({ "name": name }).to_string()).send().await.expect(201);
     reply.json()["agent"]["agent_id"].as_i64().expect("an integer")
+}
+
+/// What every PNG begins with.
+pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest";
+/// Where uploads are sent to.
+pub const HOST: &str = "sessions.example:8443";
+
+/// A form's field: its name, its file's name if it is a file, and what it holds.
+pub type Field<'f> = (&'f str, Option<&'f str>, &'f [u8]);
+
+/// A form of these fields, as a browser writes it; files say that they are SVG, whatever they are.
+pub fn form(boundary: &str, fields: &[Field<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, file, value) in fields {
+        bytes.extend(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"").bytes());
+        if let Some(file) = file {
+            bytes.extend(format!("; filename=\"{file}\"\r\nContent-Type: image/svg+xml").bytes());
+        }
+        bytes.extend(b"\r\n\r\n");
+        bytes.extend(*value);
+        bytes.extend(b"\r\n");
+    }
+    bytes.extend(format!("--{boundary}--\r\n").bytes());
+    bytes
+}
+
+/// An upload of these bytes, about to be sent.
+pub fn upload_of<'a>(app: &'a TestApp, boundary: &str, bytes: Vec<u8>) -> Ask<'a> {
+    app.ask(Method::POST, &format!("{AVATARS}/upload"))
+        .header("host", HOST)
+        .header("content-type", format!("multipart/form-data; boundary={boundary}"))
+        .body(bytes)
+}
+
+/// Uploads a form of these fields.
+pub async fn upload(app: &TestApp, fields: &[Field<'_>]) -> Reply {
+    upload_of(app, "b0", form("b0", fields)).send().await
+}
+
+/// The path of an uploaded image, from the avatar's URL.
+pub fn image_path(avatar: &Value) -> String {
+    let url = avatar["url"].as_str().expect("a URL");
+    url.strip_prefix(&format!("http://{HOST}")).expect("a URL of the service").to_owned()
 }
 
 /// The members of an object, in their order.

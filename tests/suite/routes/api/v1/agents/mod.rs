@@ -1,4 +1,5 @@
 mod by_id;
+mod delete;
 mod get;
 mod post;
 mod sessions;

@@ -49,3 +49,22 @@ fn the_list_is_a_bare_array_newest_first_with_booleans_as_integers() {
         }
     });
 }
+
+#[test]
+fn public_avatars_are_found_behind_any_number_of_private_ones() {
+    run(async {
+        let app = TestApp::new().await;
+        let body = r#"{"name":"Old","url":"https://a.example/x","is_public":true}"#;
+        let id = app.post(AVATARS, body).send().await.expect(201).json()["id"].clone();
+        app.fill_avatars(1_001).await;
+        let public = app.get(&format!("{AVATARS}/public")).send().await.expect(200);
+        assert_eq!(public.json()[0]["id"], id);
+        assert_eq!((public.json().as_array().map(Vec::len), public.header("x-next-cursor")), (Some(1), None));
+
+        let first = app.get(AVATARS).send().await.expect(200);
+        assert_eq!(first.json().as_array().map(Vec::len), Some(1_000));
+        let cursor = first.header("x-next-cursor").expect("a cursor");
+        let rest = app.get(&format!("{AVATARS}?cursor={cursor}")).send().await.expect(200);
+        assert_eq!((rest.json().as_array().map(Vec::len), rest.header("x-next-cursor")), (Some(3), None));
+    });
+}

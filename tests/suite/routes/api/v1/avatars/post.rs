@@ -41,13 +41,3 @@ fn name_and_url_are_required_and_held_to_their_kind() {
         }
     });
 }
-
-#[test]
-fn uploads_are_not_here() {
-    run(async {
-        let app = TestApp::new().await;
-        let refused = app.ask(http::Method::POST, &format!("{AVATARS}/upload")).body("x").send().await;
-        assert!(refused.status.is_client_error(), "{}", refused.text());
-        assert_eq!(refused.json()["success"], false);
-    });
-}

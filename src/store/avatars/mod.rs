@@ -1,5 +1,9 @@
 //! The avatars of one organization.
 
+mod images;
+
+use sqlx::{Postgres, Transaction};
+
 use super::{StoreError, TenantStore, scope};
 use crate::domain::Timestamp;
 
@@ -36,6 +40,12 @@ impl Avatars<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn create(&self, new: &KeptAvatar) -> Result<(), StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        self.insert(&mut transaction, new).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn insert(&self, transaction: &mut Transaction<'_, Postgres>, new: &KeptAvatar) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO avatars (org_id, number, name, url, voice_id, is_favorite, is_public, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_id, number) DO NOTHING",
@@ -49,9 +59,8 @@ impl Avatars<'_> {
             new.created_at,
             new.updated_at
         )
-        .execute(&mut *transaction)
+        .execute(&mut **transaction)
         .await?;
-        transaction.commit().await?;
         Ok(())
     }
 
@@ -101,7 +110,7 @@ impl Avatars<'_> {
         Ok(updated.rows_affected() == 1)
     }
 
-    /// Deletes an avatar, also one that agents wear: they go without; whether there was one.
+    /// Deletes an avatar with its image, also one that agents wear: they go without; whether there was one.
     ///
     /// # Errors
     /// As for [`Avatars::create`].
@@ -110,16 +119,22 @@ impl Avatars<'_> {
         let deleted = sqlx::query!("DELETE FROM avatars WHERE org_id = $1 AND number = $2", self.0.org.0, number)
             .execute(&mut *transaction)
             .await?;
+        self.delete_image(&mut transaction, number).await?;
         transaction.commit().await?;
         self.0.presence().changes.happened(self.0.org);
         Ok(deleted.rows_affected() == 1)
     }
 
-    /// The newest `limit` avatars from before `before`, newest first.
+    /// The newest `limit` avatars from before `before`, or those of them that are public, newest first.
     ///
     /// # Errors
     /// As for [`Avatars::create`].
-    pub async fn newest(&self, before: Option<(Timestamp, i64)>, limit: i64) -> Result<Vec<KeptAvatar>, StoreError> {
+    pub async fn newest(
+        &self,
+        only_public: bool,
+        before: Option<(Timestamp, i64)>,
+        limit: i64,
+    ) -> Result<Vec<KeptAvatar>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let avatars = sqlx::query_as!(
             KeptAvatar,
@@ -127,12 +142,14 @@ impl Avatars<'_> {
                FROM avatars
               WHERE org_id = $1
                 AND (created_at, number) < (COALESCE($2::timestamptz, 'infinity'), COALESCE($3, 9007199254740993))
+                AND (is_public OR NOT $5)
               ORDER BY created_at DESC, number DESC
               LIMIT $4",
             self.0.org.0,
             before.map(|(at, _)| at),
             before.map(|(_, number)| number),
-            limit
+            limit,
+            only_public
         )
         .fetch_all(&mut *transaction)
         .await?;

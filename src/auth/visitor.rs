@@ -1,0 +1,60 @@
+//! Somebody who shows no credential, only the address of something that was given out: a browser that loads an image.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+
+use super::{Gate, client_address};
+use crate::domain::{Credential, OrgId};
+use crate::http::listener::Peer;
+use crate::http::{Class, Record, Refusal};
+use crate::store::TenantStore;
+
+/// Whoever asks. What they may see is what they can name.
+pub struct Visitor {
+    gate: Arc<Gate>,
+    address: Option<IpAddr>,
+    record: Option<Record>,
+}
+
+impl<S> FromRequestParts<S> for Visitor
+where
+    S: Send + Sync,
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let gate = Arc::<Gate>::from_ref(state);
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let address = client_address::of(peer, &parts.headers, &gate.trusted_proxies);
+        Ok(Self { gate, address, record: parts.extensions.get().cloned() })
+    }
+}
+
+impl Visitor {
+    /// The store of the organization that the visitor names, to look for what else was named; `None` where there is no
+    /// such organization, or it is disabled. Counted as a read from the visitor's address.
+    ///
+    /// # Errors
+    /// 429; 503 when the database cannot be reached.
+    pub async fn store_of(&self, org: OrgId) -> Result<Option<TenantStore>, Refusal> {
+        let organization = self.gate.store.directory().organization(org).await?;
+        let Some(organization) = organization.filter(|organization| organization.disabled_at.is_none()) else {
+            return Ok(None);
+        };
+        let limits = &organization.rate_limits;
+        let counted = self.gate.limiter.count(Class::Read, org, limits, &Credential::Anonymous, self.address);
+        if let Some(Record(record)) = &self.record {
+            let _ = record.org.set(org);
+            if let Ok(Some(status)) | Err(status) = &counted {
+                let _ = record.rate.set(*status);
+            }
+        }
+        counted.map_err(Refusal::RateLimited)?;
+        Ok(Some(self.gate.store.tenant(org)))
+    }
+}

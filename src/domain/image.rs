@@ -1,0 +1,67 @@
+//! Images, told by their first bytes: whatever their sender calls them, a browser is told what they are.
+
+/// Bytes of an image, at most.
+pub const IMAGE_LIMIT: usize = 5 * 1024 * 1024;
+
+/// The formats that are kept. SVG is none of them: it is a document, and can hold a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageFormat {
+    Png,
+    Jpeg,
+    Gif,
+    WebP,
+}
+
+impl ImageFormat {
+    /// What these bytes begin as (WHATWG, *MIME Sniffing*, section 6.1); `None` where that is no image of ours.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', b'V', b'P', ..] => Some(Self::WebP),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Gif => "image/gif",
+            Self::WebP => "image/webp",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_their_first_bytes() {
+        for (bytes, format) in [
+            (&b"\x89PNG\r\n\x1a\n"[..], ImageFormat::Png),
+            (b"\xff\xd8\xff\xe0", ImageFormat::Jpeg),
+            (b"GIF87a", ImageFormat::Gif),
+            (b"GIF89a;", ImageFormat::Gif),
+            (b"RIFF\x10\0\0\0WEBPVP8L", ImageFormat::WebP),
+        ] {
+            assert_eq!(ImageFormat::of(bytes), Some(format));
+            assert_eq!(ImageFormat::of(&bytes[1..]), None);
+        }
+        for other in [
+            &b""[..],
+            b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>",
+            b"<!doctype html>",
+            b"\x89PNG",
+            b"RIFF\x10\0\0\0WAVEfmt ",
+            b"%PDF-1.7",
+            b"BM",
+        ] {
+            assert_eq!(ImageFormat::of(other), None);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The images that avatars were uploaded with.
+
+use sqlx::{Postgres, Transaction};
+
+use super::{Avatars, KeptAvatar};
+use crate::domain::ImageId;
+use crate::store::{StoreError, scope};
+
+/// Images that one organization can keep: 5 GB of the largest. Of several that are uploaded at once, each may be the last.
+const MOST: i64 = 1_000;
+
+impl Avatars<'_> {
+    /// Writes a new avatar together with its image, of at most [`IMAGE_LIMIT`](crate::domain::IMAGE_LIMIT) bytes. The
+    /// same again writes nothing. False where the organization keeps as many images as it can.
+    ///
+    /// # Errors
+    /// As for [`Avatars::create`].
+    pub async fn create_with_image(&self, new: &KeptAvatar, id: ImageId, bytes: &[u8]) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let others = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM avatar_images WHERE org_id = $1 AND image_id <> $2"#,
+            self.0.org.0,
+            id.0
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if others >= MOST {
+            return Ok(false);
+        }
+        sqlx::query!(
+            "INSERT INTO avatar_images (org_id, image_id, avatar_number, bytes, created_at)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (org_id, image_id) DO NOTHING",
+            self.0.org.0,
+            id.0,
+            new.number,
+            bytes,
+            new.created_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        self.insert(&mut transaction, new).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// The bytes of an image.
+    ///
+    /// # Errors
+    /// As for [`Avatars::create`].
+    pub async fn image(&self, id: ImageId) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let bytes = sqlx::query_scalar!(
+            "SELECT bytes FROM avatar_images WHERE org_id = $1 AND image_id = $2",
+            self.0.org.0,
+            id.0
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(bytes)
+    }
+
+    pub(super) async fn delete_image(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        avatar: i64,
+    ) -> Result<(), StoreError> {
+        sqlx::query!("DELETE FROM avatar_images WHERE org_id = $1 AND avatar_number = $2", self.0.org.0, avatar)
+            .execute(&mut **transaction)
+            .await?;
+        Ok(())
+    }
+}

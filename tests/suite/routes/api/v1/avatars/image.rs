@@ -1,0 +1,133 @@
+//! `GET /api/v1/avatars/images/{image}`.
+
+use http::Method;
+use serde_json::Value;
+use sessionary::store::{Store, StoreSettings};
+
+use crate::support::integer_id::{AVATARS, HOST, PNG, image_path, session, start_session, upload};
+use crate::support::{AGENT_NUMBER, TestApp, admin, database, run};
+
+const NO_IMAGE: &str = r#"{"success":false,"error":"Image not found"}"#;
+
+async fn uploaded(app: &TestApp, bytes: &[u8]) -> Value {
+    upload(app, &[("file", Some("face"), bytes), ("name", None, b"Face")]).await.expect(201).json()
+}
+
+#[test]
+fn whatever_stands_behind_an_images_first_bytes_a_browser_takes_it_for_that_image() {
+    run(async {
+        let app = TestApp::new().await;
+        let script = b"<html><script>alert(1)</script></html>";
+        for (first, kind) in [
+            (&b"\x89PNG\r\n\x1a\n"[..], "image/png"),
+            (b"\xff\xd8\xff\xe0", "image/jpeg"),
+            (b"GIF89a", "image/gif"),
+            (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
+        ] {
+            let bytes = [first, script].concat();
+            let path = image_path(&uploaded(&app, &bytes).await);
+            let image =
+                app.get(&path).anonymous().header("origin", "https://anywhere.example").send().await.expect(200);
+            assert_eq!(image.bytes, bytes);
+            for (header, value) in [
+                ("content-type", kind),
+                ("x-content-type-options", "nosniff"),
+                ("content-security-policy", "default-src 'none'; sandbox"),
+                ("cache-control", "public, max-age=31536000, immutable"),
+                ("cross-origin-resource-policy", "cross-origin"),
+                ("access-control-allow-origin", "https://anywhere.example"),
+            ] {
+                assert_eq!(image.header(header), Some(value), "{kind}");
+            }
+            let head = app.ask(Method::HEAD, &path).anonymous().send().await.expect(200);
+            assert_eq!((head.header("content-type"), head.bytes.len()), (Some(kind), 0));
+        }
+    });
+}
+
+#[test]
+fn an_address_is_good_for_one_image_of_one_organization() {
+    run(async {
+        let (app, other) = (TestApp::new().await, TestApp::new().await);
+        let (ours, theirs) = (image_path(&uploaded(&app, PNG).await), image_path(&uploaded(&other, PNG).await));
+        other.get(&ours).anonymous().send().await.expect(200);
+        // The first half of the last segment is the organization, the second the image.
+        let (ours, theirs) = (ours.rsplit_once('/').expect("a path").1, theirs.rsplit_once('/').expect("a path").1);
+        let flip = |text: &str, place: usize| {
+            let digit = if text.as_bytes()[place] == b'0' { "1" } else { "0" };
+            format!("{}{digit}{}", &text[..place], &text[place + 1..])
+        };
+        let long = "0".repeat(5_000);
+        for wrong in [
+            format!("{}{}", &ours[..26], &theirs[26..]),
+            format!("{}{}", &theirs[..26], &ours[26..]),
+            flip(ours, 25),
+            flip(ours, 26),
+            flip(ours, 51),
+            ours.to_uppercase(),
+            ours[..51].to_owned(),
+            format!("{ours}0"),
+            format!("8{}", &ours[1..]),
+            "0".repeat(52),
+            "z".repeat(52),
+            "%F0%9F%98%80".repeat(13),
+            "%00".to_owned(),
+            "1".to_owned(),
+            long,
+        ] {
+            let refused = app.get(&format!("{AVATARS}/images/{wrong}")).anonymous().send().await.expect(404);
+            assert_eq!(refused.text(), NO_IMAGE, "{wrong}");
+        }
+    });
+}
+
+#[test]
+fn an_image_stays_while_its_avatar_does_and_sessions_tell_of_it_longer() {
+    run(async {
+        let app = TestApp::new().await;
+        let avatar = uploaded(&app, PNG).await;
+        let (id, path) = (avatar["id"].as_i64().expect("an integer"), image_path(&avatar));
+        let wear = format!(r#"{{"avatar_id":{id}}}"#);
+        app.ask(Method::PUT, &format!("/api/v1/agents/{AGENT_NUMBER}")).json(wear).send().await.expect(200);
+        let started = start_session(&app, "").await;
+        let url = format!("http://{HOST}{path}");
+        assert_eq!(session(&app, started).await["avatar_url"], url);
+
+        let other = r#"{"url":"https://a.example/other.png"}"#;
+        app.ask(Method::PUT, &format!("{AVATARS}/{id}")).json(other).send().await.expect(200);
+        app.get(&path).anonymous().send().await.expect(200);
+
+        app.ask(Method::DELETE, &format!("{AVATARS}/{id}")).send().await.expect(200);
+        assert_eq!(app.get(&path).anonymous().send().await.expect(404).text(), NO_IMAGE);
+        assert_eq!(app.images().await, 0);
+        assert_eq!(session(&app, started).await["avatar_url"], url);
+    });
+}
+
+#[test]
+fn images_are_read_at_most_so_often_from_one_address() {
+    run(async {
+        let app = TestApp::new().await;
+        app.limit_to(1).await;
+        let path = image_path(&uploaded(&app, PNG).await);
+        app.get(&path).anonymous().send().await.expect(200);
+        let over = app.get(&path).anonymous().send().await.expect(429);
+        assert_eq!(over.text(), r#"{"success":false,"error":"Too many requests. Please retry after 1 minute."}"#);
+        assert_eq!(over.header("x-ratelimit-limit"), Some("1"));
+        assert!(over.header("retry-after").is_some());
+    });
+}
+
+#[test]
+fn a_disabled_organization_shows_no_images() {
+    run(async {
+        let app = TestApp::new().await;
+        let path = image_path(&uploaded(&app, PNG).await);
+        admin().await.disable_organization(app.org, app.clock.now()).await.expect("an organization");
+        // A service that remembers nothing of it.
+        let store = Store::connect(database().await, StoreSettings::default()).await.expect("a store");
+        let app = app.replica(store.clone());
+        assert_eq!(app.get(&path).anonymous().send().await.expect(404).text(), NO_IMAGE);
+        store.close().await;
+    });
+}
