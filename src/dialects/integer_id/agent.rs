@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::IntegerIdError;
 use super::error::Bare;
-use crate::domain::{Agent, Given, JsonText};
+use crate::domain::{Agent, AgentNumber, AgentRef, Given, JsonText};
 
 /// UTF-16 code units of each member that is JSON, as compact JSON; characters of each text. The vendor documents no
 /// limits.
@@ -176,6 +177,11 @@ impl From<&Agent> for AgentStatus {
     fn from(agent: &Agent) -> Self {
         if agent.enabled { Self::Active } else { Self::Archived }
     }
+}
+
+/// The agent that a text names, if an agent can have that number; otherwise `unknown`.
+pub(super) fn named(text: &str, unknown: impl Into<IntegerIdError>) -> Result<AgentRef, IntegerIdError> {
+    text.parse::<AgentNumber>().map(AgentRef::Number).map_err(|_| unknown.into())
 }
 
 /// The avatar that an agent wears; none once it is deleted.

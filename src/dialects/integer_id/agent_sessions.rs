@@ -6,13 +6,12 @@ use utoipa::ToSchema;
 
 use super::error::Envelope;
 use super::list_sessions::MOST;
-use super::session::{Known, Metadata, Status};
-use super::{IntegerId, IntegerIdError, query};
+use super::session::{self, Known, Metadata, Status};
+use super::{IntegerId, IntegerIdError, agent, query};
 use crate::auth::{Caller, purpose};
-use crate::dialects::cursor;
 use crate::dialects::wire::Seconds;
-use crate::domain::{AgentNumber, AgentRef, DialectName, Timestamp};
-use crate::http::{PathOf, QueryPairs, Refusal, Reply};
+use crate::domain::{DialectName, Timestamp};
+use crate::http::{PathOf, QueryPairs, Reply};
 use crate::store::SessionQuery;
 
 #[derive(Serialize, ToSchema)]
@@ -99,20 +98,17 @@ pub async fn agent_sessions(
     path: PathOf<IntegerId, String>,
     pairs: QueryPairs,
 ) -> Result<Reply<AgentSessions>, IntegerIdError> {
-    let unknown = || IntegerIdError::AgentNotFound;
-    let number: AgentNumber = path.0.parse().map_err(|_| unknown())?;
-    let agent = caller.store.agents().find(&AgentRef::Number(number)).await?.ok_or_else(unknown)?;
+    let name = agent::named(&path.0, IntegerIdError::AgentNotFound)?;
+    let agent = caller.store.agents().find(&name).await?.ok_or(IntegerIdError::AgentNotFound)?;
     let now = caller.now();
     let wanted = SessionQuery {
         agent: Some(agent.id),
         behind: query::cursor(&pairs)?,
         ..SessionQuery::newest(DialectName::IntegerId, now, MOST)
     };
-    let page = caller.store.sessions().list(&wanted).await?;
-    let next_cursor = page.next().map(|(at, id)| cursor::write((at, id.0)));
-    let sessions: Result<_, Refusal> =
-        page.sessions.into_iter().map(|session| Ok(AgentSession::new(session.try_into()?, now))).collect();
-    Ok(Reply(StatusCode::OK, AgentSessions { success: true, sessions: sessions?, next_cursor }))
+    let (found, next_cursor) = session::page(&caller, &wanted).await?;
+    let sessions = found.into_iter().map(|known| AgentSession::new(known, now)).collect();
+    Ok(Reply(StatusCode::OK, AgentSessions { success: true, sessions, next_cursor }))
 }
 
 #[cfg(test)]

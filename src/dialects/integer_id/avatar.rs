@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::Bare;
-use crate::domain::Given;
+use crate::domain::{AgentNumber, Given};
 use crate::store::AvatarChanges;
 
 /// Characters of a name and a voice's id; bytes of a URL. The vendor documents no limits.
@@ -75,6 +75,12 @@ fn truth(given: &Given, fault: &'static str) -> Result<Option<bool>, Bare> {
 fn is_http(text: &str) -> bool {
     text.len() <= URL_LIMIT
         && url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// The number that a text names an avatar by.
+pub(super) fn number_of(text: &str) -> Result<i64, Bare> {
+    // Avatars' numbers are written as agents' are.
+    text.parse().map(AgentNumber::get).map_err(|_| Bare::AvatarNotFound)
 }
 
 /// What a change answers that has nothing else to tell.

@@ -5,9 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::Envelope;
-use super::{IntegerId, IntegerIdError};
+use super::{IntegerId, IntegerIdError, agent};
 use crate::auth::{Caller, purpose};
-use crate::domain::{AgentNumber, AgentRef};
 use crate::http::{PathOf, Reply};
 
 #[derive(Serialize, ToSchema)]
@@ -37,9 +36,8 @@ pub async fn delete_agent(
     caller: Caller<IntegerId, purpose::WriteAgents>,
     path: PathOf<IntegerId, String>,
 ) -> Result<Reply<DeletedAgent>, IntegerIdError> {
-    let unknown = || IntegerIdError::NoSuchAgent;
-    let number: AgentNumber = path.0.parse().map_err(|_| unknown())?;
-    let found = caller.store.agents().delete(&AgentRef::Number(number), caller.now()).await?;
+    let name = agent::named(&path.0, IntegerIdError::NoSuchAgent)?;
+    let found = caller.store.agents().delete(&name, caller.now()).await?;
     let deleted = DeletedAgent { success: true, message: "Agent deleted successfully" };
-    if found { Ok(Reply(StatusCode::OK, deleted)) } else { Err(unknown()) }
+    if found { Ok(Reply(StatusCode::OK, deleted)) } else { Err(IntegerIdError::NoSuchAgent) }
 }

@@ -2,9 +2,8 @@
 
 use http::StatusCode;
 
-use super::avatar::Done;
+use super::avatar::{Done, number_of};
 use super::error::{Bare, BareEnvelope, Envelope};
-use super::update_avatar::number_of;
 use super::{IntegerId, IntegerIdError};
 use crate::auth::{Caller, purpose};
 use crate::http::{PathOf, Reply};

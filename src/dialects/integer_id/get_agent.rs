@@ -10,7 +10,7 @@ use super::usage::UsageMembers;
 use super::{IntegerId, IntegerIdError};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Seconds;
-use crate::domain::{AgentNumber, AgentRef, DialectName, JsonText};
+use crate::domain::{DialectName, JsonText};
 use crate::http::{PathOf, Reply};
 
 /// An agent, without an envelope and under `id`: so the vendor's page shows it.
@@ -63,10 +63,9 @@ pub async fn get_agent(
     caller: Caller<IntegerId, purpose::ReadAgents>,
     path: PathOf<IntegerId, String>,
 ) -> Result<Reply<FoundAgent>, IntegerIdError> {
-    let unknown = || IntegerIdError::NoSuchAgent;
-    let number: AgentNumber = path.0.parse().map_err(|_| unknown())?;
+    let name = agent::named(&path.0, IntegerIdError::NoSuchAgent)?;
     let agents = caller.store.agents();
-    let found = agents.find(&AgentRef::Number(number)).await?.ok_or_else(unknown)?;
+    let found = agents.find(&name).await?.ok_or(IntegerIdError::NoSuchAgent)?;
     let usage = agents.usage(&[found.id]).await?.remove(&found.id).unwrap_or_default();
     let own: Own = found.settings_of(DialectName::IntegerId).unwrap_or_default();
     let body = FoundAgent {

@@ -5,13 +5,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::Envelope;
-use super::session::{AvatarMembers, Known, Status};
+use super::session::{self, AvatarMembers, Known, Status};
 use super::{IntegerId, IntegerIdError, query};
 use crate::auth::{Caller, purpose};
-use crate::dialects::cursor;
 use crate::dialects::wire::Seconds;
 use crate::domain::{AgentRef, DialectName, Timestamp};
-use crate::http::{QueryPairs, Refusal, Reply};
+use crate::http::{QueryPairs, Reply};
 use crate::store::SessionQuery;
 
 /// Sessions in one answer. The vendor's list has no pages; this bounds it.
@@ -106,11 +105,8 @@ pub async fn list_sessions(
             SessionQuery { agent: Some(agent.id), ..wanted }
         }
     };
-    let page = caller.store.sessions().list(&wanted).await?;
-    let next_cursor = page.next().map(|(at, id)| cursor::write((at, id.0)));
-    let listed: Result<_, Refusal> =
-        page.sessions.into_iter().map(|session| Ok(ListedSession::new(session.try_into()?, now))).collect();
-    Ok(answer(listed?, next_cursor))
+    let (found, next_cursor) = session::page(&caller, &wanted).await?;
+    Ok(answer(found.into_iter().map(|known| ListedSession::new(known, now)).collect(), next_cursor))
 }
 
 fn answer(sessions: Vec<ListedSession>, next_cursor: Option<String>) -> Reply<SessionList> {

@@ -6,9 +6,11 @@ use uuid::Uuid;
 
 use super::{IntegerId, IntegerIdError};
 use crate::auth::Caller;
+use crate::dialects::cursor;
 use crate::domain::session::State;
 use crate::domain::{Agent, Avatar, DialectName, EventId, JsonText, Session, SessionId, SessionNumber, Timestamp};
 use crate::http::Refusal;
+use crate::store::SessionQuery;
 
 /// What of a session only this dialect understands: its agent and the avatar it wore, as they were when it started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -131,6 +133,17 @@ impl Known {
         let kept = sessions.events(&self.session).find(transcript_of(self.session.id)).await?;
         Ok(kept.and_then(|event| event.content))
     }
+}
+
+/// The sessions that are wanted, and the cursor that leads on, where there may be more.
+pub(super) async fn page<P>(
+    caller: &Caller<IntegerId, P>,
+    wanted: &SessionQuery<'_>,
+) -> Result<(Vec<Known>, Option<String>), IntegerIdError> {
+    let page = caller.store.sessions().list(wanted).await?;
+    let next_cursor = page.next().map(|(at, id)| cursor::write((at, id.0)));
+    let known: Result<_, Refusal> = page.sessions.into_iter().map(Known::try_from).collect();
+    Ok((known?, next_cursor))
 }
 
 /// The event that keeps a session's transcript.

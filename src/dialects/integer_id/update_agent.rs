@@ -2,13 +2,13 @@
 
 use http::StatusCode;
 
-use super::agent::{AgentChanges, AgentMembers, Own};
+use super::agent::{self, AgentChanges, AgentMembers, Own};
 use super::avatar::Done;
 use super::error::{Bare, BareEnvelope, Envelope};
 use super::{IntegerId, IntegerIdError};
 use crate::auth::{Caller, purpose};
 use crate::domain::agent::with_settings;
-use crate::domain::{Agent, AgentNumber, AgentRef, DialectName, Timestamp};
+use crate::domain::{Agent, DialectName, Timestamp};
 use crate::http::{JsonBody, PathOf, Refusal, Reply};
 
 /// Update agent
@@ -34,7 +34,7 @@ pub async fn update_agent(
     path: PathOf<IntegerId, String>,
     body: JsonBody<IntegerId, AgentMembers>,
 ) -> Result<Reply<Done>, IntegerIdError> {
-    let number: AgentNumber = path.0.parse().map_err(|_| Bare::AgentNotFound)?;
+    let name = agent::named(&path.0, Bare::AgentNotFound)?;
     let changes = body.0.validate()?;
     if changes.is_empty() {
         return Err(Bare::Invalid("No fields to update").into());
@@ -45,12 +45,8 @@ pub async fn update_agent(
         return Err(Bare::Invalid("Avatar not found").into());
     }
     let now = caller.now();
-    let updated = caller
-        .store
-        .agents()
-        .update(&AgentRef::Number(number), |agent| apply(&changes, agent, now))
-        .await?
-        .ok_or(Bare::AgentNotFound)?;
+    let updated =
+        caller.store.agents().update(&name, |agent| apply(&changes, agent, now)).await?.ok_or(Bare::AgentNotFound)?;
     updated?;
     Ok(Reply(StatusCode::OK, Done::DONE))
 }

@@ -2,19 +2,12 @@
 
 use http::StatusCode;
 
-use super::avatar::{AvatarBody, Done};
+use super::avatar::{AvatarBody, Done, number_of};
 use super::error::{Bare, BareEnvelope, Envelope};
 use super::{IntegerId, IntegerIdError};
 use crate::auth::{Caller, purpose};
-use crate::domain::AgentNumber;
 use crate::http::{JsonBody, PathOf, Reply};
 use crate::store::AvatarChanges;
-
-/// The number that a text names an avatar by.
-pub(super) fn number_of(text: &str) -> Result<i64, Bare> {
-    // Avatars' numbers are written as agents' are.
-    text.parse().map(AgentNumber::get).map_err(|_| Bare::AvatarNotFound)
-}
 
 /// Update avatar
 ///
