@@ -58,6 +58,7 @@ struct Shown {
     key_id: Uuid,
     name: String,
     prefix: String,
+    hint: Option<String>,
     scopes: Vec<String>,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
@@ -85,6 +86,7 @@ impl Key {
                         key_id: row.key_id,
                         name: row.name,
                         prefix: row.prefix,
+                        hint: row.hint,
                         scopes: row.scopes,
                         created_at: row.created_at,
                         expires_at: row.expires_at,
@@ -93,7 +95,8 @@ impl Key {
                     .collect();
                 context.output.rows("keys", &rows, |row| {
                     let state = if row.revoked_at.is_some() { "  revoked" } else { "" };
-                    format!("{}  {}_…  {}{state}", row.key_id, row.prefix, row.name)
+                    let hint = row.hint.as_deref().unwrap_or_default();
+                    format!("{}  {}_{hint}…  {}{state}", row.key_id, row.prefix, row.name)
                 });
                 Ok(())
             }

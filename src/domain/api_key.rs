@@ -17,6 +17,8 @@ const RANDOM_LENGTH: usize = 30;
 const CHECKSUM_LENGTH: usize = 6;
 const HEX_RANDOM_LENGTH: usize = 56;
 const HEX_CHECKSUM_LENGTH: usize = 8;
+/// Characters of the secret part that are kept, so that people recognise a key.
+const HINT_LENGTH: usize = 4;
 
 /// What stands before a key's last underscore, such as `pk_live`: 1 to 20 letters, digits and inner underscores.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,18 @@ impl KeyPrefix {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Of keys for trying things out.
+    #[must_use]
+    pub fn development() -> Self {
+        Self("pk_dev".to_owned())
+    }
+
+    /// Of keys in the form that Agnost's clients expect.
+    #[must_use]
+    pub fn agnost() -> Self {
+        Self("agnost".to_owned())
     }
 
     fn is_hex(&self) -> bool {
@@ -104,6 +118,21 @@ impl ApiKey {
         KeyHash(Sha256::digest(self.0.expose_secret().as_bytes()).into())
     }
 
+    #[must_use]
+    pub fn prefix(&self) -> KeyPrefix {
+        KeyPrefix(self.parts().0.to_owned())
+    }
+
+    /// The first characters behind the prefix.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        self.parts().1.get(..HINT_LENGTH).unwrap_or_default()
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.expose().rsplit_once('_').unwrap_or_default()
+    }
+
     /// The key itself, to be shown once.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -170,6 +199,8 @@ mod tests {
             let key = ApiKey::generate(&prefix, &Mint::seeded(seed));
             let text = key.expose();
             prop_assert_eq!(ApiKey::parse(text).unwrap().hash(), key.hash());
+            prop_assert_eq!(key.prefix(), prefix);
+            prop_assert_eq!(key.hint().len(), HINT_LENGTH);
 
             let mut bytes = text.as_bytes().to_vec();
             let at = at.index(bytes.len());

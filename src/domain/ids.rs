@@ -234,6 +234,20 @@ fn from_crockford(digits: &str) -> Option<Uuid> {
     Some(Uuid::from_u128(bits))
 }
 
+impl KeyId {
+    /// `key_` and 26 characters, as [`SessionId::to_agntix`].
+    #[must_use]
+    pub fn to_agntix(self) -> String {
+        crockford("key_", self.0)
+    }
+
+    /// The inverse of [`KeyId::to_agntix`]; every other spelling is nobody's id.
+    #[must_use]
+    pub fn from_agntix(text: &str) -> Option<Self> {
+        text.strip_prefix("key_").and_then(from_crockford).map(Self)
+    }
+}
+
 impl EventId {
     /// A message's id as Agntix writes it: `msg_` and 26 characters, as [`SessionId::to_agntix`].
     #[must_use]
@@ -317,6 +331,8 @@ mod tests {
             let text = id.to_agntix();
             prop_assert_eq!(text.len(), 30);
             prop_assert_eq!(SessionId::from_agntix(&text), Some(id));
+            prop_assert_eq!(KeyId::from_agntix(&text), None);
+            prop_assert_eq!(KeyId::from_agntix(&KeyId(id.0).to_agntix()), Some(KeyId(id.0)));
         }
 
         #[test]

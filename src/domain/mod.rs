@@ -13,6 +13,7 @@ pub mod expiry;
 pub mod idempotency;
 pub mod ids;
 pub mod image;
+pub mod issued_key;
 pub mod json;
 pub mod metadata_filter;
 pub mod mint;
@@ -34,6 +35,7 @@ pub use ids::{
     AgentId, AgentKey, AgentNumber, EventId, ImageAddress, ImageId, KeyId, OrgId, SessionId, SessionKey, SessionNumber,
 };
 pub use image::{IMAGE_LIMIT, ImageFormat};
+pub use issued_key::IssuedKey;
 pub use json::{Given, JsonFault, JsonText};
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};

@@ -70,6 +70,28 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
+    /// The scopes that one word stands for: a scope's own name, or one of Agntix's, `chat:read` and `chat:write`, which
+    /// mean sessions and events.
+    #[must_use]
+    pub fn called(word: &str) -> Option<Self> {
+        match word {
+            "chat:read" => Some([Scope::SessionsRead, Scope::EventsRead].into_iter().collect()),
+            "chat:write" => Some([Scope::SessionsWrite, Scope::EventsWrite].into_iter().collect()),
+            _ => Scope::ALL.into_iter().find(|scope| scope.as_str() == word).map(|scope| Self(scope.bit())),
+        }
+    }
+
+    /// Every word that [`Scopes::called`] knows.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        ["chat:read", "chat:write"].into_iter().chain(Scope::ALL.map(Scope::as_str))
+    }
+
+    /// The first of these that `held` lacks.
+    #[must_use]
+    pub fn beyond(self, held: Self) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|scope| self.has(*scope) && !held.has(*scope))
+    }
+
     #[must_use]
     pub fn names(self) -> Vec<String> {
         Scope::ALL.into_iter().filter(|scope| self.has(*scope)).map(|scope| scope.to_string()).collect()
@@ -94,24 +116,22 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
+impl FromIterator<Self> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Self>>(sets: I) -> Self {
+        Self(sets.into_iter().fold(0, |bits, set| bits | set.0))
+    }
+}
+
 impl FromStr for Scopes {
     type Err = UnknownScope;
 
-    /// Reads scopes between commas. `chat:read` and `chat:write`, Agntix's words, stand for sessions and events.
+    /// Reads words between commas; see [`Scopes::called`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut scopes = Self::NONE;
-        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            scopes.0 |= match name {
-                "chat:read" => Scope::SessionsRead.bit() | Scope::EventsRead.bit(),
-                "chat:write" => Scope::SessionsWrite.bit() | Scope::EventsWrite.bit(),
-                _ => Scope::ALL
-                    .into_iter()
-                    .find(|scope| scope.as_str() == name)
-                    .ok_or_else(|| UnknownScope(name.to_owned()))?
-                    .bit(),
-            };
-        }
-        Ok(scopes)
+        text.split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .map(|word| Self::called(word).ok_or_else(|| UnknownScope(word.to_owned())))
+            .collect()
     }
 }
 
@@ -136,6 +156,17 @@ pub enum Credential {
     Anonymous,
 }
 
+impl Credential {
+    /// Whom a token speaks of.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Jwt { subject } => subject.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// The caller of one request.
 #[derive(Clone, Debug)]
 pub struct Principal {
@@ -154,6 +185,10 @@ mod tests {
         assert_eq!(scopes.names(), ["capture", "sessions:read"]);
         assert_eq!("chat:write".parse::<Scopes>().unwrap().names(), ["sessions:write", "events:write"]);
         assert!("sessions:delete".parse::<Scopes>().is_err());
+        assert!(Scopes::words().all(|word| Scopes::called(word).is_some()));
+        assert_eq!(Scopes::called("sessions:read,manage"), None);
+        assert_eq!(scopes.beyond(Scopes::EVERY), None);
+        assert_eq!(Scopes::EVERY.beyond(scopes), Some(Scope::SessionsWrite));
         for scope in Scope::ALL {
             assert!(Scopes::EVERY.has(scope));
             assert!(!Scopes::NONE.has(scope));

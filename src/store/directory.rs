@@ -56,7 +56,7 @@ impl Directory<'_> {
             .await?;
             row.map(KeyRecord::try_from).transpose()
         };
-        self.0.presence().keys.find(hash, read).await
+        self.0.presence().keys.find((hash, self.0.presence().key_changes.get()), read).await
     }
 
     /// Whose access token this is: the record of its key, with the token's own end.
@@ -75,7 +75,7 @@ impl Directory<'_> {
             .await?;
             row.map(KeyRecord::try_from).transpose()
         };
-        self.0.presence().tokens.find(hash, read).await
+        self.0.presence().tokens.find((hash, self.0.presence().key_changes.get()), read).await
     }
 
     /// Keeps an access token of a key from `now` until `ends`, and takes out the key's tokens that have run out.
@@ -157,4 +157,9 @@ pub(super) fn read_scopes(names: &[String]) -> Result<Scopes, StoreError> {
         return Ok(Scopes::EVERY);
     }
     names.join(",").parse().map_err(|error| StoreError::Unreadable(format!("{error}")))
+}
+
+/// The inverse: a key for everything names no scopes, so that it keeps its meaning when scopes are added.
+pub(super) fn write_scopes(scopes: Scopes) -> Vec<String> {
+    if scopes == Scopes::EVERY { Vec::new() } else { scopes.names() }
 }

@@ -8,6 +8,7 @@
 
 pub mod admin;
 mod agents;
+mod api_keys;
 mod avatars;
 mod captures;
 mod contacts;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 pub use agents::{AgentCreated, AgentFilter, AgentName, Agents};
+pub use api_keys::{ApiKeys, KeyPage, KeyPlace};
 pub use avatars::{AvatarChanges, Avatars, KeptAvatar};
 pub use captures::{
     COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain, LogPage,
@@ -200,6 +202,11 @@ impl TenantStore {
     #[must_use]
     pub fn agents(&self) -> Agents<'_> {
         Agents(self)
+    }
+
+    #[must_use]
+    pub fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys(self)
     }
 
     #[must_use]

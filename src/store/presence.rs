@@ -19,9 +19,12 @@ pub const PRESENCE: Duration = Duration::from_secs(1);
 const MOST: u64 = 10_000;
 
 pub(super) struct Presence {
-    pub keys: Remembered<KeyHash, KeyRecord>,
+    /// Under the age at which they were asked for, as are tokens.
+    pub keys: Remembered<(KeyHash, u64), KeyRecord>,
     /// Access tokens, as records of their keys.
-    pub tokens: Remembered<KeyHash, KeyRecord>,
+    pub tokens: Remembered<(KeyHash, u64), KeyRecord>,
+    /// How often any key's end was changed.
+    pub key_changes: Age,
     pub organizations: Remembered<OrgId, Organization>,
     pub external_ids: Remembered<(String, String), OrgId>,
     /// Under the age at which they were asked for: see [`Ages`].
@@ -34,6 +37,7 @@ impl Presence {
         Self {
             keys: Remembered::new(lasts),
             tokens: Remembered::new(lasts),
+            key_changes: Age::default(),
             organizations: Remembered::new(lasts),
             external_ids: Remembered::new(lasts),
             agents: Remembered::new(lasts),
@@ -42,31 +46,35 @@ impl Presence {
     }
 }
 
-/// How often something of an organization's was changed through this replica. What is remembered under an earlier age
-/// is not asked for again, not even where its read was under way while the change was committed.
-///
-/// Organizations share a counter here and there: one's change then costs the other a read.
-pub(super) struct Ages([AtomicU64; 256]);
+/// How often something was changed through this replica. What is remembered under an earlier age is not asked for again,
+/// not even where its read was under way while the change was committed.
+#[derive(Default)]
+pub(super) struct Age(AtomicU64);
+
+impl Age {
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// To be called once the change is committed.
+    pub fn happened(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// The ages of what organizations have. They share one here and there: one's change then costs the other a read.
+pub(super) struct Ages([Age; 256]);
 
 impl Default for Ages {
     fn default() -> Self {
-        Self([const { AtomicU64::new(0) }; 256])
+        Self([const { Age(AtomicU64::new(0)) }; 256])
     }
 }
 
 impl Ages {
-    fn of(&self, org: OrgId) -> &AtomicU64 {
+    pub fn of(&self, org: OrgId) -> &Age {
         // The last byte is random in UUIDs of every version that organizations are given.
         &self.0[usize::from(org.0.as_bytes()[15])]
-    }
-
-    pub fn age(&self, org: OrgId) -> u64 {
-        self.of(org).load(Ordering::Acquire)
-    }
-
-    /// To be called once the change is committed.
-    pub fn happened(&self, org: OrgId) {
-        self.of(org).fetch_add(1, Ordering::Release);
     }
 }
 

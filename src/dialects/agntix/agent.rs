@@ -124,7 +124,7 @@ pub(super) fn text(given: Given, name: &str, most: usize) -> Result<Option<Strin
 }
 
 /// A text that has something to say.
-fn word(given: Given, name: &str) -> Result<Option<String>, AgntixError> {
+pub(super) fn word(given: Given, name: &str) -> Result<Option<String>, AgntixError> {
     match text(given, name, NAME_LIMIT)? {
         Some(text) if text.is_empty() => Err(invalid(format!("{name} should not be empty"))),
         text => Ok(text),

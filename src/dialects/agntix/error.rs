@@ -29,6 +29,7 @@ pub enum AgntixError {
     /// The model is none of the deployment's.
     ModelNotSupported,
     ContactNotFound,
+    KeyNotFound,
     /// Another contact has the external id.
     ContactTaken,
     Refused(Refusal),
@@ -138,6 +139,7 @@ impl AgntixError {
                 fixed(StatusCode::UNPROCESSABLE_ENTITY, "MODELS_NOT_FOUND", "This model is not supported.")
             }
             Self::ContactNotFound => fixed(StatusCode::NOT_FOUND, "NOT_FOUND", "Contact not found."),
+            Self::KeyNotFound => fixed(StatusCode::NOT_FOUND, "NOT_FOUND", "API key not found."),
             Self::ContactTaken => {
                 fixed(StatusCode::CONFLICT, "CONFLICT", "A contact with this externalId already exists.")
             }

@@ -1,6 +1,7 @@
 //! Agntix: chat sessions under `ses_…` ids (apis/agntix).
 
 mod agent;
+mod api_keys;
 mod close_session;
 mod contact;
 mod create_agent;
@@ -68,7 +69,7 @@ The chat session API of Agntix.
 - A model or a webhook answers messages, as the organization or the agent is set up; where nothing does, a message is \
 422.
 - Lists are exact up to 10,000; `pagination.nextCursor` leads on.
-- Voice, telephony, webhooks, API keys, MCP and the public widget are not here, and 404.";
+- Voice, telephony, webhooks, MCP and the public widget are not here, and 404.";
 
 /// `/v1/chat/chat/sessions` is the vendor's own path, doubled word and all; `/api/v1/chat/sessions` is its older
 /// alias, whose POST is deprecated since its version 1.4.0.
@@ -87,6 +88,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_models::list_models))
         .routes(routes!(create_contact::create_contact, list_contacts::list_contacts))
         .routes(routes!(update_contact::update_contact, delete_contact::delete_contact))
+        .merge(api_keys::routes())
         .routes(routes!(stream_events::stream_events))
         .routes(routes!(health::health))
         .merge(older_paths())

@@ -25,10 +25,7 @@ pub(super) struct Paging {
 
 impl Paging {
     pub(super) fn read(pairs: &QueryPairs, default_limit: i64) -> Result<Self, AgntixError> {
-        let behind = match pairs.first("cursor").filter(|text| !text.is_empty()) {
-            Some(text) => Some(cursor::read(text).ok_or_else(not_ours)?),
-            None => None,
-        };
+        let behind = behind(pairs)?;
         let number = |name: &str| pairs.first(name).and_then(integer);
         let limit = number("limit").or_else(|| number("pageSize")).unwrap_or(default_limit);
         let page = number("page").unwrap_or(1);
@@ -41,8 +38,11 @@ impl Paging {
     }
 }
 
-fn not_ours() -> AgntixError {
-    AgntixError::Validation("cursor must be the nextCursor of an earlier answer".to_owned())
+/// Where an earlier answer ended.
+pub(super) fn behind(pairs: &QueryPairs) -> Result<Option<(Timestamp, Uuid)>, AgntixError> {
+    let not_ours = || AgntixError::Validation("cursor must be the nextCursor of an earlier answer".to_owned());
+    let given = pairs.first("cursor").filter(|text| !text.is_empty());
+    given.map(|text| cursor::read(text).ok_or_else(not_ours)).transpose()
 }
 
 /// An integer in decimal digits, however many; `None` for every other text.

@@ -2,6 +2,7 @@ use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
 use crate::domain::{ApiKey, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
+use crate::store::directory::write_scopes;
 
 pub struct NewKey<'a> {
     pub id: KeyId,
@@ -20,6 +21,8 @@ pub struct KeyRow {
     pub key_id: Uuid,
     pub name: String,
     pub prefix: String,
+    /// The first characters behind the prefix, where they were kept.
+    pub hint: Option<String>,
     pub scopes: Vec<String>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
@@ -35,23 +38,22 @@ impl AdminStore {
         let hash = new.key.hash();
         let mut transaction = self.pool.begin().await?;
         sqlx::query!(
-            "INSERT INTO api_keys (org_id, key_id, name, prefix, created_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO api_keys (org_id, key_id, name, prefix, hint, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
             new.org.0,
             new.id.0,
             new.name,
             new.prefix.as_str(),
+            new.key.hint(),
             new.created_at
         )
         .execute(&mut *transaction)
         .await?;
-        // A key for everything names no scopes, so that it keeps its meaning when scopes are added.
-        let scopes = if new.scopes == Scopes::EVERY { Vec::new() } else { new.scopes.names() };
         sqlx::query!(
             "INSERT INTO api_key_hashes (key_hash, org_id, key_id, scopes, expires_at) VALUES ($1, $2, $3, $4, $5)",
             hash.as_bytes(),
             new.org.0,
             new.id.0,
-            &scopes,
+            &write_scopes(new.scopes),
             new.expires_at
         )
         .execute(&mut *transaction)
@@ -67,7 +69,7 @@ impl AdminStore {
     pub async fn keys(&self, org: OrgId) -> Result<Vec<KeyRow>, AdminError> {
         Ok(sqlx::query_as!(
             KeyRow,
-            "SELECT k.key_id, k.name, k.prefix, h.scopes, k.created_at, h.expires_at, h.revoked_at
+            "SELECT k.key_id, k.name, k.prefix, k.hint, h.scopes, k.created_at, h.expires_at, h.revoked_at
                FROM api_keys k JOIN api_key_hashes h ON h.org_id = k.org_id AND h.key_id = k.key_id
               WHERE k.org_id = $1 ORDER BY k.created_at, k.key_id",
             org.0

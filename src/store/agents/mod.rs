@@ -44,7 +44,7 @@ impl Agents<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn find(&self, name: &AgentRef) -> Result<Option<Arc<Agent>>, StoreError> {
-        let age = self.0.presence().changes.age(self.0.org);
+        let age = self.0.presence().changes.of(self.0.org).get();
         self.0.presence().agents.find((self.0.org, name.clone(), age), || self.read(name)).await
     }
 
@@ -70,6 +70,6 @@ impl Agents<'_> {
 
     /// Whatever was remembered of the organization's agents counts no longer.
     fn forget(&self) {
-        self.0.presence().changes.happened(self.0.org);
+        self.0.presence().changes.of(self.0.org).happened();
     }
 }

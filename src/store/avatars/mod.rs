@@ -106,7 +106,7 @@ impl Avatars<'_> {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        self.0.presence().changes.happened(self.0.org);
+        self.0.presence().changes.of(self.0.org).happened();
         Ok(updated.rows_affected() == 1)
     }
 
@@ -121,7 +121,7 @@ impl Avatars<'_> {
             .await?;
         self.delete_image(&mut transaction, number).await?;
         transaction.commit().await?;
-        self.0.presence().changes.happened(self.0.org);
+        self.0.presence().changes.of(self.0.org).happened();
         Ok(deleted.rows_affected() == 1)
     }
 

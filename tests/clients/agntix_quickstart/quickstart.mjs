@@ -3,10 +3,14 @@
 import assert from "node:assert/strict";
 
 const { BASE_URL, API_KEY } = process.env;
-const headers = { "x-api-key": API_KEY, "Content-Type": "application/json" };
+const headers = { "Content-Type": "application/json" };
 
-async function call(method, path, body) {
-  const response = await fetch(`${BASE_URL}${path}`, { method, headers, body: body && JSON.stringify(body) });
+async function call(method, path, body, key = API_KEY) {
+  const response = await fetch(`${BASE_URL}${path}`, {
+    method,
+    headers: { ...headers, "x-api-key": key },
+    body: body && JSON.stringify(body),
+  });
   if (!response.ok) {
     const failed = await response.json().catch(() => ({}));
     throw new Error(`${response.status} ${failed.error?.code} ${failed.error?.message} ${failed.error?.requestId}`);
@@ -72,4 +76,22 @@ const closed = await (await call("PATCH", `/v1/chat/chat/sessions/${session.id}/
 assert.equal(closed.state, "CLOSED");
 const late = await call("POST", `/v1/chat/chat/sessions/${session.id}/messages`, { content: "late" }).catch((e) => e);
 assert.match(late.message, /^400 INVALID_SESSION .+ req_/);
+
+// A key of its own for who only reads, until it is taken back.
+const made = await (
+  await call("POST", "/v1/chat/api-keys", { name: "Reporting", scopes: ["chat:read"], prefixType: "DEVELOPMENT" })
+).json();
+assert.ok(made.key.startsWith(made.prefix) && made.key.startsWith("pk_dev_"));
+const read = await (await call("GET", `/v1/chat/chat/sessions/${session.id}`, undefined, made.key)).json();
+assert.equal(read.id, session.id);
+const more = await call("POST", "/v1/chat/chat/sessions", { agentId: agent.id }, made.key).catch((e) => e);
+assert.match(more.message, /^403 FORBIDDEN .+sessions:write/);
+const keys = await (await call("GET", "/v1/chat/api-keys")).json();
+assert.equal(keys.data[0].id, made.id);
+assert.equal(keys.data[0].isActive, true);
+assert.ok(!JSON.stringify(keys).includes(made.key), "no list shows a key");
+const revoked = await (await call("POST", `/v1/chat/api-keys/${made.id}/revoke`)).json();
+assert.ok(revoked.revokedAt);
+const after = await call("GET", "/v1/chat/models", undefined, made.key).catch((e) => e);
+assert.match(after.message, /^401 UNAUTHORIZED /);
 console.log("quickstart in Node: as published");

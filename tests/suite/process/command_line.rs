@@ -89,6 +89,8 @@ fn an_organization_a_key_and_an_agent_are_made_without_a_service_and_used_with_o
     let keys = run(&["key", "list", "--org", &org_id]);
     assert_eq!(keys["keys"][0]["scopes"], json!(["sessions:write", "events:write"]));
     assert!(!keys.to_string().contains(&api_key));
+    let beginning = format!("{}_{}", keys["keys"][0]["prefix"], keys["keys"][0]["hint"]).replace('"', "");
+    assert!(api_key.starts_with(&beginning) && beginning.len() == "zut_".len() + 4, "{beginning}");
 
     run(&["key", "revoke", key["key_id"].as_str().expect("an id")]);
     // A second at most is all that a revoked key has.

@@ -160,6 +160,74 @@ fn a_scope_shows_its_own_organization_and_takes_no_row_of_another() {
 }
 
 #[test]
+fn a_scope_ends_and_keeps_no_key_of_another() {
+    run(async {
+        let (ours, theirs) = (TestApp::new().await, TestApp::new().await);
+        let mut system = connection("sessionary_system", DATABASE).await;
+        let key = sqlx::query("SELECT key_id FROM api_keys WHERE org_id = $1")
+            .bind(theirs.org)
+            .fetch_one(&mut system)
+            .await
+            .expect("a key");
+        let key: uuid::Uuid = key.get(0);
+        let states = "SELECT count(*) FROM api_key_states($1, ARRAY[$2])";
+        let count = async |role: &mut sqlx::PgConnection, org| {
+            sqlx::query(states).bind(org).bind(key).fetch_one(role).await.expect("a count").get::<i64, _>(0)
+        };
+        let ours_alone = format!("SET app.org_ids = '{{{}}}'", ours.org);
+        let theirs_too = format!("SET app.org_ids = '{{{},{}}}'", ours.org, theirs.org);
+        let mut request_role = connection("sessionary_app", DATABASE).await;
+        for scope in ["RESET app.org_ids", "SET app.org_ids = ''", &ours_alone] {
+            sqlx::query(sqlx::AssertSqlSafe(scope.to_owned())).execute(&mut request_role).await.expect("a scope");
+            assert_eq!(count(&mut request_role, theirs.org).await, 0, "{scope}");
+            assert_eq!(count(&mut request_role, ours.org).await, 0, "{scope}");
+            sqlx::query("SELECT end_api_key($1, $2, now(), now())")
+                .bind(theirs.org)
+                .bind(key)
+                .execute(&mut request_role)
+                .await
+                .expect("nothing ended");
+            for statement in [
+                "SELECT keep_api_key(sha256($2::text::bytea), $1, $2, '{}', NULL)",
+                "INSERT INTO api_keys (org_id, key_id, name, prefix, created_at) VALUES ($1, $2, 'x', 'x', now())",
+            ] {
+                let kept =
+                    sqlx::query(statement).bind(theirs.org).bind(ours.mint.uuid()).execute(&mut request_role).await;
+                let error = kept.expect_err(statement).to_string();
+                assert!(error.contains("row-level security"), "{error}");
+            }
+            let renamed = sqlx::query("UPDATE api_keys SET name = 'x' WHERE org_id = $1 AND key_id = $2")
+                .bind(theirs.org)
+                .bind(key)
+                .execute(&mut request_role)
+                .await;
+            assert_eq!(renamed.expect("no row").rows_affected(), 0);
+        }
+        theirs.get("/v1/chat/api-keys").send().await.expect(200);
+
+        // Not even of one's own may more be changed than its name and what is said of it.
+        sqlx::query(sqlx::AssertSqlSafe(theirs_too)).execute(&mut request_role).await.expect("a scope");
+        assert_eq!(count(&mut request_role, theirs.org).await, 1);
+        for statement in [
+            "UPDATE api_keys SET prefix = 'x' WHERE org_id = $1",
+            "UPDATE api_keys SET org_id = org_id WHERE org_id = $1",
+            "DELETE FROM api_keys WHERE org_id = $1",
+            "UPDATE api_key_hashes SET scopes = '{}' WHERE org_id = $1",
+        ] {
+            let error = sqlx::query(statement).bind(theirs.org).execute(&mut request_role).await.expect_err(statement);
+            assert!(error.to_string().contains("permission denied"), "{error}");
+        }
+        // What was revoked stays so.
+        for revoked in ["now()", "NULL"] {
+            let end = format!("SELECT end_api_key($1, $2, NULL, {revoked})");
+            let ended = sqlx::query(sqlx::AssertSqlSafe(end)).bind(theirs.org).bind(key).execute(&mut request_role);
+            ended.await.expect("an end");
+        }
+        theirs.get("/v1/chat/api-keys").send().await.expect(401);
+    });
+}
+
+#[test]
 fn the_store_answers_when_asked() {
     run(async { store().await.ping().await.expect("an answer") });
 }

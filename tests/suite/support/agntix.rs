@@ -40,6 +40,7 @@ pub fn is_envelope(reply: &Reply) -> bool {
 pub const SESSIONS: &str = "/v1/chat/chat/sessions";
 pub const AGENTS: &str = "/v2/chat/agents";
 pub const CONTACTS: &str = "/v1/chat/contacts";
+pub const KEYS: &str = "/v1/chat/api-keys";
 
 /// Texts that are nobody's id, in every dialect's spelling and in none.
 pub const NOBODYS_IDS: [&str; 12] = [

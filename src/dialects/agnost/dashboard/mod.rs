@@ -1,5 +1,6 @@
 //! The dashboard's REST: what was captured, read back (apis/agnost, sections 3 to 6).
 
+mod api_keys;
 mod charts;
 mod conversation;
 mod csv;
@@ -51,5 +52,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(organizations::update_organization, not_here::delete_organization))
         .routes(routes!(organizations::members, organizations::add_member))
         .routes(routes!(organizations::display_id))
+        .routes(routes!(api_keys::api_keys, api_keys::create_api_key))
+        .routes(routes!(api_keys::delete_api_key))
         .merge(not_here::routes())
 }

@@ -47,7 +47,7 @@ impl Member {
 }
 
 /// Refuses API keys: these are for people.
-fn person<P: Purpose>(caller: &Caller<Agnost, P>) -> Result<Option<String>, AgnostError> {
+pub(super) fn person<P: Purpose>(caller: &Caller<Agnost, P>) -> Result<Option<String>, AgnostError> {
     match &caller.principal.credential {
         Credential::Jwt { subject } => Ok(subject.clone()),
         _ => Err(Refusal::Unauthenticated(Unauthenticated::Missing).into()),

@@ -1,3 +1,4 @@
+mod api_keys;
 mod charts;
 mod command_center_summary;
 mod conversation_detail;

@@ -1,3 +1,4 @@
+mod api_keys;
 #[expect(clippy::module_inception, reason = "the vendor's path has the word twice")]
 mod chat;
 mod contacts;

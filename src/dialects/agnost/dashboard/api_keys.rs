@@ -1,0 +1,155 @@
+//! `/dashboard/api/organization/api-keys` (apis/agnost, section 4): for people with a token alone.
+//!
+//! The keys are the organization's, whichever dialect they are used in; a key that was deleted is revoked.
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::error::Envelope;
+use super::super::{Agnost, AgnostError};
+use super::organizations::person;
+use crate::auth::{Caller, purpose};
+use crate::dialects::cursor;
+use crate::dialects::wire::Milliseconds;
+use crate::domain::{ApiKey, Given, IssuedKey, KeyId, KeyPrefix};
+use crate::http::{JsonBody, PathOf, QueryPairs, Reply};
+
+/// Characters of a name.
+const NAME_LIMIT: usize = 200;
+/// Keys that one answer looks at, at most: the newest.
+const WINDOW: usize = 1_000;
+
+/// A key, without the key.
+#[derive(Serialize, ToSchema)]
+pub struct ApiKeyRecord {
+    #[schema(value_type = Uuid)]
+    id: KeyId,
+    name: String,
+    #[schema(value_type = String)]
+    created_at: Milliseconds,
+    /// The subject of the token that it was made with, if it was made with one.
+    created_by: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ApiKeys {
+    api_keys: Vec<ApiKeyRecord>,
+    /// For the query parameter `cursor`, where there may be more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// API keys
+///
+/// Newest first, without those that were deleted. One answer looks at 1,000; `next_cursor` leads on.
+#[utoipa::path(
+    get,
+    path = "/dashboard/api/organization/api-keys",
+    params(("cursor" = Option<String>, Query, description = "The `next_cursor` of the answer before.")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The keys.", body = ApiKeys),
+        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 401, description = "No token that holds.", body = Envelope),
+        (status = 403, description = "Not an administrator's token.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.api_keys", level = "debug", skip_all)]
+pub async fn api_keys(
+    caller: Caller<Agnost, purpose::Manage>,
+    pairs: QueryPairs,
+) -> Result<Reply<ApiKeys>, AgnostError> {
+    person(&caller)?;
+    let not_ours = AgnostError::Invalid("cursor must be the next_cursor of another answer");
+    let behind = pairs.first("cursor").map(|text| cursor::read(text).ok_or(not_ours)).transpose()?;
+    let found = caller.store.api_keys().list(behind, WINDOW).await?;
+    let living = found.keys.into_iter().filter(|key| key.revoked_at.is_none());
+    let api_keys = living
+        .map(|key| ApiKeyRecord {
+            id: key.id,
+            name: key.name,
+            created_at: Milliseconds(key.created_at),
+            created_by: key.created_by,
+        })
+        .collect();
+    Ok(Reply(StatusCode::OK, ApiKeys { api_keys, next_cursor: found.rest.map(cursor::write) }))
+}
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub struct NewApiKey {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    #[schema(value_type = String, required = true)]
+    name: Given,
+}
+
+/// A key that was just made: the one answer that holds it.
+#[derive(Serialize, ToSchema)]
+pub struct MadeApiKey {
+    /// `agnost_` and 64 hexadecimal digits. Shown this once.
+    api_key: String,
+}
+
+/// Create API key
+///
+/// Good for what the caller may do.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/organization/api-keys",
+    request_body = NewApiKey,
+    security(("bearer" = [])),
+    responses(
+        (status = 201, description = "The key.", body = MadeApiKey),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No token that holds.", body = Envelope),
+        (status = 403, description = "Not an administrator's token.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.create_api_key", level = "debug", skip_all)]
+pub async fn create_api_key(
+    caller: Caller<Agnost, purpose::Manage>,
+    new: JsonBody<Agnost, NewApiKey>,
+) -> Result<Reply<MadeApiKey>, AgnostError> {
+    let created_by = person(&caller)?;
+    let name = new.0.name.as_str().filter(|name| (1..=NAME_LIMIT).contains(&name.chars().count()));
+    let name = name.ok_or(AgnostError::Invalid("name must be a string of 1 to 200 characters"))?;
+    let key = ApiKey::generate(&KeyPrefix::agnost(), &caller.mint);
+    let id = KeyId(caller.mint.uuid());
+    let issued =
+        IssuedKey { created_by, ..IssuedKey::named(id, name.to_owned(), &key, caller.principal.scopes, caller.now()) };
+    caller.store.api_keys().issue(&key, &issued).await?;
+    Ok(Reply(StatusCode::CREATED, MadeApiKey { api_key: key.expose().to_owned() }))
+}
+
+/// Delete API key
+///
+/// The key is refused at once, or within a second by other replicas of the service.
+#[utoipa::path(
+    delete,
+    path = "/dashboard/api/organization/api-keys/{id}",
+    params(("id" = Uuid, Path)),
+    security(("bearer" = [])),
+    responses(
+        (status = 204, description = "Deleted."),
+        (status = 401, description = "No token that holds.", body = Envelope),
+        (status = 403, description = "Not an administrator's token.", body = Envelope),
+        (status = 404, description = "No such key.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.delete_api_key", level = "debug", skip_all)]
+pub async fn delete_api_key(
+    caller: Caller<Agnost, purpose::Manage>,
+    path: PathOf<Agnost, String>,
+) -> Result<StatusCode, AgnostError> {
+    person(&caller)?;
+    let missing = AgnostError::Missing("API key");
+    let id: KeyId = path.0.parse().map_err(|_| missing.clone())?;
+    let (now, mut deleted_before) = (caller.now(), false);
+    let rule = |key: &mut IssuedKey| {
+        deleted_before = key.revoked_at.is_some();
+        key.revoke(now, None);
+    };
+    let found = caller.store.api_keys().change(id, rule).await?;
+    if found.is_none() || deleted_before { Err(missing) } else { Ok(StatusCode::NO_CONTENT) }
+}

@@ -1,0 +1,166 @@
+//! What is said of a key when it is made or changed.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::AgntixError;
+use super::super::agent::{text, word};
+use super::super::create_session::metadata;
+use crate::domain::{Given, IssuedKey, JsonText, KeyPrefix, Scopes, Timestamp};
+
+/// Characters of a description. The vendor documents no limit.
+const DESCRIPTION_LIMIT: usize = 1_000;
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewApiKey {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    #[schema(value_type = String, required = true, example = "Production")]
+    name: Given,
+    /// At most 1,000 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    description: Given,
+    /// At most 4,096 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Given,
+    /// Such as `chat:read`; all of the caller's own where there are none.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["chat:read", "chat:write"]))]
+    scopes: Given,
+    /// Another word for `scopes`, which counts where both are given.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    permissions: Given,
+    /// `LIVE` (`pk_live_…`) or `DEVELOPMENT` (`pk_dev_…`).
+    #[serde(default)]
+    #[schema(value_type = Option<String>, default = "LIVE")]
+    prefix_type: Given,
+    /// In the future; never where there is none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Given,
+}
+
+/// A key that may be made. No scopes: the caller's own.
+pub(super) struct Wanted {
+    pub name: String,
+    pub description: Option<String>,
+    pub metadata: JsonText,
+    pub scopes: Option<Scopes>,
+    pub prefix: KeyPrefix,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl NewApiKey {
+    pub(super) fn validate(self, now: Timestamp) -> Result<Wanted, AgntixError> {
+        let (scopes, permissions) = (scopes(&self.scopes, "scopes")?, scopes(&self.permissions, "permissions")?);
+        Ok(Wanted {
+            name: word(self.name, "name")?.ok_or_else(|| invalid("name should not be empty"))?,
+            description: text(self.description, "description", DESCRIPTION_LIMIT)?,
+            metadata: metadata(self.metadata)?,
+            scopes: scopes.or(permissions),
+            prefix: prefix(&self.prefix_type)?,
+            expires_at: moment(&self.expires_at, now)?,
+        })
+    }
+}
+
+/// What is not given stays; null takes a member away, except the name.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateApiKey {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    name: Given,
+    /// At most 1,000 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    description: Given,
+    /// At most 4,096 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Given,
+    /// In the future.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Given,
+}
+
+/// Members that hold. `None`: not given.
+pub(super) struct KeyChanges {
+    name: Option<String>,
+    description: Option<Option<String>>,
+    metadata: Option<JsonText>,
+    expires_at: Option<Option<Timestamp>>,
+}
+
+impl UpdateApiKey {
+    pub(super) fn validate(self, now: Timestamp) -> Result<KeyChanges, AgntixError> {
+        let given = |member: Given| if member.is_absent() { None } else { Some(member) };
+        Ok(KeyChanges {
+            name: word(self.name, "name")?,
+            description: given(self.description).map(|it| text(it, "description", DESCRIPTION_LIMIT)).transpose()?,
+            metadata: given(self.metadata).map(metadata).transpose()?,
+            expires_at: given(self.expires_at).map(|it| moment(&it, now)).transpose()?,
+        })
+    }
+}
+
+impl KeyChanges {
+    pub(super) fn apply(self, key: &mut IssuedKey) {
+        fn put<T>(place: &mut T, given: Option<T>) {
+            if let Some(value) = given {
+                *place = value;
+            }
+        }
+        put(&mut key.name, self.name);
+        put(&mut key.description, self.description);
+        put(&mut key.metadata, self.metadata);
+        put(&mut key.expires_at, self.expires_at);
+    }
+}
+
+fn invalid(message: impl Into<String>) -> AgntixError {
+    AgntixError::Validation(message.into())
+}
+
+fn scopes(given: &Given, member: &str) -> Result<Option<Scopes>, AgntixError> {
+    let words: Vec<String> = match given {
+        Given::Absent | Given::Null => return Ok(None),
+        Given::Array(words) => words.read().map_err(|_| unknown(member))?,
+        _ => return Err(invalid(format!("{member} must be an array"))),
+    };
+    if words.is_empty() {
+        return Ok(None);
+    }
+    words.iter().map(|word| Scopes::called(word)).collect::<Option<_>>().map(Some).ok_or_else(|| unknown(member))
+}
+
+fn unknown(member: &str) -> AgntixError {
+    let words: Vec<&str> = Scopes::words().collect();
+    invalid(format!("each value in {member} must be one of the following values: {}", words.join(", ")))
+}
+
+fn prefix(given: &Given) -> Result<KeyPrefix, AgntixError> {
+    match (given, given.as_str()) {
+        (Given::Absent | Given::Null, _) | (_, Some("LIVE")) => Ok(KeyPrefix::default()),
+        (_, Some("DEVELOPMENT")) => Ok(KeyPrefix::development()),
+        _ => Err(invalid("prefixType must be one of the following values: LIVE, DEVELOPMENT")),
+    }
+}
+
+/// A moment of RFC 3339 that is still to come, in whole milliseconds.
+fn moment(given: &Given, now: Timestamp) -> Result<Option<Timestamp>, AgntixError> {
+    let moment = match given {
+        Given::Absent | Given::Null => return Ok(None),
+        _ => given.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()),
+    };
+    let moment = moment.and_then(|at| DateTime::from_timestamp_millis(at.timestamp_millis()));
+    let moment = moment.ok_or_else(|| invalid("expiresAt must be a valid ISO 8601 date string"))?;
+    if moment > now { Ok(Some(moment)) } else { Err(invalid("expiresAt must be in the future")) }
+}

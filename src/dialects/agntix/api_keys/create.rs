@@ -1,0 +1,50 @@
+//! `POST /v1/chat/api-keys`.
+
+use http::StatusCode;
+
+use super::super::error::Envelope;
+use super::super::{Agntix, AgntixError};
+use super::body::NewApiKey;
+use super::wire::MadeApiKey;
+use crate::auth::{Caller, purpose};
+use crate::domain::{ApiKey, IssuedKey, KeyId};
+use crate::http::{Forbidden, JsonBody, Refusal, Reply};
+
+/// Create API key
+///
+/// The key is shown in this answer and never again. It can have no more scopes than the caller. No `Idempotency-Key` is
+/// looked at: what is kept for one would hold the key.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/api-keys",
+    request_body = NewApiKey,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 201, description = "API key created.", body = MadeApiKey),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 403, description = "The caller lacks the scope `manage`, or one that the key would have.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.create_api_key", level = "debug", skip_all)]
+pub async fn create_api_key(
+    caller: Caller<Agntix, purpose::Manage>,
+    body: JsonBody<Agntix, NewApiKey>,
+) -> Result<Reply<MadeApiKey>, AgntixError> {
+    let wanted = body.0.validate(caller.now())?;
+    let held = caller.principal.scopes;
+    let scopes = wanted.scopes.unwrap_or(held);
+    if let Some(scope) = scopes.beyond(held) {
+        return Err(Refusal::Forbidden(Forbidden::Scope(scope)).into());
+    }
+    let key = ApiKey::generate(&wanted.prefix, &caller.mint);
+    let issued = IssuedKey {
+        description: wanted.description,
+        metadata: wanted.metadata,
+        created_by: caller.principal.credential.subject().map(str::to_owned),
+        expires_at: wanted.expires_at,
+        ..IssuedKey::named(KeyId(caller.mint.uuid()), wanted.name, &key, scopes, caller.now())
+    };
+    caller.store.api_keys().issue(&key, &issued).await?;
+    Ok(Reply(StatusCode::CREATED, MadeApiKey::new(&key, issued)))
+}

@@ -1,0 +1,31 @@
+//! `DELETE /v1/chat/api-keys/{keyId}`.
+
+use super::super::error::Envelope;
+use super::super::{Agntix, AgntixError};
+use super::revoke::revoke;
+use super::wire::{ChatApiKey, id_of};
+use crate::auth::{Caller, purpose};
+use crate::http::{PathOf, Reply};
+
+/// Delete API key
+///
+/// The same as revoking it: lists go on telling of it.
+#[utoipa::path(
+    delete,
+    path = "/v1/chat/api-keys/{keyId}",
+    params(("keyId" = String, Path, description = "The key's id, `key_…`.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The key, which is revoked.", body = ChatApiKey),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
+        (status = 404, description = "No such key in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.delete_api_key", level = "debug", skip_all)]
+pub async fn delete_api_key(
+    caller: Caller<Agntix, purpose::Manage>,
+    path: PathOf<Agntix, String>,
+) -> Result<Reply<ChatApiKey>, AgntixError> {
+    revoke(&caller, id_of(&path.0)?, None).await
+}

@@ -1,0 +1,51 @@
+//! `GET /v1/chat/api-keys`.
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::error::Envelope;
+use super::super::{Agntix, AgntixError, paging};
+use super::wire::ChatApiKey;
+use crate::auth::{Caller, purpose};
+use crate::dialects::cursor;
+use crate::http::{QueryPairs, Reply};
+
+/// Keys in one answer, at most. The vendor documents no pages.
+const MOST: usize = 1_000;
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyList {
+    data: Vec<ChatApiKey>,
+    /// For the query parameter `cursor`, where there are more. An extension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// List API keys
+///
+/// Newest first, revoked ones too, at most 1,000 in one answer; `nextCursor` leads on. The keys themselves are shown
+/// nowhere.
+#[utoipa::path(
+    get,
+    path = "/v1/chat/api-keys",
+    params(("cursor" = Option<String>, Query, description = "`nextCursor` of an earlier answer.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The keys.", body = ApiKeyList),
+        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.list_api_keys", level = "debug", skip_all)]
+pub async fn list_api_keys(
+    caller: Caller<Agntix, purpose::Manage>,
+    pairs: QueryPairs,
+) -> Result<Reply<ApiKeyList>, AgntixError> {
+    let found = caller.store.api_keys().list(paging::behind(&pairs)?, MOST).await?;
+    let now = caller.now();
+    let data = found.keys.into_iter().map(|key| ChatApiKey::new(key, now)).collect();
+    Ok(Reply(StatusCode::OK, ApiKeyList { data, next_cursor: found.rest.map(cursor::write) }))
+}

@@ -1,0 +1,62 @@
+//! `POST /v1/chat/api-keys/{keyId}/revoke`.
+
+use http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::agent::text;
+use super::super::error::Envelope;
+use super::super::{Agntix, AgntixError};
+use super::wire::{ChatApiKey, id_of};
+use crate::auth::{Caller, purpose};
+use crate::domain::{Given, KeyId};
+use crate::http::{OptionalJsonBody, PathOf, Reply};
+
+/// Characters of a reason. The vendor documents no limit.
+const REASON_LIMIT: usize = 500;
+
+#[derive(Default, Deserialize, ToSchema)]
+pub struct RevokeApiKey {
+    /// 500 characters at most.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    reason: Given,
+}
+
+/// Revoke API key
+///
+/// A body may be left out. The key is refused at once, or within a second by other replicas of the service; so is the
+/// caller's own. A key that was revoked before is answered as it is.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/api-keys/{keyId}/revoke",
+    params(("keyId" = String, Path, description = "The key's id, `key_…`.")),
+    request_body = Option<RevokeApiKey>,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The key, which is revoked.", body = ChatApiKey),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
+        (status = 404, description = "No such key in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.revoke_api_key", level = "debug", skip_all)]
+pub async fn revoke_api_key(
+    caller: Caller<Agntix, purpose::Manage>,
+    path: PathOf<Agntix, String>,
+    body: OptionalJsonBody<Agntix, RevokeApiKey>,
+) -> Result<Reply<ChatApiKey>, AgntixError> {
+    let id = id_of(&path.0)?;
+    revoke(&caller, id, text(body.0.reason, "reason", REASON_LIMIT)?).await
+}
+
+pub(super) async fn revoke(
+    caller: &Caller<Agntix, purpose::Manage>,
+    id: KeyId,
+    reason: Option<String>,
+) -> Result<Reply<ChatApiKey>, AgntixError> {
+    let now = caller.now();
+    let key = caller.store.api_keys().change(id, |key| key.revoke(now, reason)).await?;
+    Ok(Reply(StatusCode::OK, ChatApiKey::new(key.ok_or(AgntixError::KeyNotFound)?, now)))
+}

@@ -1,0 +1,40 @@
+//! `PATCH /v1/chat/api-keys/{keyId}`.
+
+use http::StatusCode;
+
+use super::super::error::Envelope;
+use super::super::{Agntix, AgntixError};
+use super::body::UpdateApiKey;
+use super::wire::{ChatApiKey, id_of};
+use crate::auth::{Caller, purpose};
+use crate::http::{JsonBody, PathOf, Reply};
+
+/// Update API key
+///
+/// Changes what is given. A key that was revoked stays so.
+#[utoipa::path(
+    patch,
+    path = "/v1/chat/api-keys/{keyId}",
+    params(("keyId" = String, Path, description = "The key's id, `key_…`.")),
+    request_body = UpdateApiKey,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The key.", body = ChatApiKey),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
+        (status = 404, description = "No such key in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.update_api_key", level = "debug", skip_all)]
+pub async fn update_api_key(
+    caller: Caller<Agntix, purpose::Manage>,
+    path: PathOf<Agntix, String>,
+    body: JsonBody<Agntix, UpdateApiKey>,
+) -> Result<Reply<ChatApiKey>, AgntixError> {
+    let id = id_of(&path.0)?;
+    let changes = body.0.validate(caller.now())?;
+    let key = caller.store.api_keys().change(id, |key| changes.apply(key)).await?;
+    let key = key.ok_or(AgntixError::KeyNotFound)?;
+    Ok(Reply(StatusCode::OK, ChatApiKey::new(key, caller.now())))
+}

@@ -1,0 +1,196 @@
+//! The API keys of one organization. Scopes and ends stand where keys are looked up before the organization is known,
+//! behind functions that refuse those of another; what the organization says of its keys is a tenant's row like others.
+
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use super::directory::{read_scopes, write_scopes};
+use super::{StoreError, TenantStore, scope};
+use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
+
+/// Where a key stands among the organization's.
+pub type KeyPlace = (Timestamp, Uuid);
+
+pub struct ApiKeys<'s>(pub(super) &'s TenantStore);
+
+/// Keys, newest first.
+#[derive(Debug)]
+pub struct KeyPage {
+    pub keys: Vec<IssuedKey>,
+    /// The last of them, where there are more behind it.
+    pub rest: Option<KeyPlace>,
+}
+
+struct KeyRow {
+    key_id: Uuid,
+    name: String,
+    description: Option<String>,
+    metadata: String,
+    prefix: String,
+    hint: Option<String>,
+    scopes: Vec<String>,
+    created_by: Option<String>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    revoke_reason: Option<String>,
+}
+
+impl TryFrom<KeyRow> for IssuedKey {
+    type Error = StoreError;
+
+    fn try_from(row: KeyRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: KeyId(row.key_id),
+            name: row.name,
+            description: row.description,
+            metadata: JsonText::stored(row.metadata)?,
+            prefix: row.prefix.parse().map_err(|error| StoreError::Unreadable(format!("{error}")))?,
+            hint: row.hint,
+            scopes: read_scopes(&row.scopes)?,
+            created_by: row.created_by,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            revoke_reason: row.revoke_reason,
+        })
+    }
+}
+
+impl ApiKeys<'_> {
+    /// Keeps a new key: its hash, and what is said of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn issue(&self, key: &ApiKey, issued: &IssuedKey) -> Result<(), StoreError> {
+        let hash = key.hash();
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        sqlx::query!(
+            "INSERT INTO api_keys (org_id, key_id, name, description, metadata, prefix, hint, created_by, created_at)
+             VALUES ($1, $2, $3, $4, $5::text::json, $6, $7, $8, $9)",
+            self.0.org.0,
+            issued.id.0,
+            issued.name,
+            issued.description,
+            issued.metadata.as_str(),
+            issued.prefix.as_str(),
+            issued.hint,
+            // A token may say U+0000, which no text of Postgres' holds.
+            issued.created_by.as_deref().filter(|subject| !subject.contains('\0')),
+            issued.created_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "SELECT keep_api_key($1, $2, $3, $4, $5)",
+            hash.as_bytes(),
+            self.0.org.0,
+            issued.id.0,
+            &write_scopes(issued.scopes),
+            issued.expires_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// At most `limit` keys, newest first, revoked ones too.
+    ///
+    /// # Errors
+    /// As for [`ApiKeys::issue`].
+    pub async fn list(&self, behind: Option<KeyPlace>, limit: usize) -> Result<KeyPage, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let mut ids = sqlx::query_scalar!(
+            "SELECT key_id FROM api_keys
+              WHERE org_id = $1
+                AND (created_at, key_id) < (COALESCE($2::timestamptz, 'infinity'),
+                                            COALESCE($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+              ORDER BY created_at DESC, key_id DESC
+              LIMIT $4",
+            self.0.org.0,
+            behind.map(|(at, _)| at),
+            behind.map(|(_, id)| id),
+            i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        let keys = self.read(&mut transaction, &ids).await?;
+        transaction.commit().await?;
+        let rest = keys.last().filter(|_| more).map(|key| (key.created_at, key.id.0));
+        Ok(KeyPage { keys, rest })
+    }
+
+    /// Changes by a rule, under a lock, what is said of a key and when it ends; `None` when there is no such key. What
+    /// the rule makes of the rest is ignored, and what was revoked stays so.
+    ///
+    /// On this replica a key that has ended is refused from the next request on, and so are its access tokens; on
+    /// others within a second.
+    ///
+    /// # Errors
+    /// As for [`ApiKeys::issue`].
+    pub async fn change(
+        &self,
+        id: KeyId,
+        rule: impl FnOnce(&mut IssuedKey) + Send,
+    ) -> Result<Option<IssuedKey>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let locked = sqlx::query_scalar!(
+            "SELECT key_id FROM api_keys WHERE org_id = $1 AND key_id = $2 FOR UPDATE",
+            self.0.org.0,
+            id.0
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let Some(found) = self.read(&mut transaction, &locked).await?.pop() else { return Ok(None) };
+        let mut key = found.clone();
+        rule(&mut key);
+        sqlx::query!(
+            "UPDATE api_keys SET name = $3, description = $4, metadata = $5::text::json, revoke_reason = $6
+              WHERE org_id = $1 AND key_id = $2",
+            self.0.org.0,
+            id.0,
+            key.name,
+            key.description,
+            key.metadata.as_str(),
+            key.revoke_reason
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let ends = (key.expires_at, key.revoked_at);
+        let ends_otherwise = ends != (found.expires_at, found.revoked_at);
+        if ends_otherwise {
+            sqlx::query!("SELECT end_api_key($1, $2, $3, $4)", self.0.org.0, id.0, ends.0, ends.1)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        if ends_otherwise {
+            self.0.presence().key_changes.happened();
+        }
+        Ok(Some(key))
+    }
+
+    /// These keys, newest first.
+    async fn read(
+        &self,
+        transaction: &mut Transaction<'static, Postgres>,
+        ids: &[Uuid],
+    ) -> Result<Vec<IssuedKey>, StoreError> {
+        let rows = sqlx::query_as!(
+            KeyRow,
+            r#"SELECT k.key_id, k.name, k.description, k.metadata::text AS "metadata!", k.prefix, k.hint,
+                      s.scopes AS "scopes!", k.created_by, k.created_at, s.expires_at, s.revoked_at, k.revoke_reason
+                 FROM api_keys k JOIN api_key_states($1, $2) s ON s.key_id = k.key_id
+                WHERE k.org_id = $1 AND k.key_id = ANY ($2)
+                ORDER BY k.created_at DESC, k.key_id DESC"#,
+            self.0.org.0,
+            ids
+        )
+        .fetch_all(&mut **transaction)
+        .await?;
+        rows.into_iter().map(IssuedKey::try_from).collect()
+    }
+}
