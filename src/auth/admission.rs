@@ -1,5 +1,6 @@
 //! Which credentials each surface takes: the table of DESIGN, section 3, in one place.
 
+use super::Purpose;
 use crate::domain::{DialectName, Scope};
 
 /// What a surface takes besides an API key in `x-api-key` and a token as Bearer, which all of them do.
@@ -9,6 +10,8 @@ pub struct Admission {
     pub org_header: bool,
     /// An API key may come as Bearer, and so may a token of the surface's own token endpoint.
     pub key_as_bearer: bool,
+    /// A token may come without a header: in the query or in a cookie. Never a key: addresses end up in logs.
+    pub headerless_token: bool,
     /// What a call without any credential is.
     pub nothing: Nothing,
 }
@@ -24,10 +27,21 @@ pub enum Nothing {
 }
 
 impl Admission {
+    /// What `dialect` takes for a purpose.
+    #[must_use]
+    pub fn to<P: Purpose>(dialect: DialectName) -> Self {
+        Self { headerless_token: P::HEADERLESS_TOKEN, ..Self::of(dialect, P::SCOPE) }
+    }
+
     /// What `dialect` takes where `scope` is needed.
     #[must_use]
     pub fn of(dialect: DialectName, scope: Scope) -> Self {
-        let strict = Self { org_header: false, key_as_bearer: false, nothing: Nothing::Unauthenticated };
+        let strict = Self {
+            org_header: false,
+            key_as_bearer: false,
+            headerless_token: false,
+            nothing: Nothing::Unauthenticated,
+        };
         match (dialect, scope) {
             (DialectName::Agnost, Scope::Capture) => Self { org_header: true, nothing: Nothing::BadRequest, ..strict },
             (DialectName::AgentKey, _) => Self { key_as_bearer: true, ..strict },
@@ -48,6 +62,7 @@ mod tests {
                 let capture = dialect == DialectName::Agnost && scope == Scope::Capture;
                 let admission = Admission::of(dialect, scope);
                 assert_eq!(admission.org_header, capture);
+                assert!(!admission.headerless_token);
                 assert_eq!(admission.key_as_bearer, dialect == DialectName::AgentKey);
                 assert_eq!(admission.nothing == Nothing::DefaultOrg, dialect == DialectName::Messaging);
             }

@@ -41,6 +41,8 @@ pub struct DefaultOrg {
 pub trait Purpose: Send + Sync + 'static {
     const SCOPE: Scope;
     const CLASS: Class;
+    /// Whether a token may come without a header, as browsers' `EventSource` sends it.
+    const HEADERLESS_TOKEN: bool = false;
 }
 
 /// The purposes.
@@ -70,6 +72,15 @@ pub mod purpose {
         WriteAgents: AgentsWrite, Write;
         /// API keys and the organization itself.
         Manage: Manage, Write;
+    }
+
+    /// Following what happens, from a browser as well.
+    pub enum FollowEvents {}
+
+    impl Purpose for FollowEvents {
+        const SCOPE: Scope = ReadEvents::SCOPE;
+        const CLASS: Class = ReadEvents::CLASS;
+        const HEADERLESS_TOKEN: bool = true;
     }
 }
 
@@ -138,10 +149,10 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let gate = Arc::<Gate>::from_ref(state);
         let (arrived_at, answer_by) = (gate.clock.now(), Instant::now() + ANSWER_TIMEOUT);
-        let admission = Admission::of(D::NAME, P::SCOPE);
+        let admission = Admission::to::<P>(D::NAME);
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
 
-        let credentials = Credentials::read(&parts.headers)?;
+        let credentials = Credentials::read(parts, admission)?;
         let principal = gate.recognise(admission, &credentials, &parts.headers, peer).await?;
         if let Some(org) = credentials.org
             && principal.credential != Credential::OrgHeader
@@ -182,7 +193,8 @@ where
 }
 
 impl Gate {
-    /// The API key decides where there is one; then the token; then the public header; then nothing.
+    /// The API key decides where there is one; then the token; then the public header; then a token that came without
+    /// a header; then nothing.
     async fn recognise(
         &self,
         admission: Admission,
@@ -206,18 +218,23 @@ impl Gate {
                     }
                     return api_key::authenticate(&self.store, &self.clock, &key).await;
                 }
-                let jwt = self.jwt.as_ref().ok_or(Refusal::Unauthenticated(Unauthenticated::BadToken))?;
-                jwt.authenticate(&self.store, &self.clock, token).await
+                self.recognise_token(token).await
             }
             (Some(Bearer::Other), _) => Err(Refusal::Unauthenticated(Unauthenticated::BadToken)),
             (None, Some(org)) if admission.org_header => org_header::alone(&self.store, org).await,
             (None, Some(_)) => Err(Refusal::Unauthenticated(Unauthenticated::Missing)),
-            (None, None) => match admission.nothing {
-                Nothing::BadRequest => Err(Refusal::MalformedHeader("x-org-id")),
-                Nothing::Unauthenticated => Err(Refusal::Unauthenticated(Unauthenticated::Missing)),
-                Nothing::DefaultOrg => self.anonymous(headers, peer).await,
+            (None, None) => match (&credentials.headerless, admission.nothing) {
+                (Some(token), _) => self.recognise_token(token).await,
+                (None, Nothing::BadRequest) => Err(Refusal::MalformedHeader("x-org-id")),
+                (None, Nothing::Unauthenticated) => Err(Refusal::Unauthenticated(Unauthenticated::Missing)),
+                (None, Nothing::DefaultOrg) => self.anonymous(headers, peer).await,
             },
         }
+    }
+
+    async fn recognise_token(&self, token: &str) -> Result<Principal, Refusal> {
+        let jwt = self.jwt.as_ref().ok_or(Refusal::Unauthenticated(Unauthenticated::BadToken))?;
+        jwt.authenticate(&self.store, &self.clock, token).await
     }
 
     /// Somebody without a credential, where a default organization stands in.

@@ -1,7 +1,12 @@
-//! The three headers that carry credentials, each of which may come once.
+//! The three headers that carry credentials, each of which may come once, and what may stand in for them.
 
+use std::borrow::Cow;
+
+use http::request::Parts;
 use http::{HeaderMap, header};
 
+use super::admission::Admission;
+use super::headerless;
 use crate::http::Refusal;
 
 /// What came, not yet believed.
@@ -9,6 +14,8 @@ pub(super) struct Credentials<'a> {
     pub api_key: Option<&'a str>,
     pub bearer: Option<Bearer<'a>>,
     pub org: Option<&'a str>,
+    /// A token that came otherwise; only where that is admitted, and there is none of the headers.
+    pub headerless: Option<Cow<'a, str>>,
 }
 
 pub(super) enum Bearer<'a> {
@@ -20,17 +27,18 @@ pub(super) enum Bearer<'a> {
 impl<'a> Credentials<'a> {
     /// # Errors
     /// [`Refusal::MalformedHeader`] for a header that came twice or is no text.
-    pub fn read(headers: &'a HeaderMap) -> Result<Self, Refusal> {
+    pub fn read(parts: &'a Parts, admission: Admission) -> Result<Self, Refusal> {
+        let headers = &parts.headers;
         let bearer =
             once(headers, header::AUTHORIZATION.as_str(), "Authorization")?.map(|value| match value.split_once(' ') {
                 Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Bearer::Token(token.trim()),
                 _ => Bearer::Other,
             });
-        Ok(Self {
-            api_key: once(headers, "x-api-key", "x-api-key")?,
-            bearer,
-            org: once(headers, "x-org-id", "x-org-id")?,
-        })
+        let api_key = once(headers, "x-api-key", "x-api-key")?;
+        let org = once(headers, "x-org-id", "x-org-id")?;
+        let none = api_key.is_none() && bearer.is_none() && org.is_none();
+        let headerless = if none && admission.headerless_token { headerless::token(parts) } else { None };
+        Ok(Self { api_key, bearer, org, headerless })
     }
 }
 

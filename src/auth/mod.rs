@@ -10,6 +10,7 @@ mod api_key;
 mod base_url;
 mod caller;
 mod client_address;
+mod headerless;
 mod headers;
 mod jwt;
 mod org_header;

@@ -48,10 +48,17 @@ struct Heartbeat {
 /// The events `session.started`, `session.updated`, `session.ended` (a session, as it stands), `message.added`
 /// (`sessionId` and `message`) and `heartbeat`, at once and then every 30 seconds. After a break, `Last-Event-ID` goes
 /// on where it was, within a day.
+///
+/// A browser's `EventSource` sends no headers of its own: where there is none with a credential, a token may come as
+/// `?token=…`, or as Clerk's cookie `__session`. An API key may not, since addresses end up in logs.
 #[utoipa::path(
     get,
     path = "/v1/chat/events/stream",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard.")),
+    params(
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard."),
+        ("token" = Option<String>, Query, description = "A token, where no header carries a credential."),
+        ("__session" = Option<String>, Cookie, description = "A token, where there is none in the query, either."),
+    ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The events.", content_type = "text/event-stream", body = String),
@@ -64,7 +71,7 @@ struct Heartbeat {
 pub async fn stream_events(
     State(settings): State<Settings>,
     State(conversations): State<Conversations>,
-    caller: Caller<Agntix, purpose::ReadEvents>,
+    caller: Caller<Agntix, purpose::FollowEvents>,
     headers: HeaderMap,
 ) -> Result<Response, AgntixError> {
     let place = match headers.get("last-event-id").filter(|id| !id.is_empty()) {

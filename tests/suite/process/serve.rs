@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::support::process::{Service, json_of, postmaster, sessionary, until};
 
+/// What one test's tokens are signed with.
+const SIGNED_WITH: &str = "a secret between the provider and the service";
+
 #[test]
 fn an_empty_folder_becomes_a_service_whose_five_lines_outlive_a_kill() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -122,7 +125,8 @@ fn a_taken_port_is_said_before_anything_is_started() {
 fn logs_tell_what_was_asked_and_never_a_credential_or_a_body() {
     let folder = tempfile::tempdir().expect("a folder");
     let data_dir = folder.path().join("data");
-    let service = Service::start(&data_dir, &[("RUST_LOG", "trace")]);
+    let settings = [("RUST_LOG", "trace"), ("SESSIONARY_JWT_HS256_SECRET", SIGNED_WITH)];
+    let service = Service::start(&data_dir, &settings);
     let demo: Value =
         serde_json::from_slice(&std::fs::read(data_dir.join("demo.json")).expect("demo.json")).expect("JSON");
     let key = demo["api_key"].as_str().expect("a key");
@@ -133,6 +137,24 @@ fn logs_tell_what_was_asked_and_never_a_credential_or_a_body() {
     let token = "eyJhbGciOiJIUzI1NiJ9.eyJhIjoic2VjcmV0LXRva2VuIn0.c2lnbmF0dXJl";
     let bearer = [format!("authorization: Bearer {token}")];
     assert_eq!(service.ask("GET", "/v1/chat/chat/sessions/x", &bearer, "").0, 401);
+    let (status, made) = service.ask("POST", "/v1/chat/api-keys", &headers[..2], r#"{"name":"x"}"#);
+    assert_eq!(status, 201, "{made}");
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+
+    // Where browsers put tokens: one that does not hold, a key that is refused there, and a token of no organization.
+    let claims = serde_json::json!({"iss": "https://clerk.example.com", "exp": 4_102_444_800_u64});
+    let signed = jsonwebtoken::encode(
+        &jsonwebtoken::Header::default(),
+        &claims,
+        &jsonwebtoken::EncodingKey::from_secret(SIGNED_WITH.as_bytes()),
+    )
+    .expect("a token");
+    for (secret, status) in [(token, 401), (key, 401), (signed.as_str(), 403)] {
+        let stream = "/v1/chat/events/stream";
+        assert_eq!(service.ask("GET", &format!("{stream}?token={secret}"), &[], "").0, status);
+        assert_eq!(service.ask("GET", stream, &[format!("cookie: __session={secret}")], "").0, status);
+        assert_eq!(service.ask("GET", &format!("/v1/chat/nothing?token={secret}"), &[], "").0, 404);
+    }
 
     let line: Value = until("the request is logged", || {
         let log = service.log();
@@ -146,7 +168,8 @@ fn logs_tell_what_was_asked_and_never_a_credential_or_a_body() {
     assert_eq!(line["org"], demo["org_id"]);
     assert!(line["http.latency_us"].is_u64());
     let log = service.log();
-    for secret in [key, "a-secret-confession", token, "c2lnbmF0dXJl"] {
+    let made = made["key"].as_str().expect("a key");
+    for secret in [key, made, "a-secret-confession", token, "c2lnbmF0dXJl", &signed, "token="] {
         assert!(!log.contains(secret), "the log holds {secret}");
     }
 }

@@ -16,8 +16,13 @@ pub fn verifier() -> JwtVerifier {
     JwtVerifier::new(&JwtKey::Secret(SecretString::from(SECRET)), settings).expect("a secret")
 }
 
-/// An `Authorization` header with a token of a user who has this role in the test's organization, good for a minute.
+/// An `Authorization` header with a [`token`].
 pub fn bearer(app: &TestApp, role: &str) -> String {
+    format!("Bearer {}", token(app, role))
+}
+
+/// A token of a user who has this role in the test's organization, good for a minute.
+pub fn token(app: &TestApp, role: &str) -> String {
     let claims = json!({
         "iss": ISSUER,
         "sub": "user_1",
@@ -26,5 +31,5 @@ pub fn bearer(app: &TestApp, role: &str) -> String {
     });
     let token =
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(SECRET.as_bytes()));
-    format!("Bearer {}", token.expect("a token"))
+    token.expect("a token")
 }

@@ -9,7 +9,7 @@ use sessionary::dialects::agntix::{Pace, Settings};
 use sessionary::workers::retention;
 
 use crate::support::agntix::{close, code, create, path_of, say};
-use crate::support::{AGENT_ID, Setup, TestApp, admin, run, store};
+use crate::support::{AGENT_ID, Ask, Setup, TestApp, admin, run, store, tokens};
 
 const PATH: &str = "/v1/chat/events/stream";
 
@@ -26,7 +26,11 @@ struct Listener(BodyDataStream);
 impl Listener {
     async fn from(app: &TestApp, last: Option<&str>) -> Self {
         let ask = app.get(PATH).header("accept", "text/event-stream");
-        let response = if let Some(last) = last { ask.header("last-event-id", last) } else { ask }.open().await;
+        Self::to(if let Some(last) = last { ask.header("last-event-id", last) } else { ask }).await
+    }
+
+    async fn to(ask: Ask<'_>) -> Self {
+        let response = ask.open().await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self(response.into_body().into_data_stream())
@@ -193,5 +197,120 @@ fn a_service_that_stops_ends_its_streams() {
         app.stop.cancel();
         let rest = tokio::time::timeout(Duration::from_secs(10), listener.0.collect::<Vec<_>>()).await;
         assert!(rest.is_ok(), "the stream goes on");
+    });
+}
+
+async fn with_tokens() -> TestApp {
+    TestApp::with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await
+}
+
+#[test]
+fn a_browsers_token_comes_in_the_query_or_in_the_session_cookie() {
+    run(async {
+        let app = with_tokens().await;
+        for role in ["guest", "admin"] {
+            let token = tokens::token(&app, role);
+            let query = app.get(&format!("{PATH}?token={token}")).anonymous();
+            let cookie = app.get(PATH).anonymous().header("cookie", format!("a=b; __session={token}"));
+            for ask in [query, cookie] {
+                assert_eq!(Listener::to(ask).await.any().await.name, "heartbeat");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_no_token_there_is_refused_and_nothing_falls_through() {
+    run(async {
+        let app = with_tokens().await;
+        let good = tokens::token(&app, "admin");
+        let (key, with) = (app.key.clone(), |token: &str| app.get(&format!("{PATH}?token={token}")).anonymous());
+        let broken = format!("{good}x");
+        let stream = || app.get(PATH).anonymous();
+        for (what, ask) in [
+            ("a broken token", with(&broken)),
+            ("no token", with("")),
+            ("an API key", with(&key)),
+            ("an API key in the cookie", stream().header("cookie", format!("__session={key}"))),
+            ("a broken token and a good cookie", with(&broken).header("cookie", format!("__session={good}"))),
+            ("a bad key and a good token", with(&good).header("x-api-key", "pk_live_x")),
+            ("a bad header and a good token", with(&good).header("authorization", format!("Bearer {broken}"))),
+            ("a header of another kind", with(&good).header("authorization", "Basic YTpi")),
+            ("an organization's id and a good token", with(&good).header("x-org-id", app.org.to_string())),
+            ("another's cookie", stream().header("cookie", format!("__session_x={good}"))),
+        ] {
+            let refused = ask.send().await;
+            assert_eq!(refused.status, 401, "{what}: {}", refused.text());
+            assert_eq!(code(&refused), "UNAUTHORIZED", "{what}");
+        }
+        // Without a secret to check tokens with, none is taken.
+        let app = TestApp::new().await;
+        app.get(&format!("{PATH}?token={good}")).anonymous().send().await.expect(401);
+    });
+}
+
+#[test]
+fn no_other_route_looks_for_a_token_there() {
+    run(async {
+        let app = with_tokens().await;
+        let token = tokens::token(&app, "admin");
+        let mut routes = 0;
+        for dialect in sessionary::domain::DialectName::ALL {
+            let described = serde_json::to_value(sessionary::dialects::openapi(dialect)).expect("JSON");
+            for (path, operations) in described["paths"].as_object().expect("paths") {
+                if path == PATH {
+                    continue;
+                }
+                let path: Vec<&str> =
+                    path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
+                let path = path.join("/");
+                for method in operations.as_object().expect("operations").keys() {
+                    let method: http::Method = method.to_uppercase().parse().expect("a method");
+                    let plain = app.ask(method.clone(), &path).anonymous().send().await;
+                    let shown = app.ask(method.clone(), &format!("{path}?token={token}")).anonymous();
+                    let shown = shown.header("cookie", format!("__session={token}")).send().await;
+                    assert_eq!(shown.status, plain.status, "{method} {path}");
+                    routes += 1;
+                }
+            }
+        }
+        assert!(routes > 50, "{routes}");
+    });
+}
+
+#[test]
+fn only_configured_pages_may_send_their_cookies() {
+    run(async {
+        let ours = "https://app.example.com";
+        let setup = Setup {
+            jwt: Some(tokens::verifier()),
+            cors_origins: vec![ours.parse().expect("an origin")],
+            ..Setup::default()
+        };
+        let app = TestApp::with(setup).await;
+        let cookie = format!("__session={}", tokens::token(&app, "member"));
+        let from = |path: &str, origin: &str| app.get(path).anonymous().header("origin", origin);
+        let heard = from(PATH, ours).header("cookie", &cookie).open().await;
+        assert_eq!(heard.status(), 200);
+        assert_eq!(heard.headers()["access-control-allow-origin"], ours);
+        assert_eq!(heard.headers()["access-control-allow-credentials"], "true");
+        for (path, origin) in [
+            (PATH, "https://evil.example"),
+            (PATH, "null"),
+            ("/v1/chat/models", ours),
+            ("/v1/chat/chat/sessions", ours),
+            ("/api/v1/capture-session", "https://evil.example"),
+        ] {
+            let answer = from(path, origin).send().await;
+            assert_eq!(answer.header("access-control-allow-credentials"), None, "{path} {origin}");
+            assert_ne!(answer.header("access-control-allow-origin"), Some("*"), "{path} {origin}");
+        }
+        let preflight = app.ask(http::Method::OPTIONS, PATH).anonymous().header("origin", ours);
+        let preflight = preflight
+            .header("access-control-request-method", "GET")
+            .header("access-control-request-headers", "last-event-id");
+        let preflight = preflight.send().await.expect(200);
+        assert_eq!(preflight.header("access-control-allow-credentials"), Some("true"));
+        assert!(preflight.header("access-control-allow-headers").is_some_and(|all| all.contains("last-event-id")));
     });
 }

@@ -1,0 +1,51 @@
+//! A token from a browser's `EventSource`, which sends no headers of its own: in the query, else in Clerk's cookie.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+use http::{HeaderMap, header};
+
+/// Where Clerk keeps a session's token.
+const COOKIE: &str = "__session";
+const PARAMETER: &str = "token";
+
+/// What came, not yet believed. The query decides where it has one.
+pub(super) fn token(parts: &Parts) -> Option<Cow<'_, str>> {
+    parameter(parts.uri.query().unwrap_or_default()).or_else(|| cookie(&parts.headers).map(Cow::Borrowed))
+}
+
+fn parameter(query: &str) -> Option<Cow<'_, str>> {
+    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER).map(|(_, value)| value)
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == COOKIE).then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn token_of(uri: &str, cookies: &[&str]) -> Option<String> {
+        let request = cookies.iter().fold(Request::get(uri), |request, line| request.header("cookie", *line));
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        token(&parts).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn the_query_decides_and_then_the_session_cookie() {
+        assert_eq!(token_of("/?a=1&token=a.b%2Ec&token=x", &["__session=d"]).as_deref(), Some("a.b.c"));
+        assert_eq!(token_of("/?token=", &["__session=d"]).as_deref(), Some(""));
+        for cookies in [&["__session=d.e"][..], &["a=b; __session=d.e;c=d"], &["a", "__session_x=f; __session=d.e"]] {
+            assert_eq!(token_of("/?tokens=a", cookies).as_deref(), Some("d.e"), "{cookies:?}");
+        }
+        for cookies in [&[][..], &["session=a"], &["__session_x=a"], &["__session"]] {
+            assert_eq!(token_of("/", cookies), None, "{cookies:?}");
+        }
+    }
+}
