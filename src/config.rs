@@ -13,7 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::auth::{BaseUrl, InvalidBaseUrl, JwtKey, JwtSettings, JwtVerifier};
 use crate::domain::{Contract, OrgId};
-use crate::responders::{PrivateAddresses, RespondersSettings};
+use crate::outbound::PrivateAddresses;
+use crate::responders::RespondersSettings;
 use crate::store::{Database, DatabaseError};
 use agntix::AgntixSettings;
 use messaging::MessagingSettings;
@@ -95,7 +96,7 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_ANONYMOUS", default_value = "loopback")]
     pub messaging_anonymous: Anonymous,
 
-    /// Whether responders may be at private addresses: refused, allowed, or networks between commas
+    /// Whether responders and webhooks may be at private addresses: refused, allowed, or networks between commas
     #[arg(long, global = true, env = "SESSIONARY_RESPONDERS_PRIVATE", default_value = "refused")]
     responders_private: String,
     #[command(flatten)]
@@ -182,12 +183,19 @@ impl Config {
     /// # Errors
     /// When something named as a network is none.
     pub fn responders(&self) -> Result<RespondersSettings, ConfigError> {
-        let private_addresses = match self.responders_private.as_str() {
+        Ok(RespondersSettings { private_addresses: self.private_addresses()?, ..RespondersSettings::default() })
+    }
+
+    /// Where else than at public addresses responders and webhooks may be.
+    ///
+    /// # Errors
+    /// When something named as a network is none.
+    pub fn private_addresses(&self) -> Result<PrivateAddresses, ConfigError> {
+        Ok(match self.responders_private.as_str() {
             "" | "refused" => PrivateAddresses::Refused,
             "allowed" => PrivateAddresses::Allowed,
             text => PrivateAddresses::Within(networks(text).map_err(ConfigError::RespondersPrivate)?.into()),
-        };
-        Ok(RespondersSettings { private_addresses, ..RespondersSettings::default() })
+        })
     }
 
     /// # Errors

@@ -9,6 +9,7 @@
 //! - [`dialects`]: one module per vendor: routes, wire types, error envelope, one file per operation.
 //! - [`conversation`]: a turn: what was said is answered, and the answer kept.
 //! - [`store`]: Postgres and nothing else: tenant scope, group commit, the rows.
+//! - [`outbound`]: the way out to endpoints that others name, and signed deliveries.
 //! - [`responders`]: what answers a message: echo, a model, a webhook.
 //! - [`http`]: what all dialects share: listener, doors, bodies, limits, health, the house's own pages.
 //! - [`workers`]: what is done in the background, by the clock.
@@ -17,7 +18,8 @@
 //! - [`cli`]: the command line, `serve` included.
 //!
 //! Imports run one way: `dialects -> idempotency -> auth -> http -> store -> domain`, and
-//! `dialects -> conversation -> responders, store -> domain`; no dialect imports another.
+//! `dialects -> conversation -> responders, store -> domain`, and `responders -> outbound -> domain`; no dialect imports
+//! another, and `workers` stand above them all.
 //!
 //! A request comes in through [`http::listener`], is handed by its path to the door of its dialect
 //! ([`build_app`]), and meets its handler in `dialects/<name>/<operation>.rs`.
@@ -32,6 +34,7 @@ pub mod embedded_postgres;
 mod front;
 pub mod http;
 pub mod idempotency;
+pub mod outbound;
 pub mod responders;
 mod state;
 pub mod store;

@@ -1,5 +1,7 @@
 use http::StatusCode;
 
+use crate::outbound::Unsent;
+
 /// Why there is no answer, or no more of one. Nothing of what was said, and no secret, is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponderError {
@@ -50,6 +52,16 @@ impl ResponderError {
             Self::Unreachable => true,
             Self::Refused(status) => status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
             _ => false,
+        }
+    }
+}
+
+impl From<Unsent> for ResponderError {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::Unreachable => Self::Unreachable,
+            Unsent::ForbiddenAddress => Self::ForbiddenAddress,
+            Unsent::NotHttp => Self::Garbled("it is no HTTP"),
         }
     }
 }

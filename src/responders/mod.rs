@@ -2,9 +2,8 @@
 //!
 //! Whatever an endpoint does, an answer ends: it has a time-out for each step and one for the whole (`settings`), a
 //! bound on what is kept and on what is said (`bounds`, `outbound`), and an address that the deployment allows
-//! (`addresses`). What comes back is text, chunk by chunk, or one [`ResponderError`] that ends it.
+//! ([`crate::outbound`]). What comes back is text, chunk by chunk, or one [`ResponderError`] that ends it.
 
-mod addresses;
 mod bounds;
 mod echo;
 mod error;
@@ -13,7 +12,6 @@ mod history;
 mod openai;
 mod outbound;
 mod settings;
-mod signature;
 mod webhook;
 
 use std::sync::Arc;
@@ -26,7 +24,6 @@ use uuid::Uuid;
 use crate::domain::{Agent, DialectName, JsonText, OrgId, Responder, Timestamp};
 use outbound::Outbound;
 
-pub use addresses::PrivateAddresses;
 pub use bounds::MAX_ANSWER_BYTES;
 pub use error::ResponderError;
 pub use history::{Speaker, Turn, history_bytes};

@@ -1,6 +1,5 @@
 //! The way out: one POST, its redirects, its time-outs, and the bytes that come back.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,19 +7,18 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use reqwest::{Client, Response, redirect, retry};
+use reqwest::Response;
 use tokio::time::timeout;
 use url::Url;
 
 use super::{ResponderError, RespondersSettings};
 use crate::domain::responder::HttpUrl;
+use crate::outbound::{Client, Unsent};
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 3;
 /// How much of one answer is read, whatever it says: a delta of one token comes in some 300 bytes of JSON.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
-/// Headers of an answer. Their text is bounded too, by the HTTP client at about 400 KiB.
-const MOST_HEADERS: usize = 64;
 
 /// The HTTP client of all responders. Clones share its connections.
 #[derive(Clone)]
@@ -45,26 +43,8 @@ pub(super) struct Incoming {
 
 impl Outbound {
     pub fn new(settings: RespondersSettings) -> Result<Self, ResponderError> {
-        let client = |builder: reqwest::ClientBuilder| {
-            builder
-                .dns_resolver(settings.private_addresses.clone())
-                // A proxy would look names up itself, out of reach of the rule on addresses.
-                .no_proxy()
-                .redirect(redirect::Policy::none())
-                .referer(false)
-                .retry(retry::never())
-                .http1_only()
-                .http1_max_headers(MOST_HEADERS)
-                .connect_timeout(settings.connect)
-                .user_agent(concat!("sessionary/", env!("CARGO_PKG_VERSION")))
-                .build()
-        };
-        let built = client(Client::builder()).or_else(|_| {
-            // A machine without root certificates still has responders that need none.
-            tracing::warn!("this machine has no root certificates: responders behind https cannot be reached");
-            client(Client::builder().tls_certs_only([]))
-        });
-        let client = built.map_err(|_| ResponderError::Misconfigured("TLS cannot be set up on this machine"))?;
+        let client = Client::new(settings.private_addresses.clone(), settings.connect);
+        let client = client.map_err(|_| ResponderError::Misconfigured("TLS cannot be set up on this machine"))?;
         Ok(Self { client, settings: Arc::new(settings) })
     }
 
@@ -95,9 +75,9 @@ impl Outbound {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
         for _ in 0..=MOST_REDIRECTS {
-            self.settings.private_addresses.check(&url)?;
-            let request = self.client.post(url.clone()).headers(headers.clone()).body(post.body.clone());
-            let response = request.send().await.map_err(|error| unsent(&error))?;
+            let request = self.client.post(&url).map_err(Unsent::from)?;
+            let request = request.headers(headers.clone()).body(post.body.clone());
+            let response = request.send().await.map_err(Unsent::from)?;
             match response.status() {
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
                     let next = next_hop(&url, &response)?;
@@ -117,7 +97,7 @@ impl Outbound {
 
     async fn receive(&self, mut response: Response) -> Result<Incoming, ResponderError> {
         let media_type = media_type(response.headers());
-        let first = response.chunk().await.map_err(|error| unsent(&error))?;
+        let first = response.chunk().await.map_err(Unsent::from)?;
         let patience = self.settings.between_chunks;
         let rest = stream::try_unfold((response, first, 0), move |(mut response, waiting, before)| async move {
             let chunk = match waiting {
@@ -155,19 +135,4 @@ fn next_hop(from: &Url, response: &Response) -> Result<Url, ResponderError> {
         Ok(to) if !gives_up_tls => Ok(to.as_url().clone()),
         _ => Err(ResponderError::Redirected),
     }
-}
-
-/// Why nothing of an answer came. What the client says of it stays here: it may quote the URL.
-fn unsent(error: &reqwest::Error) -> ResponderError {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(ours) = error.downcast_ref::<ResponderError>() {
-            return *ours;
-        }
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return ResponderError::Garbled("it is no HTTP");
-        }
-        cause = error.source();
-    }
-    ResponderError::Unreachable
 }

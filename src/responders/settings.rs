@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::{PrivateAddresses, ResponderError};
+use super::ResponderError;
 use crate::domain::responder::EnvName;
+use crate::outbound::PrivateAddresses;
 
 /// What a deployment decides about responders.
 #[derive(Clone, Debug)]

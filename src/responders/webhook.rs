@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::frames::{self, Piece, Wording};
 use super::history::{Budget, Message};
 use super::outbound::{Outbound, Post};
-use super::{Answer, Question, ResponderError, signature};
+use super::{Answer, Question, ResponderError};
 use crate::domain::responder::Webhook;
 use crate::domain::{Agent, AgentId, AgentKey, AgentNumber, JsonText, OrgId, Timestamp};
+use crate::outbound::signature;
 
 /// The body of a delivery.
 #[derive(Serialize)]
@@ -47,12 +48,10 @@ impl<'a> From<&'a Agent> for Asked<'a> {
 /// Delivers the message, once: a program that did something with it must not do so twice.
 pub(super) async fn deliver(outbound: Outbound, hook: Webhook, question: Question) -> Result<Answer, ResponderError> {
     let body = body(&question)?;
-    let mut headers = signature::headers(question.message_id, question.now);
-    if let Some(name) = &hook.secret_env {
-        let secret = outbound.settings().secret(name)?;
-        let signature = signature::sign(&secret, question.message_id, question.now, &body)?;
-        headers.insert("webhook-signature", signature);
-    }
+    let secret = hook.secret_env.as_ref().map(|name| outbound.settings().secret(name)).transpose()?;
+    let id = question.message_id.to_string();
+    let headers = signature::headers(&signature::STANDARD, secret.as_ref(), &id, question.now, &body)
+        .map_err(|_| ResponderError::Misconfigured("its secret is not whsec_ and 24 to 64 bytes in base64"))?;
     drop(question);
     let incoming = outbound.post(&Post { url: hook.url, headers, body: body.into() }).await?;
     frames::read(incoming, Wording { document, event }).await

@@ -1,6 +1,7 @@
 //! Addresses that are not for the public are not called.
 
-use sessionary::responders::{PrivateAddresses, ResponderError, RespondersSettings};
+use sessionary::outbound::PrivateAddresses;
+use sessionary::responders::{ResponderError, RespondersSettings};
 
 use super::{ask_with, openai, settings, webhook};
 use crate::support::fake_responder::{FakeResponder, json};

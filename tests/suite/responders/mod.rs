@@ -13,9 +13,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use secrecy::SecretString;
 use sessionary::domain::{Agent, AgentId, AgentNumber, DialectName, JsonText, OrgId, Responder};
-use sessionary::responders::{
-    PrivateAddresses, Question, ResponderError, Responders, RespondersSettings, Speaker, Turn,
-};
+use sessionary::outbound::PrivateAddresses;
+use sessionary::responders::{Question, ResponderError, Responders, RespondersSettings, Speaker, Turn};
 use uuid::Uuid;
 
 use crate::support::{AGENT_ID, AGENT_KEY, AGENT_NUMBER, run, start};

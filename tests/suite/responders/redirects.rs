@@ -1,6 +1,7 @@
 //! Endpoints that send elsewhere.
 
-use sessionary::responders::{PrivateAddresses, ResponderError, RespondersSettings};
+use sessionary::outbound::PrivateAddresses;
+use sessionary::responders::{ResponderError, RespondersSettings};
 
 use super::{KEY, ask, ask_with, openai, settings, webhook};
 use crate::support::fake_responder::{FakeResponder, json as document, redirect};

@@ -17,7 +17,8 @@ use sessionary::domain::{
 };
 use sessionary::http::RateLimiter;
 use sessionary::idempotency::Patience;
-use sessionary::responders::{PrivateAddresses, Responders, RespondersSettings};
+use sessionary::outbound::PrivateAddresses;
+use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{NewAvatar, NewKey, NewOrganization};
 use sessionary::store::{SessionRow, TenantStore};
 use sessionary::{AppState, build_app};

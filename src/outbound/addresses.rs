@@ -1,6 +1,6 @@
 //! Which addresses may be called.
 //!
-//! A responder's URL is somebody's text, and the service stands inside the deployment's network: without a rule, it
+//! An endpoint's URL is somebody's text, and the service stands inside the deployment's network: without a rule, it
 //! would fetch for strangers what only insiders may see (server-side request forgery). So the addresses themselves
 //! are looked at, after every look-up and at every redirect, and not the name.
 
@@ -11,9 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use super::ResponderError;
-
-/// Whether responders may be at addresses that are not public.
+/// Whether endpoints may be at addresses that are not public.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PrivateAddresses {
     #[default]
@@ -23,16 +21,21 @@ pub enum PrivateAddresses {
     Allowed,
 }
 
+/// An address that must not be called from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the address is not allowed")]
+pub struct ForbiddenAddress;
+
 impl PrivateAddresses {
     /// Looks at a URL's host where it is an address: for those, nobody asks a resolver.
-    pub(super) fn check(&self, url: &Url) -> Result<(), ResponderError> {
+    pub(super) fn check(&self, url: &Url) -> Result<(), ForbiddenAddress> {
         let ip = match url.host() {
             Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
             Some(Host::Domain(_)) => return Ok(()),
-            None => return Err(ResponderError::ForbiddenAddress),
+            None => return Err(ForbiddenAddress),
         };
-        if self.allow(ip) { Ok(()) } else { Err(ResponderError::ForbiddenAddress) }
+        if self.allow(ip) { Ok(()) } else { Err(ForbiddenAddress) }
     }
 
     fn allow(&self, ip: IpAddr) -> bool {
@@ -53,7 +56,7 @@ impl Resolve for PrivateAddresses {
             if found.iter().all(|address| rule.allow(address.ip())) {
                 Ok(Box::new(found.into_iter()) as Addrs)
             } else {
-                Err(ResponderError::ForbiddenAddress.into())
+                Err(ForbiddenAddress.into())
             }
         })
     }
@@ -238,7 +241,7 @@ mod tests {
             "[::]",
         ] {
             let url = Url::parse(&format!("http://{host}:1/")).unwrap();
-            assert_eq!(PrivateAddresses::Refused.check(&url), Err(ResponderError::ForbiddenAddress), "{host}");
+            assert_eq!(PrivateAddresses::Refused.check(&url), Err(ForbiddenAddress), "{host}");
             assert_eq!(PrivateAddresses::Allowed.check(&url), Ok(()), "{host}");
         }
         for host in ["example.com", "8.8.8.8", "[2606:4700::1111]"] {

@@ -1,0 +1,95 @@
+//! The HTTP client that keeps to the rule on addresses.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::{RequestBuilder, redirect, retry};
+use url::Url;
+
+use super::{ForbiddenAddress, PrivateAddresses};
+
+/// Headers of an answer. Their text is bounded too, by the HTTP client at about 400 KiB.
+const MOST_HEADERS: usize = 64;
+
+/// An HTTP client that calls allowed addresses only, follows no redirect and tries nothing twice. Clones share its
+/// connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    addresses: PrivateAddresses,
+}
+
+impl Client {
+    /// `connect` is what a connection may take: name look-up, TCP and TLS together.
+    ///
+    /// # Errors
+    /// When the TLS of this machine cannot be set up.
+    pub fn new(addresses: PrivateAddresses, connect: Duration) -> Result<Self, NoTls> {
+        let client = |builder: reqwest::ClientBuilder| {
+            builder
+                .dns_resolver(addresses.clone())
+                // A proxy would look names up itself, out of reach of the rule on addresses.
+                .no_proxy()
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .retry(retry::never())
+                .http1_only()
+                .http1_max_headers(MOST_HEADERS)
+                .connect_timeout(connect)
+                .user_agent(concat!("sessionary/", env!("CARGO_PKG_VERSION")))
+                .build()
+        };
+        let built = client(reqwest::Client::builder()).or_else(|_| {
+            // A machine without root certificates still has endpoints that need none.
+            tracing::warn!("this machine has no root certificates: endpoints behind https cannot be reached");
+            client(reqwest::Client::builder().tls_certs_only([]))
+        });
+        Ok(Self { http: built.map_err(|_| NoTls)?, addresses })
+    }
+
+    /// A POST that is still to be sent.
+    ///
+    /// # Errors
+    /// When the URL names an address that must not be called. A name's addresses are looked at when it is sent.
+    pub fn post(&self, url: &Url) -> Result<RequestBuilder, ForbiddenAddress> {
+        self.addresses.check(url)?;
+        Ok(self.http.post(url.clone()))
+    }
+}
+
+/// TLS cannot be set up on this machine.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("TLS cannot be set up on this machine")]
+pub struct NoTls;
+
+/// Why nothing of an answer came. What the client says of it stays here: it may quote the URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsent {
+    /// No connection, or one that ended before anything of an answer came.
+    Unreachable,
+    ForbiddenAddress,
+    /// Something answered in another protocol.
+    NotHttp,
+}
+
+impl From<ForbiddenAddress> for Unsent {
+    fn from(_: ForbiddenAddress) -> Self {
+        Self::ForbiddenAddress
+    }
+}
+
+impl From<reqwest::Error> for Unsent {
+    fn from(error: reqwest::Error) -> Self {
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if error.is::<ForbiddenAddress>() {
+                return Self::ForbiddenAddress;
+            }
+            if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+                return Self::NotHttp;
+            }
+            cause = error.source();
+        }
+        Self::Unreachable
+    }
+}

@@ -1,0 +1,80 @@
+//! Signed deliveries, as Standard Webhooks 1.0.0 has them (<https://www.standardwebhooks.com>): HMAC-SHA256 over
+//! `{id}.{timestamp}.{body}`, in base64 behind `v1,`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+use crate::domain::{Mint, Timestamp};
+
+/// What the standard allows, in bytes.
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// What a delivery's headers are called.
+pub struct Names {
+    id: HeaderName,
+    timestamp: HeaderName,
+    signature: HeaderName,
+}
+
+/// The standard's names.
+pub static STANDARD: Names = Names {
+    id: HeaderName::from_static("webhook-id"),
+    timestamp: HeaderName::from_static("webhook-timestamp"),
+    signature: HeaderName::from_static("webhook-signature"),
+};
+
+/// Svix's own names, which are older than the standard; all else is the same.
+pub static SVIX: Names = Names {
+    id: HeaderName::from_static("svix-id"),
+    timestamp: HeaderName::from_static("svix-timestamp"),
+    signature: HeaderName::from_static("svix-signature"),
+};
+
+/// A secret that is not `whsec_` and 24 to 64 bytes in base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the secret is not whsec_ and 24 to 64 bytes in base64")]
+pub struct UnusableSecret;
+
+/// A new secret, of 32 bytes.
+#[must_use]
+pub fn secret(mint: &Mint) -> SecretString {
+    format!("whsec_{}", BASE64.encode(mint.secret::<32>())).into()
+}
+
+/// The headers of a delivery: which message it is, when it is sent, in Unix seconds, and, given a secret, the signature.
+///
+/// # Errors
+/// When the secret cannot be used.
+pub fn headers(
+    names: &Names,
+    secret: Option<&SecretString>,
+    id: &str,
+    now: Timestamp,
+    body: &[u8],
+) -> Result<HeaderMap, UnusableSecret> {
+    let value = |text: &str| HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    let mut headers = HeaderMap::from_iter([
+        (names.id.clone(), value(id)),
+        (names.timestamp.clone(), HeaderValue::from(now.timestamp())),
+    ]);
+    if let Some(secret) = secret {
+        headers.insert(names.signature.clone(), value(&sign(secret, id, now, body)?));
+    }
+    Ok(headers)
+}
+
+fn sign(secret: &SecretString, id: &str, now: Timestamp, body: &[u8]) -> Result<String, UnusableSecret> {
+    let text = secret.expose_secret();
+    let key = BASE64.decode(text.strip_prefix("whsec_").unwrap_or(text)).map_err(|_| UnusableSecret)?;
+    if !KEY_BYTES.contains(&key.len()) {
+        return Err(UnusableSecret);
+    }
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| UnusableSecret)?;
+    mac.update(format!("{id}.{}.", now.timestamp()).as_bytes());
+    mac.update(body);
+    Ok(format!("v1,{}", BASE64.encode(mac.finalize().into_bytes())))
+}
