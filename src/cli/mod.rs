@@ -12,6 +12,7 @@ mod org;
 mod output;
 mod serve;
 mod session;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,9 @@ enum Command {
     /// Sessions
     #[command(subcommand)]
     Session(session::Session),
+    /// Webhooks: who is told of Agntix's sessions
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Print the OpenAPI document of one dialect, or of all
     Openapi { dialect: Option<DialectName> },
     /// Look at a deployment and say what is wrong with it
@@ -108,6 +112,7 @@ async fn run(context: &Context, command: Option<Command>) -> Result<ExitCode, Fa
         Command::Key(command) => command.run(context).await?,
         Command::Agent(command) => command.run(context).await?,
         Command::Session(command) => command.run(context).await?,
+        Command::Webhook(command) => command.run(context).await?,
         Command::Openapi { dialect } => print_openapi(dialect)?,
         Command::Doctor => return doctor::run(context).await,
     }

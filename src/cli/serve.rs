@@ -21,6 +21,7 @@ use crate::http::RateLimiter;
 use crate::http::listener::{self, Bounds};
 use crate::responders::Responders;
 use crate::store::{Store, StoreSettings};
+use crate::workers::webhooks::{WebhookSettings, Webhooks};
 use crate::{AppState, build_app, telemetry, workers};
 
 /// How often callers who have their full rate limit again are forgotten.
@@ -67,6 +68,9 @@ impl Serve {
         let gate = Arc::new(gate);
         let responders = Responders::new(context.config.responders()?)?;
         let conversations = Conversations::new(responders, context.clock.clone(), stop.clone(), conversation::GRACE);
+        let webhooks =
+            WebhookSettings { private_addresses: context.config.private_addresses()?, ..WebhookSettings::default() };
+        let webhooks = Webhooks::new(admin.clone(), context.clock.clone(), context.mint.clone(), webhooks)?;
         let state = AppState {
             contract: context.config.contract,
             cors_origins: context.config.cors_origins()?.into(),
@@ -93,17 +97,21 @@ impl Serve {
             tracing::error!("the private Postgres ended by itself; its log is in the data folder");
             stop.cancel();
         };
+        let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, stop.clone()));
         let serving = listener::serve(listener, app, Bounds::default(), stop.clone());
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {
             () = serving.as_mut() => false,
             () = housekeeping => false,
-            () = workers::run(&admin, &context.clock) => false,
             () = lost => {
                 serving.await;
                 true
             }
         };
+        stop.cancel();
+        if let Err(error) = working.await {
+            tracing::error!(%error, "workers.lost");
+        }
         admin.close().await;
         conversations.close().await;
         store.close().await;

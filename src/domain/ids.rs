@@ -65,6 +65,29 @@ uuid_id!(
     /// An image that was uploaded for an avatar; random, so that nobody guesses it.
     ImageId
 );
+uuid_id!(
+    /// An endpoint that an organization registered.
+    WebhookId
+);
+
+/// What one endpoint is told once, however often that is tried: `msg_` and the UUID in 26 characters of lower-case
+/// Crockford base 32, as Svix's message ids begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub Uuid);
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crockford("msg_", self.0))
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix("msg_").and_then(from_crockford).map(Self).ok_or(InvalidId("msg_ and 26 characters, as deliveries are listed"))
+    }
+}
 
 /// What a text would have had to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -333,6 +356,9 @@ mod tests {
             prop_assert_eq!(SessionId::from_agntix(&text), Some(id));
             prop_assert_eq!(KeyId::from_agntix(&text), None);
             prop_assert_eq!(KeyId::from_agntix(&KeyId(id.0).to_agntix()), Some(KeyId(id.0)));
+            let delivery = DeliveryId(id.0);
+            prop_assert_eq!(delivery.to_string().parse(), Ok(delivery));
+            prop_assert!(text.parse::<DeliveryId>().is_err());
         }
 
         #[test]

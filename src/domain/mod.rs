@@ -22,6 +22,7 @@ pub mod principal;
 pub mod responder;
 pub mod session;
 pub mod shares;
+pub mod webhook;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
@@ -32,7 +33,8 @@ pub use dialect::{Contract, DialectName};
 pub use event::{Event, NewEvent};
 pub use idempotency::IdempotencyKey;
 pub use ids::{
-    AgentId, AgentKey, AgentNumber, EventId, ImageAddress, ImageId, KeyId, OrgId, SessionId, SessionKey, SessionNumber,
+    AgentId, AgentKey, AgentNumber, DeliveryId, EventId, ImageAddress, ImageId, KeyId, OrgId, SessionId, SessionKey,
+    SessionNumber, WebhookId,
 };
 pub use image::{IMAGE_LIMIT, ImageFormat};
 pub use issued_key::IssuedKey;
@@ -43,6 +45,7 @@ pub use principal::{Credential, Principal, Scope, Scopes};
 pub use responder::Responder;
 pub use session::{NewSession, Session};
 pub use shares::{Share, Shares};
+pub use webhook::WebhookEvent;
 
 /// A moment, UTC, whole milliseconds: what every dialect can say and Postgres gives back unchanged.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

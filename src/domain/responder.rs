@@ -93,7 +93,7 @@ pub enum InvalidResponder {
     Object(String),
 }
 
-/// Where a responder may be: http or https, without credentials and without a fragment, of 2,048 bytes at most.
+/// Where an endpoint may be: http or https, without credentials and without a fragment, of 2,048 bytes at most.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HttpUrl(Url);
@@ -133,6 +133,14 @@ impl TryFrom<String> for HttpUrl {
     }
 }
 
+impl FromStr for HttpUrl {
+    type Err = InvalidUrl;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.to_owned())
+    }
+}
+
 impl From<HttpUrl> for String {
     fn from(url: HttpUrl) -> Self {
         url.0.into()
@@ -148,13 +156,13 @@ impl fmt::Debug for HttpUrl {
 
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidUrl {
-    #[error("a responder's URL starts with http:// or https:// and a host")]
+    #[error("an endpoint's URL starts with http:// or https:// and a host")]
     NotHttp,
-    #[error("a responder's URL has at most 2,048 bytes")]
+    #[error("an endpoint's URL has at most 2,048 bytes")]
     TooLong,
-    #[error("a responder's URL has no user name or password; name a variable instead")]
+    #[error("an endpoint's URL has no user name or password")]
     Credentials,
-    #[error("a responder's URL has no fragment")]
+    #[error("an endpoint's URL has no fragment")]
     Fragment,
 }
 

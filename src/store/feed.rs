@@ -19,6 +19,11 @@ pub(super) fn follows(dialect: i16) -> bool {
     dialect == DialectName::Agntix.code()
 }
 
+/// The `kind` of an entry that tells of a beginning.
+pub(super) const STARTED: i16 = 1;
+/// The `kind` of an entry that tells of an end.
+pub(super) const ENDED: i16 = 3;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happened {
     Started,
@@ -40,9 +45,9 @@ pub(super) async fn tell(
     let kinds: Vec<i16> = happened
         .iter()
         .map(|(_, happened, _)| match happened {
-            Happened::Started => 1,
+            Happened::Started => STARTED,
             Happened::Updated => 2,
-            Happened::Ended => 3,
+            Happened::Ended => ENDED,
             Happened::Appended(_) => 4,
         })
         .collect();
@@ -193,9 +198,9 @@ async fn read(connection: &mut PgConnection, entries: Vec<Entry>) -> Result<Vec<
         let Some(row) = rows.get(&entry.key) else { continue };
         let session = Session::try_from(row.clone())?;
         let change = match (entry.kind, entry.event_number) {
-            (1, _) => Change::Started(session),
+            (STARTED, _) => Change::Started(session),
             (2, _) => Change::Updated(session),
-            (3, _) => Change::Ended(session),
+            (ENDED, _) => Change::Ended(session),
             (_, number) => match number.and_then(|number| events.remove(&(entry.key, number))) {
                 Some(event) => Change::Appended(session, Box::new(event)),
                 None => continue,

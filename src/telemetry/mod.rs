@@ -29,6 +29,9 @@ pub fn start_metrics() -> Option<PrometheusHandle> {
         .and_then(|builder| {
             builder.set_buckets_for_metric(Matcher::Full("sessionary_responder_seconds".to_owned()), &ANSWERS)
         })
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Full("sessionary_webhook_seconds".to_owned()), &ANSWERS)
+        })
         .and_then(PrometheusBuilder::install_recorder)
         .ok()
 }
@@ -64,4 +67,10 @@ pub fn request_served(served: &Served<'_>) {
 pub fn responder_asked(kind: &'static str, outcome: &'static str, latency: Duration) {
     metrics::histogram!("sessionary_responder_seconds", "kind" => kind).record(latency.as_secs_f64());
     metrics::counter!("sessionary_responder_answers_total", "kind" => kind, "outcome" => outcome).increment(1);
+}
+
+/// Counts an attempt to deliver an event to an endpoint: what became of it, and how long it took.
+pub fn webhook_attempted(event: &'static str, outcome: &'static str, latency: Duration) {
+    metrics::histogram!("sessionary_webhook_seconds").record(latency.as_secs_f64());
+    metrics::counter!("sessionary_webhook_attempts_total", "event" => event, "outcome" => outcome).increment(1);
 }

@@ -2,11 +2,21 @@
 //! rhythm.
 
 pub mod retention;
+pub mod webhooks;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::Clock;
 use crate::store::admin::AdminStore;
+use webhooks::Webhooks;
 
-/// Runs every worker. Never ends by itself.
-pub async fn run(admin: &AdminStore, clock: &Clock) {
-    retention::run(admin, clock).await;
+/// Runs every worker side by side until the service stops, and lets what is under way come to an end.
+pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: CancellationToken) {
+    let housekeeping = async {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = retention::run(&admin, &clock) => {}
+        }
+    };
+    tokio::join!(housekeeping, webhooks.run(&stop));
 }

@@ -9,6 +9,8 @@ use crate::store::admin::{AdminError, AdminStore};
 const EVERY: Duration = Duration::from_secs(600);
 /// How long what happened to sessions can be followed up.
 pub const FEED_LIFETIME: chrono::Duration = chrono::Duration::hours(24);
+/// How long deliveries of webhooks can be looked at, and resent.
+pub const DELIVERY_LIFETIME: chrono::Duration = chrono::Duration::days(7);
 /// Rows per statement, so that none holds its locks for long.
 const BATCH: u16 = 1_000;
 
@@ -21,6 +23,10 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
         }
         match delete_feed(admin, clock.now()).await {
             Ok(deleted) => tracing::debug!(deleted, "retention.session_feed"),
+            Err(error) => tracing::warn!(%error, "retention.failed"),
+        }
+        match delete_deliveries(admin, clock.now()).await {
+            Ok(deleted) => tracing::debug!(deleted, "retention.webhook_deliveries"),
             Err(error) => tracing::warn!(%error, "retention.failed"),
         }
     }
@@ -49,6 +55,21 @@ pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
     let mut deleted = 0;
     loop {
         let batch = admin.delete_feed(now - FEED_LIFETIME, i64::from(BATCH)).await?;
+        deleted += batch;
+        if batch < u64::from(BATCH) {
+            return Ok(deleted);
+        }
+    }
+}
+
+/// Deletes the deliveries of webhooks that are over and whose lifetime is, too, at `now`; how many there were.
+///
+/// # Errors
+/// When the database cannot be reached. What was deleted before stays deleted.
+pub async fn delete_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
+    let mut deleted = 0;
+    loop {
+        let batch = admin.delete_deliveries(now - DELIVERY_LIFETIME, i64::from(BATCH)).await?;
         deleted += batch;
         if batch < u64::from(BATCH) {
             return Ok(deleted);

@@ -11,3 +11,4 @@ mod process;
 mod responders;
 mod routes;
 mod store;
+mod workers;

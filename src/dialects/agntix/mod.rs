@@ -28,6 +28,7 @@ mod settings;
 mod stream_events;
 mod update_agent;
 mod update_contact;
+pub mod webhook;
 
 use axum::routing::{get, patch, post};
 use http::HeaderName;
@@ -69,7 +70,7 @@ The chat session API of Agntix.
 - A model or a webhook answers messages, as the organization or the agent is set up; where nothing does, a message is \
 422.
 - Lists are exact up to 10,000; `pagination.nextCursor` leads on.
-- Voice, telephony, webhooks, MCP and the public widget are not here, and 404.";
+- Voice, telephony, MCP and the public widget are not here, and 404.";
 
 /// `/v1/chat/chat/sessions` is the vendor's own path, doubled word and all; `/api/v1/chat/sessions` is its older
 /// alias, whose POST is deprecated since its version 1.4.0.

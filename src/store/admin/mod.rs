@@ -6,11 +6,13 @@ mod feed;
 mod idempotency;
 mod organizations;
 mod sessions;
+mod webhooks;
 
 pub use agents::{AgentRow, NewAvatar};
 pub use api_keys::{KeyRow, NewKey};
 pub use organizations::{NewOrganization, OrganizationRow};
 pub use sessions::{EventRow, Page};
+pub use webhooks::{Attempted, DeliveryRow, Leased, NewWebhook, Next, Waiting, WebhookRow};
 
 use sqlx::PgPool;
 

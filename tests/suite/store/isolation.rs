@@ -130,6 +130,21 @@ fn the_request_role_owns_nothing_and_sees_nothing_without_a_scope() {
 }
 
 #[test]
+fn the_request_role_reads_nothing_of_webhooks() {
+    run(async {
+        database().await;
+        let mut request_role = connection("sessionary_app", DATABASE).await;
+        for (table, column) in [("webhooks", "secret"), ("webhooks", "url"), ("webhook_deliveries", "session_id")] {
+            let read = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {column} FROM {table}")));
+            let error = read.fetch_all(&mut request_role).await.expect_err("it was read");
+            assert!(error.to_string().contains("permission denied"), "{table}.{column}: {error}");
+        }
+        let change = sqlx::query("UPDATE webhooks SET feed_place = 0").execute(&mut request_role).await;
+        assert!(change.is_err());
+    });
+}
+
+#[test]
 fn a_scope_shows_its_own_organization_and_takes_no_row_of_another() {
     run(async {
         let (ours, theirs) = (TestApp::new().await, TestApp::new().await);

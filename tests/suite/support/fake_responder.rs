@@ -51,6 +51,7 @@ pub struct FakeResponder {
     pub url: String,
     pub port: u16,
     received: Arc<Mutex<Vec<Received>>>,
+    arrived: Arc<Notify>,
     ended: Arc<Notify>,
     serving: JoinHandle<()>,
 }
@@ -66,17 +67,16 @@ impl FakeResponder {
         let port = listener.local_addr().expect("an address").port();
         let scripts = scripts(port);
         let received = Arc::new(Mutex::new(Vec::new()));
-        let ended = Arc::new(Notify::new());
-        let (log, end) = (Arc::clone(&received), Arc::clone(&ended));
+        let (arrived, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (log, bell, end) = (Arc::clone(&received), Arc::clone(&arrived), Arc::clone(&ended));
         let serving = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
+            let mut count = 0;
             while let Ok((mut stream, _)) = listener.accept().await {
                 let Some(request) = read_request(&mut stream).await else { continue };
-                let count = {
-                    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-                    log.push(request);
-                    log.len()
-                };
+                log.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+                bell.notify_one();
+                count += 1;
                 let script = scripts.get(count - 1).or(scripts.last()).cloned().unwrap_or_default();
                 let end = Arc::clone(&end);
                 connections.spawn(async move {
@@ -85,12 +85,24 @@ impl FakeResponder {
                 });
             }
         });
-        Self { url: format!("http://127.0.0.1:{port}"), port, received, ended, serving }
+        Self { url: format!("http://127.0.0.1:{port}"), port, received, arrived, ended, serving }
     }
 
     /// Waits until a connection has ended, within ten seconds.
     pub async fn hung_up(&self) {
         tokio::time::timeout(Duration::from_secs(10), self.ended.notified()).await.expect("nobody hangs up");
+    }
+
+    /// Waits until so many requests have come since this was asked last, within ten seconds; all that came.
+    pub async fn requests(&self, count: usize) -> Vec<Received> {
+        let come = || self.received.lock().unwrap_or_else(PoisonError::into_inner).len() >= count;
+        let all = async {
+            while !come() {
+                self.arrived.notified().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), all).await.expect("requests in time");
+        self.received()
     }
 
     /// The requests that came since this was asked last.

@@ -16,6 +16,7 @@ pub mod process;
 mod replicas;
 mod reply;
 pub mod tokens;
+pub mod webhooks;
 
 pub use app::{Ask, Setup, TestApp, start};
 pub use metadata::metadata_of;

@@ -1,0 +1,175 @@
+//! From the feed of sessions to deliveries.
+
+use uuid::Uuid;
+
+use crate::domain::{DeliveryId, DialectName, Mint, Timestamp, WebhookEvent};
+use crate::store::admin::{AdminError, AdminStore};
+use crate::store::feed;
+
+/// Endpoints, and entries for each of them, that are worked through in one transaction.
+const MOST_ENDPOINTS: i64 = 50;
+const MOST_ENTRIES: i64 = 500;
+
+/// What there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// There are endpoints.
+    pub registered: bool,
+    /// The feed has what is not yet among the deliveries.
+    pub behind: bool,
+    /// A delivery is due.
+    pub due: bool,
+}
+
+/// What an entry of the feed is to an endpoint: nothing, unless a session began or ended.
+fn event_of(kind: i16) -> Option<WebhookEvent> {
+    match kind {
+        feed::STARTED => Some(WebhookEvent::SessionCreated),
+        feed::ENDED => Some(WebhookEvent::SessionEnded),
+        _ => None,
+    }
+}
+
+impl AdminStore {
+    /// What there is to do for endpoints at `now`: a few looks into indexes per endpoint.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn webhooks_waiting(&self, now: Timestamp) -> Result<Waiting, AdminError> {
+        Ok(sqlx::query_as!(
+            Waiting,
+            r#"SELECT EXISTS (SELECT FROM webhooks) AS "registered!",
+                      EXISTS (SELECT FROM webhooks w
+                               CROSS JOIN LATERAL (
+                                     SELECT FROM session_feed f
+                                      WHERE f.org_id = w.org_id
+                                        AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
+                                        AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                                      LIMIT 1) entry) AS "behind!",
+                      EXISTS (SELECT FROM webhooks w
+                               CROSS JOIN LATERAL (
+                                     SELECT FROM webhook_deliveries d
+                                      WHERE d.org_id = w.org_id AND d.webhook_id = w.webhook_id
+                                        AND d.next_attempt_at <= $1
+                                      LIMIT 1) delivery) AS "due!""#,
+            now
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Writes down what endpoints are to be told of a dialect's sessions: every entry of the feed once per endpoint that
+    /// asked for it, whoever else does so at once and wherever it is cut off. How many endpoints moved on; with none,
+    /// nothing is left that this can read yet.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn fan_out(&self, dialect: DialectName, now: Timestamp, mint: &Mint) -> Result<usize, AdminError> {
+        let mut transaction = self.pool.begin().await?;
+        // Whoever waits for a row sees its new place; whoever would have to wait takes others.
+        let endpoints = sqlx::query!(
+            "SELECT w.org_id, w.webhook_id, w.events, w.feed_transaction, w.feed_place
+               FROM webhooks w
+              WHERE EXISTS (SELECT FROM session_feed f
+                             WHERE f.org_id = w.org_id
+                               AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
+                               AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+              LIMIT $1
+                FOR UPDATE SKIP LOCKED",
+            MOST_ENDPOINTS
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        if endpoints.is_empty() {
+            return Ok(0);
+        }
+        let orgs: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.org_id).collect();
+        let ids: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.webhook_id).collect();
+        let transactions: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.feed_transaction).collect();
+        let places: Vec<i32> = endpoints.iter().map(|endpoint| endpoint.feed_place).collect();
+        let entries = sqlx::query!(
+            r#"SELECT w.number AS "number!", f.transaction, f.place, f.dialect, f.session_id, f.kind
+                 FROM UNNEST($1::uuid[], $2::bigint[], $3::integer[])
+                      WITH ORDINALITY AS w (org_id, transaction, place, number)
+                CROSS JOIN LATERAL (
+                      SELECT f.transaction, f.place, f.dialect, f.session_id, f.kind
+                        FROM session_feed f
+                       WHERE f.org_id = w.org_id AND (f.transaction, f.place) > (w.transaction, w.place)
+                         AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                       ORDER BY f.transaction, f.place
+                       LIMIT $4) f
+                ORDER BY w.number, f.transaction, f.place"#,
+            &orgs,
+            &transactions,
+            &places,
+            MOST_ENTRIES
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+
+        let (mut to_orgs, mut to, mut deliveries, mut sessions, mut events) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut transactions, mut places) = (transactions, places);
+        for entry in entries {
+            let number = usize::try_from(entry.number - 1).unwrap_or(usize::MAX);
+            let Some(endpoint) = endpoints.get(number) else { continue };
+            (transactions[number], places[number]) = (entry.transaction, entry.place);
+            let event = event_of(entry.kind).filter(|_| entry.dialect == dialect.code());
+            let Some(event) = event.filter(|event| endpoint.events.iter().any(|wanted| wanted == event.as_str()))
+            else {
+                continue;
+            };
+            to_orgs.push(endpoint.org_id);
+            to.push(endpoint.webhook_id);
+            deliveries.push(DeliveryId(mint.session_id(now).0).0);
+            sessions.push(entry.session_id);
+            events.push(event.as_str());
+        }
+        sqlx::query!(
+            "INSERT INTO webhook_deliveries (org_id, webhook_id, delivery_id, dialect, session_id, event, queued_at,
+                                             next_attempt_at)
+             SELECT org_id, webhook_id, delivery_id, $6, session_id, event, $7, $7
+               FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
+                 AS new (org_id, webhook_id, delivery_id, session_id, event)",
+            &to_orgs,
+            &to,
+            &deliveries,
+            &sessions,
+            &events as &[&str],
+            dialect.code(),
+            now
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "UPDATE webhooks w SET feed_transaction = new.transaction, feed_place = new.place
+               FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[])
+                 AS new (org_id, webhook_id, transaction, place)
+              WHERE w.org_id = new.org_id AND w.webhook_id = new.webhook_id",
+            &orgs,
+            &ids,
+            &transactions,
+            &places
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(endpoints.len())
+    }
+
+    /// Brings back places that lie in the future: those of a database that was copied here from another Postgres, which
+    /// had counted more transactions. Its endpoints would be told of nothing until this one had counted as many.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn settle_webhooks(&self) -> Result<(), AdminError> {
+        sqlx::query!(
+            "UPDATE webhooks
+                SET feed_transaction = pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1,
+                    feed_place = 2147483647
+              WHERE feed_transaction >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}

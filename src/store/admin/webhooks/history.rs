@@ -1,0 +1,85 @@
+//! Deliveries as an administrator looks at them.
+
+use uuid::Uuid;
+
+use crate::domain::{DeliveryId, OrgId, Timestamp};
+use crate::store::admin::{AdminError, AdminStore};
+
+#[derive(Debug)]
+pub struct DeliveryRow {
+    pub delivery_id: Uuid,
+    pub webhook_id: Uuid,
+    pub session_id: Uuid,
+    pub event: String,
+    pub queued_at: Timestamp,
+    pub attempts: i32,
+    pub next_attempt_at: Option<Timestamp>,
+    pub delivered_at: Option<Timestamp>,
+    pub failed_at: Option<Timestamp>,
+    pub last_status: Option<i16>,
+    pub last_error: Option<String>,
+}
+
+impl AdminStore {
+    /// The deliveries of an organization, newest first, `most` of them at most: all, or those that have failed.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn deliveries(&self, org: OrgId, failed: bool, most: i64) -> Result<Vec<DeliveryRow>, AdminError> {
+        Ok(sqlx::query_as!(
+            DeliveryRow,
+            "SELECT delivery_id, webhook_id, session_id, event, queued_at, attempts, next_attempt_at, delivered_at,
+                    failed_at, last_status, last_error
+               FROM webhook_deliveries
+              WHERE org_id = $1 AND (NOT $2 OR failed_at IS NOT NULL)
+              ORDER BY delivery_id DESC
+              LIMIT $3",
+            org.0,
+            failed,
+            most
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Puts a delivery on again, whatever became of it: as if it had been queued `now`, under the id that it has.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such delivery, or no longer.
+    pub async fn resend_delivery(&self, id: DeliveryId, now: Timestamp) -> Result<(), AdminError> {
+        // By way of the organizations that have endpoints, since they lead every index.
+        let changed = sqlx::query!(
+            "UPDATE webhook_deliveries d
+                SET queued_at = $2, attempts = 0, next_attempt_at = $2, delivered_at = NULL, failed_at = NULL,
+                    last_status = NULL, last_error = NULL
+               FROM (SELECT DISTINCT org_id FROM webhooks) org
+              WHERE d.org_id = org.org_id AND d.delivery_id = $1",
+            id.0,
+            now
+        )
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if changed == 0 { Err(AdminError::NotFound("delivery")) } else { Ok(()) }
+    }
+
+    /// Deletes at most `most` deliveries that are over and were queued at `until` or before; how many there were.
+    ///
+    /// Replicas that do this at once each take others.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn delete_deliveries(&self, until: Timestamp, most: i64) -> Result<u64, AdminError> {
+        let deleted = sqlx::query!(
+            "DELETE FROM webhook_deliveries d
+              USING (SELECT org_id, delivery_id FROM webhook_deliveries
+                      WHERE queued_at <= $1 AND next_attempt_at IS NULL LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
+              WHERE d.org_id = old.org_id AND d.delivery_id = old.delivery_id",
+            until,
+            most
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(deleted.rows_affected())
+    }
+}

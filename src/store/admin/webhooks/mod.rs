@@ -1,0 +1,101 @@
+//! The endpoints that organizations registered, and what they are told.
+//!
+//! An entry of the feed becomes a delivery per endpoint that asked for it ([`fan_out`](AdminStore::fan_out)), and a
+//! delivery is leased to whoever attempts it ([`lease_deliveries`](AdminStore::lease_deliveries)) until its outcome is
+//! written down or the lease runs out. Any number of replicas can do either at once.
+
+mod fan_out;
+mod history;
+mod lease;
+
+pub use fan_out::Waiting;
+pub use history::DeliveryRow;
+pub use lease::{Attempted, Leased, Next};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{AdminError, AdminStore};
+use crate::domain::responder::HttpUrl;
+use crate::domain::{OrgId, Timestamp, WebhookEvent, WebhookId};
+
+pub struct NewWebhook<'a> {
+    pub id: WebhookId,
+    pub org: OrgId,
+    pub url: &'a HttpUrl,
+    /// What deliveries are signed with.
+    pub secret: &'a SecretString,
+    pub events: &'a [WebhookEvent],
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub struct WebhookRow {
+    pub webhook_id: Uuid,
+    pub url: String,
+    pub events: Vec<String>,
+    pub created_at: Timestamp,
+}
+
+impl AdminStore {
+    /// Registers an endpoint, which is told of what happens from now on; also of what was being written in the moments
+    /// before.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn create_webhook(&self, new: &NewWebhook<'_>) -> Result<(), AdminError> {
+        let events: Vec<&str> = new.events.iter().map(|event| event.as_str()).collect();
+        sqlx::query!(
+            "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, feed_transaction, feed_place, created_at)
+             VALUES ($1, $2, $3, $4, $5, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647, $6)",
+            new.org.0,
+            new.id.0,
+            new.url.as_url().as_str(),
+            new.secret.expose_secret(),
+            &events as &[&str],
+            new.created_at
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The endpoints of an organization, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn webhooks(&self, org: OrgId) -> Result<Vec<WebhookRow>, AdminError> {
+        Ok(sqlx::query_as!(
+            WebhookRow,
+            "SELECT webhook_id, url, events, created_at FROM webhooks WHERE org_id = $1 ORDER BY created_at, webhook_id",
+            org.0
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Forgets an endpoint with its secret, and what it was or was still to be told. What is under way arrives.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such endpoint.
+    pub async fn delete_webhook(&self, id: WebhookId) -> Result<(), AdminError> {
+        let mut transaction = self.pool.begin().await?;
+        let deleted = sqlx::query_scalar!("DELETE FROM webhooks WHERE webhook_id = $1 RETURNING org_id", id.0)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let org = deleted.ok_or(AdminError::NotFound("webhook"))?;
+        // Nobody adds to them now: whoever does holds the row that was deleted.
+        sqlx::query!("DELETE FROM webhook_deliveries WHERE org_id = $1 AND webhook_id = $2", org, id.0)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Begins a transaction whose COMMIT does not wait for the disk. A crash may lose it: then something is delivered
+    /// again.
+    async fn begin_unflushed(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
+    }
+}

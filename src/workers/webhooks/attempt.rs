@@ -1,0 +1,125 @@
+//! One attempt at a delivery, and what became of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use tokio::time::{Instant, timeout};
+
+use super::Webhooks;
+use crate::dialects::agntix;
+use crate::domain::responder::HttpUrl;
+use crate::domain::webhook::next_attempt;
+use crate::outbound::{Unsent, signature};
+use crate::store::admin::{Attempted, Leased, Next};
+use crate::telemetry;
+
+/// Why an attempt failed. Nothing of what was posted, and no secret, is in it.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// Any other status than a success; redirects are not followed.
+    Refused(StatusCode),
+    TimedOut,
+    Unreachable,
+    NotHttp,
+    ForbiddenAddress,
+    /// The session is no longer there to be told of.
+    SessionGone,
+    /// The endpoint's row was written by somebody else than this program.
+    Misconfigured,
+}
+
+impl Fault {
+    /// The word for it, in metrics and in the list of deliveries.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Refused(status) if status.is_redirection() => "redirected",
+            Self::Refused(_) => "refused",
+            Self::TimedOut => "timed_out",
+            Self::Unreachable => "unreachable",
+            Self::NotHttp => "not_http",
+            Self::ForbiddenAddress => "forbidden_address",
+            Self::SessionGone => "session_gone",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+
+    fn status(self) -> Option<StatusCode> {
+        if let Self::Refused(status) = self { Some(status) } else { None }
+    }
+}
+
+impl From<Unsent> for Fault {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            Unsent::Unreachable => Self::Unreachable,
+            Unsent::ForbiddenAddress => Self::ForbiddenAddress,
+            Unsent::NotHttp => Self::NotHttp,
+        }
+    }
+}
+
+impl Webhooks {
+    /// Posts a delivery and writes down what became of it.
+    pub(super) async fn attempt(&self, leased: &Leased) {
+        let started = Instant::now();
+        let answer = timeout(self.settings.answer, self.post(leased)).await.unwrap_or(Err(Fault::TimedOut));
+        let now = self.clock.now();
+        let next = match answer {
+            Ok(_) => Next::DeliveredAt(now),
+            Err(Fault::SessionGone) => Next::FailedAt(now),
+            Err(_) => next_attempt(leased.attempt, leased.queued_at, now).map_or(Next::FailedAt(now), Next::AgainAt),
+        };
+        tell(leased, answer, next, started.elapsed());
+        let status = answer.map_or_else(Fault::status, Some).map(|status| status.as_u16());
+        let attempted = Attempted { leased, status, error: answer.err().map(Fault::label), next };
+        if let Err(error) = self.admin.record_attempt(&attempted).await {
+            tracing::warn!(%error, delivery = %leased.delivery, "webhook.not_recorded");
+        }
+    }
+
+    /// Posts it once; the status of an endpoint that took it.
+    async fn post(&self, leased: &Leased) -> Result<StatusCode, Fault> {
+        let session = leased.session.as_ref().ok_or(Fault::SessionGone)?;
+        let url = leased.url.parse::<HttpUrl>().map_err(|_| Fault::Misconfigured)?;
+        let body = agntix::webhook::body(leased.event, session, leased.last_said_at);
+        let body = Bytes::from(body.map_err(|_| Fault::Misconfigured)?);
+        let (id, now) = (leased.delivery.to_string(), self.clock.now());
+        let headers = signature::headers(&signature::SVIX, Some(&leased.secret), &id, now, &body)
+            .map_err(|_| Fault::Misconfigured)?;
+        let request = self.client.post(url.as_url()).map_err(Unsent::from)?;
+        let request = request.headers(headers).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let response = request.body(body).send().await.map_err(Unsent::from)?;
+        let status = response.status();
+        if status.is_success() { Ok(status) } else { Err(Fault::Refused(status)) }
+    }
+}
+
+/// Counts and logs an attempt.
+fn tell(leased: &Leased, answer: Result<StatusCode, Fault>, next: Next, latency: Duration) {
+    let event = leased.event.as_str();
+    telemetry::webhook_attempted(event, answer.map_or_else(Fault::label, |_| "delivered"), latency);
+    match answer {
+        Ok(status) => tracing::info!(
+            org = %leased.org,
+            webhook = %leased.webhook,
+            delivery = %leased.delivery,
+            event,
+            attempt = leased.attempt,
+            status = status.as_u16(),
+            "webhook.delivered"
+        ),
+        Err(fault) => tracing::warn!(
+            org = %leased.org,
+            webhook = %leased.webhook,
+            delivery = %leased.delivery,
+            event,
+            attempt = leased.attempt,
+            status = fault.status().map(|status| status.as_u16()),
+            reason = fault.label(),
+            is_last = matches!(next, Next::FailedAt(_)),
+            "webhook.not_delivered"
+        ),
+    }
+}

@@ -1,0 +1,142 @@
+//! What the tests of webhooks share.
+
+#![allow(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::TimeDelta;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sessionary::domain::{OrgId, WebhookEvent, WebhookId};
+use sessionary::outbound::{PrivateAddresses, signature};
+use sessionary::store::admin::{DeliveryRow, NewWebhook};
+use sessionary::workers::webhooks::{WebhookSettings, Webhooks};
+use sha2::Sha256;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::fake_responder::{FakeResponder, Received, Step, answer};
+use super::{DATABASE, TestApp, admin, connection};
+
+/// The worker sees every organization's endpoints, by the clock of one test: so one test has it at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A service, and the worker beside it, which works when a test says so.
+pub struct Hooks {
+    pub app: TestApp,
+    pub worker: Webhooks,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// An endpoint that was registered.
+pub struct Endpoint {
+    pub fake: FakeResponder,
+    pub id: WebhookId,
+    pub secret: SecretString,
+}
+
+/// Endpoints of tests are on this machine, and answer soon or never.
+pub fn settings() -> WebhookSettings {
+    WebhookSettings {
+        private_addresses: PrivateAddresses::Allowed,
+        answer: Duration::from_secs(5),
+        poll: Duration::from_millis(10),
+        poll_unregistered: Duration::from_millis(10),
+        ..WebhookSettings::default()
+    }
+}
+
+impl Hooks {
+    pub async fn new() -> Self {
+        Self::with(settings()).await
+    }
+
+    pub async fn with(settings: WebhookSettings) -> Self {
+        let turn = TURN.lock().await;
+        let mut system = connection("sessionary_system", DATABASE).await;
+        sqlx::raw_sql("DELETE FROM webhooks; DELETE FROM webhook_deliveries").execute(&mut system).await.expect("none");
+        let app = TestApp::new().await;
+        let worker = worker(&app, settings).await;
+        Self { app, worker, _turn: turn }
+    }
+
+    /// Registers an endpoint that answers by these scripts, and wants to hear of everything.
+    pub async fn endpoint(&self, scripts: impl IntoIterator<Item = Vec<Step>>) -> Endpoint {
+        let fake = FakeResponder::start(scripts).await;
+        let (id, secret) = register(&self.app, self.app.org, &fake.url, &WebhookEvent::ALL).await;
+        Endpoint { fake, id, secret }
+    }
+
+    /// One that takes everything.
+    pub async fn willing(&self) -> Endpoint {
+        self.endpoint([taken()]).await
+    }
+
+    /// Writes down what is to be told until there are so many deliveries: while anybody has an older transaction open,
+    /// the feed cannot be read to its end.
+    pub async fn fanned_out(&self, count: usize) -> Vec<DeliveryRow> {
+        let all = async {
+            loop {
+                self.worker.fan_out().await.expect("a step");
+                let rows = self.deliveries().await;
+                if rows.len() >= count {
+                    return rows;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let rows = tokio::time::timeout(Duration::from_secs(20), all).await.expect("deliveries in time");
+        assert_eq!(rows.len(), count, "{rows:?}");
+        rows
+    }
+
+    /// What the organization's endpoints were and are to be told, newest first.
+    pub async fn deliveries(&self) -> Vec<DeliveryRow> {
+        admin().await.deliveries(self.app.org, false, 1_000).await.expect("deliveries")
+    }
+
+    /// The only delivery there is.
+    pub async fn delivery(&self) -> DeliveryRow {
+        let mut rows = self.deliveries().await;
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.remove(0)
+    }
+
+    /// Delivers what is due after this time has passed; how many attempts that were.
+    pub async fn deliver_after(&self, time: TimeDelta) -> usize {
+        self.app.clock.advance(time);
+        self.worker.deliver().await.expect("a step")
+    }
+}
+
+/// A worker by this service's clock.
+pub async fn worker(app: &TestApp, settings: WebhookSettings) -> Webhooks {
+    Webhooks::new(admin().await.clone(), app.clock.clone(), app.mint.clone(), settings).expect("a worker")
+}
+
+/// Registers an endpoint at `/hook` there.
+pub async fn register(app: &TestApp, org: OrgId, url: &str, events: &[WebhookEvent]) -> (WebhookId, SecretString) {
+    let (id, secret) = (WebhookId(app.mint.uuid()), signature::secret(&app.mint));
+    let url = format!("{url}/hook").parse().expect("a URL");
+    let new = NewWebhook { id, org, url: &url, secret: &secret, events, created_at: app.clock.now() };
+    admin().await.create_webhook(&new).await.expect("an endpoint");
+    (id, secret)
+}
+
+/// The answer of an endpoint that takes what it is told.
+pub fn taken() -> Vec<Step> {
+    answer(204, "text/plain", "")
+}
+
+/// Checks a signature as Svix documents it, by other code than made it.
+#[track_caller]
+pub fn verify(received: &Received, secret: &SecretString) {
+    let header = |name: &str| received.header(name).unwrap_or_else(|| panic!("no {name}"));
+    let key = secret.expose_secret().strip_prefix("whsec_").expect("whsec_");
+    let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode(key).expect("base64")).expect("a key");
+    mac.update(format!("{}.{}.", header("svix-id"), header("svix-timestamp")).as_bytes());
+    mac.update(&received.body);
+    let signature = header("svix-signature").strip_prefix("v1,").expect("v1");
+    mac.verify_slice(&STANDARD.decode(signature).expect("base64")).expect("the signature holds");
+}

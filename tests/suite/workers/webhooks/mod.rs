@@ -1,0 +1,5 @@
+//! Webhooks: what endpoints are told, how often it is tried, and what becomes of it when something goes wrong.
+
+mod attempts;
+mod replicas;
+mod told;
