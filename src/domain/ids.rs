@@ -85,7 +85,10 @@ impl FromStr for DeliveryId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.strip_prefix("msg_").and_then(from_crockford).map(Self).ok_or(InvalidId("msg_ and 26 characters, as deliveries are listed"))
+        text.strip_prefix("msg_")
+            .and_then(from_crockford)
+            .map(Self)
+            .ok_or(InvalidId("msg_ and 26 characters, as deliveries are listed"))
     }
 }
 

@@ -3,3 +3,4 @@
 mod command_line;
 mod private_postgres;
 mod serve;
+mod webhooks;

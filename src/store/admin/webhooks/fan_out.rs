@@ -124,6 +124,8 @@ impl AdminStore {
             sessions.push(entry.session_id);
             events.push(event.as_str());
         }
+        // Of one moment, their order is chance: now it is that of the feed.
+        deliveries.sort_unstable();
         sqlx::query!(
             "INSERT INTO webhook_deliveries (org_id, webhook_id, delivery_id, dialect, session_id, event, queued_at,
                                              next_attempt_at)
