@@ -1,8 +1,9 @@
 //! From the feed of sessions to deliveries.
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{DeliveryId, DialectName, Mint, Timestamp, WebhookEvent};
+use crate::domain::{DialectName, Mint, Timestamp, WebhookEvent};
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::feed;
 
@@ -66,94 +67,27 @@ impl AdminStore {
     /// When the database cannot be reached.
     pub async fn fan_out(&self, dialect: DialectName, now: Timestamp, mint: &Mint) -> Result<usize, AdminError> {
         let mut transaction = self.pool.begin().await?;
-        // Whoever waits for a row sees its new place; whoever would have to wait takes others.
-        let endpoints = sqlx::query!(
-            "SELECT w.org_id, w.webhook_id, w.events, w.feed_transaction, w.feed_place
-               FROM webhooks w
-              WHERE EXISTS (SELECT FROM session_feed f
-                             WHERE f.org_id = w.org_id
-                               AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
-                               AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
-              LIMIT $1
-                FOR UPDATE SKIP LOCKED",
-            MOST_ENDPOINTS
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
+        let mut endpoints = Endpoint::lock_behind(&mut transaction).await?;
         if endpoints.is_empty() {
             return Ok(0);
         }
-        let orgs: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.org_id).collect();
-        let ids: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.webhook_id).collect();
-        let transactions: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.feed_transaction).collect();
-        let places: Vec<i32> = endpoints.iter().map(|endpoint| endpoint.feed_place).collect();
-        let entries = sqlx::query!(
-            r#"SELECT w.number AS "number!", f.transaction, f.place, f.dialect, f.session_id, f.kind
-                 FROM UNNEST($1::uuid[], $2::bigint[], $3::integer[])
-                      WITH ORDINALITY AS w (org_id, transaction, place, number)
-                CROSS JOIN LATERAL (
-                      SELECT f.transaction, f.place, f.dialect, f.session_id, f.kind
-                        FROM session_feed f
-                       WHERE f.org_id = w.org_id AND (f.transaction, f.place) > (w.transaction, w.place)
-                         AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-                       ORDER BY f.transaction, f.place
-                       LIMIT $4) f
-                ORDER BY w.number, f.transaction, f.place"#,
-            &orgs,
-            &transactions,
-            &places,
-            MOST_ENTRIES
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-
-        let (mut to_orgs, mut to, mut deliveries, mut sessions, mut events) = (vec![], vec![], vec![], vec![], vec![]);
-        let (mut transactions, mut places) = (transactions, places);
-        for entry in entries {
+        let mut told = Vec::new();
+        for entry in Endpoint::entries(&mut transaction, &endpoints).await? {
             let number = usize::try_from(entry.number - 1).unwrap_or(usize::MAX);
-            let Some(endpoint) = endpoints.get(number) else { continue };
-            (transactions[number], places[number]) = (entry.transaction, entry.place);
-            let event = event_of(entry.kind).filter(|_| entry.dialect == dialect.code());
-            let Some(event) = event.filter(|event| endpoint.events.iter().any(|wanted| wanted == event.as_str()))
-            else {
-                continue;
-            };
-            to_orgs.push(endpoint.org_id);
-            to.push(endpoint.webhook_id);
-            deliveries.push(DeliveryId(mint.session_id(now).0).0);
-            sessions.push(entry.session_id);
-            events.push(event.as_str());
+            let Some(endpoint) = endpoints.get_mut(number) else { continue };
+            (endpoint.feed_transaction, endpoint.feed_place) = (entry.transaction, entry.place);
+            let event = event_of(entry.kind).filter(|event| entry.dialect == dialect.code() && endpoint.wants(*event));
+            if let Some(event) = event {
+                told.push(Told {
+                    org: endpoint.org_id,
+                    webhook: endpoint.webhook_id,
+                    session: entry.session_id,
+                    event,
+                });
+            }
         }
-        // Of one moment, their order is chance: now it is that of the feed.
-        deliveries.sort_unstable();
-        sqlx::query!(
-            "INSERT INTO webhook_deliveries (org_id, webhook_id, delivery_id, dialect, session_id, event, queued_at,
-                                             next_attempt_at)
-             SELECT org_id, webhook_id, delivery_id, $6, session_id, event, $7, $7
-               FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
-                 AS new (org_id, webhook_id, delivery_id, session_id, event)",
-            &to_orgs,
-            &to,
-            &deliveries,
-            &sessions,
-            &events as &[&str],
-            dialect.code(),
-            now
-        )
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query!(
-            "UPDATE webhooks w SET feed_transaction = new.transaction, feed_place = new.place
-               FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[])
-                 AS new (org_id, webhook_id, transaction, place)
-              WHERE w.org_id = new.org_id AND w.webhook_id = new.webhook_id",
-            &orgs,
-            &ids,
-            &transactions,
-            &places
-        )
-        .execute(&mut *transaction)
-        .await?;
+        queue(&mut transaction, &told, dialect, now, mint).await?;
+        Endpoint::move_on(&mut transaction, &endpoints).await?;
         transaction.commit().await?;
         Ok(endpoints.len())
     }
@@ -174,4 +108,137 @@ impl AdminStore {
         .await?;
         Ok(())
     }
+}
+
+/// An endpoint, and where it stands in the feed.
+struct Endpoint {
+    org_id: Uuid,
+    webhook_id: Uuid,
+    events: Vec<String>,
+    feed_transaction: i64,
+    feed_place: i32,
+}
+
+/// An entry of the feed, for the endpoint of this number, counted from 1.
+struct Entry {
+    number: i64,
+    transaction: i64,
+    place: i32,
+    dialect: i16,
+    session_id: Uuid,
+    kind: i16,
+}
+
+/// What an endpoint is to be told.
+struct Told {
+    org: Uuid,
+    webhook: Uuid,
+    session: Uuid,
+    event: WebhookEvent,
+}
+
+impl Endpoint {
+    fn wants(&self, event: WebhookEvent) -> bool {
+        self.events.iter().any(|wanted| wanted == event.as_str())
+    }
+
+    /// Locks endpoints that have not come to the end of the feed, as far as nobody else holds them.
+    async fn lock_behind(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
+        sqlx::query_as!(
+            Self,
+            "SELECT w.org_id, w.webhook_id, w.events, w.feed_transaction, w.feed_place
+               FROM webhooks w
+              WHERE EXISTS (SELECT FROM session_feed f
+                             WHERE f.org_id = w.org_id
+                               AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
+                               AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+              LIMIT $1
+                FOR UPDATE SKIP LOCKED",
+            MOST_ENDPOINTS
+        )
+        .fetch_all(connection)
+        .await
+    }
+
+    /// What the feed has behind their places, in its order.
+    async fn entries(connection: &mut PgConnection, endpoints: &[Self]) -> Result<Vec<Entry>, sqlx::Error> {
+        let orgs: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.org_id).collect();
+        let transactions: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.feed_transaction).collect();
+        let places: Vec<i32> = endpoints.iter().map(|endpoint| endpoint.feed_place).collect();
+        sqlx::query_as!(
+            Entry,
+            r#"SELECT w.number AS "number!", f.transaction, f.place, f.dialect, f.session_id, f.kind
+                 FROM UNNEST($1::uuid[], $2::bigint[], $3::integer[])
+                      WITH ORDINALITY AS w (org_id, transaction, place, number)
+                CROSS JOIN LATERAL (
+                      SELECT f.transaction, f.place, f.dialect, f.session_id, f.kind
+                        FROM session_feed f
+                       WHERE f.org_id = w.org_id AND (f.transaction, f.place) > (w.transaction, w.place)
+                         AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                       ORDER BY f.transaction, f.place
+                       LIMIT $4) f
+                ORDER BY w.number, f.transaction, f.place"#,
+            &orgs,
+            &transactions,
+            &places,
+            MOST_ENTRIES
+        )
+        .fetch_all(connection)
+        .await
+    }
+
+    /// Writes down where they stand now.
+    async fn move_on(connection: &mut PgConnection, endpoints: &[Self]) -> Result<(), sqlx::Error> {
+        let orgs: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.org_id).collect();
+        let ids: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.webhook_id).collect();
+        let transactions: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.feed_transaction).collect();
+        let places: Vec<i32> = endpoints.iter().map(|endpoint| endpoint.feed_place).collect();
+        sqlx::query!(
+            "UPDATE webhooks w SET feed_transaction = new.transaction, feed_place = new.place
+               FROM UNNEST($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[])
+                 AS new (org_id, webhook_id, transaction, place)
+              WHERE w.org_id = new.org_id AND w.webhook_id = new.webhook_id",
+            &orgs,
+            &ids,
+            &transactions,
+            &places
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Makes deliveries of it, which are due at once.
+async fn queue(
+    connection: &mut PgConnection,
+    told: &[Told],
+    dialect: DialectName,
+    now: Timestamp,
+    mint: &Mint,
+) -> Result<(), sqlx::Error> {
+    let orgs: Vec<Uuid> = told.iter().map(|told| told.org).collect();
+    let webhooks: Vec<Uuid> = told.iter().map(|told| told.webhook).collect();
+    let sessions: Vec<Uuid> = told.iter().map(|told| told.session).collect();
+    let events: Vec<&str> = told.iter().map(|told| told.event.as_str()).collect();
+    // Ids that sort by time; of one moment, their order would be chance, and so is that of the feed.
+    let mut deliveries: Vec<Uuid> = told.iter().map(|_| mint.session_id(now).0).collect();
+    deliveries.sort_unstable();
+    sqlx::query!(
+        "INSERT INTO webhook_deliveries (org_id, webhook_id, delivery_id, dialect, session_id, event, queued_at,
+                                         next_attempt_at)
+         SELECT org_id, webhook_id, delivery_id, $6, session_id, event, $7, $7
+           FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
+             AS new (org_id, webhook_id, delivery_id, session_id, event)",
+        &orgs,
+        &webhooks,
+        &deliveries,
+        &sessions,
+        &events as &[&str],
+        dialect.code(),
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

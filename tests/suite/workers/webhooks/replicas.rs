@@ -29,9 +29,9 @@ fn two_workers_at_once_tell_everything_once() {
         let work = async {
             while hooks.deliveries().await.iter().filter(|row| row.delivered_at.is_some()).count() < 80 {
                 let (a, b) = tokio::join!(hooks.worker.fan_out(), beside.fan_out());
-                (a.expect("a step"), b.expect("a step"));
+                a.and(b).expect("a step");
                 let (a, b) = tokio::join!(hooks.worker.deliver(), beside.deliver());
-                (a.expect("a step"), b.expect("a step"));
+                a.and(b).expect("a step");
             }
         };
         tokio::time::timeout(Duration::from_secs(30), work).await.expect("everything is told");
