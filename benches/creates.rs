@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use sessionary::auth::Gate;
@@ -22,11 +21,11 @@ use sessionary::dialects::agntix::Agntix;
 use sessionary::domain::{AgentId, ApiKey, Clock, Given, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes};
 use sessionary::embedded_postgres::EmbeddedPostgres;
 use sessionary::http::listener::{Bounds, serve};
-use sessionary::http::{Doorway, JsonBody, RateLimiter, Reply, door};
+use sessionary::http::{JsonBody, RateLimiter, Reply, door};
 use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{AdminStore, NewKey, NewOrganization};
 use sessionary::store::{Database, Store, StoreSettings, provision};
-use sessionary::{AppState, build_app};
+use sessionary::{Deployment, build_app};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -84,11 +83,12 @@ async fn measure() -> Result<(), Failure> {
     };
     let stop = CancellationToken::new();
     let responders = Responders::new(RespondersSettings::default())?;
-    let state = AppState::new(Arc::new(gate), Conversations::new(responders, clock.clone(), stop.clone(), GRACE));
+    let deployment =
+        Deployment::new(Arc::new(gate), Conversations::new(responders, clock.clone(), stop.clone(), GRACE));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let floor = floor(&state);
-    let serving = tokio::spawn(serve(listener, floor.merge(build_app(state)), Bounds::default(), stop.clone()));
+    let floor = floor(&deployment);
+    let serving = tokio::spawn(serve(listener, floor.merge(build_app(deployment)), Bounds::default(), stop.clone()));
 
     let admin = AdminStore::connect(&database).await?;
     let one = tenants(&admin, &mint, &clock, 1).await?;
@@ -222,7 +222,7 @@ fn raw(method: &str, path: &str, credential: &str, body: &str) -> Vec<u8> {
 }
 
 /// The same listener, door, body and answer, and no database.
-fn floor(state: &AppState) -> Router {
+fn floor(deployment: &Deployment) -> Router {
     #[derive(serde::Deserialize)]
     struct Body {
         #[serde(rename = "agentId")]
@@ -236,7 +236,7 @@ fn floor(state: &AppState) -> Router {
         agent_id: Given,
         metadata: Given,
     }
-    let mint = state.gate.mint.clone();
+    let mint = deployment.gate.mint.clone();
     let created = move |body: JsonBody<Agntix, Body>| async move {
         let answer = Answer { id: mint.request_id(), agent_id: body.0.agent_id, metadata: body.0.metadata };
         Reply(http::StatusCode::CREATED, answer)
@@ -247,7 +247,7 @@ fn floor(state: &AppState) -> Router {
     Router::new()
         .route("/floor/create", post(created))
         .route("/floor/get", get(found))
-        .layer(from_fn_with_state(Doorway::from_ref(state), door::<Agntix>))
+        .layer(from_fn_with_state(deployment.doorway(), door::<Agntix>))
 }
 
 async fn tenants(

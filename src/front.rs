@@ -5,20 +5,21 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, Request};
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use tower::{ServiceExt, service_fn};
 
-use crate::AppState;
 use crate::dialects::{
     self, agent_key::AgentKeyDialect, agnost::Agnost, agntix::Agntix, integer_id::IntegerId, messaging::Messaging,
 };
 use crate::domain::DialectName;
-use crate::http::{self, Dialect, Doorway, Refusal};
+use crate::http::{self, Dialect, Refusal};
+use crate::{AppState, Deployment};
 
 /// The whole service: the house's own pages, and behind them the dialect that owns the path.
-pub fn build_app(state: AppState) -> Router {
+pub fn build_app(deployment: Deployment) -> Router {
+    let state = AppState::from(deployment);
     let descriptions = DialectName::ALL.map(|dialect| (dialect, dialects::openapi(dialect)));
     let doors = Arc::new(Doors {
         agnost: door::<Agnost>(&state),
@@ -38,7 +39,7 @@ fn door<D: Dialect>(state: &AppState) -> Router {
     routes
         .fallback(|| async { D::Error::from(Refusal::NoRoute) })
         .method_not_allowed_fallback(|| async { D::Error::from(Refusal::NoMethod) })
-        .layer(from_fn_with_state(Doorway::from_ref(state), http::door::<D>))
+        .layer(from_fn_with_state(state.doorway(), http::door::<D>))
         .layer(http::cors::layer(&state.cors_origins))
         .with_state(state.clone())
 }

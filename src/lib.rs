@@ -42,4 +42,4 @@ pub mod telemetry;
 pub mod workers;
 
 pub use front::build_app;
-pub use state::AppState;
+pub use state::{AppState, Deployment};

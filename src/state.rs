@@ -1,5 +1,6 @@
 //! What every request may need.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ::http::HeaderValue;
@@ -14,9 +15,8 @@ use crate::http::{Doorway, StartedAt};
 use crate::idempotency::Patience;
 use crate::store::Store;
 
-/// The state that requests share. Cheap to clone.
-#[derive(Clone)]
-pub struct AppState {
+/// What a deployment is made of, and what it decides.
+pub struct Deployment {
     pub gate: Arc<Gate>,
     pub contract: Contract,
     pub cors_origins: Arc<[HeaderValue]>,
@@ -34,7 +34,7 @@ pub struct AppState {
     pub metrics: Option<PrometheusHandle>,
 }
 
-impl AppState {
+impl Deployment {
     /// A deployment that decides nothing, as from now.
     #[must_use]
     pub fn new(gate: Arc<Gate>, conversations: Conversations) -> Self {
@@ -51,17 +51,35 @@ impl AppState {
             gate,
         }
     }
+
+    /// What the dialects' doors need of it.
+    #[must_use]
+    pub fn doorway(&self) -> Doorway {
+        Doorway { clock: self.gate.clock.clone(), mint: self.gate.mint.clone() }
+    }
+}
+
+/// The deployment as requests share it: a router clones its state several times for each.
+#[derive(Clone)]
+pub struct AppState(Arc<Deployment>);
+
+impl From<Deployment> for AppState {
+    fn from(deployment: Deployment) -> Self {
+        Self(Arc::new(deployment))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Deployment;
+
+    fn deref(&self) -> &Deployment {
+        &self.0
+    }
 }
 
 impl FromRef<AppState> for Arc<Gate> {
     fn from_ref(state: &AppState) -> Self {
         Self::clone(&state.gate)
-    }
-}
-
-impl FromRef<AppState> for Doorway {
-    fn from_ref(state: &AppState) -> Self {
-        Self { clock: state.gate.clock.clone(), mint: state.gate.mint.clone() }
     }
 }
 

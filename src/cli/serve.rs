@@ -22,7 +22,7 @@ use crate::http::listener::{self, Bounds};
 use crate::responders::Responders;
 use crate::store::{Store, StoreSettings};
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
-use crate::{AppState, build_app, telemetry, workers};
+use crate::{Deployment, build_app, telemetry, workers};
 
 /// How often callers who have their full rate limit again are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -71,16 +71,16 @@ impl Serve {
         let webhooks =
             WebhookSettings { private_addresses: context.config.private_addresses()?, ..WebhookSettings::default() };
         let webhooks = Webhooks::new(admin.clone(), context.clock.clone(), context.mint.clone(), webhooks)?;
-        let state = AppState {
+        let deployment = Deployment {
             contract: context.config.contract,
             cors_origins: context.config.cors_origins()?.into(),
             messaging: context.config.messaging.bounds(),
             agntix: context.config.agntix.settings()?,
             public_url: context.config.public_url()?,
             metrics,
-            ..AppState::new(Arc::clone(&gate), conversations.clone())
+            ..Deployment::new(Arc::clone(&gate), conversations.clone())
         };
-        let app = build_app(state);
+        let app = build_app(deployment);
 
         tracing::info!(%address, "http.listening");
         if let Some(demo) = &demo {

@@ -15,9 +15,7 @@ use super::{SessionRow, StoreError, TenantStore, scope};
 use crate::domain::{DialectName, Event, Session, Timestamp};
 
 /// Whose sessions can be followed.
-pub(super) fn follows(dialect: i16) -> bool {
-    dialect == DialectName::Agntix.code()
-}
+pub(super) const FOLLOWED: DialectName = DialectName::Agntix;
 
 /// The `kind` of an entry that tells of a beginning.
 pub(super) const STARTED: i16 = 1;
@@ -26,7 +24,6 @@ pub(super) const ENDED: i16 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happened {
-    Started,
     Updated,
     Ended,
     /// The event of this number was appended.
@@ -45,7 +42,6 @@ pub(super) async fn tell(
     let kinds: Vec<i16> = happened
         .iter()
         .map(|(_, happened, _)| match happened {
-            Happened::Started => STARTED,
             Happened::Updated => 2,
             Happened::Ended => ENDED,
             Happened::Appended(_) => 4,

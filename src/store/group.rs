@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -24,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
 use super::error::{is_too_long, is_transient};
+use super::scope::Held;
 use crate::domain::{OrgId, Share, Shares};
 
 /// Requests that wait per task; past it callers are told to come back.
@@ -57,7 +57,7 @@ pub(super) trait Batch: Send + Sync + 'static {
     /// May be called again with the same requests after an error of the connection, and with a part of them after
     /// any other error.
     fn run(
-        connection: &mut PgConnection,
+        held: &mut Held,
         requests: &[&Self::Request],
     ) -> impl Future<Output = Result<Vec<Self::Answer>, sqlx::Error>> + Send;
 }
@@ -83,7 +83,7 @@ impl<B: Batch> Group<B> {
         let (queues, handles) = (0..tasks)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-                let worker = Worker::<B> { receiver, options: options.clone(), connection: None };
+                let worker = Worker::<B> { receiver, options: options.clone(), held: None };
                 (sender, tokio::spawn(worker.run(closing.clone())))
             })
             .unzip();
@@ -116,7 +116,7 @@ impl<B: Batch> Group<B> {
 struct Worker<B: Batch> {
     receiver: mpsc::Receiver<Waiting<B>>,
     options: PgConnectOptions,
-    connection: Option<PgConnection>,
+    held: Option<Held>,
 }
 
 impl<B: Batch> Worker<B> {
@@ -180,7 +180,7 @@ impl<B: Batch> Worker<B> {
                 return Err(StoreError::Refused(Arc::new(error)));
             }
             // Whatever state the connection is in, the next attempt does not want it.
-            self.connection = None;
+            self.held = None;
             tracing::warn!(queue = B::NAME, requests = requests.len(), %error, "store.batch_retried");
             if Instant::now() + pause >= deadline {
                 return Err(StoreError::Unavailable);
@@ -192,18 +192,18 @@ impl<B: Batch> Worker<B> {
 
     async fn once(&mut self, requests: &[&B::Request]) -> Result<Vec<B::Answer>, sqlx::Error> {
         let attempt = AssertUnwindSafe(async {
-            let connection = match &mut self.connection {
-                Some(connection) => connection,
-                None => self.connection.insert(self.options.connect().await?),
+            let held = match &mut self.held {
+                Some(held) => held,
+                None => self.held.insert(Held::connect(&self.options).await?),
             };
-            B::run(connection, requests).await
+            B::run(held, requests).await
         })
         .catch_unwind();
         match tokio::time::timeout(ATTEMPT, attempt).await {
             Ok(Ok(result)) => result,
             // A panic on the way to Postgres is a request of ours that cannot be written: let bisection find it.
             Ok(Err(_panic)) => {
-                self.connection = None;
+                self.held = None;
                 Err(sqlx::Error::Encode("a request could not be encoded".into()))
             }
             Err(_elapsed) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),

@@ -1,19 +1,26 @@
-//! The tenant scope: which organizations a transaction may see.
+//! The tenant scope: which organizations a statement may see.
 //!
 //! Every statement names `org_id` as well; this is the second wall, kept by Postgres itself. The text of the policy
 //! that reads the setting is in `migrations/0001_isolation.sql`.
 
 use std::fmt::Write as _;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
+};
 
 use crate::domain::OrgId;
 
 fn begin_statement(orgs: &[OrgId], settings: &'static str) -> impl SqlSafeStr {
-    let mut statement = String::with_capacity(64 + settings.len() + 37 * orgs.len());
-    statement.push_str("BEGIN; ");
-    statement.push_str(settings);
-    statement.push_str("SET LOCAL app.org_ids = '{");
+    narrowing(format!("BEGIN; {settings}SET LOCAL"), orgs)
+}
+
+/// `set` of the scope to exactly `orgs`.
+fn narrowing(set: String, orgs: &[OrgId]) -> impl SqlSafeStr {
+    let mut statement = set;
+    statement.reserve(24 + 37 * orgs.len());
+    statement.push_str(" app.org_ids = '{");
     for (place, org) in orgs.iter().enumerate() {
         let comma = if place == 0 { "" } else { "," };
         let _ = write!(statement, "{comma}{org}");
@@ -23,12 +30,36 @@ fn begin_statement(orgs: &[OrgId], settings: &'static str) -> impl SqlSafeStr {
     AssertSqlSafe(statement)
 }
 
-/// Begins a transaction on a held connection that sees exactly `orgs`.
-pub(super) async fn begin<'c>(
-    connection: &'c mut PgConnection,
-    orgs: &[OrgId],
-) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-    connection.begin_with(begin_statement(orgs, "")).await
+/// A connection that one task holds, and whom its statements see.
+///
+/// The scope outlives the transaction here. A distributed Postgres that hands on `SET LOCAL` alone needs
+/// [`Held::narrowed`] to begin a transaction for each statement, as [`Held::begin`] does.
+pub(super) struct Held {
+    connection: PgConnection,
+    sees: Vec<OrgId>,
+}
+
+impl Held {
+    pub async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
+        Ok(Self { connection: options.connect().await?, sees: Vec::new() })
+    }
+
+    /// The connection for statements that are a transaction each, and that see exactly `orgs`: one round trip where
+    /// [`Held::begin`] and its COMMIT make three. The scope stays as it was for a caller who names the same again.
+    pub async fn narrowed(&mut self, orgs: &[OrgId]) -> Result<&mut PgConnection, sqlx::Error> {
+        if self.sees != orgs {
+            // Until it is answered, nobody knows which of the two scopes holds.
+            self.sees.clear();
+            self.connection.execute(narrowing("SET".to_owned(), orgs)).await?;
+            self.sees.extend_from_slice(orgs);
+        }
+        Ok(&mut self.connection)
+    }
+
+    /// Begins a transaction that sees exactly `orgs`.
+    pub async fn begin(&mut self, orgs: &[OrgId]) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
+        self.connection.begin_with(begin_statement(orgs, "")).await
+    }
 }
 
 /// Begins a transaction on a connection of the pool that sees exactly `org`.

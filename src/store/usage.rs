@@ -10,9 +10,7 @@ use super::{Agents, StoreError, scope};
 use crate::domain::{AgentId, DialectName, OrgId, Session, Timestamp};
 
 /// Whose sessions count.
-pub(super) fn counts(dialect: DialectName) -> bool {
-    dialect == DialectName::IntegerId
-}
+pub(super) const COUNTED: DialectName = DialectName::IntegerId;
 
 /// One use of an agent.
 pub(super) struct Use {
@@ -35,7 +33,7 @@ impl Use {
         let (agent, at) = (session.agent?, session.ended_at?);
         let told = session.detail.read::<Spent>().ok().and_then(|spent| spent.duration);
         let seconds = Some(told.unwrap_or((at - session.created_at).num_seconds()));
-        counts(session.dialect).then_some(Self { org, agent, at, seconds })
+        (session.dialect == COUNTED).then_some(Self { org, agent, at, seconds })
     }
 }
 

@@ -163,7 +163,8 @@ async fn create(
     let now = caller.now();
     let contact = match wanted.contact {
         None => None,
-        Some(contact) => Some(known(&caller, contact).await?),
+        // Rare, and kilobytes large: on the heap, so that every other create does not carry it along.
+        Some(contact) => Some(Box::pin(known(&caller, contact)).await?),
     };
     let id = caller.mint.session_id(now);
     let session = NewSession {

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::totals::Totals;
 use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, NewCapture, OrgId};
+use crate::store::events;
 use crate::store::group::Batch;
+use crate::store::scope::Held;
 use crate::store::sessions::{self, RowKey};
-use crate::store::{events, scope};
 
 pub struct Request {
     pub org: OrgId,
@@ -45,14 +46,14 @@ impl Batch for CaptureEvents {
         request.key().route()
     }
 
-    async fn run(connection: &mut PgConnection, requests: &[&Request]) -> Result<Vec<()>, sqlx::Error> {
+    async fn run(held: &mut Held, requests: &[&Request]) -> Result<Vec<()>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
         keys.sort_unstable();
         keys.dedup();
         let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
         orgs.dedup();
 
-        let mut transaction = scope::begin(connection, &orgs).await?;
+        let mut transaction = held.begin(&orgs).await?;
         imply_sessions(&mut transaction, requests).await?;
         name_users(&mut transaction, requests).await?;
         start_counters(&mut transaction, &keys).await?;

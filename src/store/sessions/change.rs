@@ -15,7 +15,7 @@ use crate::domain::{Event, EventId, JsonText, NewEvent, OrgId, Session, Timestam
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
-use crate::store::scope;
+use crate::store::scope::Held;
 use crate::store::usage::{self, Use};
 
 /// What a change makes of a session, and what it appends to it.
@@ -60,14 +60,14 @@ impl Batch for ChangeSessions {
         request.key.route()
     }
 
-    async fn run(connection: &mut PgConnection, requests: &[&Request]) -> Result<Vec<Self::Answer>, sqlx::Error> {
+    async fn run(held: &mut Held, requests: &[&Request]) -> Result<Vec<Self::Answer>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
         keys.sort_unstable();
         keys.dedup();
         let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
         orgs.dedup();
 
-        let mut transaction = scope::begin(connection, &orgs).await?;
+        let mut transaction = held.begin(&orgs).await?;
         let rows = SessionRow::lock(&mut transaction, &keys).await?;
         let wanted: Vec<(RowKey, EventId)> =
             requests.iter().flat_map(|request| request.appends.iter().map(|id| (request.key, *id))).collect();
@@ -196,7 +196,7 @@ async fn number(
     numberings.retain(|key, _| keys.binary_search(key).is_ok());
     events::append(connection, &written, &numberings).await?;
     let told = |(key, event): &(RowKey, &Event)| (*key, Happened::Appended(event.number), event.created_at);
-    Ok(written.iter().filter(|(key, event)| feed::follows(key.dialect) && !event.hidden).map(told).collect())
+    Ok(written.iter().filter(|(key, event)| key.dialect == feed::FOLLOWED.code() && !event.hidden).map(told).collect())
 }
 
 /// Lets those know who follow sessions and count them.
@@ -213,7 +213,7 @@ async fn tell(
         .collect();
     usage::count(connection, &uses).await?;
     let mut happened = appended;
-    for (key, locked) in changed.iter().filter(|(key, _)| feed::follows(key.dialect)) {
+    for (key, locked) in changed.iter().filter(|(key, _)| key.dialect == feed::FOLLOWED.code()) {
         let what = if ended(locked) { Happened::Ended } else { Happened::Updated };
         happened.push((*key, what, locked.now.updated_at));
     }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Created, RowKey, SessionRow};
-use crate::domain::{JsonText, NewSession, OrgId, Session, Timestamp};
-use crate::store::feed::{self, Happened};
+use super::{Created, KeyColumns, RowKey, SessionRow};
+use crate::domain::{AgentId, JsonText, NewSession, OrgId, Session, Timestamp};
+use crate::store::feed;
 use crate::store::group::Batch;
-use crate::store::scope;
-use crate::store::usage::{self, Use};
+use crate::store::scope::Held;
+use crate::store::usage;
 
 pub struct Request {
     pub org: OrgId,
@@ -20,6 +20,11 @@ pub struct Request {
 impl Request {
     fn key(&self) -> RowKey {
         RowKey::new(self.org, self.session.dialect, self.session.id)
+    }
+
+    /// Whether somebody wants to know that the session began.
+    fn is_told(&self) -> bool {
+        [feed::FOLLOWED, usage::COUNTED].contains(&self.session.dialect)
     }
 }
 
@@ -38,7 +43,7 @@ impl Batch for CreateSessions {
         request.key().route()
     }
 
-    async fn run(connection: &mut PgConnection, requests: &[&Request]) -> Result<Vec<Created>, sqlx::Error> {
+    async fn run(held: &mut Held, requests: &[&Request]) -> Result<Vec<Created>, sqlx::Error> {
         // An id that came twice would fail the statement, and two writers that lock in different orders would
         // deadlock. The sort is stable, so of several creates of one session the first to come is the one written.
         let mut first: Vec<&Request> = requests.to_vec();
@@ -47,14 +52,21 @@ impl Batch for CreateSessions {
         let mut orgs: Vec<OrgId> = first.iter().map(|request| request.org).collect();
         orgs.dedup();
 
-        let mut transaction = scope::begin(connection, &orgs).await?;
-        let inserted = insert(&mut transaction, &first).await?;
-        tell(&mut transaction, &first, &inserted).await?;
-        let others: Vec<RowKey> =
-            first.iter().map(|request| request.key()).filter(|key| !inserted.contains_key(key)).collect();
-        let standing =
-            if others.is_empty() { HashMap::new() } else { SessionRow::read(&mut transaction, &others).await? };
-        transaction.commit().await?;
+        let connection = held.narrowed(&orgs).await?;
+        let mut inserted = write(connection, &first).await?;
+        let mut standing = HashMap::new();
+        let others: Vec<&Request> =
+            first.iter().copied().filter(|request| !inserted.contains_key(&request.key())).collect();
+        if !others.is_empty() {
+            let keys: Vec<RowKey> = others.iter().map(|request| request.key()).collect();
+            standing = SessionRow::read(connection, &keys).await?;
+            // Neither written nor there: its agent is gone, or else the row that stood in its way is.
+            let neither: Vec<&Request> =
+                others.into_iter().filter(|request| !standing.contains_key(&request.key())).collect();
+            if !neither.is_empty() {
+                inserted.extend(write(connection, &neither).await?);
+            }
+        }
 
         let written: HashMap<RowKey, &NewSession> =
             first.iter().map(|request| (request.key(), &request.session)).collect();
@@ -84,24 +96,126 @@ impl Batch for CreateSessions {
     }
 }
 
-/// Lets those know who follow sessions and count them.
-async fn tell(
-    connection: &mut PgConnection,
-    requests: &[&Request],
-    inserted: &HashMap<RowKey, Uuid>,
-) -> Result<(), sqlx::Error> {
-    let (mut uses, mut started) = (Vec::new(), Vec::new());
-    for request in requests.iter().filter(|request| inserted.contains_key(&request.key())) {
-        let Request { org, session } = request;
-        if let Some(agent) = session.agent.filter(|_| usage::counts(session.dialect)) {
-            uses.push(Use { org: *org, agent, at: session.created_at, seconds: None });
-        }
-        if feed::follows(session.dialect.code()) {
-            started.push((request.key(), Happened::Started, session.created_at));
+/// Inserts what can be inserted, and lets those know who want to.
+async fn write(connection: &mut PgConnection, requests: &[&Request]) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
+    if requests.iter().any(|request| request.is_told()) {
+        insert_and_tell(connection, requests).await
+    } else {
+        insert(connection, requests).await
+    }
+}
+
+/// The sessions of a batch as the columns of a statement.
+struct Columns<'r> {
+    /// The agents of the batch, each named once: Postgres looks each up once, not once per session.
+    agent_orgs: Vec<Uuid>,
+    agents: Vec<Uuid>,
+    /// Which of the agents is the session's own, counted from 1, as in arrays of SQL.
+    agent_places: Vec<Option<i32>>,
+    keys: KeyColumns,
+    nonces: Vec<Uuid>,
+    enabled: Vec<bool>,
+    public_ids: Vec<&'r str>,
+    kinds: Vec<Option<&'r str>>,
+    users: Vec<Option<&'r str>>,
+    names: Vec<Option<&'r str>>,
+    descriptions: Vec<Option<&'r str>>,
+    metadata: Vec<Option<&'r str>>,
+    details: Vec<&'r str>,
+    created: Vec<Timestamp>,
+    expires: Vec<Option<Timestamp>>,
+}
+
+impl<'r> Columns<'r> {
+    fn of(requests: &[&'r Request]) -> Self {
+        let sessions = || requests.iter().map(|request| &request.session);
+        let texts = |of: fn(&NewSession) -> Option<&str>| -> Vec<Option<&'r str>> { sessions().map(of).collect() };
+        let (mut agent_orgs, mut agents, mut known) = (Vec::new(), Vec::new(), HashMap::new());
+        let mut place = |org: OrgId, agent: AgentId| {
+            *known.entry((org, agent)).or_insert_with(|| {
+                agent_orgs.push(org.0);
+                agents.push(agent.0);
+                agents.len() as i32
+            })
+        };
+        let agent_places = requests.iter().map(|r| r.session.agent.map(|agent| place(r.org, agent))).collect();
+        let keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
+        Self {
+            agent_orgs,
+            agents,
+            agent_places,
+            keys: RowKey::columns(&keys),
+            nonces: sessions().map(|session| session.nonce).collect(),
+            enabled: sessions().map(|session| session.enabled).collect(),
+            public_ids: sessions().map(|session| session.public_id.as_str()).collect(),
+            kinds: texts(|session| session.kind.as_deref()),
+            users: texts(|session| session.user_id.as_deref()),
+            names: texts(|session| session.name.as_deref()),
+            descriptions: texts(|session| session.description.as_deref()),
+            metadata: texts(|session| session.metadata.as_ref().map(JsonText::as_str)),
+            details: sessions().map(|session| session.detail.as_str()).collect(),
+            created: sessions().map(|session| session.created_at).collect(),
+            expires: sessions().map(|session| session.expires_at).collect(),
         }
     }
-    usage::count(connection, &uses).await?;
-    feed::tell(connection, &started).await
+}
+
+/// The statement that inserts what is not there yet and has a living agent, or none, between two texts.
+///
+/// It is written so that the planner has one way to an agent, by its primary key: the limit keeps it from reading all
+/// agents of the organizations, the missing condition on deleted_at from an index that knows no agent's UUID. Rows are
+/// locked in the order of the lists.
+macro_rules! inserted {
+    ($requests:expr, $connection:expr, $before:literal, $behind:literal $(, $argument:expr)*) => {{
+        let new = Columns::of($requests);
+        let rows = sqlx::query!(
+            "WITH asked AS MATERIALIZED (
+                 SELECT array_agg(agent_id ORDER BY place) AS agents,
+                        array_agg(COALESCE(lives, false) ORDER BY place) AS live
+                   FROM UNNEST($1::uuid[], $2::uuid[]) WITH ORDINALITY AS named (org_id, agent_id, place)
+                   LEFT JOIN LATERAL (SELECT a.deleted_at IS NULL AS lives FROM agents a
+                                       WHERE a.org_id = named.org_id AND a.agent_id = named.agent_id
+                                       LIMIT 1) agent ON true
+             )"
+                + $before
+                + "INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, enabled, kind,
+                                         user_id, name, description, metadata, detail, created_at, updated_at,
+                                         expires_at)
+                   SELECT new.org_id, new.dialect, new.session_id, (SELECT agents FROM asked)[new.agent], new.public_id,
+                          new.nonce, new.enabled, new.kind, new.user_id, new.name, new.description,
+                          new.metadata::json, new.detail::json, new.created_at, new.created_at, new.expires_at
+                     FROM UNNEST($3::uuid[], $4::smallint[], $5::uuid[], $6::int[], $7::text[], $8::uuid[],
+                                 $9::boolean[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
+                                 $15::text[], $16::timestamptz[], $17::timestamptz[])
+                       AS new (org_id, dialect, session_id, agent, public_id, nonce, enabled, kind, user_id, name,
+                               description, metadata, detail, created_at, expires_at)
+                    WHERE new.agent IS NULL OR (SELECT live FROM asked)[new.agent]
+                       ON CONFLICT (org_id, dialect, session_id) DO NOTHING
+                   RETURNING org_id, dialect, session_id, nonce"
+                + $behind,
+            &new.agent_orgs,
+            &new.agents,
+            &new.keys.orgs,
+            &new.keys.dialects,
+            &new.keys.ids,
+            &new.agent_places as &[Option<i32>],
+            &new.public_ids as &[&str],
+            &new.nonces,
+            &new.enabled,
+            &new.kinds as &[Option<&str>],
+            &new.users as &[Option<&str>],
+            &new.names as &[Option<&str>],
+            &new.descriptions as &[Option<&str>],
+            &new.metadata as &[Option<&str>],
+            &new.details as &[&str],
+            &new.created,
+            &new.expires as &[Option<Timestamp>]
+            $(, $argument)*
+        )
+        .fetch_all($connection)
+        .await?;
+        Ok(rows.into_iter().map(|row| (RowKey::of(row.org_id, row.dialect, row.session_id), row.nonce)).collect())
+    }};
 }
 
 /// Inserts what is not there yet and has a living agent, or none; gives back the nonces of the rows it inserted.
@@ -109,63 +223,37 @@ pub async fn insert(
     connection: &mut PgConnection,
     requests: &[&Request],
 ) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
-    let orgs: Vec<Uuid> = requests.iter().map(|r| r.org.0).collect();
-    let column = |of: fn(&NewSession) -> Uuid| -> Vec<Uuid> { requests.iter().map(|r| of(&r.session)).collect() };
-    let ids = column(|s| s.id.0);
-    let nonces = column(|s| s.nonce);
-    let agents: Vec<Option<Uuid>> = requests.iter().map(|r| r.session.agent.map(|agent| agent.0)).collect();
-    let dialects: Vec<i16> = requests.iter().map(|r| r.session.dialect.code()).collect();
-    let enabled: Vec<bool> = requests.iter().map(|r| r.session.enabled).collect();
-    let public_ids: Vec<&str> = requests.iter().map(|r| r.session.public_id.as_str()).collect();
-    let texts = |of: fn(&NewSession) -> Option<&str>| -> Vec<Option<&str>> {
-        requests.iter().map(|r| of(&r.session)).collect()
-    };
-    let kinds = texts(|s| s.kind.as_deref());
-    let users = texts(|s| s.user_id.as_deref());
-    let names = texts(|s| s.name.as_deref());
-    let descriptions = texts(|s| s.description.as_deref());
-    let metadata = texts(|s| s.metadata.as_ref().map(JsonText::as_str));
-    let details: Vec<&str> = requests.iter().map(|r| r.session.detail.as_str()).collect();
-    let created: Vec<Timestamp> = requests.iter().map(|r| r.session.created_at).collect();
-    let expires: Vec<Option<Timestamp>> = requests.iter().map(|r| r.session.expires_at).collect();
+    inserted!(requests, connection, " ", "")
+}
 
-    // Written so that the planner has one way to the agent, by its primary key: the limit keeps it from reading all
-    // agents of the organizations, the missing condition on deleted_at from an index that knows no agent's UUID.
-    let rows = sqlx::query!(
-        "INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, enabled, kind, user_id, name,
-                               description, metadata, detail, created_at, updated_at, expires_at)
-         SELECT new.org_id, new.dialect, new.session_id, new.agent_id, new.public_id, new.nonce, new.enabled, new.kind,
-                new.user_id, new.name, new.description, new.metadata::json, new.detail::json, new.created_at,
-                new.created_at, new.expires_at
-           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::boolean[],
-                       $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[],
-                       $15::timestamptz[])
-             AS new (org_id, dialect, session_id, agent_id, public_id, nonce, enabled, kind, user_id, name,
-                     description, metadata, detail, created_at, expires_at)
-           LEFT JOIN LATERAL (SELECT a.deleted_at IS NULL AS lives FROM agents a
-                               WHERE a.org_id = new.org_id AND a.agent_id = new.agent_id
-                               LIMIT 1) agent ON true
-          WHERE new.agent_id IS NULL OR agent.lives
-          ORDER BY new.org_id, new.dialect, new.session_id
-             ON CONFLICT (org_id, dialect, session_id) DO NOTHING
-         RETURNING org_id, dialect, session_id, nonce",
-        &orgs,
-        &dialects,
-        &ids,
-        &agents as &[Option<Uuid>],
-        &public_ids as &[&str],
-        &nonces,
-        &enabled,
-        &kinds as &[Option<&str>],
-        &users as &[Option<&str>],
-        &names as &[Option<&str>],
-        &descriptions as &[Option<&str>],
-        &metadata as &[Option<&str>],
-        &details as &[&str],
-        &created,
-        &expires as &[Option<Timestamp>]
+/// The same, and lets those know in the same statement who follow sessions ([`feed`]) and count them ([`usage`]).
+async fn insert_and_tell(
+    connection: &mut PgConnection,
+    requests: &[&Request],
+) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
+    inserted!(
+        requests,
+        connection,
+        ", inserted AS (",
+        r#", agent_id, created_at
+             ), told AS (
+                 INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
+                 SELECT org_id, row_number() OVER (), dialect, session_id, $18, created_at
+                   FROM inserted WHERE dialect = $19
+             ), counted AS (
+                 INSERT INTO agent_usage AS u (org_id, agent_id, shard, started, ended, seconds, last_used_at)
+                 SELECT org_id, agent_id, (pg_backend_pid() % 32)::smallint, count(*), 0, 0, max(created_at)
+                   FROM inserted WHERE dialect = $20 AND agent_id IS NOT NULL
+                  GROUP BY org_id, agent_id
+                  ORDER BY org_id, agent_id
+                     ON CONFLICT (org_id, agent_id, shard)
+                     DO UPDATE SET started = u.started + EXCLUDED.started,
+                                   last_used_at = GREATEST(u.last_used_at, EXCLUDED.last_used_at)
+             )
+             SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", nonce AS "nonce!"
+               FROM inserted"#,
+        feed::STARTED,
+        feed::FOLLOWED.code(),
+        usage::COUNTED.code()
     )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (RowKey::of(row.org_id, row.dialect, row.session_id), row.nonce)).collect())
 }

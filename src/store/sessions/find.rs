@@ -1,11 +1,9 @@
 //! Sessions looked up in groups.
 
-use sqlx::PgConnection;
-
 use super::{RowKey, SessionRow};
 use crate::domain::OrgId;
 use crate::store::group::Batch;
-use crate::store::scope;
+use crate::store::scope::Held;
 
 pub enum FindSessions {}
 
@@ -22,16 +20,14 @@ impl Batch for FindSessions {
         request.route()
     }
 
-    async fn run(connection: &mut PgConnection, requests: &[&RowKey]) -> Result<Vec<Self::Answer>, sqlx::Error> {
+    async fn run(held: &mut Held, requests: &[&RowKey]) -> Result<Vec<Self::Answer>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|key| **key).collect();
         keys.sort_unstable();
         keys.dedup();
         let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
         orgs.dedup();
 
-        let mut transaction = scope::begin(connection, &orgs).await?;
-        let rows = SessionRow::read(&mut transaction, &keys).await?;
-        transaction.commit().await?;
+        let rows = SessionRow::read(held.narrowed(&orgs).await?, &keys).await?;
         Ok(requests.iter().map(|key| rows.get(key).cloned()).collect())
     }
 }

@@ -5,7 +5,7 @@ use sessionary::build_app;
 use sessionary::domain::{Clock, Mint};
 use sessionary::http::RateLimiter;
 use sessionary::store::{Store, StoreSettings};
-use sessionary::{AppState, auth::Gate};
+use sessionary::{Deployment, auth::Gate};
 
 use crate::support::chaos::{Chaos, Line};
 use crate::support::{Setup, TestApp, database, run, start};
@@ -36,7 +36,7 @@ async fn app_over(chaos: &Chaos) -> TestApp {
         trusted_proxies: Vec::new(),
         default_org: None,
     };
-    app.router = build_app(AppState::new(gate.into(), app.conversations.clone()));
+    app.router = build_app(Deployment::new(gate.into(), app.conversations.clone()));
     app
 }
 

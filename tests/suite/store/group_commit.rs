@@ -6,7 +6,7 @@ use futures::future::{join_all, poll_immediate};
 use sessionary::domain::{AgentId, DialectName, JsonText, Mint, NewSession, OrgId, Session, SessionId, SessionNumber};
 use sessionary::store::{Created, Store, StoreError, StoreSettings};
 
-use crate::support::chaos::{Chaos, Line};
+use crate::support::chaos::{Chaos, Line, MARK};
 use crate::support::{AGENT_ID, TestApp, database, run, start, store};
 
 /// A session without an agent, under this id.
@@ -95,14 +95,14 @@ fn a_commit_that_went_unanswered_is_recognised_as_our_own() {
             let store = store_over(&chaos).await;
             let (org, id) = (new_org(), new_id());
             chaos.set(line);
-            let first = store.tenant(org).sessions().create(session(id, "first")).await.expect("an answer");
+            let first = store.tenant(org).sessions().create(session(id, MARK)).await.expect("an answer");
             assert_eq!(chaos.commits_cut(), 1, "{line:?}");
             // Our own: as new where the COMMIT never came, as it was written where its answer did not.
             let own = matches!(first, Created::New | Created::Recovered(_));
             assert!(own, "{line:?}: {first:?}");
             let second = store.tenant(org).sessions().create(session(id, "second")).await.expect("an answer");
             let row = find(&store, org, id).await.expect("the row");
-            assert_eq!(row.user_id.as_deref(), Some("first"), "{line:?}");
+            assert_eq!(row.user_id.as_deref(), Some(MARK), "{line:?}");
             assert_eq!(second, Created::Existing(Box::new(row)), "{line:?}");
             store.close().await;
         }

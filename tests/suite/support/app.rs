@@ -21,7 +21,7 @@ use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{NewAvatar, NewKey, NewOrganization};
 use sessionary::store::{SessionRow, TenantStore};
-use sessionary::{AppState, build_app};
+use sessionary::{Deployment, build_app};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -101,14 +101,14 @@ impl TestApp {
         };
         let stop = CancellationToken::new();
         let conversations = conversations(&clock, setup.responders, &stop);
-        let router = build_app(AppState {
+        let router = build_app(Deployment {
             contract: setup.contract,
             cors_origins: setup.cors_origins.into(),
             patience: setup.patience,
             messaging: setup.messaging,
             agntix: setup.agntix,
             public_url: setup.public_url,
-            ..AppState::new(Arc::new(gate), conversations.clone())
+            ..Deployment::new(Arc::new(gate), conversations.clone())
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;
         Self { router, clock, mint, org, key, external_id, conversations, stop }

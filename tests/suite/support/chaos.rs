@@ -17,11 +17,14 @@ pub enum Line {
     Silent,
     /// Every connection is cut, and none is made.
     Cut,
-    /// The next COMMIT is cut off before Postgres hears of it; then the line is sound.
+    /// The next COMMIT, or statement that holds [`MARK`], is cut off before Postgres hears of it; then the line is sound.
     CutBeforeCommit,
-    /// The next COMMIT is carried out, and its answer cut off; then the line is sound.
+    /// The next of them is carried out, and its answer cut off; then the line is sound.
     CutAfterCommit,
 }
+
+/// What a test writes whose statement is a transaction of its own: there is no COMMIT to cut off.
+pub const MARK: &str = "a line that may be cut here";
 
 /// A proxy in front of the test run's Postgres.
 pub struct Chaos {
@@ -79,7 +82,8 @@ async fn carry(
             read = client.read(&mut up), if now != Line::Silent => {
                 let Ok(count @ 1..) = read else { return };
                 let bytes = &up[..count];
-                let commits = bytes.windows(6).any(|six| six == b"COMMIT");
+                let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+                let commits = holds("COMMIT") || holds(MARK);
                 if commits && matches!(now, Line::CutBeforeCommit | Line::CutAfterCommit) {
                     // Whichever connection comes first is the one to be cut.
                     let first = line.send_if_modified(|line| std::mem::replace(line, Line::Sound) != Line::Sound);

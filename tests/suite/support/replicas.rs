@@ -6,7 +6,7 @@ use sessionary::auth::Gate;
 use sessionary::domain::Mint;
 use sessionary::http::RateLimiter;
 use sessionary::store::Store;
-use sessionary::{AppState, build_app};
+use sessionary::{Deployment, build_app};
 
 use super::{TestApp, store};
 
@@ -31,7 +31,7 @@ impl TestApp {
             trusted_proxies: Vec::new(),
             default_org: None,
         };
-        let router = build_app(AppState::new(Arc::new(gate), self.conversations.clone()));
+        let router = build_app(Deployment::new(Arc::new(gate), self.conversations.clone()));
         Self {
             router,
             conversations: self.conversations.clone(),

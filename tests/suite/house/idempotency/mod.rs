@@ -14,13 +14,13 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 use serde_json::Value;
-use sessionary::AppState;
 use sessionary::auth::Gate;
 use sessionary::dialects::agntix::Agntix;
 use sessionary::domain::{DialectName, Mint};
 use sessionary::http::{Doorway, RateLimiter, door};
 use sessionary::idempotency::Patience;
 use sessionary::store::KeyedRequest;
+use sessionary::{AppState, Deployment};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 
@@ -147,8 +147,8 @@ async fn with_route(route: MethodRouter<AppState>) -> TestApp {
         trusted_proxies: Vec::new(),
         default_org: None,
     };
-    let state =
-        AppState { patience: Patience(Duration::ZERO), ..AppState::new(Arc::new(gate), app.conversations.clone()) };
+    let deployment = Deployment::new(Arc::new(gate), app.conversations.clone());
+    let state = AppState::from(Deployment { patience: Patience(Duration::ZERO), ..deployment });
     let doorway = Doorway { clock: app.clock.clone(), mint: app.mint.clone() };
     let door = from_fn_with_state(doorway, door::<Agntix>);
     TestApp { router: Router::new().route(PATH, route).layer(door).with_state(state), ..app }
