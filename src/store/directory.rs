@@ -151,15 +151,46 @@ impl Directory<'_> {
     }
 }
 
+/// What is stored of a key that is good for nothing, since no word at all is everything.
+const NOTHING: &str = "none";
+
 /// Reads the scopes of a stored key: none named means all of them.
 pub(super) fn read_scopes(names: &[String]) -> Result<Scopes, StoreError> {
     if names.is_empty() {
         return Ok(Scopes::EVERY);
     }
-    names.join(",").parse().map_err(|error| StoreError::Unreadable(format!("{error}")))
+    let scopes = names.iter().filter(|name| *name != NOTHING);
+    scopes
+        .map(|name| Scopes::called(name).ok_or_else(|| StoreError::Unreadable(format!("no such scope: {name}"))))
+        .collect()
 }
 
 /// The inverse: a key for everything names no scopes, so that it keeps its meaning when scopes are added.
 pub(super) fn write_scopes(scopes: Scopes) -> Vec<String> {
-    if scopes == Scopes::EVERY { Vec::new() } else { scopes.names() }
+    match scopes {
+        Scopes::EVERY => Vec::new(),
+        Scopes::NONE => vec![NOTHING.to_owned()],
+        _ => scopes.names(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Scope;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn scopes_are_read_as_they_were_written(some in prop::sample::subsequence(Scope::ALL.to_vec(), 0..=8)) {
+            let scopes: Scopes = some.into_iter().collect();
+            prop_assert_eq!(read_scopes(&write_scopes(scopes)).unwrap(), scopes);
+        }
+    }
+
+    #[test]
+    fn only_a_key_that_names_no_scope_is_good_for_everything() {
+        assert!(write_scopes(Scopes::EVERY).is_empty());
+        assert!(!write_scopes(Scopes::NONE).is_empty());
+    }
 }
