@@ -7,7 +7,7 @@
 use chrono::TimeDelta;
 
 use super::Gate;
-use crate::domain::{ApiKey, Clock, Credential, KeyId, Principal};
+use crate::domain::{ApiKey, Clock, Credential, KeyId, Principal, Proof};
 use crate::http::{Class, Refusal, Unauthenticated};
 use crate::store::{KeyRecord, Store};
 
@@ -58,7 +58,8 @@ impl Gate {
 
 /// A caller who shows a token; `None` when it is none.
 pub(super) async fn authenticate(store: &Store, clock: &Clock, token: &ApiKey) -> Result<Option<Principal>, Refusal> {
-    let Some(record) = store.directory().access_token(token.hash()).await? else { return Ok(None) };
+    let hash = token.hash();
+    let Some(record) = store.directory().access_token(hash).await? else { return Ok(None) };
     let KeyRecord { org, id, scopes, expires_at } = *record;
     let bad = || Refusal::Unauthenticated(Unauthenticated::BadToken);
     if expires_at.is_none_or(|end| end <= clock.now()) {
@@ -70,5 +71,6 @@ pub(super) async fn authenticate(store: &Store, clock: &Clock, token: &ApiKey) -
         .await?
         .filter(|organization| organization.disabled_at.is_none())
         .ok_or_else(bad)?;
-    Ok(Some(Principal { organization, credential: Credential::ApiKey(id), scopes }))
+    let (credential, proof) = (Credential::ApiKey(id), Proof::AccessToken(hash));
+    Ok(Some(Principal { organization, credential, scopes, proof, expires_at }))
 }

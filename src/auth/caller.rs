@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::admission::{Admission, Nothing};
 use super::headers::{Bearer, Credentials};
 use super::{JwtVerifier, access_token, api_key, client_address, org_header};
-use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, Scopes, Timestamp};
+use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Proof, Scope, Scopes, Timestamp};
 use crate::http::listener::Peer;
 use crate::http::{ANSWER_TIMEOUT, Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Unauthenticated};
 use crate::store::{Reservation, Series, Store, StoreError, TenantStore};
@@ -253,7 +253,8 @@ impl Gate {
             .filter(|organization| organization.disabled_at.is_none())
             .ok_or(missing)?;
         let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Manage).collect::<Scopes>();
-        Ok(Principal { organization, credential: Credential::Anonymous, scopes })
+        let credential = Credential::Anonymous;
+        Ok(Principal { organization, credential, scopes, proof: Proof::NotKept, expires_at: None })
     }
 }
 

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use chrono::DateTime;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::domain::{Clock, Credential, OrgId, Organization, Principal, Scopes};
+use crate::domain::{Clock, Credential, OrgId, Organization, Principal, Proof, Scopes, Timestamp};
 use crate::http::{Forbidden, Refusal, Unauthenticated};
 use crate::store::Store;
 
@@ -153,6 +154,8 @@ impl JwtVerifier {
             organization: organization.ok_or(Refusal::Forbidden(Forbidden::Organization))?,
             scopes: Scopes::of_role(role),
             credential: Credential::Jwt { subject: claims.sub.clone() },
+            proof: Proof::NotKept,
+            expires_at: claims.ends(),
         })
     }
 
@@ -174,6 +177,11 @@ impl JwtVerifier {
 }
 
 impl Claims {
+    /// From when on the token is refused; `None` where no calendar reaches that far.
+    fn ends(&self) -> Option<Timestamp> {
+        DateTime::from_timestamp_millis(((self.exp + LEEWAY) * 1_000.0) as i64)
+    }
+
     fn custom(&self, claim: &str) -> Option<&str> {
         match claim {
             "org_id" => self.org_id.as_deref(),

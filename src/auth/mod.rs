@@ -14,6 +14,7 @@ mod headerless;
 mod headers;
 mod jwt;
 mod org_header;
+mod standing;
 mod visitor;
 
 pub use access_token::AccessToken;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Credential, DialectName, OrgId, Organization, Principal, Scope};
+use crate::domain::{Credential, DialectName, OrgId, Organization, Principal, Proof, Scope};
 use crate::http::{Forbidden, Refusal, Unauthenticated};
 use crate::store::Store;
 
@@ -23,7 +23,7 @@ pub(super) async fn alone(store: &Store, text: &str) -> Result<Principal, Refusa
         .filter(|organization| organization.disabled_at.is_none() && organization.capture_open)
         .ok_or(Refusal::Unauthenticated(Unauthenticated::BadOrg))?;
     let scopes = [Scope::Capture].into_iter().collect();
-    Ok(Principal { organization, credential: Credential::OrgHeader, scopes })
+    Ok(Principal { organization, credential: Credential::OrgHeader, scopes, proof: Proof::NotKept, expires_at: None })
 }
 
 /// Holds the organization that another credential proved against the one that the header names.

@@ -14,7 +14,7 @@ pub struct IssuedKey {
     /// The first characters behind the prefix; unknown of keys that were issued before they were kept.
     pub hint: Option<String>,
     pub scopes: Scopes,
-    /// The subject of the token that it was made with.
+    /// The subject of the token that it was made with, or the id of the key, `key_…`.
     pub created_by: Option<String>,
     pub created_at: Timestamp,
     /// `None`: never.

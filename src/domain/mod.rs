@@ -41,7 +41,7 @@ pub use issued_key::IssuedKey;
 pub use json::{Given, JsonFault, JsonText};
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};
-pub use principal::{Credential, Principal, Scope, Scopes};
+pub use principal::{Credential, Principal, Proof, Scope, Scopes};
 pub use responder::Responder;
 pub use session::{NewSession, Session};
 pub use shares::{Share, Shares};

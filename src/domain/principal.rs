@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{KeyId, Organization};
+use super::{KeyHash, KeyId, Organization, Timestamp};
 
 /// One thing a credential may be good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,24 +123,30 @@ impl FromIterator<Self> for Scopes {
 }
 
 impl FromStr for Scopes {
-    type Err = UnknownScope;
+    type Err = InvalidScopes;
 
-    /// Reads words between commas; see [`Scopes::called`].
+    /// Reads words between commas, one at least; see [`Scopes::called`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.split(',')
+        let scopes: Self = text
+            .split(',')
             .map(str::trim)
             .filter(|word| !word.is_empty())
-            .map(|word| Self::called(word).ok_or_else(|| UnknownScope(word.to_owned())))
-            .collect()
+            .map(|word| Self::called(word).ok_or_else(|| InvalidScopes::Unknown(word.to_owned())))
+            .collect::<Result<_, _>>()?;
+        if scopes == Self::NONE { Err(InvalidScopes::None) } else { Ok(scopes) }
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no such scope: {0}; there are capture, sessions:read, sessions:write, events:read, events:write, agents:read, \
-     agents:write and manage"
-)]
-pub struct UnknownScope(String);
+pub enum InvalidScopes {
+    #[error(
+        "no such scope: {0}; there are capture, sessions:read, sessions:write, events:read, events:write, \
+         agents:read, agents:write and manage"
+    )]
+    Unknown(String),
+    #[error("no scope is named; leave scopes out for all of them")]
+    None,
+}
 
 /// What a caller proved to be who they are with; also whom a rate limit counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -157,14 +163,24 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Whom a token speaks of.
+    /// Who is noted as the maker of what is made with it: a token's subject, or a key's id, `key_…`.
     #[must_use]
-    pub fn subject(&self) -> Option<&str> {
+    pub fn maker(&self) -> Option<String> {
         match self {
-            Self::Jwt { subject } => subject.as_deref(),
-            _ => None,
+            Self::Jwt { subject } => subject.clone(),
+            Self::ApiKey(id) => Some(id.to_agntix()),
+            Self::OrgHeader | Self::Anonymous => None,
         }
     }
+}
+
+/// What a credential is found by when it is looked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    ApiKey(KeyHash),
+    AccessToken(KeyHash),
+    /// Nothing that is kept here: a signature that was checked, a public header, or nothing at all.
+    NotKept,
 }
 
 /// The caller of one request.
@@ -173,6 +189,23 @@ pub struct Principal {
     pub organization: Arc<Organization>,
     pub credential: Credential,
     pub scopes: Scopes,
+    pub proof: Proof,
+    /// From when on the credential is refused; `None`: never.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Principal {
+    /// How long a key that the caller makes or changes can be good, at most; `None`: for ever.
+    ///
+    /// A key's own end is meant to be the end of what can be done with it. A token's is not: whoever is logged in gets
+    /// another, and what they make is to outlast their log-in.
+    #[must_use]
+    pub fn keys_end_by(&self) -> Option<Timestamp> {
+        match self.credential {
+            Credential::ApiKey(_) => self.expires_at,
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -185,6 +218,9 @@ mod tests {
         assert_eq!(scopes.names(), ["capture", "sessions:read"]);
         assert_eq!("chat:write".parse::<Scopes>().unwrap().names(), ["sessions:write", "events:write"]);
         assert!("sessions:delete".parse::<Scopes>().is_err());
+        for nothing in ["", ",", " , ,"] {
+            assert!(nothing.parse::<Scopes>().is_err(), "{nothing:?}");
+        }
         assert!(Scopes::words().all(|word| Scopes::called(word).is_some()));
         assert_eq!(Scopes::called("sessions:read,manage"), None);
         assert_eq!(scopes.beyond(Scopes::EVERY), None);

@@ -8,6 +8,10 @@ use super::directory::{read_scopes, write_scopes};
 use super::{StoreError, TenantStore, scope};
 use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
+/// Keys of one organization that are neither revoked nor past their end. Of several that are made at once, each may be the
+/// last.
+const MOST: i32 = 1_000;
+
 /// Where a key stands among the organization's.
 pub type KeyPlace = (Timestamp, Uuid);
 
@@ -58,13 +62,24 @@ impl TryFrom<KeyRow> for IssuedKey {
 }
 
 impl ApiKeys<'_> {
-    /// Keeps a new key: its hash, and what is said of it.
+    /// Keeps a new key: its hash, and what is said of it. False where the organization has as many good ones as it can.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn issue(&self, key: &ApiKey, issued: &IssuedKey) -> Result<(), StoreError> {
+    pub async fn issue(&self, key: &ApiKey, issued: &IssuedKey) -> Result<bool, StoreError> {
         let hash = key.hash();
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let good = sqlx::query_scalar!(
+            r#"SELECT count_good_api_keys($1, $2, $3) AS "count!""#,
+            self.0.org.0,
+            issued.created_at,
+            MOST
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if good >= MOST {
+            return Ok(false);
+        }
         sqlx::query!(
             "INSERT INTO api_keys (org_id, key_id, name, description, metadata, prefix, hint, created_by, created_at)
              VALUES ($1, $2, $3, $4, $5::text::json, $6, $7, $8, $9)",
@@ -92,7 +107,7 @@ impl ApiKeys<'_> {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(true)
     }
 
     /// At most `limit` keys, newest first, revoked ones too.

@@ -17,6 +17,8 @@ pub enum AgnostError {
     Missing(&'static str),
     /// 422: the organization has as many of them as it may.
     Full(&'static str),
+    /// 409: the organization has as many API keys as it can that are neither revoked nor expired.
+    TooManyKeys,
     /// 501: a route of the vendor's that this service has nothing to answer from.
     NotHere(&'static str),
     /// 413: more spans than one export may hold.
@@ -55,6 +57,7 @@ impl AgnostError {
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, format!("Invalid request body: {message}")),
             Self::Missing(what) => (StatusCode::NOT_FOUND, format!("{what} not found")),
             Self::Full(what) => (StatusCode::UNPROCESSABLE_ENTITY, format!("There cannot be more {what}")),
+            Self::TooManyKeys => (StatusCode::CONFLICT, "Too many API keys; delete some to make room".to_owned()),
             Self::NotHere(why) => (StatusCode::NOT_IMPLEMENTED, (*why).to_owned()),
             Self::TooManySpans(limit) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, format!("An export must not hold more than {limit} spans"))

@@ -30,6 +30,10 @@ pub enum AgntixError {
     ModelNotSupported,
     ContactNotFound,
     KeyNotFound,
+    /// 409: the organization has as many good keys as it can.
+    TooManyKeys,
+    /// 403: a key would be good for longer than the one that it is made or changed with.
+    KeyOutlivesCaller,
     /// Another contact has the external id.
     ContactTaken,
     Refused(Refusal),
@@ -140,6 +144,14 @@ impl AgntixError {
             }
             Self::ContactNotFound => fixed(StatusCode::NOT_FOUND, "NOT_FOUND", "Contact not found."),
             Self::KeyNotFound => fixed(StatusCode::NOT_FOUND, "NOT_FOUND", "API key not found."),
+            Self::TooManyKeys => {
+                fixed(StatusCode::CONFLICT, "CONFLICT", "Too many API keys; revoke some to make room.")
+            }
+            Self::KeyOutlivesCaller => fixed(
+                StatusCode::FORBIDDEN,
+                "FORBIDDEN",
+                "expiresAt must not be later than that of the API key that this request came with.",
+            ),
             Self::ContactTaken => {
                 fixed(StatusCode::CONFLICT, "CONFLICT", "A contact with this externalId already exists.")
             }

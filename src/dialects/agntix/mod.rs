@@ -76,7 +76,12 @@ The chat session API of Agntix.
 /// alias, whose POST is deprecated since its version 1.4.0.
 #[expect(deprecated, reason = "a deprecated path is a path")]
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("Agntix", ABOUT)
+    let mut described = super::described("Agntix", ABOUT);
+    let components = described.get_openapi_mut().components.get_or_insert_default();
+    for (name, scheme) in stream_events::token_schemes() {
+        components.add_security_scheme(name, scheme);
+    }
+    described
         .routes(routes!(create_session::create_session, list_sessions::list_sessions))
         .routes(routes!(create_session::create_session_at_alias))
         .routes(routes!(get_session::get_session))

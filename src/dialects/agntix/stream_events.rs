@@ -2,7 +2,7 @@
 //!
 //! Every replica reads the same feed, so a client can come back to any of them. Each frame's id is a place in the feed;
 //! what happened behind it is told to whoever comes back with it as `Last-Event-ID`, for a day. Nothing is lost; what
-//! was told last may be told again.
+//! was told last may be told again. A stream ends with the credential that it was opened with.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,21 +15,32 @@ use http::HeaderMap;
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 
 use super::error::Envelope;
 use super::message::ChatMessage;
 use super::session::ChatSession;
 use super::settings::Pace;
 use super::{Agntix, AgntixError, Settings};
-use crate::auth::{Caller, purpose};
+use crate::auth::{Caller, Gate, purpose};
 use crate::conversation::Conversations;
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{Clock, DialectName, Organization, Share};
+use crate::domain::{Clock, DialectName, Principal, Scope, Share};
 use crate::http::{Refusal, event_stream};
 use crate::store::{Change, FeedPlace, StoreError, TenantStore};
 
 /// Changes that are read in one go.
 const BATCH: i64 = 100;
+
+/// The ways to show a token that this operation alone takes.
+pub fn token_schemes() -> [(&'static str, SecurityScheme); 2] {
+    let query = ApiKeyValue::with_description("token", "A token, where no header carries a credential.");
+    let cookie = ApiKeyValue::with_description("__session", "A token, where there is none in the query, either.");
+    [
+        ("query_token", SecurityScheme::ApiKey(ApiKey::Query(query))),
+        ("cookie_token", SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
+    ]
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +58,9 @@ struct Heartbeat {
 ///
 /// The events `session.started`, `session.updated`, `session.ended` (a session, as it stands), `message.added`
 /// (`sessionId` and `message`) and `heartbeat`, at once and then every 30 seconds. After a break, `Last-Event-ID` goes
-/// on where it was, within a day.
+/// on where it was, within a day. Sessions are told of to callers who have the scope `sessions:read` as well.
+///
+/// The stream ends when the credential does: with the next event, or heartbeat.
 ///
 /// A browser's `EventSource` sends no headers of its own: where there is none with a credential, a token may come as
 /// `?token=…`, or as Clerk's cookie `__session`. An API key may not, since addresses end up in logs.
@@ -56,20 +69,20 @@ struct Heartbeat {
     path = "/v1/chat/events/stream",
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard."),
-        ("token" = Option<String>, Query, description = "A token, where no header carries a credential."),
-        ("__session" = Option<String>, Cookie, description = "A token, where there is none in the query, either."),
     ),
-    security(("api_key" = []), ("bearer" = [])),
+    security(("api_key" = []), ("bearer" = []), ("query_token" = []), ("cookie_token" = [])),
     responses(
         (status = 200, description = "The events.", content_type = "text/event-stream", body = String),
         (status = 400, description = "`Last-Event-ID` is none of ours.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 403, description = "The caller lacks the scope `events:read`.", body = Envelope),
         (status = 429, description = "Too many requests, or streams.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.stream_events", level = "debug", skip_all)]
 pub async fn stream_events(
     State(settings): State<Settings>,
+    State(gate): State<Arc<Gate>>,
     State(conversations): State<Conversations>,
     caller: Caller<Agntix, purpose::FollowEvents>,
     headers: HeaderMap,
@@ -85,7 +98,8 @@ pub async fn stream_events(
     let share = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
     let follower = Follower {
         store: caller.store,
-        organization: caller.principal.organization,
+        gate,
+        principal: caller.principal,
         clock: caller.clock,
         pace: settings.pace,
         stop: conversations.stopping(),
@@ -103,7 +117,8 @@ pub async fn stream_events(
 /// One client's way along the feed. It moves when the client reads, so nothing is piled up for one who does not.
 struct Follower {
     store: TenantStore,
-    organization: Arc<Organization>,
+    gate: Arc<Gate>,
+    principal: Principal,
     clock: Clock,
     pace: Pace,
     stop: CancellationToken,
@@ -114,21 +129,36 @@ struct Follower {
     _share: Share,
 }
 
+/// Where reading on led.
+enum Step {
+    Further,
+    Nowhere,
+    /// Somebody whose credential holds no longer is told nothing.
+    Out,
+}
+
 impl Follower {
-    /// The next frame; `None` once the service stops.
+    /// The next frame; `None` once the service stops, or the credential holds no longer.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(frame) = self.frames.pop_front() {
                 return Some(frame);
             }
             if Instant::now() >= self.heartbeat_due {
+                match self.gate.still_holds(&self.principal).await {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    // A heartbeat tells nobody anything; whatever else there is to tell waits for the database, too.
+                    Err(error) => tracing::warn!(%error, "agntix.credential_not_read"),
+                }
                 self.heartbeat_due = Instant::now() + self.pace.heartbeat;
                 let heartbeat = Heartbeat { timestamp: Milliseconds(self.clock.now()) };
                 return Some(frame(self.place, "heartbeat", &heartbeat));
             }
             match self.read().await {
-                Ok(true) => continue,
-                Ok(false) => {}
+                Ok(Step::Further) => continue,
+                Ok(Step::Nowhere) => {}
+                Ok(Step::Out) => return None,
                 // The place stays, so nothing is lost while the database is away.
                 Err(error) => tracing::warn!(%error, "agntix.feed_not_read"),
             }
@@ -140,25 +170,31 @@ impl Follower {
         }
     }
 
-    /// Reads on; whether there was anything.
-    async fn read(&mut self) -> Result<bool, StoreError> {
+    /// Reads on.
+    async fn read(&mut self) -> Result<Step, StoreError> {
         let (changes, last) = self.store.feed().behind(self.place, DialectName::Agntix, BATCH).await?;
-        let moved = last != self.place;
-        let now = self.clock.now();
+        if !changes.is_empty() && !self.gate.still_holds(&self.principal).await? {
+            return Ok(Step::Out);
+        }
+        let (now, Principal { organization, scopes, .. }) = (self.clock.now(), &self.principal);
         for (place, change) in changes {
-            let session = |session| ChatSession::new(session, &self.organization, now);
-            self.frames.push_back(match change {
-                Change::Started(started) => frame(place, "session.started", &session(started)),
-                Change::Updated(updated) => frame(place, "session.updated", &session(updated)),
-                Change::Ended(ended) => frame(place, "session.ended", &session(ended)),
+            let session = |name, session| {
+                let sees_sessions = scopes.has(Scope::SessionsRead);
+                sees_sessions.then(|| frame(place, name, &ChatSession::new(session, organization, now)))
+            };
+            self.frames.extend(match change {
+                Change::Started(started) => session("session.started", started),
+                Change::Updated(updated) => session("session.updated", updated),
+                Change::Ended(ended) => session("session.ended", ended),
                 Change::Appended(session, event) => {
                     let added = Added { session_id: session.public_id, message: ChatMessage::from(*event) };
-                    frame(place, "message.added", &added)
+                    Some(frame(place, "message.added", &added))
                 }
             });
         }
+        let step = if last == self.place { Step::Nowhere } else { Step::Further };
         self.place = last;
-        Ok(moved)
+        Ok(step)
     }
 }
 

@@ -110,6 +110,8 @@ fn what_is_not_there_or_not_right_is_said_and_fails() {
         (&["key", "revoke", "0b0e7a52-7f53-4b7e-9c4e-0d7c5a0f1a2b"], "no such API key"),
         (&["key", "create", "--org", "x", "--name", "n", "--prefix", "_"], "prefix"),
         (&["key", "create", "--org", "x", "--name", "n", "--scopes", "everything"], "no such scope"),
+        (&["key", "create", "--org", "x", "--name", "n", "--scopes", ""], "no scope is named"),
+        (&["key", "create", "--org", "x", "--name", "n", "--scopes", ","], "no scope is named"),
         (&["key", "create", "--org", "x", "--name", "n", "--expires", "soon"], "a number and d, h or m"),
         (&["org", "create", "--name", "n", "--responder", "oracle"], "a responder is none, echo or a JSON object"),
         (&["org", "responder", "nobody", "echo"], "no such organization"),

@@ -196,6 +196,9 @@ fn a_scope_ends_and_keeps_no_key_of_another() {
             sqlx::query(sqlx::AssertSqlSafe(scope.to_owned())).execute(&mut request_role).await.expect("a scope");
             assert_eq!(count(&mut request_role, theirs.org).await, 0, "{scope}");
             assert_eq!(count(&mut request_role, ours.org).await, 0, "{scope}");
+            let good = sqlx::query("SELECT count_good_api_keys($1, now(), 10)").bind(theirs.org);
+            let good = good.fetch_one(&mut request_role).await.expect("a count");
+            assert_eq!(good.get::<i32, _>(0), 0, "{scope}");
             sqlx::query("SELECT end_api_key($1, $2, now(), now())")
                 .bind(theirs.org)
                 .bind(key)

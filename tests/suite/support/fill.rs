@@ -50,6 +50,28 @@ impl TestApp {
         .expect("avatars");
     }
 
+    /// Adds so many keys that nobody holds, as many that are revoked, and as many that have ended.
+    #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
+    pub async fn fill_keys(&self, count: i32) {
+        let mut system = connection("sessionary_system", DATABASE).await;
+        sqlx::query(
+            "WITH made AS (INSERT INTO api_keys (org_id, key_id, name, prefix, created_at)
+                           SELECT $1, gen_random_uuid(), 'filled', 'x', $3 FROM generate_series(1, 3 * $2)
+                           RETURNING org_id, key_id),
+                  counted AS (SELECT org_id, key_id, row_number() OVER () % 3 AS kind FROM made)
+             INSERT INTO api_key_hashes (key_hash, org_id, key_id, scopes, expires_at, revoked_at)
+             SELECT sha256(key_id::text::bytea), org_id, key_id, '{}', CASE WHEN kind = 1 THEN $3 END,
+                    CASE WHEN kind = 2 THEN $3 END
+               FROM counted",
+        )
+        .bind(self.org)
+        .bind(count)
+        .bind(start())
+        .execute(&mut system)
+        .await
+        .expect("keys");
+    }
+
     /// Adds so many images of avatars that are not there.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_images(&self, count: i32) {

@@ -28,8 +28,8 @@ pub struct ApiKeyRecord {
     name: String,
     #[schema(value_type = String)]
     created_at: Milliseconds,
-    /// The subject of the token that it was made with, if it was made with one.
-    created_by: Option<String>,
+    /// The subject of the token that it was made with, or the id of the key, `key_…`; empty where nobody knows.
+    created_by: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -70,7 +70,7 @@ pub async fn api_keys(
             id: key.id,
             name: key.name,
             created_at: Milliseconds(key.created_at),
-            created_by: key.created_by,
+            created_by: key.created_by.unwrap_or_default(),
         })
         .collect();
     Ok(Reply(StatusCode::OK, ApiKeys { api_keys, next_cursor: found.rest.map(cursor::write) }))
@@ -93,7 +93,7 @@ pub struct MadeApiKey {
 
 /// Create API key
 ///
-/// Good for what the caller may do.
+/// Good for what the caller may do. An organization has 1,000 at most that are neither deleted nor expired.
 #[utoipa::path(
     post,
     path = "/dashboard/api/organization/api-keys",
@@ -104,6 +104,7 @@ pub struct MadeApiKey {
         (status = 400, description = "The body is not as documented.", body = Envelope),
         (status = 401, description = "No token that holds.", body = Envelope),
         (status = 403, description = "Not an administrator's token.", body = Envelope),
+        (status = 409, description = "The organization has 1,000 keys already.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.create_api_key", level = "debug", skip_all)]
@@ -118,7 +119,9 @@ pub async fn create_api_key(
     let id = KeyId(caller.mint.uuid());
     let issued =
         IssuedKey { created_by, ..IssuedKey::named(id, name.to_owned(), &key, caller.principal.scopes, caller.now()) };
-    caller.store.api_keys().issue(&key, &issued).await?;
+    if !caller.store.api_keys().issue(&key, &issued).await? {
+        return Err(AgnostError::TooManyKeys);
+    }
     Ok(Reply(StatusCode::CREATED, MadeApiKey { api_key: key.expose().to_owned() }))
 }
 

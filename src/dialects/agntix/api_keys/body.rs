@@ -39,20 +39,20 @@ pub struct NewApiKey {
     #[serde(default)]
     #[schema(value_type = Option<String>, default = "LIVE")]
     prefix_type: Given,
-    /// In the future; never where there is none.
+    /// In the future. Where there is none: never, or together with the API key that the request came with.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Given,
 }
 
-/// A key that may be made. No scopes: the caller's own.
+/// A key that may be made. No scopes: the caller's own; and no end: the caller's, where they have one.
 pub(super) struct Wanted {
     pub name: String,
     pub description: Option<String>,
     pub metadata: JsonText,
     pub scopes: Option<Scopes>,
     pub prefix: KeyPrefix,
-    pub expires_at: Option<Timestamp>,
+    pub expires_at: Option<Option<Timestamp>>,
 }
 
 impl NewApiKey {
@@ -64,7 +64,7 @@ impl NewApiKey {
             metadata: metadata(self.metadata)?,
             scopes: scopes.or(permissions),
             prefix: prefix(&self.prefix_type)?,
-            expires_at: moment(&self.expires_at, now)?,
+            expires_at: end(&self.expires_at, now)?,
         })
     }
 }
@@ -106,12 +106,17 @@ impl UpdateApiKey {
             name: word(self.name, "name")?,
             description: given(self.description).map(|it| text(it, "description", DESCRIPTION_LIMIT)).transpose()?,
             metadata: given(self.metadata).map(metadata).transpose()?,
-            expires_at: given(self.expires_at).map(|it| moment(&it, now)).transpose()?,
+            expires_at: end(&self.expires_at, now)?,
         })
     }
 }
 
 impl KeyChanges {
+    /// The end that the key would have from now on, if that is another.
+    pub(super) fn other_end(&self, key: &IssuedKey) -> Option<Option<Timestamp>> {
+        self.expires_at.filter(|end| *end != key.expires_at)
+    }
+
     pub(super) fn apply(self, key: &mut IssuedKey) {
         fn put<T>(place: &mut T, given: Option<T>) {
             if let Some(value) = given {
@@ -125,7 +130,7 @@ impl KeyChanges {
     }
 }
 
-fn invalid(message: impl Into<String>) -> AgntixError {
+pub(super) fn invalid(message: impl Into<String>) -> AgntixError {
     AgntixError::Validation(message.into())
 }
 
@@ -152,6 +157,11 @@ fn prefix(given: &Given) -> Result<KeyPrefix, AgntixError> {
         (_, Some("DEVELOPMENT")) => Ok(KeyPrefix::development()),
         _ => Err(invalid("prefixType must be one of the following values: LIVE, DEVELOPMENT")),
     }
+}
+
+/// When a key is to end, if that is said; null says never.
+fn end(given: &Given, now: Timestamp) -> Result<Option<Option<Timestamp>>, AgntixError> {
+    if given.is_absent() { Ok(None) } else { moment(given, now).map(Some) }
 }
 
 /// A moment of RFC 3339 that is still to come, in whole milliseconds.

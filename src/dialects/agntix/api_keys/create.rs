@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::super::error::Envelope;
 use super::super::{Agntix, AgntixError};
 use super::body::NewApiKey;
+use super::ends;
 use super::wire::MadeApiKey;
 use crate::auth::{Caller, purpose};
 use crate::domain::{ApiKey, IssuedKey, KeyId};
@@ -12,7 +13,8 @@ use crate::http::{Forbidden, JsonBody, Refusal, Reply};
 
 /// Create API key
 ///
-/// The key is shown in this answer and never again. It can have no more scopes than the caller. No `Idempotency-Key` is
+/// The key is shown in this answer and never again. It can have no more scopes than the caller, and outlives no API key
+/// that it is made with. An organization has 1,000 at most that are neither revoked nor expired. No `Idempotency-Key` is
 /// looked at: what is kept for one would hold the key.
 #[utoipa::path(
     post,
@@ -23,7 +25,8 @@ use crate::http::{Forbidden, JsonBody, Refusal, Reply};
         (status = 201, description = "API key created.", body = MadeApiKey),
         (status = 400, description = "The body is not as documented.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The caller lacks the scope `manage`, or one that the key would have.", body = Envelope),
+        (status = 403, description = "The caller lacks the scope `manage`, or one that the key would have; or the key would outlive the caller's own.", body = Envelope),
+        (status = 409, description = "The organization has 1,000 keys already that are neither revoked nor expired.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.create_api_key", level = "debug", skip_all)]
@@ -41,10 +44,12 @@ pub async fn create_api_key(
     let issued = IssuedKey {
         description: wanted.description,
         metadata: wanted.metadata,
-        created_by: caller.principal.credential.subject().map(str::to_owned),
-        expires_at: wanted.expires_at,
+        created_by: caller.principal.credential.maker(),
+        expires_at: ends::of_new(&caller.principal, wanted.expires_at)?,
         ..IssuedKey::named(KeyId(caller.mint.uuid()), wanted.name, &key, scopes, caller.now())
     };
-    caller.store.api_keys().issue(&key, &issued).await?;
+    if !caller.store.api_keys().issue(&key, &issued).await? {
+        return Err(AgntixError::TooManyKeys);
+    }
     Ok(Reply(StatusCode::CREATED, MadeApiKey::new(&key, issued)))
 }

@@ -3,6 +3,7 @@
 mod body;
 mod create;
 mod delete;
+mod ends;
 mod list;
 mod revoke;
 mod update;

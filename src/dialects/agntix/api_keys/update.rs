@@ -5,13 +5,16 @@ use http::StatusCode;
 use super::super::error::Envelope;
 use super::super::{Agntix, AgntixError};
 use super::body::UpdateApiKey;
+use super::ends;
 use super::wire::{ChatApiKey, id_of};
 use crate::auth::{Caller, purpose};
+use crate::domain::IssuedKey;
 use crate::http::{JsonBody, PathOf, Reply};
 
 /// Update API key
 ///
-/// Changes what is given. A key that was revoked stays so.
+/// Changes what is given. A key that was revoked or has expired stays so. To let one be good for longer, the caller needs
+/// every scope that it has, and an API key that is good for as long.
 #[utoipa::path(
     patch,
     path = "/v1/chat/api-keys/{keyId}",
@@ -22,7 +25,7 @@ use crate::http::{JsonBody, PathOf, Reply};
         (status = 200, description = "The key.", body = ChatApiKey),
         (status = 400, description = "The body is not as documented.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
+        (status = 403, description = "The caller lacks the scope `manage`, or may not let the key be good for so long.", body = Envelope),
         (status = 404, description = "No such key in this organization.", body = Envelope),
     )
 )]
@@ -34,7 +37,16 @@ pub async fn update_api_key(
 ) -> Result<Reply<ChatApiKey>, AgntixError> {
     let id = id_of(&path.0)?;
     let changes = body.0.validate(caller.now())?;
-    let key = caller.store.api_keys().change(id, |key| changes.apply(key)).await?;
-    let key = key.ok_or(AgntixError::KeyNotFound)?;
+    let mut allowed = Ok(());
+    let rule = |key: &mut IssuedKey| {
+        if let Some(end) = changes.other_end(key) {
+            allowed = ends::may_move(&caller.principal, key, end, caller.now());
+        }
+        if allowed.is_ok() {
+            changes.apply(key);
+        }
+    };
+    let key = caller.store.api_keys().change(id, rule).await?.ok_or(AgntixError::KeyNotFound)?;
+    allowed?;
     Ok(Reply(StatusCode::OK, ChatApiKey::new(key, caller.now())))
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
+use chrono::TimeDelta;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use sessionary::dialects::agntix::{Pace, Settings};
 use sessionary::workers::retention;
 
 use crate::support::agntix::{close, code, create, path_of, say};
-use crate::support::{AGENT_ID, Ask, Setup, TestApp, admin, run, store, tokens};
+use crate::support::{AGENT_ID, Ask, Setup, TestApp, admin, run, start, store, tokens};
 
 const PATH: &str = "/v1/chat/events/stream";
 
@@ -24,6 +25,19 @@ struct Frame {
 struct Listener(BodyDataStream);
 
 impl Listener {
+    /// What is told until the stream ends, within ten seconds, by the names of its frames.
+    async fn rest(mut self) -> Vec<String> {
+        let mut names = Vec::new();
+        let all = async {
+            while let Some(bytes) = self.0.next().await {
+                let text = String::from_utf8(bytes.expect("bytes").to_vec()).expect("whole characters");
+                names.extend(text.lines().filter_map(|line| line.strip_prefix("event: ")).map(str::to_owned));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), all).await.expect("an end");
+        names
+    }
+
     async fn from(app: &TestApp, last: Option<&str>) -> Self {
         let ask = app.get(PATH).header("accept", "text/event-stream");
         Self::to(if let Some(last) = last { ask.header("last-event-id", last) } else { ask }).await
@@ -60,8 +74,12 @@ impl Listener {
 }
 
 async fn lively() -> TestApp {
+    lively_with(Setup::default()).await
+}
+
+async fn lively_with(setup: Setup) -> TestApp {
     let pace = Pace { poll: Duration::from_millis(10), heartbeat: Duration::from_millis(100) };
-    TestApp::with(Setup { agntix: Settings { pace, ..Settings::default() }, ..Setup::default() }).await
+    TestApp::with(Setup { agntix: Settings { pace, ..Settings::default() }, ..setup }).await
 }
 
 #[test]
@@ -197,6 +215,81 @@ fn a_service_that_stops_ends_its_streams() {
         app.stop.cancel();
         let rest = tokio::time::timeout(Duration::from_secs(10), listener.0.collect::<Vec<_>>()).await;
         assert!(rest.is_ok(), "the stream goes on");
+    });
+}
+
+#[test]
+fn a_revoked_key_hears_nothing_more() {
+    run(async {
+        let app = lively().await;
+        let (key, id) = app.key_until(start() + TimeDelta::hours(1)).await;
+        let mut listener = Listener::to(app.get(PATH).anonymous().header("x-api-key", key)).await;
+        listener.any().await;
+        admin().await.revoke_key(id, app.clock.now()).await.expect("a revocation");
+        create(&app, "").await;
+        assert!(listener.rest().await.iter().all(|name| name == "heartbeat"));
+    });
+}
+
+#[test]
+fn an_expired_key_hears_nothing_more() {
+    run(async {
+        let app = lively().await;
+        let (key, _) = app.key_until(start() + TimeDelta::hours(1)).await;
+        let mut listener = Listener::to(app.get(PATH).anonymous().header("x-api-key", key)).await;
+        listener.any().await;
+        app.clock.advance(TimeDelta::hours(1));
+        create(&app, "").await;
+        assert!(listener.rest().await.iter().all(|name| name == "heartbeat"));
+    });
+}
+
+#[test]
+fn an_expired_token_hears_nothing_more() {
+    run(async {
+        let app = lively_with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await;
+        let ask = app.get(&format!("{PATH}?token={}", tokens::token(&app, "admin"))).anonymous();
+        let mut listener = Listener::to(ask).await;
+        // Still good, since clocks may differ by five seconds.
+        app.clock.advance(TimeDelta::seconds(64));
+        let id = create(&app, "").await;
+        assert_eq!(listener.next().await.data["id"], id);
+        app.clock.advance(TimeDelta::seconds(1));
+        create(&app, "").await;
+        assert!(listener.rest().await.iter().all(|name| name == "heartbeat"));
+    });
+}
+
+#[test]
+fn a_disabled_organization_hears_nothing_more() {
+    run(async {
+        let app = lively_with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await;
+        let by_token = app.get(PATH).anonymous().header("authorization", tokens::bearer(&app, "admin"));
+        let (mut one, mut other) = (Listener::from(&app, None).await, Listener::to(by_token).await);
+        (one.any().await, other.any().await);
+        admin().await.disable_organization(app.org, app.clock.now()).await.expect("an end");
+        assert!(one.rest().await.iter().all(|name| name == "heartbeat"));
+        assert!(other.rest().await.iter().all(|name| name == "heartbeat"));
+    });
+}
+
+#[test]
+fn sessions_are_told_of_to_those_who_may_read_them() {
+    run(async {
+        let app = lively().await;
+        let key = app.key_with("events:read").await;
+        let mut listener = Listener::to(app.get(PATH).anonymous().header("x-api-key", key)).await;
+        listener.any().await;
+        let id = create(&app, r#""metadata":{"userId":"usr_123"}"#).await;
+        say(&app, &id, "hello").await.expect(200);
+        close(&app, &id).await.expect(200);
+        let last = create(&app, "").await;
+        say(&app, &last, "bye").await.expect(200);
+        for (session, content) in [(&id, Some("hello")), (&id, None), (&last, Some("bye")), (&last, None)] {
+            let told = listener.next().await;
+            assert_eq!((told.name.as_str(), &told.data["sessionId"]), ("message.added", &json!(session)));
+            assert!(content.is_none_or(|content| told.data["message"]["content"] == content), "{:?}", told.data);
+        }
     });
 }
 

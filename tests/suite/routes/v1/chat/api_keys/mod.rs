@@ -37,6 +37,12 @@ fn text<'a>(key: &'a Value, member: &str) -> &'a str {
     key[member].as_str().expect("a text")
 }
 
+/// Makes a key with these members besides its name, or not, as the holder of another key.
+async fn make_with(app: &TestApp, key: &str, members: &str) -> Reply {
+    let comma = if members.is_empty() { "" } else { "," };
+    app.post(KEYS, format!(r#"{{"name":"child"{comma}{members}}}"#)).anonymous().header("x-api-key", key).send().await
+}
+
 /// What lists tell of a key.
 async fn listed(app: &TestApp, id: &str) -> Value {
     let keys = app.get(KEYS).send().await.expect(200).json();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{NOBODYS_KEYS, listed, make, text, used, with_long_memory};
 use crate::support::agntix::{KEYS, code};
-use crate::support::{Reply, TestApp, run};
+use crate::support::{Reply, TestApp, run, start};
 
 async fn patch(app: &TestApp, id: &str, body: &str) -> Reply {
     app.ask(Method::PATCH, &format!("{KEYS}/{id}")).json(body).send().await
@@ -49,8 +49,73 @@ fn another_end_counts_at_once() {
         used(&app, key).await.expect(200);
         app.clock.advance(TimeDelta::seconds(1));
         used(&app, key).await.expect(401);
-        patch(&app, id, r#"{"expiresAt":null}"#).await.expect(200);
-        used(&app, key).await.expect(200);
+    });
+}
+
+#[test]
+fn a_key_that_has_ended_can_be_renamed_and_not_revived() {
+    run(async {
+        let app = TestApp::new().await;
+        let made = make(&app, json!({"expiresAt": "2026-04-29T09:00:01Z"})).await;
+        let (id, key) = (text(&made, "id"), text(&made, "key"));
+        app.clock.advance(TimeDelta::seconds(1));
+        for body in [r#"{"expiresAt":null}"#, r#"{"name":"Old","expiresAt":"2027-01-01T00:00:00Z"}"#] {
+            let refused = patch(&app, id, body).await.expect(400);
+            assert_eq!(code(&refused), "VALIDATION_ERROR", "{body}");
+        }
+        assert_eq!(listed(&app, id).await["name"], "Production");
+        let renamed = patch(&app, id, r#"{"name":"Old"}"#).await.expect(200).json();
+        assert_eq!((&renamed["name"], &renamed["isActive"]), (&json!("Old"), &json!(false)));
+        used(&app, key).await.expect(401);
+    });
+}
+
+#[test]
+fn a_key_that_ends_moves_no_end_behind_its_own() {
+    run(async {
+        let app = TestApp::new().await;
+        let (key, own) = app.key_until(start() + TimeDelta::hours(1)).await;
+        let made = make(&app, json!({"expiresAt": "2026-04-29T09:30:00Z"})).await;
+        let forever = make(&app, json!({})).await;
+        let ask = async |id: &str, end: Value| {
+            let body = json!({ "expiresAt": end }).to_string();
+            let ask = app.ask(Method::PATCH, &format!("{KEYS}/{id}")).json(body);
+            ask.anonymous().header("x-api-key", &key).send().await
+        };
+        for id in [&own.to_agntix(), text(&made, "id"), text(&forever, "id")] {
+            let refused = ask(id, json!("2026-04-29T10:00:01Z")).await.expect(403);
+            assert_eq!(code(&refused), "FORBIDDEN");
+        }
+        for id in [&own.to_agntix(), text(&made, "id")] {
+            assert_eq!(code(&ask(id, Value::Null).await.expect(403)), "FORBIDDEN");
+        }
+        // What is so already is no change.
+        ask(text(&forever, "id"), Value::Null).await.expect(200);
+        ask(text(&made, "id"), json!("2026-04-29T10:00:00Z")).await.expect(200);
+        ask(text(&forever, "id"), json!("2026-04-29T10:00:00Z")).await.expect(200);
+    });
+}
+
+#[test]
+fn a_longer_life_takes_every_scope_of_the_key() {
+    run(async {
+        let app = TestApp::new().await;
+        let less = app.key_with("manage,chat:read").await;
+        let more = make(&app, json!({"expiresAt": "2026-04-29T10:00:00Z"})).await;
+        let same = make(&app, json!({"scopes": ["chat:read"], "expiresAt": "2026-04-29T10:00:00Z"})).await;
+        let ask = async |key: &Value, end: Value| {
+            let body = json!({ "expiresAt": end }).to_string();
+            let ask = app.ask(Method::PATCH, &format!("{KEYS}/{}", text(key, "id"))).json(body);
+            ask.anonymous().header("x-api-key", &less).send().await
+        };
+        for later in [json!("2026-04-29T11:00:00Z"), Value::Null] {
+            let refused = ask(&more, later.clone()).await.expect(403);
+            assert_eq!(code(&refused), "FORBIDDEN");
+            assert!(refused.text().contains("capture"), "{}", refused.text());
+            ask(&same, later).await.expect(200);
+        }
+        ask(&more, json!("2026-04-29T09:30:00Z")).await.expect(200);
+        assert_eq!(listed(&app, text(&more, "id")).await["expiresAt"], "2026-04-29T09:30:00Z");
     });
 }
 

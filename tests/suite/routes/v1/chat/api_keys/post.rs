@@ -5,9 +5,9 @@ use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 use sessionary::domain::ApiKey;
 
-use super::{listed, make, text, used};
+use super::{listed, make, make_with, text, used};
 use crate::support::agntix::{KEYS, SESSIONS, code};
-use crate::support::{AGENT_ID, Ask, Setup, TestApp, agent_key, agnost, integer_id, messaging, run, tokens};
+use crate::support::{AGENT_ID, Ask, Setup, TestApp, agent_key, agnost, integer_id, messaging, run, start, tokens};
 
 #[test]
 fn a_key_is_shown_in_this_answer_and_nowhere_else() {
@@ -162,6 +162,78 @@ fn a_key_ends_when_it_was_to_end() {
         used(&app, key).await.expect(401);
         let ended = listed(&app, id).await;
         assert_eq!((&ended["isActive"], &ended["revokedAt"]), (&json!(false), &Value::Null));
+    });
+}
+
+#[test]
+fn no_key_outlives_the_key_that_it_was_made_with() {
+    run(async {
+        let app = TestApp::new().await;
+        let (maker, _) = app.key_until(start() + TimeDelta::hours(1)).await;
+        for (members, end) in [
+            ("", "2026-04-29T10:00:00Z"),
+            (r#""expiresAt":"2026-04-29T10:00:00Z""#, "2026-04-29T10:00:00Z"),
+            (r#""expiresAt":"2026-04-29T09:30:00Z""#, "2026-04-29T09:30:00Z"),
+        ] {
+            let made = make_with(&app, &maker, members).await.expect(201).json();
+            assert_eq!(listed(&app, text(&made, "id")).await["expiresAt"], end, "{members}");
+        }
+        let before = app.get(KEYS).send().await.expect(200).json();
+        for members in [r#""expiresAt":null"#, r#""expiresAt":"2026-04-29T10:00:00.001Z""#] {
+            let refused = make_with(&app, &maker, members).await.expect(403);
+            assert_eq!(code(&refused), "FORBIDDEN", "{members}");
+            assert!(refused.text().contains("expiresAt"), "{}", refused.text());
+        }
+        assert_eq!(app.get(KEYS).send().await.expect(200).json(), before);
+    });
+}
+
+#[test]
+fn what_a_person_makes_outlasts_their_log_in() {
+    run(async {
+        let app = TestApp::with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await;
+        let ask = app.post(KEYS, r#"{"name":"x"}"#).anonymous().header("authorization", tokens::bearer(&app, "admin"));
+        let made = ask.send().await.expect(201).json();
+        assert_eq!(listed(&app, text(&made, "id")).await["expiresAt"], Value::Null);
+    });
+}
+
+#[test]
+fn the_maker_of_a_key_is_noted() {
+    run(async {
+        let app = TestApp::with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await;
+        let (maker, maker_id) = app.key_until(start() + TimeDelta::hours(1)).await;
+        make_with(&app, &maker, "").await.expect(201);
+        let list = app.get("/dashboard/api/organization/api-keys").anonymous();
+        let keys = list.header("authorization", tokens::bearer(&app, "admin")).send().await.expect(200).json();
+        let keys = keys["api_keys"].as_array().expect("keys").clone();
+        let child = keys.iter().find(|key| key["name"] == "child").expect("the key");
+        assert_eq!(child["created_by"], maker_id.to_agntix());
+    });
+}
+
+#[test]
+fn an_organization_has_a_thousand_good_keys_at_most() {
+    run(async {
+        let app = TestApp::with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await;
+        let (short, _) = app.key_until(start() + TimeDelta::hours(1)).await;
+        app.fill_keys(997).await;
+        let last = make(&app, json!({})).await;
+        let refused = app.post(KEYS, r#"{"name":"x"}"#).send().await.expect(409);
+        assert_eq!(code(&refused), "CONFLICT");
+        let by_token = app.post("/dashboard/api/organization/api-keys", r#"{"name":"x"}"#).anonymous();
+        let refused = by_token.header("authorization", tokens::bearer(&app, "admin")).send().await.expect(409);
+        assert!(agnost::is_envelope(&refused), "{}", refused.text());
+
+        // What is revoked, and what has ended, makes room.
+        let path = format!("{KEYS}/{}", text(&last, "id"));
+        app.ask(http::Method::DELETE, &path).send().await.expect(200);
+        make(&app, json!({})).await;
+        app.post(KEYS, r#"{"name":"x"}"#).send().await.expect(409);
+        app.clock.advance(TimeDelta::hours(1));
+        used(&app, &short).await.expect(401);
+        make(&app, json!({})).await;
+        app.post(KEYS, r#"{"name":"x"}"#).send().await.expect(409);
     });
 }
 

@@ -1,0 +1,31 @@
+//! Whether somebody who was recognised would be recognised now: for answers that go on.
+
+use super::Gate;
+use crate::domain::{Principal, Proof};
+use crate::store::StoreError;
+
+impl Gate {
+    /// Whether the caller's credential is neither revoked nor past its end, as that stands now, and their organization
+    /// not disabled. Like every request, it can be a second behind what others changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn still_holds(&self, principal: &Principal) -> Result<bool, StoreError> {
+        let directory = self.store.directory();
+        let record = match principal.proof {
+            Proof::ApiKey(hash) => directory.key(hash).await?,
+            Proof::AccessToken(hash) => directory.access_token(hash).await?,
+            Proof::NotKept => None,
+        };
+        let expires_at = match (&record, principal.proof) {
+            (Some(record), _) => record.expires_at,
+            (None, Proof::NotKept) => principal.expires_at,
+            (None, _) => return Ok(false),
+        };
+        if expires_at.is_some_and(|end| end <= self.clock.now()) {
+            return Ok(false);
+        }
+        let organization = directory.organization(principal.organization.id).await?;
+        Ok(organization.is_some_and(|organization| organization.disabled_at.is_none()))
+    }
+}
