@@ -20,12 +20,16 @@ use crate::domain::OrgId;
 use crate::http::RateLimiter;
 use crate::http::listener::{self, Bounds};
 use crate::responders::Responders;
+use crate::store::admin::AdminStore;
 use crate::store::{Store, StoreSettings};
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
 use crate::{Deployment, build_app, telemetry, workers};
 
 /// How often callers who have their full rate limit again are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// How long the workers may take to stop, and their connections to close, which hang when the database does.
+const WORKERS_GRACE: Duration = Duration::from_secs(8);
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Args, Default)]
 pub(super) struct Serve {
@@ -63,7 +67,7 @@ impl Serve {
         let address = listener.local_addr()?;
         let demo = if self.demo || home.is_private() { Some(make_demo(context, home, address).await?) } else { None };
         let store = Store::connect(&home.database, StoreSettings::default()).await?;
-        let admin = home.admin().await?;
+        let admin = AdminStore::connect_workers(&home.database).await?;
         let gate = gate(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id))?;
         let gate = Arc::new(gate);
         let responders = Responders::new(context.config.responders()?)?;
@@ -109,10 +113,12 @@ impl Serve {
             }
         };
         stop.cancel();
-        if let Err(error) = working.await {
-            tracing::error!(%error, "workers.lost");
+        if tokio::time::timeout(WORKERS_GRACE, working).await.is_err() {
+            tracing::warn!("workers.cut_off");
         }
-        admin.close().await;
+        if tokio::time::timeout(CLOSED_WITHIN, admin.close()).await.is_err() {
+            tracing::warn!("workers.connections_lost");
+        }
         conversations.close().await;
         store.close().await;
         tracing::info!("http.stopped");

@@ -46,16 +46,20 @@ impl FromStr for WebhookEvent {
 #[error("no such event; it is one of session.created, session.ended")]
 pub struct UnknownEvent;
 
-/// Seconds between an attempt that failed and the next, as Svix publishes them.
+/// Seconds between an attempt that failed and the next, as Svix publishes them; then the last of them again and again.
 const PAUSES: [i64; 7] = [5, 5 * 60, 30 * 60, 2 * 3_600, 5 * 3_600, 10 * 3_600, 10 * 3_600];
 /// How long a delivery is tried, from when it was queued: the vendor's 24 hours, which cut the last of the pauses short.
-const TRIED_FOR: TimeDelta = TimeDelta::hours(24);
+pub const TRIED_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// When to try again after the `attempts`-th attempt, counted from 1, has failed; `None`: no more.
+///
+/// Time alone ends it: attempts whose outcome was lost count, and are not to use the day up.
 #[must_use]
 pub fn next_attempt(attempts: u32, queued_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let end = queued_at + TRIED_FOR;
-    let pause = *PAUSES.get(usize::try_from(attempts).ok()?.checked_sub(1)?)?;
+    let [.., last] = PAUSES;
+    let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+    let pause = PAUSES.get(place).copied().unwrap_or(last);
     (now < end).then(|| end.min(now + TimeDelta::seconds(pause)))
 }
 
@@ -78,11 +82,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_attempt_is_put_past_the_day_or_into_the_past(attempts: u32, late in 0i64..200_000) {
+        fn time_alone_ends_it_and_no_attempt_is_put_past_the_day_or_into_the_past(attempts: u32, late in 0i64..200_000) {
             let queued = DateTime::UNIX_EPOCH;
             let now = queued + TimeDelta::seconds(late);
-            if let Some(next) = next_attempt(attempts, queued, now) {
-                prop_assert!(next > now && next <= queued + TRIED_FOR);
+            match next_attempt(attempts, queued, now) {
+                Some(next) => prop_assert!(next > now && next <= queued + TRIED_FOR),
+                None => prop_assert!(now >= queued + TRIED_FOR),
             }
         }
     }

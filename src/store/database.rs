@@ -74,9 +74,15 @@ impl Database {
         quiet(self.migration.clone())
     }
 
-    pub(super) async fn system_pool(&self, connections: u32) -> Result<PgPool, DatabaseError> {
+    /// `statement_timeout` as Postgres writes it; without one, a statement takes as long as it takes.
+    pub(super) async fn system_pool(
+        &self,
+        connections: u32,
+        statement_timeout: Option<&str>,
+    ) -> Result<PgPool, DatabaseError> {
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
-        Ok(pool.connect_with(quiet(self.system.clone())).await?)
+        let options = quiet(self.system.clone()).options(statement_timeout.map(|time| ("statement_timeout", time)));
+        Ok(pool.connect_with(options).await?)
     }
 
     /// The request role's pool, after a look at whether that role is as weak as it should be.

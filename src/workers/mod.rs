@@ -10,13 +10,22 @@ use crate::domain::Clock;
 use crate::store::admin::AdminStore;
 use webhooks::Webhooks;
 
-/// Runs every worker side by side until the service stops, and lets what is under way come to an end.
+/// Runs every worker side by side until the service stops, and lets what is under way come to an end. One that panics
+/// ends none of the others.
 pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: CancellationToken) {
-    let housekeeping = async {
+    let stopping = stop.clone();
+    let housekeeping = async move {
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = stopping.cancelled() => {}
             () = retention::run(&admin, &clock) => {}
         }
     };
-    tokio::join!(housekeeping, webhooks.run(&stop));
+    let delivering = async move { webhooks.run(&stop).await };
+    tokio::join!(alone("retention", housekeeping), alone("webhooks", delivering));
+}
+
+async fn alone(name: &'static str, worker: impl Future<Output = ()> + Send + 'static) {
+    if let Err(error) = tokio::spawn(worker).await {
+        tracing::error!(%error, name, "workers.lost");
+    }
 }

@@ -4,19 +4,28 @@ use super::{AdminError, AdminStore};
 use crate::domain::Timestamp;
 
 impl AdminStore {
-    /// Deletes at most `most` entries of the feed from `until` or before; how many there were.
+    /// Deletes at most `most` entries of the feed from `until` or before; how many there were. What an endpoint of an
+    /// organization that is not disabled has still to be told of is spared, unless it is from `last` or before.
     ///
     /// Replicas that do this at once each take others.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn delete_feed(&self, until: Timestamp, most: i64) -> Result<u64, AdminError> {
+    pub async fn delete_feed(&self, until: Timestamp, last: Timestamp, most: i64) -> Result<u64, AdminError> {
         let deleted = sqlx::query!(
             "DELETE FROM session_feed f
-              USING (SELECT org_id, transaction, place FROM session_feed
-                      WHERE at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
+              USING (SELECT org_id, transaction, place FROM session_feed f
+                      WHERE at <= $1
+                        AND (at <= $2 OR NOT EXISTS (
+                                SELECT FROM webhooks w
+                                  JOIN organizations o USING (org_id)
+                                 WHERE w.org_id = f.org_id AND o.disabled_at IS NULL
+                                   AND (w.feed_transaction, w.feed_place) < (f.transaction, f.place)))
+                      LIMIT $3
+                        FOR UPDATE SKIP LOCKED) AS old
               WHERE f.org_id = old.org_id AND f.transaction = old.transaction AND f.place = old.place",
             until,
+            last,
             most
         )
         .execute(&self.pool)

@@ -12,7 +12,7 @@ pub use agents::{AgentRow, NewAvatar};
 pub use api_keys::{KeyRow, NewKey};
 pub use organizations::{NewOrganization, OrganizationRow};
 pub use sessions::{EventRow, Page};
-pub use webhooks::{Attempted, DeliveryRow, Leased, NewWebhook, Next, Waiting, WebhookRow};
+pub use webhooks::{Attempted, DeliveryRow, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow};
 
 use sqlx::PgPool;
 
@@ -63,7 +63,15 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn connect(database: &Database) -> Result<Self, DatabaseError> {
-        Ok(Self { pool: database.system_pool(CONNECTIONS).await? })
+        Ok(Self { pool: database.system_pool(CONNECTIONS, None).await? })
+    }
+
+    /// The same for the workers, none of whose statements takes as long as a command's export may.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn connect_workers(database: &Database) -> Result<Self, DatabaseError> {
+        Ok(Self { pool: database.system_pool(CONNECTIONS, Some("30s")).await? })
     }
 
     /// Tables that lack forced row-level security: none, unless somebody changed the schema by hand.

@@ -15,6 +15,9 @@ use crate::outbound::{Unsent, signature};
 use crate::store::admin::{Attempted, Leased, Next};
 use crate::telemetry;
 
+/// How long the database may take to write an attempt down; afterwards it counts as lost.
+const RECORDED_WITHIN: Duration = Duration::from_secs(10);
+
 /// Why an attempt failed. Nothing of what was posted, and no secret, is in it.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -26,6 +29,8 @@ enum Fault {
     ForbiddenAddress,
     /// The session is no longer there to be told of.
     SessionGone,
+    /// The session's row was written by another version of this program.
+    SessionUnreadable,
     /// The endpoint's row was written by somebody else than this program.
     Misconfigured,
 }
@@ -41,6 +46,7 @@ impl Fault {
             Self::NotHttp => "not_http",
             Self::ForbiddenAddress => "forbidden_address",
             Self::SessionGone => "session_gone",
+            Self::SessionUnreadable => "session_unreadable",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -61,27 +67,32 @@ impl From<Unsent> for Fault {
 }
 
 impl Webhooks {
-    /// Posts a delivery and writes down what became of it.
-    pub(super) async fn attempt(&self, leased: &Leased) {
+    /// Posts a delivery and writes down what became of it; how long the endpoint took.
+    pub(super) async fn attempt(&self, leased: &Leased) -> Duration {
         let started = Instant::now();
         let answer = timeout(self.settings.answer, self.post(leased)).await.unwrap_or(Err(Fault::TimedOut));
+        let latency = started.elapsed();
         let now = self.clock.now();
         let next = match answer {
             Ok(_) => Next::DeliveredAt(now),
             Err(Fault::SessionGone) => Next::FailedAt(now),
             Err(_) => next_attempt(leased.attempt, leased.queued_at, now).map_or(Next::FailedAt(now), Next::AgainAt),
         };
-        tell(leased, answer, next, started.elapsed());
+        tell(leased, answer, next, latency);
         let status = answer.map_or_else(Fault::status, Some).map(|status| status.as_u16());
         let attempted = Attempted { leased, status, error: answer.err().map(Fault::label), next };
-        if let Err(error) = self.admin.record_attempt(&attempted).await {
-            tracing::warn!(%error, delivery = %leased.delivery, "webhook.not_recorded");
+        match timeout(RECORDED_WITHIN, self.admin.record_attempt(&attempted)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, delivery = %leased.delivery, "webhook.not_recorded"),
+            Err(error) => tracing::warn!(%error, delivery = %leased.delivery, "webhook.not_recorded"),
         }
+        latency
     }
 
     /// Posts it once; the status of an endpoint that took it.
     async fn post(&self, leased: &Leased) -> Result<StatusCode, Fault> {
-        let session = leased.session.as_ref().ok_or(Fault::SessionGone)?;
+        let session = leased.session.as_ref().map_err(|_| Fault::SessionUnreadable)?;
+        let session = session.as_ref().ok_or(Fault::SessionGone)?;
         let url = leased.url.parse::<HttpUrl>().map_err(|_| Fault::Misconfigured)?;
         let body = agntix::webhook::body(leased.event, session, leased.last_said_at);
         let body = Bytes::from(body.map_err(|_| Fault::Misconfigured)?);

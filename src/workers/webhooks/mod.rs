@@ -6,6 +6,7 @@
 //! again under the same id. So every event arrives at least once.
 
 mod attempt;
+mod pace;
 mod rhythm;
 
 use std::collections::BTreeMap;
@@ -13,18 +14,24 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures::future::join_all;
+use futures::{StreamExt, stream};
+use tokio::time::Instant;
 
 use crate::domain::{Clock, DialectName, Mint, WebhookId};
 use crate::outbound::{Client, NoTls, PrivateAddresses};
-use crate::store::admin::{AdminError, AdminStore, Leased};
+use crate::store::admin::{AdminError, AdminStore, LeaseTerms, Leased};
+use pace::{Pace, Paces};
 
 /// Whose sessions are told of.
 const DIALECT: DialectName = DialectName::Agntix;
-/// How long a lease holds: longer than any attempt takes.
+/// How long a lease holds: longer than a round takes, which begins no attempt once the time for one answer is over.
 pub const LEASE: TimeDelta = TimeDelta::seconds(60);
-/// Endpoints that one replica posts to at once, and deliveries to each: together its open connections.
-const MOST_ENDPOINTS: usize = 64;
-const PER_ENDPOINT: usize = 4;
+/// Deliveries that are posted to an endpoint at once: times the endpoints, a replica's open connections.
+const AT_ONCE: usize = 8;
+/// Deliveries in a round of an endpoint that answers soon, [`AT_ONCE`] of them under way until it is through.
+const PER_PROMPT_ENDPOINT: usize = 32;
+/// The part of the time for an answer within which it comes soon: a fifth.
+const SOON: u32 = 5;
 
 /// How endpoints are treated.
 #[derive(Clone, Debug)]
@@ -34,6 +41,8 @@ pub struct WebhookSettings {
     pub connect: Duration,
     /// How long an endpoint may take to answer, connection included; well below [`LEASE`].
     pub answer: Duration,
+    /// Endpoints that one replica posts to at once. Those that kept it waiting of late have half of it at most.
+    pub endpoints: usize,
     /// How long something that happened may wait to be noticed.
     pub poll: Duration,
     /// The same as long as nobody has registered an endpoint.
@@ -47,6 +56,7 @@ impl Default for WebhookSettings {
             private_addresses: PrivateAddresses::Refused,
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(15),
+            endpoints: 64,
             poll: Duration::from_secs(1),
             poll_unregistered: Duration::from_secs(5),
         }
@@ -71,11 +81,11 @@ impl Webhooks {
         Ok(Self { admin, clock, mint, client, settings })
     }
 
-    /// Writes down a batch of what endpoints are to be told; how many of them moved on.
+    /// Writes down a batch of what endpoints are to be told; whether there was more than that.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn fan_out(&self) -> Result<usize, AdminError> {
+    pub async fn fan_out(&self) -> Result<bool, AdminError> {
         self.admin.fan_out(DIALECT, self.clock.now(), &self.mint).await
     }
 
@@ -84,14 +94,27 @@ impl Webhooks {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn deliver(&self) -> Result<usize, AdminError> {
-        let rounds = self.lease(&[]).await?;
-        Ok(join_all(rounds.into_iter().map(|round| round.run(self))).await.into_iter().sum())
+        let rounds = self.lease(&[], &Paces::default()).await?;
+        let attempts = rounds.iter().map(|round| round.deliveries.len()).sum();
+        join_all(rounds.into_iter().map(|round| round.run(self))).await;
+        Ok(attempts)
     }
 
     /// Leases what is due to endpoints that are not busy, a round for each of them.
-    async fn lease(&self, busy: &[WebhookId]) -> Result<Vec<Round>, AdminError> {
-        let endpoints = MOST_ENDPOINTS.saturating_sub(busy.len());
-        let leased = self.admin.lease_deliveries(self.clock.now(), LEASE, busy, endpoints, PER_ENDPOINT).await?;
+    async fn lease(&self, busy: &[WebhookId], paces: &Paces) -> Result<Vec<Round>, AdminError> {
+        let (prompt, slow) = (paces.of(Pace::Prompt), paces.of(Pace::Slow));
+        let slow_and_busy = busy.iter().filter(|endpoint| slow.contains(endpoint)).count();
+        let terms = LeaseTerms {
+            lease: LEASE,
+            busy,
+            prompt: &prompt,
+            slow: &slow,
+            endpoints: self.settings.endpoints.saturating_sub(busy.len()),
+            slow_endpoints: self.settings.endpoints.div_ceil(2).saturating_sub(slow_and_busy),
+            per_endpoint: AT_ONCE,
+            per_prompt_endpoint: PER_PROMPT_ENDPOINT,
+        };
+        let leased = self.admin.lease_deliveries(self.clock.now(), &terms).await?;
         let mut rounds: BTreeMap<WebhookId, Vec<Leased>> = BTreeMap::new();
         for delivery in leased {
             rounds.entry(delivery.webhook).or_default().push(delivery);
@@ -100,15 +123,21 @@ impl Webhooks {
     }
 }
 
-/// What one endpoint is told at once.
+/// What one endpoint is told until somebody looks again.
 struct Round {
     endpoint: WebhookId,
     deliveries: Vec<Leased>,
 }
 
 impl Round {
-    /// Posts all of it; how much that was.
-    async fn run(self, webhooks: &Webhooks) -> usize {
-        join_all(self.deliveries.iter().map(|delivery| webhooks.attempt(delivery))).await.len()
+    /// Posts all of it, and how soon that was answered. What an endpoint that stops answering leaves no time for is
+    /// attempted again when the lease has run out.
+    async fn run(self, webhooks: &Webhooks) -> Pace {
+        let (begun, answer) = (Instant::now(), webhooks.settings.answer);
+        let in_time = self.deliveries.into_iter().take_while(|_| begun.elapsed() < answer);
+        let attempts = in_time.map(|delivery: Leased| async move { webhooks.attempt(&delivery).await });
+        let latencies = stream::iter(attempts).buffer_unordered(AT_ONCE);
+        let slowest = latencies.fold(Duration::ZERO, async |slowest, latency| slowest.max(latency)).await;
+        if slowest <= answer / SOON { Pace::Prompt } else { Pace::Slow }
     }
 }

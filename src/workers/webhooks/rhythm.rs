@@ -3,23 +3,27 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Webhooks;
+use super::pace::{Pace, Paces};
 use crate::domain::WebhookId;
 use crate::store::admin::AdminError;
 
 /// How long what is being posted may go on once the service stops. The rest is attempted again by another replica, or
 /// by the next start.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long one look may take, whatever has become of the database's connections.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// The rounds that are under way, and whose they are: an endpoint has one at most, so that a slow one holds up no other.
 #[derive(Default)]
 struct Rounds {
-    tasks: JoinSet<usize>,
+    tasks: JoinSet<Pace>,
     endpoints: HashMap<Id, WebhookId>,
+    paces: Paces,
 }
 
 impl Rounds {
@@ -27,17 +31,26 @@ impl Rounds {
         self.endpoints.values().copied().collect()
     }
 
-    /// Waits until one is over; for ever where there is none.
+    fn begin(&mut self, endpoint: WebhookId, round: impl Future<Output = Pace> + Send + 'static) {
+        self.endpoints.insert(self.tasks.spawn(round).id(), endpoint);
+    }
+
+    /// Waits until one is over, and takes with it what else is; for ever where there is none.
     async fn ended(&mut self) {
-        match self.tasks.join_next_with_id().await {
-            None => std::future::pending().await,
-            Some(Ok((id, _))) => {
-                self.endpoints.remove(&id);
-            }
-            Some(Err(error)) => {
-                tracing::error!(%error, "webhook.round_lost");
-                self.endpoints.remove(&error.id());
-            }
+        let Some(first) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
+        self.end(first);
+        while let Some(next) = self.tasks.try_join_next_with_id() {
+            self.end(next);
+        }
+    }
+
+    fn end(&mut self, ended: Result<(Id, Pace), JoinError>) {
+        let (id, pace) = ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "webhook.round_lost");
+            (error.id(), Pace::Slow)
+        });
+        if let Some(endpoint) = self.endpoints.remove(&id) {
+            self.paces.remember(endpoint, pace);
         }
     }
 }
@@ -48,8 +61,16 @@ impl Webhooks {
         let mut rounds = Rounds::default();
         let mut settled = false;
         while !stop.is_cancelled() {
-            let pause = match self.look(&mut settled, &mut rounds).await {
-                Ok(pause) => pause,
+            let looked = tokio::select! {
+                () = stop.cancelled() => break,
+                looked = timeout(LOOK, self.look(&mut settled, &mut rounds)) => looked,
+            };
+            let pause = match looked {
+                Ok(Ok(pause)) => pause,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "webhook.failed");
+                    self.settings.poll_unregistered
+                }
                 Err(error) => {
                     tracing::warn!(%error, "webhook.failed");
                     self.settings.poll_unregistered
@@ -76,14 +97,13 @@ impl Webhooks {
         if !waiting.registered {
             return Ok(self.settings.poll_unregistered);
         }
-        let moved = waiting.behind && self.fan_out().await? > 0;
-        if moved || waiting.due {
-            for round in self.lease(&rounds.busy()).await? {
-                let (endpoint, worker) = (round.endpoint, self.clone());
-                let task = rounds.tasks.spawn(async move { round.run(&worker).await });
-                rounds.endpoints.insert(task.id(), endpoint);
+        let more = waiting.behind && self.fan_out().await?;
+        if waiting.behind || waiting.due {
+            for round in self.lease(&rounds.busy(), &rounds.paces).await? {
+                let worker = self.clone();
+                rounds.begin(round.endpoint, async move { round.run(&worker).await });
             }
         }
-        Ok(if moved { Duration::ZERO } else { self.settings.poll })
+        Ok(if more { Duration::ZERO } else { self.settings.poll })
     }
 }

@@ -3,18 +3,19 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::as_limit;
 use crate::domain::{DialectName, Mint, Timestamp, WebhookEvent};
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::feed;
 
 /// Endpoints, and entries for each of them, that are worked through in one transaction.
-const MOST_ENDPOINTS: i64 = 50;
-const MOST_ENTRIES: i64 = 500;
+const MOST_ENDPOINTS: usize = 50;
+const MOST_ENTRIES: usize = 500;
 
 /// What there is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// There are endpoints.
+    /// There are endpoints of organizations that are not disabled; the rest counts these only.
     pub registered: bool,
     /// The feed has what is not yet among the deliveries.
     pub behind: bool,
@@ -39,15 +40,17 @@ impl AdminStore {
     pub async fn webhooks_waiting(&self, now: Timestamp) -> Result<Waiting, AdminError> {
         Ok(sqlx::query_as!(
             Waiting,
-            r#"SELECT EXISTS (SELECT FROM webhooks) AS "registered!",
-                      EXISTS (SELECT FROM webhooks w
+            r#"WITH open AS (
+                   SELECT w.* FROM webhooks w JOIN organizations o USING (org_id) WHERE o.disabled_at IS NULL)
+               SELECT EXISTS (SELECT FROM open) AS "registered!",
+                      EXISTS (SELECT FROM open w
                                CROSS JOIN LATERAL (
                                      SELECT FROM session_feed f
                                       WHERE f.org_id = w.org_id
                                         AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
                                         AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
                                       LIMIT 1) entry) AS "behind!",
-                      EXISTS (SELECT FROM webhooks w
+                      EXISTS (SELECT FROM open w
                                CROSS JOIN LATERAL (
                                      SELECT FROM webhook_deliveries d
                                       WHERE d.org_id = w.org_id AND d.webhook_id = w.webhook_id
@@ -60,21 +63,23 @@ impl AdminStore {
     }
 
     /// Writes down what endpoints are to be told of a dialect's sessions: every entry of the feed once per endpoint that
-    /// asked for it, whoever else does so at once and wherever it is cut off. How many endpoints moved on; with none,
-    /// nothing is left that this can read yet.
+    /// asked for it, whoever else does so at once and wherever it is cut off. Whether there was more of it than a batch
+    /// takes.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn fan_out(&self, dialect: DialectName, now: Timestamp, mint: &Mint) -> Result<usize, AdminError> {
+    pub async fn fan_out(&self, dialect: DialectName, now: Timestamp, mint: &Mint) -> Result<bool, AdminError> {
         let mut transaction = self.pool.begin().await?;
         let mut endpoints = Endpoint::lock_behind(&mut transaction).await?;
         if endpoints.is_empty() {
-            return Ok(0);
+            return Ok(false);
         }
         let mut told = Vec::new();
+        let mut read = vec![0; endpoints.len()];
         for entry in Endpoint::entries(&mut transaction, &endpoints).await? {
             let number = usize::try_from(entry.number - 1).unwrap_or(usize::MAX);
-            let Some(endpoint) = endpoints.get_mut(number) else { continue };
+            let (Some(endpoint), Some(read)) = (endpoints.get_mut(number), read.get_mut(number)) else { continue };
+            *read += 1;
             (endpoint.feed_transaction, endpoint.feed_place) = (entry.transaction, entry.place);
             let event = event_of(entry.kind).filter(|event| entry.dialect == dialect.code() && endpoint.wants(*event));
             if let Some(event) = event {
@@ -89,7 +94,7 @@ impl AdminStore {
         queue(&mut transaction, &told, dialect, now, mint).await?;
         Endpoint::move_on(&mut transaction, &endpoints).await?;
         transaction.commit().await?;
-        Ok(endpoints.len())
+        Ok(endpoints.len() == MOST_ENDPOINTS || read.contains(&MOST_ENTRIES))
     }
 
     /// Brings back places that lie in the future: those of a database that was copied here from another Postgres, which
@@ -142,19 +147,23 @@ impl Endpoint {
         self.events.iter().any(|wanted| wanted == event.as_str())
     }
 
-    /// Locks endpoints that have not come to the end of the feed, as far as nobody else holds them.
+    /// Locks endpoints that have not come to the end of the feed, as far as nobody else holds them: those first that
+    /// are furthest behind, so that each has its turn. Those of a disabled organization stay where they are.
     async fn lock_behind(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
         sqlx::query_as!(
             Self,
             "SELECT w.org_id, w.webhook_id, w.events, w.feed_transaction, w.feed_place
                FROM webhooks w
-              WHERE EXISTS (SELECT FROM session_feed f
+               JOIN organizations o USING (org_id)
+              WHERE o.disabled_at IS NULL
+                AND EXISTS (SELECT FROM session_feed f
                              WHERE f.org_id = w.org_id
                                AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
                                AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+              ORDER BY w.feed_transaction, w.feed_place
               LIMIT $1
-                FOR UPDATE SKIP LOCKED",
-            MOST_ENDPOINTS
+                FOR UPDATE OF w SKIP LOCKED",
+            as_limit(MOST_ENDPOINTS)
         )
         .fetch_all(connection)
         .await
@@ -181,7 +190,7 @@ impl Endpoint {
             &orgs,
             &transactions,
             &places,
-            MOST_ENTRIES
+            as_limit(MOST_ENTRIES)
         )
         .fetch_all(connection)
         .await

@@ -63,6 +63,29 @@ impl AdminStore {
         if changed == 0 { Err(AdminError::NotFound("delivery")) } else { Ok(()) }
     }
 
+    /// Gives up at most `most` deliveries that were queued at `until` or before and are due at `now`, without an
+    /// attempt; how many there were.
+    ///
+    /// Replicas that do this at once each take others.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn expire_deliveries(&self, until: Timestamp, now: Timestamp, most: i64) -> Result<u64, AdminError> {
+        let expired = sqlx::query!(
+            "UPDATE webhook_deliveries d
+                SET next_attempt_at = NULL, failed_at = $2, last_error = 'expired'
+               FROM (SELECT org_id, delivery_id FROM webhook_deliveries
+                      WHERE queued_at <= $1 AND next_attempt_at <= $2 LIMIT $3 FOR UPDATE SKIP LOCKED) AS old
+              WHERE d.org_id = old.org_id AND d.delivery_id = old.delivery_id",
+            until,
+            now,
+            most
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(expired.rows_affected())
+    }
+
     /// Deletes at most `most` deliveries that are over and were queued at `until` or before; how many there were.
     ///
     /// Replicas that do this at once each take others.

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::as_limit;
 use crate::domain::{DeliveryId, OrgId, Session, Timestamp, WebhookEvent, WebhookId};
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::sessions::RowKey;
@@ -20,10 +21,27 @@ pub struct Leased {
     /// Counted from 1.
     pub attempt: u32,
     pub queued_at: Timestamp,
-    /// The session as it stands; `None` where it is gone, or cannot be read.
-    pub session: Option<Session>,
+    /// The session as it stands; `None` where it is gone, an error where it cannot be read.
+    pub session: Result<Option<Session>, StoreError>,
     /// When something was last said in it.
     pub last_said_at: Option<Timestamp>,
+}
+
+/// Whose deliveries are leased, how many of them, and for how long.
+pub struct LeaseTerms<'a> {
+    pub lease: TimeDelta,
+    /// Endpoints that are left out.
+    pub busy: &'a [WebhookId],
+    /// Endpoints that answered soon of late.
+    pub prompt: &'a [WebhookId],
+    /// Endpoints that kept their callers waiting of late.
+    pub slow: &'a [WebhookId],
+    /// How many endpoints are leased from at most, and how many slow ones among them.
+    pub endpoints: usize,
+    pub slow_endpoints: usize,
+    /// How many deliveries of an endpoint are leased at most, and of a prompt one.
+    pub per_endpoint: usize,
+    pub per_prompt_endpoint: usize,
 }
 
 /// What became of an attempt.
@@ -44,35 +62,28 @@ pub enum Next {
 }
 
 impl AdminStore {
-    /// Leases what is due at `now`: of `endpoints` endpoints at most, those first whose deliveries have been due
-    /// longest, and of each `per_endpoint` at most. Endpoints that are `busy` are left out.
+    /// Leases what is due at `now`: of an endpoint, what has been due longest. Chance decides between endpoints, since
+    /// by age those with the longest backlog, which answer nobody, would always win. Nothing of
+    /// disabled organizations is leased, and what this version does not know is left to others.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn lease_deliveries(
-        &self,
-        now: Timestamp,
-        lease: TimeDelta,
-        busy: &[WebhookId],
-        endpoints: usize,
-        per_endpoint: usize,
-    ) -> Result<Vec<Leased>, AdminError> {
-        let busy: Vec<Uuid> = busy.iter().map(|id| id.0).collect();
-        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    pub async fn lease_deliveries(&self, now: Timestamp, terms: &LeaseTerms<'_>) -> Result<Vec<Leased>, AdminError> {
+        let ids = |ids: &[WebhookId]| -> Vec<Uuid> { ids.iter().map(|id| id.0).collect() };
+        let (busy, prompt, slow) = (ids(terms.busy), ids(terms.prompt), ids(terms.slow));
         let mut transaction = self.begin_unflushed().await?;
         let rows = sqlx::query!(
-            r#"WITH endpoints AS (
-                   SELECT w.org_id, w.webhook_id, w.url, w.secret
+            r#"WITH waiting AS (
+                   SELECT w.org_id, w.webhook_id, w.url, w.secret, w.webhook_id = ANY ($5::uuid[]) AS slow,
+                          row_number() OVER (PARTITION BY w.webhook_id = ANY ($5::uuid[]) ORDER BY random()) AS number
                      FROM webhooks w
-                    CROSS JOIN LATERAL (
-                          SELECT d.next_attempt_at
-                            FROM webhook_deliveries d
-                           WHERE d.org_id = w.org_id AND d.webhook_id = w.webhook_id AND d.next_attempt_at <= $1
-                           ORDER BY d.next_attempt_at
-                           LIMIT 1) first
-                    WHERE w.webhook_id <> ALL ($3::uuid[])
-                    ORDER BY first.next_attempt_at
-                    LIMIT $4
+                     JOIN organizations o USING (org_id)
+                    WHERE o.disabled_at IS NULL AND w.webhook_id <> ALL ($3::uuid[])
+                      AND EXISTS (SELECT FROM webhook_deliveries d
+                                   WHERE d.org_id = w.org_id AND d.webhook_id = w.webhook_id
+                                     AND d.next_attempt_at <= $1)
+               ), endpoints AS (
+                   SELECT * FROM waiting WHERE NOT slow OR number <= $7 ORDER BY random() LIMIT $6
                ), due AS (
                    SELECT d.org_id, d.delivery_id, w.url, w.secret
                      FROM endpoints w
@@ -81,7 +92,7 @@ impl AdminStore {
                             FROM webhook_deliveries d
                            WHERE d.org_id = w.org_id AND d.webhook_id = w.webhook_id AND d.next_attempt_at <= $1
                            ORDER BY d.next_attempt_at
-                           LIMIT $5
+                           LIMIT CASE WHEN w.webhook_id = ANY ($4::uuid[]) THEN $9::bigint ELSE $8::bigint END
                              FOR UPDATE SKIP LOCKED) d
                )
                UPDATE webhook_deliveries d
@@ -94,10 +105,14 @@ impl AdminStore {
                            WHERE c.org_id = d.org_id AND c.dialect = d.dialect AND c.session_id = d.session_id)
                            AS last_said_at"#,
             now,
-            now + lease,
+            now + terms.lease,
             &busy,
-            count(endpoints),
-            count(per_endpoint)
+            &prompt,
+            &slow,
+            as_limit(terms.endpoints),
+            as_limit(terms.slow_endpoints),
+            as_limit(terms.per_endpoint),
+            as_limit(terms.per_prompt_endpoint)
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -108,27 +123,30 @@ impl AdminStore {
         let sessions = SessionRow::read(&mut transaction, &keys).await?;
         transaction.commit().await?;
 
-        rows.into_iter()
-            .map(|row| {
-                let session = sessions.get(&RowKey::of(row.org_id, row.dialect, row.session_id));
-                Ok(Leased {
-                    org: OrgId(row.org_id),
-                    webhook: WebhookId(row.webhook_id),
-                    delivery: DeliveryId(row.delivery_id),
-                    url: row.url,
-                    secret: row.secret.into(),
-                    event: row.event.parse().map_err(|_| StoreError::Unreadable(format!("event {}", row.event)))?,
-                    attempt: row.attempts.unsigned_abs(),
-                    queued_at: row.queued_at,
-                    session: session.and_then(|row| Session::try_from(row.clone()).ok()),
-                    last_said_at: row.last_said_at,
-                })
+        let leased = rows.into_iter().filter_map(|row| {
+            let Ok(event) = row.event.parse() else {
+                tracing::warn!(delivery = %DeliveryId(row.delivery_id), event = row.event, "webhook.unknown_event");
+                return None;
+            };
+            let session = sessions.get(&RowKey::of(row.org_id, row.dialect, row.session_id));
+            Some(Leased {
+                org: OrgId(row.org_id),
+                webhook: WebhookId(row.webhook_id),
+                delivery: DeliveryId(row.delivery_id),
+                url: row.url,
+                secret: row.secret.into(),
+                event,
+                attempt: row.attempts.unsigned_abs(),
+                queued_at: row.queued_at,
+                session: session.cloned().map(Session::try_from).transpose(),
+                last_said_at: row.last_said_at,
             })
-            .collect()
+        });
+        Ok(leased.collect())
     }
 
     /// Writes down what became of an attempt, unless somebody else has delivered it since. A failure counts only while
-    /// nobody has leased it again.
+    /// nobody has leased it again or put it on again.
     ///
     /// # Errors
     /// When the database cannot be reached. Then it is attempted again once the lease has run out.
@@ -144,7 +162,7 @@ impl AdminStore {
             "UPDATE webhook_deliveries
                 SET delivered_at = $4, next_attempt_at = $5, failed_at = $6, last_status = $7, last_error = $8
               WHERE org_id = $1 AND delivery_id = $2 AND delivered_at IS NULL
-                AND (attempts = $3 OR $4::timestamptz IS NOT NULL)",
+                AND (attempts = $3 AND queued_at = $9 OR $4::timestamptz IS NOT NULL)",
             attempted.leased.org.0,
             attempted.leased.delivery.0,
             i32::try_from(attempted.leased.attempt).unwrap_or(i32::MAX),
@@ -152,7 +170,8 @@ impl AdminStore {
             again,
             failed,
             attempted.status.and_then(|status| i16::try_from(status).ok()),
-            attempted.error
+            attempted.error,
+            attempted.leased.queued_at
         )
         .execute(&mut *transaction)
         .await?;

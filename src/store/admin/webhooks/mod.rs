@@ -10,7 +10,7 @@ mod lease;
 
 pub use fan_out::Waiting;
 pub use history::DeliveryRow;
-pub use lease::{Attempted, Leased, Next};
+pub use lease::{Attempted, LeaseTerms, Leased, Next};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Postgres, Transaction};
@@ -19,6 +19,11 @@ use uuid::Uuid;
 use super::{AdminError, AdminStore};
 use crate::domain::responder::HttpUrl;
 use crate::domain::{OrgId, Timestamp, WebhookEvent, WebhookId};
+
+/// A number of rows, for `LIMIT`.
+fn as_limit(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
 
 pub struct NewWebhook<'a> {
     pub id: WebhookId,
