@@ -114,7 +114,8 @@ impl Webhooks {
             per_endpoint: AT_ONCE,
             per_prompt_endpoint: PER_PROMPT_ENDPOINT,
         };
-        let leased = self.admin.lease_deliveries(self.clock.now(), &terms).await?;
+        let mut leased = self.admin.lease_deliveries(self.clock.now(), &terms).await?;
+        leased.sort_by_key(|delivery| (delivery.queued_at, delivery.delivery.0));
         let mut rounds: BTreeMap<WebhookId, Vec<Leased>> = BTreeMap::new();
         for delivery in leased {
             rounds.entry(delivery.webhook).or_default().push(delivery);

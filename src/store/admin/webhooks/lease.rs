@@ -63,8 +63,8 @@ pub enum Next {
 
 impl AdminStore {
     /// Leases what is due at `now`: of an endpoint, what has been due longest. Chance decides between endpoints, since
-    /// by age those with the longest backlog, which answer nobody, would always win. Nothing of
-    /// disabled organizations is leased, and what this version does not know is left to others.
+    /// by age those with the longest backlog, which answer nobody, would always win. Nothing
+    /// of disabled organizations is leased, and what this version does not know is left to others.
     ///
     /// # Errors
     /// When the database cannot be reached.

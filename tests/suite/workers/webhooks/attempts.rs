@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sessionary::domain::DeliveryId;
+use sessionary::domain::webhook::TRIED_FOR;
 use sessionary::outbound::PrivateAddresses;
 use sessionary::store::admin::AdminError;
 use sessionary::workers::retention;
 use sessionary::workers::webhooks::{LEASE, WebhookSettings};
+use sqlx::PgConnection;
 
 use crate::support::agntix::create;
 use crate::support::fake_responder::{Step, answer, redirect};
-use crate::support::webhooks::{Hooks, register, settings, taken, verify};
+use crate::support::webhooks::{Hooks, register, settings, taken, verify, worker};
 use crate::support::{DATABASE, admin, connection, run};
 
 /// Seconds between attempts, as Svix publishes them; the last pause ends with the 24 hours.
@@ -186,6 +188,84 @@ fn a_session_that_is_gone_is_told_of_no_more() {
         let row = hooks.delivery().await;
         assert_eq!((row.last_error.as_deref(), row.failed_at), (Some("session_gone"), Some(hooks.app.clock.now())));
         assert!(endpoint.fake.received().is_empty());
+    });
+}
+
+#[test]
+fn a_session_that_cannot_be_read_is_tried_again() {
+    run(async {
+        let hooks = Hooks::new().await;
+        let endpoint = hooks.willing().await;
+        create(&hooks.app, "").await;
+        hooks.fanned_out(1).await;
+        let mut system = connection("sessionary_system", DATABASE).await;
+        let both = async |system: &mut PgConnection, by: i16| {
+            for statement in [
+                "UPDATE sessions SET dialect = dialect + $2 WHERE org_id = $1",
+                "UPDATE webhook_deliveries SET dialect = dialect + $2 WHERE org_id = $1",
+            ] {
+                let moved = sqlx::query(statement).bind(hooks.app.org).bind(by).execute(&mut *system).await;
+                moved.expect("a row of another version");
+            }
+        };
+        both(&mut system, 100).await;
+        assert_eq!(hooks.worker.deliver().await.expect("a step"), 1);
+        let row = hooks.delivery().await;
+        assert_eq!((row.last_error.as_deref(), row.failed_at), (Some("session_unreadable"), None));
+        both(&mut system, -100).await;
+        assert_eq!(hooks.deliver_after(TimeDelta::seconds(5)).await, 1);
+        assert_eq!(endpoint.fake.received().len(), 1);
+    });
+}
+
+#[test]
+fn an_attempt_from_before_a_resend_does_not_put_off_the_one_after_it() {
+    run(async {
+        let hooks = Hooks::with(WebhookSettings { answer: Duration::from_millis(500), ..settings() }).await;
+        let endpoint = hooks.endpoint([vec![Step::Hang]]).await;
+        create(&hooks.app, "").await;
+        let id = DeliveryId(hooks.fanned_out(1).await[0].delivery_id);
+        let older = {
+            let worker = hooks.worker.clone();
+            tokio::spawn(async move { worker.deliver().await })
+        };
+        endpoint.fake.requests(1).await;
+        hooks.app.clock.advance(TimeDelta::seconds(1));
+        let now = hooks.app.clock.now();
+        admin().await.resend_delivery(id, now).await.expect("a delivery");
+        let patient = worker(&hooks.app, settings()).await;
+        tokio::select! {
+            _ = patient.deliver() => panic!("it was answered"),
+            _ = async {
+                endpoint.fake.requests(1).await;
+                assert_eq!(older.await.expect("no panic").expect("a step"), 1);
+            } => {}
+        }
+        let row = hooks.delivery().await;
+        assert_eq!((row.attempts, row.last_error, row.next_attempt_at), (1, None, Some(now + LEASE)));
+    });
+}
+
+#[test]
+fn what_nobody_came_to_attempt_within_its_day_expires() {
+    run(async {
+        let hooks = Hooks::new().await;
+        let endpoint = hooks.willing().await;
+        create(&hooks.app, "").await;
+        hooks.fanned_out(1).await;
+        let sweep = async || retention::expire_deliveries(admin().await, hooks.app.clock.now()).await.expect("a sweep");
+        hooks.app.clock.advance(TRIED_FOR + retention::DELIVERY_SLACK - TimeDelta::seconds(1));
+        assert_eq!(sweep().await, 0);
+        hooks.app.clock.advance(TimeDelta::seconds(1));
+        assert_eq!((sweep().await, sweep().await), (1, 0));
+        let (row, now) = (hooks.delivery().await, hooks.app.clock.now());
+        assert_eq!((row.attempts, row.last_error.as_deref(), row.next_attempt_at), (0, Some("expired"), None));
+        assert_eq!(row.failed_at, Some(now));
+        assert_eq!(hooks.worker.deliver().await.expect("a step"), 0);
+
+        admin().await.resend_delivery(DeliveryId(row.delivery_id), now).await.expect("a delivery");
+        assert_eq!((sweep().await, hooks.worker.deliver().await.expect("a step")), (0, 1));
+        assert_eq!(endpoint.fake.received().len(), 1);
     });
 }
 
