@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::auth::{BaseUrl, Gate};
 use crate::conversation::Conversations;
-use crate::dialects::{agntix, messaging};
+use crate::dialects::{agntix, integer_id, messaging};
 use crate::domain::Contract;
 use crate::http::{Doorway, StartedAt};
 use crate::idempotency::Patience;
@@ -27,6 +27,8 @@ pub struct Deployment {
     pub messaging: messaging::Bounds,
     /// What the deployment decides about Agntix's sessions.
     pub agntix: agntix::Settings,
+    /// The places for Agent Human's images on their way.
+    pub transfers: integer_id::Transfers,
     /// Where the service is reached; `None` for wherever a request was sent.
     pub public_url: Option<BaseUrl>,
     pub started_at: StartedAt,
@@ -45,6 +47,7 @@ impl Deployment {
             conversations,
             messaging: messaging::Bounds::default(),
             agntix: agntix::Settings::default(),
+            transfers: integer_id::Transfers::default(),
             public_url: None,
             started_at: StartedAt(gate.clock.now()),
             metrics: None,
@@ -116,6 +119,12 @@ impl FromRef<AppState> for messaging::Bounds {
 impl FromRef<AppState> for agntix::Settings {
     fn from_ref(state: &AppState) -> Self {
         state.agntix.clone()
+    }
+}
+
+impl FromRef<AppState> for integer_id::Transfers {
+    fn from_ref(state: &AppState) -> Self {
+        state.transfers.clone()
     }
 }
 

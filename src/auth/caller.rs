@@ -153,20 +153,24 @@ where
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
 
         let credentials = Credentials::read(parts, admission)?;
-        let principal = gate.recognise(admission, &credentials, &parts.headers, peer).await?;
+        let record = parts.extensions.get::<Record>();
+        let address = client_address::of(peer, &parts.headers, &gate.trusted_proxies);
+        let recognised = gate.recognise(admission, &credentials, &parts.headers, peer, address).await;
+        if let (Some(Record(record)), Err(Refusal::RateLimited(status))) = (record, &recognised) {
+            let _ = record.rate.set(*status);
+        }
+        let principal = recognised?;
         if let Some(org) = credentials.org
             && principal.credential != Credential::OrgHeader
         {
             org_header::select(D::NAME, org, &principal.organization)?;
         }
-        let record = parts.extensions.get::<Record>();
         if let Some(Record(record)) = record {
             let _ = record.org.set(principal.organization.id);
         }
         if !principal.scopes.has(P::SCOPE) {
             return Err(Refusal::Forbidden(Forbidden::Scope(P::SCOPE)).into());
         }
-        let address = client_address::of(peer, &parts.headers, &gate.trusted_proxies);
         let counted = gate.limiter.count(
             P::CLASS,
             principal.organization.id,
@@ -201,6 +205,7 @@ impl Gate {
         credentials: &Credentials<'_>,
         headers: &HeaderMap,
         peer: Option<std::net::IpAddr>,
+        address: Option<std::net::IpAddr>,
     ) -> Result<Principal, Refusal> {
         if let Some(key) = credentials.api_key {
             let key = ApiKey::parse(key).ok_or(Refusal::Unauthenticated(Unauthenticated::BadKey))?;
@@ -221,7 +226,7 @@ impl Gate {
                 self.recognise_token(token).await
             }
             (Some(Bearer::Other), _) => Err(Refusal::Unauthenticated(Unauthenticated::BadToken)),
-            (None, Some(org)) if admission.org_header => org_header::alone(&self.store, org).await,
+            (None, Some(org)) if admission.org_header => org_header::alone(self, org, address).await,
             (None, Some(_)) => Err(Refusal::Unauthenticated(Unauthenticated::Missing)),
             (None, None) => match (&credentials.headerless, admission.nothing) {
                 (Some(token), _) => self.recognise_token(token).await,

@@ -1,23 +1,29 @@
 //! `x-org-id`: a public routing id. Alone it captures and nothing more; beside another credential it selects.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Gate;
 use crate::domain::{Credential, DialectName, OrgId, Organization, Principal, Proof, Scope};
-use crate::http::{Forbidden, Refusal, Unauthenticated};
-use crate::store::Store;
+use crate::http::{Class, Forbidden, Refusal, Unauthenticated};
 
 const NAME: &str = "x-org-id";
 /// Characters of an external id.
 const LONGEST: usize = 200;
 
-/// A caller who shows `x-org-id` and nothing else.
+/// A caller who shows `x-org-id` and nothing else. Where the database has to be asked for the organization, the client's
+/// address is counted first: nothing else bounds who makes organizations up.
 ///
 /// # Errors
-/// 400 when it is no UUID; 401 when the organization is unknown, disabled, or takes no unauthenticated captures.
-pub(super) async fn alone(store: &Store, text: &str) -> Result<Principal, Refusal> {
+/// 400 when it is no UUID; 401 when the organization is unknown, disabled, or takes no unauthenticated captures;
+/// 429.
+pub(super) async fn alone(gate: &Gate, text: &str, address: Option<IpAddr>) -> Result<Principal, Refusal> {
     let id: OrgId = text.parse().map_err(|_| Refusal::MalformedHeader(NAME))?;
-    let organization: Arc<Organization> = store
-        .directory()
+    let directory = gate.store.directory();
+    if !directory.remembers(id) {
+        gate.limiter.count_stranger(Class::Capture, address).map_err(Refusal::RateLimited)?;
+    }
+    let organization: Arc<Organization> = directory
         .organization(id)
         .await?
         .filter(|organization| organization.disabled_at.is_none() && organization.capture_open)

@@ -8,7 +8,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 
 use super::{Gate, client_address};
-use crate::domain::{Credential, OrgId};
+use crate::domain::OrgId;
 use crate::http::listener::Peer;
 use crate::http::{Class, Record, Refusal};
 use crate::store::TenantStore;
@@ -37,24 +37,23 @@ where
 
 impl Visitor {
     /// The store of the organization that the visitor names, to look for what else was named; `None` where there is no
-    /// such organization, or it is disabled. Counted as a read from the visitor's address.
+    /// such organization, or it is disabled. Counted as a read from the visitor's address, whichever is named.
     ///
     /// # Errors
     /// 429; 503 when the database cannot be reached.
     pub async fn store_of(&self, org: OrgId) -> Result<Option<TenantStore>, Refusal> {
-        let organization = self.gate.store.directory().organization(org).await?;
-        let Some(organization) = organization.filter(|organization| organization.disabled_at.is_none()) else {
-            return Ok(None);
-        };
-        let limits = &organization.rate_limits;
-        let counted = self.gate.limiter.count(Class::Read, org, limits, &Credential::Anonymous, self.address);
-        if let Some(Record(record)) = &self.record {
-            let _ = record.org.set(org);
-            if let Ok(Some(status)) | Err(status) = &counted {
-                let _ = record.rate.set(*status);
-            }
+        let counted = self.gate.limiter.count_stranger(Class::Read, self.address);
+        if let (Some(Record(record)), Ok(Some(status)) | Err(status)) = (&self.record, &counted) {
+            let _ = record.rate.set(*status);
         }
         counted.map_err(Refusal::RateLimited)?;
+        let organization = self.gate.store.directory().organization(org).await?;
+        if organization.is_none_or(|organization| organization.disabled_at.is_some()) {
+            return Ok(None);
+        }
+        if let Some(Record(record)) = &self.record {
+            let _ = record.org.set(org);
+        }
         Ok(Some(self.gate.store.tenant(org)))
     }
 }

@@ -12,6 +12,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{DefaultKeyedRateLimiter, Quota, clock::DefaultClock};
 use governor::{RateLimiter as Limiter, clock::Clock as _};
+use uuid::Uuid;
 
 use crate::domain::{Clock, Credential, OrgId, RateLimits, Timestamp};
 
@@ -55,6 +56,7 @@ type Keyed = Limiter<Caller, DashMapStateStore<Caller>, DefaultClock, StateInfor
 pub struct RateLimiter {
     on: bool,
     clock: Clock,
+    per_address: NonZeroU32,
     /// One limiter per class and quota in use.
     limiters: RwLock<HashMap<(Class, NonZeroU32), Arc<Keyed>>>,
 }
@@ -62,7 +64,22 @@ pub struct RateLimiter {
 impl RateLimiter {
     #[must_use]
     pub fn new(on: bool, clock: Clock) -> Self {
-        Self { on, clock, limiters: RwLock::default() }
+        Self { on, clock, per_address: PER_ADDRESS, limiters: RwLock::default() }
+    }
+
+    /// The same, with another limit per client address.
+    #[must_use]
+    pub fn with_per_address(self, per_address: NonZeroU32) -> Self {
+        Self { per_address, ..self }
+    }
+
+    /// Counts one request by its client address alone, before it is known which organization it is for, if any: who
+    /// makes up names of organizations runs into this limit, and learns nothing from it.
+    ///
+    /// # Errors
+    /// As for [`RateLimiter::count`].
+    pub fn count_stranger(&self, class: Class, address: Option<IpAddr>) -> Result<Option<RateStatus>, RateStatus> {
+        self.count(class, OrgId(Uuid::nil()), &RateLimits::default(), &Credential::Anonymous, address)
     }
 
     /// Counts one request. `None` when limits are off.
@@ -86,7 +103,7 @@ impl RateLimiter {
             Class::Write => (own.writes, WRITES),
             Class::Read => (own.reads, READS),
         };
-        let per_minute = own.unwrap_or(if public { PER_ADDRESS } else { house });
+        let per_minute = own.unwrap_or(if public { self.per_address } else { house });
         let caller = Caller { org, credential: credential.clone(), address: address.filter(|_| public) };
         let limiter = self.limiter(class, per_minute);
         let full_interval = 60.0 / f64::from(per_minute.get());
@@ -136,7 +153,6 @@ impl RateLimiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     fn address(last: u8) -> Option<IpAddr> {
         Some(IpAddr::from([192, 0, 2, last]))

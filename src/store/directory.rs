@@ -95,6 +95,12 @@ impl Directory<'_> {
         Ok(())
     }
 
+    /// Whether the organization can be told without asking the database.
+    #[must_use]
+    pub fn remembers(&self, id: OrgId) -> bool {
+        self.0.presence().organizations.has(&id)
+    }
+
     /// The organization, disabled or not.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ use sqlx::PgPool;
 
 pub use agents::{AgentCreated, AgentFilter, AgentName, Agents};
 pub use api_keys::{ApiKeys, KeyPage, KeyPlace};
-pub use avatars::{AvatarChanges, Avatars, KeptAvatar};
+pub use avatars::{AvatarChanges, Avatars, ImageSlice, KeptAvatar};
 pub use captures::{
     COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain, LogPage,
     MetadataRow, SAMPLE, SpanRow, StoryEventRow, StoryRow,

@@ -85,6 +85,11 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> Remembered<
         Self((!lasts.is_zero()).then(|| Cache::builder().max_capacity(MOST).time_to_live(lasts).build()))
     }
 
+    /// Whether something is remembered under `key`.
+    pub fn has(&self, key: &K) -> bool {
+        self.0.as_ref().is_some_and(|cache| cache.contains_key(key))
+    }
+
     /// What is remembered under `key`, else what `read` finds. Callers that ask at once share one read.
     ///
     /// The reading future is made, and put on the heap, only when it is needed: a future that talks to Postgres is

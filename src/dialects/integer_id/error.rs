@@ -34,8 +34,8 @@ pub enum Bare {
     Invalid(&'static str),
     AgentNotFound,
     AvatarNotFound,
-    /// 415: what was uploaded did not come in a form, or is no image.
-    NotTaken(&'static str),
+    /// 415: what was uploaded is no image.
+    NoImage,
     /// 413.
     FileTooLarge,
     /// 409: the organization keeps as many images as it can.
@@ -88,7 +88,7 @@ impl Bare {
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, message),
             Self::AgentNotFound => (StatusCode::NOT_FOUND, "Agent not found"),
             Self::AvatarNotFound => (StatusCode::NOT_FOUND, "Avatar not found"),
-            Self::NotTaken(message) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, message),
+            Self::NoImage => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The file must be a PNG, JPEG, GIF or WebP image"),
             Self::FileTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The file must not exceed 5 MiB"),
             Self::TooManyImages => (StatusCode::CONFLICT, "Too many uploaded images; delete avatars to make room"),
         };

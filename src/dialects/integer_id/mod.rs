@@ -21,6 +21,7 @@ mod message;
 mod query;
 mod send_message;
 mod session;
+mod transfers;
 mod update_agent;
 mod update_avatar;
 mod upload;
@@ -32,6 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::IntegerIdError;
+pub use transfers::Transfers;
 
 use crate::AppState;
 use crate::domain::DialectName;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::avatar::AvatarBody;
 use super::error::Bare;
+use super::transfers::{Place, Transfers};
 use super::{IntegerId, IntegerIdError};
 use crate::domain::{Given, IMAGE_LIMIT};
 use crate::idempotency::{Idempotent, Patience, SentKey};
@@ -38,6 +39,8 @@ pub(super) struct Upload {
     voice_id: Option<Bytes>,
     is_favorite: Option<Bytes>,
     is_public: Option<Bytes>,
+    /// Held for as long as the bytes are.
+    _place: Option<Place>,
 }
 
 /// A form, and the key under which it may be sent again.
@@ -47,6 +50,7 @@ impl<S> FromRequest<S> for UploadRequest
 where
     S: Send + Sync,
     Patience: FromRef<S>,
+    Transfers: FromRef<S>,
 {
     type Rejection = IntegerIdError;
 
@@ -55,11 +59,12 @@ where
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let kind = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("multipart/form-data") {
-            return Err(Bare::NotTaken("The body must be multipart/form-data").into());
+            return Err(Bare::Invalid("No file uploaded").into());
         }
+        let place = Transfers::from_ref(state).upload()?;
         DefaultBodyLimit::max(FORM_LIMIT).apply(&mut request);
         let form = Multipart::from_request(request, state).await.map_err(|_| UNREADABLE)?;
-        let upload = Upload::read(form).await?;
+        let upload = Upload { _place: Some(place), ..Upload::read(form).await? };
         Ok(Self(key.with(upload, Upload::hash, Patience::from_ref(state))))
     }
 }

@@ -31,7 +31,8 @@ pub struct UploadedAvatar {
 /// Upload avatar
 ///
 /// Makes an avatar of a PNG, JPEG, GIF or WebP file of at most 5 MiB, told by its first bytes. An organization keeps 1,000
-/// images; deleting an avatar deletes its image, and giving it another `url` leaves it.
+/// images; deleting an avatar deletes its image, and giving it another `url` leaves it. The form has 30 seconds to
+/// arrive: the largest needs an uplink of 1.5 Mbit/s.
 #[utoipa::path(
     post,
     path = "/api/v1/avatars/upload",
@@ -40,13 +41,14 @@ pub struct UploadedAvatar {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Avatar created.", body = UploadedAvatar),
-        (status = 400, description = "The form is not as documented.", body = BareEnvelope),
+        (status = 400, description = "There is no form, or it is not as documented.", body = BareEnvelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 409, description = "The organization keeps 1,000 images already, or a request with the same `Idempotency-Key` is still running.", body = BareEnvelope),
         (status = 413, description = "The file has more than 5 MiB.", body = BareEnvelope),
-        (status = 415, description = "The file is no image of these formats, or there is no form.", body = BareEnvelope),
+        (status = 415, description = "The file is no image of these formats.", body = BareEnvelope),
         (status = 422, description = "The `Idempotency-Key` belongs to a request with another form.", body = Envelope),
         (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 503, description = "Too many uploads are being read, or the form took too long to arrive.", body = Envelope),
     )
 )]
 pub async fn upload_avatar(
@@ -70,7 +72,7 @@ async fn create(
         return Err(Bare::FileTooLarge.into());
     }
     if ImageFormat::of(&file).is_none() {
-        return Err(Bare::NotTaken("The file must be a PNG, JPEG, GIF or WebP image").into());
+        return Err(Bare::NoImage.into());
     }
     let image = ImageId(caller.mint.uuid());
     let address = ImageAddress { org: caller.store.org(), image };

@@ -9,6 +9,18 @@ use crate::store::{StoreError, scope};
 /// Images that one organization can keep: 5 GB of the largest. Of several that are uploaded at once, each may be the last.
 const MOST: i64 = 1_000;
 
+/// Bytes of an image that are read at once.
+const SLICE: i32 = 64 * 1024;
+
+/// A part of an image.
+#[derive(Clone, Debug)]
+pub struct ImageSlice {
+    /// 64 KiB, or what is left.
+    pub bytes: Vec<u8>,
+    /// Bytes of the whole image.
+    pub length: usize,
+}
+
 impl Avatars<'_> {
     /// Writes a new avatar together with its image, of at most [`IMAGE_LIMIT`](crate::domain::IMAGE_LIMIT) bytes. The
     /// same again writes nothing. False where the organization keeps as many images as it can.
@@ -43,21 +55,24 @@ impl Avatars<'_> {
         Ok(true)
     }
 
-    /// The bytes of an image.
+    /// What of an image stands behind its first `skipped` bytes. Postgres reads no more of it than this.
     ///
     /// # Errors
     /// As for [`Avatars::create`].
-    pub async fn image(&self, id: ImageId) -> Result<Option<Vec<u8>>, StoreError> {
+    pub async fn image_slice(&self, id: ImageId, skipped: usize) -> Result<Option<ImageSlice>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let bytes = sqlx::query_scalar!(
-            "SELECT bytes FROM avatar_images WHERE org_id = $1 AND image_id = $2",
+        let row = sqlx::query!(
+            r#"SELECT length(bytes) AS "length!", substring(bytes FROM $3 + 1 FOR $4) AS "bytes!"
+                 FROM avatar_images WHERE org_id = $1 AND image_id = $2"#,
             self.0.org.0,
-            id.0
+            id.0,
+            skipped as i32,
+            SLICE
         )
         .fetch_optional(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(bytes)
+        Ok(row.map(|row| ImageSlice { bytes: row.bytes, length: row.length as usize }))
     }
 
     pub(super) async fn delete_image(

@@ -2,6 +2,7 @@
 
 mod images;
 
+pub use images::ImageSlice;
 use sqlx::{Postgres, Transaction};
 
 use super::{StoreError, TenantStore, scope};

@@ -1,5 +1,6 @@
 //! An organization of a test's own, and the whole service in front of it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use http_body_util::BodyExt;
 use sessionary::auth::{BaseUrl, DefaultOrg, Gate, JwtVerifier};
 use sessionary::conversation::Conversations;
 use sessionary::dialects::agntix;
+use sessionary::dialects::integer_id::Transfers;
 use sessionary::dialects::messaging::Bounds;
 use sessionary::domain::{
     AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
@@ -53,6 +55,9 @@ pub struct Setup {
     pub messaging: Bounds,
     pub agntix: agntix::Settings,
     pub public_url: Option<BaseUrl>,
+    pub transfers: Transfers,
+    /// Requests per minute that strangers may make from one address.
+    pub per_address: Option<NonZeroU32>,
 }
 
 impl Default for Setup {
@@ -71,6 +76,8 @@ impl Default for Setup {
             messaging: Bounds::default(),
             agntix: agntix::Settings::default(),
             public_url: None,
+            transfers: Transfers::default(),
+            per_address: None,
         }
     }
 }
@@ -90,11 +97,15 @@ impl TestApp {
         let org = OrgId(mint.uuid());
         let external_id = format!("org_{}", mint.hex(16));
         make_organization(org, &external_id).await;
+        let limiter = RateLimiter::new(true, clock.clone());
         let gate = Gate {
             store: store().await.clone(),
             clock: clock.clone(),
             mint: mint.clone(),
-            limiter: RateLimiter::new(true, clock.clone()),
+            limiter: match setup.per_address {
+                Some(limit) => limiter.with_per_address(limit),
+                None => limiter,
+            },
             jwt: setup.jwt,
             trusted_proxies: Vec::new(),
             default_org: setup.default_org.then_some(DefaultOrg { id: org, anywhere: false }),
@@ -108,6 +119,7 @@ impl TestApp {
             messaging: setup.messaging,
             agntix: setup.agntix,
             public_url: setup.public_url,
+            transfers: setup.transfers,
             ..Deployment::new(Arc::new(gate), conversations.clone())
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;

@@ -1,11 +1,15 @@
 //! `GET /api/v1/avatars/images/{image}`.
 
+use std::num::NonZeroU32;
+
 use http::Method;
+use http_body_util::BodyExt;
 use serde_json::Value;
+use sessionary::dialects::integer_id::Transfers;
 use sessionary::store::{Store, StoreSettings};
 
 use crate::support::integer_id::{AVATARS, HOST, PNG, image_path, session, start_session, upload};
-use crate::support::{AGENT_NUMBER, TestApp, admin, database, run};
+use crate::support::{AGENT_NUMBER, Setup, TestApp, admin, database, run};
 
 const NO_IMAGE: &str = r#"{"success":false,"error":"Image not found"}"#;
 
@@ -25,7 +29,7 @@ fn whatever_stands_behind_an_images_first_bytes_a_browser_takes_it_for_that_imag
             (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
         ] {
             let bytes = [first, script].concat();
-            let path = image_path(&uploaded(&app, &bytes).await);
+            let (path, length) = (image_path(&uploaded(&app, &bytes).await), bytes.len().to_string());
             let image =
                 app.get(&path).anonymous().header("origin", "https://anywhere.example").send().await.expect(200);
             assert_eq!(image.bytes, bytes);
@@ -33,7 +37,8 @@ fn whatever_stands_behind_an_images_first_bytes_a_browser_takes_it_for_that_imag
                 ("content-type", kind),
                 ("x-content-type-options", "nosniff"),
                 ("content-security-policy", "default-src 'none'; sandbox"),
-                ("cache-control", "public, max-age=31536000, immutable"),
+                ("cache-control", "public, max-age=3600"),
+                ("content-length", length.as_str()),
                 ("cross-origin-resource-policy", "cross-origin"),
                 ("access-control-allow-origin", "https://anywhere.example"),
             ] {
@@ -105,16 +110,78 @@ fn an_image_stays_while_its_avatar_does_and_sessions_tell_of_it_longer() {
 }
 
 #[test]
-fn images_are_read_at_most_so_often_from_one_address() {
+fn a_cache_that_has_the_image_is_not_sent_it_again_while_it_is_there() {
     run(async {
         let app = TestApp::new().await;
-        app.limit_to(1).await;
-        let path = image_path(&uploaded(&app, PNG).await);
-        app.get(&path).anonymous().send().await.expect(200);
-        let over = app.get(&path).anonymous().send().await.expect(429);
-        assert_eq!(over.text(), r#"{"success":false,"error":"Too many requests. Please retry after 1 minute."}"#);
-        assert_eq!(over.header("x-ratelimit-limit"), Some("1"));
-        assert!(over.header("retry-after").is_some());
+        let avatar = uploaded(&app, PNG).await;
+        let path = image_path(&avatar);
+        let tag = app.get(&path).anonymous().send().await.expect(200).header("etag").expect("a tag").to_owned();
+        let ask = |tags: &str| app.get(&path).anonymous().header("if-none-match", tags).send();
+        for same in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+            let unchanged = ask(&same).await.expect(304);
+            assert!(unchanged.bytes.is_empty());
+            assert_eq!(unchanged.header("etag"), Some(tag.as_str()));
+            assert_eq!(unchanged.header("cache-control"), Some("public, max-age=3600"));
+        }
+        for other in ["\"other\"", tag.trim_matches('"'), ""] {
+            assert_eq!(ask(other).await.expect(200).bytes, PNG);
+        }
+        app.ask(Method::DELETE, &format!("{AVATARS}/{}", avatar["id"])).send().await.expect(200);
+        assert_eq!(ask(&tag).await.expect(404).text(), NO_IMAGE);
+    });
+}
+
+#[test]
+fn only_so_many_images_are_sent_at_once() {
+    run(async {
+        let app = TestApp::with(Setup { transfers: Transfers::new(1, 1), ..Setup::default() }).await;
+        let bytes = [PNG, &[7; 200_000]].concat();
+        let path = image_path(&uploaded(&app, &bytes).await);
+        let sending = app.get(&path).anonymous().open().await;
+        let refused = app.get(&path).anonymous().send().await.expect(503);
+        assert!(refused.header("retry-after").is_some());
+        let sent = sending.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(sent, bytes);
+
+        let given_up = app.get(&path).anonymous().open().await;
+        assert_eq!(given_up.status(), 200);
+        drop(given_up);
+        assert_eq!(app.get(&path).anonymous().send().await.expect(200).bytes, bytes);
+    });
+}
+
+#[test]
+fn an_image_that_is_deleted_while_it_is_sent_ends_early() {
+    run(async {
+        let app = TestApp::new().await;
+        let bytes = [PNG, &[7; 200_000]].concat();
+        let avatar = uploaded(&app, &bytes).await;
+        let sending = app.get(&image_path(&avatar)).anonymous().open().await;
+        app.ask(Method::DELETE, &format!("{AVATARS}/{}", avatar["id"])).send().await.expect(200);
+        assert_eq!(sending.headers()["content-length"], bytes.len().to_string());
+        assert_eq!(sending.into_body().collect().await.expect("a body").to_bytes(), bytes[..65_536]);
+    });
+}
+
+#[test]
+fn whoever_makes_addresses_up_is_stopped_and_does_not_learn_which_organizations_there_are() {
+    run(async {
+        let app = TestApp::with(Setup { per_address: NonZeroU32::new(3), ..Setup::default() }).await;
+        let real = image_path(&uploaded(&app, PNG).await);
+        let (known, _) = real.split_at(real.len() - 26);
+        let no_image = format!("{known}{}", "0".repeat(26));
+        let no_org = format!("{AVATARS}/images/{}", "0".repeat(52));
+        for (path, status, remaining) in [(&real, 200, "2"), (&no_image, 404, "1"), (&no_org, 404, "0")] {
+            let reply = app.get(path).anonymous().send().await.expect(status);
+            assert_eq!(reply.header("x-ratelimit-limit"), Some("3"));
+            assert_eq!(reply.header("x-ratelimit-remaining"), Some(remaining));
+        }
+        for path in [&real, &no_image, &no_org] {
+            let over = app.get(path).anonymous().send().await.expect(429);
+            assert_eq!(over.text(), r#"{"success":false,"error":"Too many requests. Please retry after 1 minute."}"#);
+            assert_eq!(over.header("x-ratelimit-limit"), Some("3"));
+            assert!(over.header("retry-after").is_some());
+        }
     });
 }
 

@@ -1,8 +1,14 @@
 //! `POST /api/v1/avatars/upload`.
 
+use std::convert::Infallible;
+
+use axum::body::Body;
+use futures::stream;
 use http::Method;
 use serde_json::{Value, json};
+use sessionary::dialects::integer_id::Transfers;
 use sessionary::domain::IMAGE_LIMIT;
+use tokio::sync::mpsc;
 
 use crate::support::integer_id::{AVATARS, Field, HOST, PNG, form, image_path, members, upload, upload_of};
 use crate::support::{Reply, Setup, TestApp, run};
@@ -126,7 +132,7 @@ fn what_is_no_form_or_none_that_ends_is_refused() {
             upload_of(&app, "b", bytes.to_vec()).without("content-type").header("content-type", content_type)
         };
         for other in ["application/json", "image/png", "multipart/mixed; boundary=b", "multipart/form-datax", ""] {
-            assert_refused(&ask(other, &whole).send().await, 415, "The body must be multipart/form-data");
+            assert_refused(&ask(other, &whole).send().await, 400, "No file uploaded");
         }
         for no_boundary in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; x=y"] {
             assert_refused(&ask(no_boundary, &whole).send().await, 400, "The form could not be read");
@@ -158,6 +164,32 @@ fn five_mebibytes_are_taken_and_a_byte_more_is_not() {
             assert_refused(&refused, 413, "The file must not exceed 5 MiB");
         }
         assert_eq!(app.images().await, 1);
+    });
+}
+
+#[test]
+fn only_so_many_uploads_are_read_at_once() {
+    run(async {
+        let app = TestApp::with(Setup { transfers: Transfers::new(1, 1), ..Setup::default() }).await;
+        let (sender, receiver) = mpsc::channel::<Result<Vec<u8>, Infallible>>(1);
+        let body =
+            Body::from_stream(stream::unfold(receiver, |mut parts| async { Some((parts.recv().await?, parts)) }));
+        let slow = upload_of(&app, "b", Vec::new()).body(body).send();
+        let others = async {
+            // The second is taken once the first was, which is being read by then.
+            for part in [&b"--b\r\n"[..], b""] {
+                sender.send(Ok(part.to_vec())).await.expect("a reader");
+            }
+            sender.reserve().await.expect("a reader");
+            let refused = upload(&app, &[FILE, NAME]).await;
+            drop(sender);
+            refused
+        };
+        let (slow, refused) = tokio::join!(slow, others);
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert!(refused.header("retry-after").is_some());
+        assert_refused(&slow, 400, "The form could not be read");
+        upload(&app, &[FILE, NAME]).await.expect(201);
     });
 }
 

@@ -1,5 +1,7 @@
 //! `POST /api/v1/capture-session`.
 
+use std::num::NonZeroU32;
+
 use futures::future::join_all;
 use http::Method;
 use insta::assert_json_snapshot;
@@ -573,6 +575,19 @@ fn the_organizations_id_must_be_a_uuid_of_one_that_may_capture() {
 #[test]
 fn a_spent_limit_is_429() {
     run(async { bad_input::holds_the_rate_limit(&TestApp::new().await, &ROUTE).await });
+}
+
+#[test]
+fn whoever_makes_organizations_up_is_stopped() {
+    run(async {
+        let app = TestApp::with(Setup { per_address: NonZeroU32::new(2), ..Setup::default() }).await;
+        let made_up = || app.post(PATH, EXAMPLE).anonymous().header("x-org-id", app.mint.uuid().to_string()).send();
+        made_up().await.expect(401);
+        made_up().await.expect(401);
+        let over = made_up().await.expect(429);
+        assert!(over.header("retry-after").is_some());
+        app.post(PATH, EXAMPLE).send().await.expect(200);
+    });
 }
 
 #[test]
