@@ -266,7 +266,8 @@ fn a_disabled_organization_hears_nothing_more() {
         let app = lively_with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await;
         let by_token = app.get(PATH).anonymous().header("authorization", tokens::bearer(&app, "admin"));
         let (mut one, mut other) = (Listener::from(&app, None).await, Listener::to(by_token).await);
-        (one.any().await, other.any().await);
+        one.any().await;
+        other.any().await;
         admin().await.disable_organization(app.org, app.clock.now()).await.expect("an end");
         assert!(one.rest().await.iter().all(|name| name == "heartbeat"));
         assert!(other.rest().await.iter().all(|name| name == "heartbeat"));
