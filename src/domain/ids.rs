@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::crockford;
+
 /// Reads a UUID written as 8-4-4-4-12 hexadecimal digits, in either case and of any version.
 ///
 /// Braces, `urn:uuid:` and the form without hyphens are no UUIDs on any of the five wires.
@@ -77,7 +79,7 @@ pub struct DeliveryId(pub Uuid);
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crockford("msg_", self.0))
+        f.write_str(&crockford::spell("msg_", self.0))
     }
 }
 
@@ -86,7 +88,7 @@ impl FromStr for DeliveryId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.strip_prefix("msg_")
-            .and_then(from_crockford)
+            .and_then(crockford::read)
             .map(Self)
             .ok_or(InvalidId("msg_ and 26 characters, as deliveries are listed"))
     }
@@ -212,7 +214,7 @@ pub struct ImageAddress {
 
 impl fmt::Display for ImageAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crockford(&crockford("", self.org.0), self.image.0))
+        f.write_str(&crockford::spell(&crockford::spell("", self.org.0), self.image.0))
     }
 }
 
@@ -222,55 +224,24 @@ impl FromStr for ImageAddress {
     /// The inverse of `Display`; every other spelling is nobody's.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let read = || {
-            let (org, image) = text.split_at_checked(CROCKFORD_DIGITS)?;
-            Some(Self { org: OrgId(from_crockford(org)?), image: ImageId(from_crockford(image)?) })
+            let (org, image) = text.split_at_checked(crockford::DIGITS)?;
+            Some(Self { org: OrgId(crockford::read(org)?), image: ImageId(crockford::read(image)?) })
         };
         read().ok_or(InvalidId("52 characters of Crockford base 32"))
     }
-}
-
-/// Characters of a UUID in base 32.
-const CROCKFORD_DIGITS: usize = 26;
-
-/// `prefix` and a UUID in 26 characters of lower-case Crockford base 32.
-fn crockford(prefix: &str, id: Uuid) -> String {
-    let mut text = String::with_capacity(prefix.len() + CROCKFORD_DIGITS);
-    text.push_str(prefix);
-    let bits = id.as_u128();
-    // 26 characters of 5 bits hold 130: the first has the two missing bits as zeros.
-    for place in (0..CROCKFORD_DIGITS).rev() {
-        text.push(char::from(CROCKFORD[(bits >> (place * 5)) as usize & 31]));
-    }
-    text
-}
-
-/// The inverse of [`crockford`], without its prefix.
-fn from_crockford(digits: &str) -> Option<Uuid> {
-    if digits.len() != CROCKFORD_DIGITS {
-        return None;
-    }
-    let mut bits = 0u128;
-    for (place, digit) in digits.bytes().enumerate() {
-        let value = CROCKFORD.iter().position(|&c| c == digit)?;
-        if place == 0 && value > 7 {
-            return None;
-        }
-        bits = bits << 5 | value as u128;
-    }
-    Some(Uuid::from_u128(bits))
 }
 
 impl KeyId {
     /// `key_` and 26 characters, as [`SessionId::to_agntix`].
     #[must_use]
     pub fn to_agntix(self) -> String {
-        crockford("key_", self.0)
+        crockford::spell("key_", self.0)
     }
 
     /// The inverse of [`KeyId::to_agntix`]; every other spelling is nobody's id.
     #[must_use]
     pub fn from_agntix(text: &str) -> Option<Self> {
-        text.strip_prefix("key_").and_then(from_crockford).map(Self)
+        text.strip_prefix("key_").and_then(crockford::read).map(Self)
     }
 }
 
@@ -278,7 +249,7 @@ impl EventId {
     /// A message's id as Agntix writes it: `msg_` and 26 characters, as [`SessionId::to_agntix`].
     #[must_use]
     pub fn to_agntix(self) -> String {
-        crockford("msg_", self.0)
+        crockford::spell("msg_", self.0)
     }
 }
 
@@ -316,17 +287,15 @@ impl SessionId {
     /// `ses_` and the UUID in 26 characters of lower-case Crockford base 32, as Agntix writes its ids.
     #[must_use]
     pub fn to_agntix(self) -> String {
-        crockford("ses_", self.0)
+        crockford::spell("ses_", self.0)
     }
 
     /// The inverse of [`SessionId::to_agntix`]; every other spelling is nobody's id.
     #[must_use]
     pub fn from_agntix(text: &str) -> Option<Self> {
-        text.strip_prefix("ses_").and_then(from_crockford).map(Self)
+        text.strip_prefix("ses_").and_then(crockford::read).map(Self)
     }
 }
-
-const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 #[cfg(test)]
 mod tests {

@@ -3,45 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::AgentKeyError;
-use crate::domain::{Given, JsonText};
-
-/// What a body says of a member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Patch<T> {
-    /// Nothing.
-    Keep,
-    /// `null`.
-    Clear,
-    Set(T),
-}
-
-impl<T> Patch<T> {
-    /// What a body that makes something says: null is as good as nothing.
-    pub(super) fn set(self) -> Option<T> {
-        match self {
-            Self::Keep | Self::Clear => None,
-            Self::Set(value) => Some(value),
-        }
-    }
-
-    /// What becomes of a value that may be absent.
-    pub(super) fn apply_to(self, value: &mut Option<T>) {
-        match self {
-            Self::Keep => {}
-            Self::Clear => *value = None,
-            Self::Set(new) => *value = Some(new),
-        }
-    }
-
-    /// What becomes of a value that is always there: null is its default.
-    pub(super) fn apply_or(self, value: &mut T, default: T) {
-        match self {
-            Self::Keep => {}
-            Self::Clear => *value = default,
-            Self::Set(new) => *value = new,
-        }
-    }
-}
+use crate::domain::{Given, JsonText, Patch};
 
 pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> AgentKeyError {
     AgentKeyError::InvalidField { field, message: message.into() }

@@ -68,8 +68,6 @@ impl Batch for CreateSessions {
             }
         }
 
-        let written: HashMap<RowKey, &NewSession> =
-            first.iter().map(|request| (request.key(), &request.session)).collect();
         requests
             .iter()
             .map(|request| {
@@ -79,7 +77,8 @@ impl Batch for CreateSessions {
                     return Ok(if *row_nonce == nonce {
                         Created::New
                     } else {
-                        Created::Existing(Box::new(Session::from(written[&key].clone())))
+                        let written = &first[first.partition_point(|request| request.key() < key)].session;
+                        Created::Existing(Box::new(Session::from(written.clone())))
                     });
                 }
                 Ok(match standing.get(&key) {

@@ -7,9 +7,9 @@ use super::config::Config;
 use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
-use crate::dialects::agent_key::patch::{self, Patch, invalid};
+use crate::dialects::agent_key::patch::{self, invalid};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
-use crate::domain::{AgentKey, AgentRef};
+use crate::domain::{AgentKey, AgentRef, Patch};
 use crate::http::{JsonBody, PathOf, Reply};
 
 /// Update agent

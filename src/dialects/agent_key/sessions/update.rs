@@ -9,10 +9,10 @@ use super::session::{AgentSession, Detail, expires_at};
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::find::{self, Living};
-use crate::dialects::agent_key::patch::{self, Patch};
+use crate::dialects::agent_key::patch;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
-use crate::domain::{DialectName, Given, JsonText, Session, Timestamp};
+use crate::domain::{DialectName, Given, JsonText, Patch, Session, Timestamp};
 use crate::http::{JsonBody, PathOf, Reply};
 
 #[derive(Deserialize, ToSchema)]

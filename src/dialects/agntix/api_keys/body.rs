@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::super::AgntixError;
 use super::super::agent::{text, word};
 use super::super::create_session::metadata;
-use crate::domain::{Given, IssuedKey, JsonText, KeyPrefix, Scopes, Timestamp};
+use crate::domain::{Given, IssuedKey, JsonText, KeyPrefix, Patch, Scopes, Timestamp};
 
 /// Characters of a description. The vendor documents no limit.
 const DESCRIPTION_LIMIT: usize = 1_000;
@@ -45,14 +45,14 @@ pub struct NewApiKey {
     expires_at: Given,
 }
 
-/// A key that may be made. No scopes: the caller's own; and no end: the caller's, where they have one.
+/// A key that may be made. No scopes: the caller's own; and nothing of an end: the caller's, where they have one.
 pub(super) struct Wanted {
     pub name: String,
     pub description: Option<String>,
     pub metadata: JsonText,
     pub scopes: Option<Scopes>,
     pub prefix: KeyPrefix,
-    pub expires_at: Option<Option<Timestamp>>,
+    pub expires_at: Patch<Timestamp>,
 }
 
 impl NewApiKey {
@@ -91,42 +91,38 @@ pub struct UpdateApiKey {
     expires_at: Given,
 }
 
-/// Members that hold. `None`: not given.
+/// Members that hold. `None`: not given, where null is no value of its own.
 pub(super) struct KeyChanges {
     name: Option<String>,
-    description: Option<Option<String>>,
+    description: Patch<String>,
     metadata: Option<JsonText>,
-    expires_at: Option<Option<Timestamp>>,
+    expires_at: Patch<Timestamp>,
 }
 
 impl UpdateApiKey {
     pub(super) fn validate(self, now: Timestamp) -> Result<KeyChanges, AgntixError> {
-        let given = |member: Given| if member.is_absent() { None } else { Some(member) };
         Ok(KeyChanges {
             name: word(self.name, "name")?,
-            description: given(self.description).map(|it| text(it, "description", DESCRIPTION_LIMIT)).transpose()?,
-            metadata: given(self.metadata).map(metadata).transpose()?,
+            description: match self.description {
+                Given::Absent => Patch::Keep,
+                given => text(given, "description", DESCRIPTION_LIMIT)?.into(),
+            },
+            metadata: if self.metadata.is_absent() { None } else { Some(metadata(self.metadata)?) },
             expires_at: end(&self.expires_at, now)?,
         })
     }
 }
 
 impl KeyChanges {
-    /// The end that the key would have from now on, if that is another.
-    pub(super) fn other_end(&self, key: &IssuedKey) -> Option<Option<Timestamp>> {
-        self.expires_at.filter(|end| *end != key.expires_at)
-    }
-
     pub(super) fn apply(self, key: &mut IssuedKey) {
-        fn put<T>(place: &mut T, given: Option<T>) {
-            if let Some(value) = given {
-                *place = value;
-            }
+        if let Some(name) = self.name {
+            key.name = name;
         }
-        put(&mut key.name, self.name);
-        put(&mut key.description, self.description);
-        put(&mut key.metadata, self.metadata);
-        put(&mut key.expires_at, self.expires_at);
+        if let Some(metadata) = self.metadata {
+            key.metadata = metadata;
+        }
+        self.description.apply_to(&mut key.description);
+        self.expires_at.apply_to(&mut key.expires_at);
     }
 }
 
@@ -159,18 +155,15 @@ fn prefix(given: &Given) -> Result<KeyPrefix, AgntixError> {
     }
 }
 
-/// When a key is to end, if that is said; null says never.
-fn end(given: &Given, now: Timestamp) -> Result<Option<Option<Timestamp>>, AgntixError> {
-    if given.is_absent() { Ok(None) } else { moment(given, now).map(Some) }
-}
-
-/// A moment of RFC 3339 that is still to come, in whole milliseconds.
-fn moment(given: &Given, now: Timestamp) -> Result<Option<Timestamp>, AgntixError> {
+/// When a key is to end, if that is said: at a moment of RFC 3339 that is still to come, in whole milliseconds; null says
+/// never.
+fn end(given: &Given, now: Timestamp) -> Result<Patch<Timestamp>, AgntixError> {
     let moment = match given {
-        Given::Absent | Given::Null => return Ok(None),
+        Given::Absent => return Ok(Patch::Keep),
+        Given::Null => return Ok(Patch::Clear),
         _ => given.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()),
     };
     let moment = moment.and_then(|at| DateTime::from_timestamp_millis(at.timestamp_millis()));
     let moment = moment.ok_or_else(|| invalid("expiresAt must be a valid ISO 8601 date string"))?;
-    if moment > now { Ok(Some(moment)) } else { Err(invalid("expiresAt must be in the future")) }
+    if moment > now { Ok(Patch::Set(moment)) } else { Err(invalid("expiresAt must be in the future")) }
 }

@@ -2,13 +2,14 @@
 
 use super::super::AgntixError;
 use super::body::invalid;
-use crate::domain::{IssuedKey, Principal, Timestamp};
+use crate::domain::{IssuedKey, Patch, Principal, Timestamp};
 use crate::http::{Forbidden, Refusal};
 
 /// When a key that the caller makes ends: with the caller's own key where nothing is said, and no later.
-pub(super) fn of_new(caller: &Principal, wanted: Option<Option<Timestamp>>) -> Result<Option<Timestamp>, AgntixError> {
+pub(super) fn of_new(caller: &Principal, wanted: Patch<Timestamp>) -> Result<Option<Timestamp>, AgntixError> {
     let latest = caller.keys_end_by();
-    let end = wanted.unwrap_or(latest);
+    let mut end = latest;
+    wanted.apply_to(&mut end);
     if is_later(end, latest) { Err(AgntixError::KeyOutlivesCaller) } else { Ok(end) }
 }
 

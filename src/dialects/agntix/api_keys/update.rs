@@ -39,11 +39,13 @@ pub async fn update_api_key(
     let changes = body.0.validate(caller.now())?;
     let mut allowed = Ok(());
     let rule = |key: &mut IssuedKey| {
-        if let Some(end) = changes.other_end(key) {
-            allowed = ends::may_move(&caller.principal, key, end, caller.now());
+        let mut changed = key.clone();
+        changes.apply(&mut changed);
+        if changed.expires_at != key.expires_at {
+            allowed = ends::may_move(&caller.principal, key, changed.expires_at, caller.now());
         }
         if allowed.is_ok() {
-            changes.apply(key);
+            *key = changed;
         }
     };
     let key = caller.store.api_keys().change(id, rule).await?.ok_or(AgntixError::KeyNotFound)?;
