@@ -75,7 +75,7 @@ pub async fn door<D: Dialect>(State(doorway): State<Doorway>, mut request: Reque
             rendered.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
         response = rendered;
-        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
         }
     }

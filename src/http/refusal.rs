@@ -40,6 +40,13 @@ pub enum Refusal {
     RateLimited(RateStatus),
     /// 429: the organization has as many streams open as it may.
     TooManyStreams,
+    /// 429 with `Retry-After`: the organization has as many requests of a costly kind (searches, patterns, uploads,
+    /// large bodies) in progress as it may have.
+    TooManyConcurrent,
+    /// 403: the organization has stored as many bytes as its quota allows.
+    StorageFull,
+    /// 422: the query was cancelled because it took longer than a query may.
+    QueryTooSlow,
     /// 503 with `Retry-After`: too much is waiting, or the database cannot be reached.
     Unavailable,
     /// 503: the handler took longer than it may.
@@ -88,6 +95,9 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy | StoreError::Unavailable => Self::Unavailable,
+            StoreError::TooSlow => Self::QueryTooSlow,
+            StoreError::OrgBusy => Self::TooManyConcurrent,
+            StoreError::StorageFull => Self::StorageFull,
             StoreError::Refused(_) | StoreError::Unreadable(_) => {
                 tracing::error!(%error, "store.failed");
                 Self::Internal

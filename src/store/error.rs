@@ -12,6 +12,15 @@ pub enum StoreError {
     /// The database did not answer in time. Whether the last attempt was kept is unknown; the same call again is safe.
     #[error("the database cannot be reached")]
     Unavailable,
+    /// The query was cancelled because it ran into its time limit.
+    #[error("the query took too long")]
+    TooSlow,
+    /// The organization has as many queries of a costly kind in progress or waiting as it may have.
+    #[error("the organization has too many queries in progress")]
+    OrgBusy,
+    /// The organization's storage quota is used up.
+    #[error("the organization's storage quota is used up")]
+    StorageFull,
     /// The database refused this one statement: a fault of ours, since what callers may send is checked before.
     #[error("the database refused the statement: {0}")]
     Refused(Arc<sqlx::Error>),

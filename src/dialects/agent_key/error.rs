@@ -217,7 +217,13 @@ fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
             INVALID_REQUEST,
             "This Idempotency-Key belongs to a request with another body.",
         ),
-        Refusal::RateLimited(_) | Refusal::TooManyStreams => (
+        Refusal::StorageFull => {
+            (StatusCode::FORBIDDEN, Some("storage_quota_exceeded"), "The organization's storage quota is used up.")
+        }
+        Refusal::QueryTooSlow => {
+            (StatusCode::UNPROCESSABLE_ENTITY, INVALID_REQUEST, "The query took too long. Narrow it and try again.")
+        }
+        Refusal::RateLimited(_) | Refusal::TooManyStreams | Refusal::TooManyConcurrent => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("rate_limit_exceeded"),
             "Too many requests. Retry after the time given in Retry-After.",

@@ -101,7 +101,13 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::KeyReused => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")
         }
-        Refusal::RateLimited(_) | Refusal::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+        Refusal::RateLimited(_) | Refusal::TooManyStreams | Refusal::TooManyConcurrent => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many requests")
+        }
+        Refusal::StorageFull => (StatusCode::FORBIDDEN, "Storage quota exceeded"),
+        Refusal::QueryTooSlow => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "The query took too long; narrow its time range or its filters")
+        }
         Refusal::Unavailable | Refusal::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable, please retry")
         }

@@ -195,8 +195,14 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
             "IDEMPOTENCY_KEY_REUSED",
             "This Idempotency-Key belongs to a request with another body.",
         ),
-        Refusal::RateLimited(_) | Refusal::TooManyStreams => {
+        Refusal::RateLimited(_) | Refusal::TooManyStreams | Refusal::TooManyConcurrent => {
             (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", "Too many requests. Please retry later.")
+        }
+        Refusal::StorageFull => {
+            (StatusCode::FORBIDDEN, "STORAGE_QUOTA_EXCEEDED", "The organization's storage quota is used up.")
+        }
+        Refusal::QueryTooSlow => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "QUERY_TOO_SLOW", "The query took too long. Narrow it and try again.")
         }
         Refusal::Unavailable | Refusal::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "Please retry in a moment.")

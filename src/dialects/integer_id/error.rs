@@ -144,8 +144,12 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::KeyReused => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")
         }
-        Refusal::RateLimited(_) | Refusal::TooManyStreams => {
+        Refusal::RateLimited(_) | Refusal::TooManyStreams | Refusal::TooManyConcurrent => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please retry after 1 minute.")
+        }
+        Refusal::StorageFull => (StatusCode::FORBIDDEN, "Storage quota exceeded"),
+        Refusal::QueryTooSlow => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "The query took too long, please narrow it and try again")
         }
         Refusal::Unavailable | Refusal::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, please retry")

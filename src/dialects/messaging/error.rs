@@ -284,6 +284,21 @@ fn server(refusal: &Refusal) -> Response {
             Some("RATE_LIMIT_EXCEEDED"),
             "Too many open streams. Please try again later.".to_owned(),
         ),
+        Refusal::TooManyConcurrent => (
+            StatusCode::TOO_MANY_REQUESTS,
+            Some("RATE_LIMIT_EXCEEDED"),
+            "Too many requests at once. Please try again later.".to_owned(),
+        ),
+        Refusal::StorageFull => (
+            StatusCode::FORBIDDEN,
+            Some("STORAGE_QUOTA_EXCEEDED"),
+            "The organization's storage quota is used up.".to_owned(),
+        ),
+        Refusal::QueryTooSlow => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some("QUERY_TOO_SLOW"),
+            "The query took too long. Narrow it and try again.".to_owned(),
+        ),
         Refusal::Unavailable | Refusal::TimedOut => (
             StatusCode::SERVICE_UNAVAILABLE,
             Some("SERVICE_UNAVAILABLE"),
