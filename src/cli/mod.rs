@@ -81,17 +81,19 @@ struct Context {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start_logs(&cli.config.log);
+    let logs = telemetry::start_logs(&cli.config.log);
     let context =
         Context { config: cli.config, clock: Clock::system(), mint: Mint::system(), output: Output { json: cli.json } };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(run(&context, cli.command)) {
+    let code = match runtime.block_on(run(&context, cli.command)) {
         Ok(code) => code,
         Err(failure) => failed(&failure),
-    }
+    };
+    logs.close();
+    code
 }
 
 fn failed(failure: &Failure) -> ExitCode {

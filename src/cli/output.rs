@@ -3,10 +3,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing is done")]
 
 use std::io::Write;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Failure;
+
+/// How long a complaint may take to be written, before the program goes on without it.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// How answers are wanted.
 #[derive(Clone, Copy)]
@@ -61,5 +66,11 @@ pub(super) fn complain(failure: &Failure) {
         }
         cause = error.source();
     }
-    eprintln!("sessionary: {text}");
+    // On a thread of its own, because standard error may never take another byte.
+    let (done, written) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = writeln!(std::io::stderr(), "sessionary: {text}");
+        let _ = done.send(());
+    });
+    let _ = written.recv_timeout(WRITTEN_WITHIN);
 }

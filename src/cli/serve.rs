@@ -87,8 +87,10 @@ impl Serve {
         let app = build_app(deployment);
 
         tracing::info!(%address, "http.listening");
-        if let Some(demo) = &demo {
-            demo.print(&context.config.data_dir);
+        if let Some(demo) = demo {
+            let data_dir = context.config.data_dir.clone();
+            // On a thread of its own, because whoever reads standard output may have stopped.
+            std::thread::spawn(move || demo.print(&data_dir));
         }
         let housekeeping = async {
             loop {
@@ -165,8 +167,9 @@ fn stop_on_signals(stop: &CancellationToken) -> Result<(), Failure> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("http.stopping");
+        // Acted on before it is logged, because logging is the less important of the two.
         stop.cancel();
+        tracing::info!("http.stopping");
     });
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::patience::patiently;
 use super::{Conversations, worker};
 use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Responder, Session, Share};
 use crate::responders::{Answer, Question, Speaker, Turn as Said, history_bytes};
-use crate::store::{StoreError, TenantStore};
+use crate::store::{Appends, StoreError, TenantStore};
 
 /// Events of a session that go along as its history, at most; the responder takes what its budget holds.
 const HISTORY: i64 = 200;
@@ -160,7 +160,8 @@ async fn answer(
     let text = hear(answer, reader).await?;
     let event = reply(text);
     let key = (session.dialect, session.id);
-    let changed = store.sessions().change(key, nonce, vec![reply_id], move |_| ((), vec![event.clone()])).await?;
+    let appends = Appends::of([&event]);
+    let changed = store.sessions().change(key, nonce, appends, move |_| ((), vec![event.clone()])).await?;
     changed.and_then(|changed| changed.events.into_iter().next()).ok_or(Failure::Gone)
 }
 

@@ -39,6 +39,13 @@ pub struct Event {
 }
 
 impl NewEvent {
+    /// Returns how many bytes of it a caller decides.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.public_id, &self.author_id, &self.content];
+        self.kind.len() + self.payload.as_str().len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+
     /// The event under the number and the time that it was given.
     #[must_use]
     pub fn numbered(self, number: i64, created_at: Timestamp) -> Event {

@@ -30,6 +30,17 @@ pub struct NewSession {
     pub nonce: Uuid,
 }
 
+impl NewSession {
+    /// Returns how many bytes of it a caller decides.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.kind, &self.user_id, &self.name, &self.description];
+        let metadata = self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len());
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        self.public_id.len() + self.detail.as_str().len() + metadata + texts
+    }
+}
+
 /// A session as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {

@@ -14,6 +14,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::body::Reply;
 use crate::domain::DialectName;
 use crate::store::Store;
+use crate::telemetry;
 
 /// How long the database may take to answer before the service counts as not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
@@ -56,6 +57,7 @@ async fn metrics(State(store): State<Store>, State(metrics): State<Option<Promet
     let (open, idle) = store.pool_size();
     metrics::gauge!("sessionary_pool_connections", "state" => "idle").set(idle as f64);
     metrics::gauge!("sessionary_pool_connections", "state" => "used").set(f64::from(open) - idle as f64);
+    telemetry::refresh_metrics();
     metrics.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
 }

@@ -1,10 +1,10 @@
 //! The API keys of one organization. Scopes and ends stand where keys are looked up before the organization is known,
 //! behind functions that refuse those of another; what the organization says of its keys is a tenant's row like others.
 
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use super::directory::{read_scopes, write_scopes};
+use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, scope};
 use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
@@ -189,11 +189,7 @@ impl ApiKeys<'_> {
     }
 
     /// These keys, newest first.
-    async fn read(
-        &self,
-        transaction: &mut Transaction<'static, Postgres>,
-        ids: &[Uuid],
-    ) -> Result<Vec<IssuedKey>, StoreError> {
+    async fn read(&self, transaction: &mut PooledTransaction, ids: &[Uuid]) -> Result<Vec<IssuedKey>, StoreError> {
         let rows = sqlx::query_as!(
             KeyRow,
             r#"SELECT k.key_id, k.name, k.description, k.metadata::text AS "metadata!", k.prefix, k.hint,

@@ -5,6 +5,13 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgPool};
 
+/// How long a caller's query may take on a pooled connection; past it, Postgres cancels it.
+const STATEMENT_TIMEOUT: &str = "5s";
+/// How long it may wait for a lock. Shorter than the above, so that a blocked write is told from a slow query.
+const LOCK_TIMEOUT: &str = "4s";
+/// How long a transaction may stay open without a statement, in case a connection's loss goes unnoticed.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
+
 /// The connection settings of the three roles.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -92,7 +99,13 @@ impl Database {
             .acquire_timeout(Duration::from_secs(5))
             // A broken connection shows itself at its next statement; a ping before each would double the cost.
             .test_before_acquire(false)
-            .connect_with(quiet(self.app.clone()).options([("statement_timeout", "30s")]))
+            .connect_with(quiet(self.app.clone()).options([
+                ("statement_timeout", STATEMENT_TIMEOUT),
+                ("lock_timeout", LOCK_TIMEOUT),
+                ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+                // Without it, the statement of a connection that was closed goes on to its end.
+                ("client_connection_check_interval", "1s"),
+            ]))
             .await?;
         let role = sqlx::query!(
             r#"SELECT rolname::text AS "name!", rolsuper OR rolbypassrls AS "powerful!"

@@ -52,7 +52,7 @@ impl Directory<'_> {
                      FROM find_api_key($1)"#,
                 hash.as_bytes()
             )
-            .fetch_optional(self.0.pool())
+            .fetch_optional(self.0.lookups())
             .await?;
             row.map(KeyRecord::try_from).transpose()
         };
@@ -71,7 +71,7 @@ impl Directory<'_> {
                      FROM find_access_token($1)"#,
                 hash.as_bytes()
             )
-            .fetch_optional(self.0.pool())
+            .fetch_optional(self.0.lookups())
             .await?;
             row.map(KeyRecord::try_from).transpose()
         };
@@ -90,7 +90,7 @@ impl Directory<'_> {
         ends: Timestamp,
     ) -> Result<(), StoreError> {
         sqlx::query!("SELECT keep_access_token($1, $2, $3, $4)", token.as_bytes(), key.as_bytes(), now, ends)
-            .execute(self.0.pool())
+            .execute(self.0.lookups())
             .await?;
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Directory<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn organization(&self, id: OrgId) -> Result<Option<Arc<Organization>>, StoreError> {
         let read = || async move {
-            let mut transaction = scope::begin_pooled(self.0.pool(), id).await?;
+            let mut transaction = scope::begin_lookup(self.0.lookups(), id).await?;
             let row = sqlx::query!(
                 r#"SELECT name, external_id, capture_open, responder::text AS "responder!",
                           rate_limits::text AS "rate_limits!", disabled_at
@@ -148,7 +148,7 @@ impl Directory<'_> {
                 issuer,
                 external_id
             )
-            .fetch_optional(self.0.pool())
+            .fetch_optional(self.0.lookups())
             .await?;
             Ok(row.map(OrgId))
         };

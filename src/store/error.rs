@@ -31,7 +31,13 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if is_transient(&error) { Self::Unavailable } else { Self::Refused(Arc::new(error)) }
+        if is_too_long(&error) {
+            Self::TooSlow
+        } else if is_transient(&error) {
+            Self::Unavailable
+        } else {
+            Self::Refused(Arc::new(error))
+        }
     }
 }
 

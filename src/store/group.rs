@@ -6,7 +6,9 @@
 //! - a request that Postgres refuses is found by bisection and fails alone;
 //! - a connection lost at any moment, COMMIT included, is replaced and the batch sent again: a [`Batch`] must
 //!   therefore recognise what it has already done;
-//! - the queue is bounded, and one organization can hold a quarter of it at most;
+//! - the queue is bounded in requests and in bytes, and one organization can use a quarter of either at most;
+//! - a batch is bounded in requests and in bytes;
+//! - a task that panics goes on with the next batch, because its queue would otherwise never be read again;
 //! - closing the queue refuses new requests and finishes those that wait.
 
 use std::future::Future;
@@ -16,22 +18,29 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
 use super::error::{is_too_long, is_transient};
+use super::permits::{OrgPermit, OrgPermits, PermitLimits};
 use super::scope::Held;
-use crate::domain::{OrgId, Share, Shares};
+use crate::domain::OrgId;
 
 /// Requests that wait per task; past it callers are told to come back.
 const QUEUE_LENGTH: usize = 4_096;
-/// How much of all queues together one organization may fill.
-const ORG_SHARE: usize = 4;
+/// Bytes that wait in all queues of a kind together; past it callers wait for their turn.
+const QUEUE_BYTES: u32 = 32 * 1024 * 1024;
+/// One organization can use one part in so many of the queues.
+const ORG_SHARE: u32 = 4;
+/// How long a caller waits for bytes of the queue. Shorter than a handler may take, so that it still responds.
+const BYTES_WAIT: Duration = Duration::from_secs(10);
 /// Requests per statement. Larger batches gain little and hold their locks longer.
-const MOST_PER_BATCH: usize = 512;
+const BATCH_LENGTH: usize = 512;
+/// Bytes per statement, unless a single request has more: a statement's parameters are in memory several times.
+const BATCH_BYTES: u32 = 4 * 1024 * 1024;
 /// How long a batch is tried again while the database cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one attempt may take before its connection is given up.
@@ -49,6 +58,9 @@ pub(super) trait Batch: Send + Sync + 'static {
     /// Whose share of the queue the request takes.
     fn org(request: &Self::Request) -> OrgId;
 
+    /// Returns how many bytes the request has, as far as callers decide it.
+    fn bytes(request: &Self::Request) -> usize;
+
     /// Requests of the same route are answered by the same task, in the order in which they came.
     fn route(request: &Self::Request) -> u64;
 
@@ -64,14 +76,19 @@ pub(super) trait Batch: Send + Sync + 'static {
 
 struct Waiting<B: Batch> {
     request: B::Request,
+    bytes: u32,
     reply: oneshot::Sender<Result<B::Answer, StoreError>>,
-    _place: Share,
+    /// Of the organization's share, and of the queue.
+    _permits: (OrgPermit, OwnedSemaphorePermit),
 }
 
 /// The queue and its tasks.
 pub(super) struct Group<B: Batch> {
     queues: Vec<mpsc::Sender<Waiting<B>>>,
-    shares: Shares,
+    /// Bytes of each organization.
+    shares: OrgPermits,
+    /// Bytes of all organizations.
+    bytes: Arc<Semaphore>,
     closing: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -87,16 +104,40 @@ impl<B: Batch> Group<B> {
                 (sender, tokio::spawn(worker.run(closing.clone())))
             })
             .unzip();
-        let shares = Shares::new(QUEUE_LENGTH * tasks / ORG_SHARE);
-        Self { queues, shares, closing, tasks: Mutex::new(handles) }
+        let shares = OrgPermits::new(PermitLimits {
+            permits: QUEUE_BYTES / ORG_SHARE,
+            callers: QUEUE_LENGTH * tasks / ORG_SHARE as usize,
+            wait: BYTES_WAIT,
+        });
+        let bytes = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
+        Self { queues, shares, bytes, closing, tasks: Mutex::new(handles) }
     }
 
-    /// Queues the request and waits for its answer. Dropping the future does not take the request back.
+    /// Returns whether every task is there to read its queue.
+    pub fn is_alive(&self) -> bool {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().all(|task| !task.is_finished())
+    }
+
+    /// Queues the request, as soon as its bytes have room, and waits for its answer. Once it is queued, dropping the
+    /// future does not take it back.
+    ///
+    /// # Errors
+    /// [`StoreError::OrgBusy`] when the organization's share of the queue is used up, [`StoreError::Busy`] when the
+    /// queue is full, [`StoreError::Unavailable`] when it is closed or the database cannot be reached.
     pub async fn submit(&self, request: B::Request) -> Result<B::Answer, StoreError> {
-        let place = self.shares.take(B::org(&request)).ok_or(StoreError::Busy)?;
+        let bytes = u32::try_from(B::bytes(&request)).unwrap_or(u32::MAX).clamp(1, QUEUE_BYTES / ORG_SHARE);
+        let share = self.shares.acquire(B::org(&request), bytes).await?;
+        let room = match Arc::clone(&self.bytes).try_acquire_many_owned(bytes) {
+            Ok(room) => room,
+            Err(_) => tokio::time::timeout(BYTES_WAIT, Arc::clone(&self.bytes).acquire_many_owned(bytes))
+                .await
+                .map_err(|_elapsed| StoreError::Busy)?
+                .map_err(|_closed| StoreError::Unavailable)?,
+        };
         let queue = &self.queues[(B::route(&request) % self.queues.len() as u64) as usize];
         let (reply, answer) = oneshot::channel();
-        queue.try_send(Waiting { request, reply, _place: place }).map_err(|error| match error {
+        queue.try_send(Waiting { request, bytes, reply, _permits: (share, room) }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Unavailable,
         })?;
@@ -128,21 +169,33 @@ impl<B: Batch> Worker<B> {
             tokio::select! {
                 biased;
                 () = closing.cancelled(), if !self.receiver.is_closed() => self.receiver.close(),
-                taken = self.receiver.recv_many(&mut batch, MOST_PER_BATCH) => {
+                taken = self.receiver.recv_many(&mut batch, BATCH_LENGTH) => {
                     if taken == 0 {
                         break;
                     }
                     sizes.record(taken as f64);
                     depth.set(self.receiver.len() as f64);
-                    self.answer(batch).await;
+                    self.answer_or_recover(batch).await;
                 }
             }
         }
     }
 
-    /// Answers a batch, halving it whenever Postgres refuses, until what is refused stands alone.
+    /// Answers what came in. A panic on the way leaves its callers without an answer, which they take for
+    /// [`StoreError::Unavailable`], and the task with its queue.
+    async fn answer_or_recover(&mut self, batch: Vec<Waiting<B>>) {
+        if AssertUnwindSafe(self.answer(batch)).catch_unwind().await.is_err() {
+            self.held = None;
+            metrics::counter!("sessionary_batch_panics_total", "queue" => B::NAME).increment(1);
+            tracing::error!(queue = B::NAME, "store.batch_panicked");
+        }
+    }
+
+    /// Answers a batch in parts of bounded size, halving a part whenever Postgres refuses it, until what is refused
+    /// is alone.
     async fn answer(&mut self, batch: Vec<Waiting<B>>) {
-        let mut parts = vec![batch];
+        let mut parts = parts_of(batch);
+        parts.reverse();
         while let Some(mut part) = parts.pop() {
             match self.attempt(&part).await {
                 Ok(answers) => {
@@ -209,4 +262,25 @@ impl<B: Batch> Worker<B> {
             Err(_elapsed) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
         }
     }
+}
+
+/// Cuts what came in into batches of bounded size, in its order.
+fn parts_of<B: Batch>(batch: Vec<Waiting<B>>) -> Vec<Vec<Waiting<B>>> {
+    let total: u64 = batch.iter().map(|waiting| u64::from(waiting.bytes)).sum();
+    if total <= u64::from(BATCH_BYTES) {
+        return vec![batch];
+    }
+    let mut parts: Vec<Vec<Waiting<B>>> = Vec::new();
+    let mut bytes = u32::MAX;
+    for waiting in batch {
+        bytes = bytes.saturating_add(waiting.bytes);
+        if bytes > BATCH_BYTES {
+            parts.push(Vec::new());
+            bytes = waiting.bytes;
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(waiting);
+        }
+    }
+    parts
 }

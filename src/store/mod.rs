@@ -22,6 +22,7 @@ mod group;
 mod idempotency;
 mod migrate;
 mod numbers;
+mod permits;
 mod presence;
 mod scope;
 mod sessions;
@@ -51,8 +52,8 @@ pub use migrate::{MigrateError, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use presence::PRESENCE;
 pub use sessions::{
-    Among, Census, Changed, Created, Heading, SessionOrder, SessionPage, SessionPlace, SessionQuery, SessionRow,
-    Sessions, WINDOW,
+    Among, Appends, Census, Changed, Created, Heading, SessionOrder, SessionPage, SessionPlace, SessionQuery,
+    SessionRow, Sessions, WINDOW,
 };
 pub use usage::Usage;
 
@@ -60,7 +61,9 @@ use crate::domain::OrgId;
 use captures::CaptureEvents;
 use group::Group;
 use numbers::Blocks;
+use permits::{OrgPermits, PermitLimits};
 use presence::Presence;
+use scope::TenantPool;
 use sessions::{ChangeSessions, CreateSessions, FindSessions};
 
 /// How much of the database one replica uses.
@@ -71,15 +74,19 @@ pub struct StoreSettings {
     pub writers: usize,
     /// Tasks that look sessions up, each with a connection of its own.
     pub readers: usize,
-    /// Connections for everything else.
+    /// Connections for everything else that an organization asks for: lists, single rows, agents, contacts.
     pub pool: u32,
+    /// Connections for queries that read many rows: searches, figures, exports, filters without an index.
+    pub scans: u32,
+    /// Connections that no organization can use up: credentials, organizations, readiness.
+    pub lookups: u32,
     /// How long presence is remembered; zero asks every time.
     pub presence: Duration,
 }
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { writers: 2, readers: 1, pool: 8, presence: PRESENCE }
+        Self { writers: 2, readers: 1, pool: 6, scans: 2, lookups: 2, presence: PRESENCE }
     }
 }
 
@@ -88,10 +95,42 @@ impl Default for StoreSettings {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    pool: PgPool,
+    pools: Pools,
     groups: Groups,
     presence: Presence,
     blocks: Blocks,
+}
+
+/// Each kind of work has connections of its own, so that none of them can keep the others waiting.
+struct Pools {
+    tenants: TenantPool,
+    scans: TenantPool,
+    lookups: PgPool,
+}
+
+impl Pools {
+    /// Callers of one organization that wait for a connection.
+    const WAITING: usize = 256;
+    /// Callers of one organization that wait for a scan.
+    const WAITING_SCANS: usize = 4;
+    /// How long a caller waits for its organization's permit.
+    const WAIT: Duration = Duration::from_secs(5);
+
+    /// An organization has at most half of the connections of a pool.
+    async fn connect(database: &Database, settings: &StoreSettings) -> Result<Self, DatabaseError> {
+        let shared = |pool: PgPool, connections: u32, waiting: usize| {
+            let permits = (connections / 2).max(1);
+            let callers = permits as usize + waiting;
+            TenantPool::new(pool, OrgPermits::new(PermitLimits { permits, callers, wait: Self::WAIT }))
+        };
+        let tenants = database.app_pool(settings.pool).await?;
+        let scans = database.app_pool(settings.scans).await?;
+        Ok(Self {
+            tenants: shared(tenants, settings.pool, Self::WAITING),
+            scans: shared(scans, settings.scans, Self::WAITING_SCANS),
+            lookups: database.app_pool(settings.lookups).await?,
+        })
+    }
 }
 
 struct Groups {
@@ -107,10 +146,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached, or the login is a superuser's or bypasses row-level security.
     pub async fn connect(database: &Database, settings: StoreSettings) -> Result<Self, DatabaseError> {
-        let pool = database.app_pool(settings.pool).await?;
+        let pools = Pools::connect(database, &settings).await?;
         let held = database.app_group_options();
         Ok(Self(Arc::new(Inner {
-            pool,
+            pools,
             groups: Groups {
                 create_sessions: Group::start(&held, settings.writers),
                 change_sessions: Group::start(&held, settings.writers),
@@ -134,19 +173,31 @@ impl Store {
         Directory(self)
     }
 
-    /// Whether the database answers.
+    /// Returns once the database has answered, if every group task is there to use it.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it does not.
+    /// [`StoreError::Unavailable`] when the database cannot be reached or a group task has ended.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query!(r#"SELECT 1 AS "one!""#).fetch_one(self.pool()).await?;
+        let groups = &self.0.groups;
+        let alive = groups.create_sessions.is_alive()
+            && groups.change_sessions.is_alive()
+            && groups.find_sessions.is_alive()
+            && groups.capture_events.is_alive();
+        if !alive {
+            return Err(StoreError::Unavailable);
+        }
+        sqlx::query!(r#"SELECT 1 AS "one!""#).fetch_one(self.lookups()).await?;
         Ok(())
     }
 
-    /// Connections of the pool that are open, and those of them that nobody uses.
+    /// Returns how many pooled connections are open, and how many of them are idle.
     #[must_use]
     pub fn pool_size(&self) -> (u32, usize) {
-        (self.0.pool.size(), self.0.pool.num_idle())
+        let pools = &self.0.pools;
+        let lookups = (pools.lookups.size(), pools.lookups.num_idle());
+        [pools.tenants.size(), pools.scans.size(), lookups]
+            .into_iter()
+            .fold((0, 0), |(open, idle), pool| (open + pool.0, idle + pool.1))
     }
 
     /// Finishes what was accepted, refuses what comes after, and lets go of every connection.
@@ -158,11 +209,12 @@ impl Store {
             groups.find_sessions.close(),
             groups.capture_events.close()
         );
-        self.0.pool.close().await;
+        let pools = &self.0.pools;
+        tokio::join!(pools.tenants.close(), pools.scans.close(), pools.lookups.close());
     }
 
-    fn pool(&self) -> &PgPool {
-        &self.0.pool
+    fn lookups(&self) -> &PgPool {
+        &self.0.pools.lookups
     }
 
     fn presence(&self) -> &Presence {
@@ -229,8 +281,13 @@ impl TenantStore {
         Numbers(self)
     }
 
-    fn pool(&self) -> &PgPool {
-        self.store.pool()
+    fn pool(&self) -> &TenantPool {
+        &self.store.0.pools.tenants
+    }
+
+    /// For queries that read many rows.
+    fn scans(&self) -> &TenantPool {
+        &self.store.0.pools.scans
     }
 
     fn groups(&self) -> &Groups {

@@ -1,28 +1,44 @@
-//! The tenant scope: which organizations a statement may see.
+//! The tenant scope: which organizations a statement may see, and the transactions that set it.
 //!
-//! Every statement names `org_id` as well; this is the second wall, kept by Postgres itself. The text of the policy
+//! Every statement names `org_id` as well; this is the second wall, enforced by Postgres itself. The text of the policy
 //! that reads the setting is in `migrations/0001_isolation.sql`.
+//!
+//! A caller's future can be dropped at any `await`. A pooled connection goes back to its pool only when its state is
+//! known, because the next caller's statements would otherwise join a transaction that is committed nowhere:
+//! - while BEGIN or COMMIT is not answered, dropping the transaction closes the connection;
+//! - in between, dropping it rolls back first, and closes the connection if that fails.
 
 use std::fmt::Write as _;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
 };
 
+use super::StoreError;
+use super::permits::{OrgPermit, OrgPermits};
 use crate::domain::OrgId;
 
-fn begin_statement(orgs: &[OrgId], settings: &'static str) -> impl SqlSafeStr {
-    narrowing(format!("BEGIN; {settings}SET LOCAL"), orgs)
+/// How long a rollback may take that nobody waits for: as long as the statement before it, and a little more.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// COMMIT of these transactions does not wait for the disk.
+const UNFLUSHED: &str = "SET LOCAL synchronous_commit = off; ";
+
+fn begin_statement(orgs: &[OrgId], settings: &'static str) -> AssertSqlSafe<String> {
+    scope_statement(format!("BEGIN; {settings}SET LOCAL"), orgs)
 }
 
 /// `set` of the scope to exactly `orgs`.
-fn narrowing(set: String, orgs: &[OrgId]) -> impl SqlSafeStr {
+fn scope_statement(set: String, orgs: &[OrgId]) -> AssertSqlSafe<String> {
     let mut statement = set;
     statement.reserve(24 + 37 * orgs.len());
     statement.push_str(" app.org_ids = '{");
-    for (place, org) in orgs.iter().enumerate() {
-        let comma = if place == 0 { "" } else { "," };
+    for (index, org) in orgs.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
         let _ = write!(statement, "{comma}{org}");
     }
     statement.push_str("}'");
@@ -34,6 +50,8 @@ fn narrowing(set: String, orgs: &[OrgId]) -> impl SqlSafeStr {
 ///
 /// The scope outlives the transaction here. A distributed Postgres that hands on `SET LOCAL` alone needs
 /// [`Held::narrowed`] to begin a transaction for each statement, as [`Held::begin`] does.
+///
+/// The task gives the connection up whenever a statement on it was not answered.
 pub(super) struct Held {
     connection: PgConnection,
     sees: Vec<OrgId>,
@@ -48,9 +66,9 @@ impl Held {
     /// [`Held::begin`] and its COMMIT make three. The scope stays as it was for a caller who names the same again.
     pub async fn narrowed(&mut self, orgs: &[OrgId]) -> Result<&mut PgConnection, sqlx::Error> {
         if self.sees != orgs {
-            // Until it is answered, nobody knows which of the two scopes holds.
+            // Until it is answered, the scope can be either of the two.
             self.sees.clear();
-            self.connection.execute(narrowing("SET".to_owned(), orgs)).await?;
+            self.connection.execute(scope_statement("SET".to_owned(), orgs)).await?;
             self.sees.extend_from_slice(orgs);
         }
         Ok(&mut self.connection)
@@ -62,13 +80,145 @@ impl Held {
     }
 }
 
-/// Begins a transaction on a connection of the pool that sees exactly `org`.
-pub(super) async fn begin_pooled(pool: &PgPool, org: OrgId) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    pool.begin_with(begin_statement(&[org], "")).await
+/// The connections for one kind of statement, shared among organizations: each has a part of them at most.
+pub(super) struct TenantPool {
+    pool: PgPool,
+    permits: OrgPermits,
 }
 
-/// The same, for a transaction whose COMMIT does not wait for the disk: a crash may lose it, but not without everything
-/// that was committed after it.
-pub(super) async fn begin_unflushed(pool: &PgPool, org: OrgId) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    pool.begin_with(begin_statement(&[org], "SET LOCAL synchronous_commit = off; ")).await
+impl TenantPool {
+    pub fn new(pool: PgPool, permits: OrgPermits) -> Self {
+        Self { pool, permits }
+    }
+
+    /// Returns how many connections are open, and how many of them are idle.
+    pub fn size(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn begin(&self, org: OrgId, settings: &'static str) -> Result<PooledTransaction, StoreError> {
+        let permit = self.permits.acquire(org, 1).await?;
+        Ok(PooledTransaction::begin(&self.pool, begin_statement(&[org], settings), Some(permit)).await?)
+    }
+}
+
+/// Begins a transaction on a connection of the pool that sees exactly `org`.
+///
+/// # Errors
+/// [`StoreError::OrgBusy`] when the organization uses and waits for too many connections already;
+/// [`StoreError::Unavailable`] when the database cannot be reached.
+pub(super) async fn begin_pooled(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
+    pool.begin(org, "").await
+}
+
+/// Begins one whose COMMIT does not wait for the disk: a crash may lose it, but not without everything that was
+/// committed after it.
+///
+/// # Errors
+/// Those of [`begin_pooled`].
+pub(super) async fn begin_unflushed(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
+    pool.begin(org, UNFLUSHED).await
+}
+
+/// Begins a transaction that looks one organization up by its id. It takes no permit of the organization's, because it
+/// is how a caller's credential is verified.
+pub(super) async fn begin_lookup(pool: &PgPool, org: OrgId) -> Result<PooledTransaction, sqlx::Error> {
+    PooledTransaction::begin(pool, begin_statement(&[org], ""), None).await
+}
+
+/// Begins a transaction of `sessionary_system`, which has policies of its own and needs no scope.
+pub(super) async fn begin_system(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
+    PooledTransaction::begin(pool, "BEGIN", None).await
+}
+
+/// Begins one whose COMMIT does not wait for the disk.
+pub(super) async fn begin_system_unflushed(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
+    PooledTransaction::begin(pool, "BEGIN; SET LOCAL synchronous_commit = off", None).await
+}
+
+/// A transaction on a pooled connection. Dropping it at any moment leaves no connection in the pool whose state is
+/// unknown.
+pub(super) struct PooledTransaction {
+    /// `None` only while the value is dropped.
+    connection: Option<PoolConnection<Postgres>>,
+    state: State,
+    /// Returned with the connection, not before: a caller that hangs up has its statement still running.
+    permit: Option<OrgPermit>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// BEGIN or COMMIT was sent and is not answered.
+    Unknown,
+    /// BEGIN was answered.
+    Open,
+    /// COMMIT was answered.
+    Committed,
+}
+
+impl PooledTransaction {
+    async fn begin(
+        pool: &PgPool,
+        statement: impl SqlSafeStr + Send,
+        permit: Option<OrgPermit>,
+    ) -> Result<Self, sqlx::Error> {
+        let connection = pool.acquire().await?;
+        let mut transaction = Self { connection: Some(connection), state: State::Unknown, permit };
+        transaction.execute(statement).await?;
+        transaction.state = State::Open;
+        Ok(transaction)
+    }
+
+    /// Commits what was done.
+    ///
+    /// # Errors
+    /// When Postgres did not confirm it: it may or may not have been committed.
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.state = State::Unknown;
+        self.execute("COMMIT").await?;
+        self.state = State::Committed;
+        Ok(())
+    }
+}
+
+impl Deref for PooledTransaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_deref().expect("a connection until the drop")
+    }
+}
+
+impl DerefMut for PooledTransaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_deref_mut().expect("a connection until the drop")
+    }
+}
+
+impl Drop for PooledTransaction {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        match (self.state, tokio::runtime::Handle::try_current()) {
+            // The pool takes it back.
+            (State::Committed, _) => {}
+            (State::Open, Ok(runtime)) => {
+                runtime.spawn(roll_back(connection, self.permit.take()));
+            }
+            (State::Unknown, _) | (State::Open, Err(_)) => drop(connection.detach()),
+        }
+    }
+}
+
+/// Rolls back what a dropped future left open, behind the statement that may still be running, and returns the
+/// connection to its pool; closes it if that is not possible.
+async fn roll_back(mut connection: PoolConnection<Postgres>, permit: Option<OrgPermit>) {
+    let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, connection.execute("ROLLBACK")).await;
+    if !matches!(rolled_back, Ok(Ok(_))) {
+        drop(connection.detach());
+    }
+    drop(permit);
 }

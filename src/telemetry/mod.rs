@@ -3,7 +3,7 @@
 mod logs;
 mod served;
 
-pub use logs::start as start_logs;
+pub use logs::{LogWriter, start as start_logs};
 
 use std::time::Duration;
 
@@ -34,6 +34,11 @@ pub fn start_metrics() -> Option<PrometheusHandle> {
         })
         .and_then(PrometheusBuilder::install_recorder)
         .ok()
+}
+
+/// Brings the counts that are kept elsewhere up to date, before they are read.
+pub fn refresh_metrics() {
+    metrics::counter!("sessionary_log_lines_dropped_total").absolute(logs::dropped_lines());
 }
 
 /// One request, as far as it may be told.

@@ -11,6 +11,7 @@ use crate::auth::{Caller, purpose};
 use crate::domain::session::State;
 use crate::domain::{Given, JsonText, Session, Timestamp};
 use crate::http::{OptionalJsonBody, PathOf, Refusal, Reply};
+use crate::store::Appends;
 
 /// Characters of a reason. The vendor documents no limit.
 const REASON_LIMIT: usize = 500;
@@ -62,7 +63,7 @@ pub async fn close_session(
     let reason = body.0.validate()?;
     let now = caller.now();
     let rule = move |session: &mut Session| (close(session, reason.as_deref(), now), Vec::new());
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), Vec::new(), rule).await?;
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), Appends::nothing(), rule).await?;
     let changed = changed.ok_or(AgntixError::SessionNotFound)?;
     changed.outcome.transpose()?;
     Ok(Reply(StatusCode::OK, ChatSession::new(changed.session, &caller.principal.organization, now)))

@@ -19,6 +19,7 @@ use crate::domain::session::State as SessionState;
 use crate::domain::{Agent, AgentRef, DialectName, EventId, Given, Responder, Session, Share};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
+use crate::store::Appends;
 
 #[derive(Deserialize, ToSchema)]
 pub struct SendMessage {
@@ -147,7 +148,7 @@ async fn keep(
     }
 
     let event = message::said(EventId(caller.mint.uuid()), content, now);
-    let (to, idle_timeout) = (event.id, settings.idle_timeout);
+    let (to, appends, idle_timeout) = (event.id, Appends::of([&event]), settings.idle_timeout);
     let rule = move |session: &mut Session| match takes_messages(session.state_at(now)) {
         Ok(()) => {
             if let Some(idle) = idle_timeout {
@@ -158,7 +159,7 @@ async fn keep(
         Err(error) => (Err(error), Vec::new()),
     };
     let key = (DialectName::Agntix, session.id);
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), vec![to], rule).await?;
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, rule).await?;
     let changed = changed.ok_or(AgntixError::SessionNotFound)?;
     let made_before = changed.outcome.is_none();
     changed.outcome.transpose()?;

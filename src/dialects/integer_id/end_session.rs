@@ -11,6 +11,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Seconds;
 use crate::domain::{Given, JsonText, NewEvent, Session, Timestamp};
 use crate::http::{OptionalJsonBody, PathOf, Refusal, Reply};
+use crate::store::Appends;
 
 /// Seconds that a session can be said to have taken: what the 32 bits of an SQL integer hold, 68 years.
 const LONGEST: i64 = 2_147_483_647;
@@ -126,7 +127,7 @@ pub async fn end_session(
         hidden: true,
         at: now,
     });
-    let appends = event.iter().map(|event| event.id).collect();
+    let appends = Appends::of(&event);
     let rule = move |session: &mut Session| match end(session, &wanted, now) {
         Ok(true) => (Ok(()), event.iter().cloned().collect()),
         Ok(false) => (Ok(()), Vec::new()),

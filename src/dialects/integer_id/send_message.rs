@@ -16,6 +16,7 @@ use crate::domain::session::State as SessionState;
 use crate::domain::{AgentRef, Event, EventId, Given, Responder, Session, Share};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
+use crate::store::Appends;
 
 #[derive(Deserialize, ToSchema)]
 pub struct SendMessage {
@@ -101,12 +102,12 @@ async fn keep(
     let (content, metadata) = body.validate()?;
     let now = caller.now();
     let event = message::said(EventId(caller.mint.uuid()), content, metadata.clone(), now);
-    let said = event.id;
+    let appends = Appends::of([&event]);
     let rule = move |session: &mut Session| match session.state_at(now) {
         SessionState::Open => (Ok(()), vec![event.clone()]),
         SessionState::Ended | SessionState::Expired => (Err(IntegerIdError::SessionEnded), Vec::new()),
     };
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), vec![said], rule).await?;
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, rule).await?;
     let changed = changed.ok_or(IntegerIdError::SessionNotFound)?;
     let made_before = changed.outcome.is_none();
     changed.outcome.transpose()?;

@@ -10,6 +10,7 @@ use super::{Messaging, MessagingError};
 use crate::auth::{Caller, purpose};
 use crate::domain::Session;
 use crate::http::{PathOf, Reply};
+use crate::store::Appends;
 
 #[derive(Serialize, ToSchema)]
 pub struct Deleted {
@@ -55,7 +56,7 @@ pub async fn delete_session(
         }
         (there, Vec::new())
     };
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), Vec::new(), end).await?;
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), Appends::nothing(), end).await?;
     if changed.is_none_or(|changed| changed.outcome == Some(false)) {
         return Err(MessagingError::SessionNotFound(id));
     }

@@ -10,6 +10,7 @@ use crate::auth::{Caller, purpose};
 use crate::conversation::{Conversations, Parts, Turn};
 use crate::domain::{Agent, AgentRef, Event, EventId, Given, JsonText, NewEvent, Responder, Session, Share};
 use crate::http::Refusal;
+use crate::store::Appends;
 
 /// UTF-16 code units of a message; the vendor's message calls them characters.
 const CONTENT_LIMIT: usize = 4_000;
@@ -80,7 +81,8 @@ async fn keep(
         hidden: false,
         at: caller.now(),
     };
-    let changed = session::change(caller, id, vec![event.id], move |living, now| {
+    let appends = Appends::of([&event]);
+    let changed = session::change(caller, id, appends, move |living, now| {
         (living.lifetime.touch(&living.detail.timeout_config.timeouts(), now), vec![event.clone()])
     })
     .await?;

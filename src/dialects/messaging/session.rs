@@ -10,8 +10,9 @@ use crate::auth::Caller;
 use crate::domain::expiry::Lifetime;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::session::State;
-use crate::domain::{DialectName, Event, EventId, JsonText, NewEvent, Session, SessionId, Timestamp};
+use crate::domain::{DialectName, Event, JsonText, NewEvent, Session, SessionId, Timestamp};
 use crate::http::Refusal;
+use crate::store::Appends;
 
 /// What of a session only this dialect understands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +77,7 @@ pub(super) async fn find<P>(caller: &Caller<Messaging, P>, id: &str) -> Result<L
         State::Open => Living::read(session),
         State::Expired if session.expiry_told_at.is_none() => {
             // Of several who find out at once, the one whose change comes first is told.
-            change(caller, id, Vec::new(), |_, _| ((), Vec::new())).await.map(|changed| changed.living)
+            change(caller, id, Appends::nothing(), |_, _| ((), Vec::new())).await.map(|changed| changed.living)
         }
         State::Expired | State::Ended => Err(not_found()),
     }
@@ -95,7 +96,7 @@ pub(super) struct Changed<T> {
 pub(super) async fn change<P, T: Send + 'static>(
     caller: &Caller<Messaging, P>,
     id: &str,
-    appends: Vec<EventId>,
+    appends: Appends,
     rule: impl Fn(&mut Living, Timestamp) -> (T, Vec<NewEvent>) + Send + Sync + 'static,
 ) -> Result<Changed<T>, MessagingError> {
     let key = key_of(id)?;

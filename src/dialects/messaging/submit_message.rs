@@ -16,6 +16,7 @@ use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{DialectName, Event, EventId, Given, JsonText, NewEvent};
 use crate::http::{Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
+use crate::store::Appends;
 
 /// UTF-16 code units of a reply.
 const CONTENT_LIMIT: usize = 262_144;
@@ -214,8 +215,9 @@ async fn submit(
         at: caller.now(),
     };
     let key = (DialectName::Messaging, session_id);
+    let appends = Appends::of([&event]);
     let append = move |_: &mut _| ((), vec![event.clone()]);
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), vec![id], append).await?;
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, append).await?;
     let kept = changed.and_then(|changed| changed.events.into_iter().next()).ok_or_else(no_channel)?;
     Ok(Reply(StatusCode::CREATED, Submitted { success: true, data: SubmittedMessage::new(kept, channel)? }))
 }

@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::{AdminError, AdminStore, taken};
 use crate::domain::{JsonText, NewAgent, OrgId, Timestamp};
-use crate::store::Series;
+use crate::store::{Series, scope};
 
 #[derive(Debug)]
 pub struct AgentRow {
@@ -26,7 +26,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Taken`] when its id, key or number belongs to another agent of the organization.
     pub async fn create_agent(&self, org: OrgId, new: &NewAgent) -> Result<i64, AdminError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = scope::begin_system(&self.pool).await?;
         let series = Series::Agents.code();
         let number = match new.number {
             // A number given by hand must not be handed out again: the counter moves past it.
@@ -105,7 +105,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn create_avatar(&self, org: OrgId, new: &NewAvatar<'_>) -> Result<(), AdminError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = scope::begin_system(&self.pool).await?;
         sqlx::query!(
             "INSERT INTO avatars (org_id, number, name, url, voice_id, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (org_id, number) DO NOTHING",

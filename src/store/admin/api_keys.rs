@@ -3,6 +3,7 @@ use uuid::Uuid;
 use super::{AdminError, AdminStore};
 use crate::domain::{ApiKey, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
 use crate::store::directory::write_scopes;
+use crate::store::scope;
 
 pub struct NewKey<'a> {
     pub id: KeyId,
@@ -36,7 +37,7 @@ impl AdminStore {
     /// When the database cannot be reached.
     pub async fn create_key(&self, new: &NewKey<'_>) -> Result<(), AdminError> {
         let hash = new.key.hash();
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = scope::begin_system(&self.pool).await?;
         sqlx::query!(
             "INSERT INTO api_keys (org_id, key_id, name, prefix, hint, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
             new.org.0,

@@ -2,6 +2,7 @@ use uuid::Uuid;
 
 use super::{AdminError, AdminStore, taken};
 use crate::domain::{JsonText, OrgId, RateLimits, Responder, Timestamp};
+use crate::store::scope;
 
 pub struct NewOrganization<'a> {
     pub id: OrgId,
@@ -26,7 +27,7 @@ impl AdminStore {
     /// [`AdminError::Taken`] when the issuer's external id belongs to another organization.
     pub async fn create_organization(&self, new: &NewOrganization<'_>) -> Result<(), AdminError> {
         let responder = JsonText::of(new.responder)?;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = scope::begin_system(&self.pool).await?;
         sqlx::query!(
             "INSERT INTO organizations (org_id, name, external_id, responder, created_at)
              VALUES ($1, $2, $3, $4::text::json, $5)",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Agents;
 use crate::domain::{Agent, AgentRef, JsonText, NewAgent};
+use crate::store::scope::PooledTransaction;
 use crate::store::{Series, StoreError, scope};
 
 /// What became of a create.
@@ -81,11 +82,7 @@ impl Agents<'_> {
             .ok_or_else(|| StoreError::Unreadable(format!("agent {}", new.id)))
     }
 
-    async fn taken(
-        &self,
-        transaction: &mut sqlx::Transaction<'_, sqlx::Postgres>,
-        new: &NewAgent,
-    ) -> Result<AgentName, StoreError> {
+    async fn taken(&self, transaction: &mut PooledTransaction, new: &NewAgent) -> Result<AgentName, StoreError> {
         let found = sqlx::query!(
             r#"SELECT EXISTS (SELECT FROM agents WHERE org_id = $1 AND agent_id = $2) AS "id!",
                       EXISTS (SELECT FROM agents WHERE org_id = $1 AND key = $3 AND deleted_at IS NULL) AS "key!""#,

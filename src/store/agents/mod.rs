@@ -7,12 +7,12 @@ mod row;
 
 use std::sync::Arc;
 
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 pub use create::{AgentCreated, AgentName};
 pub use list::AgentFilter;
 
+use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, scope};
 use crate::domain::{Agent, AgentRef};
 use row::{AgentRow, living_agents};
@@ -57,7 +57,7 @@ impl Agents<'_> {
 
     async fn read_within(
         &self,
-        transaction: &mut Transaction<'_, Postgres>,
+        transaction: &mut PooledTransaction,
         name: &AgentRef,
     ) -> Result<Option<Agent>, StoreError> {
         let Names { id, key, number } = name.into();

@@ -1,9 +1,8 @@
 //! The images that avatars were uploaded with.
 
-use sqlx::{Postgres, Transaction};
-
 use super::{Avatars, KeptAvatar};
 use crate::domain::ImageId;
+use crate::store::scope::PooledTransaction;
 use crate::store::{StoreError, scope};
 
 /// Images that one organization can keep: 5 GB of the largest. Of several that are uploaded at once, each may be the last.
@@ -77,7 +76,7 @@ impl Avatars<'_> {
 
     pub(super) async fn delete_image(
         &self,
-        transaction: &mut Transaction<'_, Postgres>,
+        transaction: &mut PooledTransaction,
         avatar: i64,
     ) -> Result<(), StoreError> {
         sqlx::query!("DELETE FROM avatar_images WHERE org_id = $1 AND avatar_number = $2", self.0.org.0, avatar)

@@ -3,8 +3,8 @@
 mod images;
 
 pub use images::ImageSlice;
-use sqlx::{Postgres, Transaction};
 
+use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, scope};
 use crate::domain::Timestamp;
 
@@ -46,7 +46,7 @@ impl Avatars<'_> {
         Ok(())
     }
 
-    async fn insert(&self, transaction: &mut Transaction<'_, Postgres>, new: &KeptAvatar) -> Result<(), StoreError> {
+    async fn insert(&self, transaction: &mut PooledTransaction, new: &KeptAvatar) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO avatars (org_id, number, name, url, voice_id, is_favorite, is_public, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_id, number) DO NOTHING",

@@ -46,7 +46,7 @@ impl Captures<'_> {
         cursor: Option<Cursor>,
     ) -> Result<(Vec<CapturedRow>, Option<Cursor>), StoreError> {
         let org = self.0.org;
-        let mut transaction = scope::begin_pooled(self.0.pool(), org).await?;
+        let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
         let rows = if errors_only {
             piece!(" AND NOT success", org, filter, cursor, SCAN_LIMIT, ROWS, BYTES)
                 .fetch_all(&mut *transaction)

@@ -71,7 +71,7 @@ impl Captures<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn figures(&self, filter: &CaptureFilter, grain: Grain) -> Result<Figures, StoreError> {
         let by_totals = filter.is_by_name_only() && matches!(grain, Grain::Hour | Grain::Day);
-        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
         let rows = if by_totals {
             let hour = ceiling(filter.since, TimeDelta::hours(1));
             // Hours of the days that an hourly answer tells apart are read one by one.

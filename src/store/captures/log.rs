@@ -39,7 +39,7 @@ impl Captures<'_> {
         (limit, offset): (i64, i64),
     ) -> Result<LogPage, StoreError> {
         let org = self.0.org;
-        let mut transaction = scope::begin_pooled(self.0.pool(), org).await?;
+        let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
         let rows = if errors_only {
             captured_rows!(
                 " AND NOT success",

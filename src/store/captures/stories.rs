@@ -101,7 +101,7 @@ impl Captures<'_> {
         (limit, offset): (i64, i64),
     ) -> Result<(Vec<StoryRow>, i64), StoreError> {
         let org = self.0.org;
-        let mut transaction = scope::begin_pooled(self.0.pool(), org).await?;
+        let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
         let rows = stories!(
             StoryRow,
             r#"SELECT s.session_id AS "session_id!", s.public_id AS "public_id!", s.user_id, s.kind AS connection_type,
@@ -126,7 +126,7 @@ impl Captures<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn count_stories(&self, filter: &CaptureFilter) -> Result<i64, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
         let total = self.count_stories_in(&mut transaction, filter).await?;
         transaction.commit().await?;
         Ok(total)
@@ -156,7 +156,7 @@ impl Captures<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn latest_events(&self, sessions: &[Uuid], limit: i64) -> Result<Vec<StoryEventRow>, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
         let rows = sqlx::query_as!(
             StoryEventRow,
             r#"SELECT wanted.session_id AS "session_id!", e.event_id AS "event_id!", e.public_id, e.kind AS "kind!",

@@ -42,6 +42,11 @@ impl Batch for CaptureEvents {
         request.org
     }
 
+    fn bytes(request: &Request) -> usize {
+        let NewCapture { session, event, facts } = &request.capture;
+        session.bytes() + event.bytes() + facts.name.len()
+    }
+
     fn route(request: &Request) -> u64 {
         request.key().route()
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{RowKey, SessionRow};
+use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, JsonText, NewEvent, OrgId, Session, Timestamp};
 use crate::store::events;
@@ -27,14 +27,17 @@ pub struct Request {
     nonce: Uuid,
     /// The events that the rule may append: where one is there, the change has been made.
     appends: Vec<EventId>,
+    /// Of the events that the rule may append.
+    bytes: usize,
     rule: Rule,
     /// Whether the rule ran before, in an attempt of which nothing more is known.
     ran: AtomicBool,
 }
 
 impl Request {
-    pub fn new(key: RowKey, nonce: Uuid, appends: Vec<EventId>, rule: Rule) -> Self {
-        Self { key, nonce, appends, rule, ran: AtomicBool::new(false) }
+    pub fn new(key: RowKey, nonce: Uuid, appends: Appends, rule: Rule) -> Self {
+        let Appends { ids, bytes } = appends;
+        Self { key, nonce, appends: ids, bytes, rule, ran: AtomicBool::new(false) }
     }
 }
 
@@ -54,6 +57,10 @@ impl Batch for ChangeSessions {
 
     fn org(request: &Request) -> OrgId {
         request.key.org
+    }
+
+    fn bytes(request: &Request) -> usize {
+        request.bytes
     }
 
     fn route(request: &Request) -> u64 {

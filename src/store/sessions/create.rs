@@ -39,6 +39,10 @@ impl Batch for CreateSessions {
         request.org
     }
 
+    fn bytes(request: &Request) -> usize {
+        request.session.bytes()
+    }
+
     fn route(request: &Request) -> u64 {
         request.key().route()
     }

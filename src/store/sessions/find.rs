@@ -16,6 +16,10 @@ impl Batch for FindSessions {
         request.org
     }
 
+    fn bytes(_: &RowKey) -> usize {
+        size_of::<RowKey>()
+    }
+
     fn route(request: &RowKey) -> u64 {
         request.route()
     }

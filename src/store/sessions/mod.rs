@@ -79,6 +79,30 @@ pub enum Created {
     NoSuchAgent,
 }
 
+/// The events that a change may append: their ids, and how many bytes they have together.
+#[derive(Clone, Debug, Default)]
+pub struct Appends {
+    ids: Vec<EventId>,
+    bytes: usize,
+}
+
+impl Appends {
+    #[must_use]
+    pub fn of<'e>(events: impl IntoIterator<Item = &'e NewEvent>) -> Self {
+        events.into_iter().fold(Self::default(), |mut appends, event| {
+            appends.ids.push(event.id);
+            appends.bytes += event.bytes();
+            appends
+        })
+    }
+
+    /// Returns those of a change that appends nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+}
+
 /// A session after a change.
 #[derive(Debug)]
 pub struct Changed<T> {
@@ -128,7 +152,7 @@ impl Sessions<'_> {
         &self,
         (dialect, id): (DialectName, SessionId),
         nonce: Uuid,
-        appends: Vec<EventId>,
+        appends: Appends,
         rule: impl Fn(&mut Session) -> (T, Vec<NewEvent>) + Send + Sync + 'static,
     ) -> Result<Option<Changed<T>>, StoreError> {
         let decided = Arc::new(Mutex::new(None));

@@ -84,7 +84,7 @@ impl Sessions<'_> {
         statement.push_bind(self.0.org.0).push(" AND s.dialect = ").push_bind(dialect.code());
         statement.push(" AND s.session_id = ANY(").push_bind(ids).push(") AND ");
         filter_sql::push(&mut statement, filter)?;
-        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
         let found: Vec<Uuid> = statement.build_query_scalar().fetch_all(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(found.into_iter().map(SessionId).collect())

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use sessionary::domain::{
     DialectName, Event, EventId, JsonText, Mint, NewEvent, NewSession, OrgId, Session, SessionId,
 };
-use sessionary::store::{Changed, EventWindow, Store, StoreError, StoreSettings};
+use sessionary::store::{Appends, Changed, EventWindow, Store, StoreError, StoreSettings};
 use uuid::Uuid;
 
 use crate::support::chaos::{Chaos, Line};
@@ -58,7 +58,7 @@ async fn count_up(store: &Store, org: OrgId, id: SessionId, content: &str) -> Re
     let mint = Mint::system();
     let new = event(mint.uuid(), content);
     // The id is known before the rule runs: that is how a change made twice is recognised.
-    let appends = vec![new.id];
+    let appends = Appends::of([&new]);
     let rule = move |session: &mut Session| {
         let count = session.detail.read::<u64>().expect("a number") + 1;
         session.detail = JsonText::of(&count).expect("JSON");
@@ -130,8 +130,8 @@ fn an_event_that_is_there_is_not_appended_again() {
         let append = |content: &'static str| async move {
             let tenant = store().await.tenant(org);
             let rule = move |_: &mut Session| ((), vec![event(own, content)]);
-            let changed =
-                tenant.sessions().change((DIALECT, id), Mint::system().uuid(), vec![EventId(own)], rule).await;
+            let appends = Appends::of([&event(own, content)]);
+            let changed = tenant.sessions().change((DIALECT, id), Mint::system().uuid(), appends, rule).await;
             changed.expect("an answer").expect("the session")
         };
         let (first, again) = (append("first").await, append("again").await);
@@ -176,7 +176,7 @@ fn a_commit_that_went_unanswered_is_not_made_twice() {
                     };
                     let tenant = store.tenant(org);
                     let changed =
-                        tenant.sessions().change((DIALECT, id), Mint::system().uuid(), Vec::new(), rule).await;
+                        tenant.sessions().change((DIALECT, id), Mint::system().uuid(), Appends::nothing(), rule).await;
                     changed.expect("an answer").expect("the session").outcome
                 };
                 assert_eq!(chaos.commits_cut(), 1, "{line:?}");
@@ -227,7 +227,7 @@ fn a_change_that_is_asked_for_again_hides_no_other() {
                 session.detail = JsonText::stored(value.to_owned()).expect("JSON");
                 ((), Vec::new())
             };
-            tenant.sessions().change((DIALECT, id), nonce, Vec::new(), rule).await.expect("an answer")
+            tenant.sessions().change((DIALECT, id), nonce, Appends::nothing(), rule).await.expect("an answer")
         };
         set(store().await, nonce, "1").await;
         let other = Mint::system().uuid();
@@ -265,7 +265,7 @@ fn a_rule_that_panics_fails_alone() {
         let (org, id) = new_session().await;
         let tenant = store().await.tenant(org);
         let sessions = tenant.sessions();
-        let panics = sessions.change((DIALECT, id), Mint::system().uuid(), Vec::new(), |_| -> ((), Vec<_>) {
+        let panics = sessions.change((DIALECT, id), Mint::system().uuid(), Appends::nothing(), |_| -> ((), Vec<_>) {
             panic!("a rule that a test broke")
         });
         let (broken, sound) = tokio::join!(panics, count_up(store().await, org, id, "x"));

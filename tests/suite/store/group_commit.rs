@@ -191,7 +191,7 @@ fn a_full_queue_says_so_and_one_organization_cannot_fill_it() {
             }
             assert!(waiting.len() < 20_000, "the queue has no end");
         };
-        assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+        assert!(matches!(refused, Err(StoreError::OrgBusy)), "{refused:?}");
         let mut other = Box::pin(async { quiet.sessions().create(session(new_id(), "user")).await });
         assert!(poll_immediate(&mut other).await.is_none(), "another organization finds no place");
 

@@ -1,6 +1,7 @@
 //! What the store promises to everybody above it.
 
 mod agents;
+mod cancellation;
 mod changes;
 mod group_commit;
 mod isolation;

@@ -22,7 +22,7 @@ use sessionary::idempotency::Patience;
 use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{NewAvatar, NewKey, NewOrganization};
-use sessionary::store::{SessionRow, TenantStore};
+use sessionary::store::{SessionRow, Store, TenantStore};
 use sessionary::{Deployment, build_app};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -56,6 +56,8 @@ pub struct Setup {
     pub agntix: agntix::Settings,
     pub public_url: Option<BaseUrl>,
     pub transfers: Transfers,
+    /// A store of the test's own, instead of the one that all tests share.
+    pub store: Option<Store>,
     /// Requests per minute that strangers may make from one address.
     pub per_address: Option<NonZeroU32>,
 }
@@ -77,6 +79,7 @@ impl Default for Setup {
             agntix: agntix::Settings::default(),
             public_url: None,
             transfers: Transfers::default(),
+            store: None,
             per_address: None,
         }
     }
@@ -99,7 +102,10 @@ impl TestApp {
         make_organization(org, &external_id).await;
         let limiter = RateLimiter::new(true, clock.clone());
         let gate = Gate {
-            store: store().await.clone(),
+            store: match setup.store {
+                Some(store) => store,
+                None => store().await.clone(),
+            },
             clock: clock.clone(),
             mint: mint.clone(),
             limiter: match setup.per_address {

@@ -53,6 +53,13 @@ impl Service {
     pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let log = data_dir.with_extension("log");
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
+        Self::start_logging_to(data_dir, settings, errors.into())
+    }
+
+    /// The same, with its standard error somewhere else.
+    #[track_caller]
+    pub fn start_logging_to(data_dir: &Path, settings: &[(&str, &str)], errors: Stdio) -> Self {
+        let log = data_dir.with_extension("log");
         let mut command = sessionary(data_dir);
         command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().expect("the program runs");

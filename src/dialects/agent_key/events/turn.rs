@@ -18,7 +18,7 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{Clock, DialectName, Event, EventId, JsonText, NewEvent, Responder, Session, SessionId, Timestamp};
 use crate::http::Refusal;
-use crate::store::{EventWindow, TenantStore};
+use crate::store::{Appends, EventWindow, TenantStore};
 
 pub(super) type EventCaller = Caller<AgentKeyDialect, purpose::WriteEvents>;
 
@@ -76,7 +76,7 @@ pub(super) async fn append(
     may_be_busy: bool,
 ) -> Result<Appended, AgentKeyError> {
     let now = caller.now();
-    let appends = events.iter().map(|event| event.id).collect();
+    let appends = Appends::of(&events);
     let rule = move |session: &mut Session| {
         if let Some(refused) = NotTaken::of(session, now, may_be_busy) {
             return (Some(refused), Vec::new());
@@ -246,7 +246,7 @@ impl Settle {
             (is_ours, Vec::new())
         };
         let key = (DialectName::AgentKey, self.session);
-        let changed = self.store.sessions().change(key, self.nonce, Vec::new(), rule).await;
+        let changed = self.store.sessions().change(key, self.nonce, Appends::nothing(), rule).await;
         match (changed, &last) {
             (Ok(Some(changed)), Part::Kept(_)) if changed.outcome == Some(false) => {
                 let events = self.store.sessions();

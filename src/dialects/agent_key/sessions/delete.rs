@@ -9,6 +9,7 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{DialectName, Session};
 use crate::http::PathOf;
+use crate::store::Appends;
 
 /// Delete agent session
 ///
@@ -47,7 +48,7 @@ pub async fn delete_session(
     caller
         .store
         .sessions()
-        .change((DialectName::AgentKey, session.id), caller.mint.uuid(), Vec::new(), rule)
+        .change((DialectName::AgentKey, session.id), caller.mint.uuid(), Appends::nothing(), rule)
         .await?
         .filter(|changed| changed.outcome != Some(false))
         .ok_or_else(session_not_found)?;

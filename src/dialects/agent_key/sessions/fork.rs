@@ -123,7 +123,7 @@ impl Source {
                 at: now,
             });
         }
-        let appends = new.iter().map(|event| event.id).collect();
+        let appends = crate::store::Appends::of(&new);
         let rule = move |session: &mut Session| {
             let mut detail = Detail::of(session);
             // While it was over, another create may have taken its key.

@@ -10,7 +10,7 @@ use crate::dialects::agent_key::sessions::session::Detail;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{Agent, DialectName, NewSession, Session, SessionId, SessionKey};
-use crate::store::Created;
+use crate::store::{Appends, Created};
 
 /// Makes a session under a key; `None` when the key has one that is open.
 pub(super) async fn create<P>(
@@ -83,6 +83,6 @@ async fn remember<P>(
     };
     // Idempotent, so a nonce that nobody remembers is as good as another.
     let nonce = caller.mint.uuid();
-    caller.store.sessions().change((DialectName::AgentKey, first), nonce, Vec::new(), rule).await?;
+    caller.store.sessions().change((DialectName::AgentKey, first), nonce, Appends::nothing(), rule).await?;
     Ok(())
 }

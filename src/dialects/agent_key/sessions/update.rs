@@ -14,6 +14,7 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{DialectName, Given, JsonText, Patch, Session, Timestamp};
 use crate::http::{JsonBody, PathOf, Reply};
+use crate::store::Appends;
 
 #[derive(Deserialize, ToSchema)]
 pub struct UpdateSession {
@@ -117,7 +118,7 @@ pub async fn update_session(
     let changed = caller
         .store
         .sessions()
-        .change((DialectName::AgentKey, session.id), caller.mint.uuid(), Vec::new(), rule)
+        .change((DialectName::AgentKey, session.id), caller.mint.uuid(), Appends::nothing(), rule)
         .await?
         .filter(|changed| changed.outcome != Some(false))
         .ok_or_else(session_not_found)?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::as_limit;
 use crate::domain::{DialectName, Mint, Timestamp, WebhookEvent};
 use crate::store::admin::{AdminError, AdminStore};
-use crate::store::feed;
+use crate::store::{feed, scope};
 
 /// Endpoints, and entries for each of them, that are worked through in one transaction.
 const MOST_ENDPOINTS: usize = 50;
@@ -69,7 +69,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn fan_out(&self, dialect: DialectName, now: Timestamp, mint: &Mint) -> Result<bool, AdminError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = scope::begin_system(&self.pool).await?;
         let mut endpoints = Endpoint::lock_behind(&mut transaction).await?;
         if endpoints.is_empty() {
             return Ok(false);

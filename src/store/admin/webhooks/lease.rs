@@ -8,7 +8,7 @@ use super::as_limit;
 use crate::domain::{DeliveryId, OrgId, Session, Timestamp, WebhookEvent, WebhookId};
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::sessions::RowKey;
-use crate::store::{SessionRow, StoreError};
+use crate::store::{SessionRow, StoreError, scope};
 
 /// A delivery that is this caller's to attempt until its lease runs out.
 pub struct Leased {
@@ -71,7 +71,7 @@ impl AdminStore {
     pub async fn lease_deliveries(&self, now: Timestamp, terms: &LeaseTerms<'_>) -> Result<Vec<Leased>, AdminError> {
         let ids = |ids: &[WebhookId]| -> Vec<Uuid> { ids.iter().map(|id| id.0).collect() };
         let (busy, prompt, slow) = (ids(terms.busy), ids(terms.prompt), ids(terms.slow));
-        let mut transaction = self.begin_unflushed().await?;
+        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let rows = sqlx::query!(
             r#"WITH waiting AS (
                    SELECT w.org_id, w.webhook_id, w.url, w.secret, w.webhook_id = ANY ($5::uuid[]) AS slow,
@@ -157,7 +157,7 @@ impl AdminStore {
             Next::AgainAt(at) => again = Some(at),
             Next::FailedAt(at) => failed = Some(at),
         }
-        let mut transaction = self.begin_unflushed().await?;
+        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         sqlx::query!(
             "UPDATE webhook_deliveries
                 SET delivered_at = $4, next_attempt_at = $5, failed_at = $6, last_status = $7, last_error = $8

@@ -13,12 +13,12 @@ pub use history::DeliveryRow;
 pub use lease::{Attempted, LeaseTerms, Leased, Next};
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
 use crate::domain::responder::HttpUrl;
 use crate::domain::{OrgId, Timestamp, WebhookEvent, WebhookId};
+use crate::store::scope;
 
 /// A number of rows, for `LIMIT`.
 fn as_limit(count: usize) -> i64 {
@@ -85,7 +85,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such endpoint.
     pub async fn delete_webhook(&self, id: WebhookId) -> Result<(), AdminError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = scope::begin_system(&self.pool).await?;
         let deleted = sqlx::query_scalar!("DELETE FROM webhooks WHERE webhook_id = $1 RETURNING org_id", id.0)
             .fetch_optional(&mut *transaction)
             .await?;
@@ -96,11 +96,5 @@ impl AdminStore {
             .await?;
         transaction.commit().await?;
         Ok(())
-    }
-
-    /// Begins a transaction whose COMMIT does not wait for the disk. A crash may lose it: then something is delivered
-    /// again.
-    async fn begin_unflushed(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await
     }
 }
