@@ -15,7 +15,7 @@ use crate::auth::{BaseUrl, InvalidBaseUrl, JwtKey, JwtSettings, JwtVerifier};
 use crate::domain::{Contract, OrgId};
 use crate::outbound::PrivateAddresses;
 use crate::responders::RespondersSettings;
-use crate::store::{Database, DatabaseError};
+use crate::store::{Database, DatabaseError, STORAGE_QUOTA};
 use agntix::AgntixSettings;
 use messaging::MessagingSettings;
 
@@ -95,6 +95,10 @@ pub struct Config {
     /// From where anonymous calls may come: loopback or anywhere
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_ANONYMOUS", default_value = "loopback")]
     pub messaging_anonymous: Anonymous,
+
+    /// Bytes that an organization may store, unless `org storage` says otherwise for it
+    #[arg(long, global = true, env = "SESSIONARY_STORAGE_QUOTA", default_value_t = STORAGE_QUOTA)]
+    pub storage_quota: u64,
 
     /// Whether responders and webhooks may be at private addresses: refused, allowed, or networks between commas
     #[arg(long, global = true, env = "SESSIONARY_RESPONDERS_PRIVATE", default_value = "refused")]

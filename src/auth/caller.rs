@@ -184,7 +184,7 @@ where
         counted.map_err(Refusal::RateLimited)?;
 
         Ok(Self {
-            store: gate.store.tenant(principal.organization.id),
+            store: gate.store.tenant_within_quota(&principal.organization),
             clock: gate.clock.clone(),
             mint: gate.mint.clone(),
             arrived_at,

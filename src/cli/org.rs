@@ -1,6 +1,6 @@
-//! `org create`, `org list`, `org responder`, `org limits`, `org disable`.
+//! `org create`, `org list`, `org responder`, `org limits`, `org storage`, `org disable`.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub(super) enum Org {
     },
     /// Set an organization's own limits; those not named are the house's again
     Limits(Limits),
+    /// Show how much an organization stores, and set how much it may
+    Storage(Storage),
     /// Refuse every credential of an organization
     Disable {
         /// Its UUID or external id
@@ -62,6 +64,25 @@ pub(super) struct Limits {
     /// Take no captures that show x-org-id alone
     #[arg(long)]
     capture_closed: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Storage {
+    /// Its UUID or external id
+    org: String,
+    /// Bytes that it may store
+    #[arg(long, conflicts_with = "default")]
+    quota: Option<NonZeroU64>,
+    /// Let the deployment's quota apply again (SESSIONARY_STORAGE_QUOTA)
+    #[arg(long)]
+    default: bool,
+}
+
+#[derive(Serialize)]
+struct ShownStorage {
+    stored_bytes: i64,
+    /// `None`: the deployment's.
+    quota_bytes: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -103,6 +124,7 @@ impl Org {
                 context.output.line("The limits hold within a second.", &Done { ok: true });
                 Ok(())
             }
+            Self::Storage(storage) => storage.run(context, admin).await,
             Self::Disable { org } => {
                 let org = find(admin, &org).await?;
                 admin.disable_organization(org, context.clock.now()).await?;
@@ -111,6 +133,22 @@ impl Org {
             }
         })
         .await
+    }
+}
+
+impl Storage {
+    async fn run(self, context: &Context, admin: &AdminStore) -> Result<(), Failure> {
+        let org = find(admin, &self.org).await?;
+        if self.quota.is_some() || self.default {
+            admin.set_storage_quota(org, self.quota).await?;
+        }
+        let row = admin.storage(org).await?;
+        let quota =
+            row.storage_quota.map_or_else(|| "the deployment's quota".to_owned(), |quota| format!("{quota} bytes"));
+        let sentence = format!("Organization {org} stores {} bytes of {quota}.", row.stored_bytes);
+        let shown = ShownStorage { stored_bytes: row.stored_bytes, quota_bytes: row.storage_quota };
+        context.output.line(&sentence, &shown);
+        Ok(())
     }
 }
 

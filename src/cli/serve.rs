@@ -66,7 +66,8 @@ impl Serve {
     ) -> Result<(), Failure> {
         let address = listener.local_addr()?;
         let demo = if self.demo || home.is_private() { Some(make_demo(context, home, address).await?) } else { None };
-        let store = Store::connect(&home.database, StoreSettings::default()).await?;
+        let settings = StoreSettings { storage_quota: context.config.storage_quota, ..StoreSettings::default() };
+        let store = Store::connect(&home.database, settings).await?;
         let admin = AdminStore::connect_workers(&home.database).await?;
         let gate = gate(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id))?;
         let gate = Arc::new(gate);

@@ -19,6 +19,10 @@ pub struct Organization {
     pub responder: Responder,
     pub rate_limits: RateLimits,
     pub disabled_at: Option<Timestamp>,
+    /// Bytes that its callers have stored, as far as they were counted.
+    pub stored_bytes: u64,
+    /// Bytes that they may store; the deployment's quota where it has none of its own.
+    pub storage_quota: Option<u64>,
 }
 
 impl Organization {
@@ -65,6 +69,8 @@ mod tests {
             responder: Responder::None,
             rate_limits: RateLimits::default(),
             disabled_at: None,
+            stored_bytes: 0,
+            storage_quota: None,
         }
     }
 

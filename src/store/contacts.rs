@@ -72,6 +72,7 @@ impl Contacts<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn create(&self, new: &Contact) -> Result<Kept, StoreError> {
+        self.0.has_room()?;
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let written = sqlx::query!(
             "INSERT INTO contacts (org_id, contact_id, external_id, name, phone, email, metadata, tags, created_at,
@@ -93,6 +94,7 @@ impl Contacts<'_> {
         match written {
             Ok(_) => {
                 transaction.commit().await?;
+                self.0.stored(new.metadata.as_str().len() + new.tags.iter().map(String::len).sum::<usize>());
                 Ok(Kept::Kept(new.clone()))
             }
             Err(error) if is_taken(&error) => Ok(Kept::Taken),

@@ -107,10 +107,11 @@ impl Directory<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn organization(&self, id: OrgId) -> Result<Option<Arc<Organization>>, StoreError> {
         let read = || async move {
-            let mut transaction = scope::begin_lookup(self.0.lookups(), id).await?;
+            let mut transaction = scope::begin_lookup(self.0.lookups(), &[id]).await?;
             let row = sqlx::query!(
                 r#"SELECT name, external_id, capture_open, responder::text AS "responder!",
-                          rate_limits::text AS "rate_limits!", disabled_at
+                          rate_limits::text AS "rate_limits!", disabled_at, storage_quota,
+                          (SELECT stored_bytes FROM organization_storage s WHERE s.org_id = $1) AS stored_bytes
                      FROM organizations WHERE org_id = $1"#,
                 id.0
             )
@@ -126,6 +127,8 @@ impl Directory<'_> {
                     responder: serde_json::from_str(&row.responder)?,
                     rate_limits: serde_json::from_str(&row.rate_limits)?,
                     disabled_at: row.disabled_at,
+                    stored_bytes: row.stored_bytes.unwrap_or_default().max(0).cast_unsigned(),
+                    storage_quota: row.storage_quota.map(i64::cast_unsigned),
                 })
             })
             .transpose()

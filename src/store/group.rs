@@ -27,6 +27,7 @@ use super::StoreError;
 use super::error::{is_too_long, is_transient};
 use super::permits::{OrgPermit, OrgPermits, PermitLimits};
 use super::scope::Held;
+use super::storage::StorageMeter;
 use crate::domain::OrgId;
 
 /// Requests that wait per task; past it callers are told to come back.
@@ -60,6 +61,9 @@ pub(super) trait Batch: Send + Sync + 'static {
 
     /// Returns how many bytes the request has, as far as callers decide it.
     fn bytes(request: &Self::Request) -> usize;
+
+    /// Returns how many bytes a request has stored, now that it was carried out.
+    fn stored(request: &Self::Request, answer: &Self::Answer) -> usize;
 
     /// Requests of the same route are answered by the same task, in the order in which they came.
     fn route(request: &Self::Request) -> u64;
@@ -95,12 +99,12 @@ pub(super) struct Group<B: Batch> {
 
 impl<B: Batch> Group<B> {
     /// Starts `tasks` tasks, each of which will own a connection made by `options`.
-    pub fn start(options: &PgConnectOptions, tasks: usize) -> Self {
+    pub fn start(options: &PgConnectOptions, tasks: usize, storage: &StorageMeter) -> Self {
         let closing = CancellationToken::new();
         let (queues, handles) = (0..tasks)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-                let worker = Worker::<B> { receiver, options: options.clone(), held: None };
+                let worker = Worker::<B> { receiver, options: options.clone(), held: None, storage: storage.clone() };
                 (sender, tokio::spawn(worker.run(closing.clone())))
             })
             .unzip();
@@ -111,6 +115,11 @@ impl<B: Batch> Group<B> {
         });
         let bytes = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
         Self { queues, shares, bytes, closing, tasks: Mutex::new(handles) }
+    }
+
+    /// Returns how many bytes are queued or being written.
+    pub fn queued_bytes(&self) -> usize {
+        QUEUE_BYTES as usize - self.bytes.available_permits()
     }
 
     /// Returns whether every task is there to read its queue.
@@ -158,6 +167,7 @@ struct Worker<B: Batch> {
     receiver: mpsc::Receiver<Waiting<B>>,
     options: PgConnectOptions,
     held: Option<Held>,
+    storage: StorageMeter,
 }
 
 impl<B: Batch> Worker<B> {
@@ -201,6 +211,7 @@ impl<B: Batch> Worker<B> {
                 Ok(answers) => {
                     debug_assert_eq!(answers.len(), part.len());
                     for (waiting, answer) in part.into_iter().zip(answers) {
+                        self.storage.add(B::org(&waiting.request), B::stored(&waiting.request, &answer));
                         // A caller that hung up is not there to hear it.
                         let _ = waiting.reply.send(Ok(answer));
                     }
@@ -283,4 +294,60 @@ fn parts_of<B: Batch>(batch: Vec<Waiting<B>>) -> Vec<Vec<Waiting<B>>> {
         }
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    enum Sized {}
+
+    impl Batch for Sized {
+        const NAME: &'static str = "sized";
+        type Request = usize;
+        type Answer = usize;
+
+        fn org(_: &usize) -> OrgId {
+            OrgId(Uuid::nil())
+        }
+
+        fn bytes(request: &usize) -> usize {
+            *request
+        }
+
+        fn stored(_: &usize, _: &usize) -> usize {
+            0
+        }
+
+        fn route(_: &usize) -> u64 {
+            0
+        }
+
+        async fn run(_: &mut Held, _: &[&usize]) -> Result<Vec<usize>, sqlx::Error> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_cut_by_bytes_in_its_order() {
+        let shares = OrgPermits::new(PermitLimits { permits: u32::MAX / 8, callers: 100, wait: BYTES_WAIT });
+        let bytes = Arc::new(Semaphore::new(100));
+        let mut batch: Vec<Waiting<Sized>> = Vec::new();
+        let mebibyte = 1024 * 1024;
+        for size in [mebibyte, 3 * mebibyte, 1, 5 * mebibyte, 1, 2] {
+            batch.push(Waiting {
+                request: size as usize,
+                bytes: size,
+                reply: oneshot::channel().0,
+                _permits: (
+                    shares.acquire(OrgId(Uuid::nil()), 1).await.unwrap(),
+                    Arc::clone(&bytes).try_acquire_owned().unwrap(),
+                ),
+            });
+        }
+        let parts: Vec<Vec<u32>> =
+            parts_of(batch).iter().map(|part| part.iter().map(|waiting| waiting.bytes).collect()).collect();
+        assert_eq!(parts, [vec![mebibyte, 3 * mebibyte], vec![1], vec![5 * mebibyte], vec![1, 2]]);
+    }
 }

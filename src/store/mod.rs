@@ -26,6 +26,7 @@ mod permits;
 mod presence;
 mod scope;
 mod sessions;
+mod storage;
 mod usage;
 
 use std::sync::Arc;
@@ -57,7 +58,7 @@ pub use sessions::{
 };
 pub use usage::Usage;
 
-use crate::domain::OrgId;
+use crate::domain::{OrgId, Organization};
 use captures::CaptureEvents;
 use group::Group;
 use numbers::Blocks;
@@ -65,6 +66,7 @@ use permits::{OrgPermits, PermitLimits};
 use presence::Presence;
 use scope::TenantPool;
 use sessions::{ChangeSessions, CreateSessions, FindSessions};
+use storage::StorageMeter;
 
 /// How much of the database one replica uses.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +84,16 @@ pub struct StoreSettings {
     pub lookups: u32,
     /// How long presence is remembered; zero asks every time.
     pub presence: Duration,
+    /// Bytes that an organization may store where it has no quota of its own.
+    pub storage_quota: u64,
 }
+
+/// Bytes that an organization may store unless the deployment or its own quota says otherwise.
+pub const STORAGE_QUOTA: u64 = 100 * 1024 * 1024 * 1024;
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { writers: 2, readers: 1, pool: 6, scans: 2, lookups: 2, presence: PRESENCE }
+        Self { writers: 2, readers: 1, pool: 6, scans: 2, lookups: 2, presence: PRESENCE, storage_quota: STORAGE_QUOTA }
     }
 }
 
@@ -99,6 +106,8 @@ struct Inner {
     groups: Groups,
     presence: Presence,
     blocks: Blocks,
+    storage: StorageMeter,
+    storage_quota: u64,
 }
 
 /// Each kind of work has connections of its own, so that none of them can keep the others waiting.
@@ -148,23 +157,44 @@ impl Store {
     pub async fn connect(database: &Database, settings: StoreSettings) -> Result<Self, DatabaseError> {
         let pools = Pools::connect(database, &settings).await?;
         let held = database.app_group_options();
-        Ok(Self(Arc::new(Inner {
+        let storage = StorageMeter::default();
+        let inner = Arc::new(Inner {
             pools,
             groups: Groups {
-                create_sessions: Group::start(&held, settings.writers),
-                change_sessions: Group::start(&held, settings.writers),
-                find_sessions: Group::start(&held, settings.readers),
-                capture_events: Group::start(&held, settings.writers),
+                create_sessions: Group::start(&held, settings.writers, &storage),
+                change_sessions: Group::start(&held, settings.writers, &storage),
+                find_sessions: Group::start(&held, settings.readers, &storage),
+                capture_events: Group::start(&held, settings.writers, &storage),
             },
             presence: Presence::new(settings.presence),
             blocks: Blocks::default(),
-        })))
+            storage,
+            storage_quota: settings.storage_quota,
+        });
+        tokio::spawn(storage::flush_regularly(Arc::downgrade(&inner)));
+        Ok(Self(inner))
     }
 
-    /// The store as one organization sees it.
+    /// The store as one organization sees it, whatever it has stored.
     #[must_use]
     pub fn tenant(&self, org: OrgId) -> TenantStore {
-        TenantStore { store: self.clone(), org }
+        TenantStore { store: self.clone(), org, is_full: false }
+    }
+
+    /// The store as callers of an organization see it: once its storage quota is used up, they can read, change and
+    /// delete, but add nothing.
+    #[must_use]
+    pub fn tenant_within_quota(&self, organization: &Organization) -> TenantStore {
+        let quota = organization.storage_quota.unwrap_or(self.0.storage_quota);
+        TenantStore { is_full: organization.stored_bytes >= quota, ..self.tenant(organization.id) }
+    }
+
+    /// Adds the bytes that were counted since the last second to what the database knows.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn flush_storage(&self) -> Result<(), StoreError> {
+        storage::flush(&self.0).await
     }
 
     /// What can be asked before the organization is known.
@@ -200,6 +230,15 @@ impl Store {
             .fold((0, 0), |(open, idle), pool| (open + pool.0, idle + pool.1))
     }
 
+    /// Returns how many bytes wait for the writers or are being written.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        let groups = &self.0.groups;
+        groups.create_sessions.queued_bytes()
+            + groups.change_sessions.queued_bytes()
+            + groups.capture_events.queued_bytes()
+    }
+
     /// Finishes what was accepted, refuses what comes after, and lets go of every connection.
     pub async fn close(&self) {
         let groups = &self.0.groups;
@@ -209,6 +248,9 @@ impl Store {
             groups.find_sessions.close(),
             groups.capture_events.close()
         );
+        if let Err(error) = self.flush_storage().await {
+            tracing::warn!(%error, "store.storage_not_counted");
+        }
         let pools = &self.0.pools;
         tokio::join!(pools.tenants.close(), pools.scans.close(), pools.lookups.close());
     }
@@ -227,6 +269,7 @@ impl Store {
 pub struct TenantStore {
     store: Store,
     org: OrgId,
+    is_full: bool,
 }
 
 impl TenantStore {
@@ -283,6 +326,16 @@ impl TenantStore {
 
     fn pool(&self) -> &TenantPool {
         &self.store.0.pools.tenants
+    }
+
+    /// To be asked before anything is added.
+    fn has_room(&self) -> Result<(), StoreError> {
+        if self.is_full { Err(StoreError::StorageFull) } else { Ok(()) }
+    }
+
+    /// Counts bytes that were added otherwise than through a group, which counts its own.
+    fn stored(&self, bytes: usize) {
+        self.store.0.storage.add(self.org, bytes);
     }
 
     /// For queries that read many rows.

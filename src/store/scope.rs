@@ -124,10 +124,10 @@ pub(super) async fn begin_unflushed(pool: &TenantPool, org: OrgId) -> Result<Poo
     pool.begin(org, UNFLUSHED).await
 }
 
-/// Begins a transaction that looks one organization up by its id. It takes no permit of the organization's, because it
-/// is how a caller's credential is verified.
-pub(super) async fn begin_lookup(pool: &PgPool, org: OrgId) -> Result<PooledTransaction, sqlx::Error> {
-    PooledTransaction::begin(pool, begin_statement(&[org], ""), None).await
+/// Begins a transaction about organizations themselves: what they may do, how much they store. It takes no permit of
+/// theirs, because it is how a caller's credential is verified.
+pub(super) async fn begin_lookup(pool: &PgPool, orgs: &[OrgId]) -> Result<PooledTransaction, sqlx::Error> {
+    PooledTransaction::begin(pool, begin_statement(orgs, ""), None).await
 }
 
 /// Begins a transaction of `sessionary_system`, which has policies of its own and needs no scope.

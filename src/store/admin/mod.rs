@@ -10,7 +10,7 @@ mod webhooks;
 
 pub use agents::{AgentRow, NewAvatar};
 pub use api_keys::{KeyRow, NewKey};
-pub use organizations::{NewOrganization, OrganizationRow};
+pub use organizations::{NewOrganization, OrganizationRow, StorageRow};
 pub use sessions::{EventRow, Page};
 pub use webhooks::{Attempted, DeliveryRow, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow};
 

@@ -1,3 +1,5 @@
+use std::num::NonZeroU64;
+
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore, taken};
@@ -20,6 +22,14 @@ pub struct OrganizationRow {
     pub name: String,
     pub external_id: Option<String>,
     pub disabled_at: Option<Timestamp>,
+}
+
+/// What an organization stores, in bytes, and how much it may.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageRow {
+    pub stored_bytes: i64,
+    /// `None`: as much as the deployment allows.
+    pub storage_quota: Option<i64>,
 }
 
 impl AdminStore {
@@ -116,6 +126,35 @@ impl AdminStore {
         .execute(&self.pool)
         .await?
         .rows_affected();
+        if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
+    }
+
+    /// Returns how many bytes the organization has stored, and its own quota if it has one.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such organization.
+    pub async fn storage(&self, org: OrgId) -> Result<StorageRow, AdminError> {
+        sqlx::query_as!(
+            StorageRow,
+            r#"SELECT COALESCE(s.stored_bytes, 0) AS "stored_bytes!", o.storage_quota
+                 FROM organizations o LEFT JOIN organization_storage s USING (org_id) WHERE o.org_id = $1"#,
+            org.0
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(AdminError::NotFound("organization"))
+    }
+
+    /// Sets how many bytes the organization may store; `None` for the deployment's quota.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such organization.
+    pub async fn set_storage_quota(&self, org: OrgId, quota: Option<NonZeroU64>) -> Result<(), AdminError> {
+        let quota = quota.map(|quota| i64::try_from(quota.get()).unwrap_or(i64::MAX));
+        let changed = sqlx::query!("UPDATE organizations SET storage_quota = $2 WHERE org_id = $1", org.0, quota)
+            .execute(&self.pool)
+            .await?
+            .rows_affected();
         if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
     }
 

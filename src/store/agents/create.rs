@@ -41,6 +41,7 @@ impl Agents<'_> {
             Some(number) => number.get(),
             None => self.0.numbers().next(Series::Agents).await?,
         };
+        self.0.has_room()?;
         let responder = new.responder.as_ref().map(JsonText::of).transpose()?;
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let inserted = sqlx::query!(
@@ -78,6 +79,7 @@ impl Agents<'_> {
         let made = self.read_within(&mut transaction, &AgentRef::Id(new.id)).await?;
         transaction.commit().await?;
         self.forget();
+        self.0.stored(new.settings.as_str().len() + new.description.as_ref().map_or(0, String::len));
         made.map(|agent| AgentCreated::New(Arc::new(agent)))
             .ok_or_else(|| StoreError::Unreadable(format!("agent {}", new.id)))
     }

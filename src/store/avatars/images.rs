@@ -27,6 +27,7 @@ impl Avatars<'_> {
     /// # Errors
     /// As for [`Avatars::create`].
     pub async fn create_with_image(&self, new: &KeptAvatar, id: ImageId, bytes: &[u8]) -> Result<bool, StoreError> {
+        self.0.has_room()?;
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let others = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM avatar_images WHERE org_id = $1 AND image_id <> $2"#,
@@ -51,6 +52,7 @@ impl Avatars<'_> {
         .await?;
         self.insert(&mut transaction, new).await?;
         transaction.commit().await?;
+        self.0.stored(bytes.len());
         Ok(true)
     }
 

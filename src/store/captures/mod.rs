@@ -47,7 +47,9 @@ impl Captures<'_> {
     /// # Errors
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn append(&self, capture: NewCapture) -> Result<(), StoreError> {
-        self.0.groups().capture_events.submit(write::Request { org: self.0.org, capture }).await
+        self.0.has_room()?;
+        self.0.groups().capture_events.submit(write::Request { org: self.0.org, capture }).await?;
+        Ok(())
     }
 
     /// Gives a session that an event implied what its own capture says, and when it began if that says so. A session

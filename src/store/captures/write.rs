@@ -36,7 +36,8 @@ pub enum CaptureEvents {}
 impl Batch for CaptureEvents {
     const NAME: &'static str = "capture_event";
     type Request = Request;
-    type Answer = ();
+    /// Whether the event was not known before.
+    type Answer = bool;
 
     fn org(request: &Request) -> OrgId {
         request.org
@@ -47,11 +48,15 @@ impl Batch for CaptureEvents {
         session.bytes() + event.bytes() + facts.name.len()
     }
 
+    fn stored(request: &Request, is_new: &bool) -> usize {
+        if *is_new { Self::bytes(request) } else { 0 }
+    }
+
     fn route(request: &Request) -> u64 {
         request.key().route()
     }
 
-    async fn run(held: &mut Held, requests: &[&Request]) -> Result<Vec<()>, sqlx::Error> {
+    async fn run(held: &mut Held, requests: &[&Request]) -> Result<Vec<bool>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -67,7 +72,8 @@ impl Batch for CaptureEvents {
         append(&mut transaction, &fresh, &mut numberings).await?;
         Totals::of(&fresh).add(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(vec![(); requests.len()])
+        let fresh: HashSet<*const Request> = fresh.iter().map(|request| std::ptr::from_ref(*request)).collect();
+        Ok(requests.iter().map(|request| fresh.contains(&std::ptr::from_ref(*request))).collect())
     }
 }
 

@@ -63,6 +63,11 @@ impl Batch for ChangeSessions {
         request.bytes
     }
 
+    fn stored(request: &Request, answer: &Self::Answer) -> usize {
+        let has_run = request.ran.load(Ordering::Relaxed);
+        answer.as_ref().map_or(0, |answer| if has_run && !answer.events.is_empty() { request.bytes } else { 0 })
+    }
+
     fn route(request: &Request) -> u64 {
         request.key.route()
     }

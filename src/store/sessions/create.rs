@@ -43,6 +43,10 @@ impl Batch for CreateSessions {
         request.session.bytes()
     }
 
+    fn stored(request: &Request, created: &Created) -> usize {
+        if *created == Created::New { request.session.bytes() } else { 0 }
+    }
+
     fn route(request: &Request) -> u64 {
         request.key().route()
     }

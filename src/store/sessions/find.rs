@@ -20,6 +20,10 @@ impl Batch for FindSessions {
         size_of::<RowKey>()
     }
 
+    fn stored(_: &RowKey, _: &Self::Answer) -> usize {
+        0
+    }
+
     fn route(request: &RowKey) -> u64 {
         request.route()
     }

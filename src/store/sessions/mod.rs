@@ -123,6 +123,7 @@ impl Sessions<'_> {
     /// # Errors
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn create(&self, session: NewSession) -> Result<Created, StoreError> {
+        self.0.has_room()?;
         self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await
     }
 
@@ -155,6 +156,9 @@ impl Sessions<'_> {
         appends: Appends,
         rule: impl Fn(&mut Session) -> (T, Vec<NewEvent>) + Send + Sync + 'static,
     ) -> Result<Option<Changed<T>>, StoreError> {
+        if !appends.ids.is_empty() {
+            self.0.has_room()?;
+        }
         let decided = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&decided);
         let rule = move |session: &mut Session| {

@@ -50,6 +50,7 @@ fn one_of_each() -> StoreSettings {
 type Call = (Method, String, Option<&'static str>);
 
 const AGENT: &str = r#"{"agentId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","metadata":{"userId":"u"}}"#;
+const CONVERSATION: &str = r#"{"conversation_id":"22222222-2222-4222-8222-222222222222"}"#;
 const EVENT: &str = r#"{"event_id":"11111111-1111-4111-8111-111111111111","session_id":"22222222-2222-4222-8222-222222222222","primitive_name":"a","args":"x","result":"y","latency":1}"#;
 
 /// Requests that reach every part of the store that a request can reach.
@@ -63,16 +64,16 @@ fn calls(session: &str, contact: &str, key: &str) -> Vec<Call> {
             r#"{"session_id":"22222222-2222-4222-8222-222222222222","user_data":{"user_id":"u"}}"#,
         ),
         post("/api/v1/capture-event", EVENT),
-        get("/dashboard/api/raw-logs"),
-        get("/dashboard/api/user-stories"),
-        get("/dashboard/api/errors"),
-        get("/dashboard/api/dashboard"),
-        get("/dashboard/api/command-center-summary"),
-        get("/dashboard/api/metadata-distribution"),
-        get("/dashboard/api/tool-stats"),
-        get("/dashboard/api/conversation-messages?conversation_id=22222222-2222-4222-8222-222222222222"),
-        get("/dashboard/api/spotlight-search?q=x"),
-        get("/dashboard/api/charts"),
+        post("/dashboard/api/raw-logs", "{}"),
+        post("/dashboard/api/user-stories", "{}"),
+        post("/dashboard/api/errors", "{}"),
+        post("/dashboard/api/dashboard", "{}"),
+        post("/dashboard/api/command-center-summary", "{}"),
+        post("/dashboard/api/metadata-distribution", "{}"),
+        post("/dashboard/api/tool-stats", "{}"),
+        post("/dashboard/api/conversation-messages", CONVERSATION),
+        post("/dashboard/api/spotlight-search", r#"{"query":"x"}"#),
+        get("/dashboard/api/dashboard/charts"),
         post("/v1/chat/chat/sessions", AGENT),
         get("/v1/chat/chat/sessions"),
         get(&agntix),
@@ -171,7 +172,8 @@ fn a_request_dropped_at_any_poll_leaves_nothing_half_done_behind() {
                     what_is_acknowledged_is_committed(&app, &store, &format!("{call:?}, {polls} polls")).await;
                     polls_of_all += 1;
                     if let Some(status) = status {
-                        assert!(status < 500, "{call:?}: {status}");
+                        // Sent again, a name can be taken; nothing else keeps a call from reaching the store.
+                        assert!(status < 300 || status == 409, "{call:?}: {status}");
                         break;
                     }
                 }

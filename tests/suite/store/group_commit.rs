@@ -206,6 +206,38 @@ fn a_full_queue_says_so_and_one_organization_cannot_fill_it() {
 }
 
 #[test]
+fn one_organizations_large_requests_leave_room_for_the_others() {
+    run(async {
+        let chaos = Chaos::start().await;
+        let store = store_over(&chaos).await;
+        chaos.set(Line::Silent);
+        let (loud, quiet) = (store.tenant(new_org()), store.tenant(new_org()));
+        let large = "x".repeat(2 * 1024 * 1024);
+        let mut waiting: Vec<_> = (0..100)
+            .map(|_| {
+                let (tenant, new) = (loud.clone(), session(new_id(), &large));
+                Box::pin(async move { tenant.sessions().create(new).await })
+            })
+            .collect();
+        for create in &mut waiting {
+            assert!(poll_immediate(create).await.is_none());
+        }
+        // A quarter of the queue is 8 MiB: of 200 MiB no more is taken in.
+        assert!((1..=8 * 1024 * 1024).contains(&store.queued_bytes()), "{}", store.queued_bytes());
+        let before = store.queued_bytes();
+        let mut other = Box::pin(async { quiet.sessions().create(session(new_id(), "user")).await });
+        assert!(poll_immediate(&mut other).await.is_none());
+        assert!(store.queued_bytes() > before, "another organization's request is not queued");
+
+        chaos.set(Line::Sound);
+        assert_eq!(other.await.expect("an answer"), Created::New);
+        drop(waiting);
+        store.close().await;
+        assert_eq!(store.queued_bytes(), 0);
+    });
+}
+
+#[test]
 fn closing_finishes_what_was_taken_in_and_refuses_the_rest() {
     run(async {
         let store = Store::connect(database().await, StoreSettings::default()).await.expect("a store");

@@ -7,3 +7,4 @@ mod group_commit;
 mod isolation;
 mod migrations;
 mod numbers;
+mod storage;

@@ -1,0 +1,93 @@
+//! How many bytes each organization stores.
+//!
+//! What is written is counted in memory and added to the database once a second, so that counting costs no write of its
+//! own and no row that every writer waits for. A quota is therefore a soft bound: an organization can pass it by what
+//! it writes within two seconds, on each replica.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Inner, StoreError, scope};
+use crate::domain::OrgId;
+
+/// How often counts are added to the database.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// Organizations per statement.
+const BATCH: usize = 500;
+
+/// Counts bytes that were stored and are not yet added to the database. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct StorageMeter(Arc<Mutex<HashMap<OrgId, i64>>>);
+
+impl StorageMeter {
+    /// Counts bytes that an organization has stored.
+    pub fn add(&self, org: OrgId, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counted.entry(org).or_default() += i64::try_from(bytes).unwrap_or(i64::MAX);
+    }
+
+    fn take(&self) -> Vec<(OrgId, i64)> {
+        let mut counted = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut counted: Vec<_> = counted.drain().collect();
+        // Two replicas that add in different orders would wait for each other.
+        counted.sort_unstable_by_key(|(org, _)| *org);
+        counted
+    }
+
+    fn give_back(&self, counts: &[(OrgId, i64)]) {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (org, bytes) in counts {
+            *counted.entry(*org).or_default() += bytes;
+        }
+    }
+}
+
+/// Adds counts to the database for as long as the store is there.
+pub(super) async fn flush_regularly(store: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        let Some(store) = store.upgrade() else { return };
+        if let Err(error) = flush(&store).await {
+            tracing::warn!(%error, "store.storage_not_counted");
+        }
+    }
+}
+
+/// Adds what was counted to the database. What cannot be added is counted again.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when the database cannot be reached.
+pub(super) async fn flush(store: &Inner) -> Result<(), StoreError> {
+    let counts = store.storage.take();
+    for (index, batch) in counts.chunks(BATCH).enumerate() {
+        if let Err(error) = add(store, batch).await {
+            store.storage.give_back(&counts[index * BATCH..]);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn add(store: &Inner, counts: &[(OrgId, i64)]) -> Result<(), StoreError> {
+    let orgs: Vec<OrgId> = counts.iter().map(|(org, _)| *org).collect();
+    let ids: Vec<Uuid> = orgs.iter().map(|org| org.0).collect();
+    let bytes: Vec<i64> = counts.iter().map(|(_, bytes)| *bytes).collect();
+    let mut transaction = scope::begin_lookup(&store.pools.lookups, &orgs).await?;
+    sqlx::query!(
+        "INSERT INTO organization_storage AS s (org_id, stored_bytes)
+         SELECT org_id, bytes FROM UNNEST($1::uuid[], $2::bigint[]) AS new (org_id, bytes) ORDER BY org_id
+             ON CONFLICT (org_id) DO UPDATE SET stored_bytes = s.stored_bytes + EXCLUDED.stored_bytes",
+        &ids,
+        &bytes
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(())
+}

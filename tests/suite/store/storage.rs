@@ -1,0 +1,77 @@
+//! What organizations store is counted, and bounded by a quota of their own or the deployment's.
+
+use std::num::NonZeroU64;
+
+use http::Method;
+
+use crate::support::{AGENT_ID, MESSAGING_AGENT_ID, TestApp, admin, run, store};
+
+async fn stored(app: &TestApp) -> i64 {
+    store().await.flush_storage().await.expect("counts");
+    admin().await.storage(app.org).await.expect("the organization").stored_bytes
+}
+
+async fn set_quota(app: &TestApp, quota: Option<u64>) {
+    admin().await.set_storage_quota(app.org, quota.and_then(NonZeroU64::new)).await.expect("a quota");
+}
+
+fn event(id: &str, args: &str) -> String {
+    format!(
+        r#"{{"event_id":"{id}","session_id":"22222222-2222-4222-8222-222222222222","primitive_name":"a","args":"{args}","result":"","latency":1}}"#
+    )
+}
+
+#[test]
+fn what_is_written_counts_once_however_often_it_is_sent() {
+    run(async {
+        let app = TestApp::new().await;
+        let body = event("11111111-1111-4111-8111-111111111111", &"x".repeat(10_000));
+        assert_eq!(app.post("/api/v1/capture-event", body.clone()).send().await.status, 200);
+        let once = stored(&app).await;
+        assert!((10_000..40_000).contains(&once), "{once}");
+        for _ in 0..3 {
+            assert_eq!(app.post("/api/v1/capture-event", body.clone()).send().await.status, 200);
+        }
+        assert_eq!(stored(&app).await, once);
+        assert_eq!(app.post("/dashboard/api/raw-logs", "{}").send().await.status, 200);
+        assert_eq!(stored(&app).await, once);
+    });
+}
+
+#[test]
+fn a_full_organization_reads_and_deletes_and_adds_nothing() {
+    run(async {
+        let app = TestApp::new().await;
+        let create = format!(r#"{{"agentId":"{AGENT_ID}","metadata":{{"userId":"u"}}}}"#);
+        let session = app.post("/v1/chat/chat/sessions", create.clone()).send().await.expect(201).member("id");
+        assert!(stored(&app).await > 0);
+        set_quota(&app, Some(1)).await;
+
+        let messaging = format!(r#"{{"agentId":"{MESSAGING_AGENT_ID}","userId":"{AGENT_ID}"}}"#);
+        for (path, body, words) in [
+            ("/api/v1/capture-event", event("11111111-1111-4111-8111-111111111111", "x"), "Storage quota exceeded"),
+            ("/v1/chat/chat/sessions", create.clone(), "STORAGE_QUOTA_EXCEEDED"),
+            ("/v2/agents/customer_support/sessions", r#"{"name":"s"}"#.to_owned(), "storage_quota_exceeded"),
+            ("/api/messaging/sessions", messaging, "STORAGE_QUOTA_EXCEEDED"),
+            ("/api/v1/sessions", r#"{"agent_id":123}"#.to_owned(), "Storage quota exceeded"),
+            ("/v1/chat/contacts", r#"{"name":"Ann","email":"a@example.com"}"#.to_owned(), "STORAGE_QUOTA_EXCEEDED"),
+            ("/v2/agents", r#"{"name":"Another"}"#.to_owned(), "storage_quota_exceeded"),
+        ] {
+            let reply = app.post(path, body).send().await;
+            assert_eq!(reply.status, 403, "{path}: {}", reply.text());
+            assert!(reply.text().contains(words), "{path}: {}", reply.text());
+        }
+        let message = format!("/v1/chat/chat/sessions/{session}/messages");
+        assert_eq!(app.post(&message, r#"{"content":"hello"}"#).send().await.status, 403);
+
+        let path = format!("/v1/chat/chat/sessions/{session}");
+        assert_eq!(app.get(&path).send().await.status, 200);
+        assert_eq!(app.ask(Method::PATCH, &format!("{path}/close")).send().await.status, 200);
+
+        // Another organization is not concerned, and the quota can be raised.
+        let other = TestApp::new().await;
+        assert_eq!(other.post("/v1/chat/chat/sessions", create.clone()).send().await.status, 201);
+        set_quota(&app, None).await;
+        assert_eq!(app.post("/v1/chat/chat/sessions", create).send().await.status, 201);
+    });
+}
