@@ -9,13 +9,7 @@ use sessionary::store::{Database, DatabaseError, Store, StoreSettings, migrate, 
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::support::{connection, database_called, run, socket};
-
-async fn make_database(name: &str) {
-    let mut superuser = connection("postgres", "postgres").await;
-    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    sqlx::query(statement).execute(&mut superuser).await.expect("a database");
-}
+use crate::support::{connection, database_called, make_database, run, socket};
 
 #[test]
 fn replicas_that_start_at_once_migrate_once() {

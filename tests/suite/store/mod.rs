@@ -3,6 +3,7 @@
 mod agents;
 mod cancellation;
 mod changes;
+mod fairness;
 mod group_commit;
 mod isolation;
 mod migrations;

@@ -20,7 +20,9 @@ pub mod webhooks;
 
 pub use app::{Ask, Setup, TestApp, start};
 pub use metadata::metadata_of;
-pub use postgres::{DATABASE, admin, change_agent, connection, database, database_called, run, socket, store};
+pub use postgres::{
+    DATABASE, admin, change_agent, connection, database, database_called, make_database, run, socket, store,
+};
 pub use reply::Reply;
 
 /// The example agent of the vendors' pages, which every [`TestApp`]'s organization has.

@@ -60,6 +60,14 @@ pub async fn database_called(name: &str) -> Database {
     Database::on_socket(&location.socket_dir, location.port, &location.superuser, name)
 }
 
+/// Makes an empty database of a test's own.
+#[expect(clippy::disallowed_methods, reason = "the service makes no databases")]
+pub async fn make_database(name: &str) {
+    let mut superuser = connection("postgres", "postgres").await;
+    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(statement).execute(&mut superuser).await.expect("a database");
+}
+
 /// A connection for looking behind the scenes, as this role.
 pub async fn connection(role: &str, name: &str) -> PgConnection {
     database().await;
