@@ -19,6 +19,9 @@ use crate::store::{Database, DatabaseError, STORAGE_QUOTA};
 use agntix::AgntixSettings;
 use messaging::MessagingSettings;
 
+/// The least bytes of a secret for HS256 (RFC 7518, section 3.2).
+const HS256_SECRET_BYTES: usize = 32;
+
 /// What a deployment can decide. A flag wins over its environment variable; where none is the default, an empty one
 /// is none.
 #[derive(Args, Clone, Debug)]
@@ -60,7 +63,7 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_CORS_ORIGINS", default_value = "")]
     cors_origins: String,
 
-    /// Secret that tokens are signed with (HS256)
+    /// Secret that tokens are signed with (HS256), of at least 32 bytes
     #[arg(long, global = true, env = "SESSIONARY_JWT_HS256_SECRET", hide_env_values = true)]
     jwt_hs256_secret: Option<SecretString>,
 
@@ -150,6 +153,8 @@ pub enum ConfigError {
         "SESSIONARY_AGNTIX_MODELS is a JSON array such as [{{\"id\":\"m\",\"name\":\"M\",\"provider\":\"openai\",\"contextWindow\":8000}}]: {0}"
     )]
     AgntixModels(String),
+    #[error("SESSIONARY_JWT_HS256_SECRET has {0} bytes; HS256 needs a secret of at least {HS256_SECRET_BYTES}")]
+    ShortJwtSecret(usize),
     #[error("SESSIONARY_JWT_PUBLIC_KEY: {0}")]
     JwtKey(String),
 }
@@ -233,7 +238,7 @@ impl Config {
     /// What tells tokens that hold, if tokens are taken at all.
     ///
     /// # Errors
-    /// When the key cannot be read, or there are two.
+    /// When the key cannot be read, there are two, or the secret is too short.
     pub fn jwt(&self) -> Result<Option<JwtVerifier>, ConfigError> {
         if self.jwt_jwks_url.as_deref().is_some_and(|url| !url.is_empty()) {
             return Err(ConfigError::Jwks);
@@ -243,8 +248,8 @@ impl Config {
             (Some(_), Some(_)) => return Err(ConfigError::TwoJwtKeys),
             (None, None) => return Ok(None),
             (Some(secret), None) => {
-                if secret.len() < 32 {
-                    tracing::warn!("SESSIONARY_JWT_HS256_SECRET is shorter than the 32 bytes that RFC 7518 asks for");
+                if secret.len() < HS256_SECRET_BYTES {
+                    return Err(ConfigError::ShortJwtSecret(secret.len()));
                 }
                 JwtKey::Secret(secret.into())
             }
@@ -347,13 +352,23 @@ mod tests {
 
     #[test]
     fn one_key_for_tokens_at_the_most() {
-        assert!(config(&["--jwt-hs256-secret", "s"]).jwt().unwrap().is_some());
+        assert!(config(&["--jwt-hs256-secret", &"s".repeat(32)]).jwt().unwrap().is_some());
         assert!(config(&["--jwt-hs256-secret", ""]).jwt().unwrap().is_none());
         assert!(config(&["--jwt-hs256-secret", "s", "--jwt-public-key", "x"]).jwt().is_err());
         assert!(config(&["--jwt-jwks-url", "https://a.example/jwks"]).jwt().is_err());
         assert!(
             config(&["--jwt-public-key", "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----"]).jwt().is_err()
         );
+    }
+
+    #[test]
+    fn a_secret_of_fewer_bytes_than_hs256_needs_is_rejected() {
+        for (secret, bytes) in [("s".to_owned(), 1), ("s".repeat(31), 31)] {
+            let rejected = config(&["--jwt-hs256-secret", &secret]).jwt();
+            assert!(matches!(rejected, Err(ConfigError::ShortJwtSecret(given)) if given == bytes), "{bytes}");
+        }
+        // Bytes, not characters.
+        assert!(config(&["--jwt-hs256-secret", &"é".repeat(16)]).jwt().unwrap().is_some());
     }
 
     #[test]

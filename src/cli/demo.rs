@@ -5,13 +5,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::agent::Shown as ShownAgent;
 use super::{Context, Failure, key, output};
 use crate::domain::{AgentNumber, KeyId, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
-use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization};
+use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization, OrganizationRow};
 
 const NAME: &str = "Demo organization";
+/// The demo organization's id in a database. It is fixed, so that the organization is found again when `demo.json` is
+/// gone: a name would not do, because organizations of other owners may have the same.
+const ORG: OrgId = OrgId(Uuid::from_u128(0xd3b0_7a5e_0f2c_8d1e_9a64_5e55_1000_0001));
 /// Where a demo says what was made, for scripts to read; only its owner may.
 const FILE: &str = "demo.json";
 
@@ -25,6 +29,15 @@ pub(super) struct Demo {
     key_id: Option<KeyId>,
     agents: Vec<ShownAgent>,
     base_url: String,
+}
+
+/// Returns the organization with this id, never one that merely has the id's text as its external id.
+async fn found(admin: &AdminStore, id: OrgId) -> Result<Option<OrganizationRow>, Failure> {
+    match admin.organization(&id.to_string()).await {
+        Ok(row) => Ok(Some(row).filter(|row| row.org_id == id.0)),
+        Err(AdminError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 struct ExampleAgent {
@@ -58,7 +71,7 @@ impl Demo {
     pub async fn ensure(context: &Context, admin: &AdminStore, base_url: String) -> Result<Self, Failure> {
         let path = context.config.data_dir.join(FILE);
         let mut demo = match Self::read(&path) {
-            Some(demo) if admin.organization(&demo.org_id.to_string()).await.is_ok() => demo,
+            Some(demo) if found(admin, demo.org_id).await?.is_some() => demo,
             _ => Self::make(context, admin).await?,
         };
         demo.base_url = base_url;
@@ -68,25 +81,28 @@ impl Demo {
 
     async fn make(context: &Context, admin: &AdminStore) -> Result<Self, Failure> {
         let now = context.clock.now();
-        // One that was made before, but whose file is gone, is taken up again under a new key.
-        let known = admin.organizations().await?.into_iter().find(|row| row.name == NAME && row.disabled_at.is_none());
-        let org = match known {
-            Some(row) => OrgId(row.org_id),
-            None => {
-                let id = OrgId(context.mint.uuid());
-                admin
-                    .create_organization(&NewOrganization {
-                        id,
-                        name: NAME,
-                        external_id: None,
-                        issuer: "",
-                        responder: &Responder::Echo,
-                        created_at: now,
-                    })
-                    .await?;
-                id
-            }
+        let (org, is_new) = match found(admin, ORG).await? {
+            None => (ORG, true),
+            // One that was made before, but whose file is gone, is used again with a new key.
+            Some(row) if row.disabled_at.is_none() => (ORG, false),
+            // The operator disabled the first one: another takes its place.
+            Some(_) => (OrgId(context.mint.uuid()), true),
         };
+        if is_new {
+            let new = NewOrganization {
+                id: org,
+                name: NAME,
+                external_id: None,
+                issuer: "",
+                responder: &Responder::Echo,
+                created_at: now,
+            };
+            let created = admin.create_organization(&new).await;
+            // Another replica that was started with the same database can have created it meanwhile.
+            if found(admin, org).await?.is_none() {
+                created?;
+            }
+        }
         admin
             .create_avatar(
                 org,

@@ -77,7 +77,7 @@ impl AdminStore {
         .await?)
     }
 
-    /// The organization of that UUID or external id.
+    /// Returns the organization of that UUID, else of that external id.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is none.
@@ -86,7 +86,7 @@ impl AdminStore {
         sqlx::query_as!(
             OrganizationRow,
             "SELECT org_id, name, external_id, disabled_at FROM organizations
-              WHERE org_id = $1 OR external_id = $2 ORDER BY created_at LIMIT 1",
+              WHERE org_id = $1 OR external_id = $2 ORDER BY (org_id = $1) DESC, created_at LIMIT 1",
             id,
             name
         )

@@ -51,17 +51,45 @@ impl Service {
     /// Starts it on a port of its own, and waits until it has said what it made.
     #[track_caller]
     pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
-        let log = data_dir.with_extension("log");
-        let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
-        Self::start_logging_to(data_dir, settings, errors.into())
+        let mut command = sessionary(data_dir);
+        command.envs(settings.iter().copied());
+        Self::launch(data_dir, command)
     }
 
-    /// The same, with its standard error somewhere else.
+    /// The same, from a shell that first runs this line.
+    #[track_caller]
+    pub fn start_limited(data_dir: &Path, line: &str) -> Self {
+        let program = sessionary(data_dir);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{line} && exec \"$0\"")]).arg(program.get_program());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self::launch(data_dir, command)
+    }
+
+    /// The same, with its standard error somewhere else than in the file that [`Service::log`] reads.
     #[track_caller]
     pub fn start_logging_to(data_dir: &Path, settings: &[(&str, &str)], errors: Stdio) -> Self {
-        let log = data_dir.with_extension("log");
         let mut command = sessionary(data_dir);
-        command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(errors);
+        command.envs(settings.iter().copied());
+        Self::spawn(data_dir, command, errors)
+    }
+
+    #[track_caller]
+    fn launch(data_dir: &Path, command: Command) -> Self {
+        let log = data_dir.with_extension("log");
+        let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log");
+        Self::spawn(data_dir, command, errors.into())
+    }
+
+    #[track_caller]
+    fn spawn(data_dir: &Path, mut command: Command, errors: Stdio) -> Self {
+        let log = data_dir.with_extension("log");
+        command.stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().expect("the program runs");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
         let mut printed = String::new();

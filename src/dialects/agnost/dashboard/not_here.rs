@@ -2,10 +2,12 @@
 //! somebody's Slack, and say so (apis/agnost, section 6).
 
 use axum::routing::any;
+use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
+use super::organizations::person;
 use crate::AppState;
 use crate::auth::{Caller, purpose};
 
@@ -80,10 +82,10 @@ fn answer(
     post,
     path = "/dashboard/api/organizations",
     security(("bearer" = [])),
-    responses((status = 501, description = "Always.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 501, description = "Always.", body = Envelope), (status = 401, description = "No token that holds.", body = Envelope))
 )]
-pub async fn create_organization(_: Caller<Agnost, purpose::ReadEvents>) -> AgnostError {
-    AgnostError::NotHere(OPERATOR)
+pub async fn create_organization(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<StatusCode, AgnostError> {
+    by_operator(&caller)
 }
 
 /// Delete organization
@@ -94,8 +96,14 @@ pub async fn create_organization(_: Caller<Agnost, purpose::ReadEvents>) -> Agno
     path = "/dashboard/api/organizations/{id}",
     params(("id" = uuid::Uuid, Path)),
     security(("bearer" = [])),
-    responses((status = 501, description = "Always.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 501, description = "Always.", body = Envelope), (status = 401, description = "No token that holds.", body = Envelope))
 )]
-pub async fn delete_organization(_: Caller<Agnost, purpose::ReadEvents>) -> AgnostError {
-    AgnostError::NotHere(OPERATOR)
+pub async fn delete_organization(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<StatusCode, AgnostError> {
+    by_operator(&caller)
+}
+
+/// Rejects every caller: API keys as on the other routes of organizations, and people because this is the operator's.
+fn by_operator(caller: &Caller<Agnost, purpose::ReadEvents>) -> Result<StatusCode, AgnostError> {
+    person(caller)?;
+    Err(AgnostError::NotHere(OPERATOR))
 }

@@ -38,7 +38,13 @@ fn a_token_sees_and_renames_its_own_organization() {
         let foreign = app.ask(Method::PUT, &format!("{PATH}/{}", uuid::Uuid::nil())).json(r#"{"name":"x"}"#);
         assert_eq!(as_role(foreign, "admin").await.status, 404);
         // An API key is nobody's.
-        for ask in [app.get(PATH), put(r#"{"name":"x"}"#), app.get(&format!("{path}/members"))] {
+        for ask in [
+            app.get(PATH),
+            put(r#"{"name":"x"}"#),
+            app.get(&format!("{path}/members")),
+            app.post(PATH, r#"{"name":"x"}"#),
+            app.ask(Method::DELETE, &path),
+        ] {
             let reply = ask.send().await.expect(401);
             assert!(is_envelope(&reply));
         }
