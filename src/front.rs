@@ -65,10 +65,11 @@ impl Doors {
         };
         let opened = door.map(|door| door.clone().oneshot(request));
         async move {
-            match opened {
-                Some(answer) => answer.await,
-                None => Ok(http::house::not_found()),
-            }
+            let response = match opened {
+                Some(answer) => answer.await?,
+                None => http::house::not_found(),
+            };
+            Ok(http::response_headers::private(response).await)
         }
     }
 }

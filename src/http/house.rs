@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
+use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::{StatusCode, header};
@@ -12,6 +13,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::body::Reply;
+use super::response_headers;
 use crate::domain::DialectName;
 use crate::store::Store;
 use crate::telemetry;
@@ -31,7 +33,8 @@ where
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .merge(pages(descriptions))
+        .layer(map_response(response_headers::private))
+        .merge(pages(descriptions).layer(map_response(response_headers::page)))
 }
 
 /// One page for people, which loads nothing from elsewhere, and one document per dialect for machines.

@@ -14,6 +14,7 @@ mod query;
 pub mod rate_limit;
 mod refusal;
 mod request_id;
+pub mod response_headers;
 
 pub use body::{BODY_LIMIT, JsonBody, OptionalJsonBody, Reply, body_bytes, json_bytes, parse_json, parse_object};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
