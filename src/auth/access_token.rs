@@ -4,12 +4,14 @@
 //! A token looks like a key, checksum and all, under a prefix of its own; it is kept as its SHA-256 only, and is worth
 //! what its key is worth: it ends with the key, and has the key's scopes.
 
+use std::net::IpAddr;
+
 use chrono::TimeDelta;
 
 use super::Gate;
-use crate::domain::{ApiKey, Clock, Credential, KeyId, Principal, Proof};
-use crate::http::{Class, Refusal, Unauthenticated};
-use crate::store::{KeyRecord, Store};
+use crate::domain::{ApiKey, Credential, KeyId, Principal, Proof};
+use crate::http::{Class, Lookup, Refusal, Unauthenticated};
+use crate::store::KeyRecord;
 
 /// What stands before a token's underscore.
 const PREFIX: &str = "vat";
@@ -29,14 +31,25 @@ pub(super) fn looks_like_one(text: &str) -> bool {
 }
 
 impl Gate {
-    /// A new token for the key that id and secret name; `None` when they name none, or one that is no longer good.
+    /// Returns a new token for the key that id and secret name; `None` when they name none, or one that is no longer
+    /// good. The id is the key's UUID, or `key_…` as the chat API shows it.
     ///
     /// # Errors
-    /// 429 when the key's limit is spent, 503 when the database cannot be reached.
-    pub async fn issue_token(&self, client_id: &str, client_secret: &str) -> Result<Option<AccessToken>, Refusal> {
-        let (Some(key), Ok(id)) = (ApiKey::parse(client_secret), client_id.parse::<KeyId>()) else { return Ok(None) };
+    /// 429 when the key's limit is spent, or the client's address has made up too many secrets; 503 when the database
+    /// cannot be reached.
+    pub async fn issue_token(
+        &self,
+        client_id: &str,
+        client_secret: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Option<AccessToken>, Refusal> {
+        let id = KeyId::from_agntix(client_id).or_else(|| client_id.parse().ok());
+        let (Some(key), Some(id)) = (ApiKey::parse(client_secret), id) else { return Ok(None) };
         let now = self.clock.now();
-        let Some(record) = self.store.directory().key(key.hash()).await? else { return Ok(None) };
+        let directory = self.store.directory();
+        let lookup = Lookup::Key(key.hash());
+        let found = self.limiter.lookups().counted(address, lookup, directory.key(key.hash())).await?;
+        let Some(record) = found else { return Ok(None) };
         if record.id != id || record.expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
@@ -57,20 +70,24 @@ impl Gate {
 }
 
 /// A caller who shows a token; `None` when it is none.
-pub(super) async fn authenticate(store: &Store, clock: &Clock, token: &ApiKey) -> Result<Option<Principal>, Refusal> {
+pub(super) async fn authenticate(
+    gate: &Gate,
+    token: &ApiKey,
+    address: Option<IpAddr>,
+) -> Result<Option<Principal>, Refusal> {
     let hash = token.hash();
-    let Some(record) = store.directory().access_token(hash).await? else { return Ok(None) };
+    let directory = gate.store.directory();
+    let look = directory.access_token(hash);
+    let Some(record) = gate.limiter.lookups().counted(address, Lookup::AccessToken(hash), look).await? else {
+        return Ok(None);
+    };
     let KeyRecord { org, id, scopes, expires_at } = *record;
     let bad = || Refusal::Unauthenticated(Unauthenticated::BadToken);
-    if expires_at.is_none_or(|end| end <= clock.now()) {
+    if expires_at.is_none_or(|end| end <= gate.clock.now()) {
         return Err(bad());
     }
-    let organization = store
-        .directory()
-        .organization(org)
-        .await?
-        .filter(|organization| organization.disabled_at.is_none())
-        .ok_or_else(bad)?;
+    let organization =
+        directory.organization(org).await?.filter(|organization| organization.disabled_at.is_none()).ok_or_else(bad)?;
     let (credential, proof) = (Credential::ApiKey(id), Proof::AccessToken(hash));
     Ok(Some(Principal { organization, credential, scopes, proof, expires_at }))
 }

@@ -1,21 +1,26 @@
 //! A caller who shows an API key.
 
-use crate::domain::{ApiKey, Clock, Credential, Principal, Proof};
-use crate::http::{Refusal, Unauthenticated};
-use crate::store::Store;
+use std::net::IpAddr;
 
+use super::Gate;
+use crate::domain::{ApiKey, Credential, Principal, Proof};
+use crate::http::{Lookup, Refusal, Unauthenticated};
+
+/// Returns the caller that the key belongs to.
+///
 /// # Errors
-/// 401 when the key was never issued, is revoked or has expired, or its organization is disabled. A key whose checksum
+/// 429 when the client's address has made up too many keys. 401 when the key was never issued, is revoked or has expired, or its organization is disabled. A key whose checksum
 /// does not hold is refused without asking the database.
-pub(super) async fn authenticate(store: &Store, clock: &Clock, key: &ApiKey) -> Result<Principal, Refusal> {
+pub(super) async fn authenticate(gate: &Gate, key: &ApiKey, address: Option<IpAddr>) -> Result<Principal, Refusal> {
     let bad = Refusal::Unauthenticated(Unauthenticated::BadKey);
     let hash = key.hash();
-    let record = store.directory().key(hash).await?.ok_or_else(|| bad.clone())?;
-    if record.expires_at.is_some_and(|end| end <= clock.now()) {
+    let directory = gate.store.directory();
+    let record = gate.limiter.lookups().counted(address, Lookup::Key(hash), directory.key(hash)).await?;
+    let record = record.ok_or_else(|| bad.clone())?;
+    if record.expires_at.is_some_and(|end| end <= gate.clock.now()) {
         return Err(bad);
     }
-    let organization = store
-        .directory()
+    let organization = directory
         .organization(record.org)
         .await?
         .filter(|organization| organization.disabled_at.is_none())

@@ -1,19 +1,18 @@
 //! The extractor that handlers name: who calls, what for, and the store as they may see it.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
-use http::{HeaderMap, header};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
 use super::admission::{Admission, Nothing};
 use super::headers::{Bearer, Credentials};
-use super::{JwtVerifier, access_token, api_key, client_address, org_header};
-use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Proof, Scope, Scopes, Timestamp};
-use crate::http::listener::Peer;
+use super::{JwtVerifier, access_token, api_key, org_header};
+use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, Timestamp};
 use crate::http::{ANSWER_TIMEOUT, Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Unauthenticated};
 use crate::store::{Reservation, Series, Store, StoreError, TenantStore};
 
@@ -33,7 +32,7 @@ pub struct Gate {
 #[derive(Clone, Copy, Debug)]
 pub struct DefaultOrg {
     pub id: OrgId,
-    /// Also for calls that did not come over loopback, to a loopback name.
+    /// Also for calls from other machines; else only for those from this one, to a name of this one.
     pub anywhere: bool,
 }
 
@@ -150,12 +149,11 @@ where
         let gate = Arc::<Gate>::from_ref(state);
         let (arrived_at, answer_by) = (gate.clock.now(), Instant::now() + ANSWER_TIMEOUT);
         let admission = Admission::to::<P>(D::NAME);
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
 
         let credentials = Credentials::read(parts, admission)?;
         let record = parts.extensions.get::<Record>();
-        let address = client_address::of(peer, &parts.headers, &gate.trusted_proxies);
-        let recognised = gate.recognise(admission, &credentials, &parts.headers, peer, address).await;
+        let address = gate.client_address(parts);
+        let recognised = gate.recognise(admission, &credentials, parts, address).await;
         if let (Some(Record(record)), Err(Refusal::RateLimited(status))) = (record, &recognised) {
             let _ = record.rate.set(*status);
         }
@@ -203,13 +201,12 @@ impl Gate {
         &self,
         admission: Admission,
         credentials: &Credentials<'_>,
-        headers: &HeaderMap,
-        peer: Option<std::net::IpAddr>,
-        address: Option<std::net::IpAddr>,
+        parts: &Parts,
+        address: Option<IpAddr>,
     ) -> Result<Principal, Refusal> {
         if let Some(key) = credentials.api_key {
             let key = ApiKey::parse(key).ok_or(Refusal::Unauthenticated(Unauthenticated::BadKey))?;
-            return api_key::authenticate(&self.store, &self.clock, &key).await;
+            return api_key::authenticate(self, &key, address).await;
         }
         match (&credentials.bearer, credentials.org) {
             (Some(Bearer::Token(token)), _) => {
@@ -217,98 +214,28 @@ impl Gate {
                     && let Some(key) = ApiKey::parse(token)
                 {
                     if access_token::looks_like_one(token)
-                        && let Some(principal) = access_token::authenticate(&self.store, &self.clock, &key).await?
+                        && let Some(principal) = access_token::authenticate(self, &key, address).await?
                     {
                         return Ok(principal);
                     }
-                    return api_key::authenticate(&self.store, &self.clock, &key).await;
+                    return api_key::authenticate(self, &key, address).await;
                 }
-                self.recognise_token(token).await
+                self.recognise_token(token, address).await
             }
             (Some(Bearer::Other), _) => Err(Refusal::Unauthenticated(Unauthenticated::BadToken)),
             (None, Some(org)) if admission.org_header => org_header::alone(self, org, address).await,
             (None, Some(_)) => Err(Refusal::Unauthenticated(Unauthenticated::Missing)),
             (None, None) => match (&credentials.headerless, admission.nothing) {
-                (Some(token), _) => self.recognise_token(token).await,
+                (Some(token), _) => self.recognise_token(token, address).await,
                 (None, Nothing::BadRequest) => Err(Refusal::MalformedHeader("x-org-id")),
                 (None, Nothing::Unauthenticated) => Err(Refusal::Unauthenticated(Unauthenticated::Missing)),
-                (None, Nothing::DefaultOrg) => self.anonymous(headers, peer).await,
+                (None, Nothing::DefaultOrg) => self.anonymous(parts, address).await,
             },
         }
     }
 
-    async fn recognise_token(&self, token: &str) -> Result<Principal, Refusal> {
+    async fn recognise_token(&self, token: &str, address: Option<IpAddr>) -> Result<Principal, Refusal> {
         let jwt = self.jwt.as_ref().ok_or(Refusal::Unauthenticated(Unauthenticated::BadToken))?;
-        jwt.authenticate(&self.store, &self.clock, token).await
-    }
-
-    /// Somebody without a credential, where a default organization stands in.
-    async fn anonymous(&self, headers: &HeaderMap, peer: Option<std::net::IpAddr>) -> Result<Principal, Refusal> {
-        let missing = Refusal::Unauthenticated(Unauthenticated::Missing);
-        let Some(default_org) = self.default_org else { return Err(missing) };
-        let local = peer.is_none_or(|peer| peer.to_canonical().is_loopback()) && names_loopback(headers, header::HOST);
-        if !(default_org.anywhere || local) || !names_loopback(headers, header::ORIGIN) {
-            return Err(missing);
-        }
-        let organization = self
-            .store
-            .directory()
-            .organization(default_org.id)
-            .await?
-            .filter(|organization| organization.disabled_at.is_none())
-            .ok_or(missing)?;
-        let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Manage).collect::<Scopes>();
-        let credential = Credential::Anonymous;
-        Ok(Principal { organization, credential, scopes, proof: Proof::NotKept, expires_at: None })
-    }
-}
-
-/// Whether a `Host` or `Origin` header is absent or names this machine.
-///
-/// A page from elsewhere shows its own origin; one that has had its own name pointed at 127.0.0.1 shows that name as
-/// host. Neither may speak for the default organization.
-fn names_loopback(headers: &HeaderMap, name: header::HeaderName) -> bool {
-    headers.get_all(name).iter().all(|value| {
-        let Ok(text) = value.to_str() else { return false };
-        let authority = text.split_once("://").map_or(text, |(_, authority)| authority);
-        if authority.contains('@') {
-            return false;
-        }
-        let host = match authority.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or_default(),
-            None => authority.split(':').next().unwrap_or_default(),
-        };
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use http::HeaderValue;
-
-    #[test]
-    fn loopback_is_told_from_elsewhere() {
-        let names = |text: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            if let Some(text) = text {
-                headers.insert(header::ORIGIN, HeaderValue::from_static(text));
-            }
-            names_loopback(&headers, header::ORIGIN)
-        };
-        for local in [None, Some("http://localhost:5173"), Some("http://127.0.0.1"), Some("http://[::1]:3000")] {
-            assert!(names(local), "{local:?}");
-        }
-        for foreign in [
-            "null",
-            "https://example.com",
-            "http://localhost.example.com",
-            "http://192.0.2.1:3000",
-            "http://localhost:3000@example.com",
-            "",
-        ] {
-            assert!(!names(Some(foreign)), "{foreign}");
-        }
+        jwt.authenticate(self, token, address).await
     }
 }

@@ -3,6 +3,7 @@
 //! The algorithm comes from the configuration, never from the token. `exp` and `iss` are required; `nbf`, `aud` and
 //! `azp` are checked. Time is the service's [`Clock`], with Clerk's five seconds of leeway.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -12,9 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::Gate;
 use crate::domain::{Clock, Credential, OrgId, Organization, Principal, Proof, Scopes, Timestamp};
-use crate::http::{Forbidden, Refusal, Unauthenticated};
-use crate::store::Store;
+use crate::http::{Forbidden, Lookup, Refusal, Unauthenticated};
 
 /// Seconds by which clocks may differ.
 const LEEWAY: f64 = 5.0;
@@ -118,6 +119,12 @@ impl JwtVerifier {
 
     fn verify(&self, clock: &Clock, token: &str) -> Option<Claims> {
         let claims = match jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation) {
+            // The service understands no extension, so it must reject a token that marks one as critical, even in an
+            // empty list, which no issuer may send (RFC 7515, section 4.1.11).
+            Ok(token) if token.header.crit.is_some() => {
+                tracing::debug!("auth.token_with_critical_extensions_rejected");
+                return None;
+            }
             Ok(token) => token.claims,
             Err(error) => {
                 // The kind, never the token; a wrong signature is nothing to note.
@@ -139,13 +146,19 @@ impl JwtVerifier {
         holds.then_some(claims)
     }
 
-    /// A caller who shows a token.
+    /// Returns the caller that a token names.
     ///
     /// # Errors
-    /// 401 when the token does not hold; 403 when it names no organization of ours, or a disabled one.
-    pub(super) async fn authenticate(&self, store: &Store, clock: &Clock, token: &str) -> Result<Principal, Refusal> {
-        let claims = self.verify(clock, token).ok_or(Refusal::Unauthenticated(Unauthenticated::BadToken))?;
-        let organization = self.organization(store, &claims).await?;
+    /// 401 when the token is not valid; 403 when it names no organization of this service, or a disabled one; 429 when
+    /// the client's address has named too many organizations that do not exist.
+    pub(super) async fn authenticate(
+        &self,
+        gate: &Gate,
+        token: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Principal, Refusal> {
+        let claims = self.verify(&gate.clock, token).ok_or(Refusal::Unauthenticated(Unauthenticated::BadToken))?;
+        let organization = self.organization(gate, &claims, address).await?;
         let role = match &claims.o {
             Some(organization) => organization.rol.as_deref(),
             None => claims.org_role.as_deref().or(claims.role.as_deref()),
@@ -159,20 +172,32 @@ impl JwtVerifier {
         })
     }
 
-    async fn organization(&self, store: &Store, claims: &Claims) -> Result<Option<Arc<Organization>>, Refusal> {
+    async fn organization(
+        &self,
+        gate: &Gate,
+        claims: &Claims,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Arc<Organization>>, Refusal> {
         let named = match &self.settings.org_claim {
             Some(claim) => claims.custom(claim),
             None => claims.o.as_ref().map(|organization| organization.id.as_str()).or(claims.org_id.as_deref()),
         };
         let Some(named) = named else { return Ok(None) };
-        let directory = store.directory();
-        // An external id wins: it is what the issuer vouches for.
-        let id = match directory.external_id(&claims.iss, named).await? {
-            Some(id) => Some(id),
-            None => named.parse::<OrgId>().ok(),
+        let lookup = Lookup::Organization(claims.iss.clone(), named.to_owned());
+        let look = async {
+            let directory = gate.store.directory();
+            // An external id wins: it is what the issuer vouches for.
+            let id = match directory.external_id(&claims.iss, named).await? {
+                Some(id) => Some(id),
+                None => named.parse::<OrgId>().ok(),
+            };
+            match id {
+                Some(id) => directory.organization(id).await,
+                None => Ok(None),
+            }
         };
-        let Some(id) = id else { return Ok(None) };
-        Ok(directory.organization(id).await?.filter(|organization| organization.disabled_at.is_none()))
+        let found = gate.limiter.lookups().counted(address, lookup, look).await?;
+        Ok(found.filter(|organization| organization.disabled_at.is_none()))
     }
 }
 

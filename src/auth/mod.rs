@@ -6,6 +6,7 @@
 
 mod access_token;
 mod admission;
+mod anonymous;
 mod api_key;
 mod base_url;
 mod caller;

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 
-use super::{Gate, client_address};
+use super::Gate;
 use crate::domain::OrgId;
-use crate::http::listener::Peer;
-use crate::http::{Class, Record, Refusal};
+use crate::http::{Class, Network, Record, Refusal};
 use crate::store::TenantStore;
 
 /// Whoever asks. What they may see is what they can name.
@@ -29,13 +28,18 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let gate = Arc::<Gate>::from_ref(state);
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        let address = client_address::of(peer, &parts.headers, &gate.trusted_proxies);
+        let address = gate.client_address(parts);
         Ok(Self { gate, address, record: parts.extensions.get().cloned() })
     }
 }
 
 impl Visitor {
+    /// Returns the network that the visitor calls from; `None` where the request came over no connection.
+    #[must_use]
+    pub fn network(&self) -> Option<Network> {
+        self.address.map(Network::of)
+    }
+
     /// The store of the organization that the visitor names, to look for what else was named; `None` where there is no
     /// such organization, or it is disabled. Counted as a read from the visitor's address, whichever is named.
     ///

@@ -25,8 +25,6 @@ use crate::store::{Store, StoreSettings};
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
 use crate::{Deployment, build_app, telemetry, workers};
 
-/// How often callers who have their full rate limit again are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// How long the workers may take to stop, and their connections to close, which hang when the database does.
 const WORKERS_GRACE: Duration = Duration::from_secs(8);
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
@@ -45,7 +43,8 @@ impl Serve {
         let metrics = telemetry::start_metrics();
         let stop = CancellationToken::new();
         stop_on_signals(&stop)?;
-        // A port that is taken is known before anything is started.
+        // A setting that cannot be used, or a port that is taken, is known before anything is started.
+        context.config.jwt()?;
         let listener = TcpListener::bind(context.config.listen).await.map_err(|error| {
             format!("cannot listen on {}: {error}; SESSIONARY_LISTEN names another address", context.config.listen)
         })?;
@@ -93,12 +92,6 @@ impl Serve {
             // On a thread of its own, because whoever reads standard output may have stopped.
             std::thread::spawn(move || demo.print(&data_dir));
         }
-        let housekeeping = async {
-            loop {
-                tokio::time::sleep(FORGET_EVERY).await;
-                gate.limiter.forget_idle();
-            }
-        };
         let lost = async {
             home.lost().await;
             tracing::error!("the private Postgres ended by itself; its log is in the data folder");
@@ -109,7 +102,6 @@ impl Serve {
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {
             () = serving.as_mut() => false,
-            () = housekeeping => false,
             () = lost => {
                 serving.await;
                 true

@@ -9,11 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::DashMapStateStore;
-use governor::{DefaultKeyedRateLimiter, Quota, clock::DefaultClock};
-use governor::{RateLimiter as Limiter, clock::Clock as _};
+use governor::state::{InMemoryState, NotKeyed, StateStore};
+use governor::{Quota, RateLimiter as Limiter};
+use governor::{clock::Clock as _, clock::DefaultClock, nanos::Nanos};
+use moka::sync::Cache;
 use uuid::Uuid;
 
+use super::lookups::Lookups;
+use super::network::{Network, SLASH_56_FACTOR};
 use crate::domain::{Clock, Credential, OrgId, RateLimits, Timestamp};
 
 /// What kind of work a request asks for.
@@ -28,8 +31,14 @@ pub enum Class {
 const CAPTURES: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
 const WRITES: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
 const READS: NonZeroU32 = NonZeroU32::new(3_000).expect("not zero");
-/// Per client address where `x-org-id` is all there is, or nothing at all.
+/// Per client address where `x-org-id` is all there is, or nothing at all. All addresses of an IPv6 /64 are one, and a
+/// /56 has four times as much.
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
+/// Callers that are counted at once, about 20 MB of them. Past it those who called least are forgotten: a client with as
+/// many addresses has as many full limits anyway.
+const MAX_COUNTED: u64 = 100_000;
+/// After a minute without a call a caller has the full limit again, and is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 /// Where a caller's limit stands after this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,27 +53,55 @@ pub struct RateStatus {
 /// Whom a limit counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Caller {
+    class: Class,
+    per_minute: NonZeroU32,
     org: OrgId,
     credential: Credential,
     /// Where the credential is public, those who use it are told apart by where they call from.
-    address: Option<IpAddr>,
+    network: Option<Network>,
 }
 
-type Keyed = Limiter<Caller, DashMapStateStore<Caller>, DefaultClock, StateInformationMiddleware>;
+/// What all limiters count, in one bounded store.
+#[derive(Clone)]
+struct Counts(Cache<Caller, Arc<InMemoryState>>);
+
+impl StateStore for Counts {
+    type Key = Caller;
+
+    fn measure_and_replace<T, F, E>(&self, key: &Caller, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let state = self.0.get(key).unwrap_or_else(|| self.0.get_with(key.clone(), Arc::default));
+        state.measure_and_replace(&NotKeyed::NonKey, decide)
+    }
+}
+
+type Keyed = Limiter<Caller, Counts, DefaultClock, StateInformationMiddleware>;
 
 /// All limits of one replica.
 pub struct RateLimiter {
     on: bool,
     clock: Clock,
     per_address: NonZeroU32,
-    /// One limiter per class and quota in use.
-    limiters: RwLock<HashMap<(Class, NonZeroU32), Arc<Keyed>>>,
+    /// One limiter per quota in use: as many as operators have set.
+    limiters: RwLock<HashMap<NonZeroU32, Arc<Keyed>>>,
+    counts: Counts,
+    lookups: Lookups,
 }
 
 impl RateLimiter {
     #[must_use]
     pub fn new(on: bool, clock: Clock) -> Self {
-        Self { on, clock, per_address: PER_ADDRESS, limiters: RwLock::default() }
+        let counts = Counts(Cache::builder().max_capacity(MAX_COUNTED).time_to_idle(FORGET_AFTER).build());
+        let lookups = Lookups::new(on, clock.clone());
+        Self { on, clock, per_address: PER_ADDRESS, limiters: RwLock::default(), counts, lookups }
+    }
+
+    /// Returns the limit of look-ups for credentials that may be made up.
+    #[must_use]
+    pub fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
     /// The same, with another limit per client address.
@@ -104,14 +141,25 @@ impl RateLimiter {
             Class::Read => (own.reads, READS),
         };
         let per_minute = own.unwrap_or(if public { self.per_address } else { house });
-        let caller = Caller { org, credential: credential.clone(), address: address.filter(|_| public) };
-        let limiter = self.limiter(class, per_minute);
+        let network = address.filter(|_| public).map(Network::of);
+        let caller = Caller { class, per_minute, org, credential: credential.clone(), network };
+        let status = self.check(&caller)?;
+        // The smaller network comes first: one that is over its limit spends nothing of the others around it.
+        if let Some(around) = network.and_then(Network::around) {
+            let per_minute = per_minute.saturating_mul(NonZeroU32::new(SLASH_56_FACTOR).unwrap_or(NonZeroU32::MIN));
+            self.check(&Caller { per_minute, network: Some(around), ..caller })?;
+        }
+        Ok(Some(status))
+    }
+
+    fn check(&self, caller: &Caller) -> Result<RateStatus, RateStatus> {
+        let per_minute = caller.per_minute;
         let full_interval = 60.0 / f64::from(per_minute.get());
-        match limiter.check_key(&caller) {
+        match self.limiter(per_minute).check_key(caller) {
             Ok(snapshot) => {
                 let remaining = snapshot.remaining_burst_capacity();
                 let spent = per_minute.get().saturating_sub(remaining);
-                Ok(Some(self.status(per_minute, remaining, f64::from(spent) * full_interval)))
+                Ok(self.status(per_minute, remaining, f64::from(spent) * full_interval))
             }
             Err(not_until) => {
                 let wait = not_until.wait_time_from(DefaultClock::default().now());
@@ -126,27 +174,24 @@ impl RateLimiter {
         RateStatus { limit: limit.get(), remaining, resets_in, resets_at }
     }
 
-    fn limiter(&self, class: Class, per_minute: NonZeroU32) -> Arc<Keyed> {
+    fn limiter(&self, per_minute: NonZeroU32) -> Arc<Keyed> {
         let limiters = self.limiters.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(limiter) = limiters.get(&(class, per_minute)) {
+        if let Some(limiter) = limiters.get(&per_minute) {
             return Arc::clone(limiter);
         }
         drop(limiters);
         let mut limiters = self.limiters.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(limiters.entry((class, per_minute)).or_insert_with(|| {
-            let plain: DefaultKeyedRateLimiter<Caller> = Limiter::keyed(Quota::per_minute(per_minute));
-            Arc::new(plain.with_middleware())
+        Arc::clone(limiters.entry(per_minute).or_insert_with(|| {
+            let plain = Limiter::new(Quota::per_minute(per_minute), self.counts.clone(), DefaultClock::default());
+            Arc::new(Limiter::<_, _, _, governor::middleware::NoOpMiddleware>::with_middleware(plain))
         }))
     }
 
-    /// Forgets callers who have their full limit again. To be called now and then: whoever calls from many addresses
-    /// must not fill the memory.
-    pub fn forget_idle(&self) {
-        let mut limiters = self.limiters.write().unwrap_or_else(PoisonError::into_inner);
-        for limiter in limiters.values() {
-            limiter.retain_recent();
-        }
-        limiters.retain(|_, limiter| !limiter.is_empty());
+    /// How many callers are counted, once what is over the bound is dropped.
+    #[cfg(test)]
+    fn counted(&self) -> u64 {
+        self.counts.0.run_pending_tasks();
+        self.counts.0.entry_count()
     }
 }
 
@@ -185,6 +230,35 @@ mod tests {
         assert!(capture(1).is_ok());
         assert!(capture(1).is_err());
         assert!(capture(2).is_ok());
+    }
+
+    fn stranger(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_ipv6_host_has_one_limit_and_its_site_four() {
+        let limiter = RateLimiter::new(true, Clock::system()).with_per_address(NonZeroU32::new(2).unwrap());
+        let ask = |text: &str| limiter.count_stranger(Class::Read, stranger(text)).is_ok();
+        assert!(ask("2001:db8:0:1::1") && ask("2001:db8:0:1::2"));
+        for last in 3..=20 {
+            assert!(!ask(&format!("2001:db8:0:1::{last}")), "another address of the same /64");
+        }
+        // Those that were rejected spent nothing of the /56: six are left of its eight.
+        let accepted = (2..=20).filter(|site| ask(&format!("2001:db8:0:{site:x}::1"))).count();
+        assert_eq!(accepted, 6);
+        assert!(ask("2001:db8:0:101::1"), "another /56");
+        assert!(ask("192.0.2.1") && ask("::ffff:192.0.2.1") && !ask("192.0.2.1"), "one IPv4 address, written twice");
+    }
+
+    #[test]
+    fn however_many_addresses_call_so_many_are_counted() {
+        let limiter = RateLimiter::new(true, Clock::system());
+        for address in 0..u32::try_from(MAX_COUNTED).unwrap() * 3 / 2 {
+            let address = IpAddr::from(address.to_be_bytes());
+            assert!(limiter.count_stranger(Class::Capture, Some(address)).is_ok());
+        }
+        assert!(limiter.counted() <= MAX_COUNTED, "{}", limiter.counted());
     }
 
     #[test]

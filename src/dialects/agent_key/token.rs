@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,7 +15,7 @@ use super::AgentKeyError;
 use super::error::{Envelope, TokenError};
 use crate::auth::Gate;
 use crate::domain::Given;
-use crate::http::{Refusal, Reply, parse_object};
+use crate::http::{Record, Refusal, Reply, parse_object};
 
 /// Bytes of a request for a token.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -22,7 +23,7 @@ const GRANT: &str = "client_credentials";
 
 #[derive(Default, Deserialize, ToSchema)]
 pub struct TokenRequest {
-    /// An API key's id.
+    /// An API key's id: its UUID, or `key_…` as the chat API shows it.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     client_id: Given,
@@ -82,7 +83,9 @@ pub async fn oauth_token(gate: State<Arc<Gate>>, request: Request) -> Result<Res
 
 #[tracing::instrument(name = "agent_key.token", level = "debug", skip_all)]
 async fn issue(gate: &Gate, request: Request) -> Result<Response, AgentKeyError> {
-    let body = read(request).await?;
+    let (parts, body) = request.into_parts();
+    let address = gate.client_address(&parts);
+    let body = read(&parts.headers, body).await?;
     match &body.grant_type {
         Given::Absent | Given::Null => {}
         grant if grant.as_str() == Some(GRANT) => {}
@@ -91,23 +94,24 @@ async fn issue(gate: &Gate, request: Request) -> Result<Response, AgentKeyError>
     let (Some(id), Some(secret)) = (body.client_id.as_str(), body.client_secret.as_str()) else {
         return Err(AgentKeyError::Token(TokenError::InvalidRequest));
     };
-    let issued = gate.issue_token(id.trim(), secret.trim()).await?;
-    let token = issued.ok_or(AgentKeyError::Token(TokenError::InvalidClient))?;
+    let issued = gate.issue_token(id.trim(), secret.trim(), address).await;
+    if let (Some(Record(record)), Err(Refusal::RateLimited(status))) = (parts.extensions.get(), &issued) {
+        let _ = record.rate.set(*status);
+    }
+    let token = issued?.ok_or(AgentKeyError::Token(TokenError::InvalidClient))?;
     let body = TokenResponse {
         access_token: token.token.expose().to_owned(),
         token_type: "Bearer",
         expires_in: token.expires_in,
     };
-    let mut response = Reply(StatusCode::OK, body).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(Reply(StatusCode::OK, body).into_response())
 }
 
-async fn read(request: Request) -> Result<TokenRequest, AgentKeyError> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+async fn read(headers: &HeaderMap, body: Body) -> Result<TokenRequest, AgentKeyError> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json =
         content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("application/json"));
-    let bytes = Limited::new(request.into_body(), BODY_LIMIT)
+    let bytes = Limited::new(body, BODY_LIMIT)
         .collect()
         .await
         .map_err(|error| match error.downcast_ref::<http_body_util::LengthLimitError>() {

@@ -4,4 +4,5 @@ mod envelopes;
 mod idempotency;
 mod listener;
 mod pages;
+mod strangers;
 mod tokens;

@@ -90,6 +90,12 @@ fn a_token_that_does_not_hold_is_401() {
         let key = EncodingKey::from_secret(SECRET.as_bytes());
         let other = encode(&Header::new(Algorithm::HS512), &claims(&app), &key).expect("a token");
         assert_eq!(create(&app, &other).await, 401, "an algorithm that the token chose");
+        for crit in [json!(["b64"]), json!(["exp"]), json!([])] {
+            let crit: Vec<String> = serde_json::from_value(crit).expect("names");
+            let header = Header { crit: Some(crit.clone()), ..Header::new(Algorithm::HS256) };
+            let token = encode(&header, &claims(&app), &key).expect("a token");
+            assert_eq!(create(&app, &token).await, 401, "extensions that must be understood: {crit:?}");
+        }
         let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).expect("claims"));
         assert_eq!(create(&app, &unsigned).await, 401, "no algorithm");
     });

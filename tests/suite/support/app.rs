@@ -1,5 +1,6 @@
 //! An organization of a test's own, and the whole service in front of it.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use sessionary::domain::{
     AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
 };
 use sessionary::http::RateLimiter;
+use sessionary::http::listener::Peer;
 use sessionary::idempotency::Patience;
 use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{Responders, RespondersSettings};
@@ -60,6 +62,8 @@ pub struct Setup {
     pub store: Option<Store>,
     /// Requests per minute that strangers may make from one address.
     pub per_address: Option<NonZeroU32>,
+    /// Networks such as `10.0.0.0/8`.
+    pub trusted_proxies: &'static [&'static str],
 }
 
 impl Default for Setup {
@@ -81,6 +85,7 @@ impl Default for Setup {
             transfers: Transfers::default(),
             store: None,
             per_address: None,
+            trusted_proxies: &[],
         }
     }
 }
@@ -113,7 +118,7 @@ impl TestApp {
                 None => limiter,
             },
             jwt: setup.jwt,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: setup.trusted_proxies.iter().map(|net| net.parse().expect("a network")).collect(),
             default_org: setup.default_org.then_some(DefaultOrg { id: org, anywhere: false }),
         };
         let stop = CancellationToken::new();
@@ -205,7 +210,7 @@ impl TestApp {
     /// A request with the organization's key; see [`Ask`] for what else it can be.
     pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
         let headers = vec![(HeaderName::from_static("x-api-key"), HeaderValue::from_str(&self.key).expect("a key"))];
-        Ask { app: self, method, path: path.to_owned(), headers, body: Body::empty() }
+        Ask { app: self, method, path: path.to_owned(), headers, body: Body::empty(), peer: None }
     }
 
     pub fn get(&self, path: &str) -> Ask<'_> {
@@ -225,6 +230,7 @@ pub struct Ask<'a> {
     path: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Body,
+    peer: Option<SocketAddr>,
 }
 
 impl Ask<'_> {
@@ -240,6 +246,14 @@ impl Ask<'_> {
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name: HeaderName = name.parse().expect("a header's name");
         self.headers.push((name, HeaderValue::from_bytes(value.as_ref()).expect("a header's value")));
+        self
+    }
+
+    /// Sends the request from this address; without one it comes over no connection.
+    #[must_use]
+    #[expect(clippy::wrong_self_convention, reason = "it reads as where the call is from")]
+    pub fn from(mut self, address: &str) -> Self {
+        self.peer = Some(SocketAddr::new(address.parse().expect("an address"), 40_000));
         self
     }
 
@@ -289,6 +303,9 @@ impl Ask<'_> {
                 all
             },
         ));
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(Peer(peer));
+        }
         match self.app.router.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},

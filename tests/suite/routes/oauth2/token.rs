@@ -53,6 +53,29 @@ fn every_form_of_the_vendors_clients_is_answered() {
 }
 
 #[test]
+fn a_key_of_the_chat_api_is_a_client_under_either_spelling_of_its_id() {
+    run(async {
+        let app = TestApp::new().await;
+        let made = app.post("/v1/chat/api-keys", r#"{"name":"client"}"#).send().await.expect(201);
+        let (id, key) = (made.member("id"), made.member("key"));
+        let uuid = KeyId::from_agntix(&id).expect("a key's id").to_string();
+        for (client, status) in [(&id, 200), (&uuid, 200), (&id.to_uppercase(), 401), (&id[4..].to_owned(), 401)] {
+            for path in PATHS {
+                let body = json!({ "client_id": client, "client_secret": key }).to_string();
+                let reply = app.post(path, body).anonymous().send().await;
+                assert_eq!(reply.status, status, "{client}: {}", reply.text());
+                let form = form(&app, path, format!("client_id={client}&client_secret={key}")).await;
+                assert_eq!(form.status, status, "{client}: {}", form.text());
+                if status == 200 {
+                    let bearer = format!("Bearer {}", reply.member("access_token"));
+                    app.get(SESSIONS).anonymous().header("authorization", bearer).send().await.expect(200);
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn a_token_is_good_for_half_an_hour_and_for_this_dialect() {
     run(async {
         let app = TestApp::new().await;

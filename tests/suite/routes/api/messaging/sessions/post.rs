@@ -47,7 +47,14 @@ async fn for_anyone() -> TestApp {
 fn the_example_of_the_page() {
     run(async {
         let app = for_anyone().await;
-        let reply = app.post(PATH, EXAMPLE).anonymous().header("host", "localhost:3000").send().await.expect(201);
+        let reply = app
+            .post(PATH, EXAMPLE)
+            .anonymous()
+            .from("127.0.0.1")
+            .header("host", "localhost:3000")
+            .send()
+            .await
+            .expect(201);
         assert_eq!(reply.header("content-type"), Some("application/json; charset=utf-8"));
         assert_json_snapshot!(reply.json(), { ".sessionId" => "[session]", ".channelId" => "[channel]" }, @r#"
         {
@@ -588,7 +595,8 @@ fn credentials_are_those_of_the_table() {
 fn a_default_organization_stands_in_for_calls_from_this_machine_only() {
     run(async {
         let app = for_anyone().await;
-        let ask = |header: &str, value: &str| app.post(PATH, EXAMPLE).anonymous().header(header, value);
+        let post = || app.post(PATH, EXAMPLE).anonymous().header("host", "localhost");
+        let ask = |header: &str, value: &str| post().from("127.0.0.1").without(header).header(header, value);
         for (header, value) in [
             ("host", "localhost:3000"),
             ("host", "LOCALHOST"),
@@ -601,29 +609,87 @@ fn a_default_organization_stands_in_for_calls_from_this_machine_only() {
             let reply = ask(header, value).send().await;
             assert_eq!(reply.status, 201, "{header}: {value}: {}", reply.text());
         }
+        for address in ["::1", "127.9.9.9", "::ffff:127.0.0.1"] {
+            post().from(address).send().await.expect(201);
+        }
         let taken = app.sessions().await;
         for (header, value) in [
             ("host", "sessionary.example.com"),
             ("host", "localhost.example.com"),
+            ("host", "localhost."),
+            ("host", "user@localhost"),
+            ("host", "localhost:3000:3000"),
             ("host", "192.0.2.1:3000"),
             ("origin", "https://example.com"),
             ("origin", "http://localhost.example.com"),
             ("origin", "http://127.0.0.1.example.com"),
+            ("origin", "http://localhost:3000/path"),
+            ("origin", "localhost"),
             ("origin", "null"),
             ("origin", ""),
+            // A proxy on this machine that the deployment does not know of, whatever it says of its client.
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-for", "198.51.100.7"),
+            ("x-forwarded-host", "localhost"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=127.0.0.1"),
+            ("x-real-ip", "127.0.0.1"),
+            ("cf-connecting-ip", "198.51.100.7"),
+            ("true-client-ip", "198.51.100.7"),
+            ("via", "1.1 proxy"),
         ] {
             let reply = ask(header, value).send().await;
             assert_eq!(reply.status, 401, "{header}: {value}: {}", reply.text());
             assert!(is_envelope(&reply), "{}", reply.text());
             // With a key of its own it is an ordinary call.
-            let reply = app.post(PATH, EXAMPLE).header(header, value).send().await;
+            let reply = app.post(PATH, EXAMPLE).from("127.0.0.1").header(header, value).send().await;
             assert_eq!(reply.status, 201, "{header}: {value}: {}", reply.text());
         }
-        let both = ask("host", "localhost:3000")
-            .header("origin", "http://localhost:3000")
-            .header("origin", "https://example.com");
+        let both = ask("origin", "http://localhost:3000").header("origin", "https://example.com");
         both.send().await.expect(401);
-        assert_eq!(app.sessions().await, taken + 8);
+        ask("host", "localhost").header("host", "localhost").send().await.expect(401);
+        post().from("127.0.0.1").without("host").send().await.expect(401);
+        let absolute = |url: &str| {
+            let url = format!("{url}{PATH}");
+            app.post(&url, EXAMPLE).anonymous().from("127.0.0.1").header("host", "localhost").send()
+        };
+        absolute("http://example.com").await.expect(401);
+        for address in ["198.51.100.7", "10.0.0.1", "2001:db8::1"] {
+            post().from(address).send().await.expect(401);
+        }
+        assert_eq!(app.sessions().await, taken + 22);
+        absolute("http://localhost:3000").await.expect(201);
+    });
+}
+
+#[test]
+fn behind_a_trusted_proxy_the_client_decides_who_is_on_this_machine() {
+    run(async {
+        let app = TestApp::with(Setup {
+            default_org: true,
+            trusted_proxies: &["127.0.0.1/32", "10.0.0.0/8"],
+            ..Setup::default()
+        })
+        .await;
+        for (peer, forwarded, status) in [
+            ("127.0.0.1", Some("198.51.100.7"), 401),
+            ("10.0.0.1", Some("127.0.0.2, 198.51.100.7"), 401),
+            ("10.0.0.1", Some("198.51.100.7, 127.0.0.1"), 401),
+            ("127.0.0.1", Some("127.0.0.2"), 201),
+            ("127.0.0.1", Some("unknown"), 201),
+            ("10.0.0.1", Some("unknown"), 401),
+            // It does not say for whom it asks.
+            ("127.0.0.1", None, 401),
+            ("127.0.0.2", None, 201),
+            ("127.0.0.2", Some("127.0.0.1"), 401),
+        ] {
+            let ask = app.post(PATH, EXAMPLE).anonymous().from(peer).header("host", "localhost");
+            let ask = match forwarded {
+                Some(text) => ask.header("x-forwarded-for", text),
+                None => ask,
+            };
+            assert_eq!(ask.send().await.status, status, "{peer} for {forwarded:?}");
+        }
     });
 }
 

@@ -302,9 +302,10 @@ fn the_default_organization_reads_its_own_sessions_and_no_others() {
         let app = TestApp::with(Setup { default_org: true, ..Setup::default() }).await;
         let other = TestApp::new().await;
         let (mine, theirs) = (create(&app, "").await, create(&other, "").await);
-        app.get(&path_of(&mine)).anonymous().send().await.expect(200);
-        app.get(&path_of(&theirs)).anonymous().send().await.expect(404);
-        app.get(&path_of(&mine)).anonymous().header("origin", "https://example.com").send().await.expect(401);
+        let get = |path: String| app.get(&path).anonymous().from("127.0.0.1").header("host", "localhost");
+        get(path_of(&mine)).send().await.expect(200);
+        get(path_of(&theirs)).send().await.expect(404);
+        get(path_of(&mine)).header("origin", "https://example.com").send().await.expect(401);
     });
 }
 
