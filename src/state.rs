@@ -11,7 +11,7 @@ use crate::auth::{BaseUrl, Gate};
 use crate::conversation::Conversations;
 use crate::dialects::{agntix, integer_id, messaging};
 use crate::domain::Contract;
-use crate::http::{Doorway, StartedAt};
+use crate::http::{Doorway, Readiness, StartedAt};
 use crate::idempotency::Patience;
 use crate::store::Store;
 
@@ -29,6 +29,7 @@ pub struct Deployment {
     pub agntix: agntix::Settings,
     /// The places for Agent Human's images on their way.
     pub transfers: integer_id::Transfers,
+    pub readiness: Readiness,
     /// Where the service is reached; `None` for wherever a request was sent.
     pub public_url: Option<BaseUrl>,
     pub started_at: StartedAt,
@@ -48,6 +49,7 @@ impl Deployment {
             messaging: messaging::Bounds::default(),
             agntix: agntix::Settings::default(),
             transfers: integer_id::Transfers::default(),
+            readiness: Readiness::new(gate.clock.clone()),
             public_url: None,
             started_at: StartedAt(gate.clock.now()),
             metrics: None,
@@ -89,6 +91,12 @@ impl FromRef<AppState> for Arc<Gate> {
 impl FromRef<AppState> for Store {
     fn from_ref(state: &AppState) -> Self {
         state.gate.store.clone()
+    }
+}
+
+impl FromRef<AppState> for Readiness {
+    fn from_ref(state: &AppState) -> Self {
+        state.readiness.clone()
     }
 }
 

@@ -1,7 +1,5 @@
 //! The house's own pages: is it alive, is it ready, what has it measured, what does it speak.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::middleware::map_response;
@@ -13,19 +11,18 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::body::Reply;
+use super::readiness::{Readiness, Ready};
 use super::response_headers;
 use crate::domain::DialectName;
 use crate::store::Store;
 use crate::telemetry;
-
-/// How long the database may take to answer before the service counts as not ready.
-const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<dialect>.json`.
 pub fn routes<S>(descriptions: Vec<(DialectName, OpenApi)>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Store: FromRef<S>,
+    Readiness: FromRef<S>,
     Option<PrometheusHandle>: FromRef<S>,
 {
     Router::new()
@@ -48,10 +45,11 @@ fn pages<S: Clone + Send + Sync + 'static>(descriptions: Vec<(DialectName, OpenA
     page.into()
 }
 
-async fn ready(State(store): State<Store>) -> impl IntoResponse {
-    match tokio::time::timeout(READY_WITHIN, store.ping()).await {
-        Ok(Ok(())) => (StatusCode::OK, "ready"),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached"),
+async fn ready(State(readiness): State<Readiness>, State(store): State<Store>) -> impl IntoResponse {
+    match readiness.of(&store).await {
+        Ready::Yes => (StatusCode::OK, "ready"),
+        Ready::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "the database takes no writes"),
+        Ready::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached"),
     }
 }
 

@@ -94,7 +94,7 @@ pub const RETRY_AFTER: u64 = 1;
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy | StoreError::Unavailable => Self::Unavailable,
+            StoreError::Busy | StoreError::Unavailable | StoreError::ReadOnly => Self::Unavailable,
             StoreError::TooSlow => Self::QueryTooSlow,
             StoreError::OrgBusy => Self::TooManyConcurrent,
             StoreError::StorageFull => Self::StorageFull,

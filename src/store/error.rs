@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The database did not answer in time. Whether the last attempt was kept is unknown; the same call again is safe.
     #[error("the database cannot be reached")]
     Unavailable,
+    /// The database can be read, but takes no writes.
+    #[error("the database takes no writes")]
+    ReadOnly,
     /// The query was cancelled because it ran into its time limit.
     #[error("the query took too long")]
     TooSlow,
@@ -64,6 +67,13 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether a transient error says that other statements would fail as well: not that this one met another, or took too
+/// long.
+pub(super) fn prevents_writes(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_none_or(|code| !code.starts_with("40") && !["55P03", "57014"].contains(&code.as_ref()))
 }
 
 /// Whether the server gave the statement up for taking too long.

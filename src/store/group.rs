@@ -24,8 +24,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
-use super::error::{is_too_long, is_transient};
+use super::error::{is_too_long, is_transient, prevents_writes};
 use super::permits::{OrgPermit, OrgPermits, PermitLimits};
+use super::readiness::WriteHealth;
 use super::scope::Held;
 use super::storage::StorageMeter;
 use crate::domain::OrgId;
@@ -53,6 +54,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) trait Batch: Send + Sync + 'static {
     /// Names the queue in the metrics.
     const NAME: &'static str;
+    /// Whether an answer means that something was committed.
+    const WRITES: bool = true;
     type Request: Send + Sync + 'static;
     type Answer: Send + 'static;
 
@@ -86,6 +89,15 @@ struct Waiting<B: Batch> {
     _permits: (OrgPermit, OwnedSemaphorePermit),
 }
 
+/// Where tasks report what they did.
+#[derive(Clone, Default)]
+pub(super) struct Reports {
+    /// The bytes that they stored.
+    pub storage: StorageMeter,
+    /// How their commits went.
+    pub health: Arc<WriteHealth>,
+}
+
 /// The queue and its tasks.
 pub(super) struct Group<B: Batch> {
     queues: Vec<mpsc::Sender<Waiting<B>>>,
@@ -99,12 +111,12 @@ pub(super) struct Group<B: Batch> {
 
 impl<B: Batch> Group<B> {
     /// Starts `tasks` tasks, each of which will own a connection made by `options`.
-    pub fn start(options: &PgConnectOptions, tasks: usize, storage: &StorageMeter) -> Self {
+    pub fn start(options: &PgConnectOptions, tasks: usize, reports: &Reports) -> Self {
         let closing = CancellationToken::new();
         let (queues, handles) = (0..tasks)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-                let worker = Worker::<B> { receiver, options: options.clone(), held: None, storage: storage.clone() };
+                let worker = Worker::<B> { receiver, options: options.clone(), held: None, reports: reports.clone() };
                 (sender, tokio::spawn(worker.run(closing.clone())))
             })
             .unzip();
@@ -167,7 +179,7 @@ struct Worker<B: Batch> {
     receiver: mpsc::Receiver<Waiting<B>>,
     options: PgConnectOptions,
     held: Option<Held>,
-    storage: StorageMeter,
+    reports: Reports,
 }
 
 impl<B: Batch> Worker<B> {
@@ -211,7 +223,7 @@ impl<B: Batch> Worker<B> {
                 Ok(answers) => {
                     debug_assert_eq!(answers.len(), part.len());
                     for (waiting, answer) in part.into_iter().zip(answers) {
-                        self.storage.add(B::org(&waiting.request), B::stored(&waiting.request, &answer));
+                        self.reports.storage.add(B::org(&waiting.request), B::stored(&waiting.request, &answer));
                         // A caller that hung up is not there to hear it.
                         let _ = waiting.reply.send(Ok(answer));
                     }
@@ -236,12 +248,20 @@ impl<B: Batch> Worker<B> {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.once(&requests).await {
-                Ok(answers) => return Ok(answers),
+                Ok(answers) => {
+                    if B::WRITES {
+                        self.reports.health.succeeded();
+                    }
+                    return Ok(answers);
+                }
                 Err(error) => error,
             };
             // A statement that takes too long is refused, so that half of it is tried.
             if !is_transient(&error) || is_too_long(&error) && requests.len() > 1 {
                 return Err(StoreError::Refused(Arc::new(error)));
+            }
+            if B::WRITES && prevents_writes(&error) {
+                self.reports.health.failed();
             }
             // Whatever state the connection is in, the next attempt does not want it.
             self.held = None;

@@ -24,6 +24,7 @@ mod migrate;
 mod numbers;
 mod permits;
 mod presence;
+mod readiness;
 mod scope;
 mod sessions;
 mod storage;
@@ -60,13 +61,12 @@ pub use usage::Usage;
 
 use crate::domain::{OrgId, Organization};
 use captures::CaptureEvents;
-use group::Group;
+use group::{Group, Reports};
 use numbers::Blocks;
 use permits::{OrgPermits, PermitLimits};
 use presence::Presence;
 use scope::TenantPool;
 use sessions::{ChangeSessions, CreateSessions, FindSessions};
-use storage::StorageMeter;
 
 /// How much of the database one replica uses.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ struct Inner {
     groups: Groups,
     presence: Presence,
     blocks: Blocks,
-    storage: StorageMeter,
+    reports: Reports,
     storage_quota: u64,
 }
 
@@ -157,18 +157,18 @@ impl Store {
     pub async fn connect(database: &Database, settings: StoreSettings) -> Result<Self, DatabaseError> {
         let pools = Pools::connect(database, &settings).await?;
         let held = database.app_group_options();
-        let storage = StorageMeter::default();
+        let reports = Reports::default();
         let inner = Arc::new(Inner {
             pools,
             groups: Groups {
-                create_sessions: Group::start(&held, settings.writers, &storage),
-                change_sessions: Group::start(&held, settings.writers, &storage),
-                find_sessions: Group::start(&held, settings.readers, &storage),
-                capture_events: Group::start(&held, settings.writers, &storage),
+                create_sessions: Group::start(&held, settings.writers, &reports),
+                change_sessions: Group::start(&held, settings.writers, &reports),
+                find_sessions: Group::start(&held, settings.readers, &reports),
+                capture_events: Group::start(&held, settings.writers, &reports),
             },
             presence: Presence::new(settings.presence),
             blocks: Blocks::default(),
-            storage,
+            reports,
             storage_quota: settings.storage_quota,
         });
         tokio::spawn(storage::flush_regularly(Arc::downgrade(&inner)));
@@ -203,19 +203,11 @@ impl Store {
         Directory(self)
     }
 
-    /// Returns once the database has answered, if every group task is there to use it.
+    /// Whether the database answers.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached or a group task has ended.
+    /// [`StoreError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let groups = &self.0.groups;
-        let alive = groups.create_sessions.is_alive()
-            && groups.change_sessions.is_alive()
-            && groups.find_sessions.is_alive()
-            && groups.capture_events.is_alive();
-        if !alive {
-            return Err(StoreError::Unavailable);
-        }
         sqlx::query!(r#"SELECT 1 AS "one!""#).fetch_one(self.lookups()).await?;
         Ok(())
     }
@@ -335,7 +327,7 @@ impl TenantStore {
 
     /// Counts bytes that were added otherwise than through a group, which counts its own.
     fn stored(&self, bytes: usize) {
-        self.store.0.storage.add(self.org, bytes);
+        self.store.0.reports.storage.add(self.org, bytes);
     }
 
     /// For queries that read many rows.

@@ -64,10 +64,10 @@ pub(super) async fn flush_regularly(store: Weak<Inner>) {
 /// # Errors
 /// [`StoreError::Unavailable`] when the database cannot be reached.
 pub(super) async fn flush(store: &Inner) -> Result<(), StoreError> {
-    let counts = store.storage.take();
+    let counts = store.reports.storage.take();
     for (index, batch) in counts.chunks(BATCH).enumerate() {
         if let Err(error) = add(store, batch).await {
-            store.storage.give_back(&counts[index * BATCH..]);
+            store.reports.storage.give_back(&counts[index * BATCH..]);
             return Err(error);
         }
     }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::Reply;
+use crate::http::{Readiness, Ready, Reply};
 use crate::store::Store;
 
 /// What is well, what is not, and both.
@@ -32,21 +32,21 @@ struct Part {
 
 /// Health
 ///
-/// Needs no credential.
+/// Needs no credential. The answer is a second old at most.
 #[utoipa::path(
     get,
     path = "/v1/chat/health",
     responses(
         (status = 200, description = "The service answers.", body = Health),
-        (status = 503, description = "The database cannot be reached.", body = Health),
+        (status = 503, description = "The database cannot be reached, or takes no writes.", body = Health),
     )
 )]
-pub async fn health(State(store): State<Store>) -> Reply<Health> {
+pub async fn health(State(readiness): State<Readiness>, State(store): State<Store>) -> Reply<Health> {
     let none = Parts::default();
     let of = |status| Parts { database: Some(Part { status }) };
-    match store.ping().await {
-        Ok(()) => Reply(StatusCode::OK, Health { status: "ok", info: of("up"), error: none, details: of("up") }),
-        Err(_) => {
+    match readiness.of(&store).await {
+        Ready::Yes => Reply(StatusCode::OK, Health { status: "ok", info: of("up"), error: none, details: of("up") }),
+        Ready::ReadOnly | Ready::Unreachable => {
             let health = Health { status: "error", info: none, error: of("down"), details: of("down") };
             Reply(StatusCode::SERVICE_UNAVAILABLE, health)
         }

@@ -9,6 +9,7 @@ pub enum FindSessions {}
 
 impl Batch for FindSessions {
     const NAME: &'static str = "find_session";
+    const WRITES: bool = false;
     type Request = RowKey;
     type Answer = Option<SessionRow>;
 

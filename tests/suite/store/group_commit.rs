@@ -1,13 +1,15 @@
 //! The promises of the group-commit writer, one test each.
 
+#![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
+
 use std::time::Duration;
 
 use futures::future::{join_all, poll_immediate};
 use sessionary::domain::{AgentId, DialectName, JsonText, Mint, NewSession, OrgId, Session, SessionId, SessionNumber};
-use sessionary::store::{Created, Store, StoreError, StoreSettings};
+use sessionary::store::{Created, Store, StoreError, StoreSettings, migrate};
 
 use crate::support::chaos::{Chaos, Line, MARK};
-use crate::support::{AGENT_ID, TestApp, database, run, start, store};
+use crate::support::{AGENT_ID, TestApp, connection, database, database_called, run, start, store};
 
 /// A session without an agent, under this id.
 fn session(id: SessionId, user: &str) -> NewSession {
@@ -285,5 +287,41 @@ fn one_dialects_id_never_finds_anothers_session() {
             let found = tenant.sessions().find(dialect, id).await.expect("an answer");
             assert_eq!(found.is_some(), dialect == DialectName::Agnost, "{dialect}");
         }
+    });
+}
+
+#[test]
+fn writes_that_cannot_be_committed_show_while_they_are_tried_again() {
+    run(async {
+        let name = "has_no_space";
+        let database = database_called(name).await;
+        let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(make).execute(&mut connection("postgres", "postgres").await).await.expect("a database");
+        migrate(&database).await.expect("an up-to-date database");
+        let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
+        let mut superuser = connection("postgres", name).await;
+        // What a full disk says when a table has to grow; the log still has room.
+        let full = "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;
+                    CREATE TRIGGER no_space BEFORE INSERT ON sessions EXECUTE FUNCTION no_space()";
+        sqlx::raw_sql(full).execute(&mut superuser).await.expect("a trigger");
+        store.check_writes().await.expect("nothing was written yet");
+        let (org, id) = (new_org(), new_id());
+        let tenant = store.tenant(org);
+        let sessions = tenant.sessions();
+        let create = sessions.create(session(id, "user"));
+        let shown = async {
+            while store.check_writes().await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            let shown = store.check_writes().await;
+            sqlx::raw_sql("DROP TRIGGER no_space ON sessions").execute(&mut superuser).await.expect("room");
+            shown
+        };
+        let (created, shown) = tokio::join!(create, shown);
+        assert!(matches!(shown, Err(StoreError::ReadOnly)), "{shown:?}");
+        assert_eq!(created.expect("an answer"), Created::New);
+        store.check_writes().await.expect("a write succeeded");
+        store.close().await;
     });
 }

@@ -1,0 +1,58 @@
+//! Whether the service is ready, found out once a second at most, so that asking for it cannot load the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::domain::{Clock, Timestamp};
+use crate::store::{Store, StoreError};
+
+/// How long the database may take to answer before the service counts as not ready.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+/// How long one answer is good for.
+const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
+
+/// What was found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    Yes,
+    /// The database answers, but no write can succeed.
+    ReadOnly,
+    Unreachable,
+}
+
+/// The last answer. Whoever asks while the next is being found out waits for that one.
+#[derive(Clone)]
+pub struct Readiness {
+    clock: Clock,
+    last: Arc<Mutex<Option<(Timestamp, Ready)>>>,
+}
+
+impl Readiness {
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, last: Arc::default() }
+    }
+
+    /// Returns whether the service is ready, as of a second ago at most.
+    pub async fn of(&self, store: &Store) -> Ready {
+        let mut last = self.last.lock().await;
+        let now = self.clock.now();
+        // A clock that was set back makes no answer good for longer.
+        if let Some((at, ready)) = *last
+            && at <= now
+            && now - at < GOOD_FOR
+        {
+            return ready;
+        }
+        let ready = match tokio::time::timeout(READY_WITHIN, store.check_writes()).await {
+            Ok(Ok(())) => Ready::Yes,
+            Ok(Err(StoreError::ReadOnly)) => Ready::ReadOnly,
+            Ok(Err(_)) | Err(_) => Ready::Unreachable,
+        };
+        // As of now, not of when it was asked for: a slow answer is not asked for again at once.
+        *last = Some((self.clock.now(), ready));
+        ready
+    }
+}

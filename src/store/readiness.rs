@@ -1,0 +1,60 @@
+//! Whether a write would succeed now.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use super::{Store, StoreError};
+
+/// For how long after a group commit failed no write is expected to succeed, unless one does. Then the next caller
+/// tries: where readiness keeps writes away, only a write can show that the fault is gone.
+const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
+
+/// How the last group commits went, as their tasks report it.
+#[derive(Debug, Default)]
+pub(super) struct WriteHealth(Mutex<Option<Instant>>);
+
+impl WriteHealth {
+    pub fn failed(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    pub fn succeeded(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn is_good(&self) -> bool {
+        let failed = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_none_or(|at| at.elapsed() >= FAILURE_COUNTS_FOR)
+    }
+}
+
+impl Store {
+    /// Returns whether every group task is there to read its queue. A task ends only with its store, unless it panicked
+    /// where that could not be caught.
+    fn has_all_tasks(&self) -> bool {
+        let groups = &self.0.groups;
+        groups.create_sessions.is_alive()
+            && groups.change_sessions.is_alive()
+            && groups.find_sessions.is_alive()
+            && groups.capture_events.is_alive()
+    }
+
+    /// Commits a small message to the write-ahead log, and looks at how the last group commits went. The message is for
+    /// no table and no reader; it needs a transaction id and waits for the disk as every write does, so a standby, a
+    /// read-only server and a full or broken log disk show. What shows only when a table grows, such as a full data
+    /// disk, shows in the group commits.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`] when no write can succeed, [`StoreError::Unavailable`] when the database cannot be
+    /// reached.
+    pub async fn check_writes(&self) -> Result<(), StoreError> {
+        let is_writable = sqlx::query_scalar!(
+            r#"SELECT CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN false
+                           ELSE pg_logical_emit_message(true, 'sessionary', '') IS NOT NULL END AS "is_writable!""#
+        )
+        .fetch_one(self.lookups())
+        .await?;
+        if is_writable && self.has_all_tasks() && self.0.reports.health.is_good() { Ok(()) } else { Err(StoreError::ReadOnly) }
+    }
+}
