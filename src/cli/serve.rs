@@ -85,6 +85,7 @@ impl Serve {
             ..Deployment::new(Arc::clone(&gate), conversations.clone())
         };
         let app = build_app(deployment);
+        let bounds = Bounds { trusted_proxies: context.config.trusted_proxies()?.into(), ..Bounds::of_this_process() };
 
         tracing::info!(%address, "http.listening");
         if let Some(demo) = demo {
@@ -98,7 +99,7 @@ impl Serve {
             stop.cancel();
         };
         let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, stop.clone()));
-        let serving = listener::serve(listener, app, Bounds::default(), stop.clone());
+        let serving = listener::serve(listener, app, bounds, stop.clone());
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {
             () = serving.as_mut() => false,

@@ -1,53 +1,60 @@
-//! How much of something that is bounded each organization has taken.
+//! How much of something that is bounded each organization, or each client address, has taken.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::OrgId;
 
-/// Places of which one organization can hold so many and no more.
-#[derive(Clone, Debug)]
-pub struct Shares(Arc<Inner>);
+/// Places of which one owner, an organization or a network, can hold so many and no more.
+#[derive(Debug)]
+pub struct Shares<K: Copy + Eq + Hash = OrgId>(Arc<Inner<K>>);
 
 #[derive(Debug)]
-struct Inner {
-    taken: Mutex<HashMap<OrgId, usize>>,
+struct Inner<K> {
+    taken: Mutex<HashMap<K, usize>>,
     most: usize,
 }
 
-impl Shares {
+impl<K: Copy + Eq + Hash> Clone for Shares<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Copy + Eq + Hash> Shares<K> {
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Inner { taken: Mutex::default(), most }))
     }
 
-    /// A place, unless the organization holds all that it may.
+    /// A place, unless the owner holds all that it may.
     #[must_use]
-    pub fn take(&self, org: OrgId) -> Option<Share> {
+    pub fn take(&self, owner: K) -> Option<Share<K>> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(org).or_default();
+        let count = taken.entry(owner).or_default();
         if *count >= self.0.most {
             return None;
         }
         *count += 1;
-        Some(Share { shares: self.clone(), org })
+        Some(Share { shares: self.clone(), owner })
     }
 }
 
 /// One place, given back when dropped.
 #[derive(Debug)]
-pub struct Share {
-    shares: Shares,
-    org: OrgId,
+pub struct Share<K: Copy + Eq + Hash = OrgId> {
+    shares: Shares<K>,
+    owner: K,
 }
 
-impl Drop for Share {
+impl<K: Copy + Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
         let mut taken = self.shares.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.org) {
+        if let Some(count) = taken.get_mut(&self.owner) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.org);
+                taken.remove(&self.owner);
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Nothing here knows a dialect by name; each brings its envelope along as a [`Dialect`].
 
 mod body;
+mod connections;
 pub mod cors;
 mod dialect;
 mod door;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 use utoipa::ToSchema;
 
 use super::error::Envelope;
-use super::transfers::{Place, Transfers};
+use super::transfers::{DownloadPermit, Transfers};
 use super::{IntegerId, IntegerIdError};
 use crate::auth::{BaseUrl, Visitor};
 use crate::domain::{ImageAddress, ImageFormat, ImageId};
@@ -55,7 +55,7 @@ pub(super) fn url_of(address: ImageAddress, base: &BaseUrl) -> String {
         ),
         (status = 304, description = "The client has the image."),
         (status = 404, description = "No such image.", body = Envelope),
-        (status = 429, description = "Too many requests from this address.", body = Envelope),
+        (status = 429, description = "Too many requests from this address, or too many images being sent to it.", body = Envelope),
         (status = 503, description = "Too many images are being sent.", body = Envelope),
     )
 )]
@@ -74,7 +74,7 @@ pub async fn get_image(
     if has(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [CACHE_CONTROL], [(header::ETAG, tag)]).into_response());
     }
-    let place = transfers.download()?;
+    let permit = transfers.download(visitor.network())?;
     let format = ImageFormat::of(&first.bytes).ok_or(Refusal::Internal)?;
     // Whatever else the bytes could be read as: they are this image, and run nothing.
     let headers = [
@@ -85,7 +85,7 @@ pub async fn get_image(
         (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
     ];
     let about = [(header::ETAG, tag), (header::CONTENT_LENGTH, first.length.to_string())];
-    Ok((headers, about, Body::from_stream(slices(store, image, first, place))).into_response())
+    Ok((headers, about, Body::from_stream(slices(store, image, first, permit))).into_response())
 }
 
 /// Whether the client says that it has what this tag names (RFC 9110, section 13.1.2).
@@ -105,16 +105,16 @@ fn slices(
     store: TenantStore,
     image: ImageId,
     first: ImageSlice,
-    place: Place,
+    permit: DownloadPermit,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
     let ImageSlice { bytes, length } = first;
-    let rest = stream::try_unfold((store, bytes.len(), place), move |(store, sent, place)| async move {
+    let rest = stream::try_unfold((store, bytes.len(), permit), move |(store, sent, permit)| async move {
         if sent >= length {
             return Ok(None);
         }
         let Some(slice) = store.avatars().image_slice(image, sent).await? else { return Ok(None) };
         let sent = sent + slice.bytes.len();
-        Ok(Some((Bytes::from(slice.bytes), (store, sent, place))))
+        Ok(Some((Bytes::from(slice.bytes), (store, sent, permit))))
     });
     stream::once(async { Ok(Bytes::from(bytes)) }).chain(rest)
 }

@@ -1,25 +1,45 @@
-//! How many images are on their way at once, so that slow clients cannot fill the memory.
+//! How many images are on their way at once, so that slow clients cannot fill the memory, and one cannot keep the others
+//! out.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http::Refusal;
+use crate::domain::{OrgId, Share, Shares};
+use crate::http::{Network, Refusal};
 
 /// Uploads that one replica reads at once, each of 5 MiB at most.
 const UPLOADS: usize = 32;
 /// Images that one replica sends at once, a slice of each in memory.
 const DOWNLOADS: usize = 256;
+/// Which part of the uploads one organization may have: 8.
+const UPLOADS_SHARE: usize = 4;
+/// Which part of the downloads one client address may have: 32.
+const DOWNLOADS_SHARE: usize = 8;
 
-/// The places for images on their way in and out.
+/// The permits for images on their way in and out.
 #[derive(Clone, Debug)]
 pub struct Transfers {
     uploads: Arc<Semaphore>,
+    uploads_of: Shares<OrgId>,
     downloads: Arc<Semaphore>,
+    /// Readers show no credential, so they are told apart by where they call from.
+    downloads_to: Shares<Option<Network>>,
 }
 
-/// A place, given back when dropped.
-pub type Place = OwnedSemaphorePermit;
+/// A permit for one upload, released when dropped.
+#[derive(Debug)]
+pub struct UploadPermit {
+    _permit: OwnedSemaphorePermit,
+    _share: Option<Share<OrgId>>,
+}
+
+/// A permit for one download, released when dropped.
+#[derive(Debug)]
+pub struct DownloadPermit {
+    _permit: OwnedSemaphorePermit,
+    _share: Share<Option<Network>>,
+}
 
 impl Default for Transfers {
     fn default() -> Self {
@@ -28,28 +48,36 @@ impl Default for Transfers {
 }
 
 impl Transfers {
+    /// So many transfers at once, of which one client may have its share, and at least one.
     #[must_use]
     pub fn new(uploads: usize, downloads: usize) -> Self {
-        Self { uploads: Arc::new(Semaphore::new(uploads)), downloads: Arc::new(Semaphore::new(downloads)) }
+        Self {
+            uploads: Arc::new(Semaphore::new(uploads)),
+            uploads_of: Shares::new((uploads / UPLOADS_SHARE).max(1)),
+            downloads: Arc::new(Semaphore::new(downloads)),
+            downloads_to: Shares::new((downloads / DOWNLOADS_SHARE).max(1)),
+        }
     }
 
-    /// A place to read an upload in.
+    /// Returns a permit to read an upload of this organization, which is known wherever a caller was authenticated.
     ///
     /// # Errors
-    /// 503 where all are taken.
-    pub fn upload(&self) -> Result<Place, Refusal> {
-        take(&self.uploads)
+    /// 429 where the organization has its share, 503 where all permits are taken.
+    pub fn upload(&self, org: Option<OrgId>) -> Result<UploadPermit, Refusal> {
+        let share = org.map(|org| self.uploads_of.take(org).ok_or(Refusal::TooManyConcurrent)).transpose()?;
+        Ok(UploadPermit { _permit: take(&self.uploads)?, _share: share })
     }
 
-    /// A place to send an image from.
+    /// Returns a permit to send an image to this network.
     ///
     /// # Errors
-    /// 503 where all are taken.
-    pub fn download(&self) -> Result<Place, Refusal> {
-        take(&self.downloads)
+    /// 429 where the network has its share, 503 where all permits are taken.
+    pub fn download(&self, network: Option<Network>) -> Result<DownloadPermit, Refusal> {
+        let share = self.downloads_to.take(network).ok_or(Refusal::TooManyConcurrent)?;
+        Ok(DownloadPermit { _permit: take(&self.downloads)?, _share: share })
     }
 }
 
-fn take(places: &Arc<Semaphore>) -> Result<Place, Refusal> {
-    Arc::clone(places).try_acquire_owned().map_err(|_| Refusal::Unavailable)
+fn take(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+    Arc::clone(permits).try_acquire_owned().map_err(|_| Refusal::Unavailable)
 }

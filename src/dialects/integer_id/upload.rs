@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 
 use super::avatar::AvatarBody;
 use super::error::Bare;
-use super::transfers::{Place, Transfers};
+use super::transfers::{Transfers, UploadPermit};
 use super::{IntegerId, IntegerIdError};
 use crate::domain::{Given, IMAGE_LIMIT};
+use crate::http::Record;
 use crate::idempotency::{Idempotent, Patience, SentKey};
 
 /// Bytes of a form: a file, and what stands around it.
@@ -40,7 +41,7 @@ pub(super) struct Upload {
     is_favorite: Option<Bytes>,
     is_public: Option<Bytes>,
     /// Held for as long as the bytes are.
-    _place: Option<Place>,
+    _permit: Option<UploadPermit>,
 }
 
 /// A form, and the key under which it may be sent again.
@@ -61,10 +62,12 @@ where
         if !kind.eq_ignore_ascii_case("multipart/form-data") {
             return Err(Bare::Invalid("No file uploaded").into());
         }
-        let place = Transfers::from_ref(state).upload()?;
+        let record = request.extensions().get::<Record>();
+        let org = record.and_then(|Record(record)| record.org.get()).copied();
+        let permit = Transfers::from_ref(state).upload(org)?;
         DefaultBodyLimit::max(FORM_LIMIT).apply(&mut request);
         let form = Multipart::from_request(request, state).await.map_err(|_| UNREADABLE)?;
-        let upload = Upload { _place: Some(place), ..Upload::read(form).await? };
+        let upload = Upload { _permit: Some(permit), ..Upload::read(form).await? };
         Ok(Self(key.with(upload, Upload::hash, Patience::from_ref(state))))
     }
 }

@@ -47,7 +47,7 @@ pub struct UploadedAvatar {
         (status = 413, description = "The file has more than 5 MiB.", body = BareEnvelope),
         (status = 415, description = "The file is no image of these formats.", body = BareEnvelope),
         (status = 422, description = "The `Idempotency-Key` belongs to a request with another form.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 429, description = "Too many requests, or too many uploads of the organization at once.", body = Envelope),
         (status = 503, description = "Too many uploads are being read, or the form took too long to arrive.", body = Envelope),
     )
 )]

@@ -113,20 +113,131 @@ fn a_request_that_outlasts_the_drain_deadline_is_cut() {
 }
 
 #[test]
-fn connections_past_the_cap_wait_their_turn() {
+fn connections_past_the_cap_wait_while_all_are_busy() {
     run(async {
         let (app, mut when_asked, go) = slow();
         let running = start(app, Bounds { most_connections: 1, ..Bounds::default() }).await;
-        let (mut first, mut second) = (connect(&running).await, connect(&running).await);
-        for stream in [&mut first, &mut second] {
-            stream.write_all(REQUEST).await.expect("a request");
-        }
+        let mut first = connect(&running).await;
+        first.write_all(REQUEST).await.expect("a request");
         when_asked.recv().await.expect("a request");
+        let mut second = connect(&running).await;
+        second.write_all(REQUEST).await.expect("a request");
         assert!(when_asked.try_recv().is_err(), "two requests at once");
         for stream in [first, second] {
             go.send(()).await.expect("a handler");
             assert!(rest(stream).await.ends_with("done"));
         }
+        running.stop.cancel();
+        running.served.await.expect("a stop");
+    });
+}
+
+/// Connects from another address of this machine, which macOS would have to be given first.
+#[cfg(target_os = "linux")]
+async fn connect_from(running: &Running, address: &str) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::new(address.parse().expect("an address"), 0)).expect("an address of this machine");
+    socket.connect(running.address).await.expect("a connection")
+}
+
+/// Sends a request, and reads its answer while the connection stays open.
+async fn ask_again(stream: &mut TcpStream) -> String {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("a request");
+    let mut text = String::new();
+    while !text.ends_with("done") {
+        let mut bytes = [0; 1024];
+        let read = stream.read(&mut bytes).await.expect("an answer");
+        assert_ne!(read, 0, "the connection was closed");
+        text += std::str::from_utf8(&bytes[..read]).expect("a text");
+    }
+    text
+}
+
+fn quick() -> Router {
+    Router::new().route("/", get(|| async { "done" }))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_has_its_share_of_the_connections_and_keeps_no_other_out() {
+    run(async {
+        let bounds = Bounds { most_connections: 100, most_per_client: 3, ..Bounds::default() };
+        let running = start(quick(), bounds).await;
+        let mut open = Vec::new();
+        for _ in 0..3 {
+            let mut stream = connect_from(&running, "127.0.0.2").await;
+            ask_again(&mut stream).await;
+            open.push(stream);
+        }
+        for _ in 0..5 {
+            let turned_away = rest(connect_from(&running, "127.0.0.2").await).await;
+            let (head, body) = turned_away.split_once("\r\n\r\n").expect("a head");
+            assert!(head.starts_with("HTTP/1.1 429 ") && head.contains("Retry-After: 1"), "{head}");
+            assert!(head.contains(&format!("Content-Length: {}", body.len())), "{turned_away}");
+        }
+        let mut other = connect_from(&running, "127.0.0.3").await;
+        ask_again(&mut other).await;
+        // Those that were there before stay, and one that is closed makes room.
+        for stream in &mut open {
+            ask_again(stream).await;
+        }
+        drop(open.pop());
+        let mut next = None;
+        while next.is_none() {
+            let mut stream = connect_from(&running, "127.0.0.2").await;
+            stream.write_all(REQUEST).await.expect("a request");
+            next = Some(rest(stream).await).filter(|text| text.ends_with("done"));
+        }
+        running.stop.cancel();
+        running.served.await.expect("a stop");
+    });
+}
+
+#[test]
+fn a_trusted_proxy_has_no_share() {
+    run(async {
+        let trusted_proxies = ["127.0.0.0/8".parse().expect("a network")].into();
+        let bounds = Bounds { most_connections: 100, most_per_client: 1, trusted_proxies, ..Bounds::default() };
+        let running = start(quick(), bounds).await;
+        let mut open = Vec::new();
+        for _ in 0..20 {
+            let mut stream = connect(&running).await;
+            ask_again(&mut stream).await;
+            open.push(stream);
+        }
+        running.stop.cancel();
+        running.served.await.expect("a stop");
+    });
+}
+
+#[test]
+fn the_longest_idle_connections_make_room_and_busy_ones_stay() {
+    run(async {
+        let (slow, mut when_asked, go) = slow();
+        let app = Router::new().route("/", get(|| async { "done" })).nest("/slow", slow);
+        let running = start(app, Bounds { most_connections: 4, ..Bounds::default() }).await;
+        let mut busy = connect(&running).await;
+        busy.write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("a request");
+        when_asked.recv().await.expect("a request");
+        let (mut first, mut second) = (connect(&running).await, connect(&running).await);
+        ask_again(&mut first).await;
+        ask_again(&mut second).await;
+        ask_again(&mut first).await;
+        // One that never sent a whole request waits as well, and by now for the shortest time.
+        let mut dripping = connect(&running).await;
+        dripping.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.expect("half a head");
+
+        // Each that comes takes the place of one: of the second, then the first, then the dripping one, each of which is
+        // read to its end here.
+        let mut come = Vec::new();
+        for idle in [second, first, dripping] {
+            let mut next = connect(&running).await;
+            assert_eq!(rest(idle).await, "");
+            ask_again(&mut next).await;
+            come.push(next);
+        }
+        go.send(()).await.expect("a handler");
+        assert!(rest(busy).await.ends_with("done"));
         running.stop.cancel();
         running.served.await.expect("a stop");
     });

@@ -43,6 +43,62 @@ fn an_empty_folder_becomes_a_service_whose_five_lines_outlive_a_kill() {
 }
 
 #[test]
+fn the_demo_organization_is_known_by_its_id_and_not_by_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let run = |arguments: &[&str]| json_of(sessionary(&data_dir).args(arguments));
+    let another = run(&["org", "create", "--name", "Demo organization"])["org_id"].clone();
+    let demo = || -> Value {
+        let _service = Service::start(&data_dir, &[]);
+        serde_json::from_slice(&std::fs::read(data_dir.join("demo.json")).expect("demo.json")).expect("JSON")
+    };
+    let first = demo();
+    assert_ne!(first["org_id"], another, "another owner's organization was taken for the demo");
+    // Nor is one whose owner calls it by the demo's id.
+    let id = first["org_id"].as_str().expect("an id").to_owned();
+    let impostor = run(&["org", "create", "--name", "Other", "--external-id", &id])["org_id"].clone();
+    // Without its file it is found again, and its key is a new one.
+    std::fs::remove_file(data_dir.join("demo.json")).expect("demo.json");
+    let again = demo();
+    assert_eq!(again["org_id"], first["org_id"]);
+    assert_ne!(again["api_key"], first["api_key"]);
+    for other in [&another, &impostor] {
+        let agents = run(&["agent", "list", "--org", other.as_str().expect("an id")]);
+        assert_eq!(agents["agents"], serde_json::json!([]));
+    }
+    run(&["org", "disable", &id]);
+    std::fs::remove_file(data_dir.join("demo.json")).expect("demo.json");
+    let other = demo();
+    assert_ne!(other["org_id"], first["org_id"], "the operator disabled it");
+    assert_eq!(demo()["org_id"], other["org_id"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_soft_limit_of_file_descriptors_is_raised_to_the_hard_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = Service::start_limited(&folder.path().join("data"), "ulimit -Sn 300 && ulimit -Hn 2000");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.child.id())).expect("limits");
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["2000", "2000"], "{files}");
+    // 256 are reserved, and each connection may need two.
+    assert!(service.log().contains("872"), "{}", service.log());
+    assert_eq!(service.ask("GET", "/readyz", &[], "").0, 200);
+}
+
+#[test]
+fn a_secret_that_is_too_short_is_said_before_anything_is_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let mut command = sessionary(&data_dir);
+    let output = command.env("SESSIONARY_JWT_HS256_SECRET", "x".repeat(31)).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = crate::support::process::complaint(&output);
+    assert!(complaint.contains("SESSIONARY_JWT_HS256_SECRET") && complaint.contains("32"), "{complaint}");
+    assert!(!data_dir.exists(), "something was started");
+}
+
+#[test]
 fn the_demo_is_written_down_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
 

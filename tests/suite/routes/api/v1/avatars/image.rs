@@ -138,7 +138,7 @@ fn only_so_many_images_are_sent_at_once() {
         let bytes = [PNG, &[7; 200_000]].concat();
         let path = image_path(&uploaded(&app, &bytes).await);
         let sending = app.get(&path).anonymous().open().await;
-        let refused = app.get(&path).anonymous().send().await.expect(503);
+        let refused = app.get(&path).anonymous().from("192.0.2.1").send().await.expect(503);
         assert!(refused.header("retry-after").is_some());
         let sent = sending.into_body().collect().await.expect("a body").to_bytes();
         assert_eq!(sent, bytes);
@@ -147,6 +147,34 @@ fn only_so_many_images_are_sent_at_once() {
         assert_eq!(given_up.status(), 200);
         drop(given_up);
         assert_eq!(app.get(&path).anonymous().send().await.expect(200).bytes, bytes);
+    });
+}
+
+#[test]
+fn one_reader_takes_only_its_share_of_the_images_that_are_sent() {
+    run(async {
+        let app = TestApp::with(Setup { transfers: Transfers::new(1, 16), ..Setup::default() }).await;
+        let path = image_path(&uploaded(&app, &[PNG, &[7; 200_000]].concat()).await);
+        for (loud, again, quiet) in [
+            ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"),
+            ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"),
+        ] {
+            let open = |address| app.get(&path).anonymous().from(address).open();
+            let mut sending = Vec::new();
+            for address in [loud, again, loud, again] {
+                let response = open(address).await;
+                if response.status() == 200 {
+                    sending.push(response);
+                } else {
+                    assert_eq!(response.status(), 429);
+                    assert!(response.headers().contains_key("retry-after"));
+                }
+            }
+            assert_eq!(sending.len(), 2, "an eighth of all");
+            assert_eq!(open(quiet).await.status(), 200);
+            sending.pop();
+            assert_eq!(open(again).await.status(), 200, "a permit that was given back");
+        }
     });
 }
 

@@ -167,28 +167,47 @@ fn five_mebibytes_are_taken_and_a_byte_more_is_not() {
     });
 }
 
+/// How the second of two uploads ends while the first is being read.
+async fn meanwhile(slow: &TestApp, other: impl Future<Output = Reply>) -> Reply {
+    let (sender, receiver) = mpsc::channel::<Result<Vec<u8>, Infallible>>(1);
+    let body = Body::from_stream(stream::unfold(receiver, |mut parts| async { Some((parts.recv().await?, parts)) }));
+    let slow = upload_of(slow, "b", Vec::new()).body(body).send();
+    let others = async {
+        // The second is taken once the first was, which is being read by then.
+        for part in [&b"--b\r\n"[..], b""] {
+            sender.send(Ok(part.to_vec())).await.expect("a reader");
+        }
+        sender.reserve().await.expect("a reader");
+        let reply = other.await;
+        drop(sender);
+        reply
+    };
+    let (slow, reply) = tokio::join!(slow, others);
+    assert_refused(&slow, 400, "The form could not be read");
+    reply
+}
+
 #[test]
 fn only_so_many_uploads_are_read_at_once() {
     run(async {
-        let app = TestApp::with(Setup { transfers: Transfers::new(1, 1), ..Setup::default() }).await;
-        let (sender, receiver) = mpsc::channel::<Result<Vec<u8>, Infallible>>(1);
-        let body =
-            Body::from_stream(stream::unfold(receiver, |mut parts| async { Some((parts.recv().await?, parts)) }));
-        let slow = upload_of(&app, "b", Vec::new()).body(body).send();
-        let others = async {
-            // The second is taken once the first was, which is being read by then.
-            for part in [&b"--b\r\n"[..], b""] {
-                sender.send(Ok(part.to_vec())).await.expect("a reader");
-            }
-            sender.reserve().await.expect("a reader");
-            let refused = upload(&app, &[FILE, NAME]).await;
-            drop(sender);
-            refused
-        };
-        let (slow, refused) = tokio::join!(slow, others);
-        assert_eq!(refused.status, 503, "{}", refused.text());
+        let transfers = Transfers::new(1, 1);
+        let app = TestApp::with(Setup { transfers: transfers.clone(), ..Setup::default() }).await;
+        let other = TestApp::with(Setup { transfers, ..Setup::default() }).await;
+        let refused = meanwhile(&app, upload(&other, &[FILE, NAME])).await.expect(503);
         assert!(refused.header("retry-after").is_some());
-        assert_refused(&slow, 400, "The form could not be read");
+        upload(&app, &[FILE, NAME]).await.expect(201);
+    });
+}
+
+#[test]
+fn one_organization_takes_only_its_share_of_the_uploads() {
+    run(async {
+        let transfers = Transfers::new(4, 1);
+        let app = TestApp::with(Setup { transfers: transfers.clone(), ..Setup::default() }).await;
+        let other = TestApp::with(Setup { transfers, ..Setup::default() }).await;
+        let refused = meanwhile(&app, upload(&app, &[FILE, NAME])).await.expect(429);
+        assert!(refused.header("retry-after").is_some());
+        meanwhile(&app, upload(&other, &[FILE, NAME])).await.expect(201);
         upload(&app, &[FILE, NAME]).await.expect(201);
     });
 }

@@ -1,0 +1,159 @@
+//! Who has a connection, and which of them can be closed to make room.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::network::Network;
+use crate::domain::{Share, Shares};
+
+/// How long an idle connection may take to close before the next is asked to.
+const CLOSED_WITHIN: Duration = Duration::from_millis(50);
+
+/// The connections of one listener.
+pub(super) struct Connections {
+    permits: Arc<Semaphore>,
+    shares: Shares<Network>,
+    trusted_proxies: Arc<[IpNet]>,
+    idle: Arc<Idle>,
+}
+
+/// One connection's permit, released when dropped.
+pub(super) struct Admitted {
+    pub activity: Activity,
+    _permit: OwnedSemaphorePermit,
+    _share: Option<Share<Network>>,
+}
+
+/// The connections that serve no request, in the order in which they began to wait for one.
+#[derive(Default)]
+struct Idle(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    since: BTreeMap<u64, CancellationToken>,
+}
+
+/// Whether one connection serves a request.
+#[derive(Clone)]
+pub(super) struct Activity(Arc<OneActivity>);
+
+struct OneActivity {
+    idle: Arc<Idle>,
+    /// Cancelled when the connection is to make room for another.
+    make_room: CancellationToken,
+    /// The connection's place in the order, while it is idle.
+    place: Mutex<Option<u64>>,
+}
+
+impl Connections {
+    /// At most `total` connections, of which one network has at most `per_client`.
+    pub fn new(total: usize, per_client: usize, trusted_proxies: Arc<[IpNet]>) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(total)),
+            shares: Shares::new(per_client),
+            trusted_proxies,
+            idle: Arc::default(),
+        }
+    }
+
+    /// Returns the share of a peer's network; `Ok(None)` for a trusted proxy, which stands for any number of clients.
+    ///
+    /// # Errors
+    /// When the network has all the connections it may have.
+    pub fn share_of(&self, peer: IpAddr) -> Result<Option<Share<Network>>, Full> {
+        let peer = peer.to_canonical();
+        if self.trusted_proxies.iter().any(|proxies| proxies.contains(&peer)) {
+            return Ok(None);
+        }
+        self.shares.take(Network::of(peer)).map(Some).ok_or(Full)
+    }
+
+    /// Waits for a permit. While there is none, the connections that have been idle for the longest time are closed, one
+    /// at a time.
+    pub async fn admit(&self, share: Option<Share<Network>>) -> Option<Admitted> {
+        let permits = &self.permits;
+        let permit = loop {
+            if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+                break permit;
+            }
+            // A connection that is asked to close can have begun to serve a request meanwhile, or wait for a client that
+            // does not read; then the next one is asked.
+            self.idle.close_longest();
+            if let Ok(permit) = tokio::time::timeout(CLOSED_WITHIN, Arc::clone(permits).acquire_owned()).await {
+                break permit.ok()?;
+            }
+        };
+        Some(Admitted { activity: Activity::new(Arc::clone(&self.idle)), _permit: permit, _share: share })
+    }
+}
+
+/// A network has all the connections it may have.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Idle {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close_longest(&self) {
+        if let Some((_, make_room)) = self.waiting().since.pop_first() {
+            make_room.cancel();
+        }
+    }
+}
+
+impl Activity {
+    fn new(idle: Arc<Idle>) -> Self {
+        let activity = OneActivity { idle, make_room: CancellationToken::new(), place: Mutex::default() };
+        let activity = Self(Arc::new(activity));
+        activity.ended();
+        activity
+    }
+
+    /// To be called when a request arrived.
+    pub fn began(&self) {
+        self.0.leave();
+    }
+
+    /// To be called when the response was sent.
+    pub fn ended(&self) {
+        let mut place = self.0.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.0.idle.waiting();
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.since.insert(number, self.0.make_room.clone());
+        *place = Some(number);
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.0.place.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Returns once the connection is to make room for another.
+    pub async fn make_room(&self) {
+        self.0.make_room.cancelled().await;
+    }
+}
+
+impl OneActivity {
+    fn leave(&self) {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = place.take() {
+            self.idle.waiting().since.remove(&number);
+        }
+    }
+}
+
+impl Drop for OneActivity {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
