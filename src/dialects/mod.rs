@@ -7,6 +7,7 @@ pub mod agent_key;
 pub mod agnost;
 pub mod agntix;
 mod cursor;
+mod document;
 pub mod integer_id;
 pub mod messaging;
 mod wire;
@@ -33,7 +34,15 @@ pub fn routes(dialect: DialectName) -> OpenApiRouter<AppState> {
 /// The OpenAPI document of one dialect.
 #[must_use]
 pub fn openapi(dialect: DialectName) -> OpenApi {
-    routes(dialect).into_openapi()
+    let mut document = routes(dialect).into_openapi();
+    match dialect {
+        DialectName::Agntix => agntix::complete(&mut document),
+        DialectName::Messaging => messaging::complete(&mut document),
+        DialectName::Agnost | DialectName::AgentKey | DialectName::IntegerId => {
+            document::complete(&mut document, &document::Errors::one("Envelope"));
+        }
+    }
+    document
 }
 
 /// The head of a dialect's OpenAPI document.

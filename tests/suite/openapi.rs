@@ -1,5 +1,6 @@
 //! The served OpenAPI documents are those that are kept in `openapi/`.
 
+use serde_json::Value;
 use sessionary::domain::DialectName;
 
 use crate::support::{TestApp, run};
@@ -26,6 +27,92 @@ fn every_document_is_served() {
             let kept = sessionary::cli::openapi_text(dialect).expect("a document");
             assert_eq!(served, serde_json::from_str::<serde_json::Value>(&kept).expect("JSON"), "{dialect}");
             assert!(served["paths"].as_object().is_some_and(|paths| !paths.is_empty()), "{dialect}");
+        }
+    });
+}
+
+fn document(dialect: DialectName) -> Value {
+    serde_json::from_str(&sessionary::cli::openapi_text(dialect).expect("a document")).expect("JSON")
+}
+
+/// Every operation of a document: its method, its path and what is said of it.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let of = |(path, item): (&String, &Value)| -> Vec<_> {
+        let operations = item.as_object().expect("operations").iter();
+        operations.map(|(method, operation)| (method.clone(), path.clone(), operation.clone())).collect()
+    };
+    paths.iter().flat_map(of).collect()
+}
+
+/// What all operations share is answered by each, so each has it written down, in an envelope that is written down too.
+#[test]
+fn every_operation_describes_every_error_that_it_can_answer() {
+    for dialect in DialectName::ALL {
+        let document = document(dialect);
+        let schemas = document["components"]["schemas"].as_object().expect("schemas");
+        let text = document.to_string();
+        for name in text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(schemas.contains_key(name), "{dialect}: {name}");
+        }
+        let mut ids = std::collections::HashSet::new();
+        for (method, path, operation) in operations(&document) {
+            let at = format!("{dialect}: {method} {path}");
+            let responses = operation["responses"].as_object().expect("responses");
+            let mut wanted = vec!["429", "503"];
+            if operation["security"].is_array() {
+                wanted.extend(["400", "401", "403"]);
+            }
+            if operation["requestBody"].is_object() {
+                wanted.extend(["413", "415"]);
+            }
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            if parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key") {
+                wanted.extend(["409", "422"]);
+            }
+            for status in wanted {
+                assert!(responses.contains_key(status), "{at}: {status}");
+            }
+            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+                let contents = response["content"].as_object().expect("a body");
+                let schema = contents.values().next().expect("a body")["schema"].to_string();
+                let named: Vec<&str> = schema.split("#/components/schemas/").skip(1).collect();
+                assert!(!named.is_empty(), "{at}: {status}");
+                for name in named {
+                    let name = name.split('"').next().expect("a name");
+                    assert!(schemas.contains_key(name), "{at}: {status}: {name}");
+                }
+            }
+            let id = operation["operationId"].as_str().expect("an id").to_owned();
+            assert!(ids.insert(id), "{at}: another operation has its id");
+        }
+    }
+}
+
+#[test]
+fn agntix_describes_its_operations_at_their_older_paths_as_well() {
+    run(async {
+        let app = TestApp::new().await;
+        let document = document(DialectName::Agntix);
+        let methods = |path: &str| {
+            let item = document["paths"][path].as_object().unwrap_or_else(|| panic!("{path} is not described"));
+            item.keys().cloned().collect::<std::collections::BTreeSet<String>>()
+        };
+        for (alias, path) in [
+            ("/api/v1/chat/sessions", "/v1/chat/chat/sessions"),
+            ("/api/v1/chat/sessions/{sessionId}", "/v1/chat/chat/sessions/{sessionId}"),
+            ("/api/v1/chat/sessions/{sessionId}/close", "/v1/chat/chat/sessions/{sessionId}/close"),
+            ("/api/v1/chat/sessions/{sessionId}/messages", "/v1/chat/chat/sessions/{sessionId}/messages"),
+            ("/v1/chat/agents", "/v2/chat/agents"),
+            ("/v1/chat/agents/{agentId}", "/v2/chat/agents/{agentId}"),
+        ] {
+            assert_eq!(methods(alias), methods(path), "{alias}");
+            for method in methods(alias) {
+                // Served, and not only described.
+                let method: http::Method = method.to_uppercase().parse().expect("a method");
+                let reply = app.ask(method.clone(), &alias.replace(['{', '}'], "")).anonymous().send().await;
+                assert_eq!(reply.status, 401, "{method} {alias}");
+            }
         }
     });
 }

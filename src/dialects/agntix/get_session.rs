@@ -30,18 +30,3 @@ pub async fn get_session(
     let session = session::find(&caller, &path.0).await?;
     Ok(Reply(StatusCode::OK, ChatSession::new(session, &caller.principal.organization, caller.now())))
 }
-
-/// Get session, at its older path
-#[utoipa::path(
-    get,
-    path = "/api/v1/chat/sessions/{sessionId}",
-    params(("sessionId" = String, Path, description = "The session's id, `ses_…`.")),
-    security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "As at `/v1/chat/chat/sessions/{sessionId}`.", body = ChatSession))
-)]
-pub async fn get_session_at_alias(
-    caller: Caller<Agntix, purpose::ReadSessions>,
-    path: PathOf<Agntix, String>,
-) -> Result<Reply<ChatSession>, AgntixError> {
-    get_session(caller, path).await
-}

@@ -9,6 +9,7 @@ use super::error::Envelope;
 use super::paging::{Pagination, Paging};
 use super::{Agntix, AgntixError};
 use crate::auth::{Caller, purpose};
+use crate::dialects::document::LenientInteger;
 use crate::http::{QueryPairs, Reply};
 
 const DEFAULT_LIMIT: i64 = 20;
@@ -26,8 +27,8 @@ pub struct ContactList {
     get,
     path = "/v1/chat/contacts",
     params(
-        ("page" = Option<i64>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
+        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
         ("search" = Option<String>, Query, description = "Part of the name, the e-mail address, the phone number or the external id, in any case."),
         ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier answer; pages are counted from there."),
     ),

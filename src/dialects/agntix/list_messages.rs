@@ -9,6 +9,7 @@ use super::message::ChatMessage;
 use super::paging::{Pagination, Paging};
 use super::{Agntix, AgntixError, session};
 use crate::auth::{Caller, purpose};
+use crate::dialects::document::LenientInteger;
 use crate::http::{PathOf, QueryPairs, Reply};
 use crate::store::EventWindow;
 
@@ -30,8 +31,8 @@ pub struct MessageList {
     path = "/v1/chat/chat/sessions/{sessionId}/messages",
     params(
         ("sessionId" = String, Path, description = "The session's id, `ses_…`."),
-        ("page" = Option<i64>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 50 unless given; also `pageSize`."),
+        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 50 unless given; also `pageSize`."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

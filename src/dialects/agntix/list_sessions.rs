@@ -10,6 +10,7 @@ use super::paging::{Pagination, Paging};
 use super::session::ChatSession;
 use super::{Agntix, AgntixError};
 use crate::auth::{Caller, purpose};
+use crate::dialects::document::LenientInteger;
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, SessionId, Timestamp};
 use crate::http::{QueryPairs, Reply};
@@ -64,8 +65,8 @@ pub(super) fn wanted(pairs: &QueryPairs, now: Timestamp) -> Result<SessionQuery<
     get,
     path = "/v1/chat/chat/sessions",
     params(
-        ("page" = Option<i64>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
+        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
         ("agentId" = Option<uuid::Uuid>, Query),
         ("state" = Option<String>, Query, description = "`OPEN`, `CLOSED` or `EXPIRED`."),
         ("platform" = Option<String>, Query, description = "`SDK`, `WEB`, `WHATSAPP` or `VOICE`."),

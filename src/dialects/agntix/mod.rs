@@ -32,12 +32,14 @@ pub mod webhook;
 
 use axum::routing::{get, patch, post};
 use http::HeaderName;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::AgntixError;
 pub use settings::{Model, Pace, Settings};
 
+use super::document;
 use crate::AppState;
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Reset};
@@ -85,7 +87,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(create_session::create_session, list_sessions::list_sessions))
         .routes(routes!(create_session::create_session_at_alias))
         .routes(routes!(get_session::get_session))
-        .routes(routes!(get_session::get_session_at_alias))
         .routes(routes!(close_session::close_session))
         .routes(routes!(send_message::send_message, list_messages::list_messages))
         .routes(routes!(download_sessions::download_sessions))
@@ -100,11 +101,30 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(older_paths())
 }
 
+/// Paths that other pages of the vendor's show, each beside the path that its operations are described at.
+const OLDER_PATHS: [(&str, &str); 6] = [
+    ("/api/v1/chat/sessions", "/v1/chat/chat/sessions"),
+    ("/api/v1/chat/sessions/{sessionId}", "/v1/chat/chat/sessions/{sessionId}"),
+    ("/api/v1/chat/sessions/{sessionId}/close", "/v1/chat/chat/sessions/{sessionId}/close"),
+    ("/api/v1/chat/sessions/{sessionId}/messages", "/v1/chat/chat/sessions/{sessionId}/messages"),
+    ("/v1/chat/agents", "/v2/chat/agents"),
+    ("/v1/chat/agents/{agentId}", "/v2/chat/agents/{agentId}"),
+];
+
+/// Describes what all operations share, and the older paths of some.
+pub(super) fn complete(document: &mut OpenApi) {
+    for (alias, path) in OLDER_PATHS {
+        document::describe_alias(document, path, alias);
+    }
+    document::complete(document, &document::Errors::one("Envelope"));
+}
+
 /// The same operations at the paths that other pages of the vendor's show.
 fn older_paths() -> OpenApiRouter<AppState> {
     let sessions = "/api/v1/chat/sessions";
     OpenApiRouter::new()
         .route(sessions, get(list_sessions::list_sessions))
+        .route(&format!("{sessions}/{{sessionId}}"), get(get_session::get_session))
         .route(&format!("{sessions}/{{sessionId}}/close"), patch(close_session::close_session))
         .route(
             &format!("{sessions}/{{sessionId}}/messages"),

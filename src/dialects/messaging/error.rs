@@ -4,7 +4,8 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Messaging;
 use crate::dialects::wire::Milliseconds;
@@ -138,9 +139,11 @@ enum Details {
 }
 
 /// An error of the server around the sessions.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ServerEnvelope {
+    /// Always `false`.
     success: bool,
+    #[schema(value_type = Described)]
     error: ServerError,
 }
 
@@ -154,6 +157,34 @@ struct ServerError {
     status: Option<u16>,
 }
 
+/// One text, or an object.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes")]
+enum Described {
+    Text(String),
+    Coded { code: Code, message: String },
+}
+
+/// The name of the error, or the status where it has none.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes")]
+enum Code {
+    Name(String),
+    Status(u16),
+}
+
+/// The schemas of the errors that no operation names.
+pub(super) fn server_schemas() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![
+        (ServerEnvelope::name().into_owned(), ServerEnvelope::schema()),
+        (KeyRequired::name().into_owned(), KeyRequired::schema()),
+    ];
+    ServerEnvelope::schemas(&mut schemas);
+    schemas
+}
+
 /// An error around the messages: one text.
 #[derive(Serialize)]
 struct Plain {
@@ -162,7 +193,7 @@ struct Plain {
 }
 
 /// The answer to a missing key: two texts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct KeyRequired {
     error: &'static str,
     message: &'static str,

@@ -11,6 +11,7 @@ use super::message::HistoryMessage;
 use super::session::{self, Living};
 use super::{Messaging, MessagingError};
 use crate::auth::{Caller, purpose};
+use crate::dialects::document::LenientInteger;
 use crate::domain::Timestamp;
 use crate::http::{PathOf, QueryPairs, Refusal, Reply};
 use crate::store::EventWindow;
@@ -84,9 +85,9 @@ fn far_future() -> Timestamp {
     path = "/api/messaging/sessions/{sessionId}/messages",
     params(
         ("sessionId" = String, Path, description = "The session's id."),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 50 unless given; what is outside is moved to the nearer end."),
-        ("before" = Option<i64>, Query, description = "Milliseconds since 1970."),
-        ("after" = Option<i64>, Query, description = "Milliseconds since 1970."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 50 unless given; what is outside is moved to the nearer end."),
+        ("before" = Option<LenientInteger>, Query, description = "Milliseconds since 1970."),
+        ("after" = Option<LenientInteger>, Query, description = "Milliseconds since 1970."),
     ),
     security(("api_key" = []), ("bearer" = []), ()),
     responses(

@@ -28,6 +28,7 @@ mod transport;
 
 use axum::routing::delete;
 use http::HeaderName;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -35,6 +36,7 @@ pub use error::MessagingError;
 pub use paths::with_lenient_paths;
 pub use timeouts::{Bounds, GivenBounds, GivenDefaults};
 
+use super::document;
 use crate::AppState;
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Reset};
@@ -76,6 +78,16 @@ to `GET …/messages?after=`, where it appears. A worker posts an agent's reply 
 - Metadata that is a text is held to the same length as any other, and of an `autoRenew` longer than 256 characters \
 its truth is kept.
 - Lists and health tell of the caller's organization alone, and count up to 10,000.";
+
+/// Describes what all operations share, which the server around the sessions says in envelopes of its own.
+pub(super) fn complete(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    for (name, schema) in error::server_schemas() {
+        components.schemas.insert(name, schema);
+    }
+    let errors = document::Errors { own: "Envelope", shared: "ServerEnvelope", credential: "KeyRequired" };
+    document::complete(document, &errors);
+}
 
 pub fn routes() -> OpenApiRouter<AppState> {
     super::described("ElizaOS messaging sessions", ABOUT)
