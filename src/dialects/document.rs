@@ -1,4 +1,4 @@
-//! What every operation of a document can answer because of what all operations share: authentication, limits, bodies,
+//! What every operation of a document can respond because of what all operations share: authentication, limits, bodies,
 //! and repeated requests. Each is written down once, here, and not at every operation.
 
 use utoipa::openapi::path::{Operation, Parameter, PathItem};

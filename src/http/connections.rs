@@ -48,8 +48,8 @@ struct OneActivity {
     idle: Arc<Idle>,
     /// Cancelled when the connection is to make room for another.
     make_room: CancellationToken,
-    /// The connection's place in the order, while it is idle.
-    place: Mutex<Option<u64>>,
+    /// The connection's number in the order, while it is idle.
+    number: Mutex<Option<u64>>,
 }
 
 impl Connections {
@@ -63,7 +63,7 @@ impl Connections {
         }
     }
 
-    /// Returns the share of a peer's network; `Ok(None)` for a trusted proxy, which stands for any number of clients.
+    /// Returns the share of a peer's network; `Ok(None)` for a trusted proxy, because it forwards for any number of clients.
     ///
     /// # Errors
     /// When the network has all the connections it may have.
@@ -112,7 +112,7 @@ impl Idle {
 
 impl Activity {
     fn new(idle: Arc<Idle>) -> Self {
-        let activity = OneActivity { idle, make_room: CancellationToken::new(), place: Mutex::default() };
+        let activity = OneActivity { idle, make_room: CancellationToken::new(), number: Mutex::default() };
         let activity = Self(Arc::new(activity));
         activity.ended();
         activity
@@ -125,16 +125,16 @@ impl Activity {
 
     /// To be called when the response was sent.
     pub fn ended(&self) {
-        let mut place = self.0.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.0.number.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = self.0.idle.waiting();
         let number = waiting.next;
         waiting.next += 1;
         waiting.since.insert(number, self.0.make_room.clone());
-        *place = Some(number);
+        *current = Some(number);
     }
 
     pub fn is_idle(&self) -> bool {
-        self.0.place.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.0.number.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Returns once the connection is to make room for another.
@@ -145,8 +145,8 @@ impl Activity {
 
 impl OneActivity {
     fn leave(&self) {
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = place.take() {
+        let mut current = self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = current.take() {
             self.idle.waiting().since.remove(&number);
         }
     }

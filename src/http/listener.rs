@@ -93,7 +93,7 @@ impl Bounds {
     pub fn within(descriptors: Option<u64>) -> Self {
         let fitting = |limit: u64| limit.saturating_sub(RESERVED_DESCRIPTORS) / DESCRIPTORS_EACH;
         let fitting = descriptors.map_or(usize::MAX, |limit| usize::try_from(fitting(limit)).unwrap_or(usize::MAX));
-        // Even where the limit is absurdly low, somebody can be served.
+        // Even where the limit is absurdly low, some clients can be served.
         let most_connections = MOST_CONNECTIONS.min(fitting).max(CLIENT_SHARE);
         Self { most_connections, most_per_client: most_connections / CLIENT_SHARE, ..Self::default() }
     }

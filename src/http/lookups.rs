@@ -82,7 +82,7 @@ impl Count {
         self.at = now;
     }
 
-    /// Takes a place in flight, or returns the seconds after which there is one.
+    /// Adds a look-up to those in flight, or returns the seconds after which that is possible.
     fn take(&mut self, factor: u32, now: Timestamp) -> Result<(), f64> {
         let limit = MISSES_PER_MINUTE * factor;
         self.forgive(limit, now);
@@ -251,7 +251,7 @@ mod tests {
             matches!(look.now_or_never(), Some(Ok(None)))
         });
         assert_eq!(missed.count(), 120);
-        assert!(matches!(find(key.clone()), Some(Ok(Some(())))), "a known key is refused for another's misses");
+        assert!(matches!(find(key.clone()), Some(Ok(Some(())))), "a known key is rejected for another's misses");
         assert!(matches!(find(made_up(2_000)), Some(Err(Refusal::RateLimited(_)))));
         // One that is gone is known no more.
         let gone = lookups.counted(of("192.0.2.1"), key.clone(), ready(Ok(None::<()>)));
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(waiting.len(), 256);
         assert_eq!(made(&lookups, "192.0.2.1", 1), 0);
         drop(waiting);
-        assert_eq!(made(&lookups, "192.0.2.1", 1), 0, "what the database was asked for nobody is not counted");
+        assert_eq!(made(&lookups, "192.0.2.1", 1), 0, "what was given up is not counted");
     }
 
     #[test]

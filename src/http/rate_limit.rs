@@ -34,7 +34,7 @@ const READS: NonZeroU32 = NonZeroU32::new(3_000).expect("not zero");
 /// Per client address where `x-org-id` is all there is, or nothing at all. All addresses of an IPv6 /64 are one, and a
 /// /56 has four times as much.
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
-/// Callers that are counted at once, about 20 MB of them. Past it those who called least are forgotten: a client with as
+/// Callers that are counted at once, about 20 MB of them. Past it the least active callers are forgotten: a client with as
 /// many addresses has as many full limits anyway.
 const MAX_COUNTED: u64 = 100_000;
 /// After a minute without a call a caller has the full limit again, and is forgotten.

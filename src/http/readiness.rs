@@ -10,19 +10,19 @@ use crate::store::{Store, StoreError};
 
 /// How long the database may take to answer before the service counts as not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
-/// How long one answer is good for.
+/// How long one result is valid.
 const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
 
 /// What was found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
     Yes,
-    /// The database answers, but no write can succeed.
+    /// The database can be read, but no write can succeed.
     ReadOnly,
     Unreachable,
 }
 
-/// The last answer. Whoever asks while the next is being found out waits for that one.
+/// The last result. Callers that ask while the next is being found out wait for that one.
 #[derive(Clone)]
 pub struct Readiness {
     clock: Clock,
@@ -39,7 +39,7 @@ impl Readiness {
     pub async fn of(&self, store: &Store) -> Ready {
         let mut last = self.last.lock().await;
         let now = self.clock.now();
-        // A clock that was set back makes no answer good for longer.
+        // A clock that was set back makes no result valid for longer.
         if let Some((at, ready)) = *last
             && at <= now
             && now - at < GOOD_FOR
@@ -51,7 +51,7 @@ impl Readiness {
             Ok(Err(StoreError::ReadOnly)) => Ready::ReadOnly,
             Ok(Err(_)) | Err(_) => Ready::Unreachable,
         };
-        // As of now, not of when it was asked for: a slow answer is not asked for again at once.
+        // As of now, not of when it was asked for: a slow result is not asked for again at once.
         *last = Some((self.clock.now(), ready));
         ready
     }

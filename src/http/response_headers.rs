@@ -10,7 +10,7 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
      data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// For every response to a request that can have a credential, or with what is nobody else's to see: no cache stores it,
+/// For every response to a request that can have a credential, or has private data: no cache stores it,
 /// and no browser takes it for another type than it says.
 pub async fn private(mut response: Response) -> Response {
     let headers = response.headers_mut();

@@ -54,7 +54,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) trait Batch: Send + Sync + 'static {
     /// Names the queue in the metrics.
     const NAME: &'static str;
-    /// Whether an answer means that something was committed.
+    /// Whether a successful batch means that something was committed.
     const WRITES: bool = true;
     type Request: Send + Sync + 'static;
     type Answer: Send + 'static;

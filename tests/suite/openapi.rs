@@ -35,7 +35,7 @@ fn document(dialect: DialectName) -> Value {
     serde_json::from_str(&sessionary::cli::openapi_text(dialect).expect("a document")).expect("JSON")
 }
 
-/// Every operation of a document: its method, its path and what is said of it.
+/// Every operation of a document: its method, its path and its description.
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("paths");
     let of = |(path, item): (&String, &Value)| -> Vec<_> {
@@ -45,7 +45,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
     paths.iter().flat_map(of).collect()
 }
 
-/// What all operations share is answered by each, so each has it written down, in an envelope that is written down too.
+/// Each operation documents the errors that all of them share, with a schema that the document has.
 #[test]
 fn every_operation_describes_every_error_that_it_can_answer() {
     for dialect in DialectName::ALL {

@@ -43,7 +43,7 @@ async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
     (app, store)
 }
 
-/// The next answer that was found out, and not one that is still good.
+/// Returns what is found out next, not the result that is still valid.
 async fn readiness(app: &TestApp) -> Reply {
     app.clock.advance(TimeDelta::seconds(1));
     app.get("/readyz").anonymous().send().await
@@ -101,7 +101,7 @@ fn readiness_is_asked_of_the_database_once_a_second_however_many_ask() {
             for _ in 0..100 {
                 app.get(path).anonymous().send().await.expect(200);
             }
-            // Then one asks, and the others wait for its answer.
+            // Then one request asks, and the others wait for its result.
             app.clock.advance(TimeDelta::milliseconds(1));
             let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(app.get(path).anonymous().send())).collect();
             for waiting in &mut waiting {

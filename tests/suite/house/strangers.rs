@@ -91,7 +91,7 @@ fn who_makes_credentials_up_is_stopped_before_the_database_is_asked() {
             ask(&app).from("192.0.2.2").send().await.expect(status);
             app.clock.advance(chrono::TimeDelta::milliseconds(500 * cost as i64));
             ask(&app).from("192.0.2.1").send().await.expect(status);
-            // With the line cut, whoever has the database asked is answered 503.
+            // With the line cut, a request that needs the database is 503.
             chaos.set(Line::Cut);
             let over = ask(&app).from("192.0.2.1").send().await;
             assert_eq!(over.status, 429, "{name}: {}", over.text());
@@ -135,7 +135,7 @@ fn an_address_with_many_good_keys_is_not_disturbed() {
         let all = || futures::future::join_all(keys.iter().map(|key| ask(key)));
         let ok = |replies: Vec<Reply>| replies.into_iter().filter(|reply| reply.status == 200).count();
         assert_eq!(ok(all().await), keys.len());
-        // Nor is it once somebody behind the same address makes keys up.
+        // Nor is it once another client behind the same address makes keys up.
         while ask(&made_up_key(&app, "pk_live")).await.status != 429 {}
         assert_eq!(ok(all().await), keys.len());
         let new = app.key_with("sessions:read").await;

@@ -251,7 +251,6 @@ impl Ask<'_> {
 
     /// Sends the request from this address; without one it comes over no connection.
     #[must_use]
-    #[expect(clippy::wrong_self_convention, reason = "it reads as where the call is from")]
     pub fn from(mut self, address: &str) -> Self {
         self.peer = Some(SocketAddr::new(address.parse().expect("an address"), 40_000));
         self
