@@ -55,6 +55,10 @@ impl Store {
         )
         .fetch_one(self.lookups())
         .await?;
-        if is_writable && self.has_all_tasks() && self.0.reports.health.is_good() { Ok(()) } else { Err(StoreError::ReadOnly) }
+        if is_writable && self.has_all_tasks() && self.0.reports.health.is_good() {
+            Ok(())
+        } else {
+            Err(StoreError::ReadOnly)
+        }
     }
 }
