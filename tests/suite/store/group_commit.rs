@@ -318,7 +318,8 @@ fn writes_that_cannot_be_committed_show_while_they_are_tried_again() {
             sqlx::raw_sql("DROP TRIGGER no_space ON sessions").execute(&mut superuser).await.expect("room");
             shown
         };
-        let (created, shown) = tokio::join!(create, shown);
+        let (created, shown) = tokio::join!(create, tokio::time::timeout(Duration::from_secs(60), shown));
+        let shown = shown.expect("it never showed");
         assert!(matches!(shown, Err(StoreError::ReadOnly)), "{shown:?}");
         assert_eq!(created.expect("an answer"), Created::New);
         store.check_writes().await.expect("a write succeeded");
