@@ -11,7 +11,7 @@ use crate::auth::{BaseUrl, Gate};
 use crate::conversation::Conversations;
 use crate::dialects::{agntix, integer_id, messaging};
 use crate::domain::Contract;
-use crate::http::{Doorway, Readiness, StartedAt};
+use crate::http::{CostlyWork, Doorway, Readiness, StartedAt};
 use crate::idempotency::Patience;
 use crate::store::Store;
 
@@ -30,6 +30,8 @@ pub struct Deployment {
     /// The places for Agent Human's images on their way.
     pub transfers: integer_id::Transfers,
     pub readiness: Readiness,
+    /// The permits for work that takes the processor for longer than a moment.
+    pub costly: CostlyWork,
     /// Where the service is reached; `None` for wherever a request was sent.
     pub public_url: Option<BaseUrl>,
     pub started_at: StartedAt,
@@ -50,6 +52,7 @@ impl Deployment {
             agntix: agntix::Settings::default(),
             transfers: integer_id::Transfers::default(),
             readiness: Readiness::new(gate.clock.clone()),
+            costly: CostlyWork::default(),
             public_url: None,
             started_at: StartedAt(gate.clock.now()),
             metrics: None,
@@ -133,6 +136,12 @@ impl FromRef<AppState> for agntix::Settings {
 impl FromRef<AppState> for integer_id::Transfers {
     fn from_ref(state: &AppState) -> Self {
         state.transfers.clone()
+    }
+}
+
+impl FromRef<AppState> for CostlyWork {
+    fn from_ref(state: &AppState) -> Self {
+        state.costly.clone()
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) async fn wait(
         let mut pause = FIRST_PAUSE;
         loop {
             let window = EventWindow { after_number: Some(seen), ..EventWindow::default() };
-            let events = patiently(|| async { store.sessions().events(session).oldest(&window, PAGE).await }).await?;
+            let events =
+                patiently(|| async { store.sessions().events(session).oldest(&window, PAGE).await }).await?.rows;
             seen = events.last().map_or(seen, |event| event.number);
             if let Some(reply) = events.into_iter().find(|event| answers(event, message, speaker)) {
                 return Ok(reply);

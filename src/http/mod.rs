@@ -5,6 +5,7 @@
 mod body;
 mod connections;
 pub mod cors;
+mod costly;
 mod dialect;
 mod door;
 pub mod event_stream;
@@ -21,6 +22,7 @@ mod request_id;
 pub mod response_headers;
 
 pub use body::{BODY_LIMIT, JsonBody, OptionalJsonBody, Reply, body_bytes, json_bytes, parse_json, parse_object};
+pub use costly::{CostlyWork, Scan, Watch};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
 pub use door::{ANSWER_TIMEOUT, Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};
 pub use lookups::{Lookup, Lookups};

@@ -11,6 +11,12 @@ use http::request::Parts;
 pub struct QueryPairs(Vec<(String, String)>);
 
 impl QueryPairs {
+    /// Decodes the text behind the question mark.
+    #[must_use]
+    pub fn of(query: &str) -> Self {
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
     /// The first value of a parameter that may have been repeated.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {
@@ -22,7 +28,6 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryPairs {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+        Ok(Self::of(parts.uri.query().unwrap_or_default()))
     }
 }

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 use super::directory::{read_scopes, write_scopes};
 use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, scope};
@@ -38,6 +39,15 @@ struct KeyRow {
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
     revoke_reason: Option<String>,
+}
+
+impl Weighed for KeyRow {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.description, &self.hint, &self.created_by, &self.revoke_reason];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        let scopes: usize = self.scopes.iter().map(|scope| scope.len() + 3).sum();
+        texts + json_bytes(&self.name) + json_bytes(&self.prefix) + scopes + self.metadata.len()
+    }
 }
 
 impl TryFrom<KeyRow> for IssuedKey {
@@ -110,7 +120,7 @@ impl ApiKeys<'_> {
         Ok(true)
     }
 
-    /// At most `limit` keys, newest first, revoked ones too.
+    /// Returns at most `limit` keys and at most [`MAX_PAGE_BYTES`], newest first, revoked ones too.
     ///
     /// # Errors
     /// As for [`ApiKeys::issue`].
@@ -132,9 +142,11 @@ impl ApiKeys<'_> {
         .await?;
         let more = ids.len() > limit;
         ids.truncate(limit);
-        let keys = self.read(&mut transaction, &ids).await?;
-        transaction.commit().await?;
-        let rest = keys.last().filter(|_| more).map(|key| (key.created_at, key.id.0));
+        let Page { rows: keys, cut } = self.read(&mut transaction, &ids).await?;
+        if !cut {
+            transaction.commit().await?;
+        }
+        let rest = keys.last().filter(|_| more || cut).map(|key| (key.created_at, key.id.0));
         Ok(KeyPage { keys, rest })
     }
 
@@ -159,7 +171,7 @@ impl ApiKeys<'_> {
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let Some(found) = self.read(&mut transaction, &locked).await?.pop() else { return Ok(None) };
+        let Some(found) = self.read(&mut transaction, &locked).await?.rows.pop() else { return Ok(None) };
         let mut key = found.clone();
         rule(&mut key);
         sqlx::query!(
@@ -188,8 +200,8 @@ impl ApiKeys<'_> {
         Ok(Some(key))
     }
 
-    /// These keys, newest first.
-    async fn read(&self, transaction: &mut PooledTransaction, ids: &[Uuid]) -> Result<Vec<IssuedKey>, StoreError> {
+    /// Returns these keys, newest first, at most [`MAX_PAGE_BYTES`].
+    async fn read(&self, transaction: &mut PooledTransaction, ids: &[Uuid]) -> Result<Page<IssuedKey>, StoreError> {
         let rows = sqlx::query_as!(
             KeyRow,
             r#"SELECT k.key_id, k.name, k.description, k.metadata::text AS "metadata!", k.prefix, k.hint,
@@ -199,9 +211,7 @@ impl ApiKeys<'_> {
                 ORDER BY k.created_at DESC, k.key_id DESC"#,
             self.0.org.0,
             ids
-        )
-        .fetch_all(&mut **transaction)
-        .await?;
-        rows.into_iter().map(IssuedKey::try_from).collect()
+        );
+        bytes::page(rows.fetch(&mut **transaction), MAX_PAGE_BYTES).await?.try_into_rows()
     }
 }

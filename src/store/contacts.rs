@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 use super::{StoreError, TenantStore, scope};
 use crate::domain::{Contact, JsonText, Timestamp};
 
@@ -29,7 +30,8 @@ pub struct ContactPage {
     pub contacts: Vec<Contact>,
     /// How many of the contacts looked at are meant.
     pub total: i64,
-    /// The last contact looked at, where there may be more behind it.
+    /// The last contact looked at, where there may be more behind it; the last of the page, where that was cut because
+    /// of its bytes.
     pub rest: Option<ContactPlace>,
 }
 
@@ -42,6 +44,14 @@ struct ContactRow {
     metadata: String,
     tags: Vec<String>,
     created_at: Timestamp,
+}
+
+impl Weighed for ContactRow {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.external_id, &self.name, &self.phone, &self.email];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        texts + self.tags.iter().map(|tag| json_bytes(tag) + 3).sum::<usize>() + self.metadata.len()
+    }
 }
 
 impl TryFrom<ContactRow> for Contact {
@@ -233,12 +243,17 @@ impl Contacts<'_> {
                 ORDER BY created_at DESC, contact_id DESC"#,
             self.0.org.0,
             &picked.page
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        let contacts: Result<_, _> = rows.into_iter().map(Contact::try_from).collect();
-        let rest = picked.last_at.zip(picked.last_id).filter(|_| picked.seen == CONTACT_WINDOW);
-        Ok(ContactPage { contacts: contacts?, total: picked.total, rest })
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        let Page { rows: contacts, cut } = page.try_into_rows::<Contact, StoreError>()?;
+        let rest = if cut {
+            contacts.last().map(|last| (last.created_at, last.id))
+        } else {
+            picked.last_at.zip(picked.last_id).filter(|_| picked.seen == CONTACT_WINDOW)
+        };
+        Ok(ContactPage { contacts, total: picked.total, rest })
     }
 }

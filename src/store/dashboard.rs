@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed};
 use super::{StoreError, TenantStore, scope};
 use crate::domain::{JsonText, Timestamp};
 
@@ -12,6 +13,15 @@ pub struct ChartRow {
     pub settings: String,
     pub created_at: Timestamp,
 }
+
+impl Weighed for ChartRow {
+    fn text_bytes(&self) -> usize {
+        self.settings.len()
+    }
+}
+
+/// A chart's position among the organization's.
+pub type ChartCursor = (i64, Uuid);
 
 #[derive(Clone, Debug)]
 pub struct MemberRow {
@@ -60,23 +70,28 @@ impl Dashboard<'_> {
         Ok(())
     }
 
-    /// The charts in their order.
+    /// Returns the charts behind `after` in their order, at most [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
-    /// As above.
-    pub async fn charts(&self) -> Result<Vec<ChartRow>, StoreError> {
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn charts(&self, after: Option<ChartCursor>) -> Result<Page<ChartRow>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query_as!(
             ChartRow,
             r#"SELECT chart_id, position, settings::text AS "settings!", created_at
-                 FROM dashboard_charts WHERE org_id = $1 ORDER BY position, created_at, chart_id LIMIT $2"#,
+                 FROM dashboard_charts
+                WHERE org_id = $1 AND ($3::bigint IS NULL OR (position, chart_id) > ($3, $4::uuid))
+                ORDER BY position, chart_id LIMIT $2"#,
             self.0.org.0,
-            MOST
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(rows)
+            MOST,
+            after.map(|(position, _)| position),
+            after.map(|(_, id)| id)
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        Ok(page)
     }
 
     /// Adds a chart behind the others; `false` when there are as many as there may be.

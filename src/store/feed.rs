@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use sqlx::PgConnection;
 
+use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed};
 use super::events::EventRow;
 use super::sessions::RowKey;
 use super::{SessionRow, StoreError, TenantStore, scope};
@@ -136,8 +137,9 @@ impl Feed<'_> {
         Ok(FeedPlace { transaction: open - 1, place: i32::MAX })
     }
 
-    /// The next changes behind a place, of `limit` entries at most, and where each of them stands. Changes of sessions
-    /// that are gone are left out; the place of the last entry that was read comes along.
+    /// Returns the next changes behind a cursor, of at most `limit` entries, each with its cursor, and the cursor of the last
+    /// entry that was read. Changes of sessions that are gone are left out. The sessions and events of a batch have at
+    /// most [`MAX_PAGE_BYTES`]: the entries behind that are left for the next batch.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -172,18 +174,35 @@ impl Feed<'_> {
                 event_number: row.event_number,
             })
             .collect();
-        let last = entries.last().map_or(place, |entry| entry.place);
-        let changes = read(&mut transaction, entries).await?;
+        let (changes, last) = read(&mut transaction, entries).await?;
         transaction.commit().await?;
-        Ok((changes, last))
+        Ok((changes, last.unwrap_or(place)))
     }
 }
 
-/// Reads the sessions and events that entries tell of.
-async fn read(connection: &mut PgConnection, entries: Vec<Entry>) -> Result<Vec<(FeedPlace, Change)>, StoreError> {
-    if entries.is_empty() {
-        return Ok(Vec::new());
+/// The sizes of an entry's session and event.
+struct Sizes {
+    session_bytes: i64,
+    event_bytes: i64,
+}
+
+impl Weighed for Sizes {
+    fn text_bytes(&self) -> usize {
+        usize::try_from(self.session_bytes.saturating_add(self.event_bytes)).unwrap_or(usize::MAX)
     }
+}
+
+/// Reads the sessions and events of entries, as long as they fit into a page, and the cursor of the last entry
+/// that was read.
+async fn read(
+    connection: &mut PgConnection,
+    mut entries: Vec<Entry>,
+) -> Result<(Vec<(FeedPlace, Change)>, Option<FeedPlace>), StoreError> {
+    if entries.is_empty() {
+        return Ok((Vec::new(), None));
+    }
+    entries.truncate(fitting(connection, &entries).await?);
+    let last = entries.last().map(|entry| entry.place);
     let mut keys: Vec<RowKey> = entries.iter().map(|entry| entry.key).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -204,7 +223,36 @@ async fn read(connection: &mut PgConnection, entries: Vec<Entry>) -> Result<Vec<
         };
         changes.push((entry.place, change));
     }
-    Ok(changes)
+    Ok((changes, last))
+}
+
+/// How many of the entries fit into a page, at least one. Of each entry the session counts, too: it is given with each.
+async fn fitting(connection: &mut PgConnection, entries: &[Entry]) -> Result<usize, sqlx::Error> {
+    let keys = RowKey::columns(entries.iter().map(|entry| &entry.key));
+    let numbers: Vec<Option<i64>> = entries.iter().map(|entry| entry.event_number).collect();
+    let sizes = sqlx::query_as!(
+        Sizes,
+        r#"SELECT COALESCE(octet_length(s.detail::text) + COALESCE(octet_length(s.metadata::text), 0), 0)::bigint
+                      AS "session_bytes!",
+                  COALESCE(octet_length(e.payload::text) + COALESCE(octet_length(to_json(e.content)::text), 0), 0)::bigint
+                      AS "event_bytes!"
+             FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[]) WITH ORDINALITY
+               AS wanted (org_id, dialect, session_id, number, place)
+             LEFT JOIN sessions s USING (org_id, dialect, session_id)
+             LEFT JOIN session_events e
+                    ON e.org_id = wanted.org_id AND e.dialect = wanted.dialect AND e.session_id = wanted.session_id
+                   AND e.number = wanted.number
+            ORDER BY wanted.place"#,
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &numbers as &[Option<i64>]
+    )
+    .fetch_all(connection)
+    .await?;
+    let sizes = sizes.into_iter().map(Ok);
+    let Page { rows, .. } = bytes::page(futures::stream::iter(sizes), MAX_PAGE_BYTES).await?;
+    Ok(rows.len())
 }
 
 async fn appended(

@@ -10,6 +10,7 @@ pub mod admin;
 mod agents;
 mod api_keys;
 mod avatars;
+mod bytes;
 mod captures;
 mod contacts;
 mod dashboard;
@@ -35,27 +36,29 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
-pub use agents::{AgentCreated, AgentFilter, AgentName, Agents};
+pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, Agents};
 pub use api_keys::{ApiKeys, KeyPage, KeyPlace};
 pub use avatars::{AvatarChanges, Avatars, ImageSlice, KeptAvatar};
+pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
     COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain, LogPage,
     MetadataRow, SAMPLE, SpanRow, StoryEventRow, StoryRow,
 };
 pub use contacts::{ContactPage, ContactPlace, Contacts, Kept};
-pub use dashboard::{ChartRow, Dashboard, MemberRow};
+pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};
 pub use database::{Database, DatabaseError};
 pub use directory::{Directory, KeyRecord};
 pub use error::StoreError;
-pub use events::{EventWindow, Events};
+pub use events::{EventWindow, Events, Excerpt};
 pub use feed::{Change, Feed, FeedPlace};
 pub use idempotency::{Claimed, Idempotency, KeptAnswer, KeyedRequest, Reservation};
 pub use migrate::{MigrateError, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use presence::PRESENCE;
 pub use sessions::{
-    Among, Appends, Census, Changed, Created, Heading, SessionOrder, SessionPage, SessionPlace, SessionQuery,
-    SessionRow, Sessions, WINDOW,
+    Among, Appends, Census, Changed, CopiedEvents, CopySize, Created, Fork, Forked, HEADING_CHARS, Heading,
+    MAX_COPIED_BYTES, MAX_COPIED_EVENTS, SessionOrder, SessionPage, SessionPlace, SessionQuery, SessionRow, Sessions,
+    WINDOW,
 };
 pub use usage::Usage;
 

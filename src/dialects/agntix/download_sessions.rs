@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use axum::BoxError;
 use axum::body::Body;
+use axum::extract::State as Shared;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -15,8 +17,8 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Seconds;
 use crate::domain::session::State;
 use crate::domain::{Organization, Session, Timestamp};
-use crate::http::QueryPairs;
-use crate::store::{SessionPage, SessionPlace, SessionQuery, StoreError, TenantStore};
+use crate::http::{CostlyWork, QueryPairs};
+use crate::store::{SessionOrder, SessionPage, SessionPlace, SessionQuery, StoreError, TenantStore};
 
 /// Sessions read at a time: while one page is sent, no more than this is held.
 const PAGE: i64 = 500;
@@ -43,26 +45,25 @@ const HEAD: &[u8] = b"id,agentId,platform,state,metadata,orgId,createdAt,updated
 )]
 #[tracing::instrument(name = "agntix.download_sessions", level = "debug", skip_all)]
 pub async fn download_sessions(
+    Shared(costly): Shared<CostlyWork>,
     caller: Caller<Agntix, purpose::ReadSessions>,
     pairs: QueryPairs,
 ) -> Result<Response, AgntixError> {
     let now = caller.now();
     // What is wrong, and a database that is away, is told before the head.
     wanted(&pairs, now)?;
-    let reader = Reader { store: caller.store, organization: caller.principal.organization, pairs, now };
+    let reader = Reader { store: caller.store, organization: caller.principal.organization, pairs, now, costly };
     let first = reader.read(None).await?;
-    let head = stream::once(async { Ok::<_, StoreError>(Bytes::from_static(HEAD)) });
-    let rows = stream::unfold(Some((reader, first)), |at| async move {
-        let (reader, page) = at?;
-        let rows = reader.rows(&page);
-        match page.rest {
-            None => Some((Ok(rows), None)),
-            Some(place) => match reader.read(Some(place)).await {
-                Ok(next) => Some((Ok(rows), Some((reader, next)))),
-                // Cut off without its end, which a client sees.
-                Err(error) => Some((Err(error), None)),
-            },
-        }
+    let head = stream::once(async { Ok::<_, BoxError>(Bytes::from_static(HEAD)) });
+    // An error cuts the body off without its end, which a client sees.
+    let rows = stream::try_unfold(Some((reader, first)), |at| async move {
+        let Some((reader, SessionPage { sessions, rest, .. })) = at else { return Ok(None) };
+        let rows = reader.rows(sessions).await?;
+        let next = match rest {
+            None => None,
+            Some(place) => Some(reader.read(Some(place)).await?),
+        };
+        Ok::<_, BoxError>(Some((rows, next.map(|next| (reader, next)))))
     });
     let mut response = Response::new(Body::from_stream(head.chain(rows)));
     let headers = response.headers_mut();
@@ -76,21 +77,32 @@ struct Reader {
     organization: Arc<Organization>,
     pairs: QueryPairs,
     now: Timestamp,
+    costly: CostlyWork,
 }
 
 impl Reader {
     async fn read(&self, behind: Option<SessionPlace>) -> Result<SessionPage, StoreError> {
         let Ok(query) = wanted(&self.pairs, self.now) else { return Ok(SessionPage::empty()) };
-        let query = SessionQuery { behind, window: PAGE, limit: PAGE, ..query };
+        // By creation in any case: a page that ends early is gone on from by that.
+        let order = match query.order {
+            SessionOrder::Newest | SessionOrder::LastUpdated => SessionOrder::Newest,
+            SessionOrder::Oldest | SessionOrder::FirstUpdated => SessionOrder::Oldest,
+        };
+        let query = SessionQuery { behind, order, window: PAGE, limit: PAGE, ..query };
         self.store.sessions().list(&query).await
     }
 
-    fn rows(&self, page: &SessionPage) -> Bytes {
-        let mut text = String::new();
-        for session in &page.sessions {
-            row(&mut text, session, &self.organization.public_id(), self.now);
-        }
-        text.into()
+    /// Writes the sessions of a page on a thread of its own.
+    async fn rows(&self, sessions: Vec<Session>) -> Result<Bytes, BoxError> {
+        let (org_id, now) = (self.organization.public_id(), self.now);
+        let written = self.costly.run(move || {
+            let mut text = String::new();
+            for session in &sessions {
+                row(&mut text, session, &org_id, now);
+            }
+            Bytes::from(text)
+        });
+        written.await.map_err(|_| "the rows could not be written".into())
     }
 }
 

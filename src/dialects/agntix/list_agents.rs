@@ -12,7 +12,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::document::LenientInteger;
 use crate::domain::AgentId;
 use crate::http::{QueryPairs, Reply};
-use crate::store::{AgentFilter, WINDOW};
+use crate::store::{AgentFilter, Page, PageLimit, WINDOW};
 
 const DEFAULT_LIMIT: i64 = 20;
 
@@ -24,7 +24,8 @@ pub struct AgentList {
 
 /// List agents
 ///
-/// Newest first. Also at `/v1/chat/agents`.
+/// Newest first. A page has at most 4 MiB; of one that is cut so, `pagination.nextCursor` leads to the rest. Also at
+/// `/v1/chat/agents`.
 #[utoipa::path(
     get,
     path = "/v2/chat/agents",
@@ -62,16 +63,15 @@ pub async fn list_agents(
     let filter = AgentFilter { enabled, name_contains: search };
     let behind = paging.behind.map(|(at, id)| (at, AgentId(id)));
     let agents = caller.store.agents();
-    let upto = paging.skip() + paging.limit;
+    let window = PageLimit::rows(paging.limit.min(WINDOW - paging.skip())).skipping(paging.skip());
     let (total, found) = if paging.skip() < WINDOW {
-        tokio::try_join!(agents.count(filter, WINDOW), agents.list(filter, behind, upto.min(WINDOW)))?
+        tokio::try_join!(agents.count(filter, WINDOW), agents.list(filter, behind, window))?
     } else {
-        (agents.count(filter, WINDOW).await?, Vec::new())
+        (agents.count(filter, WINDOW).await?, Page::empty())
     };
-    let more = found.len() as i64 == upto;
-    let rest = found.last().filter(|_| more).map(|last| (last.created_at, last.id.0));
-    let skip = usize::try_from(paging.skip()).unwrap_or(usize::MAX);
+    let more = found.is_full(paging.limit);
+    let rest = found.rows.last().filter(|_| more).map(|last| (last.created_at, last.id.0));
     let organization = &caller.principal.organization;
-    let data = found.iter().skip(skip).map(|agent| ChatAgent::new(agent, organization)).collect();
+    let data = found.rows.iter().map(|agent| ChatAgent::new(agent, organization)).collect();
     Ok(Reply(StatusCode::OK, AgentList { data, pagination: Pagination::new(paging, total, rest) }))
 }

@@ -22,7 +22,7 @@ pub struct ContactList {
 
 /// List contacts
 ///
-/// Newest first. One answer looks at the nearest 10,000; `pagination.nextCursor` leads on.
+/// Newest first. One response looks at the nearest 10,000, and has at most 4 MiB; `pagination.nextCursor` leads on.
 #[utoipa::path(
     get,
     path = "/v1/chat/contacts",

@@ -59,8 +59,8 @@ pub(super) fn wanted(pairs: &QueryPairs, now: Timestamp) -> Result<SessionQuery<
 
 /// List sessions
 ///
-/// Most recent first. One answer looks at the nearest 10,000 sessions of the organization, or of the agent;
-/// `pagination.nextCursor` leads on. Also at `/api/v1/chat/sessions`.
+/// Most recent first. One response looks at the nearest 10,000 sessions of the organization, or of the agent, and has at
+/// most 4 MiB; `pagination.nextCursor` leads on. Also at `/api/v1/chat/sessions`.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions",

@@ -40,9 +40,13 @@ impl Paging {
 
 /// Where an earlier answer ended.
 pub(super) fn behind(pairs: &QueryPairs) -> Result<Option<(Timestamp, Uuid)>, AgntixError> {
-    let not_ours = || AgntixError::Validation("cursor must be the nextCursor of an earlier answer".to_owned());
     let given = pairs.first("cursor").filter(|text| !text.is_empty());
     given.map(|text| cursor::read(text).ok_or_else(not_ours)).transpose()
+}
+
+/// The error of a cursor that no response gave.
+pub(super) fn not_ours() -> AgntixError {
+    AgntixError::Validation("cursor must be the nextCursor of an earlier answer".to_owned())
 }
 
 /// An integer in decimal digits, however many; `None` for every other text.
@@ -71,7 +75,8 @@ pub struct Pagination {
     total: i64,
     #[schema(example = 1)]
     total_pages: i64,
-    /// For the query parameter `cursor`, where there may be more than `total` tells of. An extension.
+    /// For the query parameter `cursor`, where there may be more than `total` counts, or where the page was cut at
+    /// 4 MiB. An extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }

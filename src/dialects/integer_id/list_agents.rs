@@ -14,7 +14,7 @@ use crate::dialects::cursor;
 use crate::dialects::wire::Seconds;
 use crate::domain::{Agent, AgentId, DialectName};
 use crate::http::{QueryPairs, Reply};
-use crate::store::{AgentFilter, Usage};
+use crate::store::{AgentFilter, PageLimit, Usage};
 
 /// Agents in one answer. The vendor's list has no pages; this bounds it.
 const MOST: i64 = 1_000;
@@ -22,7 +22,7 @@ const MOST: i64 = 1_000;
 #[derive(Serialize, ToSchema)]
 pub struct AgentList {
     success: bool,
-    /// Those changed last come first; of more than 1,000 agents the newest.
+    /// Those changed last come first; of more than 1,000 agents, or more than 4 MiB, the newest.
     agents: Vec<ListedAgent>,
     /// For the query parameter `cursor`, where there may be older ones. An extension.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,8 +87,9 @@ pub async fn list_agents(
 ) -> Result<Reply<AgentList>, IntegerIdError> {
     let behind = query::cursor(&pairs)?.map(|(at, id)| (at, AgentId(id.0)));
     let agents = caller.store.agents();
-    let mut found = agents.list(AgentFilter::default(), behind, MOST).await?;
-    let full = found.len() as i64 == MOST;
+    let page = agents.list(AgentFilter::default(), behind, PageLimit::rows(MOST)).await?;
+    let full = page.is_full(MOST);
+    let mut found = page.rows;
     let next_cursor = found.last().filter(|_| full).map(|last| cursor::write((last.created_at, last.id.0)));
     found.sort_by_key(|agent| std::cmp::Reverse((agent.updated_at, agent.number)));
     let ids: Vec<AgentId> = found.iter().map(|agent| agent.id).collect();

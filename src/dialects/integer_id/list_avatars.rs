@@ -57,7 +57,7 @@ impl From<KeptAvatar> for ListedAvatar {
 
 /// List avatars
 ///
-/// Newest first. Of more than 1,000 the newest, with `X-Next-Cursor` for the query parameter `cursor`.
+/// Newest first. Of more than 1,000, or more than 4 MiB, the newest, with `X-Next-Cursor` for the query parameter `cursor`.
 #[utoipa::path(
     get,
     path = "/api/v1/avatars",
@@ -139,12 +139,12 @@ async fn list(
     let before = query::given(pairs, "cursor").map(place).transpose()?;
     let found = caller.store.avatars().newest(only_public, before, MOST).await?;
     let mut headers = HeaderMap::new();
-    if let Some(last) = found.last().filter(|_| found.len() as i64 == MOST)
+    if let Some(last) = found.rows.last().filter(|_| found.is_full(MOST))
         && let Ok(value) = HeaderValue::try_from(format!("{}.{}", last.created_at.timestamp_millis(), last.number))
     {
         headers.insert(NEXT_CURSOR.clone(), value);
     }
-    Ok((headers, Reply(StatusCode::OK, found.into_iter().map(ListedAvatar::from).collect())))
+    Ok((headers, Reply(StatusCode::OK, found.rows.into_iter().map(ListedAvatar::from).collect())))
 }
 
 /// Behind which avatar a cursor leads on.

@@ -18,7 +18,7 @@ const MOST: i64 = 1_000;
 #[derive(Serialize, ToSchema)]
 pub struct Messages {
     success: bool,
-    /// Oldest first, 1,000 at most.
+    /// Oldest first, at most 1,000 and at most 4 MiB.
     messages: Vec<Message>,
     /// For the query parameter `cursor`, where there may be more.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,9 +52,9 @@ pub async fn list_messages(
     let known = session::find(&caller, &path.0).await?;
     let after_number = query::given(&pairs, "cursor").map(message_id).transpose()?;
     let window = EventWindow { after_number, ..EventWindow::default() };
-    let events = caller.store.sessions().events(&known.session).oldest(&window, MOST).await?;
-    let full = events.len() as i64 == MOST;
-    let messages: Vec<Message> = events.into_iter().map(|event| Message::new(event, known.number)).collect();
+    let page = caller.store.sessions().events(&known.session).oldest(&window, MOST).await?;
+    let full = page.is_full(MOST);
+    let messages: Vec<Message> = page.rows.into_iter().map(|event| Message::new(event, known.number)).collect();
     let next_cursor = messages.last().filter(|_| full).map(Message::number);
     Ok(Reply(StatusCode::OK, Messages { success: true, messages, next_cursor }))
 }

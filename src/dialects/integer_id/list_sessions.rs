@@ -19,7 +19,7 @@ pub(super) const MOST: i64 = 1_000;
 #[derive(Serialize, ToSchema)]
 pub struct SessionList {
     success: bool,
-    /// Newest first; of more than 1,000 the newest.
+    /// Newest first; of more than 1,000, or more than 4 MiB, the newest.
     sessions: Vec<ListedSession>,
     /// For the query parameter `cursor`, where there may be older ones. An extension.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ const LAST_DATE: f64 = 8.64e15;
 pub struct Messages {
     /// Newest first.
     messages: Vec<HistoryMessage>,
-    /// Whether the page is full.
+    /// Whether the page is full: of `limit` messages, or of 4 MiB.
     has_more: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursors: Option<Cursors>,
@@ -105,24 +105,26 @@ pub async fn get_messages(
     query: QueryPairs,
 ) -> Result<Reply<Messages>, MessagingError> {
     let Living { session, detail, .. } = session::find(&caller, &path.0).await?;
-    let Wanted { limit, window } = Wanted::read(&query)?;
+    let Wanted { limit, mut window } = Wanted::read(&query)?;
+    // Each message is shown with the metadata of its channel.
+    window.shown_with = session.detail.as_str().len() + session.metadata.as_ref().map_or(0, |json| json.as_str().len());
     let sessions = caller.store.sessions();
     let events = sessions.events(&session);
     let found = if window.after.is_some() && window.before.is_none() {
         let mut oldest = events.oldest(&window, limit).await?;
-        oldest.reverse();
+        oldest.rows.reverse();
         oldest
     } else {
         events.newest(&window, limit).await?
     };
-    let cursors = match (found.first(), found.last()) {
+    let cursors = match (found.rows.first(), found.rows.last()) {
         (Some(newest), Some(oldest)) => {
             Some(Cursors { before: oldest.created_at.timestamp_millis(), after: newest.created_at.timestamp_millis() })
         }
         _ => None,
     };
-    let has_more = found.len() as i64 == limit;
+    let has_more = found.is_full(limit);
     let messages: Result<_, Refusal> =
-        found.into_iter().map(|event| HistoryMessage::new(event, &session, &detail)).collect();
+        found.rows.into_iter().map(|event| HistoryMessage::new(event, &session, &detail)).collect();
     Ok(Reply(StatusCode::OK, Messages { messages: messages?, has_more, cursors }))
 }

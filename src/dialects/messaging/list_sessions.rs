@@ -20,7 +20,7 @@ const MOST: i64 = 1_000;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionList {
-    /// In the order of their creation; of more than 1,000 the newest.
+    /// In the order of their creation; of more than 1,000, or more than 4 MiB, the newest.
     sessions: Vec<SessionInfo>,
     /// How many live, of whom the list may show a part; counted up to 10,000.
     total: i64,
@@ -67,10 +67,10 @@ pub async fn list_sessions(
         sessions.living(census::everyone(now), before, MOST),
         sessions.census(census::everyone(now), &census::WARNING)
     )?;
-    let next_cursor = found.last().filter(|_| found.len() as i64 == MOST).map(write_cursor);
-    found.reverse();
+    let next_cursor = found.rows.last().filter(|_| found.is_full(MOST)).map(write_cursor);
+    found.rows.reverse();
     let infos: Result<_, MessagingError> =
-        found.into_iter().map(|session| Ok(SessionInfo::new(Living::read(session)?, now))).collect();
+        found.rows.into_iter().map(|session| Ok(SessionInfo::new(Living::read(session)?, now))).collect();
     let list = SessionList {
         sessions: infos?,
         total: counted.living,

@@ -35,8 +35,10 @@ use super::JsonText;
 pub const LONGEST: usize = 8_000;
 /// How deep parentheses and `NOT` may stand in each other.
 pub const DEEPEST: usize = 32;
-/// Conditions and list entries of a filter.
+/// Conditions, list entries and further members of paths of a filter, all together.
 pub const MOST_CONDITIONS: usize = 200;
+/// Members of one path.
+pub const LONGEST_PATH: usize = 32;
 
 /// A filter that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,8 +104,10 @@ pub enum InvalidFilter {
     TooLong,
     #[error("is nested too deeply (at most {DEEPEST} levels)")]
     TooDeep,
-    #[error("has too many conditions (at most {MOST_CONDITIONS})")]
+    #[error("has too many conditions, list entries and members of paths (at most {MOST_CONDITIONS})")]
     TooMany,
+    #[error("has a path that is too long (at most {LONGEST_PATH} members)")]
+    LongPath,
     /// Characters are counted from 1.
     #[error("expected {expected} at character {at}")]
     Expected { expected: &'static str, at: usize },

@@ -1,7 +1,7 @@
 //! Reading a filter by recursive descent, of bounded depth.
 
 use super::tokens::{Placed, Token, tokens};
-use super::{Comparison, DEEPEST, Filter, InvalidFilter, Literal, MOST_CONDITIONS, Path};
+use super::{Comparison, DEEPEST, Filter, InvalidFilter, LONGEST_PATH, Literal, MOST_CONDITIONS, Path};
 
 pub(super) fn filter(text: &str) -> Result<Filter, InvalidFilter> {
     let tokens = tokens(text)?;
@@ -187,12 +187,22 @@ impl Parser {
         let (first, quoted) = self.member()?;
         let mut members = vec![first];
         while self.takes(&Token::Dot) {
+            if members.len() == LONGEST_PATH {
+                return Err(InvalidFilter::LongPath);
+            }
+            self.count()?;
             members.push(self.member()?.0);
         }
-        let otherwise = match members.as_slice() {
+        let otherwise: Option<Vec<String>> = match members.as_slice() {
             [only] if quoted && only.contains('.') => Some(only.split('.').map(str::to_owned).collect()),
             _ => None,
         };
+        if otherwise.as_ref().is_some_and(|members| members.len() > LONGEST_PATH) {
+            return Err(InvalidFilter::LongPath);
+        }
+        for _ in otherwise.iter().flatten().skip(1) {
+            self.count()?;
+        }
         Ok(Path { members, otherwise })
     }
 
@@ -309,8 +319,20 @@ mod tests {
         assert_eq!(deep(DEEPEST + 1).parse::<Filter>(), Err(InvalidFilter::TooDeep));
         assert_eq!("NOT ".repeat(2_001).parse::<Filter>(), Err(InvalidFilter::TooLong));
         assert_eq!("NOT ".repeat(1_000).parse::<Filter>(), Err(InvalidFilter::TooDeep));
-        let many = vec!["a=1"; MOST_CONDITIONS + 1].join(" OR ");
-        assert_eq!(many.parse::<Filter>(), Err(InvalidFilter::TooMany));
+        let many = |count| vec!["a=1"; count].join(" OR ");
+        assert!(many(MOST_CONDITIONS).parse::<Filter>().is_ok());
+        assert_eq!(many(MOST_CONDITIONS + 1).parse::<Filter>(), Err(InvalidFilter::TooMany));
+        let list = |count| format!("a IN ({})", vec!["1"; count].join(","));
+        assert!(list(MOST_CONDITIONS - 1).parse::<Filter>().is_ok());
+        assert_eq!(list(MOST_CONDITIONS).parse::<Filter>(), Err(InvalidFilter::TooMany));
+        let long = |members| vec!["a"; members].join(".");
+        for path in [long, |members| format!("\"{}\"", vec!["a"; members].join("."))] {
+            assert!(format!("{} IS NULL", path(LONGEST_PATH)).parse::<Filter>().is_ok());
+            assert_eq!(format!("{} IS NULL", path(LONGEST_PATH + 1)).parse::<Filter>(), Err(InvalidFilter::LongPath));
+            let several = |count: usize| vec![format!("{} IS NULL", path(20)); count].join(" AND ");
+            assert!(several(10).parse::<Filter>().is_ok());
+            assert_eq!(several(11).parse::<Filter>(), Err(InvalidFilter::TooMany));
+        }
         assert_eq!(" ".repeat(8_001).parse::<Filter>(), Err(InvalidFilter::TooLong));
     }
 

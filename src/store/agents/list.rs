@@ -1,8 +1,22 @@
 //! Listing agents by keyset, newest first.
 
+use uuid::Uuid;
+
 use super::{AgentRow, Agents, living_agents};
 use crate::domain::{Agent, AgentId, Timestamp};
-use crate::store::{StoreError, scope};
+use crate::store::bytes::{self, MAX_PAGE_BYTES, Page, PageLimit};
+use crate::store::{HEADING_CHARS, StoreError, scope};
+
+/// What a scan knows of an agent.
+#[derive(Clone, Debug)]
+pub struct AgentHeading {
+    pub id: AgentId,
+    pub created_at: Timestamp,
+    /// Its first [`HEADING_CHARS`] characters.
+    pub name: String,
+    /// Its first [`HEADING_CHARS`] characters.
+    pub description: Option<String>,
+}
 
 /// Which agents are meant: all living ones, unless it says more.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,7 +27,7 @@ pub struct AgentFilter<'f> {
 }
 
 impl Agents<'_> {
-    /// The newest `limit` agents from behind `after`, newest first.
+    /// Returns the newest agents from behind `after`, newest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -21,25 +35,79 @@ impl Agents<'_> {
         &self,
         filter: AgentFilter<'_>,
         after: Option<(Timestamp, AgentId)>,
-        limit: i64,
-    ) -> Result<Vec<Agent>, StoreError> {
+        limit: PageLimit,
+    ) -> Result<Page<Agent>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = living_agents!(
             "AND ($2::boolean IS NULL OR a.enabled = $2)
              AND ($3::text IS NULL OR strpos(lower(a.name), lower($3)) > 0)
              AND ($4::timestamptz IS NULL OR (a.created_at, a.agent_id) < ($4, $5::uuid))
-             ORDER BY a.created_at DESC, a.agent_id DESC LIMIT $6",
+             ORDER BY a.created_at DESC, a.agent_id DESC LIMIT $6 OFFSET $7",
             self.0.org.0,
             filter.enabled,
             filter.name_contains,
             after.map(|(at, _)| at),
             after.map(|(_, id)| id.0),
-            limit
+            limit.rows,
+            limit.skip
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), limit.bytes).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        page.try_into_rows()
+    }
+
+    /// Returns the first characters of names and descriptions of agents, newest first, for a scan of many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn headings(
+        &self,
+        enabled: Option<bool>,
+        after: Option<(Timestamp, AgentId)>,
+        limit: i64,
+    ) -> Result<Vec<AgentHeading>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query!(
+            r#"SELECT agent_id, created_at, left(name, $6) AS "name!", left(description, $6) AS description
+                 FROM agents
+                WHERE org_id = $1 AND deleted_at IS NULL AND ($2::boolean IS NULL OR enabled = $2)
+                  AND ($3::timestamptz IS NULL OR (created_at, agent_id) < ($3, $4::uuid))
+                ORDER BY created_at DESC, agent_id DESC LIMIT $5"#,
+            self.0.org.0,
+            enabled,
+            after.map(|(at, _)| at),
+            after.map(|(_, id)| id.0),
+            limit,
+            HEADING_CHARS
         )
         .fetch_all(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        rows.into_iter().map(Agent::try_from).collect()
+        let headings = rows.into_iter().map(|row| AgentHeading {
+            id: AgentId(row.agent_id),
+            created_at: row.created_at,
+            name: row.name,
+            description: row.description,
+        });
+        Ok(headings.collect())
+    }
+
+    /// Returns the living agents of these ids, newest first, at most [`MAX_PAGE_BYTES`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn read_all(&self, ids: &[AgentId]) -> Result<Page<Agent>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows =
+            living_agents!("AND a.agent_id = ANY ($2) ORDER BY a.created_at DESC, a.agent_id DESC", self.0.org.0, &ids);
+        let page = bytes::page(rows.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        page.try_into_rows()
     }
 
     /// How many agents the filter lets through; `most` where there are more.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub use create::{AgentCreated, AgentName};
-pub use list::AgentFilter;
+pub use list::{AgentFilter, AgentHeading};
 
 use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, scope};

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::domain::{Agent, AgentId, AgentNumber, Avatar, JsonText, Timestamp};
 use crate::store::StoreError;
+use crate::store::bytes::{Weighed, json_bytes, optional_json_bytes};
 
 /// A row of `agents` as it is read.
 #[derive(Debug)]
@@ -23,6 +24,14 @@ pub struct AgentRow {
     pub avatar_name: Option<String>,
     pub avatar_url: Option<String>,
     pub voice_id: Option<String>,
+}
+
+impl Weighed for AgentRow {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.description, &self.responder, &self.avatar_name, &self.avatar_url, &self.voice_id];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        texts + json_bytes(&self.key) + json_bytes(&self.name) + json_bytes(&self.language) + self.settings.len()
+    }
 }
 
 /// The statement that reads living agents of `$1`, the organization.

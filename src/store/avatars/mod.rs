@@ -4,6 +4,7 @@ mod images;
 
 pub use images::ImageSlice;
 
+use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, scope};
 use crate::domain::Timestamp;
@@ -21,6 +22,12 @@ pub struct KeptAvatar {
     pub is_public: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Weighed for KeptAvatar {
+    fn text_bytes(&self) -> usize {
+        json_bytes(&self.name) + json_bytes(&self.url) + optional_json_bytes(self.voice_id.as_deref())
+    }
 }
 
 /// What is to change about an avatar.
@@ -126,7 +133,8 @@ impl Avatars<'_> {
         Ok(deleted.rows_affected() == 1)
     }
 
-    /// The newest `limit` avatars from before `before`, or those of them that are public, newest first.
+    /// Returns the newest avatars from before `before`, or those of them that are public, newest first: at most `limit`,
+    /// and at most [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
     /// As for [`Avatars::create`].
@@ -135,7 +143,7 @@ impl Avatars<'_> {
         only_public: bool,
         before: Option<(Timestamp, i64)>,
         limit: i64,
-    ) -> Result<Vec<KeptAvatar>, StoreError> {
+    ) -> Result<Page<KeptAvatar>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let avatars = sqlx::query_as!(
             KeptAvatar,
@@ -151,10 +159,11 @@ impl Avatars<'_> {
             before.map(|(_, number)| number),
             limit,
             only_public
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(avatars)
+        );
+        let page = bytes::page(avatars.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        Ok(page)
     }
 }

@@ -4,10 +4,14 @@ use super::row::captured;
 use super::{CaptureFilter, Captures, SAMPLE};
 use crate::store::{StoreError, scope};
 
+/// Checkpoints in one response.
+const MOST: i64 = 500;
+
 /// One checkpoint of one tool, over the newest events of the window.
 #[derive(Clone, Debug)]
 pub struct CheckpointRow {
     pub tool: String,
+    /// Its first 200 characters.
     pub checkpoint: String,
     pub count: i64,
     pub mean_ms: f64,
@@ -25,7 +29,7 @@ impl Captures<'_> {
             CheckpointRow,
             r#"SELECT tool AS "tool!", checkpoint AS "checkpoint!", count(*) AS "count!",
                       avg(offset_ms)::float8 AS "mean_ms!", max(offset_ms)::float8 AS "max_ms!"
-                 FROM (SELECT tool, point->>'name' AS checkpoint, (point->>'timestamp')::numeric AS offset_ms
+                 FROM (SELECT tool, left(point->>'name', 200) AS checkpoint, (point->>'timestamp')::numeric AS offset_ms
                          FROM (SELECT c.name AS tool, e.payload->'checkpoints' AS points"#,
             "",
             ") calls
@@ -38,7 +42,7 @@ impl Captures<'_> {
             filter,
             None,
             SAMPLE,
-            1_000
+            MOST
         )
         .fetch_all(&mut *transaction)
         .await?;

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{CapturedRow, Captures, DIALECT};
 use crate::domain::{EventId, SessionId, Timestamp};
+use crate::store::bytes::{self, Page, PageLimit, Weighed, json_bytes, optional_json_bytes};
 use crate::store::{StoreError, scope};
 
 /// An event without what it said.
@@ -20,12 +21,24 @@ pub struct SpanRow {
     pub at: Timestamp,
 }
 
+impl Weighed for SpanRow {
+    fn text_bytes(&self) -> usize {
+        let texts = optional_json_bytes(self.public_id.as_deref()) + optional_json_bytes(self.name.as_deref());
+        texts + json_bytes(&self.kind)
+    }
+}
+
 impl Captures<'_> {
-    /// The first `limit` events of a conversation behind number `after`, in the order in which they were taken in.
+    /// Returns the first events of a conversation behind number `after`, in the order in which they were taken in.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn events_of(&self, session: SessionId, after: i64, limit: i64) -> Result<Vec<CapturedRow>, StoreError> {
+    pub async fn events_of(
+        &self,
+        session: SessionId,
+        after: i64,
+        limit: PageLimit,
+    ) -> Result<Page<CapturedRow>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query_as!(
             CapturedRow,
@@ -42,19 +55,25 @@ impl Captures<'_> {
             DIALECT.code(),
             session.0,
             after,
-            limit
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(rows)
+            limit.rows
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), limit.bytes).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        Ok(page)
     }
 
-    /// The first `limit` events of a conversation without what they said, in the order in which they were taken in.
+    /// Returns the same events without their payloads.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn spans_of(&self, session: SessionId, limit: i64) -> Result<Vec<SpanRow>, StoreError> {
+    pub async fn spans_of(
+        &self,
+        session: SessionId,
+        after: i64,
+        limit: PageLimit,
+    ) -> Result<Page<SpanRow>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query_as!(
             SpanRow,
@@ -62,17 +81,19 @@ impl Captures<'_> {
                     c.latency_ms, c.at
                FROM session_events e
                JOIN captured_events c ON c.org_id = e.org_id AND c.event_id = e.event_id
-              WHERE e.org_id = $1 AND e.dialect = $2 AND e.session_id = $3
-              ORDER BY e.number LIMIT $4",
+              WHERE e.org_id = $1 AND e.dialect = $2 AND e.session_id = $3 AND e.number > $4
+              ORDER BY e.number LIMIT $5",
             self.0.org.0,
             DIALECT.code(),
             session.0,
-            limit
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(rows)
+            after,
+            limit.rows
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), limit.bytes).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        Ok(page)
     }
 
     /// The event with this id, whichever conversation it is of.

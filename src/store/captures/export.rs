@@ -2,7 +2,7 @@
 
 use super::row::captured;
 use super::{CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
-use crate::store::{StoreError, scope};
+use crate::store::{PageLimit, StoreError, scope};
 
 /// Rows of a piece at most.
 const ROWS: i64 = 1_000;
@@ -58,7 +58,7 @@ impl Captures<'_> {
         let next = match rows.last() {
             Some(row) => Some(Cursor { at: row.at, id: row.event_id }),
             // None of those that were looked at is meant; others may be.
-            None => self.log(filter, errors_only, cursor, (1, 0)).await?.next,
+            None => self.log(filter, errors_only, cursor, PageLimit::rows(1)).await?.next,
         };
         Ok((rows, next))
     }

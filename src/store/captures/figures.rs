@@ -5,10 +5,13 @@ use chrono::{DurationRound, TimeDelta};
 use super::row::captured;
 use super::{CaptureFilter, Captures, SCAN_LIMIT};
 use crate::domain::Timestamp;
+use crate::store::bytes::{self, Page, Weighed, json_bytes};
 use crate::store::{StoreError, scope};
 
 /// Sums in one answer. Only an organization that gives every event another name has more; then the oldest are missing.
 const MOST_SUMS: i64 = 100_000;
+/// Bytes of sums in memory. An organization whose events have few names never has as many.
+const SUM_BYTES: usize = 16 * 1024 * 1024;
 
 /// The width of the buckets in which events are summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,12 @@ pub struct Figure {
     pub latency_max: i64,
 }
 
+impl Weighed for Figure {
+    fn text_bytes(&self) -> usize {
+        json_bytes(&self.kind) + json_bytes(&self.name)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Figures {
     /// Newest bucket first.
@@ -72,12 +81,12 @@ impl Captures<'_> {
     pub async fn figures(&self, filter: &CaptureFilter, grain: Grain) -> Result<Figures, StoreError> {
         let by_totals = filter.is_by_name_only() && matches!(grain, Grain::Hour | Grain::Day);
         let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
-        let rows = if by_totals {
+        let Page { rows, cut } = if by_totals {
             let hour = ceiling(filter.since, TimeDelta::hours(1));
             // Hours of the days that an hourly answer tells apart are read one by one.
             let day = if grain == Grain::Day { ceiling(hour, TimeDelta::days(1)) } else { Timestamp::MAX_UTC };
             let day = day.min(end_of_time());
-            sqlx::query_as!(
+            let sums = sqlx::query_as!(
                 Figure,
                 r#"SELECT date_trunc($6, at, 'UTC') AS "bucket!", kind AS "kind!", name AS "name!",
                           sum(events)::bigint AS "events!", sum(errors)::bigint AS "errors!",
@@ -100,11 +109,10 @@ impl Captures<'_> {
                 &filter.names,
                 grain.unit(),
                 MOST_SUMS
-            )
-            .fetch_all(&mut *transaction)
-            .await?
+            );
+            bytes::page(sums.fetch(&mut *transaction), SUM_BYTES).await?
         } else {
-            captured!(
+            let sums = captured!(
                 Figure,
                 r#"SELECT date_trunc($13, at, 'UTC') AS "bucket!", kind AS "kind!", name AS "name!",
                           count(*) AS "events!", count(*) FILTER (WHERE NOT success) AS "errors!",
@@ -118,10 +126,12 @@ impl Captures<'_> {
                 SCAN_LIMIT,
                 grain.unit(),
                 MOST_SUMS
-            )
-            .fetch_all(&mut *transaction)
-            .await?
+            );
+            bytes::page(sums.fetch(&mut *transaction), SUM_BYTES).await?
         };
+        if cut {
+            return Ok(Figures { rows, complete: false });
+        }
         let whole = (rows.len() as i64) < MOST_SUMS;
         let complete = whole && by_totals || {
             let behind = sqlx::query_scalar!(

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use super::row::{captured, captured_rows};
 use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
 use crate::domain::OrgId;
+use crate::store::bytes::{self, Page, PageLimit};
 use crate::store::{StoreError, scope};
 
 /// A page of the log.
@@ -27,7 +28,7 @@ struct Edge {
 }
 
 impl Captures<'_> {
-    /// `limit` events behind `cursor`, after `offset` of them; errors only where that is asked.
+    /// Returns events behind `cursor`, only errors with `errors_only`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -36,39 +37,35 @@ impl Captures<'_> {
         filter: &CaptureFilter,
         errors_only: bool,
         cursor: Option<Cursor>,
-        (limit, offset): (i64, i64),
+        limit: PageLimit,
     ) -> Result<LogPage, StoreError> {
         let org = self.0.org;
         let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
-        let rows = if errors_only {
-            captured_rows!(
-                " AND NOT success",
-                " ORDER BY c.at DESC, c.event_id DESC LIMIT $13 OFFSET $14",
-                org,
-                filter,
-                cursor,
-                SCAN_LIMIT,
-                limit,
-                offset
-            )
-            .fetch_all(&mut *transaction)
-            .await?
-        } else {
-            captured_rows!(
-                "",
-                " ORDER BY c.at DESC, c.event_id DESC LIMIT $13 OFFSET $14",
-                org,
-                filter,
-                cursor,
-                SCAN_LIMIT,
-                limit,
-                offset
-            )
-            .fetch_all(&mut *transaction)
-            .await?
-        };
         let total = count(&mut transaction, org, filter, errors_only).await?;
-        let next = if rows.len() as i64 == limit {
+        macro_rules! page_of {
+            ($errors:literal) => {
+                captured_rows!(
+                    $errors,
+                    " ORDER BY c.at DESC, c.event_id DESC LIMIT $13 OFFSET $14",
+                    org,
+                    filter,
+                    cursor,
+                    SCAN_LIMIT,
+                    limit.rows,
+                    limit.skip
+                )
+            };
+        }
+        let Page { rows, cut } = if errors_only {
+            bytes::page(page_of!(" AND NOT success").fetch(&mut *transaction), limit.bytes).await?
+        } else {
+            bytes::page(page_of!("").fetch(&mut *transaction), limit.bytes).await?
+        };
+        if cut {
+            let next = rows.last().map(|row| Cursor { at: row.at, id: row.event_id });
+            return Ok(LogPage { rows, total, next });
+        }
+        let next = if rows.len() as i64 == limit.rows {
             rows.last().map(|row| Cursor { at: row.at, id: row.event_id })
         } else {
             // Nothing more within reach: go on behind what was looked at, if the window is longer.

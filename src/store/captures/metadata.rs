@@ -7,6 +7,7 @@ use crate::store::{StoreError, scope};
 /// One member of metadata with one value.
 #[derive(Clone, Debug)]
 pub struct MetadataRow {
+    /// Its first 200 characters.
     pub key: String,
     /// The first 200 characters of the value; nested values as JSON.
     pub value: Option<String>,
@@ -22,7 +23,7 @@ impl Captures<'_> {
         let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
         let rows = captured!(
             MetadataRow,
-            r#"SELECT member.key AS "key!", left(member.value, 200) AS value, count(*) AS "count!"
+            r#"SELECT left(member.key, 200) AS "key!", left(member.value, 200) AS value, count(*) AS "count!"
                  FROM (SELECT e.payload->'metadata' AS metadata"#,
             "",
             ") events

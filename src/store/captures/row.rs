@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::Timestamp;
+use crate::store::bytes::{Weighed, json_bytes, optional_json_bytes};
 
 #[derive(Clone, Debug)]
 pub struct CapturedRow {
@@ -23,6 +24,14 @@ pub struct CapturedRow {
     pub user_id: Option<String>,
     pub connection_type: Option<String>,
     pub client_config: Option<String>,
+}
+
+impl Weighed for CapturedRow {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.public_id, &self.name, &self.user_id, &self.connection_type, &self.client_config];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        texts + json_bytes(&self.kind) + json_bytes(&self.session_public_id) + self.payload.len()
+    }
 }
 
 /// The events of a window that fulfil a filter, newest first.

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{COUNT_LIMIT, CaptureFilter, Captures, Cursor, DIALECT, SCAN_LIMIT};
 use crate::domain::Timestamp;
+use crate::store::bytes::{self, Page, PageLimit, Weighed, json_bytes, optional_json_bytes};
 use crate::store::{StoreError, scope};
 
 /// A conversation.
@@ -34,6 +35,25 @@ pub struct StoryEventRow {
     pub at: Timestamp,
     /// The first characters of what was said to it.
     pub opening: Option<String>,
+}
+
+/// Characters of a text of which a list shows the beginning.
+const OPENING: i32 = 200;
+
+impl Weighed for StoryRow {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.user_id, &self.connection_type];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        texts + json_bytes(&self.public_id) + self.metadata.as_ref().map_or(0, String::len) + self.detail.len()
+    }
+}
+
+impl Weighed for StoryEventRow {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.public_id, &self.name, &self.opening];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        texts + json_bytes(&self.kind)
+    }
 }
 
 /// The conversations of a window that fulfil a filter.
@@ -89,8 +109,8 @@ struct Counted {
 }
 
 impl Captures<'_> {
-    /// `limit` conversations that began in the window, behind `cursor` and after `offset` of them; and how many there
-    /// are, counted up to [`COUNT_LIMIT`].
+    /// Returns conversations that began in the window, behind `cursor`; and how many there are, counted up
+    /// to [`COUNT_LIMIT`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -98,10 +118,11 @@ impl Captures<'_> {
         &self,
         filter: &CaptureFilter,
         cursor: Option<Cursor>,
-        (limit, offset): (i64, i64),
-    ) -> Result<(Vec<StoryRow>, i64), StoreError> {
+        limit: PageLimit,
+    ) -> Result<(Page<StoryRow>, i64), StoreError> {
         let org = self.0.org;
         let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
+        let total = self.count_stories_in(&mut transaction, filter).await?;
         let rows = stories!(
             StoryRow,
             r#"SELECT s.session_id AS "session_id!", s.public_id AS "public_id!", s.user_id, s.kind AS connection_type,
@@ -111,14 +132,14 @@ impl Captures<'_> {
             org,
             filter,
             cursor,
-            limit,
-            offset
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        let total = self.count_stories_in(&mut transaction, filter).await?;
-        transaction.commit().await?;
-        Ok((rows, total))
+            limit.rows,
+            limit.skip
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), limit.bytes).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        Ok((page, total))
     }
 
     /// How many conversations began in the window, counted up to [`COUNT_LIMIT`].
@@ -151,31 +172,34 @@ impl Captures<'_> {
         Ok(counted.count)
     }
 
-    /// The latest `limit` events of each of these conversations, newest first.
+    /// Returns the latest events of each of these conversations, newest first, conversation by conversation. The limit's
+    /// rows are those of one conversation, its bytes those of all.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn latest_events(&self, sessions: &[Uuid], limit: i64) -> Result<Vec<StoryEventRow>, StoreError> {
+    pub async fn latest_events(&self, sessions: &[Uuid], limit: PageLimit) -> Result<Page<StoryEventRow>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
         let rows = sqlx::query_as!(
             StoryEventRow,
             r#"SELECT wanted.session_id AS "session_id!", e.event_id AS "event_id!", e.public_id, e.kind AS "kind!",
-                      e.author_id AS name, c.success AS "success!", c.latency_ms AS "latency_ms!", c.at AS "at!",
-                      left(e.content, 200) AS opening
-                 FROM UNNEST($3::uuid[]) AS wanted (session_id)
+                      left(e.author_id, $5) AS name, c.success AS "success!", c.latency_ms AS "latency_ms!",
+                      c.at AS "at!", left(e.content, $5) AS opening
+                 FROM UNNEST($3::uuid[]) WITH ORDINALITY AS wanted (session_id, place)
                  JOIN LATERAL (SELECT * FROM session_events
                                 WHERE org_id = $1 AND dialect = $2 AND session_id = wanted.session_id
                                 ORDER BY number DESC LIMIT $4) e ON true
                  JOIN captured_events c ON c.org_id = e.org_id AND c.event_id = e.event_id
-                ORDER BY wanted.session_id, e.number DESC"#,
+                ORDER BY wanted.place, e.number DESC"#,
             self.0.org.0,
             DIALECT.code(),
             sessions,
-            limit
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(rows)
+            limit.rows,
+            OPENING
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), limit.bytes).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        Ok(page)
     }
 }

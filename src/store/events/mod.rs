@@ -6,4 +6,4 @@ mod revise;
 
 pub(super) use append::{append, known, numberings};
 pub(super) use read::EventRow;
-pub use read::{EventWindow, Events};
+pub use read::{EventWindow, Events, Excerpt};

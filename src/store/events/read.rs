@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::{Event, EventId, JsonText, Session, Timestamp};
+use crate::store::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 use crate::store::sessions::RowKey;
 use crate::store::{StoreError, TenantStore, scope};
 
@@ -59,6 +60,14 @@ impl EventRow {
     }
 }
 
+impl Weighed for EventRow {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.public_id, &self.author_id, &self.content];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        texts + json_bytes(&self.kind) + self.payload.len()
+    }
+}
+
 impl TryFrom<EventRow> for Event {
     type Error = StoreError;
 
@@ -90,6 +99,20 @@ pub struct EventWindow {
     pub hidden: bool,
     /// Only this member of the payloads, the whole of which may be large.
     pub member: Option<&'static str>,
+    /// Bytes that a response shows with each event beside its own.
+    pub shown_with: usize,
+}
+
+/// Bytes of an outline of a conversation.
+pub const OUTLINE_BYTES: usize = 8 * 1024 * 1024;
+
+/// What an outline has of contents.
+#[derive(Clone, Copy, Debug)]
+pub struct Excerpt {
+    /// Events of this kind have theirs as a whole.
+    pub whole_kind: &'static str,
+    /// Characters of the contents of all others.
+    pub characters: i32,
 }
 
 /// The events of one session.
@@ -103,29 +126,81 @@ impl<'s> Events<'s> {
         Self { store, key: RowKey::new(store.org, session.dialect, session.id) }
     }
 
-    /// The first `limit` events of the window, oldest first.
+    /// Returns the first events of the window, oldest first: at most `limit`, and at most [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn oldest(&self, window: &EventWindow, limit: i64) -> Result<Vec<Event>, StoreError> {
+    pub async fn oldest(&self, window: &EventWindow, limit: i64) -> Result<Page<Event>, StoreError> {
         let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
-        let rows =
-            rows_within!(self.key, window, limit, " ORDER BY number LIMIT $9").fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        rows.into_iter().map(Event::try_from).collect()
+        let rows = rows_within!(self.key, window, limit, " ORDER BY number LIMIT $9");
+        let page = bytes::page_of_larger(rows.fetch(&mut *transaction), MAX_PAGE_BYTES, window.shown_with).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        page.try_into_rows()
     }
 
-    /// The last `limit` events of the window, newest first.
+    /// Returns the last events of the window, newest first: at most `limit`, and at most [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn newest(&self, window: &EventWindow, limit: i64) -> Result<Vec<Event>, StoreError> {
+    pub async fn newest(&self, window: &EventWindow, limit: i64) -> Result<Page<Event>, StoreError> {
         let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
-        let rows = rows_within!(self.key, window, limit, " ORDER BY number DESC LIMIT $9")
-            .fetch_all(&mut *transaction)
-            .await?;
+        let rows = rows_within!(self.key, window, limit, " ORDER BY number DESC LIMIT $9");
+        let page = bytes::page_of_larger(rows.fetch(&mut *transaction), MAX_PAGE_BYTES, window.shown_with).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        page.try_into_rows()
+    }
+
+    /// Returns the first events of the window, oldest first, without their payloads and with the beginnings of their
+    /// contents: at most `limit`, and at most [`OUTLINE_BYTES`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn outline(&self, excerpt: Excerpt, limit: i64) -> Result<Page<Event>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
+        let rows = sqlx::query_as!(
+            EventRow,
+            r#"SELECT org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id,
+                      CASE WHEN kind = $4 THEN content ELSE left(content, $5) END AS content, '{}' AS "payload!", hidden,
+                      created_at
+                 FROM session_events
+                WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND NOT hidden
+                ORDER BY number LIMIT $6"#,
+            self.key.org.0,
+            self.key.dialect,
+            self.key.id.0,
+            excerpt.whole_kind,
+            excerpt.characters,
+            limit
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), OUTLINE_BYTES).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        page.try_into_rows()
+    }
+
+    /// Returns the number of the last event, 0 where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn last_number(&self) -> Result<i64, StoreError> {
+        let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
+        let last = sqlx::query_scalar!(
+            "SELECT number FROM session_events
+              WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND NOT hidden
+              ORDER BY number DESC LIMIT 1",
+            self.key.org.0,
+            self.key.dialect,
+            self.key.id.0
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
         transaction.commit().await?;
-        rows.into_iter().map(Event::try_from).collect()
+        Ok(last.unwrap_or_default())
     }
 
     /// What was said last before an event, newest first: texts without what else is kept of them, `bytes` of them at

@@ -143,10 +143,11 @@ fn made_before(
 /// The sessions of a batch, as its changes leave them.
 struct Standing(HashMap<RowKey, Locked>);
 
-struct Locked {
-    before: Session,
-    now: Session,
-    last_change: Option<Uuid>,
+pub(super) struct Locked {
+    pub before: Session,
+    pub now: Session,
+    /// The nonce of the change that was made, if one was.
+    pub last_change: Option<Uuid>,
 }
 
 impl Locked {
@@ -233,7 +234,7 @@ async fn tell(
 }
 
 /// Writes what may change of a session. Metadata that stayed as it was is not sent again.
-async fn write(connection: &mut PgConnection, sessions: &[(RowKey, &Locked)]) -> Result<(), sqlx::Error> {
+pub(super) async fn write(connection: &mut PgConnection, sessions: &[(RowKey, &Locked)]) -> Result<(), sqlx::Error> {
     let keys = RowKey::columns(sessions.iter().map(|(key, _)| key));
     let enabled: Vec<bool> = sessions.iter().map(|(_, s)| s.now.enabled).collect();
     let texts = |of: fn(&Session) -> Option<&str>| -> Vec<Option<&str>> {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{RowKey, SessionRow, Sessions};
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, Session, SessionId, Timestamp};
+use crate::store::bytes::Page;
 use crate::store::{StoreError, scope};
 
 /// Sessions that one call looks at, at most.
@@ -60,7 +61,8 @@ pub struct SessionPage {
     pub sessions: Vec<Session>,
     /// How many of the sessions looked at are meant.
     pub total: i64,
-    /// The last session looked at, where there may be more behind it.
+    /// The last session looked at, where there may be more behind it; the last of the page, where that was cut because
+    /// of its bytes.
     pub rest: Option<SessionPlace>,
 }
 
@@ -154,7 +156,7 @@ fn code(state: State) -> i16 {
 }
 
 impl Sessions<'_> {
-    /// A page of sessions.
+    /// Returns a page of sessions, of at most [`MAX_PAGE_BYTES`](crate::store::MAX_PAGE_BYTES).
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -195,13 +197,16 @@ impl Sessions<'_> {
             .await?,
         };
         let keys: Vec<RowKey> = picked.page.iter().map(|id| RowKey::new(org, query.dialect, SessionId(*id))).collect();
-        let mut rows = SessionRow::read(&mut transaction, &keys).await?;
-        transaction.commit().await?;
-        let sessions: Result<_, _> = keys.iter().filter_map(|key| rows.remove(key)).map(Session::try_from).collect();
+        let page = SessionRow::page(&mut transaction, &keys).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        let Page { rows: sessions, cut } = page.try_into_rows::<Session, StoreError>()?;
         let rest = match (picked.last_at, picked.last_id) {
+            _ if cut => sessions.last().map(|last| (last.created_at, last.id)),
             (Some(at), Some(id)) if picked.seen == query.window.clamp(1, WINDOW) => Some((at, SessionId(id))),
             _ => None,
         };
-        Ok(SessionPage { sessions: sessions?, total: picked.total, rest })
+        Ok(SessionPage { sessions, total: picked.total, rest })
     }
 }

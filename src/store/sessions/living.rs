@@ -3,6 +3,7 @@
 //! None of them is older than a session can get, so what is read is bounded by that, however old the table.
 
 use crate::domain::{DialectName, Session, SessionId, Timestamp};
+use crate::store::bytes::{self, MAX_PAGE_BYTES, Page};
 use crate::store::{SessionRow, Sessions, StoreError, scope};
 
 /// Which sessions are counted or listed.
@@ -29,7 +30,8 @@ pub struct Census {
 }
 
 impl Sessions<'_> {
-    /// The newest `limit` living sessions from before `before`, newest first.
+    /// Returns the newest living sessions from before `before`, newest first: at most `limit`, and at most
+    /// [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -38,7 +40,7 @@ impl Sessions<'_> {
         among: Among,
         before: Option<(Timestamp, SessionId)>,
         limit: i64,
-    ) -> Result<Vec<Session>, StoreError> {
+    ) -> Result<Page<Session>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query_as!(
             SessionRow,
@@ -58,11 +60,12 @@ impl Sessions<'_> {
             before.map(|(at, _)| at),
             before.map(|(_, id)| id.0),
             limit
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        rows.into_iter().map(Session::try_from).collect()
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        page.try_into_rows()
     }
 
     /// Counts sessions. `warning` is the path in the dialect's detail to the minutes before its end in which a session

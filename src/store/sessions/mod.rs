@@ -4,6 +4,7 @@ mod change;
 mod create;
 mod filter_sql;
 mod find;
+mod fork;
 mod list;
 mod living;
 mod row;
@@ -12,10 +13,11 @@ mod under_agent;
 pub(super) use change::ChangeSessions;
 pub(super) use create::{CreateSessions, Request as CreateRequest, insert};
 pub(super) use find::FindSessions;
+pub use fork::{CopiedEvents, CopySize, Fork, Forked, MAX_COPIED_BYTES, MAX_COPIED_EVENTS};
 pub use list::{SessionOrder, SessionPage, SessionPlace, SessionQuery, WINDOW};
 pub use living::{Among, Census};
 pub use row::SessionRow;
-pub use under_agent::Heading;
+pub use under_agent::{HEADING_CHARS, Heading};
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::RowKey;
 use crate::domain::{AgentId, DialectName, JsonText, Session, SessionId, Timestamp};
 use crate::store::StoreError;
+use crate::store::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 
 /// A row of `sessions` as it is read.
 #[derive(Clone, Debug)]
@@ -32,6 +33,14 @@ pub struct SessionRow {
     pub expiry_told_at: Option<Timestamp>,
     /// The nonce of the latest change.
     pub last_change: Option<Uuid>,
+}
+
+impl Weighed for SessionRow {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.kind, &self.user_id, &self.name, &self.description];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        texts + json_bytes(&self.public_id) + self.metadata.as_ref().map_or(0, String::len) + self.detail.len()
+    }
 }
 
 /// The statement that reads rows by their keys.
@@ -69,13 +78,50 @@ impl SessionRow {
         Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
     }
 
-    /// The same, locked until the transaction ends, in the order of their keys.
+    /// Reads the rows under `keys` in their order, at most [`MAX_PAGE_BYTES`]; those that are not there are left out.
+    ///
+    /// Rows of a page that is cut are still on their way: the transaction is good for nothing but being dropped.
+    pub(in crate::store) async fn page(
+        connection: &mut PgConnection,
+        keys: &[RowKey],
+    ) -> Result<Page<Self>, sqlx::Error> {
+        let columns = RowKey::columns(keys);
+        // Sorted inside, where texts are not unpacked yet.
+        let rows = sqlx::query_as!(
+            SessionRow,
+            r#"SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", agent_id,
+                      public_id AS "public_id!", nonce AS "nonce!", ended_at, enabled AS "enabled!", kind, user_id, name,
+                      description, metadata::text, detail::text AS "detail!", created_at AS "created_at!",
+                      updated_at AS "updated_at!", expires_at, expiry_told_at, last_change
+                 FROM (SELECT s.*
+                         FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) WITH ORDINALITY
+                           AS wanted (org_id, dialect, session_id, place)
+                         JOIN sessions s USING (org_id, dialect, session_id)
+                        ORDER BY wanted.place
+                       OFFSET 0) found"#,
+            &columns.orgs,
+            &columns.dialects,
+            &columns.ids
+        );
+        bytes::page(rows.fetch(connection), MAX_PAGE_BYTES).await
+    }
+
+    /// Reads the rows under `keys` and locks them until the transaction ends, in the order of their keys.
     pub(super) async fn lock(
         connection: &mut PgConnection,
         keys: &[RowKey],
     ) -> Result<HashMap<RowKey, Self>, sqlx::Error> {
         let locked = rows_under!(keys, " ORDER BY s.org_id, s.dialect, s.session_id FOR UPDATE OF s");
         Ok(locked.fetch_all(connection).await?.into_iter().map(|row| (row.key(), row)).collect())
+    }
+}
+
+impl Weighed for Session {
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.kind, &self.user_id, &self.name, &self.description];
+        let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
+        let metadata = self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len());
+        texts + json_bytes(&self.public_id) + metadata + self.detail.as_str().len()
     }
 }
 

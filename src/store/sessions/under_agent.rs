@@ -8,15 +8,21 @@ use uuid::Uuid;
 use super::{RowKey, SessionRow};
 use crate::domain::metadata_filter::Filter;
 use crate::domain::{AgentId, DialectName, Session, SessionId, Timestamp};
+use crate::store::bytes::Page;
 use crate::store::sessions::filter_sql;
 use crate::store::{Sessions, StoreError, scope};
+
+/// Characters of a name or a description that a scan looks at.
+pub const HEADING_CHARS: i32 = 1_000;
 
 /// What is known of a session at a glance.
 #[derive(Clone, Debug)]
 pub struct Heading {
     pub id: SessionId,
     pub created_at: Timestamp,
+    /// Its first [`HEADING_CHARS`] characters.
     pub name: Option<String>,
+    /// Its first [`HEADING_CHARS`] characters.
     pub description: Option<String>,
 }
 
@@ -36,7 +42,7 @@ impl Sessions<'_> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         // The dialect is written out, so that the index of this dialect's sessions alone can be used.
         let rows = sqlx::query!(
-            "SELECT session_id, created_at, name, description
+            "SELECT session_id, created_at, left(name, $7) AS name, left(description, $7) AS description
                FROM sessions
               WHERE org_id = $1 AND dialect = 3 AND agent_id = $2
                 AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
@@ -48,7 +54,8 @@ impl Sessions<'_> {
             now,
             after.map(|(at, _)| at),
             after.map(|(_, id)| id.0),
-            limit
+            limit,
+            HEADING_CHARS
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -90,15 +97,18 @@ impl Sessions<'_> {
         Ok(found.into_iter().map(SessionId).collect())
     }
 
-    /// The sessions of these ids, in their order; those that are not there are left out.
+    /// Returns the sessions of these ids in their order, at most [`MAX_PAGE_BYTES`](crate::store::MAX_PAGE_BYTES); those
+    /// that are not there are left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn read(&self, dialect: DialectName, ids: &[SessionId]) -> Result<Vec<Session>, StoreError> {
+    pub async fn read(&self, dialect: DialectName, ids: &[SessionId]) -> Result<Page<Session>, StoreError> {
         let keys: Vec<RowKey> = ids.iter().map(|id| RowKey::new(self.0.org, dialect, *id)).collect();
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let mut rows = SessionRow::read(&mut transaction, &keys).await?;
-        transaction.commit().await?;
-        keys.iter().filter_map(|key| rows.remove(key)).map(Session::try_from).collect()
+        let page = SessionRow::page(&mut transaction, &keys).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        page.try_into_rows()
     }
 }

@@ -3,6 +3,7 @@
 mod envelopes;
 mod idempotency;
 mod listener;
+mod page_bytes;
 mod pages;
 mod strangers;
 mod tokens;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessionary::domain::{Agent, AgentId, AgentRef, JsonText, NewAgent, Responder};
-use sessionary::store::{AgentCreated, AgentFilter, AgentName, Store, StoreSettings};
+use sessionary::store::{AgentCreated, AgentFilter, AgentName, PageLimit, Store, StoreSettings};
 
 use crate::support::{TestApp, admin, database, run, start, store};
 
@@ -141,7 +141,7 @@ fn agents_are_listed_newest_first_and_once_each() {
         let mut seen = Vec::new();
         let mut after = None;
         loop {
-            let page = tenant.agents().list(filter, after, 2).await.expect("a page");
+            let page = tenant.agents().list(filter, after, PageLimit::rows(2)).await.expect("a page").rows;
             let Some(last) = page.last() else { break };
             after = Some((last.created_at, last.id));
             seen.extend(page.into_iter().map(|agent| (agent.created_at, agent.id)));
@@ -153,6 +153,6 @@ fn agents_are_listed_newest_first_and_once_each() {
         let off = AgentFilter { enabled: Some(false), ..filter };
         assert_eq!(tenant.agents().count(off, 100).await.expect("a count"), 3);
         let stranger = TestApp::new().await.tenant().await;
-        assert!(stranger.agents().list(filter, None, 10).await.expect("a page").is_empty());
+        assert!(stranger.agents().list(filter, None, PageLimit::rows(10)).await.expect("a page").rows.is_empty());
     });
 }

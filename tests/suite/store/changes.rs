@@ -75,7 +75,7 @@ async fn events(org: OrgId, id: SessionId) -> Vec<Event> {
     let tenant = store().await.tenant(org);
     let session = session(org, id).await;
     let sessions = tenant.sessions();
-    sessions.events(&session).oldest(&EventWindow::default(), 10_000).await.expect("events")
+    sessions.events(&session).oldest(&EventWindow::default(), 10_000).await.expect("events").rows
 }
 
 #[test]

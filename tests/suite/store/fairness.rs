@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use futures::future::poll_immediate;
 use sessionary::domain::{DialectName, Mint, OrgId};
-use sessionary::store::{Among, CaptureFilter, LogPage, Store, StoreError, StoreSettings, provision};
+use sessionary::store::{Among, CaptureFilter, LogPage, PageLimit, Store, StoreError, StoreSettings, provision};
 use sqlx::PgConnection;
 
 use crate::support::{connection, database_called, make_database, run, start};
@@ -30,7 +30,7 @@ fn scan(store: &Store, org: OrgId) -> Scan {
         metadata: Vec::new(),
         search: Some("x".to_owned()),
     };
-    Box::pin(async move { tenant.captures().log(&filter, false, None, (10, 0)).await })
+    Box::pin(async move { tenant.captures().log(&filter, false, None, PageLimit::rows(10)).await })
 }
 
 /// The processes of Postgres that wait for a lock on captured events.
@@ -89,10 +89,10 @@ fn scans_that_hang_leave_everything_else_as_it_was() {
         let tenant = store.tenant(quiet);
         let now = start();
         let among = Among { dialect: DialectName::Messaging, now, since: now };
-        assert!(tenant.sessions().living(among, None, 10).await.expect("a page").is_empty());
+        assert!(tenant.sessions().living(among, None, 10).await.expect("a page").rows.is_empty());
         assert_eq!(tenant.sessions().census(among, &["x"]).await.expect("counts").living, 0);
         // The loud one's own small requests, too.
-        assert!(store.tenant(loud).sessions().living(among, None, 10).await.expect("a page").is_empty());
+        assert!(store.tenant(loud).sessions().living(among, None, 10).await.expect("a page").rows.is_empty());
 
         // What Postgres cancels is a query that took too long, not a database that is down.
         let cancelled: bool = sqlx::query_scalar("SELECT pg_cancel_backend($1)")

@@ -4,6 +4,7 @@ mod agents;
 mod cancellation;
 mod changes;
 mod fairness;
+mod forks;
 mod group_commit;
 mod isolation;
 mod migrations;

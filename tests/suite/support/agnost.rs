@@ -71,6 +71,9 @@ pub async fn refuses_what_it_must(app: &TestApp, route: &str, good: &Value) {
         json!({"connection_type": [1]}),
         json!({"metadata_filters": "x"}),
         json!({"metadata_filters": [{"key": "a"}]}),
+        json!({"agent_name": vec!["a"; 101]}),
+        json!({"client_config": "a".repeat(1_001)}),
+        json!({"metadata_filters": vec![json!({"key": "a", "value": "b"}); 33]}),
         json!({"cursor": "nowhere"}),
     ] {
         let reply = ask(app, route, &wrong).send().await.expect(400);

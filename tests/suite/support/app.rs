@@ -18,8 +18,8 @@ use sessionary::dialects::messaging::Bounds;
 use sessionary::domain::{
     AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
 };
-use sessionary::http::RateLimiter;
 use sessionary::http::listener::Peer;
+use sessionary::http::{CostlyWork, RateLimiter};
 use sessionary::idempotency::Patience;
 use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{Responders, RespondersSettings};
@@ -60,6 +60,7 @@ pub struct Setup {
     pub transfers: Transfers,
     /// A store of the test's own, instead of the one that all tests share.
     pub store: Option<Store>,
+    pub costly: CostlyWork,
     /// Requests per minute that strangers may make from one address.
     pub per_address: Option<NonZeroU32>,
     /// Networks such as `10.0.0.0/8`.
@@ -84,6 +85,7 @@ impl Default for Setup {
             public_url: None,
             transfers: Transfers::default(),
             store: None,
+            costly: CostlyWork::default(),
             per_address: None,
             trusted_proxies: &[],
         }
@@ -131,6 +133,7 @@ impl TestApp {
             agntix: setup.agntix,
             public_url: setup.public_url,
             transfers: setup.transfers,
+            costly: setup.costly,
             ..Deployment::new(Arc::new(gate), conversations.clone())
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;

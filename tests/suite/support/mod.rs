@@ -9,6 +9,7 @@ pub mod chaos;
 pub mod fake_responder;
 mod fill;
 pub mod integer_id;
+mod large;
 pub mod messaging;
 mod metadata;
 mod postgres;
@@ -19,6 +20,7 @@ pub mod tokens;
 pub mod webhooks;
 
 pub use app::{Ask, Setup, TestApp, start};
+pub use large::LARGE;
 pub use metadata::metadata_of;
 pub use postgres::{
     DATABASE, admin, change_agent, connection, database, database_called, make_database, run, socket, store,

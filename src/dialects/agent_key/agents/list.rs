@@ -1,5 +1,6 @@
 //! `GET /v2/agents` (apis/agent_key, sections 1 and 5).
 
+use axum::extract::State;
 use http::StatusCode;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -9,13 +10,13 @@ use uuid::Uuid;
 use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
-use crate::dialects::agent_key::name_filter::NameFilter;
+use crate::dialects::agent_key::name_filter::{NameFilter, Named};
 use crate::dialects::agent_key::page_key::{List, Place};
 use crate::dialects::agent_key::paging::{self, ListMetadata, SCAN_CHUNK, SCAN_TIME};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Agent, AgentId};
-use crate::http::{QueryPairs, Reply};
-use crate::store::AgentFilter;
+use crate::http::{CostlyWork, QueryPairs, Reply};
+use crate::store::{AgentFilter, AgentHeading, PageLimit};
 
 #[derive(Serialize, ToSchema)]
 pub struct Agents {
@@ -25,11 +26,14 @@ pub struct Agents {
 }
 
 /// List agents
+///
+/// A page has at most 4 MiB. One that `filter` narrows may have fewer agents than `limit` and not be the last, because a
+/// search takes at most a second; `metadata.page_key` leads on.
 #[utoipa::path(
     get,
     path = "/v2/agents",
     params(
-        ("filter" = Option<String>, Query, description = "A regular expression that is found in the name or the description; of those that match in linear time, at most 1,000 characters."),
+        ("filter" = Option<String>, Query, description = "A regular expression that is found in the name, or in the first 1,000 characters of the description; of those that match in linear time, at most 1,000 characters, and at most 64 KiB compiled."),
         ("enabled" = Option<bool>, Query, description = "Only enabled agents, or only disabled ones."),
         ("limit" = Option<i64>, Query, description = "1 to 100, 10 unless given."),
         ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the page before."),
@@ -40,48 +44,88 @@ pub struct Agents {
         (status = 400, description = "`invalid_request`.", body = Envelope),
         (status = 401, description = "`unauthorized`.", body = Envelope),
         (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
+        (status = 429, description = "Too many requests, or another search of the organization is in progress.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.list_agents", level = "debug", skip_all)]
 pub async fn list_agents(
+    State(costly): State<CostlyWork>,
     caller: Caller<AgentKeyDialect, purpose::ReadAgents>,
     query: QueryPairs,
 ) -> Result<Reply<Agents>, AgentKeyError> {
     let limit = paging::limit(&query)?;
-    let filter = NameFilter::of(&query)?;
     let enabled = paging::boolean(&query, "enabled")?;
     let list = List { name: "agents", org: caller.store.org(), owner: Uuid::nil() };
-    let mut after = paging::page_key(&query).map(|key| list.place(key)).transpose()?;
+    let after = paging::page_key(&query).map(|key| list.place(key)).transpose()?;
+    let filter = NameFilter::of(&query, &costly, list.org).await?;
 
-    let narrowed = AgentFilter { enabled, ..AgentFilter::default() };
-    let chunk = if filter.is_some() { SCAN_CHUNK } else { limit + 1 };
+    let Found { agents, next } = match filter {
+        None => page(&caller, enabled, after, limit).await?,
+        Some(filter) => scan(&caller, enabled, after, limit, filter).await?,
+    };
+    let page_key = next.map(|place| list.page_key(place));
+    let default = &caller.principal.organization.responder;
+    let agents: Result<_, _> = agents.iter().map(|agent| WireAgent::new(agent, default)).collect();
+    Ok(Reply(StatusCode::OK, Agents { agents: agents?, metadata: ListMetadata { page_key } }))
+}
+
+type Reader = Caller<AgentKeyDialect, purpose::ReadAgents>;
+
+/// The agents of a page, and the cursor of the next one.
+struct Found {
+    agents: Vec<Agent>,
+    next: Option<Place>,
+}
+
+/// Reads the agents of a page that no filter narrows.
+async fn page(
+    caller: &Reader,
+    enabled: Option<bool>,
+    after: Option<Place>,
+    limit: usize,
+) -> Result<Found, AgentKeyError> {
+    let filter = AgentFilter { enabled, ..AgentFilter::default() };
+    let after = after.map(|place| (place.at, AgentId(place.id)));
+    let mut page = caller.store.agents().list(filter, after, PageLimit::rows(limit as i64 + 1)).await?;
+    let more = page.truncate(limit);
+    let next = page.rows.last().filter(|_| more).map(place_of);
+    Ok(Found { agents: page.rows, next })
+}
+
+/// Looks for the agents of a page that a filter lets through, until there are enough or its time ends.
+async fn scan(
+    caller: &Reader,
+    enabled: Option<bool>,
+    mut after: Option<Place>,
+    limit: usize,
+    mut filter: NameFilter,
+) -> Result<Found, AgentKeyError> {
+    let agents = caller.store.agents();
     let began = Instant::now();
-    let mut found: Vec<Agent> = Vec::new();
+    let mut found: Vec<AgentHeading> = Vec::new();
     let more = loop {
         let place = after.map(|place| (place.at, AgentId(place.id)));
-        let agents = caller.store.agents().list(narrowed, place, chunk as i64).await?;
-        let is_last = agents.len() < chunk;
-        after = agents.last().map(place_of).or(after);
-        found.extend(agents.into_iter().filter(|agent| match &filter {
-            Some(filter) => filter.lets_through(&agent.name, agent.description.as_deref()),
-            None => true,
-        }));
+        let headings = agents.headings(enabled, place, SCAN_CHUNK as i64).await?;
+        let is_last = headings.len() < SCAN_CHUNK;
+        let narrowed = filter.narrow(headings).await?;
+        after = narrowed.reached.or(after);
+        found.extend(narrowed.rows);
         if found.len() > limit {
             found.truncate(limit);
-            after = found.last().map(place_of);
+            after = found.last().map(Named::place);
             break true;
         }
-        if is_last {
-            break false;
-        }
-        if began.elapsed() > SCAN_TIME {
+        if narrowed.is_over {
             break true;
+        }
+        if is_last || began.elapsed() > SCAN_TIME {
+            break !is_last;
         }
     };
-    let page_key = after.filter(|_| more).map(|place| list.page_key(place));
-    let default = &caller.principal.organization.responder;
-    let agents: Result<_, _> = found.iter().map(|agent| WireAgent::new(agent, default)).collect();
-    Ok(Reply(StatusCode::OK, Agents { agents: agents?, metadata: ListMetadata { page_key } }))
+    let ids: Vec<AgentId> = found.iter().map(|heading| heading.id).collect();
+    let page = agents.read_all(&ids).await?;
+    let next = if page.cut { page.rows.last().map(place_of) } else { after.filter(|_| more) };
+    Ok(Found { agents: page.rows, next })
 }
 
 fn place_of(agent: &Agent) -> Place {

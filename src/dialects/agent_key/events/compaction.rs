@@ -4,8 +4,9 @@
 use serde::Serialize;
 
 use super::wire::{AGENT_OUTPUT, COMPACTION, INPUT_MESSAGE};
-use crate::domain::{Event, EventId, JsonText, Mint, NewEvent, Timestamp};
+use crate::domain::{Event, EventId, JsonText, Mint, NewEvent, Session, Timestamp};
 use crate::http::Refusal;
+use crate::store::{Excerpt, Page, StoreError, TenantStore};
 
 /// Characters that each message gives to the summary.
 const EXCERPT: usize = 240;
@@ -25,6 +26,17 @@ struct Payload<'a> {
     events_compacted: usize,
     summary_key: String,
     summary_text: &'a str,
+}
+
+/// The visible events of a session, oldest first, with as much of their contents as a summary has use for.
+pub(in crate::dialects::agent_key) async fn outline(
+    store: &TenantStore,
+    session: &Session,
+    limit: i64,
+) -> Result<Page<Event>, StoreError> {
+    // Twice what is excerpted, because white space is left out.
+    let excerpt = Excerpt { whole_kind: COMPACTION, characters: 2 * EXCERPT as i32 };
+    store.sessions().events(session).outline(excerpt, limit).await
 }
 
 impl Compacted {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::compaction::Compacted;
+use super::compaction::{self, Compacted};
 use super::form::Body;
 use super::input::{CreateEvent, Input};
 use super::stream;
@@ -19,8 +19,11 @@ use crate::dialects::agent_key::find::{self, Living};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
-use crate::http::{PathOf, Refusal, Reply};
+use crate::http::{CostlyWork, PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Ticket};
+
+/// Events that one compaction sums up.
+const MOST_COMPACTED: i64 = 5_000;
 
 #[derive(Serialize, ToSchema)]
 pub struct AgentResponse {
@@ -68,16 +71,18 @@ impl AgentResponse {
 #[tracing::instrument(name = "agent_key.create_event", level = "debug", skip_all)]
 pub async fn create_event(
     State(conversations): State<Conversations>,
+    State(costly): State<CostlyWork>,
     caller: EventCaller,
     path: PathOf<AgentKeyDialect, (String, String)>,
     body: Body,
 ) -> Result<Response, AgentKeyError> {
     let path = path.0;
+    let services = Services { conversations, costly };
     let (streams, request) = match body {
         Body::Form(event) => {
             let streams = event.streams()?;
             if !streams {
-                return Ok(answer(conversations, caller, path, event).await?.into_response());
+                return Ok(answer(services, caller, path, event).await?.into_response());
             }
             (streams, Err(event))
         }
@@ -85,13 +90,13 @@ pub async fn create_event(
     };
     let request = match request {
         Ok(request) if !streams => {
-            let answering = move |caller, body| answer(conversations, caller, path, body);
+            let answering = move |caller, body| answer(services, caller, path, body);
             return Ok(request.answer(caller, answering).await);
         }
         request => request,
     };
     let org = caller.principal.organization.id;
-    let place = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
+    let place = services.conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
     let (caller, event, ticket) = match request {
         Err(event) => (caller, event, Ticket::unkeyed()),
         Ok(request) => match request.claim(caller).await {
@@ -100,13 +105,20 @@ pub async fn create_event(
         },
     };
     let (now, clock) = (caller.now(), caller.clock.clone());
-    match begin(&conversations, caller, path, event).await {
+    match begin(&services, caller, path, event).await {
         Ok(begun) => Ok(stream::response(begun, clock, ticket, place)),
         Err(error) => {
             ticket.hand_back::<AgentKeyDialect>(&error, now).await;
             Err(error)
         }
     }
+}
+
+/// What a message may need beside the store.
+#[derive(Clone)]
+struct Services {
+    conversations: Conversations,
+    costly: CostlyWork,
 }
 
 /// What was appended at once, and the answer that is to come.
@@ -118,18 +130,18 @@ pub(super) struct Begun {
 
 /// Does what the body asks for, up to the answer; also for a caller who hangs up.
 async fn begin(
-    conversations: &Conversations,
+    services: &Services,
     caller: EventCaller,
     path: (String, String),
     event: CreateEvent,
 ) -> Result<Begun, AgentKeyError> {
-    let this = conversations.clone();
-    let begun = conversations.see_through(async move { take_in(&this, &caller, &path, event).await });
+    let this = services.clone();
+    let begun = services.conversations.see_through(async move { take_in(&this, &caller, &path, event).await });
     begun.await.unwrap_or_else(|| Err(Refusal::Internal.into()))
 }
 
 async fn take_in(
-    conversations: &Conversations,
+    services: &Services,
     caller: &EventCaller,
     path: &(String, String),
     event: CreateEvent,
@@ -148,7 +160,8 @@ async fn take_in(
     };
     let appended = match event.read()? {
         Input::Message(message) => {
-            let Turned { session, message, parts } = turn::say(conversations, caller, &living, &message).await?;
+            let Turned { session, message, parts } =
+                turn::say(&services.conversations, caller, &living, &message).await?;
             return Ok(Begun { session, events: vec![message], parts });
         }
         Input::Interrupt => {
@@ -159,18 +172,20 @@ async fn take_in(
             let outputs = outputs.into_iter().map(|payload| new(TOOL_OUTPUT, payload)).collect();
             turn::append(caller, &living, outputs, None, false).await?
         }
-        Input::Compact { up_to } => compact(caller, &living, up_to).await?,
+        Input::Compact { up_to } => compact(&services.costly, caller, &living, up_to).await?,
     };
     Ok(Begun { session: appended.session, events: appended.events, parts: None })
 }
 
 /// Puts a summary behind what was said, and hides what it sums up.
 async fn compact(
+    costly: &CostlyWork,
     caller: &EventCaller,
     living: &Living,
     up_to: Option<EventId>,
 ) -> Result<turn::Appended, AgentKeyError> {
-    let mut events = turn::visible(caller, &living.session).await?;
+    let _permit = costly.copy(caller.store.org())?;
+    let mut events = compaction::outline(&caller.store, &living.session, MOST_COMPACTED).await?.rows;
     let end = match up_to {
         Some(id) => events.iter().position(|event| event.id == id).map(|place| place + 1).ok_or_else(|| {
             invalid("compact_up_to_event_id", "names an event that is not among the session's visible events")
@@ -191,13 +206,13 @@ async fn compact(
 
 /// Does what the body asks for, and waits for the answer.
 async fn answer(
-    conversations: Conversations,
+    services: Services,
     caller: EventCaller,
     path: (String, String),
     event: CreateEvent,
 ) -> Result<Reply<AgentResponse>, AgentKeyError> {
     let deadline = caller.answer_by();
-    let Begun { session, mut events, parts } = begin(&conversations, caller, path, event).await?;
+    let Begun { session, mut events, parts } = begin(&services, caller, path, event).await?;
     if let Some(parts) = parts {
         let reply = conversation::kept_by(deadline, parts).await;
         events.push(reply.ok_or(AgentKeyError::NoAnswer)?);

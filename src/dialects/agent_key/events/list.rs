@@ -24,6 +24,8 @@ pub struct Events {
 }
 
 /// List agent events
+///
+/// A page has at most 4 MiB; `metadata.page_key` leads on.
 #[utoipa::path(
     get,
     path = "/v2/agents/{agent_key}/sessions/{session_key}/events",
@@ -62,12 +64,11 @@ pub async fn list_events(
     };
     let window = EventWindow { after_number, hidden, ..EventWindow::default() };
     let mut events = caller.store.sessions().events(&session).oldest(&window, limit as i64 + 1).await?;
-    let more = events.len() > limit;
-    events.truncate(limit);
-    let page_key = events.last().filter(|_| more).map(|event| {
+    let more = events.truncate(limit);
+    let page_key = events.rows.last().filter(|_| more).map(|event| {
         let id = Uuid::from_u128(u128::from(event.number.unsigned_abs()));
         list.page_key(Place { at: event.created_at, id })
     });
-    let events = events.iter().map(|event| WireEvent::new(event, &session)).collect();
+    let events = events.rows.iter().map(|event| WireEvent::new(event, &session)).collect();
     Ok(Reply(StatusCode::OK, Events { events, metadata: ListMetadata { page_key } }))
 }

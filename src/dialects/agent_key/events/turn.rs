@@ -18,7 +18,7 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{Clock, DialectName, Event, EventId, JsonText, NewEvent, Responder, Session, SessionId, Timestamp};
 use crate::http::Refusal;
-use crate::store::{Appends, EventWindow, TenantStore};
+use crate::store::{Appends, TenantStore};
 
 pub(super) type EventCaller = Caller<AgentKeyDialect, purpose::WriteEvents>;
 
@@ -263,9 +263,4 @@ impl Settle {
             }
         }
     }
-}
-
-/// The visible events of a session, oldest first, at most 5,000 of them.
-pub(super) async fn visible(caller: &EventCaller, session: &Session) -> Result<Vec<Event>, AgentKeyError> {
-    Ok(caller.store.sessions().events(session).oldest(&EventWindow::default(), 5_000).await?)
 }

@@ -18,7 +18,7 @@ use crate::dialects::agent_key::keys::{self, Kind};
 use crate::dialects::agent_key::patch::{self, invalid};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::domain::{Agent, Contract, DialectName, Given, JsonText, NewSession, SessionId, SessionKey};
-use crate::http::{PathOf, Refusal, Reply};
+use crate::http::{CostlyWork, PathOf, Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 
 /// Characters; the vendor documents no limit.
@@ -149,17 +149,21 @@ fn taking_sessions(agent: Arc<Agent>) -> Result<Arc<Agent>, AgentKeyError> {
 pub async fn create_session(
     caller: Caller<AgentKeyDialect, purpose::WriteSessions>,
     State(configured): State<Contract>,
+    State(costly): State<CostlyWork>,
     path: PathOf<AgentKeyDialect, String>,
     headers: HeaderMap,
     request: Idempotent<AgentKeyDialect, CreateSession>,
 ) -> Response {
     let contract = contract(configured, &headers);
-    request.answer(caller, move |caller, body| create(caller, path.0, contract, body)).await
+    request
+        .answer(caller, move |caller, body| async move { create(caller, &costly, path.0, contract, body).await })
+        .await
 }
 
 #[tracing::instrument(name = "agent_key.create_session", level = "debug", skip_all)]
 async fn create(
     caller: Caller<AgentKeyDialect, purpose::WriteSessions>,
+    costly: &CostlyWork,
     agent_key: String,
     contract: Contract,
     body: CreateSession,
@@ -167,7 +171,7 @@ async fn create(
     let agent = taking_sessions(find::agent(&caller, &agent_key).await?)?;
     let source = match &body.from_session {
         Given::Absent | Given::Null => None,
-        given => Some(fork::source(&caller, &agent, given).await?),
+        given => Some(fork::source(&caller, costly, &agent, given).await?),
     };
     let wanted = body.validate(contract, source.as_ref())?;
 

@@ -5,15 +5,12 @@ use utoipa::ToSchema;
 
 use super::session::Detail;
 use crate::auth::Caller;
-use crate::dialects::agent_key::events::compaction::Compacted;
+use crate::dialects::agent_key::events::compaction::{Compacted, outline};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
-use crate::domain::{Agent, DialectName, Event, EventId, Given, NewEvent, Session, Timestamp};
-use crate::http::Refusal;
-use crate::store::EventWindow;
-
-/// Events that a fork takes along, at most.
-const MOST_EVENTS: usize = 5_000;
+use crate::domain::{Agent, Event, EventId, Given, Session, Share, Timestamp};
+use crate::http::{CostlyWork, Refusal};
+use crate::store::{CopiedEvents, Fork, Forked, MAX_COPIED_BYTES, MAX_COPIED_EVENTS};
 
 /// The session to fork, and how much of it. At most one of the two event ids may be given.
 #[derive(Deserialize, ToSchema)]
@@ -39,7 +36,8 @@ pub struct FromSession {
 pub(super) struct Source {
     pub session: Session,
     compacted: Option<Compacted>,
-    events: Vec<Event>,
+    copied: CopiedEvents,
+    _permit: Share,
 }
 
 fn text<'g>(given: &'g Given, message: &str) -> Result<Option<&'g str>, AgentKeyError> {
@@ -53,6 +51,7 @@ fn text<'g>(given: &'g Given, message: &str) -> Result<Option<&'g str>, AgentKey
 /// The session that is to be forked, and its visible events.
 pub(super) async fn source<P>(
     caller: &Caller<AgentKeyDialect, P>,
+    costly: &CostlyWork,
     agent: &Agent,
     given: &Given,
 ) -> Result<Source, AgentKeyError> {
@@ -72,28 +71,55 @@ pub(super) async fn source<P>(
         }
         _ => find::session_under(caller, agent, session_key).await?,
     };
-    let limit = MOST_EVENTS as i64 + 1;
-    let mut events = caller.store.sessions().events(&session).oldest(&EventWindow::default(), limit).await?;
-    if let Some(id) = include {
-        events.truncate(place_of(&events, id)? + 1);
-    }
-    if events.len() > MOST_EVENTS {
-        return Err(invalid("from_session", "has more than 5000 visible events"));
-    }
-    let compacted = match compact {
-        Some(id) => {
-            let rest = events.split_off(place_of(&events, id)? + 1);
-            Some(Compacted::of(&std::mem::replace(&mut events, rest)).ok_or(AgentKeyError::TooFewTurns)?)
-        }
-        None => None,
+    let permit = costly.copy(caller.store.org())?;
+    let events = caller.store.sessions();
+    let everything = CopiedEvents { session: session.id, after: 0, through: i64::MAX };
+    let (compacted, copied) = if let Some(id) = include {
+        let through = visible(events.events(&session).find(event_id(id)?).await?)?;
+        (None, CopiedEvents { through, ..everything })
+    } else if let Some(id) = compact {
+        let id = event_id(id)?;
+        let mut outline = outline(&caller.store, &session, MAX_COPIED_EVENTS + 1).await?;
+        let more = outline.truncate(MAX_COPIED_EVENTS as usize);
+        let Some(place) = outline.rows.iter().position(|event| event.id == id) else {
+            return Err(if more { too_many() } else { not_visible() });
+        };
+        let after = outline.rows.get(place).map_or(0, |event| event.number);
+        outline.rows.truncate(place + 1);
+        let compacted = Compacted::of(&outline.rows).ok_or(AgentKeyError::TooFewTurns)?;
+        (Some(compacted), CopiedEvents { after, ..everything })
+    } else {
+        (None, everything)
     };
-    Ok(Source { session, compacted, events })
+    let size = events.copy_size(copied).await?;
+    if size.has_too_many_events() {
+        return Err(too_many());
+    }
+    if size.has_too_many_bytes() {
+        return Err(too_large());
+    }
+    Ok(Source { session, compacted, copied, _permit: permit })
 }
 
-fn place_of(events: &[Event], id: &str) -> Result<usize, AgentKeyError> {
-    find::event_id(id)
-        .and_then(|id| events.iter().position(|event| event.id == id))
-        .ok_or_else(|| invalid("from_session", "names an event that is not among the session's visible events"))
+fn event_id(text: &str) -> Result<EventId, AgentKeyError> {
+    find::event_id(text).ok_or_else(not_visible)
+}
+
+/// The number of an event that is found, and is visible.
+fn visible(event: Option<Event>) -> Result<i64, AgentKeyError> {
+    event.filter(|event| !event.hidden).map(|event| event.number).ok_or_else(not_visible)
+}
+
+fn not_visible() -> AgentKeyError {
+    invalid("from_session", "names an event that is not among the session's visible events")
+}
+
+fn too_many() -> AgentKeyError {
+    invalid("from_session", format!("has more than {MAX_COPIED_EVENTS} visible events"))
+}
+
+fn too_large() -> AgentKeyError {
+    invalid("from_session", format!("has more than {} MiB of visible events", MAX_COPIED_BYTES >> 20))
 }
 
 impl Source {
@@ -105,46 +131,32 @@ impl Source {
         expires_at: Option<Timestamp>,
     ) -> Result<Session, AgentKeyError> {
         let now = caller.now();
-        let nonce = caller.mint.uuid();
-        let mut new: Vec<NewEvent> = Vec::with_capacity(self.events.len() + 1);
-        if let Some(compacted) = &self.compacted {
-            new.push(compacted.event(EventId(caller.mint.uuid()), &caller.mint, now)?);
-        }
-        for event in self.events {
-            new.push(NewEvent {
-                id: EventId(caller.mint.uuid()),
-                public_id: None,
-                parent: None,
-                kind: event.kind,
-                author_id: event.author_id,
-                content: event.content,
-                payload: event.payload,
-                hidden: false,
-                at: now,
-            });
-        }
-        let appends = crate::store::Appends::of(&new);
-        let rule = move |session: &mut Session| {
+        let first = match &self.compacted {
+            Some(compacted) => Some(compacted.event(EventId(caller.mint.uuid()), &caller.mint, now)?),
+            None => None,
+        };
+        let sessions = caller.store.sessions();
+        let has_first = first.is_some();
+        let copies = sessions.copy_size(self.copied).await?.events > 0;
+        let opens = move |session: &mut Session| {
             let mut detail = Detail::of(session);
             // While it was over, another create may have taken its key.
             if detail.generation > 0 {
-                return (false, Vec::new());
+                return false;
             }
-            detail.started = !new.is_empty();
+            detail.started = has_first || copies;
             detail.put_into(session);
             session.expires_at = expires_at;
             session.updated_at = now;
-            (true, new.clone())
+            true
         };
-        let changed = caller
-            .store
-            .sessions()
-            .change((DialectName::AgentKey, fork.id), nonce, appends, rule)
-            .await?
-            .ok_or(Refusal::Internal)?;
-        match changed.outcome {
-            Some(false) => Err(AgentKeyError::SessionKeyTaken(changed.session.public_id)),
-            _ => Ok(changed.session),
+        let fork =
+            Fork { target: fork.id, nonce: caller.mint.uuid(), first, copied: self.copied, at: now, opens: &opens };
+        match sessions.fork(&fork).await? {
+            Forked::Opened(session) => Ok(*session),
+            Forked::NotOpened(session) => Err(AgentKeyError::SessionKeyTaken(session.public_id)),
+            Forked::TooLarge => Err(too_large()),
+            Forked::NoSuchSession => Err(Refusal::Internal.into()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use axum::extract::State;
 use http::StatusCode;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -10,14 +11,14 @@ use utoipa::ToSchema;
 use super::session::AgentSession;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
-use crate::dialects::agent_key::name_filter::NameFilter;
+use crate::dialects::agent_key::name_filter::{NameFilter, Named, Narrowed};
 use crate::dialects::agent_key::page_key::{List, Place};
 use crate::dialects::agent_key::paging::{self, ListMetadata, SCAN_CHUNK, SCAN_TIME};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::domain::metadata_filter::Filter;
-use crate::domain::{DialectName, SessionId};
-use crate::http::{PathOf, QueryPairs, Refusal, Reply};
+use crate::domain::{DialectName, OrgId, Session, SessionId};
+use crate::http::{CostlyWork, PathOf, QueryPairs, Reply};
 use crate::store::Heading;
 
 #[derive(Serialize, ToSchema)]
@@ -34,44 +35,38 @@ struct Filters {
 }
 
 impl Filters {
-    fn of(query: &QueryPairs) -> Result<Self, AgentKeyError> {
+    async fn of(query: &QueryPairs, costly: &CostlyWork, org: OrgId) -> Result<Self, AgentKeyError> {
         let metadata = query.first("metadata_filter").filter(|filter| !filter.trim().is_empty());
         let metadata =
             metadata.map(str::parse).transpose().map_err(|error: crate::domain::metadata_filter::InvalidFilter| {
                 invalid("metadata_filter", error.to_string())
             })?;
-        Ok(Self { names: NameFilter::of(query)?, metadata })
+        Ok(Self { names: NameFilter::of(query, costly, org).await?, metadata })
     }
 
     fn is_none(&self) -> bool {
         self.names.is_none() && self.metadata.is_none()
     }
 
-    /// Those that both let through.
+    /// Returns the sessions that both let through, and how far the filters came.
     async fn narrow(
-        &self,
+        &mut self,
         caller: &Caller<AgentKeyDialect, purpose::ReadSessions>,
-        mut headings: Vec<Heading>,
-    ) -> Result<Vec<Heading>, AgentKeyError> {
-        if let Some(names) = self.names.clone() {
-            // A thousand texts are work for a while, and others wait for this thread.
-            let narrowed = tokio::task::spawn_blocking(move || {
-                headings.retain(|heading| {
-                    names.lets_through(heading.name.as_deref().unwrap_or_default(), heading.description.as_deref())
-                });
-                headings
-            });
-            headings = narrowed.await.map_err(|_| Refusal::Internal)?;
-        }
+        headings: Vec<Heading>,
+    ) -> Result<Narrowed<Heading>, AgentKeyError> {
+        let mut narrowed = match &mut self.names {
+            Some(names) => names.narrow(headings).await?,
+            None => Narrowed { reached: headings.last().map(Named::place), rows: headings, is_over: false },
+        };
         if let Some(filter) = &self.metadata
-            && !headings.is_empty()
+            && !narrowed.rows.is_empty()
         {
-            let ids: Vec<SessionId> = headings.iter().map(|heading| heading.id).collect();
+            let ids: Vec<SessionId> = narrowed.rows.iter().map(|heading| heading.id).collect();
             let through: HashSet<SessionId> =
                 caller.store.sessions().with_metadata(DialectName::AgentKey, &ids, filter).await?;
-            headings.retain(|heading| through.contains(&heading.id));
+            narrowed.rows.retain(|heading| through.contains(&heading.id));
         }
-        Ok(headings)
+        Ok(narrowed)
     }
 }
 
@@ -79,13 +74,16 @@ impl Filters {
 ///
 /// `metadata_filter` is a condition over the metadata, as SQL writes it: comparisons, `AND`, `OR`, `NOT`, parentheses,
 /// `IN`, `LIKE`, `IS NULL`, `1 IN user_ids` for arrays, and paths such as `profile.country` or `"odd name"`.
+///
+/// A page has at most 4 MiB. One that a filter narrows may have fewer sessions than `limit` and not be the last, because
+/// a search takes at most a few seconds; `metadata.page_key` leads on.
 #[utoipa::path(
     get,
     path = "/v2/agents/{agent_key}/sessions",
     params(
         ("agent_key" = String, Path, description = "The agent's key."),
-        ("filter" = Option<String>, Query, description = "A regular expression that is found in the name or the description; of those that match in linear time, at most 1,000 characters."),
-        ("metadata_filter" = Option<String>, Query, description = "At most 8,000 characters; its grammar is in docs/metadata-filter.md."),
+        ("filter" = Option<String>, Query, description = "A regular expression that is found in the name, or in the first 1,000 characters of the description; of those that match in linear time, at most 1,000 characters, and at most 64 KiB compiled."),
+        ("metadata_filter" = Option<String>, Query, description = "At most 8,000 characters, 200 conditions, list entries and members of paths, and 32 members in one path; its grammar is in docs/metadata-filter.md."),
         ("limit" = Option<i64>, Query, description = "1 to 100, 10 unless given."),
         ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the page before."),
     ),
@@ -96,19 +94,21 @@ impl Filters {
         (status = 401, description = "`unauthorized`.", body = Envelope),
         (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
         (status = 404, description = "`agent_not_found`.", body = Envelope),
+        (status = 429, description = "Too many requests, or another search of the organization is in progress.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.list_sessions", level = "debug", skip_all)]
 pub async fn list_sessions(
+    State(costly): State<CostlyWork>,
     caller: Caller<AgentKeyDialect, purpose::ReadSessions>,
     path: PathOf<AgentKeyDialect, String>,
     query: QueryPairs,
 ) -> Result<Reply<Sessions>, AgentKeyError> {
     let agent = find::agent(&caller, &path.0).await?;
     let limit = paging::limit(&query)?;
-    let filters = Filters::of(&query)?;
     let list = List { name: "sessions", org: caller.store.org(), owner: agent.id.0 };
     let mut after = paging::page_key(&query).map(|key| list.place(key)).transpose()?;
+    let mut filters = Filters::of(&query, &costly, list.org).await?;
 
     let sessions = caller.store.sessions();
     let chunk = if filters.is_none() { limit + 1 } else { SCAN_CHUNK };
@@ -118,25 +118,30 @@ pub async fn list_sessions(
         let place = after.map(|place| (place.at, SessionId(place.id)));
         let headings = sessions.headings(agent.id, caller.now(), place, chunk as i64).await?;
         let is_last = headings.len() < chunk;
-        after = headings.last().map(place_of).or(after);
-        found.extend(filters.narrow(&caller, headings).await?);
+        let narrowed = filters.narrow(&caller, headings).await?;
+        after = narrowed.reached.or(after);
+        found.extend(narrowed.rows);
         if found.len() > limit {
             found.truncate(limit);
-            after = found.last().map(place_of);
+            after = found.last().map(Named::place);
+            break true;
+        }
+        if narrowed.is_over {
             break true;
         }
         if is_last || began.elapsed() > SCAN_TIME {
             break !is_last;
         }
     };
-    let page_key = after.filter(|_| more).map(|place| list.page_key(place));
     let ids: Vec<SessionId> = found.iter().map(|heading| heading.id).collect();
-    let read = sessions.read(DialectName::AgentKey, &ids).await?;
+    let page = sessions.read(DialectName::AgentKey, &ids).await?;
+    let next = if page.cut { page.rows.last().map(place_of) } else { after.filter(|_| more) };
+    let page_key = next.map(|place| list.page_key(place));
     let now = caller.now();
-    let wire = read.into_iter().map(|session| AgentSession::new(session, agent.key.clone(), now)).collect();
+    let wire = page.rows.into_iter().map(|session| AgentSession::new(session, agent.key.clone(), now)).collect();
     Ok(Reply(StatusCode::OK, Sessions { sessions: wire, metadata: ListMetadata { page_key } }))
 }
 
-fn place_of(heading: &Heading) -> Place {
-    Place { at: heading.created_at, id: heading.id.0 }
+fn place_of(session: &Session) -> Place {
+    Place { at: session.created_at, id: session.id.0 }
 }

@@ -1,7 +1,7 @@
 //! `/dashboard/api/dashboard/charts`: charts that a dashboard keeps, whatever it keeps of them (apis/agnost, section 3).
 
 use axum::extract::Request;
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,12 +13,14 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{Given, JsonText};
-use crate::http::{JsonBody, PathOf, Refusal, Reply, json_bytes, parse_object};
-use crate::store::ChartRow;
+use crate::http::{JsonBody, PathOf, QueryPairs, Refusal, Reply, json_bytes, parse_object};
+use crate::store::{ChartCursor, ChartRow, Page};
 
 /// Bytes of what a chart keeps.
 const LIMIT: usize = 64 * 1024;
 const MOST_CHARTS: usize = 1_000;
+/// Where the next charts begin: the response is an array, which has no room for it.
+static NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
 /// A chart: what was sent, under these two members.
 #[derive(Serialize, ToSchema)]
@@ -43,17 +45,40 @@ impl Chart {
 
 /// Charts
 ///
-/// In their order.
+/// In their order. One response has at most 4 MiB; `X-Next-Cursor` leads on where there are more.
 #[utoipa::path(
     get,
     path = "/dashboard/api/dashboard/charts",
+    params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier response.")),
     security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "The charts.", body = Vec<Chart>), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 200, description = "The charts.", body = Vec<Chart>), (status = 400, description = "The cursor is none of ours.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
 )]
 #[tracing::instrument(name = "agnost.charts", level = "debug", skip_all)]
-pub async fn charts(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<Reply<Vec<Chart>>, AgnostError> {
-    let rows = caller.store.dashboard().charts().await?;
-    Ok(Reply(StatusCode::OK, rows.into_iter().map(Chart::of).collect::<Result<_, _>>()?))
+pub async fn charts(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    pairs: QueryPairs,
+) -> Result<(HeaderMap, Reply<Vec<Chart>>), AgnostError> {
+    let not_ours = AgnostError::Invalid("cursor must be the X-Next-Cursor of an earlier response");
+    let after = pairs.first("cursor").map(|text| read_cursor(text).ok_or(not_ours)).transpose()?;
+    shown(caller.store.dashboard().charts(after).await?)
+}
+
+/// A page of charts, and in a header where the next one begins.
+fn shown(page: Page<ChartRow>) -> Result<(HeaderMap, Reply<Vec<Chart>>), AgnostError> {
+    let mut headers = HeaderMap::new();
+    if let Some(last) = page.rows.last().filter(|_| page.cut)
+        && let Ok(value) = HeaderValue::try_from(format!("{}.{}", last.position, last.chart_id))
+    {
+        headers.insert(NEXT_CURSOR.clone(), value);
+    }
+    let charts = page.rows.into_iter().map(Chart::of).collect::<Result<_, _>>()?;
+    Ok((headers, Reply(StatusCode::OK, charts)))
+}
+
+/// The chart behind which a cursor leads on.
+fn read_cursor(text: &str) -> Option<ChartCursor> {
+    let (position, id) = text.split_once('.')?;
+    Some((position.parse().ok()?, parse_hyphenated_uuid(id)?))
 }
 
 /// Create chart
@@ -137,7 +162,7 @@ pub struct NewOrder {
 pub async fn reorder_charts(
     caller: Caller<Agnost, purpose::WriteEvents>,
     order: JsonBody<Agnost, NewOrder>,
-) -> Result<Reply<Vec<Chart>>, AgnostError> {
+) -> Result<(HeaderMap, Reply<Vec<Chart>>), AgnostError> {
     let ids: Option<Vec<Uuid>> = match &order.0.chart_ids {
         Given::Array(ids) => ids
             .read::<Vec<String>>()
@@ -151,6 +176,5 @@ pub async fn reorder_charts(
     ids.retain(|id| seen.insert(*id));
     let dashboard = caller.store.dashboard();
     dashboard.order_charts(&ids).await?;
-    let rows = dashboard.charts().await?;
-    Ok(Reply(StatusCode::OK, rows.into_iter().map(Chart::of).collect::<Result<_, _>>()?))
+    shown(dashboard.charts(None).await?)
 }

@@ -18,8 +18,9 @@ use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{DialectName, Given, JsonText, Session, SessionId};
 use crate::http::{JsonBody, Reply, json_bytes, parse_object};
+use crate::store::{MAX_PAGE_BYTES, PageLimit, Weighed};
 
-/// Events in one answer; `next_cursor` leads to the rest.
+/// Events in one response, of at most [`MAX_PAGE_BYTES`]; `next_cursor` leads to the rest.
 const MOST_MESSAGES: i64 = 1_000;
 /// Events that a hierarchy is made of.
 const MOST_SPANS: i64 = 10_000;
@@ -87,7 +88,7 @@ pub struct Messages {
     #[schema(value_type = String)]
     created_at: Milliseconds,
     messages: Vec<CapturedEvent>,
-    /// Where the next 1,000 begin.
+    /// Where the next begin: in one response are at most 1,000, and at most 4 MiB.
     next_cursor: Option<String>,
 }
 
@@ -103,10 +104,13 @@ async fn messages(
     caller: &Caller<Agnost, purpose::ReadEvents>,
     session: Session,
     after: i64,
+    bytes: usize,
 ) -> Result<Messages, AgnostError> {
-    let mut rows = caller.store.captures().events_of(session.id, after, MOST_MESSAGES + 1).await?;
-    let more = rows.len() as i64 > MOST_MESSAGES;
-    rows.truncate(MOST_MESSAGES as usize);
+    let bytes = bytes.saturating_sub(session.weight());
+    let limit = PageLimit::rows(MOST_MESSAGES + 1).within(bytes);
+    let mut page = caller.store.captures().events_of(session.id, after, limit).await?;
+    let more = page.truncate(MOST_MESSAGES as usize);
+    let rows = page.rows;
     let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
     let mut messages: Vec<CapturedEvent> = rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?;
     messages.sort_by_key(CapturedEvent::order);
@@ -155,7 +159,7 @@ pub async fn conversation_messages(
 ) -> Result<Reply<Messages>, AgnostError> {
     let after = query.0.after()?;
     let session = find(&caller, &query.0).await?;
-    Ok(Reply(StatusCode::OK, messages(&caller, session, after).await?))
+    Ok(Reply(StatusCode::OK, messages(&caller, session, after, MAX_PAGE_BYTES).await?))
 }
 
 /// A conversation's events as they called each other.
@@ -165,20 +169,38 @@ pub struct Spans {
     session_id: String,
     /// Every event behind the one that led to it, and before its own; `depth` says how far in.
     spans: Vec<Span>,
-    /// Whether all events are here: a hierarchy is made of 10,000 at most.
+    /// Whether all events are here: a hierarchy is made of at most 10,000, and of at most 4 MiB.
     complete: bool,
+    /// Where the next begin, for `cursor` of `conversation-spans`. They are a hierarchy of their own: an event whose
+    /// parent was in an earlier response is at the top.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Of which events a hierarchy is made: of those behind a number that fit.
+struct SpanPage {
+    after: i64,
+    bytes: usize,
 }
 
 async fn spans(
     caller: &Caller<Agnost, purpose::ReadEvents>,
     session: Session,
     around: Option<Uuid>,
+    SpanPage { after, bytes }: SpanPage,
 ) -> Result<Spans, AgnostError> {
-    let mut rows = caller.store.captures().spans_of(session.id, MOST_SPANS + 1).await?;
-    let complete = rows.len() as i64 <= MOST_SPANS;
-    rows.truncate(MOST_SPANS as usize);
-    let spans = hierarchy(rows, around).ok_or(AgnostError::Missing("Event"))?;
-    Ok(Spans { conversation_id: session.id.0, session_id: session.public_id, spans, complete })
+    let limit = PageLimit::rows(MOST_SPANS + 1).within(bytes);
+    let mut page = caller.store.captures().spans_of(session.id, after, limit).await?;
+    let more = page.truncate(MOST_SPANS as usize);
+    let next_cursor = page.rows.last().filter(|_| more).map(|row| row.number.to_string());
+    let spans = hierarchy(page.rows, around).ok_or(AgnostError::Missing("Event"))?;
+    Ok(Spans {
+        conversation_id: session.id.0,
+        session_id: session.public_id,
+        spans,
+        complete: after == 0 && !more,
+        next_cursor,
+    })
 }
 
 /// Conversation spans
@@ -207,7 +229,8 @@ pub async fn conversation_spans(
         _ => return Err(AgnostError::Invalid("event_id must be the id of an event")),
     };
     let session = find(&caller, &query.0).await?;
-    Ok(Reply(StatusCode::OK, spans(&caller, session, around).await?))
+    let page = SpanPage { after: query.0.after()?, bytes: MAX_PAGE_BYTES };
+    Ok(Reply(StatusCode::OK, spans(&caller, session, around, page).await?))
 }
 
 /// A conversation, whole.
@@ -239,8 +262,8 @@ pub async fn conversation_detail(
 ) -> Result<Reply<Detail>, AgnostError> {
     let after = query.0.after()?;
     let session = find(&caller, &query.0).await?;
-    let spans = spans(&caller, session.clone(), None).await?;
-    let messages = messages(&caller, session, after).await?;
+    let spans = spans(&caller, session.clone(), None, SpanPage { after: 0, bytes: MAX_PAGE_BYTES / 2 }).await?;
+    let messages = messages(&caller, session, after, MAX_PAGE_BYTES / 2).await?;
     Ok(Reply(StatusCode::OK, Detail { messages, spans }))
 }
 

@@ -3,8 +3,9 @@
 //! Rows are read and written in pieces of at most 1,000 rows and about 4 MiB, and the next piece is read only when the
 //! last has been taken: however long the file, no more than a piece and one row is in memory.
 
+use axum::BoxError;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
@@ -16,11 +17,13 @@ use super::super::{Agnost, AgnostError};
 use super::csv;
 use super::filters::{Asked, QueryFilters};
 use crate::auth::{Caller, purpose};
-use crate::store::{CaptureFilter, Cursor, StoreError, TenantStore};
+use crate::http::CostlyWork;
+use crate::store::{CaptureFilter, CapturedRow, Cursor, StoreError, TenantStore};
 
 /// What is still to be written.
 struct Rest {
     store: TenantStore,
+    costly: CostlyWork,
     filter: CaptureFilter,
     errors_only: bool,
     /// `None` behind the last piece.
@@ -28,30 +31,38 @@ struct Rest {
 }
 
 impl Rest {
-    async fn piece(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+    async fn piece(mut self) -> Result<Option<(Bytes, Self)>, BoxError> {
         let Some(from) = self.from else { return Ok(None) };
         let (rows, next) = self.store.captures().piece(&self.filter, self.errors_only, from).await?;
-        let mut text = String::new();
-        if from.is_none() {
-            text.push_str(&csv::row(CapturedEvent::COLUMNS));
-        }
-        for row in rows {
-            let cells = CapturedEvent::of(row)?.cells();
-            text.push_str(&csv::row(cells.iter().map(String::as_str)));
-        }
+        let text = self.costly.run(move || written(rows, from.is_none())).await;
+        let text = text.map_err(|_| "the rows could not be written")??;
         self.from = next.map(Some);
-        Ok(Some((Bytes::from(text), self)))
+        Ok(Some((text, self)))
     }
 }
 
+/// Rows as CSV, with a head before the first.
+fn written(rows: Vec<CapturedRow>, is_first: bool) -> Result<Bytes, StoreError> {
+    let mut text = String::new();
+    if is_first {
+        text.push_str(&csv::row(CapturedEvent::COLUMNS));
+    }
+    for row in rows {
+        let cells = CapturedEvent::of(row)?.cells();
+        text.push_str(&csv::row(cells.iter().map(String::as_str)));
+    }
+    Ok(Bytes::from(text))
+}
+
 async fn export(
+    costly: CostlyWork,
     caller: Caller<Agnost, purpose::ReadEvents>,
     request: Request,
     errors_only: bool,
     file: &'static str,
 ) -> Result<Response, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    let rest = Rest { store: caller.store, filter: asked.filter, errors_only, from: Some(asked.cursor) };
+    let rest = Rest { store: caller.store, costly, filter: asked.filter, errors_only, from: Some(asked.cursor) };
     // A failure on the way breaks the body off: nobody takes half a file for a whole one.
     let body = Body::from_stream(stream::try_unfold(rest, Rest::piece));
     let mut response = Response::new(body);
@@ -77,10 +88,11 @@ async fn export(
 )]
 #[tracing::instrument(name = "agnost.export_raw_logs", level = "debug", skip_all)]
 pub async fn export_raw_logs(
+    State(costly): State<CostlyWork>,
     caller: Caller<Agnost, purpose::ReadEvents>,
     request: Request,
 ) -> Result<Response, AgnostError> {
-    export(caller, request, false, "attachment; filename=\"raw-logs.csv\"").await
+    export(costly, caller, request, false, "attachment; filename=\"raw-logs.csv\"").await
 }
 
 /// Errors as CSV
@@ -99,8 +111,9 @@ pub async fn export_raw_logs(
 )]
 #[tracing::instrument(name = "agnost.export_errors", level = "debug", skip_all)]
 pub async fn export_errors(
+    State(costly): State<CostlyWork>,
     caller: Caller<Agnost, purpose::ReadEvents>,
     request: Request,
 ) -> Result<Response, AgnostError> {
-    export(caller, request, true, "attachment; filename=\"errors.csv\"").await
+    export(costly, caller, request, true, "attachment; filename=\"errors.csv\"").await
 }

@@ -9,12 +9,14 @@ use uuid::Uuid;
 use super::super::AgnostError;
 use crate::domain::{Given, JsonText, Timestamp};
 use crate::http::{json_bytes, parse_object};
-use crate::store::{COUNT_LIMIT, CaptureFilter, Cursor, Grain};
+use crate::store::{COUNT_LIMIT, CaptureFilter, Cursor, Grain, PageLimit};
 
 const PAGE_SIZE: i64 = 20;
 const MOST_PER_PAGE: i64 = 1_000;
 /// Names, values and filters of one kind.
 const MOST_VALUES: usize = 100;
+/// Filters by a member of the metadata.
+const MOST_METADATA: usize = 32;
 /// Bytes of a text that is looked for.
 const SEARCH_LIMIT: usize = 1_000;
 
@@ -25,7 +27,7 @@ pub struct QueryFilters {
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "1w")]
     time_range: Given,
-    /// One or several.
+    /// One or several, as of all three at most 100.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     connection_type: Given,
@@ -37,7 +39,7 @@ pub struct QueryFilters {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     client_config: Given,
-    /// Members that the metadata must have, each `{"key": …, "value": …}`; values are compared as texts.
+    /// Members that the metadata must have, each `{"key": …, "value": …}`; values are compared as texts. At most 32.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
     metadata_filters: Given,
@@ -132,8 +134,9 @@ impl Asked {
         filters.understood(now)
     }
 
-    pub fn offset(&self) -> i64 {
-        (self.page - 1) * self.page_size
+    /// Returns the limit of the page that is asked for.
+    pub fn limit(&self) -> PageLimit {
+        PageLimit::rows(self.page_size).skipping((self.page - 1) * self.page_size)
     }
 }
 
@@ -163,13 +166,13 @@ impl QueryFilters {
         let filter = CaptureFilter {
             since: range.since(now),
             names: texts(&self.agent_name)
-                .ok_or(AgnostError::Invalid("agent_name must be a string or an array of at most 100 strings"))?,
+                .ok_or(AgnostError::Invalid("agent_name must be a string or an array of at most 100 strings of at most 1000 bytes"))?,
             connection_types: texts(&self.connection_type)
-                .ok_or(AgnostError::Invalid("connection_type must be a string or an array of at most 100 strings"))?,
+                .ok_or(AgnostError::Invalid("connection_type must be a string or an array of at most 100 strings of at most 1000 bytes"))?,
             client_configs: texts(&self.client_config)
-                .ok_or(AgnostError::Invalid("client_config must be a string or an array of at most 100 strings"))?,
+                .ok_or(AgnostError::Invalid("client_config must be a string or an array of at most 100 strings of at most 1000 bytes"))?,
             metadata: metadata(&self.metadata_filters).ok_or(AgnostError::Invalid(
-                "metadata_filters must be an array of at most 100 objects with the strings key and value",
+                "metadata_filters must be an array of at most 32 objects with key and value, of at most 1000 bytes each",
             ))?,
             search: text(&self.search).ok_or(AgnostError::Invalid("search must be a string of at most 1000 bytes"))?,
         };
@@ -203,7 +206,7 @@ fn texts(given: &Given) -> Option<Vec<String>> {
         Given::Array(texts) => texts.read::<Vec<String>>().ok()?,
         _ => return None,
     };
-    (texts.len() <= MOST_VALUES).then_some(texts)
+    (texts.len() <= MOST_VALUES && texts.iter().all(|text| text.len() <= SEARCH_LIMIT)).then_some(texts)
 }
 
 fn metadata(given: &Given) -> Option<Vec<(String, String)>> {
@@ -217,7 +220,8 @@ fn metadata(given: &Given) -> Option<Vec<(String, String)>> {
         Given::Array(filters) => filters.read::<Vec<Filter>>().ok()?,
         _ => return None,
     };
-    if filters.len() > MOST_VALUES {
+    let is_short = |filter: &Filter| filter.key.len() <= SEARCH_LIMIT && filter.value.as_str().len() <= SEARCH_LIMIT;
+    if filters.len() > MOST_METADATA || !filters.iter().all(is_short) {
         return None;
     }
     // As Postgres writes a member as a text.
@@ -258,7 +262,7 @@ mod tests {
         let asked = understood("{}").unwrap();
         assert_eq!(asked.range, TimeRange::Week);
         assert_eq!(asked.filter.since, Timestamp::UNIX_EPOCH + TimeDelta::days(93));
-        assert_eq!((asked.page, asked.page_size, asked.offset()), (1, 20, 0));
+        assert_eq!((asked.page, asked.page_size, asked.limit().skip), (1, 20, 0));
     }
 
     #[test]
@@ -279,6 +283,13 @@ mod tests {
             (r#"{"metadata_filters":[{"key":"a"}]}"#, "metadata_filters"),
             (r#"{"metadata_filters":[{"key":1,"value":"b"}]}"#, "metadata_filters"),
             (r#"{"search":1}"#, "search"),
+            (&format!(r#"{{"agent_name":[{}]}}"#, vec![r#""a""#; 101].join(",")), "agent_name"),
+            (&format!(r#"{{"client_config":"{}"}}"#, "a".repeat(1_001)), "client_config"),
+            (
+                &format!(r#"{{"metadata_filters":[{}]}}"#, vec![r#"{"key":"a","value":"b"}"#; 33].join(",")),
+                "metadata_filters",
+            ),
+            (&format!(r#"{{"metadata_filters":[{{"key":"{}","value":1}}]}}"#, "a".repeat(1_001)), "metadata_filters"),
             (r#"{"query":[]}"#, "query"),
             (r#"{"cursor":"x"}"#, "cursor"),
             (r#"{"cursor":"1_00000000-0000-0000-0000-000000000000","page":2}"#, "cursor"),

@@ -12,7 +12,7 @@ use super::super::{Agnost, AgnostError};
 use super::filters::{Asked, CursorText, QueryFilters};
 use crate::auth::{Caller, purpose};
 use crate::http::Reply;
-use crate::store::{COUNT_LIMIT, Grain};
+use crate::store::{COUNT_LIMIT, Grain, MAX_PAGE_BYTES};
 
 /// A page of events, newest first.
 #[derive(Serialize, ToSchema)]
@@ -22,8 +22,9 @@ pub struct LogPage {
     total: i64,
     page: i64,
     page_size: i64,
-    /// Where the next page begins; absent at the end. A page may hold fewer than it could and not be the last: of
-    /// events that no index finds, 20,000 are looked at for a page.
+    /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a page has
+    /// at most 4 MiB, and of events that no index finds, 20,000 are looked at for a page. Of a page that is cut so,
+    /// `next_cursor` leads to the rest; the next `page` begins where it would without the cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,
@@ -33,9 +34,10 @@ pub async fn page(
     caller: &Caller<Agnost, purpose::ReadEvents>,
     asked: &Asked,
     errors_only: bool,
+    bytes: usize,
 ) -> Result<LogPage, AgnostError> {
-    let window = (asked.page_size, asked.offset());
-    let page = caller.store.captures().log(&asked.filter, errors_only, asked.cursor, window).await?;
+    let page =
+        caller.store.captures().log(&asked.filter, errors_only, asked.cursor, asked.limit().within(bytes)).await?;
     Ok(LogPage {
         logs: page.rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?,
         total: page.total.min(COUNT_LIMIT),
@@ -65,7 +67,7 @@ pub async fn raw_logs(
     request: Request,
 ) -> Result<Reply<LogPage>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    Ok(Reply(StatusCode::OK, page(&caller, &asked, false).await?))
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, false, MAX_PAGE_BYTES).await?))
 }
 
 /// Errors
@@ -88,7 +90,7 @@ pub async fn errors(
     request: Request,
 ) -> Result<Reply<LogPage>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    Ok(Reply(StatusCode::OK, page(&caller, &asked, true).await?))
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, true, MAX_PAGE_BYTES).await?))
 }
 
 /// Spotlight search
@@ -114,7 +116,7 @@ pub async fn spotlight_search(
     let mut asked = Asked::read(request, caller.now()).await?;
     let query = asked.query.take().ok_or(AgnostError::Invalid("query must be a non-empty string"))?;
     asked.filter.search = Some(query);
-    Ok(Reply(StatusCode::OK, page(&caller, &asked, false).await?))
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, false, MAX_PAGE_BYTES).await?))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -16,10 +16,12 @@ use super::stories::{self, Stories};
 use super::tools::ToolStats;
 use crate::auth::{Caller, purpose};
 use crate::http::Reply;
-use crate::store::{Figures, Grain};
+use crate::store::{Figures, Grain, MAX_PAGE_BYTES};
 
 type Reader = Caller<Agnost, purpose::ReadEvents>;
 
+/// Bytes of the conversations, and of the errors, in a summary of everything.
+const PART_BYTES: usize = MAX_PAGE_BYTES / 4;
 /// Values shown of each member of metadata.
 const MOST_VALUES: usize = 20;
 
@@ -27,9 +29,9 @@ const MOST_VALUES: usize = 20;
 #[derive(Serialize, ToSchema)]
 pub struct Metrics {
     totals: Totals,
-    /// Per day, oldest first; days on which nothing happened are missing.
+    /// Per day, oldest first, the newest 10,000 days; days on which nothing happened are missing.
     daily: Vec<Point>,
-    /// The agents that answered, the busiest first.
+    /// The agents that replied, the busiest first, at most 500.
     agents: Vec<Named>,
     /// Whether every event of the window was counted. Filters by connection, client, metadata or text look at the
     /// newest 20,000.
@@ -114,8 +116,8 @@ pub async fn command_center_summary(caller: Reader, request: Request) -> Result<
     let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
     let summary = Summary {
         metrics: metrics(&caller, &asked, &figures).await?,
-        user_stories: stories::page(&caller, &asked).await?,
-        errors: logs::page(&caller, &asked, true).await?,
+        user_stories: stories::page(&caller, &asked, PART_BYTES).await?,
+        errors: logs::page(&caller, &asked, true, PART_BYTES).await?,
         tool_stats: ToolStats::of(&figures).into_rows(),
     };
     Ok(Reply(StatusCode::OK, summary))

@@ -1,8 +1,6 @@
 //! `POST /dashboard/api/user-stories`: conversations, newest first (apis/agnost, section 3). The vendor's page shows no
 //! body; this is ours.
 
-use std::collections::HashMap;
-
 use axum::extract::Request;
 use http::StatusCode;
 use serde::Serialize;
@@ -17,7 +15,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::JsonText;
 use crate::http::Reply;
-use crate::store::{Cursor, StoreError, StoryEventRow, StoryRow};
+use crate::store::{Cursor, MAX_PAGE_BYTES, PageLimit, StoreError, StoryEventRow, StoryRow};
 
 /// Events shown of each conversation.
 const LATEST: i64 = 10;
@@ -30,6 +28,8 @@ pub struct Stories {
     total: i64,
     page: i64,
     page_size: i64,
+    /// Where the next page begins; absent at the end. A page has at most 4 MiB; of one that is cut so, this leads to the
+    /// rest, and the next `page` begins where it would without the cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,
@@ -105,28 +105,45 @@ impl StoryEvent {
     }
 }
 
-pub async fn page(caller: &Caller<Agnost, purpose::ReadEvents>, asked: &Asked) -> Result<Stories, AgnostError> {
+pub async fn page(
+    caller: &Caller<Agnost, purpose::ReadEvents>,
+    asked: &Asked,
+    bytes: usize,
+) -> Result<Stories, AgnostError> {
     let captures = caller.store.captures();
-    let window = (asked.page_size, asked.offset());
-    let (rows, total) = captures.stories(&asked.filter, asked.cursor, window).await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.session_id).collect();
-    let mut latest: HashMap<Uuid, Vec<StoryEventRow>> = HashMap::new();
-    for event in captures.latest_events(&ids, LATEST).await? {
-        latest.entry(event.session_id).or_default().push(event);
+    // Half of the page is for the conversations, half for their events.
+    let limit = asked.limit().within(bytes / 2);
+    let (mut page, total) = captures.stories(&asked.filter, asked.cursor, limit).await?;
+    let ids: Vec<Uuid> = page.rows.iter().map(|row| row.session_id).collect();
+    let latest = captures.latest_events(&ids, PageLimit::rows(LATEST).within(bytes / 2)).await?;
+    let mut events = latest.rows.into_iter().peekable();
+    if latest.cut
+        && let Some(last) = latest_of_cut(&ids, events.clone().last())
+    {
+        // Of this conversation events may be missing: it is the first of the next page.
+        page.rows.truncate(last);
+        page.cut = true;
     }
-    let full = rows.len() as i64 == asked.page_size;
-    let next = rows.last().filter(|_| full).map(|row| Cursor { at: row.created_at, id: row.session_id });
-    let stories = rows.into_iter().map(|row| {
-        let events = latest.remove(&row.session_id).unwrap_or_default();
-        Story::of(row, events)
-    });
+    let next = page.rows.last().filter(|_| page.is_full(asked.page_size));
+    let next = next.map(|row| Cursor { at: row.created_at, id: row.session_id });
+    let mut stories = Vec::with_capacity(page.rows.len());
+    for row in page.rows {
+        let of_this = std::iter::from_fn(|| events.next_if(|event| event.session_id == row.session_id)).collect();
+        stories.push(Story::of(row, of_this)?);
+    }
     Ok(Stories {
-        user_stories: stories.collect::<Result<_, _>>()?,
+        user_stories: stories,
         total,
         page: asked.page,
         page_size: asked.page_size,
         next_cursor: next.map(CursorText),
     })
+}
+
+/// The index of the conversation whose events were cut, if it is not the first of the page.
+fn latest_of_cut(ids: &[Uuid], last: Option<StoryEventRow>) -> Option<usize> {
+    let cut = last?.session_id;
+    ids.iter().position(|id| *id == cut).filter(|place| *place > 0)
 }
 
 /// User stories
@@ -150,5 +167,5 @@ pub async fn user_stories(
     request: Request,
 ) -> Result<Reply<Stories>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    Ok(Reply(StatusCode::OK, page(&caller, &asked).await?))
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, MAX_PAGE_BYTES).await?))
 }

@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 use super::super::error::Envelope;
 use super::super::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
-use super::figures::{Named, Point, by_name, grouped, is_call, series};
+use super::figures::{MOST_NAMES, MOST_POINTS, Named, Point, by_name, grouped, is_call, series};
 use super::filters::{Asked, QueryFilters};
 use crate::auth::{Caller, purpose};
 use crate::http::Reply;
-use crate::store::{Figures, Grain};
+use crate::store::{Figure, Figures, Grain, PageLimit};
 
 type Reader = Caller<Agnost, purpose::ReadEvents>;
 
@@ -29,6 +29,7 @@ const MESSAGE_LENGTH: usize = 200;
 /// What the tools did.
 #[derive(Serialize, ToSchema)]
 pub struct ToolStats {
+    /// The 500 most used at most.
     tool_stats: Vec<Named>,
     /// Whether every call of the window was counted. Filters by connection, client, metadata or text look at the
     /// newest 20,000 events.
@@ -51,6 +52,7 @@ pub struct ToolSeries {
     series: Vec<OneTool>,
     /// How much time a point stands for.
     bucket_seconds: i64,
+    /// Whether everything is shown: a response has at most 500 tools, and the newest 10,000 points.
     complete: bool,
 }
 
@@ -64,12 +66,17 @@ struct OneTool {
 
 impl ToolSeries {
     fn of(figures: &Figures, grain: Grain) -> Self {
-        let calls = figures.rows.iter().filter(|figure| is_call(figure));
-        let series = grouped(calls, |figure| figure.name.as_str())
+        // Newest first, so the oldest points are those that are left out.
+        let mut calls = figures.rows.iter().filter(|figure| is_call(figure));
+        let shown: Vec<&Figure> = calls.by_ref().take(MOST_POINTS).collect();
+        let tools = grouped(shown, |figure| figure.name.as_str());
+        let complete = figures.complete && calls.next().is_none() && tools.len() <= MOST_NAMES;
+        let series = tools
             .into_iter()
+            .take(MOST_NAMES)
             .map(|(name, figures)| OneTool { name: name.to_owned(), points: series(figures) })
             .collect();
-        Self { series, bucket_seconds: grain.seconds(), complete: figures.complete }
+        Self { series, bucket_seconds: grain.seconds(), complete }
     }
 }
 
@@ -78,7 +85,7 @@ impl ToolSeries {
 pub struct ErrorDistribution {
     /// Tools that failed.
     tools: Vec<Named>,
-    /// The most frequent texts of the newest 1,000 errors of the window.
+    /// The most frequent texts of the newest 1,000 errors of the window, of 4 MiB at most.
     messages: Vec<ErrorText>,
     complete: bool,
 }
@@ -91,7 +98,7 @@ struct ErrorText {
 }
 
 async fn distribution(caller: &Reader, asked: &Asked, figures: &Figures) -> Result<ErrorDistribution, AgnostError> {
-    let newest = caller.store.captures().log(&asked.filter, true, None, (SAMPLED_ERRORS, 0)).await?;
+    let newest = caller.store.captures().log(&asked.filter, true, None, PageLimit::rows(SAMPLED_ERRORS)).await?;
     let mut counts: HashMap<String, usize> = HashMap::new();
     for row in newest.rows {
         if matches!(row.kind.as_str(), "tool" | "resource" | "prompt") {

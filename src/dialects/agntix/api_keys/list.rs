@@ -25,7 +25,7 @@ pub struct ApiKeyList {
 
 /// List API keys
 ///
-/// Newest first, revoked ones too, at most 1,000 in one answer; `nextCursor` leads on. The keys themselves are shown
+/// Newest first, revoked ones too, at most 1,000 and at most 4 MiB in one response; `nextCursor` leads on. The keys themselves are shown
 /// nowhere.
 #[utoipa::path(
     get,

@@ -50,7 +50,7 @@ fn agents_are_filtered_by_name_description_and_state() {
             assert!(reply.json()["field_errors"]["filter"].is_string(), "{bad}");
         }
         // What would take a backtracking engine years.
-        let long = "a".repeat(5_000);
+        let long = "a".repeat(900);
         agent(&app, "c", &json!({ "description": format!("{long}!") })).await;
         assert_eq!(filtered("filter=%5E%28a%2B%29%2B%24").await, [""; 0]);
         let reply = app.get(&format!("{AGENTS}?enabled=maybe")).send().await;

@@ -2,9 +2,11 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use sessionary::http::CostlyWork;
+use sessionary::store::EventWindow;
 
 use crate::support::agent_key::{SESSIONS, agent, events_of, is_error, kinds, say, session};
-use crate::support::{TestApp, run};
+use crate::support::{Setup, TestApp, run};
 
 async fn events(app: &TestApp, key: &str) -> Vec<Value> {
     let listed = app.get(&events_of(key, "?limit=100")).send().await.expect(200).json();
@@ -140,5 +142,95 @@ fn a_fork_may_have_a_key_that_is_free_again() {
         app.ask(Method::DELETE, &format!("{SESSIONS}/again")).send().await.expect(204);
         fork(&app, "again", &json!({ "session_key": "source" })).await;
         assert_eq!(kinds(&app, "again", "").await.len(), 6);
+    });
+}
+
+#[test]
+fn what_is_copied_is_as_it_was_under_numbers_and_times_of_its_own() {
+    run(async {
+        let app = TestApp::new().await;
+        let said = source(&app).await;
+        let id = |place: usize| said[place]["id"].as_str().expect("an id").to_owned();
+        app.post(&events_of("source", &format!("/{}/hide", id(1))), "").send().await.expect(200);
+        let tenant = app.tenant().await;
+        let all = EventWindow { hidden: true, ..EventWindow::default() };
+        let rows = async |key: &str| {
+            let session = app.session_called(key).await.try_into().expect("a session");
+            tenant.sessions().events(&session).oldest(&all, 100).await.expect("events").rows
+        };
+        for (key, from, left_out) in [
+            ("whole", json!({ "session_key": "source" }), 0),
+            ("short", json!({ "session_key": "source", "compact_up_to_event_id": id(2) }), 2),
+        ] {
+            fork(&app, key, &from).await;
+            let (originals, mut copies) = (rows("source").await, rows(key).await);
+            for (place, copy) in copies.iter().enumerate() {
+                assert_eq!(copy.number, place as i64 + 1);
+            }
+            assert!(copies.windows(2).all(|pair| pair[0].created_at < pair[1].created_at));
+            if left_out > 0 {
+                assert_eq!(copies.remove(0).kind, "compaction");
+            }
+            let originals: Vec<_> = originals.iter().filter(|event| !event.hidden).skip(left_out).collect();
+            assert_eq!(copies.len(), originals.len());
+            for (copy, original) in copies.iter().zip(originals) {
+                assert_eq!(
+                    (&copy.kind, &copy.author_id, &copy.content, &copy.payload, copy.hidden),
+                    (&original.kind, &original.author_id, &original.content, &original.payload, false)
+                );
+                assert_ne!(copy.id, original.id);
+            }
+            // The next event goes behind the copies.
+            let last = rows(key).await.last().expect("an event").clone();
+            say(&app, key, "more").send().await.expect(201);
+            let next = &rows(key).await[usize::try_from(last.number).expect("a number")];
+            assert!(next.number == last.number + 1 && next.created_at > last.created_at);
+        }
+    });
+}
+
+#[test]
+fn a_fork_takes_so_many_bytes_and_events_and_no_more() {
+    run(async {
+        let app = TestApp::new().await;
+        session(&app, "heavy", &json!({})).await;
+        app.fill_sized_events("heavy", ("input_message", "{}"), 18, 1).await;
+        app.scramble_events("heavy", 18).await;
+        session(&app, "long", &json!({})).await;
+        app.fill_sized_events("long", ("input_message", "{}"), 5_001, 1).await;
+        let before = app.sessions().await;
+        for (key, said) in [
+            ("heavy", "from_session: has more than 16 MiB of visible events"),
+            ("long", "from_session: has more than 5000 visible events"),
+        ] {
+            let body = json!({ "name": "x", "from_session": { "session_key": key } }).to_string();
+            is_error(&app.post(SESSIONS, body).send().await, 400, Some("invalid_request"), said);
+        }
+        assert_eq!(app.sessions().await, before);
+        let listed = app.get(&events_of("heavy", "?limit=100")).send().await.expect(200).json();
+        let third = listed["events"][2]["id"].clone();
+        fork(&app, "part", &json!({ "session_key": "heavy", "include_up_to_event_id": third })).await;
+        assert_eq!(kinds(&app, "part", "").await.len(), 3);
+        fork(&app, "rest", &json!({ "session_key": "heavy", "compact_up_to_event_id": third })).await;
+        assert_eq!(app.sessions().await, before + 2);
+        // Of the long one all but the first are few enough.
+        let first = app.get(&events_of("long", "?limit=1")).send().await.expect(200).json()["events"][0]["id"].clone();
+        fork(&app, "most", &json!({ "session_key": "long", "compact_up_to_event_id": first })).await;
+    });
+}
+
+#[test]
+fn an_organization_copies_two_conversations_at_once() {
+    run(async {
+        let costly = CostlyWork::default();
+        let app = TestApp::with(Setup { costly: costly.clone(), ..Setup::default() }).await;
+        source(&app).await;
+        let copying = [costly.copy(app.org), costly.copy(app.org)];
+        let body = json!({ "name": "x", "from_session": { "session_key": "source" } }).to_string();
+        app.post(SESSIONS, body.clone()).send().await.expect(429);
+        app.post(&events_of("source", ""), r#"{"type":"compact"}"#).send().await.expect(429);
+        app.post(SESSIONS, r#"{"name":"y"}"#).send().await.expect(201);
+        drop(copying);
+        app.post(SESSIONS, body).send().await.expect(201);
     });
 }

@@ -253,3 +253,27 @@ fn the_database_and_a_plain_evaluation_agree() {
         assert!(decided > 100, "only {decided} filters told sessions apart");
     });
 }
+
+#[test]
+fn paths_conditions_and_depth_are_bounded() {
+    run(async {
+        let app = TestApp::new().await;
+        session(&app, "one", &json!({})).await;
+        let path = |members: usize| format!("{} IS NULL", vec!["a"; members].join("."));
+        let dotted = |members: usize| format!("\"{}\" IS NULL", vec!["a"; members].join("."));
+        let entries = |entries: usize| format!("NOT a IN ({}) OR a IS NULL", vec!["1"; entries].join(","));
+        let nested = |levels: usize| format!("{}a IS NULL{}", "(".repeat(levels), ")".repeat(levels));
+        for (good, bad) in [
+            (path(32), path(33)),
+            (path(32), path(3_990)),
+            (dotted(32), dotted(33)),
+            (entries(198), entries(199)),
+            (nested(32), nested(33)),
+            (vec![path(20); 10].join(" AND "), vec![path(20); 11].join(" AND ")),
+        ] {
+            assert_eq!(found(&app, &good).await, set(&["one"]), "{good}");
+            let reply = list(&app, &bad).await.expect(400);
+            assert!(reply.json()["field_errors"]["metadata_filter"].is_string(), "{bad}");
+        }
+    });
+}

@@ -1,0 +1,200 @@
+//! Conversations copied from one session into another, inside Postgres.
+//!
+//! What is copied does not pass through this process: it costs a few statements however large it is. The bytes that are
+//! counted are those that are stored, compressed where Postgres compresses, because that is what a copy reads and writes.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::change::{self, Locked};
+use super::{RowKey, SessionRow, Sessions};
+use crate::domain::event::Numbering;
+use crate::domain::{DialectName, NewEvent, Session, SessionId, Timestamp};
+use crate::store::{StoreError, events, scope};
+
+/// Events that one copy takes along.
+pub const MAX_COPIED_EVENTS: i64 = 5_000;
+/// Stored bytes that one copy takes along.
+pub const MAX_COPIED_BYTES: i64 = 16 * 1024 * 1024;
+/// Attempts of which each finds out whether the one before was committed.
+const ATTEMPTS: usize = 2;
+
+/// The visible events of a session that are copied: those behind a number, up to another.
+#[derive(Clone, Copy, Debug)]
+pub struct CopiedEvents {
+    pub session: SessionId,
+    pub after: i64,
+    pub through: i64,
+}
+
+/// How much is to be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopySize {
+    /// Up to one more than [`MAX_COPIED_EVENTS`].
+    pub events: i64,
+    pub bytes: i64,
+}
+
+impl CopySize {
+    #[must_use]
+    pub fn has_too_many_events(self) -> bool {
+        self.events > MAX_COPIED_EVENTS
+    }
+
+    #[must_use]
+    pub fn has_too_many_bytes(self) -> bool {
+        self.bytes > MAX_COPIED_BYTES
+    }
+}
+
+/// What became of a fork.
+#[derive(Debug)]
+pub enum Forked {
+    Opened(Box<Session>),
+    /// The rule did not let it open.
+    NotOpened(Box<Session>),
+    /// The source has grown past what one copy takes along.
+    TooLarge,
+    /// The session is gone.
+    NoSuchSession,
+}
+
+/// A fork: a session that is opened with a beginning of its own and a copy of events.
+pub struct Fork<'f> {
+    pub target: SessionId,
+    /// Drawn once per fork: an attempt that was committed is not made again.
+    pub nonce: Uuid,
+    /// The event before the copied ones.
+    pub first: Option<NewEvent>,
+    pub copied: CopiedEvents,
+    pub at: Timestamp,
+    /// Opens the session, given under a lock. Returns `false` where it must not be opened.
+    pub opens: &'f (dyn Fn(&mut Session) -> bool + Send + Sync),
+}
+
+impl Sessions<'_> {
+    /// Returns how much a copy of events in the `agent_key` dialect would take along.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn copy_size(&self, copied: CopiedEvents) -> Result<CopySize, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let size =
+            size_of(&mut transaction, RowKey::new(self.0.org, DialectName::AgentKey, copied.session), copied).await?;
+        transaction.commit().await?;
+        Ok(size)
+    }
+
+    /// Copies events into a session of the `agent_key` dialect and opens it, all in one transaction: a session
+    /// that is open is whole. The copies are events of their own, with new ids, numbered behind what the session has.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn fork(&self, fork: &Fork<'_>) -> Result<Forked, StoreError> {
+        let mut attempt = 1;
+        loop {
+            match self.fork_once(fork).await {
+                Err(StoreError::Unavailable) if attempt < ATTEMPTS => attempt += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn fork_once(&self, fork: &Fork<'_>) -> Result<Forked, StoreError> {
+        let key = |id| RowKey::new(self.0.org, DialectName::AgentKey, id);
+        let (target, source) = (key(fork.target), key(fork.copied.session));
+        // Locks in the order of every writer: the session, its counter, its events.
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let Some(row) = SessionRow::lock(&mut transaction, &[target]).await?.remove(&target) else {
+            return Ok(Forked::NoSuchSession);
+        };
+        let is_made = row.last_change == Some(fork.nonce);
+        let before = Session::try_from(row)?;
+        if is_made {
+            return Ok(Forked::Opened(Box::new(before)));
+        }
+        let mut locked = Locked { now: before.clone(), before, last_change: Some(fork.nonce) };
+        if !(fork.opens)(&mut locked.now) {
+            return Ok(Forked::NotOpened(Box::new(locked.now)));
+        }
+        let size = size_of(&mut transaction, source, fork.copied).await?;
+        if size.has_too_many_events() || size.has_too_many_bytes() {
+            return Ok(Forked::TooLarge);
+        }
+        let mut numberings = events::numberings(&mut transaction, &[target]).await?;
+        let numbering = numberings.entry(target).or_insert(Numbering::START);
+        let first = fork.first.clone().map(|event| {
+            let (number, at) = numbering.next(event.at);
+            event.numbered(number, at)
+        });
+        // Behind it the copies follow a millisecond apart.
+        let mut behind = *numbering;
+        let (number, at) = behind.next(fork.at);
+        let copied = copy(&mut transaction, (source, target), fork.copied, (number, at)).await?;
+        if copied > 0 {
+            numbering.last_number = number + copied - 1;
+            numbering.last_at = Some(at + chrono::TimeDelta::milliseconds(copied - 1));
+        }
+        if numbering.last_number > 0 {
+            let first: Vec<_> = first.iter().map(|event| (target, event)).collect();
+            events::append(&mut transaction, &first, &numberings).await?;
+        }
+        change::write(&mut transaction, &[(target, &locked)]).await?;
+        transaction.commit().await?;
+        Ok(Forked::Opened(Box::new(locked.now)))
+    }
+}
+
+async fn size_of(connection: &mut PgConnection, source: RowKey, copied: CopiedEvents) -> Result<CopySize, sqlx::Error> {
+    sqlx::query_as!(
+        CopySize,
+        r#"SELECT count(*) AS "events!",
+                  COALESCE(sum(pg_column_size(payload) + COALESCE(pg_column_size(content), 0)), 0)::bigint AS "bytes!"
+             FROM (SELECT payload, content FROM session_events
+                    WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND NOT hidden
+                      AND number > $4 AND number <= $5
+                    ORDER BY number LIMIT $6) AS copied"#,
+        source.org.0,
+        source.dialect,
+        source.id.0,
+        copied.after,
+        copied.through,
+        MAX_COPIED_EVENTS + 1
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Copies visible events, the first of them under this number and time. Returns how many there were.
+async fn copy(
+    connection: &mut PgConnection,
+    (source, target): (RowKey, RowKey),
+    copied: CopiedEvents,
+    (number, at): (i64, Timestamp),
+) -> Result<i64, sqlx::Error> {
+    let written = sqlx::query!(
+        "INSERT INTO session_events (org_id, dialect, session_id, number, event_id, kind, author_id, content, payload,
+                                     hidden, created_at)
+         SELECT org_id, dialect, $6, $7::bigint + place, gen_random_uuid(), kind, author_id, content, payload, false,
+                $8::timestamptz + place * interval '1 millisecond'
+           FROM (SELECT org_id, dialect, kind, author_id, content, payload,
+                        row_number() OVER (ORDER BY number) - 1 AS place
+                   FROM session_events
+                  WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND NOT hidden
+                    AND number > $4 AND number <= $5
+                  ORDER BY number LIMIT $9) AS copied",
+        source.org.0,
+        source.dialect,
+        source.id.0,
+        copied.after,
+        copied.through,
+        target.id.0,
+        number,
+        at,
+        MAX_COPIED_EVENTS
+    )
+    .execute(connection)
+    .await?
+    .rows_affected();
+    Ok(i64::try_from(written).unwrap_or(i64::MAX))
+}
