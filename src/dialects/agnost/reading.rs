@@ -4,9 +4,8 @@
 //! puts it into `{"input": …}` and `{"output": …}`; the MCP ones put a tool's arguments beside its name, `{"tool": …}`.
 //! What was sent is kept as it was sent; this is how it reads.
 
-use indexmap::IndexMap;
-
-use crate::domain::{Given, JsonText};
+use crate::domain::Given;
+use crate::domain::json::{self, ObjectWriter};
 
 /// What was said to an agent or handed to a tool.
 #[must_use]
@@ -33,26 +32,41 @@ fn unwrapped(text: &str, wrapper: &str) -> Option<String> {
     match text.as_bytes().first()? {
         b'"' => serde_json::from_str(text).ok(),
         b'{' => {
-            let mut members: IndexMap<String, JsonText> = serde_json::from_str(text).ok()?;
-            if members.len() == 1
-                && let Some(inner) = members.get(wrapper)
-            {
+            let (mut members, mut inner, mut is_tools) = (0, None, false);
+            json::each_member(text, |name, value| {
+                members += 1;
+                if name == wrapper {
+                    inner = Some(value);
+                } else if name == "tool" {
+                    // The tool's name is a text; an argument of that name that is something else is an argument.
+                    is_tools = value.starts_with('"');
+                }
+            })
+            .ok()?;
+            if let (1, Some(inner)) = (members, inner) {
                 return Some(plain(inner));
             }
-            // The tool's name is a text; an argument of that name that is something else is an argument.
-            if wrapper == "input" && members.get("tool")?.read::<String>().is_ok() {
-                members.shift_remove("tool");
-                return JsonText::of(&members).ok().map(|arguments| arguments.as_str().to_owned());
-            }
-            None
+            (wrapper == "input" && is_tools).then(|| without_tool(text)).flatten()
         }
         _ => None,
     }
 }
 
+/// A tool's arguments without its name.
+fn without_tool(text: &str) -> Option<String> {
+    let mut arguments = ObjectWriter::with_capacity(text.len());
+    let keep = |name: &str, value: &str| {
+        if name != "tool" {
+            arguments.member(name, value);
+        }
+    };
+    json::each_member(text, keep).ok()?;
+    Some(arguments.finish())
+}
+
 /// A text as it is, everything else as JSON.
-fn plain(json: &JsonText) -> String {
-    json.read::<String>().unwrap_or_else(|_| json.as_str().to_owned())
+fn plain(json: &str) -> String {
+    serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
 }
 
 #[cfg(test)]
@@ -73,6 +87,8 @@ mod tests {
             (text(r#"{"tool":"add","a":1,"b":12345678901234567890123}"#), r#"{"a":1,"b":12345678901234567890123}"#),
             (text(r#"{"tool":"add"}"#), "{}"),
             (text(r#"{"tool":5}"#), r#"{"tool":5}"#),
+            (text(r#"{ "b" : [1, 2], "tool" : "add" , "input":"x"}"#), r#"{"b":[1, 2],"input":"x"}"#),
+            (text(r#"{"tool":"add","a":1} and more"#), r#"{"tool":"add","a":1} and more"#),
             (text("{broken"), "{broken"),
             (text(r#""broken"#), r#""broken"#),
             (text(""), ""),

@@ -3,9 +3,8 @@
 //! The MCP clients forward the headers of the request that they track. What a header of these names says is a
 //! credential of somebody's user, and is not kept.
 
-use indexmap::IndexMap;
-
 use crate::domain::JsonText;
+use crate::domain::json::{self, ObjectWriter};
 
 /// What stands in a credential's place; the vendor's own client writes the same.
 pub const REDACTED: &str = "[REDACTED]";
@@ -24,38 +23,41 @@ pub fn is_secret(header: &str) -> bool {
 /// else stays as it was sent.
 #[must_use]
 pub fn redacted(metadata: &JsonText) -> JsonText {
-    let Ok(mut members) = metadata.read::<IndexMap<String, JsonText>>() else { return metadata.clone() };
-    let mut changed = false;
-    for (name, value) in &mut members {
+    let redacted = rewritten(metadata.as_str(), |name, value| {
         if !name.trim().eq_ignore_ascii_case("headers") {
-            continue;
+            None
+        } else if value.starts_with('"') {
+            let inner: String = serde_json::from_str(value).ok()?;
+            serde_json::to_string(&without_secrets(&inner)?).ok()
+        } else {
+            without_secrets(value)
         }
-        if let Some(headers) = without_secrets(value) {
-            *value = headers;
-            changed = true;
-        } else if let Ok(text) = value.read::<String>()
-            && let Ok(inner) = JsonText::stored(text)
-            && let Some(headers) = without_secrets(&inner)
-            && let Ok(headers) = JsonText::of(&headers.as_str())
-        {
-            *value = headers;
-            changed = true;
-        }
+    });
+    match redacted {
+        None => metadata.clone(),
+        Some(text) => JsonText::stored(text).unwrap_or_else(|_| JsonText::empty_object()),
     }
-    if changed { JsonText::of(&members).unwrap_or_else(|_| JsonText::empty_object()) } else { metadata.clone() }
 }
 
 /// The headers without their credentials; `None` where these are no headers, or hold none.
-fn without_secrets(headers: &JsonText) -> Option<JsonText> {
-    let mut headers = headers.read::<IndexMap<String, JsonText>>().ok()?;
+fn without_secrets(headers: &str) -> Option<String> {
+    let redacted = serde_json::to_string(REDACTED).ok()?;
+    rewritten(headers, |name, _| is_secret(name).then(|| redacted.clone()))
+}
+
+/// An object with other values for some of its members; `None` where it is no object, or no value changes.
+fn rewritten(object: &str, other: impl Fn(&str, &str) -> Option<String>) -> Option<String> {
     let mut changed = false;
-    for (name, value) in &mut headers {
-        if is_secret(name) {
-            *value = JsonText::of(&REDACTED).ok()?;
+    let mut writer = ObjectWriter::with_capacity(object.len());
+    let write = |name: &str, value: &str| match other(name, value) {
+        Some(other) => {
             changed = true;
+            writer.member(name, &other);
         }
-    }
-    changed.then(|| JsonText::of(&headers).ok()).flatten()
+        None => writer.member(name, value),
+    };
+    json::each_member(object, write).ok()?;
+    changed.then(|| writer.finish())
 }
 
 #[cfg(test)]
@@ -81,6 +83,10 @@ mod tests {
             (
                 r#"{"headers":{"accept":"*/*"},"x-api-key":"mine"}"#,
                 r#"{"headers":{"accept":"*/*"},"x-api-key":"mine"}"#,
+            ),
+            (
+                r#"{"headers":{"cookie":1,"Cookie":2},"Headers":{"cookie":3}}"#,
+                r#"{"headers":{"cookie":"[REDACTED]","Cookie":"[REDACTED]"},"Headers":{"cookie":"[REDACTED]"}}"#,
             ),
             (r#"{"headers":"not json"}"#, r#"{"headers":"not json"}"#),
             (r#"{"headers":[1]}"#, r#"{"headers":[1]}"#),

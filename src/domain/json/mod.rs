@@ -1,9 +1,13 @@
 //! JSON from outside: held against what the house can keep, in one pass, before anything else reads it.
 
+mod bounded;
 mod given;
+mod members;
 mod text;
 
+pub use bounded::within;
 pub use given::Given;
+pub use members::{ObjectWriter, each_member};
 pub use text::JsonText;
 
 /// How deep arrays and objects may stand in each other. serde_json itself reads 127.
