@@ -11,7 +11,7 @@ use crate::auth::{BaseUrl, Gate};
 use crate::conversation::Conversations;
 use crate::dialects::{agntix, integer_id, messaging};
 use crate::domain::Contract;
-use crate::http::{CostlyWork, Doorway, Readiness, StartedAt};
+use crate::http::{CostlyWork, Doorway, LargeBodies, Readiness, StartedAt};
 use crate::idempotency::Patience;
 use crate::store::Store;
 
@@ -32,6 +32,8 @@ pub struct Deployment {
     pub readiness: Readiness,
     /// The permits for work that takes the processor for longer than a moment.
     pub costly: CostlyWork,
+    /// What large bodies may take.
+    pub large_bodies: LargeBodies,
     /// Where the service is reached; `None` for wherever a request was sent.
     pub public_url: Option<BaseUrl>,
     pub started_at: StartedAt,
@@ -53,6 +55,7 @@ impl Deployment {
             transfers: integer_id::Transfers::default(),
             readiness: Readiness::new(gate.clock.clone()),
             costly: CostlyWork::default(),
+            large_bodies: LargeBodies::default(),
             public_url: None,
             started_at: StartedAt(gate.clock.now()),
             metrics: None,
@@ -142,6 +145,12 @@ impl FromRef<AppState> for integer_id::Transfers {
 impl FromRef<AppState> for CostlyWork {
     fn from_ref(state: &AppState) -> Self {
         state.costly.clone()
+    }
+}
+
+impl FromRef<AppState> for LargeBodies {
+    fn from_ref(state: &AppState) -> Self {
+        state.large_bodies.clone()
     }
 }
 

@@ -25,6 +25,8 @@ use crate::store::{Store, StoreSettings};
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
 use crate::{Deployment, build_app, telemetry, workers};
 
+/// How often senders who have their full limit again are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// How long the workers may take to stop, and their connections to close, which hang when the database does.
 const WORKERS_GRACE: Duration = Duration::from_secs(8);
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
@@ -93,6 +95,12 @@ impl Serve {
             // On a thread of its own, because whoever reads standard output may have stopped.
             std::thread::spawn(move || demo.print(&data_dir));
         }
+        let housekeeping = async {
+            loop {
+                tokio::time::sleep(FORGET_EVERY).await;
+                gate.limiter.forget_idle();
+            }
+        };
         let lost = async {
             home.lost().await;
             tracing::error!("the private Postgres ended by itself; its log is in the data folder");
@@ -103,6 +111,7 @@ impl Serve {
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {
             () = serving.as_mut() => false,
+            () = housekeeping => false,
             () = lost => {
                 serving.await;
                 true

@@ -55,23 +55,69 @@ where
     }
 }
 
+/// Counts the bytes of a body while it is read, and may reject them.
+pub trait Meter {
+    /// Counts a body that says how long it is, before any of it is read.
+    ///
+    /// # Errors
+    /// The refusal of a body that is too long.
+    fn expect(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let _ = bytes;
+        Ok(())
+    }
+
+    /// Counts bytes that have come.
+    ///
+    /// # Errors
+    /// The refusal of bytes that are too many.
+    fn received(&mut self, bytes: usize) -> Result<(), Refusal>;
+}
+
+/// Counts nothing.
+impl Meter for () {
+    fn received(&mut self, _: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// Counts by both.
+impl<A: Meter, B: Meter> Meter for (&mut A, &mut B) {
+    fn expect(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.0.expect(bytes)?;
+        self.1.expect(bytes)
+    }
+
+    fn received(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.0.received(bytes)?;
+        self.1.received(bytes)
+    }
+}
+
 /// The bytes of a body that says it is JSON; none where there is no body, whose type could not be wrong.
 ///
 /// # Errors
 /// 415, 413, or 400 when it breaks off.
 pub async fn json_bytes(request: Request) -> Result<Bytes, Refusal> {
+    metered_json_bytes(request, BODY_LIMIT, &mut ()).await
+}
+
+/// The same, `limit` of them at most, counted while they are read.
+///
+/// # Errors
+/// As for [`json_bytes`], or what the meter returns.
+pub async fn metered_json_bytes(request: Request, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Refusal> {
     if !request.body().is_end_stream() {
         media_type(request.headers()).map_err(Refusal::UnsupportedMediaType)?;
     }
-    read(request.into_body(), BODY_LIMIT).await
+    read(request.into_body(), limit, meter).await
 }
 
-/// The bytes of a body of any kind, `limit` of them at most.
+/// The bytes of a body of any kind, `limit` of them at most, counted while they are read.
 ///
 /// # Errors
-/// 413, or 400 when it breaks off.
-pub async fn body_bytes(request: Request, limit: usize) -> Result<Bytes, Refusal> {
-    read(request.into_body(), limit).await
+/// 413, 400 when it breaks off, or what the meter returns.
+pub async fn metered_bytes(request: Request, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Refusal> {
+    read(request.into_body(), limit, meter).await
 }
 
 /// Whether the content type is JSON in UTF-8, or what it is instead: `application/json`, with no other charset.
@@ -93,9 +139,12 @@ fn media_type(headers: &HeaderMap) -> Result<(), MediaType> {
 }
 
 /// Reads a body of at most `limit` bytes; one that says it is longer is not read at all.
-async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
+async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Refusal> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Refusal::BodyTooLarge(limit));
+    }
+    if let Some(length) = body.size_hint().exact() {
+        meter.expect(usize::try_from(length).unwrap_or(limit))?;
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -104,6 +153,7 @@ async fn read(mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
         if whole.len() + data.len() > limit {
             return Err(Refusal::BodyTooLarge(limit));
         }
+        meter.received(data.len())?;
         if whole.is_empty() && body.is_end_stream() {
             return Ok(data);
         }

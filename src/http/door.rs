@@ -41,6 +41,8 @@ pub struct RequestRecord {
     pub id: String,
     pub org: OnceLock<OrgId>,
     pub rate: OnceLock<RateStatus>,
+    /// Another limit, which the request exceeded after it had been counted.
+    pub exceeded: OnceLock<RateStatus>,
 }
 
 /// The record of the request at hand, among its extensions.
@@ -97,7 +99,7 @@ fn finish(response: &mut Response, record: &RequestRecord, rate_headers: Option<
     if let Ok(id) = HeaderValue::from_str(&record.id) {
         headers.insert(request_id::HEADER.clone(), id);
     }
-    let Some(status) = record.rate.get() else { return };
+    let Some(status) = record.exceeded.get().or_else(|| record.rate.get()) else { return };
     if let Some(names) = rate_headers {
         names.write(status, headers);
     }

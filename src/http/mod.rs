@@ -3,6 +3,7 @@
 //! Nothing here knows a dialect by name; each brings its envelope along as a [`Dialect`].
 
 mod body;
+mod byte_rate;
 mod connections;
 pub mod cors;
 mod costly;
@@ -10,6 +11,7 @@ mod dialect;
 mod door;
 pub mod event_stream;
 pub mod house;
+mod large_body;
 pub mod listener;
 pub mod lookups;
 mod network;
@@ -21,10 +23,15 @@ mod refusal;
 mod request_id;
 pub mod response_headers;
 
-pub use body::{BODY_LIMIT, JsonBody, OptionalJsonBody, Reply, body_bytes, json_bytes, parse_json, parse_object};
+pub use body::{
+    BODY_LIMIT, JsonBody, Meter, OptionalJsonBody, Reply, json_bytes, metered_bytes, metered_json_bytes, parse_json,
+    parse_object,
+};
+pub use byte_rate::{ByteKind, ByteRate, PUBLIC_BODY_LIMIT};
 pub use costly::{CostlyWork, Scan, Watch};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
 pub use door::{ANSWER_TIMEOUT, Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};
+pub use large_body::{LargeBodies, LargeBody, LargeBodyLimits, MaybeLarge, Sender, Turn};
 pub use lookups::{Lookup, Lookups};
 pub use network::Network;
 pub use params::PathOf;

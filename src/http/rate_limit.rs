@@ -15,6 +15,7 @@ use governor::{clock::Clock as _, clock::DefaultClock, nanos::Nanos};
 use moka::sync::Cache;
 use uuid::Uuid;
 
+use super::byte_rate::ByteRate;
 use super::lookups::Lookups;
 use super::network::{Network, SLASH_56_FACTOR};
 use crate::domain::{Clock, Credential, OrgId, RateLimits, Timestamp};
@@ -81,6 +82,8 @@ type Keyed = Limiter<Caller, Counts, DefaultClock, StateInformationMiddleware>;
 
 /// All limits of one replica.
 pub struct RateLimiter {
+    /// How many bytes callers may send without a credential of their own.
+    pub bytes: ByteRate,
     on: bool,
     clock: Clock,
     per_address: NonZeroU32,
@@ -95,7 +98,8 @@ impl RateLimiter {
     pub fn new(on: bool, clock: Clock) -> Self {
         let counts = Counts(Cache::builder().max_capacity(MAX_COUNTED).time_to_idle(FORGET_AFTER).build());
         let lookups = Lookups::new(on, clock.clone());
-        Self { on, clock, per_address: PER_ADDRESS, limiters: RwLock::default(), counts, lookups }
+        let bytes = ByteRate::new(on, clock.clone());
+        Self { bytes, on, clock, per_address: PER_ADDRESS, limiters: RwLock::default(), counts, lookups }
     }
 
     /// Returns the limit of look-ups for credentials that may be made up.
@@ -185,6 +189,12 @@ impl RateLimiter {
             let plain = Limiter::new(Quota::per_minute(per_minute), self.counts.clone(), DefaultClock::default());
             Arc::new(Limiter::<_, _, _, governor::middleware::NoOpMiddleware>::with_middleware(plain))
         }))
+    }
+
+    /// Forgets senders who may send as much as anyone. To be called now and then, because whoever sends from many
+    /// addresses must not fill the memory.
+    pub fn forget_idle(&self) {
+        self.bytes.forget_idle();
     }
 
     /// How many callers are counted, once what is over the bound is dropped.

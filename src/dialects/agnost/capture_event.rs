@@ -13,11 +13,11 @@ use super::error::Envelope;
 use super::event::{EventDetail, Implied, Kind, event_id};
 use super::redaction::redacted;
 use super::{Agnost, AgnostError, reading};
-use crate::auth::{Caller, purpose};
+use crate::auth::{BodyAllowance, Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{CaptureFacts, Contract, Given, JsonText, NewCapture, NewEvent, SessionId};
-use crate::http::{Refusal, Reply, json_bytes};
+use crate::domain::{CaptureFacts, Contract, Given, JsonText, Mint, NewCapture, NewEvent, SessionId, Timestamp};
+use crate::http::{BODY_LIMIT, LargeBodies, Reply, Sender, metered_json_bytes};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct CaptureEvent {
@@ -181,27 +181,41 @@ impl CaptureEvent {
         (status = 200, description = "Event captured.", body = CapturedEventId),
         (status = 400, description = "The body or `x-org-id` is not as documented.", body = Envelope),
         (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 413, description = "More than 2 MiB, or with `x-org-id` alone more than 256 KiB.", body = Envelope),
+        (status = 429, description = "Too many requests, bytes in a minute with `x-org-id` alone, or large bodies in progress; `Retry-After` says when to send it again.", body = Envelope),
+        (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.capture_event", level = "debug", skip_all)]
 pub async fn capture_event(
     caller: Caller<Agnost, purpose::Capture>,
+    allowance: BodyAllowance,
     State(configured): State<Contract>,
+    State(bodies): State<LargeBodies>,
     request: Request,
 ) -> Result<Reply<CapturedEventId>, AgnostError> {
-    let bytes = json_bytes(request).await?;
-    let (capture, contract) = contract::read::<CaptureEvent>(&bytes, configured)?;
+    let mut allowance = allowance.of(&caller.principal);
+    let mut body = bodies.maybe(Sender::of(&caller.principal));
+    let limit = allowance.body_limit(BODY_LIMIT);
+    let bytes = metered_json_bytes(request, limit, &mut (&mut allowance, &mut body)).await?;
+    let (now, mint) = (caller.now(), caller.mint.clone());
+    let (event_id, capture) = body.run(move || read(&bytes, configured, now, &mint)).await??;
+    caller.store.captures().append(capture).await?;
+    Ok(Reply(StatusCode::OK, CapturedEventId { event_id }))
+}
+
+/// Reads a capture. Returns the event's id, as it is sent back, and what is written down.
+fn read(bytes: &[u8], configured: Contract, now: Timestamp, mint: &Mint) -> Result<(String, NewCapture), AgnostError> {
+    let (capture, contract) = contract::read::<CaptureEvent>(bytes, configured)?;
     match contract {
         Contract::Documented => capture.hold_to_the_page()?,
         Contract::Observed => capture.hold_to_the_clients()?,
     }
 
-    let now = caller.now();
     let session_id = capture.session_id.as_str().unwrap_or_default();
     let session = SessionId::from_agnost(session_id);
     let sent_id = capture.event_id.as_str().filter(|id| !id.is_empty());
-    let public_id = sent_id.map_or_else(|| caller.mint.uuid().to_string(), str::to_owned);
+    let public_id = sent_id.map_or_else(|| mint.uuid().to_string(), str::to_owned);
     let parent = capture.parent_id.as_str().filter(|id| !id.is_empty());
     let at = contract::moment(&capture.timestamp).unwrap_or(now);
     let name = capture.primitive_name.as_str().unwrap_or_default();
@@ -221,7 +235,7 @@ pub async fn capture_event(
         connection_type: None,
         client_config: None,
         user_id: None,
-        nonce: caller.mint.uuid(),
+        nonce: mint.uuid(),
     };
     let said = reading::input(&capture.args);
     let event = NewEvent {
@@ -233,7 +247,7 @@ pub async fn capture_event(
         kind: Kind::of(&capture.primitive_type, parent.is_some()).as_str().to_owned(),
         author_id: Some(name.to_owned()),
         content: Some(said).filter(|said| !said.is_empty()),
-        payload: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
+        payload: contract::stored(&detail)?,
         hidden: false,
         at: now,
     };
@@ -243,8 +257,7 @@ pub async fn capture_event(
         success: capture.success != Given::Bool(false),
         latency_ms: capture.latency_ms().unwrap_or_default(),
     };
-    caller.store.captures().append(NewCapture { session: implied.session()?, event, facts }).await?;
-    Ok(Reply(StatusCode::OK, CapturedEventId { event_id: public_id }))
+    Ok((public_id, NewCapture { session: implied.session()?, event, facts }))
 }
 
 #[cfg(test)]

@@ -6,17 +6,18 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-use super::contract::{self, Capture, ID_LIMIT};
+use super::contract::{self, Capture, ID_LIMIT, STORED_LIMIT};
 use super::error::Envelope;
 use super::event::is_implied;
 use super::redaction::redacted;
 use super::{Agnost, AgnostError};
-use crate::auth::{Caller, purpose};
+use crate::auth::{BodyAllowance, Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{Contract, DialectName, Given, JsonText, NewSession, SessionId, Timestamp};
-use crate::http::{Refusal, Reply, json_bytes};
+use crate::http::{BODY_LIMIT, LargeBodies, Refusal, Reply, Sender, metered_json_bytes};
 use crate::store::Created;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -179,24 +180,51 @@ impl CaptureSession {
         (status = 200, description = "Session created.", body = Captured),
         (status = 400, description = "The body or `x-org-id` is not as documented.", body = Envelope),
         (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 413, description = "More than 2 MiB, or with `x-org-id` alone more than 256 KiB.", body = Envelope),
+        (status = 429, description = "Too many requests, bytes in a minute with `x-org-id` alone, or large bodies in progress; `Retry-After` says when to send it again.", body = Envelope),
+        (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.capture_session", level = "debug", skip_all)]
 pub async fn capture_session(
     caller: Caller<Agnost, purpose::Capture>,
+    allowance: BodyAllowance,
     State(configured): State<Contract>,
+    State(bodies): State<LargeBodies>,
     request: Request,
 ) -> Result<Reply<Captured>, AgnostError> {
-    let bytes = json_bytes(request).await?;
-    let (capture, contract) = contract::read::<CaptureSession>(&bytes, configured)?;
+    let mut allowance = allowance.of(&caller.principal);
+    let mut body = bodies.maybe(Sender::of(&caller.principal));
+    let limit = allowance.body_limit(BODY_LIMIT);
+    let bytes = metered_json_bytes(request, limit, &mut (&mut allowance, &mut body)).await?;
+    let (now, nonce) = (caller.now(), caller.mint.uuid());
+    let (session, began) = body.run(move || read(&bytes, configured, now, nonce)).await??;
+    match caller.store.sessions().create(session.clone()).await? {
+        Created::New | Created::Recovered(_) => {}
+        Created::Existing(standing) => {
+            if is_implied(&standing) {
+                caller.store.captures().fill_in(&session, began).await?;
+            }
+        }
+        // These sessions have no agent to miss.
+        Created::NoSuchAgent => return Err(Refusal::Internal.into()),
+    }
+    Ok(Reply(StatusCode::OK, Captured { session_id: session.public_id }))
+}
+
+/// Reads a capture. Returns the session, and when it began if the capture says so.
+fn read(
+    bytes: &[u8],
+    configured: Contract,
+    now: Timestamp,
+    nonce: Uuid,
+) -> Result<(NewSession, Option<Timestamp>), AgnostError> {
+    let (capture, contract) = contract::read::<CaptureSession>(bytes, configured)?;
     match contract {
         Contract::Documented => capture.hold_to_the_page()?,
         Contract::Observed => capture.hold_to_the_clients()?,
     }
-
-    let now = caller.now();
-    let session_id = capture.session_id.as_str().unwrap_or_default().to_owned();
+    let session_id = capture.session_id.as_str().unwrap_or_default();
     let detail = Detail {
         received_at: Milliseconds(now),
         user_data: &capture.user_data,
@@ -205,33 +233,28 @@ pub async fn capture_session(
         ip: &capture.ip,
         tools: &capture.tools,
     };
+    let metadata = capture.metadata();
+    if metadata.as_ref().is_some_and(|metadata| metadata.as_str().len() > STORED_LIMIT) {
+        return Err(AgnostError::EventTooLarge(STORED_LIMIT));
+    }
+    let began = capture.began();
     let session = NewSession {
         dialect: DialectName::Agnost,
-        id: SessionId::from_agnost(&session_id),
+        id: SessionId::from_agnost(session_id),
         agent: None,
-        public_id: session_id.clone(),
+        public_id: session_id.to_owned(),
         enabled: true,
         kind: capture.connection_type.as_str().filter(|kind| !kind.is_empty()).map(str::to_owned),
         user_id: capture.any_user_id(),
         name: None,
         description: None,
-        metadata: capture.metadata(),
-        detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
-        created_at: capture.began().unwrap_or(now),
+        metadata,
+        detail: contract::stored(&detail)?,
+        created_at: began.unwrap_or(now),
         expires_at: None,
-        nonce: caller.mint.uuid(),
+        nonce,
     };
-    match caller.store.sessions().create(session.clone()).await? {
-        Created::New | Created::Recovered(_) => {}
-        Created::Existing(standing) => {
-            if is_implied(&standing) {
-                caller.store.captures().fill_in(&session, capture.began()).await?;
-            }
-        }
-        // These sessions have no agent to miss.
-        Created::NoSuchAgent => return Err(Refusal::Internal.into()),
-    }
-    Ok(Reply(StatusCode::OK, Captured { session_id }))
+    Ok((session, began))
 }
 
 #[cfg(test)]

@@ -3,11 +3,15 @@
 //! The vendor's page wants UUIDs and users; the vendor's own clients send neither reliably, and what is refused to them
 //! is a conversation lost. A request that carries any of the clients' own members is theirs and is held to what they do.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::{Contract, Given, JsonFault, Timestamp, json};
+use super::AgnostError;
+use crate::domain::{Contract, Given, JsonFault, JsonText, Timestamp, json};
 use crate::http::{Refusal, parse_object};
 
+/// Bytes of a stored event's JSON, and of a session's.
+pub const STORED_LIMIT: usize = 2 * 1024 * 1024;
 /// Bytes of an id.
 pub const ID_LIMIT: usize = 2_048;
 /// Milliseconds to the end of the year 9999, the last that every reader can write.
@@ -41,6 +45,15 @@ pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contra
         }
         Err(refusal) => Err(refusal),
     }
+}
+
+/// Writes what is stored of a capture.
+///
+/// # Errors
+/// [`AgnostError::EventTooLarge`] past [`STORED_LIMIT`]: where credentials are taken out, what is left can be longer than
+/// what was sent.
+pub fn stored(detail: &impl Serialize) -> Result<JsonText, AgnostError> {
+    json::within(detail, STORED_LIMIT).map_err(|_| Refusal::Internal)?.ok_or(AgnostError::EventTooLarge(STORED_LIMIT))
 }
 
 /// A moment in Unix milliseconds, if it is one.

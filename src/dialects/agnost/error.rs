@@ -23,6 +23,14 @@ pub enum AgnostError {
     NotHere(&'static str),
     /// 413: more spans than one export may hold.
     TooManySpans(usize),
+    /// 413: more attributes, events, links and values than one export may hold.
+    TooManyParts(usize),
+    /// 413: values within values, more than can be read.
+    TooDeep,
+    /// 413: a packed body that unpacks to more than this many bytes.
+    UnpacksToTooMuch(usize),
+    /// 413: an event that takes more than this many bytes once it is written down.
+    EventTooLarge(usize),
     Refused(Refusal),
 }
 
@@ -61,6 +69,17 @@ impl AgnostError {
             Self::NotHere(why) => (StatusCode::NOT_IMPLEMENTED, (*why).to_owned()),
             Self::TooManySpans(limit) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, format!("An export must not hold more than {limit} spans"))
+            }
+            Self::TooManyParts(limit) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("An export must not hold more than {limit} attributes, events, links and values"),
+            ),
+            Self::TooDeep => (StatusCode::PAYLOAD_TOO_LARGE, "The export is nested too deeply".to_owned()),
+            Self::UnpacksToTooMuch(limit) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("The body must not unpack to more than {limit} bytes"))
+            }
+            Self::EventTooLarge(limit) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("What is stored of a capture must not exceed {limit} bytes"))
             }
             Self::Refused(refusal) => refused(refusal),
         };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Ask, Reply, TestApp};
+use super::{Ask, DATABASE, Reply, TestApp, connection};
 
 pub const CAPTURE_SESSION: &str = "/api/v1/capture-session";
 pub const CAPTURE_EVENT: &str = "/api/v1/capture-event";
@@ -36,6 +36,33 @@ pub fn observed_with(members: Value) -> String {
 /// Captures an event; gives back the id that it was answered with.
 pub async fn capture(app: &TestApp, event: String) -> String {
     app.post(CAPTURE_EVENT, event).as_org_header().send().await.expect(200).member("event_id")
+}
+
+/// What an organization's events take.
+#[derive(Debug)]
+pub struct Stored {
+    pub events: i64,
+    /// Bytes of the largest one's JSON.
+    pub largest: i64,
+    /// Bytes of all of them, with what is stored beside the JSON.
+    pub total: i64,
+}
+
+/// Looks up what the organization's events take.
+#[expect(clippy::disallowed_methods, reason = "the service itself does not measure what it stores")]
+pub async fn stored(app: &TestApp) -> Stored {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let (events, largest, total) = sqlx::query_as(
+        "SELECT count(*), COALESCE(max(octet_length(payload::text)), 0)::bigint,
+                COALESCE(sum(octet_length(payload::text) + COALESCE(octet_length(content), 0)
+                             + COALESCE(octet_length(author_id), 0)), 0)::bigint
+           FROM session_events WHERE org_id = $1",
+    )
+    .bind(app.org)
+    .fetch_one(&mut system)
+    .await
+    .expect("a sum");
+    Stored { events, largest, total }
 }
 
 /// A request of the dashboard's.

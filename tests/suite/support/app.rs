@@ -19,7 +19,7 @@ use sessionary::domain::{
     AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
 };
 use sessionary::http::listener::Peer;
-use sessionary::http::{CostlyWork, RateLimiter};
+use sessionary::http::{CostlyWork, LargeBodies, RateLimiter};
 use sessionary::idempotency::Patience;
 use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{Responders, RespondersSettings};
@@ -61,6 +61,9 @@ pub struct Setup {
     /// A store of the test's own, instead of the one that all tests share.
     pub store: Option<Store>,
     pub costly: CostlyWork,
+    pub large_bodies: LargeBodies,
+    /// Whether requests and bytes are counted.
+    pub rate_limit: bool,
     /// Requests per minute that strangers may make from one address.
     pub per_address: Option<NonZeroU32>,
     /// Networks such as `10.0.0.0/8`.
@@ -86,6 +89,8 @@ impl Default for Setup {
             transfers: Transfers::default(),
             store: None,
             costly: CostlyWork::default(),
+            large_bodies: LargeBodies::default(),
+            rate_limit: true,
             per_address: None,
             trusted_proxies: &[],
         }
@@ -107,7 +112,7 @@ impl TestApp {
         let org = OrgId(mint.uuid());
         let external_id = format!("org_{}", mint.hex(16));
         make_organization(org, &external_id).await;
-        let limiter = RateLimiter::new(true, clock.clone());
+        let limiter = RateLimiter::new(setup.rate_limit, clock.clone());
         let gate = Gate {
             store: match setup.store {
                 Some(store) => store,
@@ -134,6 +139,7 @@ impl TestApp {
             public_url: setup.public_url,
             transfers: setup.transfers,
             costly: setup.costly,
+            large_bodies: setup.large_bodies,
             ..Deployment::new(Arc::new(gate), conversations.clone())
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;

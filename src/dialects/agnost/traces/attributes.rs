@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use serde_json::{Map, Value};
 
+use super::super::contract::ID_LIMIT;
 use super::super::event::Kind;
 use super::super::redaction::{REDACTED, is_secret};
 
@@ -49,6 +50,20 @@ const OUTPUT: [&str; 10] = [
 ];
 const TOOL: [&str; 4] = ["gen_ai.tool.name", "ai.toolCall.name", "mcp.tool.name", "tool.name"];
 const AGENT: [&str; 3] = ["agnost.agent_name", "gen_ai.agent.name", "ai.telemetry.functionId"];
+
+/// Returns the first of these that is there, as a text that can be an id or a name: not empty, and of no more than
+/// [`ID_LIMIT`] bytes.
+pub fn first_id(attributes: &[KeyValue], names: &[&str]) -> Option<String> {
+    let last = |name: &&str| attributes.iter().rfind(|attribute| attribute.key == **name);
+    names.iter().filter_map(last).find_map(|attribute| {
+        let id = match attribute.value.as_ref()?.value.as_ref()? {
+            Any::StringValue(id) if id.len() > ID_LIMIT => return None,
+            Any::StringValue(id) => mended(id),
+            _ => text(&value(attribute.value.as_ref())),
+        };
+        Some(id).filter(|id| (1..=ID_LIMIT).contains(&id.len()))
+    })
+}
 
 /// The attributes of a span, by name; of several with one name the last.
 #[derive(Debug, Default)]

@@ -1,11 +1,7 @@
 //! OTLP's two encodings, and gzip around them.
 
-use std::io::Read;
-
-use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -13,11 +9,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 
 use super::super::AgnostError;
+use super::count::{self, CountError, PART_LIMIT, SPAN_LIMIT};
+use super::export::Rejected;
+use super::limits::Limits;
+use super::unpack::{UnpackError, unpack};
 use crate::domain::{JsonFault, json};
-use crate::http::{MediaType, Refusal, body_bytes};
-
-/// Bytes of an export, packed and unpacked. What unpacks to more is not unpacked any further.
-const LIMIT: usize = 8 * 1024 * 1024;
+use crate::http::{MediaType, Refusal};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -50,48 +47,91 @@ impl Encoding {
     }
 }
 
-/// Reads an export.
+/// Whether a body is packed in gzip.
 ///
 /// # Errors
-/// 413, 415 for a packing that is not gzip, or 400.
-pub async fn read(request: Request, encoding: Encoding) -> Result<ExportTraceServiceRequest, AgnostError> {
-    let is_gzip = match request.headers().get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"" | b"identity") => false,
-        Some(packing) if packing.eq_ignore_ascii_case(b"gzip") => true,
-        Some(_) => return Err(Refusal::UnsupportedMediaType(MediaType::Other).into()),
-    };
-    let bytes = body_bytes(request, LIMIT).await?;
-    let bytes = if is_gzip { unpacked(&bytes)? } else { bytes };
-    match encoding {
-        Encoding::Protobuf => ExportTraceServiceRequest::decode(bytes)
-            .map_err(|_| AgnostError::Invalid("it is no ExportTraceServiceRequest in protobuf")),
-        Encoding::Json => {
-            let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::MalformedJson(JsonFault::NotUtf8))?;
-            // A refused span is a lost span: what no text can hold is mended.
-            let text = json::mend(text);
-            json::check(text.as_bytes()).map_err(Refusal::MalformedJson)?;
-            serde_json::from_str(&text).map_err(|_| AgnostError::Invalid("it is no ExportTraceServiceRequest in JSON"))
+/// 415 for any other packing.
+pub fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+    match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"" | b"identity") => Ok(false),
+        Some(packing) if packing.eq_ignore_ascii_case(b"gzip") => Ok(true),
+        Some(_) => Err(Refusal::UnsupportedMediaType(MediaType::Other)),
+    }
+}
+
+/// An export as it came, which is yet to be unpacked and read.
+pub struct Packed {
+    pub encoding: Encoding,
+    pub is_gzip: bool,
+    pub bytes: Bytes,
+}
+
+impl Packed {
+    /// Unpacks and reads the export. Also returns how many bytes of memory it takes. What it holds is counted before it
+    /// is built.
+    ///
+    /// # Errors
+    /// 413 or 400.
+    pub fn read(self, limits: Limits) -> Result<(ExportTraceServiceRequest, usize), AgnostError> {
+        let bytes = if self.is_gzip { unpack(&self.bytes, limits.unpacked)?.into() } else { self.bytes };
+        let length = bytes.len();
+        match self.encoding {
+            Encoding::Protobuf => {
+                let invalid = AgnostError::Invalid("it is no ExportTraceServiceRequest in protobuf");
+                let count = count::protobuf(&bytes).map_err(|error| refused(error, invalid.clone()))?;
+                let export = ExportTraceServiceRequest::decode(bytes).map_err(|_| invalid)?;
+                Ok((export, count.memory(length)))
+            }
+            Encoding::Json => {
+                let invalid = AgnostError::Invalid("it is no ExportTraceServiceRequest in JSON");
+                let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::MalformedJson(JsonFault::NotUtf8))?;
+                // A refused span is a lost span: what no text can hold is mended.
+                let text = json::mend(text);
+                drop(bytes);
+                json::check(text.as_bytes()).map_err(Refusal::MalformedJson)?;
+                let count = count::json(&text).map_err(|error| refused(error, invalid.clone()))?;
+                let export = serde_json::from_str(&text).map_err(|_| invalid)?;
+                Ok((export, count.memory(length)))
+            }
         }
     }
 }
 
-fn unpacked(bytes: &[u8]) -> Result<Bytes, AgnostError> {
-    let mut whole = Vec::new();
-    MultiGzDecoder::new(bytes)
-        .take(LIMIT as u64 + 1)
-        .read_to_end(&mut whole)
-        .map_err(|_| AgnostError::Invalid("it is no gzip"))?;
-    if whole.len() > LIMIT {
-        return Err(Refusal::BodyTooLarge(LIMIT).into());
+impl From<UnpackError> for AgnostError {
+    fn from(error: UnpackError) -> Self {
+        match error {
+            UnpackError::Malformed => Self::Invalid("it is no gzip"),
+            UnpackError::TooLarge(limit) => Self::UnpacksToTooMuch(limit),
+        }
     }
-    Ok(whole.into())
 }
 
-/// The answer to an export of which so many spans were rejected.
-pub fn answer(encoding: Encoding, rejected: usize) -> Response {
-    let partial_success = (rejected > 0).then(|| ExportTracePartialSuccess {
-        rejected_spans: rejected as i64,
-        error_message: "spans need a trace id of 16 bytes and a span id of 8, neither of them zero".to_owned(),
+fn refused(error: CountError, invalid: AgnostError) -> AgnostError {
+    match error {
+        CountError::TooManySpans => AgnostError::TooManySpans(SPAN_LIMIT),
+        CountError::TooManyParts => AgnostError::TooManyParts(PART_LIMIT),
+        CountError::TooDeep => AgnostError::TooDeep,
+        CountError::Malformed => invalid,
+    }
+}
+
+/// The answer to an export of which these spans were rejected.
+pub fn answer(encoding: Encoding, rejected: Rejected) -> Response {
+    let Rejected { nameless, too_large, over_budget } = rejected;
+    let reasons = [
+        (nameless, "spans need a trace id of 16 bytes and a span id of 8, neither of them zero"),
+        (too_large, "a span must not take more than 2 MiB, however many of its texts are shortened"),
+        (over_budget, "the export takes too many bytes; send fewer spans, or fewer attributes of their resource"),
+    ];
+    let sum = nameless + too_large + over_budget;
+    let partial_success = (sum > 0).then(|| ExportTracePartialSuccess {
+        rejected_spans: i64::try_from(sum).unwrap_or(i64::MAX),
+        error_message: reasons
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(_, why)| *why)
+            .collect::<Vec<_>>()
+            .join("; "),
     });
     let answer = ExportTraceServiceResponse { partial_success };
     let bytes = match (encoding, &answer.partial_success) {

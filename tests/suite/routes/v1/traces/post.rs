@@ -19,16 +19,16 @@ use crate::support::{Reply, Setup, TestApp, run, start, tokens};
 const PATH: &str = "/v1/traces";
 const TRACE: [u8; 16] = [0xab; 16];
 
-fn text(key: &str, value: &str) -> KeyValue {
+pub(super) fn text(key: &str, value: &str) -> KeyValue {
     attribute(key, Any::StringValue(value.to_owned()))
 }
 
-fn attribute(key: &str, value: Any) -> KeyValue {
+pub(super) fn attribute(key: &str, value: Any) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), key_strindex: 0 }
 }
 
 /// A span of a second, a moment after the tests' clock began.
-fn span(id: u8, parent: Option<u8>, name: &str, attributes: Vec<KeyValue>) -> Span {
+pub(super) fn span(id: u8, parent: Option<u8>, name: &str, attributes: Vec<KeyValue>) -> Span {
     let start = start().timestamp_nanos_opt().expect("a moment") as u64 + u64::from(id) * 1_000_000;
     Span {
         trace_id: TRACE.to_vec(),
@@ -42,7 +42,7 @@ fn span(id: u8, parent: Option<u8>, name: &str, attributes: Vec<KeyValue>) -> Sp
     }
 }
 
-fn export(spans: Vec<Span>) -> ExportTraceServiceRequest {
+pub(super) fn export(spans: Vec<Span>) -> ExportTraceServiceRequest {
     let resource = Resource { attributes: vec![text("service.name", "shop")], ..Resource::default() };
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
@@ -82,13 +82,13 @@ fn conversation() -> ExportTraceServiceRequest {
     ])
 }
 
-fn packed(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("gzip");
     encoder.finish().expect("gzip")
 }
 
-async fn post(app: &TestApp, content_type: &str, packing: Option<&str>, body: Vec<u8>) -> Reply {
+pub(super) async fn post(app: &TestApp, content_type: &str, packing: Option<&str>, body: Vec<u8>) -> Reply {
     let mut ask = app.post(PATH, "").anonymous().without("content-type").header("content-type", content_type);
     if let Some(packing) = packing {
         ask = ask.header("content-encoding", packing);

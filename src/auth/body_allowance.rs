@@ -1,0 +1,103 @@
+//! How much a caller may send: what the public `x-org-id` alone allows, and what a credential does.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+
+use super::{Gate, client_address};
+use crate::domain::{Credential, OrgId, Principal};
+use crate::http::listener::Peer;
+use crate::http::{ByteKind, Meter, PUBLIC_BODY_LIMIT, Record, Refusal};
+
+/// Where a request comes from, so that its bytes can be counted once the caller is known.
+pub struct BodyAllowance {
+    gate: Arc<Gate>,
+    address: Option<IpAddr>,
+    record: Option<Record>,
+}
+
+impl<S> FromRequestParts<S> for BodyAllowance
+where
+    S: Send + Sync,
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let gate = Arc::<Gate>::from_ref(state);
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let address = client_address::of(peer, &parts.headers, &gate.trusted_proxies);
+        Ok(Self { gate, address, record: parts.extensions.get().cloned() })
+    }
+}
+
+impl BodyAllowance {
+    /// Returns what this caller may send.
+    #[must_use]
+    pub fn of(self, principal: &Principal) -> Allowance {
+        let is_public = principal.credential == Credential::OrgHeader;
+        Allowance { allowance: self, org: principal.organization.id, is_public, prepaid: 0 }
+    }
+}
+
+/// What one caller may send with one request.
+pub struct Allowance {
+    allowance: BodyAllowance,
+    org: OrgId,
+    is_public: bool,
+    /// Bytes that were counted before they came.
+    prepaid: usize,
+}
+
+impl Allowance {
+    /// Returns whether the caller shows `x-org-id` and nothing else.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.is_public
+    }
+
+    /// Returns how many bytes the body may have, where a credential's may have `limit`.
+    #[must_use]
+    pub fn body_limit(&self, limit: usize) -> usize {
+        if self.is_public { limit.min(PUBLIC_BODY_LIMIT) } else { limit }
+    }
+
+    /// Counts bytes that are about to be stored.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] when they are too many for this minute.
+    pub fn stored(&self, bytes: usize) -> Result<(), Refusal> {
+        self.count(ByteKind::Stored, bytes)
+    }
+
+    fn count(&self, what: ByteKind, bytes: usize) -> Result<(), Refusal> {
+        if !self.is_public {
+            return Ok(());
+        }
+        let BodyAllowance { gate, address, record } = &self.allowance;
+        gate.limiter.bytes.count(what, self.org, *address, bytes).map_err(|status| {
+            if let Some(Record(record)) = record {
+                let _ = record.exceeded.set(status);
+            }
+            Refusal::RateLimited(status)
+        })
+    }
+}
+
+impl Meter for Allowance {
+    fn expect(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.count(ByteKind::Sent, bytes)?;
+        self.prepaid += bytes;
+        Ok(())
+    }
+
+    /// Counts bytes as far as they were not counted before.
+    fn received(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let due = bytes.saturating_sub(self.prepaid);
+        self.prepaid = self.prepaid.saturating_sub(bytes);
+        self.count(ByteKind::Sent, due)
+    }
+}

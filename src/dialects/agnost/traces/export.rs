@@ -1,0 +1,286 @@
+//! From an export to events, a few at a time.
+//!
+//! What spans share (their resource, their scope, the session and the user of their trace) is read once and stored with
+//! each of them. That multiplies: the limits here bound what an export comes to, whatever it shares.
+
+use std::collections::HashMap;
+use std::vec;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+
+use super::attributes::{SESSION, USER, first_id};
+use super::fit;
+use super::limits::{CHUNK, SHARED_LIMIT, SHARED_MEMORY};
+use super::span::{Placed, hex, is_id};
+use crate::domain::{JsonText, Mint, NewCapture, SessionId, Timestamp};
+use crate::http::Refusal;
+
+/// The least that a resource or a scope is shortened to.
+const SHARED_MINIMUM: usize = 512;
+
+/// What the spans of a trace say of its conversation, so that those that say nothing go with those that do.
+#[derive(Default)]
+pub struct Trace {
+    pub session: Option<String>,
+    pub user: Option<String>,
+}
+
+/// What produced spans.
+#[derive(Default)]
+pub struct Source {
+    pub service: Option<String>,
+    pub session: Option<String>,
+    pub user: Option<String>,
+    pub resource: Option<JsonText>,
+}
+
+/// What the spans of an export have in common.
+pub struct Shared {
+    pub traces: HashMap<Vec<u8>, Trace>,
+    pub sources: Vec<Source>,
+    pub scopes: Vec<Option<JsonText>>,
+}
+
+/// Spans that are not stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rejected {
+    /// They have no ids.
+    pub nameless: usize,
+    /// They do not fit an event, however much is left out.
+    pub too_large: usize,
+    /// They come after as many bytes of events as one export may make.
+    pub over_budget: usize,
+}
+
+/// Events of an export that are to be written together.
+#[derive(Default)]
+pub struct Chunk {
+    pub captures: Vec<NewCapture>,
+    /// Bytes that they are stored in.
+    pub bytes: usize,
+}
+
+/// An export whose spans become events one after the other.
+pub struct Export {
+    spans: vec::IntoIter<Placed>,
+    shared: Shared,
+    /// Bytes of events that may still be built.
+    budget: usize,
+    pub rejected: Rejected,
+}
+
+impl Export {
+    /// Reads an export of which at most so many bytes of events are built.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when a resource cannot be written.
+    pub fn of(request: ExportTraceServiceRequest, budget: usize) -> Result<Self, Refusal> {
+        let mut unwritten = Unwritten::default();
+        let mut spans = Vec::new();
+        let mut rejected = Rejected::default();
+        for resource_spans in request.resource_spans {
+            let (source, mut members) = (unwritten.resources.len(), 0);
+            for scope_spans in resource_spans.scope_spans {
+                let (scope, before) = (unwritten.scopes.len(), spans.len());
+                for mut span in scope_spans.spans {
+                    if is_id(&span.trace_id, 16) && is_id(&span.span_id, 8) {
+                        fit::cap(&mut span);
+                        spans.push(Placed { attributes: std::mem::take(&mut span.attributes), span, source, scope });
+                    } else {
+                        rejected.nameless += 1;
+                    }
+                }
+                unwritten.scopes.push((scope_spans.scope, spans.len() - before));
+                members += spans.len() - before;
+            }
+            unwritten.resources.push((resource_spans.resource.map(|resource| resource.attributes), members));
+        }
+
+        let mut traces: HashMap<Vec<u8>, Trace> = HashMap::new();
+        for placed in &spans {
+            let trace = traces.entry(placed.span.trace_id.clone()).or_default();
+            trace.session = trace.session.take().or_else(|| first_id(&placed.attributes, &SESSION));
+            trace.user = trace.user.take().or_else(|| first_id(&placed.attributes, &USER));
+        }
+        // Events of one conversation are numbered in the order in which they are handed over.
+        spans.sort_by_key(|placed| placed.span.start_time_unix_nano);
+        let (sources, scopes) = unwritten.write(budget)?;
+        Ok(Self { spans: spans.into_iter(), shared: Shared { traces, sources, scopes }, budget, rejected })
+    }
+
+    /// Returns the sessions of traces that named another one: what came before of such a trace belongs there.
+    pub fn named(&self) -> Vec<(SessionId, SessionId)> {
+        let traces = self.shared.traces.iter();
+        traces
+            .filter_map(|(id, trace)| {
+                Some((SessionId::from_agnost(&hex(id)), SessionId::from_agnost(trace.session.as_deref()?)))
+            })
+            .collect()
+    }
+
+    /// Returns whether all spans have become events or been rejected.
+    pub fn is_done(&self) -> bool {
+        self.spans.len() == 0
+    }
+
+    /// Returns the next events, [`CHUNK`] bytes and one event at most.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when an event cannot be written.
+    pub fn next_chunk(&mut self, now: Timestamp, mint: &Mint) -> Result<Chunk, Refusal> {
+        let mut chunk = Chunk::default();
+        while chunk.bytes < CHUNK
+            && let Some(placed) = self.spans.next()
+        {
+            let Some(capture) = placed.capture(&self.shared, now, mint)? else {
+                self.rejected.too_large += 1;
+                continue;
+            };
+            let bytes = stored_bytes(&capture);
+            if bytes > self.budget {
+                // What follows is not even looked at.
+                self.rejected.over_budget += 1 + self.spans.len();
+                self.spans = Vec::new().into_iter();
+                break;
+            }
+            self.budget -= bytes;
+            chunk.bytes += bytes;
+            chunk.captures.push(capture);
+        }
+        Ok(chunk)
+    }
+}
+
+/// Resources and scopes, each with the number of its spans.
+#[derive(Default)]
+struct Unwritten {
+    resources: Vec<(Option<Vec<KeyValue>>, usize)>,
+    scopes: Vec<(Option<InstrumentationScope>, usize)>,
+}
+
+impl Unwritten {
+    /// Writes resources and scopes so that they take half of the budget at most, once they are stored with each of
+    /// their spans.
+    fn write(mut self, budget: usize) -> Result<(Vec<Source>, Vec<Option<JsonText>>), Refusal> {
+        let limit = SHARED_LIMIT.min(SHARED_MEMORY / (self.resources.len() + self.scopes.len()).max(1));
+        let whole = self.write_within(limit)?;
+        let spans: usize = self.resources.iter().map(|(_, spans)| spans).sum();
+        let length = |json: &Option<JsonText>| json.as_ref().map_or(0, |json| json.as_str().len());
+        let resources =
+            whole.0.iter().zip(&self.resources).map(|(source, (_, spans))| length(&source.resource) * spans);
+        let scopes = whole.1.iter().zip(&self.scopes).map(|(scope, (_, spans))| length(scope) * spans);
+        if resources.chain(scopes).sum::<usize>() <= budget / 2 {
+            return Ok(whole);
+        }
+        drop(whole);
+        self.write_within((budget / 4 / spans.max(1)).max(SHARED_MINIMUM).min(limit))
+    }
+
+    fn write_within(&mut self, limit: usize) -> Result<(Vec<Source>, Vec<Option<JsonText>>), Refusal> {
+        let sources = self.resources.iter_mut().map(|(attributes, spans)| match attributes {
+            Some(attributes) if *spans > 0 => Source::of(attributes, limit),
+            _ => Ok(Source::default()),
+        });
+        let scopes = self.scopes.iter_mut().map(|(scope, spans)| match scope {
+            Some(scope) if *spans > 0 => fit::scope(scope, limit),
+            _ => Ok(None),
+        });
+        Ok((sources.collect::<Result<_, _>>()?, scopes.collect::<Result<_, _>>()?))
+    }
+}
+
+impl Source {
+    fn of(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<Self, Refusal> {
+        Ok(Self {
+            service: first_id(attributes, &["service.name"]),
+            session: first_id(attributes, &SESSION),
+            user: first_id(attributes, &USER),
+            resource: Some(fit::resource(attributes, limit)?),
+        })
+    }
+}
+
+fn stored_bytes(capture: &NewCapture) -> usize {
+    let NewCapture { session, event, facts } = capture;
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let own = event.payload.as_str().len() + text(&event.content) + text(&event.author_id) + facts.name.len();
+    own + session.public_id.len() + text(&session.user_id) + session.detail.as_str().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
+    use opentelemetry_proto::tonic::resource::v1::Resource;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+
+    use super::super::super::contract::STORED_LIMIT;
+    use super::*;
+
+    fn attribute(key: &str, value: Any) -> KeyValue {
+        KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), key_strindex: 0 }
+    }
+
+    fn text(key: &str, length: usize) -> KeyValue {
+        attribute(key, Any::StringValue("x".repeat(length)))
+    }
+
+    fn span(id: u8, attributes: Vec<KeyValue>) -> Span {
+        Span { trace_id: vec![7; 16], span_id: vec![id; 8], attributes, ..Span::default() }
+    }
+
+    fn export(resource: Vec<KeyValue>, spans: Vec<Span>, budget: usize) -> Export {
+        let resource = Some(Resource { attributes: resource, ..Resource::default() });
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
+        Export::of(ExportTraceServiceRequest { resource_spans }, budget).unwrap()
+    }
+
+    /// The bytes of each chunk.
+    fn chunks(export: &mut Export) -> Vec<(usize, usize)> {
+        let (now, mint) = (DateTime::from_timestamp(1_777_453_200, 0).unwrap(), Mint::seeded(1));
+        let mut chunks = Vec::new();
+        while !export.is_done() {
+            let chunk = export.next_chunk(now, &mint).unwrap();
+            assert!(chunk.captures.iter().all(|capture| capture.event.payload.as_str().len() <= STORED_LIMIT));
+            assert_eq!(chunk.bytes, chunk.captures.iter().map(stored_bytes).sum::<usize>());
+            chunks.push((chunk.captures.len(), chunk.bytes));
+        }
+        chunks
+    }
+
+    #[test]
+    fn spans_past_the_budget_are_rejected() {
+        const BUDGET: usize = 40_000;
+        let mut export = export(vec![], (1..=100).map(|id| span(id, vec![text("a", 1_000)])).collect(), BUDGET);
+        let [(stored, bytes)] = chunks(&mut export)[..] else { panic!("one chunk") };
+        assert!((20..40).contains(&stored) && bytes <= BUDGET, "{stored} {bytes}");
+        assert_eq!(export.rejected, Rejected { over_budget: 100 - stored, ..Rejected::default() });
+    }
+
+    #[test]
+    fn a_large_resource_is_shortened_rather_than_spans_rejected() {
+        const BUDGET: usize = 400_000;
+        let spans = (1..=100).map(|id| span(id, vec![])).collect();
+        let mut export = export(vec![text("service.name", 4), text("long", 100_000)], spans, BUDGET);
+        let [(stored, bytes)] = chunks(&mut export)[..] else { panic!("one chunk") };
+        assert_eq!((stored, export.rejected), (100, Rejected::default()));
+        assert!(bytes <= BUDGET);
+        assert!(export.shared.sources[0].resource.as_ref().unwrap().as_str().contains(r#""service.name":"xxxx""#));
+    }
+
+    #[test]
+    fn events_come_in_chunks_and_what_fits_none_is_rejected() {
+        let number = AnyValue { value: Some(Any::IntValue(i64::MAX)) };
+        let numbers = |count| Any::ArrayValue(ArrayValue { values: vec![number.clone(); count] });
+        let mut spans: Vec<Span> = (1..=8).map(|id| span(id, vec![text("input", 700_000)])).collect();
+        spans.push(span(9, vec![attribute("input", numbers(60_000))]));
+        let mut export = export(vec![], spans, usize::MAX);
+        let chunks = chunks(&mut export);
+        assert!(chunks.len() > 1 && chunks.iter().all(|(_, bytes)| *bytes < CHUNK + 2 * STORED_LIMIT), "{chunks:?}");
+        assert_eq!(chunks.iter().map(|(events, _)| events).sum::<usize>(), 8);
+        assert_eq!(export.rejected, Rejected { too_large: 1, ..Rejected::default() });
+    }
+}

@@ -1,0 +1,127 @@
+//! How many bytes a minute callers may send who show nothing but an organization's public id: GCRA per client address
+//! and organization, by the `governor` crate. It applies per replica.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter as Limiter};
+
+use super::network::Network;
+use super::rate_limit::RateStatus;
+use crate::domain::{Clock, OrgId};
+
+/// Bytes of one body from a caller who shows `x-org-id` and nothing else.
+pub const PUBLIC_BODY_LIMIT: usize = 256 * 1024;
+/// Bytes a minute that such callers may send from one address to one organization. 64 of the largest bodies.
+const PUBLIC_SENT: NonZeroU32 = NonZeroU32::new(16 * 1024 * 1024).expect("not zero");
+/// Bytes a minute that may be stored of what they send, where that is more than was sent: a packed export unpacks, and
+/// what its spans share is stored with each of them.
+const PUBLIC_STORED: NonZeroU32 = NonZeroU32::new(64 * 1024 * 1024).expect("not zero");
+
+/// Who is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Sender {
+    org: OrgId,
+    network: Option<Network>,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteKind {
+    Sent,
+    Stored,
+}
+
+/// The limits of one replica.
+pub struct ByteRate {
+    on: bool,
+    clock: Clock,
+    sent: DefaultKeyedRateLimiter<Sender>,
+    stored: DefaultKeyedRateLimiter<Sender>,
+}
+
+impl ByteRate {
+    #[must_use]
+    pub fn new(on: bool, clock: Clock) -> Self {
+        let limiter = |quota| Limiter::keyed(Quota::per_minute(quota));
+        Self { on, clock, sent: limiter(PUBLIC_SENT), stored: limiter(PUBLIC_STORED) }
+    }
+
+    /// Counts so many bytes, all of them or none.
+    ///
+    /// # Errors
+    /// The status of a caller for whom they are too many, with the time until they are not.
+    pub fn count(&self, what: ByteKind, org: OrgId, address: Option<IpAddr>, bytes: usize) -> Result<(), RateStatus> {
+        let Some(bytes) = u32::try_from(bytes).map_or(Some(NonZeroU32::MAX), NonZeroU32::new) else { return Ok(()) };
+        if !self.on {
+            return Ok(());
+        }
+        let (limiter, limit) = match what {
+            ByteKind::Sent => (&self.sent, PUBLIC_SENT),
+            ByteKind::Stored => (&self.stored, PUBLIC_STORED),
+        };
+        let wait = match limiter.check_key_n(&Sender { org, network: address.map(Network::of) }, bytes) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(not_until)) => not_until.wait_time_from(DefaultClock::default().now()),
+            // More than a minute's worth at once: never.
+            Err(_) => Duration::from_secs(60),
+        };
+        let resets_in = wait.as_secs_f64().ceil().max(1.0) as u32;
+        let resets_at = self.clock.now() + Duration::from_secs(u64::from(resets_in));
+        Err(RateStatus { limit: limit.get(), remaining: 0, resets_in, resets_at })
+    }
+
+    /// Removes callers who have their full limit again.
+    pub fn forget_idle(&self) {
+        for limiter in [&self.sent, &self.stored] {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ORG: OrgId = OrgId(Uuid::from_u128(1));
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn bytes_are_counted_per_network_and_organization() {
+        let rate = ByteRate::new(true, Clock::system());
+        let sent = |org, from| rate.count(ByteKind::Sent, org, address(from), PUBLIC_SENT.get() as usize / 4 * 3);
+        assert_eq!(sent(ORG, "2001:db8::1"), Ok(()));
+        let over = sent(ORG, "2001:db8::2").unwrap_err();
+        assert_eq!((over.limit, over.remaining), (PUBLIC_SENT.get(), 0));
+        assert!((1..=60).contains(&over.resets_in));
+        assert_eq!(sent(ORG, "2001:db8:0:1::1"), Ok(()));
+        assert_eq!(sent(ORG, "192.0.2.1"), Ok(()));
+        assert_eq!(sent(OrgId(Uuid::from_u128(2)), "2001:db8::1"), Ok(()));
+        assert_eq!(rate.count(ByteKind::Stored, ORG, address("2001:db8::1"), PUBLIC_STORED.get() as usize), Ok(()));
+    }
+
+    #[test]
+    fn what_can_never_pass_does_not_and_costs_nothing() {
+        let rate = ByteRate::new(true, Clock::system());
+        for bytes in [PUBLIC_SENT.get() as usize + 1, usize::MAX] {
+            assert_eq!(rate.count(ByteKind::Sent, ORG, None, bytes).unwrap_err().resets_in, 60);
+        }
+        assert_eq!(rate.count(ByteKind::Sent, ORG, None, 0), Ok(()));
+        assert_eq!(rate.count(ByteKind::Sent, ORG, None, PUBLIC_SENT.get() as usize), Ok(()));
+        assert!(rate.count(ByteKind::Sent, ORG, None, 1024 * 1024).is_err());
+    }
+
+    #[test]
+    fn without_limits_nothing_is_counted() {
+        let rate = ByteRate::new(false, Clock::system());
+        assert_eq!(rate.count(ByteKind::Sent, ORG, None, usize::MAX), Ok(()));
+    }
+}

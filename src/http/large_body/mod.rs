@@ -1,0 +1,351 @@
+//! Large request bodies: how many bytes of them are in memory at once, and how much work they may cause.
+//!
+//! A request passes three limits in this order, and waits only for the last two:
+//! 1. [`LargeBodies::admit`] and [`LargeBody::hold`] count the bodies and their bytes, per sender and per replica.
+//! 2. [`LargeBody::turn`] waits for one of the sender's turns, and then for memory to build in.
+//! 3. [`Turn::run`] waits for a worker and runs the work on a blocking thread.
+//!
+//! Nothing waits for an earlier step while it has a later one, so the waits cannot form a cycle. A sender has few
+//! turns, so no sender has more than those in front of another one. Dropping a future at any point returns everything;
+//! work that has already begun returns its part when it ends, because only then the memory is free.
+
+mod maybe;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use maybe::MaybeLarge;
+
+use super::body::Meter;
+use super::refusal::Refusal;
+use crate::domain::{Credential, OrgId, Principal};
+
+/// The unit in which memory is reserved.
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// How much one replica takes at once.
+#[derive(Clone, Copy, Debug)]
+pub struct LargeBodyLimits {
+    /// Bodies of one sender in progress.
+    pub bodies_per_sender: usize,
+    /// Bytes of one sender's bodies in memory.
+    pub bytes_per_sender: usize,
+    /// Bytes of all bodies in memory.
+    pub bytes: usize,
+    /// Bodies of one sender that are built from at once.
+    pub turns_per_sender: usize,
+    /// Bytes of what is built from all bodies.
+    pub memory: usize,
+    /// Threads that work on bodies at once.
+    pub workers: usize,
+}
+
+impl Default for LargeBodyLimits {
+    fn default() -> Self {
+        Self {
+            bodies_per_sender: 32,
+            bytes_per_sender: 16 * MIB,
+            bytes: 64 * MIB,
+            turns_per_sender: 2,
+            memory: 128 * MIB,
+            workers: 2,
+        }
+    }
+}
+
+/// Who sends a body. Those who know only an organization's public id share the limits among themselves, so that they
+/// take nothing from the organization's own credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sender {
+    org: OrgId,
+    is_public: bool,
+}
+
+impl Sender {
+    #[must_use]
+    pub fn of(principal: &Principal) -> Self {
+        let is_public = matches!(principal.credential, Credential::OrgHeader | Credential::Anonymous);
+        Self { org: principal.organization.id, is_public }
+    }
+}
+
+/// The large bodies of one replica.
+#[derive(Clone, Debug)]
+pub struct LargeBodies(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: LargeBodyLimits,
+    in_progress: Mutex<InProgress>,
+    memory: Arc<Semaphore>,
+    workers: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct InProgress {
+    bytes: usize,
+    senders: HashMap<Sender, SenderState>,
+}
+
+#[derive(Debug)]
+struct SenderState {
+    bodies: usize,
+    bytes: usize,
+    turns: Arc<Semaphore>,
+}
+
+impl Default for LargeBodies {
+    fn default() -> Self {
+        Self::new(LargeBodyLimits::default())
+    }
+}
+
+impl LargeBodies {
+    #[must_use]
+    pub fn new(limits: LargeBodyLimits) -> Self {
+        Self(Arc::new(Inner {
+            limits,
+            in_progress: Mutex::default(),
+            memory: Arc::new(Semaphore::new(limits.memory / KIB)),
+            workers: Arc::new(Semaphore::new(limits.workers)),
+        }))
+    }
+
+    /// Returns a permit for one body, which does not count any bytes yet.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyConcurrent`] when the sender has as many bodies in progress as it may have.
+    pub fn admit(&self, sender: Sender) -> Result<LargeBody, Refusal> {
+        let limits = &self.0.limits;
+        let mut in_progress = self.in_progress();
+        let state = in_progress.senders.entry(sender).or_insert_with(|| SenderState {
+            bodies: 0,
+            bytes: 0,
+            turns: Arc::new(Semaphore::new(limits.turns_per_sender)),
+        });
+        if state.bodies >= limits.bodies_per_sender {
+            return Err(Refusal::TooManyConcurrent);
+        }
+        state.bodies += 1;
+        let turns = Arc::clone(&state.turns);
+        drop(in_progress);
+        Ok(LargeBody { bodies: self.clone(), sender, bytes: 0, turns })
+    }
+
+    /// Returns whether nothing is in progress.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let Inner { limits, memory, workers, .. } = &*self.0;
+        self.in_progress().senders.is_empty()
+            && memory.available_permits() == limits.memory / KIB
+            && workers.available_permits() == limits.workers
+    }
+
+    fn in_progress(&self) -> MutexGuard<'_, InProgress> {
+        self.0.in_progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One body in progress. Dropping it returns its bytes.
+#[derive(Debug)]
+pub struct LargeBody {
+    bodies: LargeBodies,
+    sender: Sender,
+    bytes: usize,
+    turns: Arc<Semaphore>,
+}
+
+impl LargeBody {
+    /// Counts more bytes, before they are copied.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyConcurrent`] when the sender has too many bytes in memory, [`Refusal::Unavailable`] when all
+    /// senders together have.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let limits = &self.bodies.0.limits;
+        let mut in_progress = self.bodies.in_progress();
+        if bytes > limits.bytes.saturating_sub(in_progress.bytes) {
+            return Err(Refusal::Unavailable);
+        }
+        let Some(state) = in_progress.senders.get_mut(&self.sender) else { return Err(Refusal::Internal) };
+        if bytes > limits.bytes_per_sender.saturating_sub(state.bytes) {
+            return Err(Refusal::TooManyConcurrent);
+        }
+        state.bytes += bytes;
+        in_progress.bytes += bytes;
+        drop(in_progress);
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Waits for a turn of the sender, and for so many bytes of memory. More than there are in all count as all.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when the service stops.
+    pub async fn turn(self, memory: usize) -> Result<Turn, Refusal> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Refusal::Unavailable)?;
+        let inner = &self.bodies.0;
+        let permits = permits(memory.min(inner.limits.memory));
+        let memory = Arc::clone(&inner.memory).acquire_many_owned(permits).await.map_err(|_| Refusal::Unavailable)?;
+        Ok(Turn { body: self, _turn: turn, memory })
+    }
+
+    fn release_bytes(&mut self) {
+        let mut in_progress = self.bodies.in_progress();
+        in_progress.bytes -= self.bytes;
+        if let Some(state) = in_progress.senders.get_mut(&self.sender) {
+            state.bytes -= self.bytes;
+        }
+        drop(in_progress);
+        self.bytes = 0;
+    }
+}
+
+impl Drop for LargeBody {
+    fn drop(&mut self) {
+        self.release_bytes();
+        let mut in_progress = self.bodies.in_progress();
+        if let Some(state) = in_progress.senders.get_mut(&self.sender) {
+            state.bodies -= 1;
+            if state.bodies == 0 {
+                in_progress.senders.remove(&self.sender);
+            }
+        }
+    }
+}
+
+impl Meter for LargeBody {
+    fn received(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.hold(bytes)
+    }
+}
+
+/// A body that may be worked on.
+#[derive(Debug)]
+pub struct Turn {
+    body: LargeBody,
+    _turn: OwnedSemaphorePermit,
+    memory: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    /// Runs the work on a blocking thread, once a worker is free. The work must be bounded, because it goes on when the
+    /// future is dropped; until it ends, everything that the turn has stays taken.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when the work panics, [`Refusal::Unavailable`] when the service stops.
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<(Self, T), Refusal> {
+        let workers = Arc::clone(&self.body.bodies.0.workers);
+        let worker = workers.acquire_owned().await.map_err(|_| Refusal::Unavailable)?;
+        let span = tracing::Span::current();
+        let task = tokio::task::spawn_blocking(move || {
+            let done = span.in_scope(work);
+            drop(worker);
+            (self, done)
+        });
+        task.await.map_err(|error| {
+            if error.is_panic() {
+                tracing::error!("http.large_body_work_panicked");
+                Refusal::Internal
+            } else {
+                Refusal::Unavailable
+            }
+        })
+    }
+
+    /// Returns the memory beyond so many bytes.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let surplus = self.memory.num_permits().saturating_sub(bytes.div_ceil(KIB));
+        drop(self.memory.split(surplus));
+    }
+
+    /// Counts the body's own bytes no longer, because they have been dropped.
+    pub fn body_dropped(&mut self) {
+        self.body.release_bytes();
+    }
+}
+
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes / KIB).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const LIMITS: LargeBodyLimits = LargeBodyLimits {
+        bodies_per_sender: 3,
+        bytes_per_sender: 10,
+        bytes: 15,
+        turns_per_sender: 1,
+        memory: 8 * KIB,
+        workers: 1,
+    };
+
+    fn sender(org: u128, is_public: bool) -> Sender {
+        Sender { org: OrgId(Uuid::from_u128(org)), is_public }
+    }
+
+    #[test]
+    fn bodies_and_bytes_are_counted_per_sender_and_replica() {
+        let bodies = LargeBodies::new(LIMITS);
+        let mut own: Vec<_> = (0..3).map(|_| bodies.admit(sender(1, false)).unwrap()).collect();
+        assert_eq!(bodies.admit(sender(1, false)).unwrap_err(), Refusal::TooManyConcurrent);
+        own[0].hold(6).unwrap();
+        own[1].hold(4).unwrap();
+        assert_eq!(own[2].hold(1), Err(Refusal::TooManyConcurrent));
+
+        let mut public = bodies.admit(sender(1, true)).unwrap();
+        public.hold(5).unwrap();
+        assert_eq!(public.hold(1), Err(Refusal::Unavailable));
+        drop(own.remove(0));
+        public.hold(1).unwrap();
+        drop((own, public));
+        assert!(bodies.is_idle());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_future_returns_everything_wherever_it_waits() {
+        let bodies = LargeBodies::new(LIMITS);
+        let body = |org| bodies.admit(sender(org, false)).unwrap();
+        let mut first = body(1).turn(6 * KIB).now_or_never().unwrap().unwrap();
+        assert!(body(1).turn(KIB).now_or_never().is_none(), "the sender's only turn is taken");
+        assert!(body(2).turn(4 * KIB).now_or_never().is_none(), "2 KiB remain");
+        first.shrink_to(KIB);
+        let second = body(2).turn(4 * KIB).now_or_never().unwrap().unwrap();
+
+        // Work that has begun holds the only worker until it ends, whatever becomes of its future.
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (end, may_end) = std::sync::mpsc::channel::<()>();
+        let work = move || {
+            begun.send(()).unwrap();
+            let _ = may_end.recv();
+        };
+        let mut running = Box::pin(first.run(work));
+        assert!(running.as_mut().now_or_never().is_none());
+        has_begun.recv().unwrap();
+        drop(running);
+        assert!(second.run(|| ()).now_or_never().is_none(), "the only worker is taken");
+        assert!(!bodies.is_idle());
+        end.send(()).unwrap();
+        let third = body(3).turn(usize::MAX).await.unwrap();
+        let (third, sum) = third.run(|| 1 + 1).await.unwrap();
+        assert_eq!(sum, 2);
+        drop(third);
+        assert!(bodies.is_idle());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_returns_everything() {
+        let bodies = LargeBodies::new(LIMITS);
+        let turn = bodies.admit(sender(1, false)).unwrap().turn(KIB).await.unwrap();
+        assert_eq!(turn.run(|| panic!("on purpose")).await.map(|_| ()), Err(Refusal::Internal));
+        assert!(bodies.is_idle());
+    }
+}
