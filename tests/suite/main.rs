@@ -5,6 +5,7 @@
 
 mod support;
 
+mod authorization;
 mod house;
 mod openapi;
 mod process;

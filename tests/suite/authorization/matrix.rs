@@ -1,0 +1,168 @@
+//! Every operation with every credential.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use futures::{StreamExt, stream};
+use serde_json::Value;
+use sessionary::domain::DialectName;
+
+use super::credentials::{Credential, Verdict, every, expected, verifier};
+use super::objects::{self, Objects};
+use super::rows;
+use super::table::{Row, documented, further};
+use crate::support::{Reply, Setup, TestApp, agnost, agntix, run};
+
+/// Requests in progress at a time.
+const AT_ONCE: usize = 16;
+
+/// A service whose limits the matrix does not reach.
+pub async fn unlimited() -> TestApp {
+    let setup = Setup { jwt: Some(verifier()), per_address: NonZeroU32::new(1_000_000), ..Setup::default() };
+    let app = TestApp::with(setup).await;
+    app.limit_to(1_000_000).await;
+    app
+}
+
+/// The operations of a dialect's OpenAPI document, as `POST /path`.
+pub fn described(dialect: DialectName) -> BTreeSet<String> {
+    let document = serde_json::to_value(sessionary::dialects::openapi(dialect)).expect("JSON");
+    let methods = ["get", "put", "post", "delete", "patch", "head", "options", "trace"];
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let of_path = item.as_object().expect("operations").keys().filter(|name| methods.contains(&name.as_str()));
+        of_path.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    operations.collect()
+}
+
+#[test]
+fn the_table_has_one_row_for_every_operation() {
+    for dialect in DialectName::ALL {
+        let name = |row: &Row| format!("{} {}", row.method, row.path);
+        let documented: Vec<String> = documented(dialect).iter().map(name).collect();
+        let mut rows: Vec<String> = documented.iter().cloned().chain(further(dialect).iter().map(name)).collect();
+        let described = described(dialect);
+        for row in &documented {
+            assert!(described.contains(row), "{dialect}: {row} has a row and is not documented");
+        }
+        for operation in &described {
+            assert!(rows.contains(operation), "{dialect}: {operation} is documented and has no row");
+        }
+        let count = rows.len();
+        rows.sort();
+        rows.dedup();
+        assert_eq!(rows.len(), count, "{dialect}: two rows for one operation");
+    }
+}
+
+#[test]
+fn agnost_admits_what_the_table_says() {
+    run(holds(DialectName::Agnost));
+}
+
+#[test]
+fn agntix_admits_what_the_table_says() {
+    run(holds(DialectName::Agntix));
+}
+
+#[test]
+fn agent_key_admits_what_the_table_says() {
+    run(holds(DialectName::AgentKey));
+}
+
+#[test]
+fn messaging_admits_what_the_table_says() {
+    run(holds(DialectName::Messaging));
+}
+
+#[test]
+fn integer_id_admits_what_the_table_says() {
+    run(holds(DialectName::IntegerId));
+}
+
+/// Sends every operation with every credential. Requests that must not get through come first, all about the same
+/// objects, and change nothing that is stored; those that get through have objects of their own.
+async fn holds(dialect: DialectName) {
+    let (app, other, disabled) = (unlimited().await, unlimited().await, TestApp::new().await);
+    let credentials = every(&app, &other, &disabled).await;
+    let table: Vec<Row> = documented(dialect).iter().copied().chain(further(dialect)).collect();
+    let mut objects = objects::make(&app, dialect).await;
+    // Numbers are unique within an organization only: these have no namesakes in the other.
+    let others_numbers = if dialect == DialectName::IntegerId { 12 } else { 0 };
+    for _ in 0..others_numbers {
+        objects = objects::make(&app, dialect).await;
+    }
+    let cells = || table.iter().flat_map(|row| credentials.iter().map(move |credential| (row, credential)));
+    let verdict = |(row, credential): (&Row, &Credential)| expected(row, dialect, credential.is);
+
+    let before = rows::of(app.org).await;
+    let outside = |cell: &(&Row, &Credential)| verdict(*cell) != Verdict::Admitted;
+    let mut wrong: Vec<String> = stream::iter(cells().filter(outside))
+        .map(|(row, credential)| ask(&app, dialect, row, credential, &objects))
+        .buffer_unordered(AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    let after = rows::of(app.org).await;
+    let unchanged = before == after;
+
+    let inside = |cell: &(&Row, &Credential)| verdict(*cell) == Verdict::Admitted;
+    let admitted: Vec<String> = stream::iter(cells().filter(inside))
+        .map(async |(row, credential)| {
+            let changes = row.method != "GET" && (row.path.contains('{') || row.scope.is_none());
+            let own = if changes { objects::make(&app, dialect).await } else { objects.clone() };
+            ask(&app, dialect, row, credential, &own).await
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    wrong.extend(admitted);
+    assert!(wrong.is_empty(), "{dialect}: {} cells are wrong\n{}", wrong.len(), wrong.join("\n"));
+    assert!(unchanged, "{dialect}: a rejected request changed what is stored\n{before:?}\n{after:?}");
+    let [rejected, admitted] = [cells().filter(outside).count(), cells().filter(inside).count()];
+    assert!(rejected > 5 * table.len() && admitted > table.len(), "{rejected} and {admitted} cells");
+}
+
+/// Sends one cell; returns what is wrong with the response.
+async fn ask(
+    app: &TestApp,
+    dialect: DialectName,
+    row: &Row,
+    credential: &Credential,
+    objects: &Objects,
+) -> Option<String> {
+    let mut path = objects::path_of(row, objects);
+    if !credential.query.is_empty() {
+        path = format!("{path}?{}", credential.query);
+    }
+    let ask = objects::request(app, row, &path, objects);
+    let ask = credential.headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
+    let reply = objects::send(ask).await;
+    let status = reply.status.as_u16();
+    let verdict = expected(row, dialect, credential.is);
+    let right = match verdict {
+        Verdict::Admitted => status == row.success,
+        Verdict::AdmittedElsewhere if row.path.contains('{') && !row.path.contains("{user_id}") => {
+            status == 404 || status == row.success && row.success >= 500
+        }
+        Verdict::AdmittedElsewhere => ![400, 401, 403].contains(&status),
+        Verdict::Rejected(expected) => status == expected && is_envelope(dialect, &reply),
+    };
+    let cell = format!("{} {} with {}", row.method, row.path, credential.name);
+    (!right).then(|| format!("{cell}: expected {verdict:?}, got {status} {:.160}", reply.text()))
+}
+
+/// Whether this is a rejection as the dialect words it.
+fn is_envelope(dialect: DialectName, reply: &Reply) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(&reply.bytes) else { return false };
+    match dialect {
+        DialectName::Agnost => agnost::is_envelope(reply),
+        DialectName::Agntix => agntix::is_envelope(reply),
+        DialectName::AgentKey => body["messages"].is_array() && body["request_id"].is_string(),
+        DialectName::Messaging if reply.status == 401 => body["error"].is_string() && body["message"].is_string(),
+        DialectName::Messaging => body["success"] == false && body["error"]["message"].is_string(),
+        DialectName::IntegerId => body["success"] == false && body["error"].is_string(),
+    }
+}

@@ -1,0 +1,12 @@
+//! Every operation against every kind of credential, and every foreign object against an absent one.
+//!
+//! [`table`] states what each operation needs, [`credentials`] what each credential is and what a surface admits, and
+//! [`matrix`] sends every operation with every credential. [`absent`] compares the responses about another
+//! organization's objects with those about objects that no organization has.
+
+mod absent;
+mod credentials;
+mod matrix;
+mod objects;
+mod rows;
+mod table;

@@ -1,0 +1,33 @@
+//! What an organization has stored, to compare before and after.
+
+#![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
+
+use std::collections::BTreeMap;
+
+use sessionary::domain::OrgId;
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::support::{DATABASE, connection};
+
+/// The number of rows and a hash of their content, for every table with an organization.
+pub async fn of(org: OrgId) -> BTreeMap<String, (i64, String)> {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let tables = sqlx::query(
+        "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'org_id'
+          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')",
+    )
+    .fetch_all(&mut system)
+    .await
+    .expect("tables");
+    assert!(tables.len() >= 12, "{} tables", tables.len());
+    let mut rows = BTreeMap::new();
+    for table in tables {
+        let table: String = table.get(0);
+        let query = format!(
+            "SELECT count(*), md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) FROM {table} t WHERE org_id = $1"
+        );
+        let row = sqlx::query(AssertSqlSafe(query)).bind(org).fetch_one(&mut system).await.expect("rows");
+        rows.insert(table, (row.get(0), row.get(1)));
+    }
+    rows
+}

@@ -1,0 +1,400 @@
+//! The written table: what each operation needs.
+//!
+//! A row is the method, the path as the OpenAPI document writes it, the scope, the body of a valid request and the
+//! status of its response. `<name>` in a body stands for an object that [`super::objects`] makes, `<new>` for a text
+//! that occurs nowhere else.
+
+use sessionary::domain::Scope::{
+    AgentsRead, AgentsWrite, Capture, EventsRead, EventsWrite, Manage, SessionsRead, SessionsWrite,
+};
+use sessionary::domain::{DialectName, Scope};
+
+use Surface::{Alone, Captures, Keys, Open, People, Streams, Vectara};
+
+/// Which credentials an operation admits, besides those that every operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// An API key in `x-api-key` and a token as Bearer.
+    Keys,
+    /// These, and `x-org-id` alone. Without a credential: 400, because the vendor requires the header.
+    Captures,
+    /// A token as Bearer only: a user, not a program.
+    People,
+    /// [`Surface::Keys`], and an API key or an access token of the dialect as Bearer.
+    Vectara,
+    /// [`Surface::Keys`], and a token in the query or in a cookie.
+    Streams,
+    /// [`Surface::Keys`]. Without a credential: the default organization, if the deployment names one.
+    Alone,
+    /// No credential is read from the headers.
+    Open,
+}
+
+/// What a valid request sends.
+#[derive(Clone, Copy, Debug)]
+pub enum Body {
+    None,
+    Json(&'static str),
+    /// A form with an image and its name.
+    Image,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub surface: Surface,
+    /// `None` where the operation needs no scope.
+    pub scope: Option<Scope>,
+    pub body: Body,
+    /// The status of a valid request by an admitted caller.
+    pub success: u16,
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    surface: Surface,
+    scope: Scope,
+    body: Body,
+    success: u16,
+) -> Row {
+    Row { method, path, surface, scope: Some(scope), body, success }
+}
+
+const fn open(method: &'static str, path: &'static str, body: Body) -> Row {
+    Row { method, path, surface: Open, scope: None, body, success: 200 }
+}
+
+use Body::{Image, Json, None as Empty};
+
+/// The documented operations of a dialect.
+pub fn documented(dialect: DialectName) -> &'static [Row] {
+    match dialect {
+        DialectName::Agnost => AGNOST,
+        DialectName::Agntix => AGNTIX,
+        DialectName::AgentKey => AGENT_KEY,
+        DialectName::Messaging => MESSAGING,
+        DialectName::IntegerId => INTEGER_ID,
+    }
+}
+
+/// Operations that are served whether or not the document describes them.
+pub fn further(dialect: DialectName) -> Vec<Row> {
+    match dialect {
+        DialectName::Agnost => {
+            NOT_HERE.iter().map(|path| row("POST", path, Keys, EventsRead, Json("{}"), 501)).collect()
+        }
+        DialectName::Agntix => OLDER_PATHS.to_vec(),
+        DialectName::Messaging => {
+            vec![row("DELETE", "/api/messaging/sessions/health", Alone, SessionsWrite, Empty, 404)]
+        }
+        DialectName::AgentKey | DialectName::IntegerId => Vec::new(),
+    }
+}
+
+const CONVERSATION: Body = Json(r#"{"conversation_id":"<conversation>"}"#);
+const NOTHING: Body = Json("{}");
+
+const AGNOST: &[Row] = &[
+    row(
+        "POST",
+        "/api/v1/capture-session",
+        Captures,
+        Capture,
+        Json(r#"{"session_id":"<new-uuid>","user_data":{"user_id":"u"}}"#),
+        200,
+    ),
+    row(
+        "POST",
+        "/api/v1/capture-event",
+        Captures,
+        Capture,
+        Json(
+            r#"{"event_id":"<new-uuid>","session_id":"<conversation>","primitive_name":"p","args":"a","result":"r","latency":1}"#,
+        ),
+        200,
+    ),
+    row("POST", "/v1/traces", Captures, Capture, Json(r#"{"resourceSpans":[]}"#), 200),
+    row("POST", "/dashboard/api/conversation-messages", Keys, EventsRead, CONVERSATION, 200),
+    row("POST", "/dashboard/api/conversation-spans", Keys, EventsRead, CONVERSATION, 200),
+    row("POST", "/dashboard/api/conversation-detail", Keys, EventsRead, CONVERSATION, 200),
+    row("POST", "/dashboard/api/event-io", Keys, EventsRead, Json(r#"{"event_id":"<event>"}"#), 200),
+    row("POST", "/dashboard/api/user-stories", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/raw-logs", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/raw-logs/count", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/raw-logs/export", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/errors", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/errors/export", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/spotlight-search", Keys, EventsRead, Json(r#"{"query":"hello"}"#), 200),
+    row("POST", "/dashboard/api/tool-stats", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/tool-time-series", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/tool-error-distribution", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/tool-checkpoint-stats", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/tools-dashboard", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/dashboard", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/command-center-summary", Keys, EventsRead, NOTHING, 200),
+    row("POST", "/dashboard/api/metadata-distribution", Keys, EventsRead, NOTHING, 200),
+    row("GET", "/dashboard/api/dashboard/charts", Keys, EventsRead, Empty, 200),
+    row("POST", "/dashboard/api/dashboard/charts", Keys, EventsWrite, Json(r#"{"title":"t"}"#), 201),
+    row("DELETE", "/dashboard/api/dashboard/charts/{id}", Keys, EventsWrite, Empty, 204),
+    row("PUT", "/dashboard/api/dashboard/charts/reorder", Keys, EventsWrite, Json(r#"{"chart_ids":["<chart>"]}"#), 200),
+    row("GET", "/dashboard/api/organization/event-keys", Keys, EventsRead, Empty, 200),
+    row("PUT", "/dashboard/api/organization/event-keys", Keys, EventsWrite, Json(r#"{"keys":["<new>"]}"#), 200),
+    row("GET", "/dashboard/api/organization/conversation-keys", Keys, EventsRead, Empty, 200),
+    row("PUT", "/dashboard/api/organization/conversation-keys", Keys, EventsWrite, Json(r#"{"keys":["<new>"]}"#), 200),
+    row("GET", "/dashboard/api/profile", People, SessionsRead, Empty, 200),
+    row("GET", "/dashboard/api/organizations", People, SessionsRead, Empty, 200),
+    row("POST", "/dashboard/api/organizations", People, EventsRead, NOTHING, 501),
+    row("PUT", "/dashboard/api/organizations/{id}", People, Manage, Json(r#"{"name":"<new>"}"#), 200),
+    row("DELETE", "/dashboard/api/organizations/{id}", People, EventsRead, Empty, 501),
+    row("GET", "/dashboard/api/organizations/{id}/members", People, SessionsRead, Empty, 200),
+    row(
+        "POST",
+        "/dashboard/api/organizations/{id}/members",
+        People,
+        Manage,
+        Json(r#"{"email":"<new>@example.com"}"#),
+        200,
+    ),
+    row("GET", "/dashboard/api/organization/displayId", Keys, SessionsRead, Empty, 200),
+    row("GET", "/dashboard/api/organization/api-keys", People, Manage, Empty, 200),
+    row("POST", "/dashboard/api/organization/api-keys", People, Manage, Json(r#"{"name":"<new>"}"#), 201),
+    row("DELETE", "/dashboard/api/organization/api-keys/{id}", People, Manage, Empty, 204),
+];
+
+/// Routes of the vendor that this service rejects for every caller who may read.
+const NOT_HERE: &[&str] = &[
+    "/dashboard/api/login-summary",
+    "/dashboard/api/intent-keywords",
+    "/dashboard/api/sops",
+    "/dashboard/api/sops/{id}",
+    "/dashboard/api/sop-violations",
+    "/dashboard/api/sop-stats",
+    "/dashboard/api/sop-messages",
+    "/dashboard/api/sop-timeline",
+    "/dashboard/api/sop-timelines",
+    "/dashboard/api/summarize-sop-distribution",
+    "/dashboard/api/sentiments",
+    "/dashboard/api/sentiments/{id}",
+    "/dashboard/api/sentiment-stats",
+    "/dashboard/api/sentiment-messages",
+    "/dashboard/api/sentiment-timeline",
+    "/dashboard/api/sentiment-timelines",
+    "/dashboard/api/sentiment-tags",
+    "/dashboard/api/summarize-intent-distribution",
+    "/dashboard/api/run-intent-classification",
+    "/dashboard/api/run-sop-classification",
+    "/dashboard/api/run-spotlight-query",
+    "/dashboard/api/classify",
+    "/dashboard/api/onboarding/describe-product",
+    "/dashboard/api/onboarding/suggest-intents",
+    "/dashboard/api/alerts",
+    "/dashboard/api/alerts/{id}",
+    "/dashboard/api/alerts/{id}/toggle",
+    "/dashboard/api/alerts/{id}/history",
+    "/dashboard/api/alerts/{id}/test",
+    "/dashboard/api/alerts/generate-query",
+    "/dashboard/api/alerts/build-query",
+    "/dashboard/api/alerts/test-query",
+    "/dashboard/api/alerts/summarize-action",
+    "/dashboard/api/alerts/query",
+    "/dashboard/api/report-config",
+    "/dashboard/api/connections",
+    "/dashboard/api/connections/initiate-slack",
+    "/dashboard/api/connections/{id}",
+    "/dashboard/api/connections/{id}/send-message",
+    "/dashboard/api/billing/create-checkout",
+    "/dashboard/api/billing/create-portal",
+    "/dashboard/api/billing/cancel",
+    "/dashboard/api/conversation-audio",
+];
+
+const AGNTIX_SESSION: Body = Json(r#"{"agentId":"<agentId>"}"#);
+const AGNTIX_MESSAGE: Body = Json(r#"{"content":"hello","stream":false}"#);
+const AGNTIX_AGENT: Body = Json(r#"{"fullName":"Agent <new>","description":"d","role":"r"}"#);
+
+const AGNTIX: &[Row] = &[
+    row("GET", "/v1/chat/chat/sessions", Keys, SessionsRead, Empty, 200),
+    row("POST", "/v1/chat/chat/sessions", Keys, SessionsWrite, AGNTIX_SESSION, 201),
+    row("POST", "/api/v1/chat/sessions", Keys, SessionsWrite, AGNTIX_SESSION, 201),
+    row("GET", "/v1/chat/chat/sessions/{sessionId}", Keys, SessionsRead, Empty, 200),
+    row("GET", "/api/v1/chat/sessions/{sessionId}", Keys, SessionsRead, Empty, 200),
+    row("PATCH", "/v1/chat/chat/sessions/{sessionId}/close", Keys, SessionsWrite, Empty, 200),
+    row("GET", "/v1/chat/chat/sessions/{sessionId}/messages", Keys, EventsRead, Empty, 200),
+    row("POST", "/v1/chat/chat/sessions/{sessionId}/messages", Keys, EventsWrite, AGNTIX_MESSAGE, 200),
+    row("GET", "/v1/chat/chat/sessions/download/csv", Keys, SessionsRead, Empty, 200),
+    row("GET", "/v2/chat/agents", Keys, AgentsRead, Empty, 200),
+    row("POST", "/v2/chat/agents", Keys, AgentsWrite, AGNTIX_AGENT, 201),
+    row("GET", "/v2/chat/agents/{agentId}", Keys, AgentsRead, Empty, 200),
+    row("DELETE", "/v2/chat/agents/{agentId}", Keys, AgentsWrite, Empty, 204),
+    row("PATCH", "/v2/chat/agents/{agentId}", Keys, AgentsWrite, AGNTIX_AGENT, 200),
+    row("GET", "/v1/chat/models", Keys, AgentsRead, Empty, 200),
+    row("GET", "/v1/chat/contacts", Keys, SessionsRead, Empty, 200),
+    row("POST", "/v1/chat/contacts", Keys, SessionsWrite, Json(r#"{"externalId":"<new>"}"#), 201),
+    row("DELETE", "/v1/chat/contacts/{contactId}", Keys, SessionsWrite, Empty, 204),
+    row("PATCH", "/v1/chat/contacts/{contactId}", Keys, SessionsWrite, Json(r#"{"name":"<new>"}"#), 200),
+    row("GET", "/v1/chat/api-keys", Keys, Manage, Empty, 200),
+    row("POST", "/v1/chat/api-keys", Keys, Manage, Json(r#"{"name":"<new>"}"#), 201),
+    row("DELETE", "/v1/chat/api-keys/{keyId}", Keys, Manage, Empty, 200),
+    row("PATCH", "/v1/chat/api-keys/{keyId}", Keys, Manage, Json(r#"{"name":"<new>"}"#), 200),
+    row("POST", "/v1/chat/api-keys/{keyId}/revoke", Keys, Manage, Empty, 200),
+    row("GET", "/v1/chat/events/stream", Streams, EventsRead, Empty, 200),
+    open("GET", "/v1/chat/health", Empty),
+];
+
+/// The paths of other pages of the vendor for the same operations.
+const OLDER_PATHS: &[Row] = &[
+    row("GET", "/api/v1/chat/sessions", Keys, SessionsRead, Empty, 200),
+    row("PATCH", "/api/v1/chat/sessions/{sessionId}/close", Keys, SessionsWrite, Empty, 200),
+    row("GET", "/api/v1/chat/sessions/{sessionId}/messages", Keys, EventsRead, Empty, 200),
+    row("POST", "/api/v1/chat/sessions/{sessionId}/messages", Keys, EventsWrite, AGNTIX_MESSAGE, 200),
+    row("GET", "/v1/chat/agents", Keys, AgentsRead, Empty, 200),
+    row("POST", "/v1/chat/agents", Keys, AgentsWrite, AGNTIX_AGENT, 201),
+    row("GET", "/v1/chat/agents/{agentId}", Keys, AgentsRead, Empty, 200),
+    row("DELETE", "/v1/chat/agents/{agentId}", Keys, AgentsWrite, Empty, 204),
+    row("PATCH", "/v1/chat/agents/{agentId}", Keys, AgentsWrite, AGNTIX_AGENT, 200),
+];
+
+const VECTARA_AGENT: Body = Json(r#"{"name":"Agent <new>"}"#);
+const TOKEN: Body =
+    Json(r#"{"grant_type":"client_credentials","client_id":"<client_id>","client_secret":"<client_secret>"}"#);
+
+const AGENT_KEY: &[Row] = &[
+    row("GET", "/v2/agents", Vectara, AgentsRead, Empty, 200),
+    row("POST", "/v2/agents", Vectara, AgentsWrite, VECTARA_AGENT, 201),
+    row("GET", "/v2/agents/{agent_key}", Vectara, AgentsRead, Empty, 200),
+    row("PUT", "/v2/agents/{agent_key}", Vectara, AgentsWrite, VECTARA_AGENT, 200),
+    row("DELETE", "/v2/agents/{agent_key}", Vectara, AgentsWrite, Empty, 204),
+    row("PATCH", "/v2/agents/{agent_key}", Vectara, AgentsWrite, VECTARA_AGENT, 200),
+    row("GET", "/v2/agents/{agent_key}/identity", Vectara, AgentsRead, Empty, 200),
+    row("PATCH", "/v2/agents/{agent_key}/identity", Vectara, AgentsWrite, Json(r#"{"mode":"manual"}"#), 200),
+    row("GET", "/v2/agents/{agent_key}/sessions", Vectara, SessionsRead, Empty, 200),
+    row("POST", "/v2/agents/{agent_key}/sessions", Vectara, SessionsWrite, Json(r#"{"name":"<new>"}"#), 201),
+    row("GET", "/v2/agents/{agent_key}/sessions/{session_key}", Vectara, SessionsRead, Empty, 200),
+    row("DELETE", "/v2/agents/{agent_key}/sessions/{session_key}", Vectara, SessionsWrite, Empty, 204),
+    row(
+        "PATCH",
+        "/v2/agents/{agent_key}/sessions/{session_key}",
+        Vectara,
+        SessionsWrite,
+        Json(r#"{"name":"<new>"}"#),
+        200,
+    ),
+    row("GET", "/v2/agents/{agent_key}/sessions/{session_key}/artifacts", Vectara, EventsRead, Empty, 200),
+    // A session has no artifacts here.
+    row(
+        "GET",
+        "/v2/agents/{agent_key}/sessions/{session_key}/artifacts/{artifact_id}",
+        Vectara,
+        EventsRead,
+        Empty,
+        404,
+    ),
+    row(
+        "GET",
+        "/v2/agents/{agent_key}/sessions/{session_key}/outstanding_client_tool_calls",
+        Vectara,
+        EventsRead,
+        Empty,
+        200,
+    ),
+    row("GET", "/v2/agents/{agent_key}/sessions/{session_key}/events", Vectara, EventsRead, Empty, 200),
+    row(
+        "POST",
+        "/v2/agents/{agent_key}/sessions/{session_key}/events",
+        Vectara,
+        EventsWrite,
+        Json(r#"{"messages":[{"type":"text","content":"hello"}]}"#),
+        201,
+    ),
+    row("GET", "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}", Vectara, EventsRead, Empty, 200),
+    row("DELETE", "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}", Vectara, EventsWrite, Empty, 204),
+    row(
+        "POST",
+        "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}/hide",
+        Vectara,
+        EventsWrite,
+        Empty,
+        200,
+    ),
+    row(
+        "POST",
+        "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}/unhide",
+        Vectara,
+        EventsWrite,
+        Empty,
+        200,
+    ),
+    open("POST", "/oauth2/token", TOKEN),
+    open("POST", "/oauth/token", TOKEN),
+];
+
+const MESSAGING: &[Row] = &[
+    row("GET", "/api/messaging/sessions/health", Alone, SessionsRead, Empty, 200),
+    row("GET", "/api/messaging/sessions", Alone, SessionsRead, Empty, 200),
+    row(
+        "POST",
+        "/api/messaging/sessions",
+        Alone,
+        SessionsWrite,
+        Json(r#"{"agentId":"<agent>","userId":"<new-uuid>"}"#),
+        201,
+    ),
+    row("GET", "/api/messaging/sessions/{sessionId}", Alone, SessionsRead, Empty, 200),
+    row("DELETE", "/api/messaging/sessions/{sessionId}", Alone, SessionsWrite, Empty, 200),
+    row("GET", "/api/messaging/sessions/{sessionId}/messages", Alone, EventsRead, Empty, 200),
+    row(
+        "POST",
+        "/api/messaging/sessions/{sessionId}/messages",
+        Alone,
+        EventsWrite,
+        Json(r#"{"content":"hello","transport":"http"}"#),
+        201,
+    ),
+    row("POST", "/api/messaging/sessions/{sessionId}/renew", Alone, SessionsWrite, Empty, 200),
+    row(
+        "PATCH",
+        "/api/messaging/sessions/{sessionId}/timeout",
+        Alone,
+        SessionsWrite,
+        Json(r#"{"timeoutMinutes":20}"#),
+        200,
+    ),
+    row("POST", "/api/messaging/sessions/{sessionId}/heartbeat", Alone, SessionsWrite, Empty, 200),
+    row(
+        "POST",
+        "/api/messaging/submit",
+        Alone,
+        EventsWrite,
+        Json(
+            r#"{"channel_id":"<channel>","message_server_id":"00000000-0000-0000-0000-000000000000","author_id":"<agent>","content":"hello","source_type":"agent_response","raw_message":{}}"#,
+        ),
+        201,
+    ),
+];
+
+const AVATAR: Body = Json(r#"{"name":"<new>","url":"https://example.com/a.png"}"#);
+
+const INTEGER_ID: &[Row] = &[
+    row("GET", "/api/v1/sessions", Keys, SessionsRead, Empty, 200),
+    row("POST", "/api/v1/sessions", Keys, SessionsWrite, Json(r#"{"agent_id":<agent_id>}"#), 201),
+    row("GET", "/api/v1/sessions/{session_id}", Keys, SessionsRead, Empty, 200),
+    row("PUT", "/api/v1/sessions/{session_id}/end", Keys, SessionsWrite, Empty, 200),
+    row("GET", "/api/v1/sessions/{session_id}/messages", Keys, EventsRead, Empty, 200),
+    row("POST", "/api/v1/sessions/{session_id}/messages", Keys, EventsWrite, Json(r#"{"content":"hello"}"#), 201),
+    row("GET", "/api/v1/agents", Keys, AgentsRead, Empty, 200),
+    row("POST", "/api/v1/agents", Keys, AgentsWrite, Json(r#"{"name":"<new>"}"#), 201),
+    row("GET", "/api/v1/agents/{agent_id}", Keys, AgentsRead, Empty, 200),
+    row("PUT", "/api/v1/agents/{agent_id}", Keys, AgentsWrite, Json(r#"{"name":"<new>"}"#), 200),
+    row("DELETE", "/api/v1/agents/{agent_id}", Keys, AgentsWrite, Empty, 200),
+    row("GET", "/api/v1/agents/{agent_id}/sessions", Keys, SessionsRead, Empty, 200),
+    row("GET", "/api/v1/avatars", Keys, AgentsRead, Empty, 200),
+    row("POST", "/api/v1/avatars", Keys, AgentsWrite, AVATAR, 201),
+    row("GET", "/api/v1/avatars/public", Keys, AgentsRead, Empty, 200),
+    row("GET", "/api/v1/avatars/user/{user_id}", Keys, AgentsRead, Empty, 200),
+    row("POST", "/api/v1/avatars/upload", Keys, AgentsWrite, Image, 201),
+    open("GET", "/api/v1/avatars/images/{image}", Empty),
+    row("PUT", "/api/v1/avatars/{avatar_id}", Keys, AgentsWrite, AVATAR, 200),
+    row("DELETE", "/api/v1/avatars/{avatar_id}", Keys, AgentsWrite, Empty, 200),
+];
