@@ -27,6 +27,7 @@ use crate::store::{AgentCreated, Series};
         (status = 201, description = "Agent created.", body = ChatAgentDetail),
         (status = 400, description = "The body is not as documented.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
         (status = 422, description = "The model is none of the deployment's.", body = Envelope),
     )
 )]

@@ -49,6 +49,7 @@ pub struct SendMessage {
         (status = 400, description = "The body is not as documented, or the session is closed or has expired.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 404, description = "No such session in this organization, or its agent is gone.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
         (status = 422, description = "Nothing answers this agent's messages.", body = Envelope),
         (status = 429, description = "Too many requests, or streams.", body = Envelope),
         (status = 502, description = "The message was kept, and no reply came.", body = Envelope),

@@ -34,6 +34,8 @@ pub struct CreatedAvatar {
         (status = 201, description = "Avatar created.", body = CreatedAvatar),
         (status = 400, description = "The body is not as documented.", body = BareEnvelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
         (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]

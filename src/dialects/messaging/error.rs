@@ -99,11 +99,13 @@ struct SessionError {
     message: String,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Milliseconds,
+    /// What is wrong, by kind of error.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     details: Option<Details>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Details {
     #[serde(rename_all = "camelCase")]
@@ -118,14 +120,12 @@ enum Details {
     #[serde(rename_all = "camelCase")]
     Metadata {
         reason: String,
-        #[schema(value_type = Object)]
         provided_metadata: JsonText,
     },
     #[serde(rename_all = "camelCase")]
     Timeout {
         reason: String,
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[schema(value_type = Option<Object>)]
         provided_config: Option<JsonText>,
     },
     Pagination {

@@ -78,7 +78,7 @@ async fn export(
 #[utoipa::path(
     post,
     path = "/dashboard/api/raw-logs/export",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A CSV file.", body = String, content_type = "text/csv"),
@@ -101,7 +101,7 @@ pub async fn export_raw_logs(
 #[utoipa::path(
     post,
     path = "/dashboard/api/errors/export",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A CSV file.", body = String, content_type = "text/csv"),

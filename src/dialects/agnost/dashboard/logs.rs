@@ -53,7 +53,7 @@ pub async fn page(
 #[utoipa::path(
     post,
     path = "/dashboard/api/raw-logs",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A page of events.", body = LogPage),
@@ -76,7 +76,7 @@ pub async fn raw_logs(
 #[utoipa::path(
     post,
     path = "/dashboard/api/errors",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A page of events.", body = LogPage),
@@ -131,7 +131,7 @@ pub struct Count {
 #[utoipa::path(
     post,
     path = "/dashboard/api/raw-logs/count",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "How many.", body = Count),

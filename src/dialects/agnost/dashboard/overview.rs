@@ -72,7 +72,7 @@ async fn metrics(caller: &Reader, asked: &Asked, figures: &Figures) -> Result<Me
 #[utoipa::path(
     post,
     path = "/dashboard/api/dashboard",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The organization's figures.", body = Metrics),
@@ -102,7 +102,7 @@ pub struct Summary {
 #[utoipa::path(
     post,
     path = "/dashboard/api/command-center-summary",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The first pages of everything.", body = Summary),
@@ -152,7 +152,7 @@ struct MetadataValue {
 #[utoipa::path(
     post,
     path = "/dashboard/api/metadata-distribution",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Members and values, the most frequent first.", body = MetadataDistribution),

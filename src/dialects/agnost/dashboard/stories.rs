@@ -153,7 +153,7 @@ fn latest_of_cut(ids: &[Uuid], last: Option<StoryEventRow>) -> Option<usize> {
 #[utoipa::path(
     post,
     path = "/dashboard/api/user-stories",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A page of conversations.", body = Stories),

@@ -155,7 +155,7 @@ async fn checkpoints(caller: &Reader, asked: &Asked) -> Result<Checkpoints, Agno
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-stats",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The tools, the most used first.", body = ToolStats),
@@ -177,7 +177,7 @@ pub async fn tool_stats(caller: Reader, request: Request) -> Result<Reply<ToolSt
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-time-series",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A series per tool.", body = ToolSeries),
@@ -199,7 +199,7 @@ pub async fn tool_time_series(caller: Reader, request: Request) -> Result<Reply<
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-error-distribution",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Tools and texts, the most frequent first.", body = ErrorDistribution),
@@ -223,7 +223,7 @@ pub async fn tool_error_distribution(
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-checkpoint-stats",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The checkpoints, by tool and name.", body = Checkpoints),
@@ -252,7 +252,7 @@ pub struct ToolsDashboard {
 #[utoipa::path(
     post,
     path = "/dashboard/api/tools-dashboard",
-    request_body = QueryFilters,
+    request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Everything about tools.", body = ToolsDashboard),
