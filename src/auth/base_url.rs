@@ -95,6 +95,7 @@ fn asked_for(headers: &HeaderMap, by_proxy: bool) -> Option<BaseUrl> {
 mod tests {
     use super::*;
     use http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
 
     #[test]
     fn a_base_is_a_scheme_a_host_and_perhaps_a_path() {
@@ -136,5 +137,19 @@ mod tests {
         }
         assert_eq!(asked(&[], false), None);
         assert_eq!(asked(&[host, host], false), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_host_becomes_a_base_url_or_none(host in "[ -~]{0,30}|[a-zA-Z0-9.-]{1,20}(:[0-9]{1,6})?|\\[[0-9a-f:.]{0,20}\\]") {
+            let mut headers = HeaderMap::new();
+            headers.append(header::HOST, HeaderValue::from_str(&host).unwrap());
+            if let Some(url) = asked_for(&headers, false) {
+                let text = url.to_string();
+                prop_assert_eq!(text.parse::<BaseUrl>().unwrap(), url);
+                prop_assert!(text.starts_with("http://") && text.len() <= LONGEST && !text.contains(['@', '?', '#', ' ']));
+                prop_assert_eq!(text.matches('/').count(), 2);
+            }
+        }
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     #[test]
     fn only_a_trusted_proxy_is_believed() {
@@ -56,5 +57,29 @@ mod tests {
         assert_eq!(of("10.1.1.1", &["forged, 10.2.2.2"]), "10.2.2.2");
         assert_eq!(of("10.1.1.1", &[]), "10.1.1.1");
         assert_eq!(of("::ffff:192.0.2.1", &[]), "192.0.2.1");
+    }
+
+    proptest! {
+        #[test]
+        fn a_peer_that_is_no_proxy_is_the_client_whatever_it_says(peer: u32, forwarded in "[ -~]{0,40}") {
+            let peer = IpAddr::from(peer.to_be_bytes());
+            let mut headers = HeaderMap::new();
+            headers.append("x-forwarded-for", HeaderValue::from_str(&forwarded).unwrap());
+            prop_assert_eq!(super::of(Some(peer), &headers, &[]), Some(peer));
+        }
+
+        #[test]
+        fn the_client_is_the_last_that_no_proxy_has(
+            before in "([0-9a-f.:x ]{0,9},){0,3}", client in (0u8..10, any::<[u8; 3]>()), proxies in prop::collection::vec(any::<[u8; 3]>(), 0..4),
+        ) {
+            let trusted = ["10.0.0.0/8".parse().unwrap()];
+            let (first, [b, c, d]) = client;
+            let client = IpAddr::from([first, b, c, d]);
+            let chain: String = proxies.iter().map(|[b, c, d]| format!(", 10.{b}.{c}.{d}")).collect();
+            let mut headers = HeaderMap::new();
+            headers.append("x-forwarded-for", HeaderValue::from_str(&format!("{before}{client}{chain}")).unwrap());
+            let peer = IpAddr::from([10, 0, 0, 1]);
+            prop_assert_eq!(super::of(Some(peer), &headers, &trusted), Some(client));
+        }
     }
 }

@@ -30,6 +30,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 mod tests {
     use super::*;
     use http::Request;
+    use proptest::prelude::*;
 
     fn token_of(uri: &str, cookies: &[&str]) -> Option<String> {
         let request = cookies.iter().fold(Request::get(uri), |request, line| request.header("cookie", *line));
@@ -46,6 +47,21 @@ mod tests {
         }
         for cookies in [&[][..], &["session=a"], &["__session_x=a"], &["__session"]] {
             assert_eq!(token_of("/", cookies), None, "{cookies:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cookie_is_found_among_others(token in "[!-:<-~]{0,40}", others in "([a-z]{1,4}=[!-:<-~]{0,6}; ?){0,3}") {
+            let line = format!("{others}__session={token}");
+            prop_assert_eq!(token_of("/", &[&line]), Some(token));
+        }
+
+        #[test]
+        fn no_query_and_no_cookie_breaks_the_reader(query in "[!-~&&[^#]]{0,40}", cookie in "[ -~]{0,40}") {
+            if format!("/?{query}").parse::<http::Uri>().is_ok() {
+                let _ = token_of(&format!("/?{query}"), &[&cookie]);
+            }
         }
     }
 }

@@ -47,6 +47,7 @@ pub struct InvalidIdempotencyKey;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_key_is_printable_and_not_too_long() {
@@ -57,6 +58,14 @@ mod tests {
         let too_long = "k".repeat(256);
         for text in ["", "tab\t", "line\n", "\u{0}", "\u{7f}", "ä", too_long.as_str()] {
             assert!(text.parse::<IdempotencyKey>().is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_taken_exactly_when_it_is_printable_and_short(text in "[ -~]{0,260}|.{0,20}") {
+            let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b));
+            prop_assert_eq!(text.parse::<IdempotencyKey>().ok().map(|key| key.to_string()), fits.then_some(text));
         }
     }
 }

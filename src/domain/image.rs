@@ -39,6 +39,7 @@ impl ImageFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn formats_are_told_by_their_first_bytes() {
@@ -62,6 +63,36 @@ mod tests {
             b"BM",
         ] {
             assert_eq!(ImageFormat::of(other), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_follows_the_first_bytes_changes_nothing(
+            start in prop::sample::select(vec![
+                (&b"\x89PNG\r\n\x1a\n"[..], ImageFormat::Png),
+                (b"\xff\xd8\xff", ImageFormat::Jpeg),
+                (b"GIF87a", ImageFormat::Gif),
+                (b"GIF89a", ImageFormat::Gif),
+            ]),
+            rest in prop::collection::vec(any::<u8>(), 0..32), size: [u8; 4],
+        ) {
+            let (first, format) = start;
+            prop_assert_eq!(ImageFormat::of(&[first, &rest].concat()), Some(format));
+            prop_assert_eq!(ImageFormat::of(&first[..first.len() - 1]), None);
+            let webp = [b"RIFF", &size[..], b"WEBPVP", &rest].concat();
+            prop_assert_eq!(ImageFormat::of(&webp), Some(ImageFormat::WebP));
+        }
+
+        #[test]
+        fn no_text_is_an_image(text in "[ -F<H-QS-~\\s]{0,40}") {
+            prop_assert_eq!(ImageFormat::of(text.as_bytes()), None);
+        }
+
+        #[test]
+        fn no_bytes_break_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..24)) {
+            let binary = bytes.first().is_some_and(|byte| [0x89, 0xff, b'G', b'R'].contains(byte));
+            prop_assert!(ImageFormat::of(&bytes).is_none() || binary);
         }
     }
 }

@@ -211,6 +211,7 @@ impl Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn scopes_are_read_and_written() {
@@ -243,6 +244,21 @@ mod tests {
         for role in [None, Some("guest"), Some("org:billing")] {
             let other = Scopes::of_role(role);
             assert!(other.has(Scope::SessionsRead) && !other.has(Scope::SessionsWrite) && !other.has(Scope::Capture));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn scopes_are_read_as_they_are_named(some in prop::sample::subsequence(Scope::ALL.to_vec(), 1..=8)) {
+            let scopes: Scopes = some.into_iter().collect();
+            prop_assert_eq!(scopes.names().join(" ,").parse::<Scopes>().unwrap(), scopes);
+        }
+
+        #[test]
+        fn only_the_words_for_scopes_are_read(text in "([a-z:]{1,9},? ?){0,4}|.{0,24}") {
+            let words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+            let known = !words.is_empty() && words.iter().all(|word| Scopes::words().any(|other| other == *word));
+            prop_assert_eq!(text.parse::<Scopes>().is_ok(), known);
         }
     }
 }

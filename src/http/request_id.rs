@@ -17,6 +17,7 @@ pub fn of(headers: &HeaderMap) -> Option<String> {
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     #[test]
     fn a_sane_id_is_kept_and_others_are_replaced() {
@@ -34,5 +35,19 @@ mod tests {
         assert_eq!(with(&[b"a b\"}"]), None);
         assert_eq!(with(&["ä".as_bytes()]), None);
         assert_eq!(with(&[&[b'a'; 129]]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_used_exactly_when_it_is_sane(bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..20), "[a-zA-Z0-9_.:/+=-]{0,140}".prop_map(String::into_bytes),
+        ]) {
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            let sane = (1..=128).contains(&bytes.len())
+                && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(b));
+            let mut headers = HeaderMap::new();
+            headers.append(&HEADER, value);
+            prop_assert_eq!(of(&headers).map(String::into_bytes), sane.then_some(bytes));
+        }
     }
 }

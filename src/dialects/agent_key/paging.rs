@@ -49,3 +49,34 @@ pub(super) const SCAN_CHUNK: usize = 500;
 /// How long a filter may search for the rest of a page. One that finds too little in that time answers with what it has,
 /// and the page key goes on from there.
 pub(super) const SCAN_TIME: std::time::Duration = std::time::Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_limit_is_an_integer_from_1_to_100(text in "[0-9]{0,4}|[0-9]{1,30}|[-+ .0-9a-z٣]{0,6}") {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("limit", &text).finish();
+            let fits = !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_digit())
+                && text.trim_start_matches('0').len() <= 3
+                && (1..=100).contains(&text.parse::<u128>().unwrap_or(u128::MAX));
+            let read = limit(&QueryPairs::of(&query));
+            prop_assert_eq!(read.ok(), fits.then(|| text.parse().unwrap()));
+        }
+
+        #[test]
+        fn a_boolean_is_one_of_eight_words(text in "(?i)true|false|1|0|yes|no|on|off|[a-z0-9]{0,5}|.{1,5}") {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("enabled", &text).finish();
+            let expected = match text.to_ascii_lowercase().as_str() {
+                "" => Some(None),
+                "true" | "1" | "yes" | "on" => Some(Some(true)),
+                "false" | "0" | "no" | "off" => Some(Some(false)),
+                _ => None,
+            };
+            prop_assert_eq!(boolean(&QueryPairs::of(&query), "enabled").ok(), expected);
+        }
+    }
+}

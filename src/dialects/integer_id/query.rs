@@ -52,7 +52,8 @@ fn is_integer(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_integer;
+    use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn integers_have_one_spelling() {
@@ -61,6 +62,25 @@ mod tests {
         }
         for other in ["", "-", "007", "1e3", "1.0", "+1", "0x1", " 1", "١", "--1"] {
             assert!(!is_integer(other), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_integer_is_what_is_written_as_one(text in "-?[0-9]{1,25}|[-+]?[0-9.e ]{0,8}|.{0,8}") {
+            let written = text.parse::<i128>().is_ok_and(|number| number.to_string() == text) || text == "-0";
+            prop_assert_eq!(is_integer(&text), written, "{}", text);
+        }
+
+        #[test]
+        fn an_agent_is_asked_for_by_an_integer(text in "-?[0-9]{1,25}|.{0,8}") {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("agent_id", &text).finish();
+            match agent_id(&QueryPairs::of(&query)) {
+                Ok(AgentFilter::Any) => prop_assert!(text.is_empty()),
+                Ok(AgentFilter::One(number)) => prop_assert_eq!(number.to_string(), text),
+                Ok(AgentFilter::Nobody) => prop_assert!(is_integer(&text)),
+                Err(_) => prop_assert!(!is_integer(&text)),
+            }
         }
     }
 }

@@ -136,3 +136,26 @@ fn truth(field: Option<&[u8]>) -> Result<Given, Bare> {
         given => given,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_field_is_text_exactly_when_it_can_be_stored(bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..12), ".{0,12}".prop_map(String::into_bytes),
+        ]) {
+            let stored = std::str::from_utf8(&bytes).is_ok_and(|text| !text.contains('\0'));
+            prop_assert_eq!(text(Some(&bytes)).is_ok(), stored);
+            let expected = match &bytes[..] {
+                b"true" | b"1" => Some(Given::Bool(true)),
+                b"false" | b"0" => Some(Given::Bool(false)),
+                b"" => Some(Given::Absent),
+                _ => String::from_utf8(bytes.clone()).ok().filter(|_| stored).map(Given::String),
+            };
+            prop_assert_eq!(truth(Some(&bytes)).ok(), expected);
+        }
+    }
+}

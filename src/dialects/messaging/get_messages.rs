@@ -128,3 +128,31 @@ pub async fn get_messages(
         found.rows.into_iter().map(|event| HistoryMessage::new(event, &session, &detail)).collect();
     Ok(Reply(StatusCode::OK, Messages { messages: messages?, has_more, cursors }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_query_asks_for_what_there_can_be(
+            limit in "-?[0-9]{0,25}|.{0,8}", before in "-?[0-9]{0,25}.{0,3}|.{0,8}", after in "0x[0-9a-f]{0,20}|.{0,8}",
+        ) {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.append_pair("limit", &limit).append_pair("before", &before).append_pair("after", &after);
+            if let Ok(Wanted { limit, window }) = Wanted::read(&QueryPairs::of(&query.finish())) {
+                prop_assert!((1..=MOST).contains(&limit));
+                for moment in [window.before, window.after].into_iter().flatten() {
+                    prop_assert!((0..=9_999).contains(&moment.year()));
+                }
+            }
+        }
+
+        #[test]
+        fn a_moment_is_read_as_it_is_written(milliseconds in 0i64..253_402_300_799_999) {
+            let read = Wanted::read(&QueryPairs::of(&format!("before={milliseconds}"))).unwrap();
+            prop_assert_eq!(read.window.before.map(|at| at.timestamp_millis()), Some(milliseconds));
+        }
+    }
+}

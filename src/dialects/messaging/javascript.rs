@@ -97,6 +97,7 @@ fn in_radix(digits: &str, radix: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn integers_are_read_from_the_start_of_a_text() {
@@ -118,5 +119,41 @@ mod tests {
             assert_eq!(parse_int(text), number, "{text}");
         }
         assert_eq!(parse_int(&"9".repeat(400)), Some(f64::INFINITY));
+    }
+
+    proptest! {
+        #[test]
+        fn the_digits_that_a_text_begins_with_are_its_integer(
+            space in "[ \t\n\u{feff}\u{a0}]{0,2}", number: i32, rest in "([^0-9xX].{0,8})?",
+        ) {
+            prop_assert_eq!(parse_int(&format!("{space}{number}{rest}")), Some(f64::from(number)));
+            let hexadecimal = format!("{space}0x{:x} {rest}", number.unsigned_abs());
+            prop_assert_eq!(parse_int(&hexadecimal), Some(f64::from(number.unsigned_abs())));
+        }
+
+        #[test]
+        fn numbers_are_read_as_they_are_written(number: f64, radix in 0usize..3, whole: u32) {
+            let same = |read: f64, written: f64| read == written || read.is_nan() && written.is_nan();
+            if number.is_finite() {
+                for text in [format!(" {number} "), format!("{number:e}")] {
+                    prop_assert!(same(js_number_of(&text), number), "{}", text);
+                }
+            }
+            let text = [format!("0x{whole:X}"), format!("0o{whole:o}"), format!("0B{whole:b}")][radix].clone();
+            prop_assert_eq!(js_number_of(&text), f64::from(whole));
+            let negative = js_number_of(&format!("-{text}"));
+            prop_assert!(negative.is_nan());
+        }
+
+        #[test]
+        fn no_text_breaks_the_readers(text in "[-+]?(0[xXoObB])?[0-9a-fA-FeE.]{0,12}.{0,3}|.{0,24}") {
+            let read = parse_int(&text);
+            prop_assert!(read.is_none_or(|number| !number.is_nan() && (number.is_infinite() || number.fract() == 0.0)));
+            let number = js_number_of(&text);
+            // Rust reads `inf`, `nan` and `infinity` in any case; JavaScript reads `Infinity` alone.
+            prop_assert!(number.is_nan() || !text.to_lowercase().contains("inf") || text.contains("Infinity"));
+            prop_assert_eq!(js_number(&Given::String(text.clone())).map(f64::to_bits), Some(number.to_bits()));
+            prop_assert_eq!(is_truthy(&Given::String(text.clone())), !text.is_empty());
+        }
     }
 }

@@ -46,6 +46,9 @@ fn plain(uri: &Uri) -> Option<Uri> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
     #[test]
     fn every_spelling_becomes_the_one_of_the_routes() {
         let plain = |path: &str| super::plain(&path.parse().unwrap()).map(|uri| uri.to_string());
@@ -57,5 +60,27 @@ mod tests {
         );
         assert_eq!(plain("/api/messaging/sessions/Health").as_deref(), Some("/api/messaging/sessions/health"));
         assert_eq!(plain("/api/messaging/sessions/x//").as_deref(), Some("/api/messaging/sessions/x/"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_spelled_once_and_an_id_stays(id in "[a-zA-Z0-9%.~_-]{1,20}", below in "(/[a-zA-Z]{1,9}){0,2}/?") {
+            let given: Uri = format!("/API/messaging/Sessions/{id}{below}?Q=A").parse().unwrap();
+            let spelled = plain(&given).unwrap();
+            prop_assert_eq!(plain(&spelled).is_none(), !id.bytes().any(|b| b.is_ascii_uppercase()) && !spelled.path().ends_with('/'));
+            if !id.eq_ignore_ascii_case("health") {
+                prop_assert_eq!(spelled.path().split('/').nth(4), Some(id.as_str()));
+            }
+            prop_assert_eq!(spelled.query(), Some("Q=A"));
+            let below = below.strip_suffix('/').unwrap_or(&below);
+            prop_assert!(spelled.path().ends_with(&below.to_ascii_lowercase()));
+        }
+
+        #[test]
+        fn no_path_breaks_the_reader(text in "/api/[mM]essaging(/[!-~]{0,8}){0,5}") {
+            if let Ok(uri) = text.parse::<Uri>() && let Some(spelled) = plain(&uri) {
+                prop_assert_eq!(spelled.path().to_ascii_lowercase(), uri.path().strip_suffix('/').unwrap_or(uri.path()).to_ascii_lowercase());
+            }
+        }
     }
 }

@@ -202,6 +202,44 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_string_passes_exactly_when_it_can_be_stored(
+            units in prop::collection::vec(prop_oneof![
+                "[a-zé😀]{1,3}", r#"\\["\\/bfnrt]"#, r"\\u[0-9a-fA-F]{4}", r"\\u(0000|d83d|D83D|de00|DE00|dbff|dc00)",
+            ], 0..12),
+        ) {
+            let text = format!("\"{}\"", units.concat());
+            // serde_json rejects lone surrogates itself; U+0000 it reads.
+            let stored = serde_json::from_str::<String>(&text).is_ok_and(|text| !text.contains('\0'));
+            prop_assert_eq!(check(text.as_bytes()).is_ok(), stored, "{}", text);
+            if stored {
+                prop_assert_eq!(mend(&text), text);
+            } else {
+                let mended = mend(&text);
+                prop_assert!(serde_json::from_str::<String>(&mended).is_ok(), "{} became {}", text, mended);
+                prop_assert_eq!(mend(&mended), mended);
+            }
+        }
+
+        #[test]
+        fn a_text_passes_exactly_when_it_is_no_deeper_than_the_limit(
+            opened in 0usize..130, words in prop::collection::vec(r#"\[\]|\{\}|"[^"\\]{0,4}"|[ ,:]|17"#, 0..8),
+        ) {
+            let text = format!("{}{}{}", "[".repeat(opened), words.concat(), "]".repeat(opened));
+            let deepest = opened + usize::from(words.iter().any(|word| ["[]", "{}"].contains(&word.as_str())));
+            let verdict = if deepest > MAX_DEPTH { Err(JsonFault::TooDeep) } else { Ok(()) };
+            let checked = check(text.as_bytes()).map(|_| ());
+            prop_assert_eq!(if text.contains('\0') { verdict } else { checked }, verdict);
+        }
+
+        #[test]
+        fn a_number_passes_exactly_when_postgres_can_store_it(digits in 1usize..1_200, exponent in -20_000i32..20_000) {
+            let mantissa = "7".repeat(digits);
+            prop_assert_eq!(check(mantissa.as_bytes()).is_ok(), digits <= MAX_NUMBER_LENGTH);
+            let number = format!("-{}.5e{exponent}", &mantissa[..digits.min(20)]);
+            prop_assert_eq!(check(number.as_bytes()).is_ok(), exponent.abs() <= MAX_EXPONENT);
+        }
+
+        #[test]
         fn a_mended_text_passes(text in r#"([a-zé"]|\\\\|\\u0000|\\ud83d|\\ude00|\\u0041|\\\\n|\\\\\\\\)*"#) {
             let mended = mend(&text);
             prop_assert!(!matches!(check(mended.as_bytes()), Err(JsonFault::Nul | JsonFault::LoneSurrogate)));

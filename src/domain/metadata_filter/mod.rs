@@ -4,7 +4,8 @@
 //! filter     = and { OR and } ;
 //! and        = not { AND not } ;
 //! not        = [ NOT ] ( "(" filter ")" | condition ) ;
-//! condition  = path ( "=" | "<>" | "!=" | "<" | "<=" | ">" | ">=" ) literal
+//! condition  = path ( "=" | "<>" | "!=" ) literal
+//!            | path ( "<" | "<=" | ">" | ">=" ) ( text | number )
 //!            | path [ NOT ] IN "(" literal { "," literal } ")"
 //!            | path [ NOT ] LIKE text
 //!            | path IS [ NOT ] NULL

@@ -336,7 +336,43 @@ mod tests {
         assert_eq!(" ".repeat(8_001).parse::<Filter>(), Err(InvalidFilter::TooLong));
     }
 
+    fn sentence() -> impl Strategy<Value = String> {
+        let name = "x[a-z0-9_-]{0,6}";
+        let path =
+            prop::collection::vec(prop_oneof![name, r#""[^"\x00]{1,6}""#], 1..4).prop_map(|names| names.join("."));
+        let literal = prop_oneof!["'[^'\\x00]{0,8}'", "-?(0|[1-9][0-9]{0,8})(\\.[0-9]{1,4})?", "TRUE", "false"];
+        let equality = prop::sample::select(vec!["=", "<>", "!="]);
+        let order = prop::sample::select(vec!["<", "<=", ">", ">="]);
+        let ordered = prop_oneof!["'[^'\\x00]{0,8}'", "-?(0|[1-9][0-9]{0,8})"];
+        let condition = prop_oneof![
+            (path.clone(), equality, literal.clone()).prop_map(|(path, is, literal)| format!("{path} {is} {literal}")),
+            (path.clone(), order, ordered).prop_map(|(path, is, literal)| format!("{path} {is} {literal}")),
+            (path.clone(), any::<bool>(), prop::collection::vec(literal.clone(), 1..4)).prop_map(
+                |(path, not, list)| format!("{path} {}IN ({})", if not { "NOT " } else { "" }, list.join(","))
+            ),
+            (path.clone(), "'[^'\\x00\\\\]{0,8}'").prop_map(|(path, text)| format!("{path} like {text}")),
+            (path.clone(), any::<bool>())
+                .prop_map(|(path, not)| format!("{path} IS {}NULL", if not { "NOT " } else { "" })),
+            (literal, path).prop_map(|(literal, path)| format!("{literal} in {path}")),
+        ];
+        condition.prop_recursive(4, 24, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 2..4).prop_map(|all| format!("({})", all.join(" AND "))),
+                prop::collection::vec(inner.clone(), 2..4).prop_map(|all| format!("({})", all.join(" or "))),
+                inner.prop_map(|inner| format!("NOT ({inner})")),
+            ]
+        })
+    }
+
     proptest! {
+        #[test]
+        fn every_sentence_of_the_grammar_is_read(sentence in sentence()) {
+            prop_assert!(sentence.parse::<Filter>().is_ok(), "{}", sentence);
+            for broken in [format!("{sentence} AND"), format!("({sentence}")] {
+                prop_assert!(broken.parse::<Filter>().is_err(), "{}", broken);
+            }
+        }
+
         #[test]
         fn no_text_breaks_the_parser(text in ".{0,200}") {
             let _ = text.parse::<Filter>();

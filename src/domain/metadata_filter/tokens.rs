@@ -128,3 +128,42 @@ impl Reader<'_> {
         if fits { Ok(text) } else { Err(InvalidFilter::Expected { expected: "a number", at: place }) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn quoted_texts_are_read_as_they_were_written(text in "[^\0]{0,60}") {
+            let single = format!("'{}'", text.replace('\'', "''"));
+            prop_assert_eq!(tokens(&single), Ok(vec![(Token::Text(text.clone()), 1)]));
+            let double = format!("\"{}\"", text.replace('"', "\"\""));
+            prop_assert_eq!(tokens(&double), Ok(vec![(Token::Quoted(text), 1)]));
+        }
+
+        #[test]
+        fn numbers_are_those_of_json(text in "-?[0-9.eE+-]{1,12}|-?[0-9]{1,110}|[0-9]{1,3}e[+-]?[0-9]{1,5}") {
+            let starts = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+            let exponent = text.split_once(['e', 'E']).map_or(Ok(0), |(_, exponent)| exponent.parse::<i32>());
+            let fits = serde_json::from_str::<serde_json::Number>(&text).is_ok()
+                && text.len() <= LONGEST_NUMBER
+                && exponent.is_ok_and(|exponent| exponent.abs() <= LARGEST_EXPONENT);
+            let read = tokens(&text);
+            if starts && fits {
+                prop_assert_eq!(read, Ok(vec![(Token::Number(text), 1)]));
+            } else if starts {
+                prop_assert!(read.is_err(), "{}", text);
+            }
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader_and_tokens_stand_in_order(text in ".{0,80}") {
+            if let Ok(tokens) = tokens(&text) {
+                prop_assert!(tokens.windows(2).all(|pair| pair[0].1 < pair[1].1));
+                prop_assert!(tokens.iter().all(|(_, place)| (1..=text.chars().count()).contains(place)));
+            }
+        }
+    }
+}
