@@ -30,7 +30,9 @@ impl Weighed for CapturedRow {
     fn text_bytes(&self) -> usize {
         let texts = [&self.public_id, &self.name, &self.user_id, &self.connection_type, &self.client_config];
         let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
-        texts + json_bytes(&self.kind) + json_bytes(&self.session_public_id) + self.payload.len()
+        // Shown twice: as it was sent, and as texts that a person reads.
+        let payload = self.payload.len() + json_bytes(&self.payload);
+        texts + json_bytes(&self.kind) + json_bytes(&self.session_public_id) + payload
     }
 }
 

@@ -91,22 +91,28 @@ impl<'l> List<'l> {
     }
 }
 
+fn captured_session(id: &str) -> String {
+    let user = json!({ "user_id": "ann" });
+    json!({
+        "session_id": id, "user_data": user, "connection_type": "sdk", "client_config": "client", "metadata": {},
+        "tools": [],
+    })
+    .to_string()
+}
+
 #[test]
 fn agnosts_lists_are_cut() {
     run(async {
         let app = TestApp::new().await;
         for place in 0..ROWS {
             let session = if place == 0 { SESSION.to_owned() } else { format!("large-{place}") };
-            app.post(CAPTURE_SESSION, json!({ "session_id": session, "user_data": {} }).to_string())
-                .send()
-                .await
-                .expect(200);
+            app.post(CAPTURE_SESSION, captured_session(&session)).send().await.expect(200);
             app.post("/dashboard/api/dashboard/charts", "{}").send().await.expect(201);
         }
         app.fill_events(SESSION, "tool", r#"{"args":"LARGE"}"#, ROWS).await;
         app.swell_others().await;
         let all = json!({ "time_range": "all", "page_size": 1_000 });
-        let search = json!({ "time_range": "all", "page_size": 1_000, "query": "yyy" });
+        let search = json!({ "time_range": "all", "page_size": 1_000, "query": "large" });
         for list in [
             List::dashboard("raw-logs", all.clone(), "/logs", "id", "/next_cursor"),
             List::dashboard("errors", all.clone(), "/logs", "id", "/next_cursor"),
@@ -151,10 +157,7 @@ fn agnosts_lists_are_cut() {
 fn spans_are_cut_and_gone_on_from() {
     run(async {
         let app = TestApp::new().await;
-        app.post(CAPTURE_SESSION, json!({ "session_id": SESSION, "user_data": {} }).to_string())
-            .send()
-            .await
-            .expect(200);
+        app.post(CAPTURE_SESSION, captured_session(SESSION)).send().await.expect(200);
         app.fill_events(SESSION, "tool", "{}", ROWS).await;
         app.name_events(LARGE).await;
         let body = json!({ "conversation_id": SESSION });
