@@ -13,7 +13,8 @@ use super::rows;
 use super::table::{Row, documented, further};
 use crate::support::{Reply, Setup, TestApp, agnost, agntix, run};
 
-/// Requests in progress at a time.
+/// Rejected requests in progress at a time. Admitted ones come one by one, because an organization has a share of the
+/// database only.
 const AT_ONCE: usize = 16;
 
 /// A service whose limits the matrix does not reach.
@@ -114,7 +115,7 @@ async fn holds(dialect: DialectName) {
             let own = if changes { objects::make(&app, dialect).await } else { objects.clone() };
             ask(&app, dialect, row, credential, &own).await
         })
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(1)
         .filter_map(std::future::ready)
         .collect()
         .await;

@@ -4,9 +4,7 @@
 //! status of its response. `<name>` in a body stands for an object that [`super::objects`] makes, `<new>` for a text
 //! that occurs nowhere else.
 
-use sessionary::domain::Scope::{
-    AgentsRead, AgentsWrite, Capture, EventsRead, EventsWrite, Manage, SessionsRead, SessionsWrite,
-};
+use sessionary::domain::Scope::*;
 use sessionary::domain::{DialectName, Scope};
 
 use Surface::{Alone, Captures, Keys, Open, People, Streams, Vectara};
