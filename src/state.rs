@@ -66,7 +66,11 @@ impl Deployment {
     /// What the dialects' doors need of it.
     #[must_use]
     pub fn doorway(&self) -> Doorway {
-        Doorway { clock: self.gate.clock.clone(), mint: self.gate.mint.clone() }
+        Doorway {
+            clock: self.gate.clock.clone(),
+            mint: self.gate.mint.clone(),
+            large_bodies: self.large_bodies.clone(),
+        }
     }
 }
 

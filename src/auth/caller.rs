@@ -13,7 +13,7 @@ use super::admission::{Admission, Nothing};
 use super::headers::{Bearer, Credentials};
 use super::{JwtVerifier, access_token, api_key, org_header};
 use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, Timestamp};
-use crate::http::{ANSWER_TIMEOUT, Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Unauthenticated};
+use crate::http::{ANSWER_TIMEOUT, Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Sender, Unauthenticated};
 use crate::store::{Reservation, Series, Store, StoreError, TenantStore};
 
 /// What authentication works with.
@@ -165,6 +165,7 @@ where
         }
         if let Some(Record(record)) = record {
             let _ = record.org.set(principal.organization.id);
+            let _ = record.sender.set(Sender::of(&principal));
         }
         if !principal.scopes.has(P::SCOPE) {
             return Err(Refusal::Forbidden(Forbidden::Scope(P::SCOPE)).into());

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::dialect::Dialect;
+use super::door::Record;
 use super::refusal::{MediaType, Refusal};
 use crate::domain::{JsonFault, JsonText, json};
 
@@ -93,12 +94,22 @@ impl<A: Meter, B: Meter> Meter for (&mut A, &mut B) {
     }
 }
 
-/// The bytes of a body that says it is JSON; none where there is no body, whose type could not be wrong.
+/// The bytes of a body that says it is JSON; none where there is no body, whose type could not be wrong. A large one
+/// counts among those of its sender until the request has been served.
 ///
 /// # Errors
-/// 415, 413, or 400 when it breaks off.
+/// 415, 413, 400 when it breaks off, or 429 or 503 when too many large bodies are in memory.
 pub async fn json_bytes(request: Request) -> Result<Bytes, Refusal> {
-    metered_json_bytes(request, BODY_LIMIT, &mut ()).await
+    let record = request.extensions().get::<Record>().cloned();
+    let sender =
+        record.as_ref().and_then(|Record(record)| Some((record.large_bodies.as_ref()?, *record.sender.get()?)));
+    let Some((bodies, sender)) = sender else { return metered_json_bytes(request, BODY_LIMIT, &mut ()).await };
+    let mut body = bodies.maybe(sender);
+    let bytes = metered_json_bytes(request, BODY_LIMIT, &mut body).await?;
+    if let Some(Record(record)) = &record {
+        let _ = record.body.set(body);
+    }
+    Ok(bytes)
 }
 
 /// The same, `limit` of them at most, counted while they are read.

@@ -11,6 +11,7 @@ use futures::FutureExt;
 use http::{HeaderValue, StatusCode, header};
 
 use super::dialect::{About, Dialect, Pending};
+use super::large_body::{LargeBodies, MaybeLarge, Sender};
 use super::rate_limit::RateStatus;
 use super::refusal::{RETRY_AFTER, Refusal};
 use super::request_id;
@@ -29,6 +30,7 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(28);
 pub struct Doorway {
     pub clock: Clock,
     pub mint: Mint,
+    pub large_bodies: LargeBodies,
 }
 
 /// When the service was started.
@@ -41,6 +43,11 @@ pub struct RequestRecord {
     pub id: String,
     pub org: OnceLock<OrgId>,
     pub rate: OnceLock<RateStatus>,
+    /// Who sends the body, once the caller is known.
+    pub sender: OnceLock<Sender>,
+    /// The body, which counts for as long as the request is served.
+    pub body: OnceLock<MaybeLarge>,
+    pub large_bodies: Option<LargeBodies>,
     /// Another limit, which the request exceeded after it had been counted.
     pub exceeded: OnceLock<RateStatus>,
 }
@@ -54,7 +61,11 @@ pub struct Record(pub Arc<RequestRecord>);
 pub async fn door<D: Dialect>(State(doorway): State<Doorway>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id::of(request.headers()).unwrap_or_else(|| doorway.mint.request_id());
-    let record = Record(Arc::new(RequestRecord { id, ..RequestRecord::default() }));
+    let record = Record(Arc::new(RequestRecord {
+        id,
+        large_bodies: Some(doorway.large_bodies.clone()),
+        ..RequestRecord::default()
+    }));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(record.clone());

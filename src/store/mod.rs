@@ -42,7 +42,7 @@ pub use avatars::{AvatarChanges, Avatars, ImageSlice, KeptAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
     COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain, LogPage,
-    MetadataRow, SAMPLE, SpanRow, StoryEventRow, StoryRow,
+    MetadataRow, SAMPLE, SCAN_BYTES, SpanRow, StoryEventRow, StoryRow,
 };
 pub use contacts::{ContactPage, ContactPlace, Contacts, Kept};
 pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};

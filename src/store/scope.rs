@@ -18,6 +18,8 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
 };
 
+use tokio::time::Instant;
+
 use super::StoreError;
 use super::permits::{OrgPermit, OrgPermits};
 use crate::domain::OrgId;
@@ -113,6 +115,26 @@ impl TenantPool {
 /// [`StoreError::Unavailable`] when the database cannot be reached.
 pub(super) async fn begin_pooled(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     pool.begin(org, "").await
+}
+
+/// How often an export asks for its next piece while the organization's other scans are in the way.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How long it does so.
+const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Begins a transaction for the next piece of a response that is being sent: it waits where another caller would be
+/// rejected, because a response that has begun can no longer say that the organization is busy.
+///
+/// # Errors
+/// Those of [`begin_pooled`], after 30 seconds.
+pub(super) async fn begin_in_turn(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
+    let deadline = Instant::now() + TURN_TIMEOUT;
+    loop {
+        match pool.begin(org, "").await {
+            Err(StoreError::OrgBusy) if Instant::now() < deadline => tokio::time::sleep(ASK_AGAIN_AFTER).await,
+            result => return result,
+        }
+    }
 }
 
 /// Begins one whose COMMIT does not wait for the disk: a crash may lose it, but not without everything that was

@@ -1,7 +1,8 @@
 //! The log in pieces of bounded size, for whoever writes all of it out.
 
 use super::row::captured;
-use super::{CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
+use super::scan::rows_within_reach;
+use super::{CaptureFilter, CapturedRow, Captures, Cursor};
 use crate::store::{PageLimit, StoreError, scope};
 
 /// Rows of a piece at most.
@@ -46,13 +47,12 @@ impl Captures<'_> {
         cursor: Option<Cursor>,
     ) -> Result<(Vec<CapturedRow>, Option<Cursor>), StoreError> {
         let org = self.0.org;
-        let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
+        let mut transaction = scope::begin_in_turn(self.0.scans(), org).await?;
+        let reach = rows_within_reach(&mut transaction, org, filter, errors_only, cursor).await?;
         let rows = if errors_only {
-            piece!(" AND NOT success", org, filter, cursor, SCAN_LIMIT, ROWS, BYTES)
-                .fetch_all(&mut *transaction)
-                .await?
+            piece!(" AND NOT success", org, filter, cursor, reach, ROWS, BYTES).fetch_all(&mut *transaction).await?
         } else {
-            piece!("", org, filter, cursor, SCAN_LIMIT, ROWS, BYTES).fetch_all(&mut *transaction).await?
+            piece!("", org, filter, cursor, reach, ROWS, BYTES).fetch_all(&mut *transaction).await?
         };
         transaction.commit().await?;
         let next = match rows.last() {

@@ -3,7 +3,8 @@
 use chrono::{DurationRound, TimeDelta};
 
 use super::row::captured;
-use super::{CaptureFilter, Captures, SCAN_LIMIT};
+use super::scan::rows_within_reach;
+use super::{CaptureFilter, Captures};
 use crate::domain::Timestamp;
 use crate::store::bytes::{self, Page, Weighed, json_bytes};
 use crate::store::{StoreError, scope};
@@ -81,6 +82,7 @@ impl Captures<'_> {
     pub async fn figures(&self, filter: &CaptureFilter, grain: Grain) -> Result<Figures, StoreError> {
         let by_totals = filter.is_by_name_only() && matches!(grain, Grain::Hour | Grain::Day);
         let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
+        let reach = rows_within_reach(&mut transaction, self.0.org, filter, false, None).await?;
         let Page { rows, cut } = if by_totals {
             let hour = ceiling(filter.since, TimeDelta::hours(1));
             // Hours of the days that an hourly answer tells apart are read one by one.
@@ -123,7 +125,7 @@ impl Captures<'_> {
                 self.0.org,
                 filter,
                 None,
-                SCAN_LIMIT,
+                reach,
                 grain.unit(),
                 MOST_SUMS
             );
@@ -139,7 +141,7 @@ impl Captures<'_> {
                     ORDER BY at DESC, event_id DESC OFFSET $3 LIMIT 1"#,
                 self.0.org.0,
                 filter.since,
-                SCAN_LIMIT
+                reach
             )
             .fetch_optional(&mut *transaction)
             .await?;

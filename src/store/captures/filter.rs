@@ -39,6 +39,12 @@ impl CaptureFilter {
         self.metadata.iter().map(|(key, _)| key.clone()).collect()
     }
 
+    /// Whether what was said has to be opened to tell which events are meant.
+    #[must_use]
+    pub fn opens_events(&self) -> bool {
+        self.search.is_some() || !self.metadata.is_empty()
+    }
+
     pub(super) fn metadata_values(&self) -> Vec<String> {
         self.metadata.iter().map(|(_, value)| value.clone()).collect()
     }

@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::row::{captured, captured_rows};
+use super::scan::rows_within_reach;
 use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
 use crate::domain::OrgId;
 use crate::store::bytes::{self, Page, PageLimit};
@@ -42,6 +43,7 @@ impl Captures<'_> {
         let org = self.0.org;
         let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
         let total = count(&mut transaction, org, filter, errors_only).await?;
+        let reach = rows_within_reach(&mut transaction, org, filter, errors_only, cursor).await?;
         macro_rules! page_of {
             ($errors:literal) => {
                 captured_rows!(
@@ -50,7 +52,7 @@ impl Captures<'_> {
                     org,
                     filter,
                     cursor,
-                    SCAN_LIMIT,
+                    reach,
                     limit.rows,
                     limit.skip
                 )
@@ -82,7 +84,7 @@ impl Captures<'_> {
                         filter.since,
                         cursor.map(|cursor| cursor.at),
                         cursor.map(|cursor| cursor.id),
-                        SCAN_LIMIT - 1
+                        reach - 1
                     )
                 };
             }
@@ -132,6 +134,7 @@ async fn count(
             by_name!("").fetch_one(connection).await?
         }
     } else if errors_only {
+        let reach = rows_within_reach(connection, org, filter, errors_only, None).await?;
         captured!(
             Counted,
             r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
@@ -140,12 +143,13 @@ async fn count(
             org,
             filter,
             None,
-            SCAN_LIMIT,
+            reach,
             COUNT_LIMIT
         )
-        .fetch_one(connection)
+        .fetch_one(&mut *connection)
         .await?
     } else {
+        let reach = rows_within_reach(connection, org, filter, errors_only, None).await?;
         captured!(
             Counted,
             r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
@@ -154,10 +158,10 @@ async fn count(
             org,
             filter,
             None,
-            SCAN_LIMIT,
+            reach,
             COUNT_LIMIT
         )
-        .fetch_one(connection)
+        .fetch_one(&mut *connection)
         .await?
     };
     Ok(counted.count)

@@ -13,6 +13,7 @@ mod join;
 mod log;
 mod metadata;
 mod row;
+mod scan;
 mod stories;
 mod totals;
 mod write;
@@ -24,6 +25,7 @@ pub use filter::{CaptureFilter, Cursor};
 pub use log::LogPage;
 pub use metadata::MetadataRow;
 pub use row::CapturedRow;
+pub use scan::SCAN_BYTES;
 pub use stories::{StoryEventRow, StoryRow};
 pub(super) use write::CaptureEvents;
 

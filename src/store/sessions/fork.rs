@@ -89,8 +89,10 @@ impl Sessions<'_> {
     /// that is open is whole. The copies are events of their own, with new ids, numbered behind what the session has.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    /// [`StoreError::StorageFull`] when the organization's quota is used up; [`StoreError::Unavailable`] when the
+    /// database cannot be reached.
     pub async fn fork(&self, fork: &Fork<'_>) -> Result<Forked, StoreError> {
+        self.0.has_room()?;
         let mut attempt = 1;
         loop {
             match self.fork_once(fork).await {
@@ -141,6 +143,7 @@ impl Sessions<'_> {
         }
         change::write(&mut transaction, &[(target, &locked)]).await?;
         transaction.commit().await?;
+        self.0.stored(usize::try_from(size.bytes).unwrap_or_default());
         Ok(Forked::Opened(Box::new(locked.now)))
     }
 }

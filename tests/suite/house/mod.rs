@@ -1,5 +1,6 @@
 //! What the house does for every dialect alike.
 
+mod bodies;
 mod envelopes;
 mod idempotency;
 mod listener;

@@ -9,4 +9,5 @@ mod group_commit;
 mod isolation;
 mod migrations;
 mod numbers;
+mod scans;
 mod storage;

@@ -1,0 +1,55 @@
+//! How far a look at captured events goes: so many rows, and so many stored bytes where a filter opens what was said.
+
+use sqlx::PgConnection;
+
+use super::{CaptureFilter, Cursor, DIALECT, SCAN_LIMIT};
+use crate::domain::OrgId;
+
+/// Stored bytes of the events that one scan opens. Postgres compresses large texts, so it may unpack several times that;
+/// the time limit of a statement bounds the rest.
+pub const SCAN_BYTES: i64 = 32 * 1024 * 1024;
+
+struct Counted {
+    rows: i64,
+}
+
+/// Returns how many rows behind `cursor` a scan looks at: up to [`SCAN_LIMIT`], and where the filter opens what was
+/// said, no more than have [`SCAN_BYTES`] together, but at least one. Sizes are read without opening anything.
+pub(super) async fn rows_within_reach(
+    connection: &mut PgConnection,
+    org: OrgId,
+    filter: &CaptureFilter,
+    errors_only: bool,
+    cursor: Option<Cursor>,
+) -> Result<i64, sqlx::Error> {
+    if !filter.opens_events() {
+        return Ok(SCAN_LIMIT);
+    }
+    let counted = sqlx::query_as!(
+        Counted,
+        r#"SELECT count(*) AS "rows!"
+             FROM (SELECT sum(pg_column_size(e.payload) + COALESCE(pg_column_size(e.content), 0))
+                              OVER (ORDER BY c.at DESC, c.event_id DESC ROWS UNBOUNDED PRECEDING) AS bytes
+                     FROM (SELECT at, event_id, session_id FROM captured_events
+                            WHERE org_id = $1 AND at >= $2
+                              AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))
+                              AND (NOT $5 OR NOT success)
+                            ORDER BY at DESC, event_id DESC LIMIT $6) c
+                     JOIN LATERAL (SELECT content, payload FROM session_events
+                                    WHERE org_id = $1 AND dialect = $7 AND session_id = c.session_id
+                                      AND event_id = c.event_id
+                                    LIMIT 1) e ON true) sized
+            WHERE bytes <= $8"#,
+        org.0,
+        filter.since,
+        cursor.map(|cursor| cursor.at),
+        cursor.map(|cursor| cursor.id),
+        errors_only,
+        SCAN_LIMIT,
+        DIALECT.code(),
+        SCAN_BYTES
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(counted.rows.max(1))
+}
