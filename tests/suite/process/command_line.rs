@@ -46,6 +46,11 @@ fn an_organization_a_key_and_an_agent_are_made_without_a_service_and_used_with_o
     let model = r#"{"kind":"openai","base_url":"https://api.example.com/v1","model":"m","key_env":"OPENAI_API_KEY"}"#;
     assert_eq!(run(&["org", "responder", &org_id, model]), json!({"ok": true}));
     assert_eq!(run(&["org", "responder", "org_2abc123", "none"]), json!({"ok": true}));
+    let storage = |arguments: &[&str]| run(&[&["org", "storage", "org_2abc123"], arguments].concat());
+    assert_eq!(storage(&[]), json!({"stored_bytes": 0, "quota_bytes": null}));
+    assert_eq!(storage(&["--quota", "1000000"]), json!({"stored_bytes": 0, "quota_bytes": 1_000_000}));
+    assert_eq!(storage(&[])["quota_bytes"], 1_000_000);
+    assert_eq!(storage(&["--default"])["quota_bytes"], Value::Null);
     let settings = ["--setting", "SESSION_TIMEOUT_MINUTES=20", "--setting", "GREETING=a=b"];
     let second = ["agent", "create", "--org", &org_id, "--name", "Second", "--responder", model];
     assert_eq!(run(&[&second[..], &settings[..]].concat())["number"], 2);
