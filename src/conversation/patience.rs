@@ -16,7 +16,7 @@ where
     let mut waited = Duration::ZERO;
     loop {
         match read().await {
-            Err(StoreError::Busy | StoreError::Unavailable) if waited < PATIENCE => {
+            Err(StoreError::Busy | StoreError::OrgBusy | StoreError::Unavailable) if waited < PATIENCE => {
                 tokio::time::sleep(PAUSE).await;
                 waited += PAUSE;
             }

@@ -160,8 +160,13 @@ async fn answer(
     let text = hear(answer, reader).await?;
     let event = reply(text);
     let key = (session.dialect, session.id);
-    let appends = Appends::of([&event]);
-    let changed = store.sessions().change(key, nonce, appends, move |_| ((), vec![event.clone()])).await?;
+    // The reply was paid for: it waits for its turn where the organization is busy. The nonce makes it once.
+    let sessions = store.sessions();
+    let changed = patiently(|| {
+        let event = event.clone();
+        sessions.change(key, nonce, Appends::of([&event]), move |_| ((), vec![event.clone()]))
+    })
+    .await?;
     changed.and_then(|changed| changed.events.into_iter().next()).ok_or(Failure::Gone)
 }
 

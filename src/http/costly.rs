@@ -100,13 +100,13 @@ impl Scan {
     /// Does a piece of the scan on one of the threads.
     ///
     /// # Errors
-    /// [`Refusal::TooManyConcurrent`] when every thread stays busy, [`Refusal::Internal`] when the work panics.
+    /// [`Refusal::Unavailable`] when every thread stays busy, [`Refusal::Internal`] when the work panics.
     pub async fn run<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&Watch) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         let permit = tokio::time::timeout(WAIT, Arc::clone(&self.threads).acquire_owned());
-        let permit = permit.await.map_err(|_| Refusal::TooManyConcurrent)?.map_err(|_| Refusal::Internal)?;
+        let permit = permit.await.map_err(|_| Refusal::Unavailable)?.map_err(|_| Refusal::Internal)?;
         let (share, left, dropped) = (Arc::clone(&self.share), self.left, Arc::clone(&self.dropped));
         let done = tokio::task::spawn_blocking(move || {
             let began = Instant::now();

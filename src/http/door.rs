@@ -114,7 +114,9 @@ fn finish(response: &mut Response, record: &RequestRecord, rate_headers: Option<
     if let Some(names) = rate_headers {
         names.write(status, headers);
     }
-    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+    // While requests remain, it is another limit that was reached, and time does not bring it back.
+    let is_spent = record.exceeded.get().is_some() || status.remaining == 0;
+    if response.status() == StatusCode::TOO_MANY_REQUESTS && is_spent {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(status.resets_in.max(1)));
     }
 }

@@ -124,8 +124,10 @@ impl Lookups {
         let Some(address) = address.filter(|_| self.on) else { return Ok(look.await?) };
         if self.known.contains_key(&lookup) {
             let found = look.await?;
-            if found.is_none() {
-                self.known.invalidate(&lookup);
+            match &found {
+                // Known for another hour, because a credential in use must not become unknown under an attack.
+                Some(_) => self.known.insert(lookup, ()),
+                None => self.known.invalidate(&lookup),
             }
             return Ok(found);
         }

@@ -69,7 +69,9 @@ impl Ticket {
     }
 
     pub(super) async fn hand_back_with(self, status: StatusCode) {
-        if status.is_client_error() { self.release().await } else { self.give_up().await }
+        // 429 can come in the middle of a request, after it had stored something.
+        let came_to_nothing = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+        if came_to_nothing { self.release().await } else { self.give_up().await }
     }
 
     /// Gives a request back that was refused: its key is free. If an earlier attempt may have come to something, the

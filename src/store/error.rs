@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// call.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The queue is full, or the organization's share of it. Worth trying again in a second.
+    /// The queue is full. Worth trying again in a second.
     #[error("too much is waiting to be written")]
     Busy,
     /// The database did not answer in time. Whether the last attempt was kept is unknown; the same call again is safe.
@@ -18,8 +18,8 @@ pub enum StoreError {
     /// The query was cancelled because it ran into its time limit.
     #[error("the query took too long")]
     TooSlow,
-    /// The organization has as many queries of a costly kind in progress or waiting as it may have.
-    #[error("the organization has too many queries in progress")]
+    /// The organization has as many requests waiting or in progress as it may have: its share of a queue or of a pool.
+    #[error("the organization has too many requests in progress")]
     OrgBusy,
     /// The organization's storage quota is used up.
     #[error("the organization's storage quota is used up")]

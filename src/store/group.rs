@@ -6,7 +6,8 @@
 //! - a request that Postgres refuses is found by bisection and fails alone;
 //! - a connection lost at any moment, COMMIT included, is replaced and the batch sent again: a [`Batch`] must
 //!   therefore recognise what it has already done;
-//! - the queue is bounded in requests and in bytes, and one organization can use a quarter of either at most;
+//! - the queue is bounded in requests and in bytes, and one organization can use a quarter of all of a kind
+//!   together at most;
 //! - a batch is bounded in requests and in bytes;
 //! - a task that panics goes on with the next batch, because its queue would otherwise never be read again;
 //! - closing the queue refuses new requests and finishes those that wait.

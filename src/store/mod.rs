@@ -96,7 +96,7 @@ pub const STORAGE_QUOTA: u64 = 100 * 1024 * 1024 * 1024;
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { writers: 2, readers: 1, pool: 6, scans: 2, lookups: 2, presence: PRESENCE, storage_quota: STORAGE_QUOTA }
+        Self { writers: 2, readers: 1, pool: 6, scans: 4, lookups: 2, presence: PRESENCE, storage_quota: STORAGE_QUOTA }
     }
 }
 
@@ -128,18 +128,17 @@ impl Pools {
     /// How long a caller waits for its organization's permit.
     const WAIT: Duration = Duration::from_secs(5);
 
-    /// An organization has at most half of the connections of a pool.
+    /// An organization has at most half of the connections for small statements, and one for scans.
     async fn connect(database: &Database, settings: &StoreSettings) -> Result<Self, DatabaseError> {
-        let shared = |pool: PgPool, connections: u32, waiting: usize| {
-            let permits = (connections / 2).max(1);
+        let shared = |pool: PgPool, permits: u32, waiting: usize| {
             let callers = permits as usize + waiting;
             TenantPool::new(pool, OrgPermits::new(PermitLimits { permits, callers, wait: Self::WAIT }))
         };
         let tenants = database.app_pool(settings.pool).await?;
         let scans = database.app_pool(settings.scans).await?;
         Ok(Self {
-            tenants: shared(tenants, settings.pool, Self::WAITING),
-            scans: shared(scans, settings.scans, Self::WAITING_SCANS),
+            tenants: shared(tenants, (settings.pool / 2).max(1), Self::WAITING),
+            scans: shared(scans, 1, Self::WAITING_SCANS),
             lookups: database.app_pool(settings.lookups).await?,
         })
     }

@@ -1,4 +1,5 @@
-//! How many bytes each organization stores.
+//! How many bytes each organization has stored: what was added counts, what is changed in place and what is deleted
+//! do not.
 //!
 //! What is written is counted in memory and added to the database once a second, so that counting costs no write of its
 //! own and no row that every writer waits for. A quota is therefore a soft bound: an organization can pass it by what

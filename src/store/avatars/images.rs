@@ -61,7 +61,7 @@ impl Avatars<'_> {
     /// # Errors
     /// As for [`Avatars::create`].
     pub async fn image_slice(&self, id: ImageId, skipped: usize) -> Result<Option<ImageSlice>, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let mut transaction = scope::begin_in_turn(self.0.pool(), self.0.org).await?;
         let row = sqlx::query!(
             r#"SELECT length(bytes) AS "length!", substring(bytes FROM $3 + 1 FOR $4) AS "bytes!"
                  FROM avatar_images WHERE org_id = $1 AND image_id = $2"#,

@@ -58,7 +58,10 @@ impl Captures<'_> {
         let next = match rows.last() {
             Some(row) => Some(Cursor { at: row.at, id: row.event_id }),
             // None of those that were looked at is meant; others may be.
-            None => self.log(filter, errors_only, cursor, PageLimit::rows(1)).await?.next,
+            None => {
+                let transaction = scope::begin_in_turn(self.0.scans(), org).await?;
+                self.log_within(transaction, filter, errors_only, cursor, PageLimit::rows(1)).await?.next
+            }
         };
         Ok((rows, next))
     }

@@ -7,6 +7,7 @@ use super::scan::rows_within_reach;
 use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
 use crate::domain::OrgId;
 use crate::store::bytes::{self, Page, PageLimit};
+use crate::store::scope::PooledTransaction;
 use crate::store::{StoreError, scope};
 
 /// A page of the log.
@@ -40,8 +41,20 @@ impl Captures<'_> {
         cursor: Option<Cursor>,
         limit: PageLimit,
     ) -> Result<LogPage, StoreError> {
+        let transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
+        self.log_within(transaction, filter, errors_only, cursor, limit).await
+    }
+
+    /// The same in a transaction that was begun for it.
+    pub(super) async fn log_within(
+        &self,
+        mut transaction: PooledTransaction,
+        filter: &CaptureFilter,
+        errors_only: bool,
+        cursor: Option<Cursor>,
+        limit: PageLimit,
+    ) -> Result<LogPage, StoreError> {
         let org = self.0.org;
-        let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
         let total = count(&mut transaction, org, filter, errors_only).await?;
         let reach = rows_within_reach(&mut transaction, org, filter, errors_only, cursor).await?;
         macro_rules! page_of {

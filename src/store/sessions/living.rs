@@ -74,7 +74,7 @@ impl Sessions<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn census(&self, among: Among, warning: &[&str]) -> Result<Census, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let warning: Vec<String> = warning.iter().map(|&name| name.to_owned()).collect();
         let counted = sqlx::query_as!(
             Census,

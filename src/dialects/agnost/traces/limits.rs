@@ -1,5 +1,7 @@
 //! How large an export may be.
 
+use super::count::Count;
+use super::unpack;
 use crate::auth::Allowance;
 use crate::http::PUBLIC_BODY_LIMIT;
 
@@ -13,7 +15,10 @@ pub const SHARED_LIMIT: usize = 256 * KIB;
 /// Bytes of all resources' and scopes' JSON while an export is read.
 pub const SHARED_MEMORY: usize = 16 * MIB;
 /// Bytes of memory that are reserved until it is known how many are needed.
-pub const DECODING_MEMORY: usize = 64 * MIB;
+const DECODING_MEMORY: usize = 64 * MIB;
+/// Copies of the text that are in memory beside what is built of it: packed, unpacked into a buffer that has room for as
+/// much again, and mended.
+const COPIES: usize = 4;
 
 /// What one export may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +37,31 @@ impl Limits {
     /// What may be sent with `x-org-id` alone. Exports pack to about a tenth, so that what fits packed fits unpacked.
     const PUBLIC: Self = Self { packed: PUBLIC_BODY_LIMIT, unpacked: 2 * MIB, stored: 8 * MIB };
 
+    /// Returns the bytes of memory that a body may need until it is known how many it needs: of its text, and of the
+    /// parts that it can have.
+    pub fn decoding_memory(self, packed: usize, is_gzip: bool) -> usize {
+        let unpacked = if is_gzip { unpack::max_unpacked(packed).min(self.unpacked) } else { packed };
+        (COPIES * unpacked + Count::most(unpacked).memory(unpacked)).min(DECODING_MEMORY)
+    }
+
     pub fn of(allowance: &Allowance) -> Self {
         if allowance.is_public() { Self::PUBLIC } else { Self::OWN }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_exports_reserve_little_so_that_large_ones_keep_no_other_waiting() {
+        let own = Limits::OWN;
+        assert!(own.decoding_memory(1_024, false) < MIB);
+        assert!(own.decoding_memory(64 * KIB, false) < 32 * MIB);
+        for packed in [1, 8 * KIB, MIB, 8 * MIB, usize::MAX / 1024] {
+            let plain = own.decoding_memory(packed, false);
+            assert!(plain <= own.decoding_memory(packed, true) && plain <= DECODING_MEMORY, "{packed}");
+        }
+        assert_eq!(own.decoding_memory(8 * MIB, true), DECODING_MEMORY.min(own.decoding_memory(8 * MIB, false)));
     }
 }

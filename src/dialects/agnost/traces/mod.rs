@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use self::body::{Encoding, Packed};
 use self::export::Export;
-use self::limits::{CHUNK, DECODING_MEMORY, Limits, SHARED_MEMORY};
+use self::limits::{CHUNK, Limits, SHARED_MEMORY};
 use super::error::Envelope;
 use super::{Agnost, AgnostError};
 use crate::AppState;
@@ -96,7 +96,7 @@ async fn export_traces(
     let mut body = bodies.admit(Sender::of(&caller.principal))?;
     let bytes = metered_bytes(request, limits.packed, &mut (&mut allowance, &mut body)).await?;
 
-    let turn = body.turn(DECODING_MEMORY).await?;
+    let turn = body.turn(limits.decoding_memory(bytes.len(), is_gzip)).await?;
     let packed = Packed { encoding, is_gzip, bytes };
     let (mut turn, read) = turn
         .run(move || {

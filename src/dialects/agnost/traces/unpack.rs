@@ -20,12 +20,17 @@ pub enum UnpackError {
     TooLarge(usize),
 }
 
+/// Returns how many bytes are unpacked of so many packed ones, at most.
+pub fn max_unpacked(packed: usize) -> usize {
+    FREE.saturating_add(packed.saturating_mul(RATIO))
+}
+
 /// Unpacks bytes, and stops at the limit, or where there is too much for what was packed.
 ///
 /// # Errors
 /// [`UnpackError`].
 pub fn unpack(packed: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
-    let limit = limit.min(FREE + packed.len().saturating_mul(RATIO));
+    let limit = limit.min(max_unpacked(packed.len()));
     let mut unpacked = Vec::new();
     let mut decoder = MultiGzDecoder::new(packed).take(limit as u64 + 1);
     loop {

@@ -31,6 +31,7 @@ async fn route(
         drawn.send(caller.mint.uuid()).expect("a test that listens");
         match body["outcome"].as_str() {
             Some("unavailable") => Err(Refusal::Unavailable.into()),
+            Some("busy") => Err(Refusal::TooManyConcurrent.into()),
             Some("internal") => Err(Refusal::Internal.into()),
             Some("not found") => Err(AgntixError::AgentNotFound),
             Some("panic") => panic!("a fault of ours"),
@@ -48,7 +49,7 @@ async fn ask(app: &TestApp, outcome: &str) -> u16 {
 #[test]
 fn what_failed_may_have_come_to_something_and_is_done_again_with_the_same_chance() {
     run(async {
-        for (outcome, status) in [("unavailable", 503), ("internal", 500)] {
+        for (outcome, status) in [("unavailable", 503), ("internal", 500), ("busy", 429)] {
             let (app, mut drawn) = service().await;
             assert_eq!(ask(&app, outcome).await, status);
             assert_eq!(ask(&app, "another body").await, 422);

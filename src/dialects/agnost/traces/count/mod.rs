@@ -45,6 +45,12 @@ impl Count {
         unpacked + 2 * (self.spans * 320 + self.parts * 112)
     }
 
+    /// Returns the largest count that so many unpacked bytes can have: a part takes two bytes at least.
+    pub fn most(unpacked: usize) -> Self {
+        let elements = unpacked / 2;
+        Self { spans: elements.min(SPAN_LIMIT), parts: elements.min(PART_LIMIT), members: 0 }
+    }
+
     fn span(&mut self) -> Result<(), CountError> {
         self.spans += 1;
         if self.spans > SPAN_LIMIT { Err(CountError::TooManySpans) } else { Ok(()) }
