@@ -17,8 +17,8 @@ use crate::auth::{DefaultOrg, Gate};
 use crate::config::Anonymous;
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
-use crate::http::RateLimiter;
 use crate::http::listener::{self, Bounds};
+use crate::http::{LargeBodies, LargeBodyLimits, RateLimiter, SendingRate};
 use crate::responders::Responders;
 use crate::store::admin::AdminStore;
 use crate::store::{Store, StoreSettings};
@@ -84,6 +84,10 @@ impl Serve {
             agntix: context.config.agntix.settings()?,
             public_url: context.config.public_url()?,
             metrics,
+            large_bodies: LargeBodies::new(LargeBodyLimits {
+                rate: context.config.rate_limit().then_some(SendingRate::DEFAULT),
+                ..LargeBodyLimits::default()
+            }),
             ..Deployment::new(Arc::clone(&gate), conversations.clone())
         };
         let app = build_app(deployment);

@@ -31,7 +31,7 @@ pub use byte_rate::{ByteKind, ByteRate, PUBLIC_BODY_LIMIT};
 pub use costly::{CostlyWork, Scan, Watch};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
 pub use door::{ANSWER_TIMEOUT, Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};
-pub use large_body::{LargeBodies, LargeBody, LargeBodyLimits, MaybeLarge, Sender, Turn};
+pub use large_body::{LargeBodies, LargeBody, LargeBodyLimits, MaybeLarge, Sender, SendingRate, Turn};
 pub use lookups::{Lookup, Lookups};
 pub use network::Network;
 pub use params::PathOf;

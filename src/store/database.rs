@@ -93,10 +93,10 @@ impl Database {
     }
 
     /// The request role's pool, after a look at whether that role is as weak as it should be.
-    pub(super) async fn app_pool(&self, connections: u32) -> Result<PgPool, DatabaseError> {
+    pub(super) async fn app_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(acquire_timeout)
             // A broken connection shows itself at its next statement; a ping before each would double the cost.
             .test_before_acquire(false)
             .connect_with(quiet(self.app.clone()).options([

@@ -96,7 +96,7 @@ pub const STORAGE_QUOTA: u64 = 100 * 1024 * 1024 * 1024;
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { writers: 2, readers: 1, pool: 6, scans: 4, lookups: 2, presence: PRESENCE, storage_quota: STORAGE_QUOTA }
+        Self { writers: 2, readers: 1, pool: 6, scans: 2, lookups: 2, presence: PRESENCE, storage_quota: STORAGE_QUOTA }
     }
 }
 
@@ -120,6 +120,11 @@ struct Pools {
     lookups: PgPool,
 }
 
+/// How long a caller waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long for one to scan with; a handler may take 30 seconds.
+const SCAN_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
+
 impl Pools {
     /// Callers of one organization that wait for a connection.
     const WAITING: usize = 256;
@@ -134,12 +139,13 @@ impl Pools {
             let callers = permits as usize + waiting;
             TenantPool::new(pool, OrgPermits::new(PermitLimits { permits, callers, wait: Self::WAIT }))
         };
-        let tenants = database.app_pool(settings.pool).await?;
-        let scans = database.app_pool(settings.scans).await?;
+        let tenants = database.app_pool(settings.pool, ACQUIRE_TIMEOUT).await?;
+        // Few, because each takes a processor of Postgres' machine; callers wait for their organization's turn.
+        let scans = database.app_pool(settings.scans, SCAN_ACQUIRE_TIMEOUT).await?;
         Ok(Self {
             tenants: shared(tenants, (settings.pool / 2).max(1), Self::WAITING),
             scans: shared(scans, 1, Self::WAITING_SCANS),
-            lookups: database.app_pool(settings.lookups).await?,
+            lookups: database.app_pool(settings.lookups, ACQUIRE_TIMEOUT).await?,
         })
     }
 }

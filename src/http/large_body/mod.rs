@@ -12,8 +12,10 @@
 mod maybe;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter as Limiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use maybe::MaybeLarge;
@@ -41,6 +43,24 @@ pub struct LargeBodyLimits {
     pub memory: usize,
     /// Threads that work on bodies at once.
     pub workers: usize,
+    /// Bytes that one sender may send in large bodies; `None` for any number.
+    pub rate: Option<SendingRate>,
+}
+
+/// How fast one sender may send, because reading and storing large bodies takes the processor.
+#[derive(Clone, Copy, Debug)]
+pub struct SendingRate {
+    pub bytes_per_second: NonZeroU32,
+    /// Bytes that may be sent at once after a while without any.
+    pub burst: NonZeroU32,
+}
+
+impl SendingRate {
+    /// Four of the largest captures, or the largest export, a second.
+    pub const DEFAULT: Self = Self {
+        bytes_per_second: NonZeroU32::new(8 * 1024 * 1024).expect("not zero"),
+        burst: NonZeroU32::new(64 * 1024 * 1024).expect("not zero"),
+    };
 }
 
 impl Default for LargeBodyLimits {
@@ -52,6 +72,7 @@ impl Default for LargeBodyLimits {
             turns_per_sender: 2,
             memory: 128 * MIB,
             workers: 2,
+            rate: Some(SendingRate::DEFAULT),
         }
     }
 }
@@ -82,6 +103,7 @@ struct Inner {
     in_progress: Mutex<InProgress>,
     memory: Arc<Semaphore>,
     workers: Arc<Semaphore>,
+    sent: Option<DefaultKeyedRateLimiter<Sender>>,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +133,9 @@ impl LargeBodies {
             in_progress: Mutex::default(),
             memory: Arc::new(Semaphore::new(limits.memory / KIB)),
             workers: Arc::new(Semaphore::new(limits.workers)),
+            sent: limits
+                .rate
+                .map(|rate| Limiter::keyed(Quota::per_second(rate.bytes_per_second).allow_burst(rate.burst))),
         }))
     }
 
@@ -162,9 +187,15 @@ impl LargeBody {
     /// Counts more bytes, before they are copied.
     ///
     /// # Errors
-    /// [`Refusal::TooManyConcurrent`] when the sender has too many bytes in memory, [`Refusal::Unavailable`] when all
-    /// senders together have.
+    /// [`Refusal::TooManyConcurrent`] when the sender has too many bytes in memory or sends too fast,
+    /// [`Refusal::Unavailable`] when all senders together have too many bytes in memory.
     pub fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let sent = NonZeroU32::new(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if let (Some(limiter), Some(sent)) = (&self.bodies.0.sent, sent)
+            && !matches!(limiter.check_key_n(&self.sender, sent), Ok(Ok(())))
+        {
+            return Err(Refusal::TooManyConcurrent);
+        }
         let limits = &self.bodies.0.limits;
         let mut in_progress = self.bodies.in_progress();
         if bytes > limits.bytes.saturating_sub(in_progress.bytes) {
@@ -213,6 +244,12 @@ impl Drop for LargeBody {
             if state.bodies == 0 {
                 in_progress.senders.remove(&self.sender);
             }
+        }
+        let is_idle = in_progress.senders.is_empty();
+        drop(in_progress);
+        // A good moment to forget senders that may send as much as anyone.
+        if let Some(limiter) = self.bodies.0.sent.as_ref().filter(|_| is_idle) {
+            limiter.retain_recent();
         }
     }
 }
@@ -286,6 +323,7 @@ mod tests {
         turns_per_sender: 1,
         memory: 8 * KIB,
         workers: 1,
+        rate: None,
     };
 
     fn sender(org: u128, is_public: bool) -> Sender {
@@ -307,6 +345,22 @@ mod tests {
         drop(own.remove(0));
         public.hold(1).unwrap();
         drop((own, public));
+        assert!(bodies.is_idle());
+    }
+
+    #[test]
+    fn a_sender_that_sends_too_fast_is_rejected_and_no_other() {
+        let one = |bytes| NonZeroU32::new(bytes).unwrap();
+        let rate = SendingRate { bytes_per_second: one(1), burst: one(100) };
+        let bodies =
+            LargeBodies::new(LargeBodyLimits { rate: Some(rate), bytes_per_sender: 1_000, bytes: 1_000, ..LIMITS });
+        for _ in 0..10 {
+            bodies.admit(sender(1, false)).unwrap().hold(10).unwrap();
+        }
+        let mut body = bodies.admit(sender(1, false)).unwrap();
+        assert_eq!(body.hold(10), Err(Refusal::TooManyConcurrent));
+        bodies.admit(sender(2, false)).unwrap().hold(100).unwrap();
+        drop(body);
         assert!(bodies.is_idle());
     }
 
