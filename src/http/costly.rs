@@ -215,7 +215,7 @@ mod tests {
     async fn a_scan_that_finds_no_thread_is_refused() {
         let costly = CostlyWork::default();
         let _busy = costly.threads.acquire_many(u32::try_from(THREADS).unwrap()).await.unwrap();
-        assert_eq!(costly.scan(org(1)).unwrap().run(|_| ()).await, Err(Refusal::TooManyConcurrent));
+        assert_eq!(costly.scan(org(1)).unwrap().run(|_| ()).await, Err(Refusal::Unavailable));
     }
 
     #[tokio::test]

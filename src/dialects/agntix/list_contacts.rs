@@ -35,7 +35,7 @@ pub struct ContactList {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The contacts.", body = ContactList),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
     )
 )]

@@ -41,7 +41,7 @@ pub struct MessageList {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The messages.", body = MessageList),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 404, description = "No such session in this organization.", body = Envelope),
     )

@@ -73,7 +73,7 @@ struct Heartbeat {
     security(("api_key" = []), ("bearer" = []), ("query_token" = []), ("cookie_token" = [])),
     responses(
         (status = 200, description = "The events.", content_type = "text/event-stream", body = String),
-        (status = 400, description = "`Last-Event-ID` is none of ours.", body = Envelope),
+        (status = 400, description = "`Last-Event-ID` is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 403, description = "The caller lacks the scope `events:read`.", body = Envelope),
         (status = 429, description = "Too many requests, or streams.", body = Envelope),

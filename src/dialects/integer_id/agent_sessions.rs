@@ -86,7 +86,7 @@ fn call_type(session_type: String) -> String {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The sessions.", body = AgentSessions),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 404, description = "No such agent in this organization.", body = Envelope),
         (status = 429, description = "Too many requests.", body = Envelope),

@@ -75,7 +75,7 @@ impl ListedAgent {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agents.", body = AgentList),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 429, description = "Too many requests.", body = Envelope),
     )

@@ -65,7 +65,7 @@ impl From<KeptAvatar> for ListedAvatar {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The avatars.", body = Vec<ListedAvatar>),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 429, description = "Too many requests.", body = Envelope),
     )
@@ -109,7 +109,7 @@ pub async fn list_public_avatars(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "As at `/api/v1/avatars`, with a `Deprecation` header.", body = Vec<ListedAvatar>),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 404, description = "No integer that a user could have.", body = Envelope),
         (status = 429, description = "Too many requests.", body = Envelope),

@@ -50,7 +50,7 @@ struct Stats {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "The sessions.", body = SessionList),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds."),
     )
 )]

@@ -9,6 +9,7 @@
 //! turns, so no sender has more than those in front of another one. Dropping a future at any point returns everything;
 //! work that has already begun returns its part when it ends, because only then the memory is free.
 
+mod limits;
 mod maybe;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter as Limiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use limits::{LargeBodyLimits, SendingRate};
 pub use maybe::MaybeLarge;
 
 use super::body::Meter;
@@ -26,56 +28,6 @@ use crate::domain::{Credential, OrgId, Principal};
 
 /// The unit in which memory is reserved.
 const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
-
-/// How much one replica takes at once.
-#[derive(Clone, Copy, Debug)]
-pub struct LargeBodyLimits {
-    /// Bodies of one sender in progress.
-    pub bodies_per_sender: usize,
-    /// Bytes of one sender's bodies in memory.
-    pub bytes_per_sender: usize,
-    /// Bytes of all bodies in memory.
-    pub bytes: usize,
-    /// Bodies of one sender that are built from at once.
-    pub turns_per_sender: usize,
-    /// Bytes of what is built from all bodies.
-    pub memory: usize,
-    /// Threads that work on bodies at once.
-    pub workers: usize,
-    /// Bytes that one sender may send in large bodies; `None` for any number.
-    pub rate: Option<SendingRate>,
-}
-
-/// How fast one sender may send, because reading and storing large bodies takes the processor.
-#[derive(Clone, Copy, Debug)]
-pub struct SendingRate {
-    pub bytes_per_second: NonZeroU32,
-    /// Bytes that may be sent at once after a while without any.
-    pub burst: NonZeroU32,
-}
-
-impl SendingRate {
-    /// Four of the largest captures, or the largest export, a second.
-    pub const DEFAULT: Self = Self {
-        bytes_per_second: NonZeroU32::new(8 * 1024 * 1024).expect("not zero"),
-        burst: NonZeroU32::new(64 * 1024 * 1024).expect("not zero"),
-    };
-}
-
-impl Default for LargeBodyLimits {
-    fn default() -> Self {
-        Self {
-            bodies_per_sender: 32,
-            bytes_per_sender: 16 * MIB,
-            bytes: 64 * MIB,
-            turns_per_sender: 2,
-            memory: 128 * MIB,
-            workers: 2,
-            rate: Some(SendingRate::DEFAULT),
-        }
-    }
-}
 
 /// Who sends a body. Those who know only an organization's public id share the limits among themselves, so that they
 /// take nothing from the organization's own credentials.

@@ -50,7 +50,7 @@ pub struct ApiKeys {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The keys.", body = ApiKeys),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No token that holds.", body = Envelope),
         (status = 403, description = "Not an administrator's token.", body = Envelope),
     )

@@ -51,7 +51,7 @@ impl Chart {
     path = "/dashboard/api/dashboard/charts",
     params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier response.")),
     security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "The charts.", body = Vec<Chart>), (status = 400, description = "The cursor is none of ours.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 200, description = "The charts.", body = Vec<Chart>), (status = 400, description = "The cursor is not valid.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
 )]
 #[tracing::instrument(name = "agnost.charts", level = "debug", skip_all)]
 pub async fn charts(

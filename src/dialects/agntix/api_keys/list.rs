@@ -34,7 +34,7 @@ pub struct ApiKeyList {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The keys.", body = ApiKeyList),
-        (status = 400, description = "The cursor is none of ours.", body = Envelope),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
     )
