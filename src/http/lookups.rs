@@ -1,7 +1,7 @@
 //! How many look-ups of made-up credentials a client address may cause: they are counted before the database is asked.
 //!
 //! A look-up that finds something costs its address nothing, so that one address may have any number of keys. A name
-//! that was found within [`KNOWN_FOR`] is not counted at all: one client with a bad key does not lock out the others
+//! that was found within an hour is not counted at all: one client with a bad key does not lock out the others
 //! behind the same address. What this bounds is the rest: look-ups that find nothing, and how many are in flight.
 
 use std::hash::Hash;

@@ -45,10 +45,10 @@ impl Meter for MaybeLarge {
 }
 
 impl MaybeLarge {
-    /// Runs the work on the body: at once where it is small, as [`Turn::run`] does where it is large.
+    /// Runs the work on the body: at once where it is small, as [`Turn::run`](super::Turn::run) does where it is large.
     ///
     /// # Errors
-    /// As for [`Turn::run`].
+    /// As for [`Turn::run`](super::Turn::run).
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
         match self.large {
             None => Ok(work()),

@@ -155,7 +155,7 @@ impl<'s> Events<'s> {
     }
 
     /// Returns the first events of the window, oldest first, without their payloads and with the beginnings of their
-    /// contents: at most `limit`, and at most [`OUTLINE_BYTES`].
+    /// contents: at most `limit`, and at most as many as have 8 MiB.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
