@@ -7,9 +7,8 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 
-use super::{Gate, client_address};
+use super::Gate;
 use crate::domain::{Credential, OrgId, Principal};
-use crate::http::listener::Peer;
 use crate::http::{ByteKind, Meter, PUBLIC_BODY_LIMIT, Record, Refusal};
 
 /// Where a request comes from, so that its bytes can be counted once the caller is known.
@@ -28,8 +27,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let gate = Arc::<Gate>::from_ref(state);
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        let address = client_address::of(peer, &parts.headers, &gate.trusted_proxies);
+        let address = gate.client_address(parts);
         Ok(Self { gate, address, record: parts.extensions.get().cloned() })
     }
 }

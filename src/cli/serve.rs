@@ -96,7 +96,7 @@ impl Serve {
         tracing::info!(%address, "http.listening");
         if let Some(demo) = demo {
             let data_dir = context.config.data_dir.clone();
-            // On a thread of its own, because whoever reads standard output may have stopped.
+            // On a thread of its own, because the reader of standard output may have stopped.
             std::thread::spawn(move || demo.print(&data_dir));
         }
         let housekeeping = async {

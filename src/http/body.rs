@@ -301,7 +301,7 @@ mod tests {
             match parse_json(&bytes) {
                 Ok(Some(kept)) => {
                     let again: serde_json::Value = serde_json::from_str(kept.as_str()).unwrap();
-                    // A number that no double holds is kept as it was written, and read by nobody as a value.
+                    // A number that no double holds is kept as it was written, and never read as a value.
                     prop_assert!(is_json.is_err() || is_json.is_ok_and(|value| value == again));
                 }
                 Ok(None) => prop_assert!(bytes.iter().all(u8::is_ascii_whitespace)),

@@ -191,7 +191,7 @@ impl RateLimiter {
         }))
     }
 
-    /// Forgets senders who may send as much as anyone. To be called now and then, because whoever sends from many
+    /// Forgets senders who may send as much as anyone. To be called now and then, because one client that sends from many
     /// addresses must not fill the memory.
     pub fn forget_idle(&self) {
         self.bytes.forget_idle();

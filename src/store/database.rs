@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, PgPool};
 
 /// How long a caller's query may take on a pooled connection; past it, Postgres cancels it.
 const STATEMENT_TIMEOUT: &str = "5s";
-/// How long it may wait for a lock. Shorter than the above, so that a blocked write is told from a slow query.
+/// How long it may wait for a lock. Shorter than the above, so that a blocked write is distinguished from a slow query.
 const LOCK_TIMEOUT: &str = "4s";
 /// How long a transaction may stay open without a statement, in case a connection's loss goes unnoticed.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";

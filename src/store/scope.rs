@@ -24,7 +24,7 @@ use super::StoreError;
 use super::permits::{OrgPermit, OrgPermits};
 use crate::domain::OrgId;
 
-/// How long a rollback may take that nobody waits for: as long as the statement before it, and a little more.
+/// How long a rollback in the background may take: as long as the statement before it, and a little more.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// COMMIT of these transactions does not wait for the disk.

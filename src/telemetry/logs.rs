@@ -2,7 +2,7 @@
 //! commands print.
 //!
 //! Logging never blocks and never panics: lines wait in a bounded buffer for a thread that writes them, and are dropped
-//! and counted where whoever reads standard error is too slow, has stopped or is gone.
+//! and counted where the reader of standard error is too slow, has stopped or is gone.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;

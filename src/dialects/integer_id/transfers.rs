@@ -23,7 +23,7 @@ pub struct Transfers {
     uploads: Arc<Semaphore>,
     uploads_of: Shares<OrgId>,
     downloads: Arc<Semaphore>,
-    /// Readers show no credential, so they are told apart by where they call from.
+    /// Readers show no credential, so they are distinguished by where they call from.
     downloads_to: Shares<Option<Network>>,
 }
 
