@@ -11,7 +11,7 @@ use crate::auth::{BaseUrl, Gate};
 use crate::conversation::Conversations;
 use crate::dialects::{agntix, integer_id, messaging};
 use crate::domain::Contract;
-use crate::http::{CostlyWork, Doorway, LargeBodies, Readiness, StartedAt};
+use crate::http::{CostlyWork, Doorway, LargeBodies, LowPriority, Readiness, StartedAt};
 use crate::idempotency::Patience;
 use crate::store::Store;
 
@@ -32,6 +32,8 @@ pub struct Deployment {
     pub readiness: Readiness,
     /// The permits for work that takes the processor for longer than a moment.
     pub costly: CostlyWork,
+    /// The threads for what takes the processor for longer than a moment.
+    pub low_priority: LowPriority,
     /// What large bodies may take.
     pub large_bodies: LargeBodies,
     /// Where the service is reached; `None` for wherever a request was sent.
@@ -55,6 +57,7 @@ impl Deployment {
             transfers: integer_id::Transfers::default(),
             readiness: Readiness::new(gate.clock.clone()),
             costly: CostlyWork::default(),
+            low_priority: LowPriority::default(),
             large_bodies: LargeBodies::default(),
             public_url: None,
             started_at: StartedAt(gate.clock.now()),
@@ -70,6 +73,8 @@ impl Deployment {
             clock: self.gate.clock.clone(),
             mint: self.gate.mint.clone(),
             large_bodies: self.large_bodies.clone(),
+            responses: self.gate.limiter.responses.clone(),
+            low_priority: self.low_priority.clone(),
         }
     }
 }

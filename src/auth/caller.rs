@@ -181,6 +181,15 @@ where
             let _ = record.rate.set(*status);
         }
         counted.map_err(Refusal::RateLimited)?;
+        // Reads alone: what an organization has read must not keep it from storing.
+        if P::CLASS == Class::Read {
+            gate.limiter.responses.check(principal.organization.id).map_err(|status| {
+                if let Some(Record(record)) = record {
+                    let _ = record.exceeded.set(status);
+                }
+                Refusal::RateLimited(status)
+            })?;
+        }
 
         Ok(Self {
             store: gate.store.tenant_within_quota(&principal.organization),

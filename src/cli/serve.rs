@@ -18,7 +18,7 @@ use crate::config::Anonymous;
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
 use crate::http::listener::{self, Bounds};
-use crate::http::{LargeBodies, LargeBodyLimits, RateLimiter, SendingRate};
+use crate::http::{CostlyWork, LargeBodies, LargeBodyLimits, LowPriorityThreads, RateLimiter, SendingRate};
 use crate::responders::Responders;
 use crate::store::admin::AdminStore;
 use crate::store::{Store, StoreSettings};
@@ -52,8 +52,11 @@ impl Serve {
         })?;
 
         let mut home = Home::open_to_serve(context).await?;
-        let served = self.serve(context, metrics, listener, &mut home, stop).await;
+        // Stopped last, because some connections to the database belong to them.
+        let threads = LowPriorityThreads::start()?;
+        let served = self.serve(context, metrics, listener, &mut home, &threads, stop).await;
         let closed = home.close().await;
+        drop(threads);
         served.and(closed)
     }
 
@@ -63,6 +66,7 @@ impl Serve {
         metrics: Option<PrometheusHandle>,
         listener: TcpListener,
         home: &mut Home,
+        threads: &LowPriorityThreads,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let address = listener.local_addr()?;
@@ -84,10 +88,15 @@ impl Serve {
             agntix: context.config.agntix.settings()?,
             public_url: context.config.public_url()?,
             metrics,
-            large_bodies: LargeBodies::new(LargeBodyLimits {
-                rate: context.config.rate_limit().then_some(SendingRate::DEFAULT),
-                ..LargeBodyLimits::default()
-            }),
+            low_priority: threads.handle(),
+            costly: CostlyWork::default().on(threads.handle()),
+            large_bodies: LargeBodies::new(
+                LargeBodyLimits {
+                    rate: context.config.rate_limit().then_some(SendingRate::DEFAULT),
+                    ..LargeBodyLimits::default()
+                },
+                threads.handle(),
+            ),
             ..Deployment::new(Arc::clone(&gate), conversations.clone())
         };
         let app = build_app(deployment);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use super::Refusal;
+use super::{LowPriority, Refusal};
 use crate::domain::{OrgId, Share, Shares};
 
 /// Threads that one replica does such work with.
@@ -26,6 +26,7 @@ const WAIT: Duration = Duration::from_secs(1);
 /// The permits for such work. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct CostlyWork {
+    low_priority: LowPriority,
     threads: Arc<Semaphore>,
     scans: Shares,
     copies: Shares,
@@ -35,6 +36,7 @@ pub struct CostlyWork {
 impl Default for CostlyWork {
     fn default() -> Self {
         Self {
+            low_priority: LowPriority::default(),
             threads: Arc::new(Semaphore::new(THREADS)),
             scans: Shares::new(SCANS_PER_ORG),
             copies: Shares::new(COPIES_PER_ORG),
@@ -44,6 +46,12 @@ impl Default for CostlyWork {
 }
 
 impl CostlyWork {
+    /// The same permits, for work on these threads.
+    #[must_use]
+    pub fn on(self, low_priority: LowPriority) -> Self {
+        Self { low_priority, ..self }
+    }
+
     /// The same permits, with another time for each scan.
     #[must_use]
     pub fn with_scan_time(self, scan_time: Duration) -> Self {
@@ -57,6 +65,7 @@ impl CostlyWork {
     pub fn scan(&self, org: OrgId) -> Result<Scan, Refusal> {
         let share = self.scans.take(org).ok_or(Refusal::TooManyConcurrent)?;
         Ok(Scan {
+            low_priority: self.low_priority.clone(),
             threads: Arc::clone(&self.threads),
             share: Arc::new(share),
             left: self.scan_time,
@@ -78,7 +87,7 @@ impl CostlyWork {
     /// [`Refusal::Internal`] when the work panics.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
         let permit = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| Refusal::Internal)?;
-        let done = tokio::task::spawn_blocking(move || {
+        let done = self.low_priority.spawn_blocking(move || {
             let _permit = permit;
             work()
         });
@@ -90,6 +99,7 @@ impl CostlyWork {
 /// works for it any longer.
 #[derive(Debug)]
 pub struct Scan {
+    low_priority: LowPriority,
     threads: Arc<Semaphore>,
     share: Arc<Share>,
     left: Duration,
@@ -108,7 +118,7 @@ impl Scan {
         let permit = tokio::time::timeout(WAIT, Arc::clone(&self.threads).acquire_owned());
         let permit = permit.await.map_err(|_| Refusal::Unavailable)?.map_err(|_| Refusal::Internal)?;
         let (share, left, dropped) = (Arc::clone(&self.share), self.left, Arc::clone(&self.dropped));
-        let done = tokio::task::spawn_blocking(move || {
+        let done = self.low_priority.spawn_blocking(move || {
             let began = Instant::now();
             let done = work(&Watch { began, left, dropped });
             let took = began.elapsed();

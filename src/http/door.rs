@@ -1,20 +1,20 @@
 //! The front door of a dialect: what happens to every request before and after its handler.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use futures::FutureExt;
 use http::{HeaderValue, StatusCode, header};
 
 use super::dialect::{About, Dialect, Pending};
 use super::large_body::{LargeBodies, MaybeLarge, Sender};
+use super::low_priority::LowPriority;
 use super::rate_limit::RateStatus;
 use super::refusal::{RETRY_AFTER, Refusal};
 use super::request_id;
+use super::response_rate::ResponseRate;
 use crate::domain::{Clock, Mint, OrgId, Timestamp};
 use crate::telemetry;
 
@@ -31,6 +31,9 @@ pub struct Doorway {
     pub clock: Clock,
     pub mint: Mint,
     pub large_bodies: LargeBodies,
+    pub responses: ResponseRate,
+    /// Where the requests of those are served who are reading large responses.
+    pub low_priority: LowPriority,
 }
 
 /// When the service was started.
@@ -70,10 +73,12 @@ pub async fn door<D: Dialect>(State(doorway): State<Doorway>, mut request: Reque
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(record.clone());
 
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let reader = doorway.responses.reader(request.headers());
+    let threads = if reader.reads_large() { doorway.low_priority.clone() } else { LowPriority::default() };
+    let handled = threads.run(next.run(request));
     let mut response = match tokio::time::timeout(HANDLER_TIMEOUT, handled).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_panic)) => {
+        Ok(Err(_lost)) => {
             tracing::error!(request_id = %record.0.id, "http.handler_panicked");
             super::refuse::<D>(Refusal::Internal.into())
         }
@@ -91,6 +96,9 @@ pub async fn door<D: Dialect>(State(doorway): State<Doorway>, mut request: Reque
         if matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
         }
+    }
+    if let Some(org) = record.0.org.get() {
+        response = doorway.responses.count_response(*org, &reader, response);
     }
     finish(&mut response, &record.0, D::rate_headers().as_ref());
     telemetry::request_served(&telemetry::Served {

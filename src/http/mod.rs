@@ -14,6 +14,7 @@ pub mod house;
 mod large_body;
 pub mod listener;
 pub mod lookups;
+mod low_priority;
 mod network;
 mod params;
 mod query;
@@ -22,6 +23,7 @@ mod readiness;
 mod refusal;
 mod request_id;
 pub mod response_headers;
+mod response_rate;
 
 pub use body::{
     BODY_LIMIT, JsonBody, Meter, OptionalJsonBody, Reply, json_bytes, metered_bytes, metered_json_bytes, parse_json,
@@ -33,9 +35,11 @@ pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
 pub use door::{ANSWER_TIMEOUT, Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};
 pub use large_body::{LargeBodies, LargeBody, LargeBodyLimits, MaybeLarge, Sender, SendingRate, Turn};
 pub use lookups::{Lookup, Lookups};
+pub use low_priority::{LowPriority, LowPriorityThreads};
 pub use network::Network;
 pub use params::PathOf;
 pub use query::QueryPairs;
 pub use rate_limit::{Class, RateLimiter, RateStatus};
 pub use readiness::{Readiness, Ready};
 pub use refusal::{Forbidden, MediaType, RETRY_AFTER, Refusal, Unauthenticated};
+pub use response_rate::{ResponseLimits, ResponseRate};

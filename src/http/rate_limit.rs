@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::byte_rate::ByteRate;
 use super::lookups::Lookups;
 use super::network::{Network, SLASH_56_FACTOR};
+use super::response_rate::{ResponseLimits, ResponseRate};
 use crate::domain::{Clock, Credential, OrgId, RateLimits, Timestamp};
 
 /// What kind of work a request asks for.
@@ -84,6 +85,8 @@ type Keyed = Limiter<Caller, Counts, DefaultClock, StateInformationMiddleware>;
 pub struct RateLimiter {
     /// How many bytes callers may send without a credential of their own.
     pub bytes: ByteRate,
+    /// How many bytes of large responses an organization may read.
+    pub responses: ResponseRate,
     on: bool,
     clock: Clock,
     per_address: NonZeroU32,
@@ -99,7 +102,8 @@ impl RateLimiter {
         let counts = Counts(Cache::builder().max_capacity(MAX_COUNTED).time_to_idle(FORGET_AFTER).build());
         let lookups = Lookups::new(on, clock.clone());
         let bytes = ByteRate::new(on, clock.clone());
-        Self { bytes, on, clock, per_address: PER_ADDRESS, limiters: RwLock::default(), counts, lookups }
+        let responses = ResponseRate::new(on.then(ResponseLimits::default), clock.clone());
+        Self { bytes, responses, on, clock, per_address: PER_ADDRESS, limiters: RwLock::default(), counts, lookups }
     }
 
     /// Returns the limit of look-ups for credentials that may be made up.
@@ -112,6 +116,12 @@ impl RateLimiter {
     #[must_use]
     pub fn with_per_address(self, per_address: NonZeroU32) -> Self {
         Self { per_address, ..self }
+    }
+
+    /// The same, with another rate of response bytes.
+    #[must_use]
+    pub fn with_responses(self, limits: ResponseLimits) -> Self {
+        Self { responses: ResponseRate::new(Some(limits), self.clock.clone()), ..self }
     }
 
     /// Counts one request by its client address alone, before it is known which organization it is for, if any: who

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 /// How long a caller's query may take on a pooled connection; past it, Postgres cancels it.
 const STATEMENT_TIMEOUT: &str = "5s";
@@ -12,6 +12,9 @@ const LOCK_TIMEOUT: &str = "4s";
 /// How long a transaction may stay open without a statement, in case a connection's loss goes unnoticed.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 
+/// The nice value of a private server's processes that read much.
+const NICE: i32 = 10;
+
 /// The connection settings of the three roles.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -19,6 +22,8 @@ pub struct Database {
     system: PgConnectOptions,
     /// Whoever may make roles and own the schema.
     migration: PgConnectOptions,
+    /// Whether the server's processes are of this machine and this service.
+    is_private: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +54,12 @@ impl Database {
             None => app.clone(),
         };
         let role = |options: &PgConnectOptions, role: &str| options.clone().options([("role", role)]);
-        Ok(Self { app: role(&app, "sessionary_app"), system: role(&migration, "sessionary_system"), migration })
+        Ok(Self {
+            app: role(&app, "sessionary_app"),
+            system: role(&migration, "sessionary_system"),
+            migration,
+            is_private: false,
+        })
     }
 
     /// A private cluster behind a Unix socket, where each role has a login of its own.
@@ -58,7 +68,12 @@ impl Database {
         let login = |user: &str| {
             PgConnectOptions::new_without_pgpass().socket(socket_dir).port(port).username(user).database(name)
         };
-        Self { app: login("sessionary_app"), system: login("sessionary_system"), migration: login(superuser) }
+        Self {
+            app: login("sessionary_app"),
+            system: login("sessionary_system"),
+            migration: login(superuser),
+            is_private: true,
+        }
     }
 
     /// The same database with the request role's connections led over another host and port. For tests that cut
@@ -92,9 +107,27 @@ impl Database {
         Ok(pool.connect_with(options).await?)
     }
 
+    /// The pool of those statements that read much. Where the server is private, its processes for them give way to
+    /// those for small statements.
+    pub(super) async fn scan_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
+        self.pool(connections, acquire_timeout, self.is_private).await
+    }
+
     /// The request role's pool, after a look at whether that role is as weak as it should be.
     pub(super) async fn app_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
+        self.pool(connections, acquire_timeout, false).await
+    }
+
+    async fn pool(
+        &self,
+        connections: u32,
+        acquire_timeout: Duration,
+        gives_way: bool,
+    ) -> Result<PgPool, DatabaseError> {
         let pool = PgPoolOptions::new()
+            .after_connect(move |connection, _| {
+                Box::pin(async move { if gives_way { lower_priority(connection).await } else { Ok(()) } })
+            })
             .max_connections(connections)
             .acquire_timeout(acquire_timeout)
             // A broken connection shows itself at its next statement; a ping before each would double the cost.
@@ -132,6 +165,17 @@ impl Database {
             ("statement_timeout", "8s"),
         ])
     }
+}
+
+/// Lowers the priority of the server's process for a connection. It stays as it is where that is not allowed.
+async fn lower_priority(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let process = sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "process!""#).fetch_one(connection).await?;
+    if let Some(process) = rustix::process::Pid::from_raw(process)
+        && let Err(error) = rustix::process::setpriority_process(Some(process), NICE)
+    {
+        tracing::debug!(%error, "store.priority_not_lowered");
+    }
+    Ok(())
 }
 
 /// Statements may hold what people said: they are not for the log.

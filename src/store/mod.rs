@@ -141,7 +141,7 @@ impl Pools {
         };
         let tenants = database.app_pool(settings.pool, ACQUIRE_TIMEOUT).await?;
         // Few, because each takes a processor of Postgres' machine; callers wait for their organization's turn.
-        let scans = database.app_pool(settings.scans, SCAN_ACQUIRE_TIMEOUT).await?;
+        let scans = database.scan_pool(settings.scans, SCAN_ACQUIRE_TIMEOUT).await?;
         Ok(Self {
             tenants: shared(tenants, (settings.pool / 2).max(1), Self::WAITING),
             scans: shared(scans, 1, Self::WAITING_SCANS),

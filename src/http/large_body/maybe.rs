@@ -67,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::http::LargeBodyLimits;
+    use crate::http::LowPriority;
 
     fn sender() -> Sender {
         Sender { org: crate::domain::OrgId(uuid::Uuid::from_u128(1)), is_public: false }
@@ -94,7 +95,10 @@ mod tests {
 
     #[test]
     fn one_too_many_is_rejected_before_it_is_read() {
-        let bodies = LargeBodies::new(LargeBodyLimits { bodies_per_sender: 1, ..LargeBodyLimits::default() });
+        let bodies = LargeBodies::new(
+            LargeBodyLimits { bodies_per_sender: 1, ..LargeBodyLimits::default() },
+            LowPriority::default(),
+        );
         let (mut first, mut second) = (bodies.maybe(sender()), bodies.maybe(sender()));
         first.expect(SMALL + 1).unwrap();
         assert_eq!(second.expect(SMALL + 1), Err(Refusal::TooManyConcurrent));

@@ -23,6 +23,7 @@ pub use limits::{LargeBodyLimits, SendingRate};
 pub use maybe::MaybeLarge;
 
 use super::body::Meter;
+use super::low_priority::LowPriority;
 use super::refusal::Refusal;
 use crate::domain::{Credential, OrgId, Principal};
 
@@ -51,6 +52,7 @@ pub struct LargeBodies(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    low_priority: LowPriority,
     limits: LargeBodyLimits,
     in_progress: Mutex<InProgress>,
     memory: Arc<Semaphore>,
@@ -73,14 +75,16 @@ struct SenderState {
 
 impl Default for LargeBodies {
     fn default() -> Self {
-        Self::new(LargeBodyLimits::default())
+        Self::new(LargeBodyLimits::default(), LowPriority::default())
     }
 }
 
 impl LargeBodies {
+    /// Returns limits for bodies that are worked on by these threads.
     #[must_use]
-    pub fn new(limits: LargeBodyLimits) -> Self {
+    pub fn new(limits: LargeBodyLimits, low_priority: LowPriority) -> Self {
         Self(Arc::new(Inner {
+            low_priority,
             limits,
             in_progress: Mutex::default(),
             memory: Arc::new(Semaphore::new(limits.memory / KIB)),
@@ -230,7 +234,8 @@ impl Turn {
         let workers = Arc::clone(&self.body.bodies.0.workers);
         let worker = workers.acquire_owned().await.map_err(|_| Refusal::Unavailable)?;
         let span = tracing::Span::current();
-        let task = tokio::task::spawn_blocking(move || {
+        let low_priority = self.body.bodies.0.low_priority.clone();
+        let task = low_priority.spawn_blocking(move || {
             let done = span.in_scope(work);
             drop(worker);
             (self, done)
@@ -284,7 +289,7 @@ mod tests {
 
     #[test]
     fn bodies_and_bytes_are_counted_per_sender_and_replica() {
-        let bodies = LargeBodies::new(LIMITS);
+        let bodies = LargeBodies::new(LIMITS, LowPriority::default());
         let mut own: Vec<_> = (0..3).map(|_| bodies.admit(sender(1, false)).unwrap()).collect();
         assert_eq!(bodies.admit(sender(1, false)).unwrap_err(), Refusal::TooManyConcurrent);
         own[0].hold(6).unwrap();
@@ -304,8 +309,10 @@ mod tests {
     fn a_sender_that_sends_too_fast_is_rejected_and_no_other() {
         let one = |bytes| NonZeroU32::new(bytes).unwrap();
         let rate = SendingRate { bytes_per_second: one(1), burst: one(100) };
-        let bodies =
-            LargeBodies::new(LargeBodyLimits { rate: Some(rate), bytes_per_sender: 1_000, bytes: 1_000, ..LIMITS });
+        let bodies = LargeBodies::new(
+            LargeBodyLimits { rate: Some(rate), bytes_per_sender: 1_000, bytes: 1_000, ..LIMITS },
+            LowPriority::default(),
+        );
         for _ in 0..10 {
             bodies.admit(sender(1, false)).unwrap().hold(10).unwrap();
         }
@@ -318,7 +325,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_future_returns_everything_wherever_it_waits() {
-        let bodies = LargeBodies::new(LIMITS);
+        let bodies = LargeBodies::new(LIMITS, LowPriority::default());
         let body = |org| bodies.admit(sender(org, false)).unwrap();
         let mut first = body(1).turn(6 * KIB).now_or_never().unwrap().unwrap();
         assert!(body(1).turn(KIB).now_or_never().is_none(), "the sender's only turn is taken");
@@ -349,7 +356,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_and_returns_everything() {
-        let bodies = LargeBodies::new(LIMITS);
+        let bodies = LargeBodies::new(LIMITS, LowPriority::default());
         let turn = bodies.admit(sender(1, false)).unwrap().turn(KIB).await.unwrap();
         assert_eq!(turn.run(|| panic!("on purpose")).await.map(|_| ()), Err(Refusal::Internal));
         assert!(bodies.is_idle());

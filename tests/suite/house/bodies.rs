@@ -1,6 +1,6 @@
 //! Large bodies in memory are bounded per organization, on every route that takes JSON.
 
-use sessionary::http::{LargeBodies, LargeBodyLimits};
+use sessionary::http::{LargeBodies, LargeBodyLimits, LowPriority};
 
 use crate::support::{AGENT_ID, MESSAGING_AGENT_ID, Setup, TestApp, run};
 
@@ -8,7 +8,7 @@ use crate::support::{AGENT_ID, MESSAGING_AGENT_ID, Setup, TestApp, run};
 fn bodies_past_an_organizations_share_are_rejected_and_their_bytes_are_returned() {
     run(async {
         let limits = LargeBodyLimits { bytes_per_sender: 300 * 1024, ..LargeBodyLimits::default() };
-        let large_bodies = LargeBodies::new(limits);
+        let large_bodies = LargeBodies::new(limits, LowPriority::default());
         let app = TestApp::with(Setup { large_bodies: large_bodies.clone(), ..Setup::default() }).await;
         let large = "x".repeat(400 * 1024);
         let fits = "x".repeat(200 * 1024);

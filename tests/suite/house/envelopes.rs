@@ -11,7 +11,7 @@ use sessionary::dialects::{
     agent_key::AgentKeyDialect, agnost::Agnost, agntix::Agntix, integer_id::IntegerId, messaging::Messaging,
 };
 use sessionary::domain::{Clock, Mint};
-use sessionary::http::{Dialect, Doorway, LargeBodies, door};
+use sessionary::http::{Dialect, Doorway, LargeBodies, LowPriority, ResponseRate, door};
 use tower::ServiceExt;
 
 use crate::support::{Reply, TestApp, run, start};
@@ -73,7 +73,13 @@ fn a_method_that_a_path_lacks_is_answered_by_its_owner() {
 
 /// What a dialect's door makes of a handler that breaks, or never ends.
 async fn behind_the_door<D: Dialect>(path: &str) -> Reply {
-    let doorway = Doorway { clock: Clock::manual(start()), mint: Mint::system(), large_bodies: LargeBodies::default() };
+    let doorway = Doorway {
+        clock: Clock::manual(start()),
+        mint: Mint::system(),
+        large_bodies: LargeBodies::default(),
+        responses: ResponseRate::default(),
+        low_priority: LowPriority::default(),
+    };
     let app = Router::new()
         .route(
             "/breaks",

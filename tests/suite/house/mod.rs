@@ -6,5 +6,6 @@ mod idempotency;
 mod listener;
 mod page_bytes;
 mod pages;
+mod response_rate;
 mod strangers;
 mod tokens;

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use http::Method;
 use serde_json::{Value, json};
 use sessionary::domain::DialectName;
+use sessionary::http::ResponseLimits;
 use sessionary::store::{Change, FeedPlace, MAX_PAGE_BYTES};
 
 use crate::support::agnost::{CAPTURE_SESSION, SESSION, ask};
-use crate::support::{LARGE, Reply, TestApp, agent_key, agntix, integer_id, messaging, run};
+use crate::support::{LARGE, Reply, Setup, TestApp, agent_key, agntix, integer_id, messaging, run};
 
 /// Rows of which a list is full.
 const ROWS: i32 = 12;
@@ -91,6 +92,12 @@ impl<'l> List<'l> {
     }
 }
 
+/// One whose organization may read all of these lists at once.
+async fn app() -> TestApp {
+    let responses = ResponseLimits { burst: u32::MAX, ..ResponseLimits::default() };
+    TestApp::with(Setup { responses, ..Setup::default() }).await
+}
+
 fn captured_session(id: &str) -> String {
     let user = json!({ "user_id": "ann" });
     json!({
@@ -103,7 +110,7 @@ fn captured_session(id: &str) -> String {
 #[test]
 fn agnosts_lists_are_cut() {
     run(async {
-        let app = TestApp::new().await;
+        let app = app().await;
         for place in 0..ROWS {
             let session = if place == 0 { SESSION.to_owned() } else { format!("large-{place}") };
             app.post(CAPTURE_SESSION, captured_session(&session)).send().await.expect(200);
@@ -156,7 +163,7 @@ fn agnosts_lists_are_cut() {
 #[test]
 fn spans_are_cut_and_gone_on_from() {
     run(async {
-        let app = TestApp::new().await;
+        let app = app().await;
         app.post(CAPTURE_SESSION, captured_session(SESSION)).send().await.expect(200);
         app.fill_events(SESSION, "tool", "{}", ROWS).await;
         app.name_events(LARGE).await;
@@ -170,7 +177,7 @@ fn spans_are_cut_and_gone_on_from() {
 #[test]
 fn agntixs_lists_are_cut() {
     run(async {
-        let app = TestApp::new().await;
+        let app = app().await;
         for place in 0..ROWS {
             agntix::create(&app, r#""metadata":{}"#).await;
             let contact = json!({ "name": format!("c{place}") }).to_string();
@@ -212,7 +219,7 @@ fn agntixs_lists_are_cut() {
 #[test]
 fn the_feed_is_read_in_batches_of_so_many_bytes() {
     run(async {
-        let app = TestApp::new().await;
+        let app = app().await;
         let tenant = app.tenant().await;
         let mut place: FeedPlace = tenant.feed().now().await.expect("a place");
         for _ in 0..ROWS {
@@ -250,7 +257,7 @@ fn size_of(change: &Change) -> usize {
 #[test]
 fn vectaras_lists_are_cut() {
     run(async {
-        let app = TestApp::new().await;
+        let app = app().await;
         for place in 0..ROWS {
             agent_key::session(&app, &format!("s{place}"), &json!({})).await;
             app.add_agent().await;
@@ -277,7 +284,7 @@ fn vectaras_lists_are_cut() {
 #[test]
 fn elizaoss_lists_are_cut() {
     run(async {
-        let app = TestApp::new().await;
+        let app = app().await;
         for _ in 0..ROWS {
             messaging::create(&app, "").await;
         }
@@ -312,7 +319,7 @@ fn elizaoss_lists_are_cut() {
 #[test]
 fn agent_humans_lists_are_cut() {
     run(async {
-        let app = TestApp::new().await;
+        let app = app().await;
         for _ in 0..ROWS {
             integer_id::start_session(&app, "").await;
             app.add_agent().await;

@@ -19,7 +19,7 @@ use sessionary::domain::{
     AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
 };
 use sessionary::http::listener::Peer;
-use sessionary::http::{CostlyWork, LargeBodies, RateLimiter};
+use sessionary::http::{CostlyWork, LargeBodies, RateLimiter, ResponseLimits};
 use sessionary::idempotency::Patience;
 use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{Responders, RespondersSettings};
@@ -66,6 +66,8 @@ pub struct Setup {
     pub rate_limit: bool,
     /// Requests per minute that strangers may make from one address.
     pub per_address: Option<NonZeroU32>,
+    /// How fast an organization may read large responses.
+    pub responses: ResponseLimits,
     /// Networks such as `10.0.0.0/8`.
     pub trusted_proxies: &'static [&'static str],
 }
@@ -92,6 +94,7 @@ impl Default for Setup {
             large_bodies: LargeBodies::default(),
             rate_limit: true,
             per_address: None,
+            responses: ResponseLimits::default(),
             trusted_proxies: &[],
         }
     }
@@ -112,7 +115,13 @@ impl TestApp {
         let org = OrgId(mint.uuid());
         let external_id = format!("org_{}", mint.hex(16));
         make_organization(org, &external_id).await;
-        let limiter = RateLimiter::new(setup.rate_limit, clock.clone());
+        let mut limiter = RateLimiter::new(setup.rate_limit, clock.clone());
+        if let Some(limit) = setup.per_address {
+            limiter = limiter.with_per_address(limit);
+        }
+        if setup.rate_limit {
+            limiter = limiter.with_responses(setup.responses);
+        }
         let gate = Gate {
             store: match setup.store {
                 Some(store) => store,
@@ -120,10 +129,7 @@ impl TestApp {
             },
             clock: clock.clone(),
             mint: mint.clone(),
-            limiter: match setup.per_address {
-                Some(limit) => limiter.with_per_address(limit),
-                None => limiter,
-            },
+            limiter,
             jwt: setup.jwt,
             trusted_proxies: setup.trusted_proxies.iter().map(|net| net.parse().expect("a network")).collect(),
             default_org: setup.default_org.then_some(DefaultOrg { id: org, anywhere: false }),

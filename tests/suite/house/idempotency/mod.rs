@@ -17,7 +17,7 @@ use serde_json::Value;
 use sessionary::auth::Gate;
 use sessionary::dialects::agntix::Agntix;
 use sessionary::domain::{DialectName, Mint};
-use sessionary::http::{Doorway, LargeBodies, RateLimiter, door};
+use sessionary::http::{Doorway, LargeBodies, LowPriority, RateLimiter, ResponseRate, door};
 use sessionary::idempotency::Patience;
 use sessionary::store::KeyedRequest;
 use sessionary::{AppState, Deployment};
@@ -149,7 +149,13 @@ async fn with_route(route: MethodRouter<AppState>) -> TestApp {
     };
     let deployment = Deployment::new(Arc::new(gate), app.conversations.clone());
     let state = AppState::from(Deployment { patience: Patience(Duration::ZERO), ..deployment });
-    let doorway = Doorway { clock: app.clock.clone(), mint: app.mint.clone(), large_bodies: LargeBodies::default() };
+    let doorway = Doorway {
+        clock: app.clock.clone(),
+        mint: app.mint.clone(),
+        large_bodies: LargeBodies::default(),
+        responses: ResponseRate::default(),
+        low_priority: LowPriority::default(),
+    };
     let door = from_fn_with_state(doorway, door::<Agntix>);
     TestApp { router: Router::new().route(PATH, route).layer(door).with_state(state), ..app }
 }

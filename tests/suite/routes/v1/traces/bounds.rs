@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use prost::Message;
 use serde_json::json;
-use sessionary::http::{LargeBodies, LargeBodyLimits};
+use sessionary::http::{LargeBodies, LargeBodyLimits, LowPriority};
 
 use super::post::{export, packed, post, span, text};
 use crate::support::agnost::{dashboard, is_envelope, messages, stored};
@@ -192,7 +192,7 @@ fn stalled(bytes: usize) -> axum::body::Body {
 fn bodies_in_progress_are_bounded_and_given_back_when_the_client_hangs_up() {
     run(async {
         let limits = LargeBodyLimits { bodies_per_sender: 2, bytes_per_sender: 100_000, ..LargeBodyLimits::default() };
-        let large_bodies = LargeBodies::new(limits);
+        let large_bodies = LargeBodies::new(limits, LowPriority::default());
         let app = TestApp::with(Setup { large_bodies: large_bodies.clone(), ..Setup::default() }).await;
         let open = |bytes| {
             let ask = app.post("/v1/traces", "").without("content-type").header("content-type", PROTOBUF);

@@ -111,11 +111,11 @@ fn what_grows_past_2_mib_is_413() {
 /// Captures of a size that a client sends are not held up by those that are large.
 #[test]
 fn large_captures_at_once_are_bounded_and_small_ones_pass() {
-    use sessionary::http::{LargeBodies, LargeBodyLimits};
+    use sessionary::http::{LargeBodies, LargeBodyLimits, LowPriority};
 
     run(async {
         let limits = LargeBodyLimits { bodies_per_sender: 1, ..LargeBodyLimits::default() };
-        let large_bodies = LargeBodies::new(limits);
+        let large_bodies = LargeBodies::new(limits, LowPriority::default());
         let app = TestApp::with(Setup { large_bodies: large_bodies.clone(), ..Setup::default() }).await;
         let first =
             futures::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(vec![b' '; 65 * KIB])))]);
