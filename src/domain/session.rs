@@ -61,6 +61,8 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
     pub expiry_told_at: Option<Timestamp>,
     pub nonce: Uuid,
+    /// Whether a change deletes the session and everything said in it. Never true of a session that was read.
+    pub is_erased: bool,
 }
 
 /// Where a session is in its life.
@@ -74,6 +76,15 @@ pub enum State {
 }
 
 impl Session {
+    /// Deletes the session at `now`: it has ended, its content is gone, and its events will be.
+    pub fn erase(&mut self, now: Timestamp) {
+        self.ended_at.get_or_insert(now);
+        self.updated_at = now;
+        (self.name, self.description, self.metadata) = (None, None, None);
+        self.detail = JsonText::empty_object();
+        self.is_erased = true;
+    }
+
     /// The state at `now`. Expiry is computed when a session is read, never swept: a session that somebody ended
     /// before its time ran out stays ended.
     #[must_use]
@@ -107,6 +118,7 @@ impl From<NewSession> for Session {
             ended_at: None,
             expiry_told_at: None,
             nonce: new.nonce,
+            is_erased: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is done in the background, under `sessionary_system`: each worker is one step that a test can call, and a
 //! rhythm.
 
+pub mod erasure;
 pub mod retention;
 pub mod webhooks;
 
@@ -18,6 +19,7 @@ pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: Canc
         tokio::select! {
             () = stopping.cancelled() => {}
             () = retention::run(&admin, &clock) => {}
+            () = erasure::run(&admin, &clock) => {}
         }
     };
     let delivering = async move { webhooks.run(&stop).await };

@@ -28,8 +28,10 @@ struct Success {
 
 /// Delete session
 ///
-/// Ends the session; what was said stays, and its channel still takes an agent's replies. An expired session can be
-/// deleted until somebody was told of its expiry.
+/// Deletes the session with its messages, which the vendor leaves in the channel. They can no longer be read from this
+/// moment, and are deleted from the database within a minute; its ids and times stay. Responses that were stored for an
+/// `Idempotency-Key` are deleted within 24 hours and 10 minutes of their request. An expired session can be deleted
+/// until a response reported its expiry.
 #[utoipa::path(
     delete,
     path = "/api/messaging/sessions/{sessionId}",
@@ -51,8 +53,7 @@ pub async fn delete_session(
     let end = move |session: &mut Session| {
         let there = session.ended_at.is_none() && session.expiry_told_at.is_none();
         if there {
-            session.ended_at = Some(now);
-            session.updated_at = now;
+            session.erase(now);
         }
         (there, Vec::new())
     };

@@ -110,6 +110,10 @@ pub(super) async fn change<P, T: Send + 'static>(
     let nonce = caller.mint.uuid();
     let changed = caller.store.sessions().change(key, nonce, appends, ruled).await?.ok_or_else(not_found)?;
     let outcome = changed.outcome.transpose()?;
+    // An earlier attempt made the change, and the session was deleted since.
+    if outcome.is_none() && changed.session.ended_at.is_some() {
+        return Err(not_found());
+    }
     Ok(Changed { living: Living::read(changed.session)?, events: changed.events, outcome })
 }
 

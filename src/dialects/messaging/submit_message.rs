@@ -13,7 +13,7 @@ use super::{Messaging, MessagingError, channel, metadata};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{DialectName, Event, EventId, Given, JsonText, NewEvent};
+use crate::domain::{DialectName, Event, EventId, Given, JsonText, NewEvent, Session};
 use crate::http::{Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::Appends;
@@ -161,8 +161,8 @@ impl SubmitMessage {
 
 /// Submit a message
 ///
-/// Keeps a message in the session that the channel belongs to, also after the session has expired or was deleted. It
-/// renews nothing, and nothing answers it.
+/// Stores a message in the session that the channel belongs to, also after the session has expired. It renews nothing,
+/// and nothing replies to it. The channel of a deleted session is gone with it.
 #[utoipa::path(
     post,
     path = "/api/messaging/submit",
@@ -197,7 +197,8 @@ async fn submit(
     let wanted = body.validate()?;
     let (channel, session_id) = (wanted.channel, channel::session_of(wanted.channel));
     let no_channel = || MessagingError::ChannelNotFound;
-    let session = caller.store.sessions().find(DialectName::Messaging, session_id).await?.ok_or_else(no_channel)?;
+    let session = caller.store.sessions().find(DialectName::Messaging, session_id).await?;
+    let session = session.filter(|session| session.ended_at.is_none()).ok_or_else(no_channel)?;
     let detail: Detail = session.detail.read().map_err(|_| Refusal::Internal)?;
     if detail.channel_id != channel {
         return Err(no_channel());
@@ -216,7 +217,11 @@ async fn submit(
     };
     let key = (DialectName::Messaging, session_id);
     let appends = Appends::of([&event]);
-    let append = move |_: &mut _| ((), vec![event.clone()]);
+    // Asked again under the session's lock, because nothing may be stored in one that was deleted meanwhile.
+    let append = move |session: &mut Session| match session.ended_at {
+        None => ((), vec![event.clone()]),
+        Some(_) => ((), Vec::new()),
+    };
     let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, append).await?;
     let kept = changed.and_then(|changed| changed.events.into_iter().next()).ok_or_else(no_channel)?;
     Ok(Reply(StatusCode::CREATED, Submitted { success: true, data: SubmittedMessage::new(kept, channel)? }))

@@ -2,6 +2,7 @@
 
 mod agents;
 mod api_keys;
+mod erasure;
 mod feed;
 mod idempotency;
 mod organizations;
@@ -10,6 +11,7 @@ mod webhooks;
 
 pub use agents::{AgentRow, NewAvatar};
 pub use api_keys::{KeyRow, NewKey};
+pub use erasure::Erased;
 pub use organizations::{NewOrganization, OrganizationRow, StorageRow};
 pub use sessions::{EventRow, Page};
 pub use webhooks::{Attempted, DeliveryRow, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow};

@@ -65,7 +65,8 @@ impl Agents<'_> {
         Ok(changed.map(|agent| Ok(Arc::new(agent))))
     }
 
-    /// Hides the living agent of that name and frees its key; its sessions keep their history. Whether there was one.
+    /// Deletes the agent of that name and frees its key. Its name, key and number stay because its sessions show them.
+    /// Returns whether there was one.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -73,7 +74,8 @@ impl Agents<'_> {
         let Names { id, key, number } = name.into();
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let hidden = sqlx::query!(
-            "UPDATE agents SET deleted_at = $5
+            "UPDATE agents SET deleted_at = $5, enabled = false, description = NULL, avatar_number = NULL, responder = NULL,
+                               settings = '{}'
               WHERE org_id = $1 AND deleted_at IS NULL AND (agent_id = $2 OR key = $3 OR number = $4)",
             self.0.org.0,
             id,

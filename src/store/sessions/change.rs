@@ -109,6 +109,7 @@ impl Batch for ChangeSessions {
         let changed = standing.changed();
         if !changed.is_empty() {
             write(&mut transaction, &changed).await?;
+            request_erasures(&mut transaction, &changed).await?;
         }
         tell(&mut transaction, &changed, appended).await?;
         transaction.commit().await?;
@@ -231,6 +232,29 @@ async fn tell(
         happened.push((*key, what, locked.now.updated_at));
     }
     feed::tell(connection, &happened).await
+}
+
+/// Lets the worker delete the events of the sessions that were deleted.
+async fn request_erasures(connection: &mut PgConnection, changed: &[(RowKey, &Locked)]) -> Result<(), sqlx::Error> {
+    let erased: Vec<&(RowKey, &Locked)> = changed.iter().filter(|(_, locked)| locked.now.is_erased).collect();
+    if erased.is_empty() {
+        return Ok(());
+    }
+    let keys = RowKey::columns(erased.iter().map(|(key, _)| key));
+    let at: Vec<Timestamp> = erased.iter().map(|(_, locked)| locked.now.updated_at).collect();
+    sqlx::query!(
+        "INSERT INTO session_erasures (org_id, dialect, session_id, requested_at, due_at)
+         SELECT org_id, dialect, session_id, at, at
+           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::timestamptz[]) AS new (org_id, dialect, session_id, at)
+             ON CONFLICT DO NOTHING",
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &at
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Writes what may change of a session. Metadata that stayed as it was is not sent again.

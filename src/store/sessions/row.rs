@@ -147,6 +147,7 @@ impl TryFrom<SessionRow> for Session {
             expires_at: row.expires_at,
             ended_at: row.ended_at,
             expiry_told_at: row.expiry_told_at,
+            is_erased: false,
             nonce: row.nonce,
         })
     }

@@ -1,3 +1,4 @@
 //! What is done in the background.
 
+mod erasure;
 mod webhooks;

@@ -13,7 +13,9 @@ use crate::store::Appends;
 
 /// Delete agent session
 ///
-/// The session is over and its key free. What was said in it is kept until it is erased or too old.
+/// Deletes the session with its events and frees its key. They can no longer be read from this moment, and are deleted
+/// from the database within a minute; its ids and times stay. Responses that were stored for an `Idempotency-Key` are deleted within 24 hours and 10
+/// minutes of their request.
 #[utoipa::path(
     delete,
     path = "/v2/agents/{agent_key}/sessions/{session_key}",
@@ -23,7 +25,7 @@ use crate::store::Appends;
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 204, description = "The session is over."),
+        (status = 204, description = "Deleted."),
         (status = 401, description = "`unauthorized`.", body = Envelope),
         (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
         (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
@@ -40,8 +42,7 @@ pub async fn delete_session(
     let rule = move |session: &mut Session| {
         let is_open = session.state_at(now) == State::Open;
         if is_open {
-            session.ended_at = Some(now);
-            session.updated_at = now;
+            session.erase(now);
         }
         (is_open, Vec::new())
     };

@@ -129,10 +129,11 @@ fn a_late_reply_is_kept() {
         let channels = (channel_of(&app, &expired).await, channel_of(&app, &deleted).await);
         app.ask(Method::DELETE, &path_of(&deleted, "")).send().await.expect(200);
         app.clock.advance(TimeDelta::minutes(31));
-        for channel in [channels.0, channels.1] {
-            app.post(PATH, reply_into(&channel, json!({}))).send().await.expect(201);
-        }
-        assert_eq!((kept(&app, &expired).await, kept(&app, &deleted).await), (1, 1));
+        app.post(PATH, reply_into(&channels.0, json!({}))).send().await.expect(201);
+        assert_eq!(kept(&app, &expired).await, 1);
+        // A deleted session takes its channel along.
+        app.post(PATH, reply_into(&channels.1, json!({}))).send().await.expect(404);
+        assert_eq!(kept(&app, &deleted).await, 0);
         app.get(&path_of(&expired, "")).send().await.expect(410);
     });
 }

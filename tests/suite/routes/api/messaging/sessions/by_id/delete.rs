@@ -13,7 +13,7 @@ fn delete<'a>(app: &'a TestApp, path: &str) -> Ask<'a> {
 }
 
 #[test]
-fn a_deleted_session_is_gone_and_its_row_stays() {
+fn a_deleted_session_is_gone() {
     run(async {
         let app = TestApp::new().await;
         let id = create(&app, "").await;

@@ -8,7 +8,7 @@ use crate::support::agent_key::{SESSIONS, asks_for, events_of, is_error, kinds, 
 use crate::support::{TestApp, run};
 
 #[test]
-fn a_deleted_session_is_gone_and_its_history_stays() {
+fn a_deleted_session_is_gone() {
     run(async {
         let app = TestApp::new().await;
         session(&app, "mine", &json!({})).await;

@@ -1,0 +1,91 @@
+//! Deleted sessions, and the deletion of what they had.
+
+use super::{AdminError, AdminStore};
+use crate::domain::Timestamp;
+use crate::store::scope;
+
+/// What one step of the erasure did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erased {
+    /// No session is due.
+    Nothing,
+    /// So many events of a session are gone; the session is due again.
+    Events(u64),
+    /// Nothing is left of a session but its ids and times.
+    Session,
+}
+
+impl AdminStore {
+    /// Deletes at most `limit` events of the deleted session that is due first, and empties its row where these were its
+    /// last events. It is done where the session was deleted at `settled` or before; otherwise it is due once more then,
+    /// because a reply that was in progress may still be appended. One transaction; replicas that do this at once each
+    /// take another session.
+    ///
+    /// # Errors
+    /// When the database cannot be reached. Nothing of the step is done then.
+    pub async fn erase_step(&self, now: Timestamp, settled: Timestamp, limit: i64) -> Result<Erased, AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let due = sqlx::query!(
+            "SELECT org_id, dialect, session_id, requested_at FROM session_erasures
+              WHERE due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+            now
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(due) = due else { return Ok(Erased::Nothing) };
+        // Appending locks the session's row, so that this comes before or after, and the events that it sees are all.
+        sqlx::query!(
+            "UPDATE sessions SET public_id = '', kind = NULL, user_id = NULL, name = NULL, description = NULL,
+                                 metadata = NULL
+              WHERE org_id = $1 AND dialect = $2 AND session_id = $3",
+            due.org_id,
+            due.dialect,
+            due.session_id
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let events = sqlx::query!(
+            "DELETE FROM session_events e
+              USING (SELECT number FROM session_events
+                      WHERE org_id = $1 AND dialect = $2 AND session_id = $3 ORDER BY number LIMIT $4) AS old
+              WHERE e.org_id = $1 AND e.dialect = $2 AND e.session_id = $3 AND e.number = old.number",
+            due.org_id,
+            due.dialect,
+            due.session_id,
+            limit
+        )
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        let is_settled = due.requested_at <= settled;
+        let has_more = i64::try_from(events).is_ok_and(|events| events >= limit);
+        if has_more || !is_settled {
+            // One that has more goes behind the others that are due now.
+            let due_at = if has_more { now } else { now + (due.requested_at - settled) };
+            sqlx::query!(
+                "UPDATE session_erasures SET due_at = $4 WHERE org_id = $1 AND dialect = $2 AND session_id = $3",
+                due.org_id,
+                due.dialect,
+                due.session_id,
+                due_at
+            )
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            return Ok(Erased::Events(events));
+        }
+        sqlx::query!(
+            "WITH counter AS (
+                 DELETE FROM session_counters WHERE org_id = $1 AND dialect = $2 AND session_id = $3
+             )
+             DELETE FROM session_erasures WHERE org_id = $1 AND dialect = $2 AND session_id = $3",
+            due.org_id,
+            due.dialect,
+            due.session_id
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(Erased::Session)
+    }
+}

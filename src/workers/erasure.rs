@@ -1,0 +1,39 @@
+//! Deleted sessions lose their events and everything in their row but ids and times.
+
+use std::time::Duration;
+
+use crate::domain::{Clock, Timestamp};
+use crate::store::admin::{AdminError, AdminStore, Erased};
+
+/// How often deleted sessions are looked for.
+const EVERY: Duration = Duration::from_secs(5);
+/// When a deleted session is looked at for the last time: after every turn that was in progress has ended, because it may
+/// append its reply.
+pub const SETTLED_AFTER: chrono::Duration = chrono::Duration::minutes(5);
+/// Events per transaction, because nothing else can be done to the session meanwhile.
+const BATCH: u16 = 1_000;
+
+pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        match erase(admin, clock.now()).await {
+            Ok(sessions) => tracing::debug!(sessions, "erasure.sessions"),
+            Err(error) => tracing::warn!(%error, "erasure.failed"),
+        }
+    }
+}
+
+/// Deletes what the sessions had that were deleted before `now`. Returns how many of them are done with.
+///
+/// # Errors
+/// When the database cannot be reached. What was deleted before stays deleted.
+pub async fn erase(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
+    let mut sessions = 0;
+    loop {
+        match admin.erase_step(now, now - SETTLED_AFTER, i64::from(BATCH)).await? {
+            Erased::Nothing => return Ok(sessions),
+            Erased::Events(_) => {}
+            Erased::Session => sessions += 1,
+        }
+    }
+}
