@@ -173,37 +173,37 @@ async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<By
     Ok(whole.freeze())
 }
 
-/// Reads JSON of any kind; `None` where there is nothing.
+/// Reads JSON of any kind; `None` where there is nothing. Half a surrogate pair in it is read as U+FFFD.
 ///
 /// # Errors
 /// 400 when it is no JSON, or none that can be kept.
 pub fn parse_json(bytes: &[u8]) -> Result<Option<JsonText>, Refusal> {
-    let text = json::check(bytes).map_err(Refusal::MalformedJson)?;
+    let text = json::check_or_mend(bytes).map_err(Refusal::MalformedJson)?;
     if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
         return Ok(None);
     }
-    let raw: Box<RawValue> = serde_json::from_str(text).map_err(|_| Refusal::MalformedJson(JsonFault::Syntax))?;
+    let raw: Box<RawValue> = serde_json::from_str(&text).map_err(|_| Refusal::MalformedJson(JsonFault::Syntax))?;
     Ok(Some(JsonText::compact(&raw)))
 }
 
-/// Reads a JSON object. Nothing at all, and any other kind of value, is [`Refusal::NotAnObject`].
+/// Reads a JSON object. Half a surrogate pair in it is read as U+FFFD. Nothing at all, and any other kind of value, is [`Refusal::NotAnObject`].
 ///
 /// # Errors
 /// The refusal that fits.
 pub fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    let text = json::check(bytes).map_err(Refusal::MalformedJson)?;
+    let text = json::check_or_mend(bytes).map_err(Refusal::MalformedJson)?;
     match text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
         None => return Err(Refusal::NotAnObject),
         Some(b'{') => {}
         // A struct could be read from an array too; no vendor means that.
         Some(_) => {
-            return Err(match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            return Err(match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
                 Ok(_) => Refusal::NotAnObject,
                 Err(_) => Refusal::MalformedJson(JsonFault::Syntax),
             });
         }
     }
-    serde_json::from_str(text).map_err(|error| {
+    serde_json::from_str(&text).map_err(|error| {
         if error.is_data() { Refusal::DuplicateMember } else { Refusal::MalformedJson(JsonFault::Syntax) }
     })
 }

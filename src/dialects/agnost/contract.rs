@@ -23,8 +23,8 @@ pub trait Capture: DeserializeOwned {
     fn is_clients(&self) -> bool;
 }
 
-/// Reads a capture. U+0000 and halves of surrogate pairs are refused to callers and mended for the vendor's clients,
-/// whose users' texts they are.
+/// Reads a capture. U+0000 is rejected, except from the vendor's clients: their users' texts contain it, and it is
+/// replaced by U+FFFD there. Half a surrogate pair is replaced in both contracts.
 ///
 /// # Errors
 /// The refusal that fits.
@@ -35,7 +35,7 @@ pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contra
             let contract = contract(&capture);
             Ok((capture, contract))
         }
-        Err(fault @ Refusal::MalformedJson(JsonFault::Nul | JsonFault::LoneSurrogate)) => {
+        Err(fault @ Refusal::MalformedJson(JsonFault::Nul)) => {
             let text = std::str::from_utf8(bytes).map_err(|_| fault.clone())?;
             let capture: C = parse_object(json::mend(text).as_bytes())?;
             match contract(&capture) {

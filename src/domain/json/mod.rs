@@ -10,6 +10,8 @@ pub use given::Given;
 pub use members::{ObjectWriter, each_member};
 pub use text::JsonText;
 
+use std::borrow::Cow;
+
 /// How deep arrays and objects may stand in each other. serde_json itself reads 127.
 pub const MAX_DEPTH: usize = 100;
 
@@ -67,6 +69,24 @@ pub fn check(bytes: &[u8]) -> Result<&str, JsonFault> {
     Ok(text)
 }
 
+/// Checks a body as [`check`] does, except that half a surrogate pair is taken as U+FFFD: a client that cuts a text in
+/// the middle of an emoji sends one, and its message is worth more than the half character. Nothing is copied unless
+/// there is one.
+///
+/// # Errors
+/// The first other fault met.
+pub fn check_or_mend(bytes: &[u8]) -> Result<Cow<'_, str>, JsonFault> {
+    match check(bytes) {
+        Err(JsonFault::LoneSurrogate) => {
+            let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
+            let mended = replace_units(text, |unit| matches!(unit, 0xd800..=0xdfff));
+            check(mended.as_bytes())?;
+            Ok(Cow::Owned(mended))
+        }
+        checked => checked.map(Cow::Borrowed),
+    }
+}
+
 /// Reads a string from behind its opening quote to behind its closing one.
 fn check_string(bytes: &[u8], mut at: usize) -> Result<usize, JsonFault> {
     let mut high_surrogate = false;
@@ -101,6 +121,11 @@ fn check_string(bytes: &[u8], mut at: usize) -> Result<usize, JsonFault> {
 /// if they were refused.
 #[must_use]
 pub fn mend(text: &str) -> String {
+    replace_units(text, |unit| matches!(unit, 0 | 0xd800..=0xdfff))
+}
+
+/// Writes U+FFFD for every escaped UTF-16 unit that `is_bad` and no part of a surrogate pair.
+fn replace_units(text: &str, is_bad: fn(u16) -> bool) -> String {
     let mut mended = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -110,7 +135,7 @@ pub fn mend(text: &str) -> String {
         };
         let kept = match (unit(at), unit(at + 6)) {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(0 | 0xd800..=0xdfff), _) => 0,
+            (Some(unit), _) if is_bad(unit) => 0,
             (Some(_), _) => 6,
             // A two-character escape; what follows the backslash may be longer than a byte in a broken text.
             (None, _) => 1 + rest[at + 1..].chars().next().map_or(0, char::len_utf8),
@@ -198,6 +223,24 @@ mod tests {
         ] {
             assert_eq!(mend(text), mended);
         }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_mended_and_nothing_else_is() {
+        let mend = |text: &'static str| check_or_mend(text.as_bytes());
+        for (text, mended) in [
+            (r#"{"a":"nice \ud83d"}"#, "{\"a\":\"nice \u{fffd}\"}"),
+            (r#"["\ud83d\ude00", "\ude00\ud83d"]"#, "[\"\\ud83d\\ude00\", \"\u{fffd}\u{fffd}\"]"),
+            (r#"{"\uD83D":"\\ud83d"}"#, "{\"\u{fffd}\":\"\\\\ud83d\"}"),
+        ] {
+            assert_eq!(mend(text).as_deref(), Ok(mended));
+        }
+        assert_eq!(mend(r#""\ud83d\u0000""#), Err(JsonFault::Nul));
+        assert_eq!(mend(r#"["\ud83d", 1e99999]"#), Err(JsonFault::NumberOutOfRange));
+        assert!(matches!(mend(r#""\ud83d\ude00""#), Ok(Cow::Borrowed(_))), "a good body is not copied");
+        // As serde_json reads it, what is mended is what JavaScript's `toWellFormed` makes of it.
+        let said: String = serde_json::from_str(&mend(r#""a\ud83db\ud83d\ud83d\ude00""#).unwrap()).unwrap();
+        assert_eq!(said, "a\u{fffd}b\u{fffd}😀");
     }
 
     proptest! {

@@ -57,8 +57,6 @@ pub async fn refuses_every_bad_body(app: &TestApp, route: &CreateRoute<'_>) {
         bodies.extend([
             ("U+0000", json, padded(r#""\u0000""#).into_bytes(), &[400][..]),
             ("U+0000 in a key", json, padded(r#"{"\u0000":1}"#).into_bytes(), &[400]),
-            ("half a surrogate pair", json, padded(r#""\ud83d""#).into_bytes(), &[400]),
-            ("the other half", json, padded(r#"["\ude00"]"#).into_bytes(), &[400]),
         ]);
     }
     for (name, content_type, body, statuses) in bodies {

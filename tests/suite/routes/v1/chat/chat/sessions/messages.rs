@@ -127,7 +127,7 @@ fn what_is_no_message_is_refused_and_not_kept() {
             assert_eq!(code(&refused), "VALIDATION_ERROR", "{body}");
             assert_eq!(refused.json()["error"]["message"], said, "{body}");
         }
-        for body in ["", "[]", "{", r#"{"content":"\ud83d"}"#, r#"{"content":"\u0000"}"#] {
+        for body in ["", "[]", "{", r#"{"content":"\u0000"}"#] {
             app.post(&path_of(&id, "/messages"), body).send().await.expect(400);
         }
         assert!(contents(&app, &id, "").await.is_empty());

