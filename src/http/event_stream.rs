@@ -12,7 +12,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use http::{HeaderName, HeaderValue, header};
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 /// How long a stream may be silent before a comment tells proxies and clients that it lives.
@@ -20,21 +19,6 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// What a stream of events says it is.
 pub const CONTENT_TYPE: &str = "text/event-stream";
-
-/// A frame: `event: <name>`, `data: <json>`, an empty line.
-#[must_use]
-pub fn frame(event: &str, data: &impl Serialize) -> Bytes {
-    // JSON has no line breaks outside its escapes, so one data line holds it.
-    let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
-    Bytes::from(format!("event: {event}\ndata: {data}\n\n"))
-}
-
-/// A frame without a name: `data: <json>`, an empty line.
-#[must_use]
-pub fn data_frame(data: &impl Serialize) -> Bytes {
-    let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
-    Bytes::from(format!("data: {data}\n\n"))
-}
 
 /// A response that streams these frames, with a comment now and then while there are none.
 pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {

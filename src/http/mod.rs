@@ -10,6 +10,7 @@ mod costly;
 mod dialect;
 mod door;
 pub mod event_stream;
+pub mod frame;
 pub mod house;
 mod large_body;
 pub mod listener;

@@ -4,7 +4,6 @@
 //! missing space, and a frame or a character that is cut in two. So a frame is small, and one write.
 
 use axum::response::Response;
-use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 
@@ -12,6 +11,7 @@ use super::AgntixError;
 use crate::conversation::{Part, Parts};
 use crate::domain::{EventId, Share};
 use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
+use crate::http::frame::{DONE, Frame};
 use crate::idempotency::Ticket;
 
 /// Bytes of a reply in one frame, at most.
@@ -20,12 +20,6 @@ const PIECE: usize = 1_024;
 struct Delta<'a> {
     id: &'a str,
     delta: &'a str,
-}
-
-fn frame(data: &impl Serialize) -> Bytes {
-    // JSON has no line breaks outside its escapes, so one data line holds it.
-    let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
-    Bytes::from(format!("data: {data}\n\n"))
 }
 
 /// A text in pieces of at most `most` bytes, cut between characters.
@@ -54,9 +48,9 @@ impl Narrator {
     async fn narrate(mut self, parts: Parts, ticket: Ticket) {
         let replied = self.reply(parts, &ticket).await;
         if !replied {
-            self.listener.tell(frame(&AgntixError::NoReply.in_stream()));
+            self.listener.tell(Frame::of(&AgntixError::NoReply.in_stream()).write());
         }
-        self.listener.tell(Bytes::from_static(b"data: [DONE]\n\n"));
+        self.listener.tell(DONE);
         match self.listener.told() {
             Some(transcript) if replied => ticket.keep(StatusCode::OK, Some(CONTENT_TYPE), &transcript).await,
             _ => ticket.give_up().await,
@@ -87,7 +81,7 @@ impl Narrator {
     fn say(&mut self, text: &str) {
         for delta in pieces(text, PIECE) {
             self.told = true;
-            self.listener.tell(frame(&Delta { id: &self.id, delta }));
+            self.listener.tell(Frame::of(&Delta { id: &self.id, delta }).write());
         }
     }
 }
@@ -114,11 +108,5 @@ mod tests {
                 prop_assert!(piece.len() <= most || piece.chars().count() == 1, "{piece}");
             }
         }
-    }
-
-    #[test]
-    fn a_frame_is_one_line_whatever_is_said() {
-        let told = frame(&Delta { id: "msg_1", delta: "a\r\nb\u{2028}\"世界\"" });
-        assert_eq!(told, "data: {\"id\":\"msg_1\",\"delta\":\"a\\r\\nb\u{2028}\\\"世界\\\"\"}\n\n".as_bytes());
     }
 }

@@ -26,6 +26,7 @@ use crate::auth::{Caller, Gate, purpose};
 use crate::conversation::Conversations;
 use crate::dialects::wire::Milliseconds;
 use crate::domain::{Clock, DialectName, Principal, Scope, Share};
+use crate::http::frame::Frame;
 use crate::http::{Refusal, event_stream};
 use crate::store::{Change, FeedPlace, StoreError, TenantStore};
 
@@ -199,7 +200,5 @@ impl Follower {
 }
 
 fn frame(id: FeedPlace, name: &str, data: &impl Serialize) -> Bytes {
-    // JSON has no line breaks outside its escapes, so one data line holds it.
-    let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
-    Bytes::from(format!("id: {id}\nevent: {name}\ndata: {data}\n\n"))
+    Frame::of(data).named(name).with_id(&id).write()
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::message::{AgentResponse, UserMessage};
 use crate::conversation::{Part, Parts};
 use crate::domain::{EventId, Share};
-use crate::http::event_stream::{self, CONTENT_TYPE, Listener, frame};
+use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
+use crate::http::frame::Frame;
 use crate::idempotency::Ticket;
 
 #[derive(Serialize)]
@@ -34,13 +35,15 @@ struct Narrator {
 impl Narrator {
     /// Tells all of it, whether or not the client stays to hear it, and keeps what was told under the request's key.
     async fn narrate(mut self, message: UserMessage, reply: Option<(EventId, Parts)>, ticket: Ticket) {
-        self.listener.tell(frame("user_message", &message));
+        self.listener.tell(Frame::of(&message).named("user_message").write());
         let replied = match reply {
             Some((id, parts)) => self.reply(id, parts, &ticket).await,
             None => false,
         };
         if !replied {
-            self.listener.tell(frame("error", &Failed { error: "Failed to process message in SSE transport" }));
+            self.listener.tell(
+                Frame::of(&Failed { error: "Failed to process message in SSE transport" }).named("error").write(),
+            );
         }
         match self.listener.told() {
             Some(transcript) if replied => ticket.keep(StatusCode::OK, Some(CONTENT_TYPE), &transcript).await,
@@ -62,7 +65,7 @@ impl Narrator {
                     if self.chunks == 0 {
                         self.chunk(reply.id, reply.content.as_deref().unwrap_or_default());
                     }
-                    self.listener.tell(frame("done", &AgentResponse::new(&reply, self.to)));
+                    self.listener.tell(Frame::of(&AgentResponse::new(&reply, self.to)).named("done").write());
                     return true;
                 }
                 Some(Part::Failed) | None => return false,
@@ -71,7 +74,8 @@ impl Narrator {
     }
 
     fn chunk(&mut self, id: EventId, text: &str) {
-        self.listener.tell(frame("chunk", &Chunk { message_id: id.0, chunk: text, index: self.chunks }));
+        self.listener
+            .tell(Frame::of(&Chunk { message_id: id.0, chunk: text, index: self.chunks }).named("chunk").write());
         self.chunks += 1;
     }
 }

@@ -12,6 +12,7 @@ use crate::conversation::{Part, Parts};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::{Clock, Share};
 use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
+use crate::http::frame;
 use crate::idempotency::Ticket;
 
 #[derive(Serialize)]
@@ -80,7 +81,7 @@ impl Narrator {
     }
 
     fn tell(&mut self, frame: &impl Serialize) {
-        self.listener.tell(event_stream::data_frame(frame));
+        self.listener.tell(frame::Frame::of(frame).write());
     }
 }
 
