@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::patience::patiently;
 use super::{Conversations, worker};
 use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Responder, Session, Share};
-use crate::responders::{Answer, Question, Speaker, Turn as Said, history_bytes};
+use crate::responders::{Answer, Question, Speaker, Utterance as Said, history_bytes};
 use crate::store::{Appends, StoreError, TenantStore};
 
 /// Events of a session that go along as its history, at most; the responder takes what its budget holds.

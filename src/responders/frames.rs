@@ -8,6 +8,8 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sse_stream::SseByteStream;
 
 use super::outbound::Incoming;
+use super::text::{Joiner, Text};
+use super::utf8;
 use super::{Answer, ResponderError};
 
 /// How large one document or one event may be: the longest answer, every character of it escaped, with some envelope.
@@ -15,14 +17,14 @@ const MOST_BYTES: usize = 2 * 1024 * 1024;
 
 /// What an event says.
 pub(super) struct Piece {
-    pub text: String,
+    pub text: Text,
     /// Whether nothing comes after it.
     pub is_last: bool,
 }
 
 /// How an endpoint words its answers.
 pub(super) struct Wording {
-    pub document: fn(&[u8]) -> Result<String, ResponderError>,
+    pub document: fn(&str) -> Result<Text, ResponderError>,
     pub event: fn(&str) -> Result<Piece, ResponderError>,
 }
 
@@ -31,7 +33,10 @@ pub(super) async fn read(incoming: Incoming, wording: Wording) -> Result<Answer,
     match incoming.media_type.as_str() {
         "text/event-stream" => Ok(pieces(events(incoming.bytes), wording.event)),
         "application/json" => {
-            let text = (wording.document)(&whole(incoming.bytes).await?)?;
+            let bytes = whole(incoming.bytes).await?;
+            let document = (wording.document)(&String::from_utf8_lossy(&bytes))?;
+            let mut joiner = Joiner::default();
+            let text = joiner.push(&document) + &joiner.finish();
             Ok(stream::once(async move { Ok(text) }).boxed())
         }
         _ => Err(ResponderError::Garbled("it is neither application/json nor text/event-stream")),
@@ -52,16 +57,21 @@ async fn whole(mut bytes: BoxStream<'static, Result<Bytes, ResponderError>>) -> 
 type Events = BoxStream<'static, Result<String, ResponderError>>;
 
 fn pieces(events: Events, read: fn(&str) -> Result<Piece, ResponderError>) -> Answer {
-    stream::try_unfold(Some(events), move |events| async move {
-        let Some(mut events) = events else { return Ok(None) };
+    stream::try_unfold(Some((events, Joiner::default())), move |state| async move {
+        let Some((mut events, mut joiner)) = state else { return Ok(None) };
         let Some(data) = events.try_next().await? else {
             return Err(ResponderError::Garbled("it ended in the middle"));
         };
         if data.trim() == "[DONE]" {
-            return Ok(None);
+            let rest = joiner.finish();
+            return Ok((!rest.is_empty()).then_some((rest, None)));
         }
         let piece = read(&data)?;
-        Ok(Some((piece.text, (!piece.is_last).then_some(events))))
+        let mut text = joiner.push(&piece.text);
+        if piece.is_last {
+            text.push_str(&joiner.finish());
+        }
+        Ok(Some((text, (!piece.is_last).then_some((events, joiner)))))
     })
     .boxed()
 }
@@ -76,7 +86,7 @@ fn events(bytes: BoxStream<'static, Result<Bytes, ResponderError>>) -> Events {
         let before = count.fetch_add(chunk.len(), Ordering::Relaxed);
         if before + chunk.len() > MOST_BYTES { Err(ResponderError::TooLong) } else { Ok(chunk) }
     });
-    SseByteStream::new(bounded)
+    SseByteStream::new(utf8::lossy(bounded.boxed()))
         .map(move |event| {
             fed.store(0, Ordering::Relaxed);
             event.map(|event| event.data).map_err(|error| match error {

@@ -12,6 +12,8 @@ mod history;
 mod openai;
 mod outbound;
 mod settings;
+mod text;
+mod utf8;
 mod webhook;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use outbound::Outbound;
 
 pub use bounds::MAX_ANSWER_BYTES;
 pub use error::ResponderError;
-pub use history::{Speaker, Turn, history_bytes};
+pub use history::{Speaker, Utterance, history_bytes};
 pub use settings::{RespondersSettings, environment};
 
 /// A message that wants an answer, with what an endpoint may want to know about it.
@@ -41,7 +43,7 @@ pub struct Question {
     /// What the user said.
     pub message: String,
     /// What was said before, oldest first.
-    pub history: Vec<Turn>,
+    pub history: Vec<Utterance>,
     /// What the caller sent along with the message: an object.
     pub metadata: Option<JsonText>,
     pub now: Timestamp,

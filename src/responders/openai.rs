@@ -1,16 +1,18 @@
 //! Models behind the chat completions API: `POST {base_url}/chat/completions`
 //! (<https://platform.openai.com/docs/api-reference/chat>).
 
-use http::HeaderMap;
-use http::HeaderValue;
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::frames::{self, Piece, Wording};
-use super::history::{Budget, Message, Role};
+use super::history::{Budget, Conversation, Message, Role};
 use super::outbound::{Outbound, Post};
+use super::text::Text;
 use super::{Answer, Question, ResponderError, RespondersSettings};
 use crate::domain::responder::{HttpUrl, OpenAi};
 
@@ -22,14 +24,39 @@ struct Request<'a> {
 }
 
 /// Asks, a second time where the first came to nothing, and gives the answer once it has begun.
+///
+/// A model that rejects the question may reject it for a message that failed before: one that its filter does not let
+/// through, or that is too long. So that such a message does not end the conversation for good, the question is asked
+/// once more without the messages that no reply came to.
 pub(super) async fn ask(outbound: Outbound, endpoint: OpenAi, question: Question) -> Result<Answer, ResponderError> {
-    let post = Post {
+    let mut post = Post {
         url: completions(&endpoint.base_url)?,
         headers: headers(&endpoint, outbound.settings())?,
-        body: body(&endpoint, &question)?.into(),
+        body: body(&endpoint, &question, Including::Everything)?.into(),
     };
+    let answered = Bytes::from(body(&endpoint, &question, Including::WhatWasAnswered)?);
+    let mut answered = Some(answered).filter(|answered| *answered != post.body);
     drop(question);
-    frames::read(outbound.post_twice(&post).await?, Wording { document, event }).await
+    let incoming = match outbound.post_twice(&post).await {
+        Err(ResponderError::Refused(status)) if rejects_content(status) && answered.is_some() => {
+            post.body = answered.take().unwrap_or_default();
+            outbound.post(&post).await?
+        }
+        outcome => outcome?,
+    };
+    frames::read(incoming, Wording { document, event }).await
+}
+
+/// Which of the earlier messages go along.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Including {
+    Everything,
+    WhatWasAnswered,
+}
+
+/// Whether a status says that something is wrong with what was sent.
+fn rejects_content(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// The base URL's path goes on with `/chat/completions`; its query stays.
@@ -54,62 +81,78 @@ fn headers(endpoint: &OpenAi, settings: &RespondersSettings) -> Result<HeaderMap
     Ok(headers)
 }
 
-/// The system prompt, as much of the newest history as the budget leaves room for, and the message.
-fn body(endpoint: &OpenAi, question: &Question) -> Result<Vec<u8>, ResponderError> {
+/// Writes the request: the system prompt, as much of the newest history as the budget leaves room for, and the message,
+/// as a [`Conversation`] that chat models accept.
+fn body(endpoint: &OpenAi, question: &Question, including: Including) -> Result<Vec<u8>, ResponderError> {
     let mut budget = Budget::of_tokens(endpoint.context_tokens).without(&question.message);
     let mut messages = Vec::new();
     if let Some(prompt) = &endpoint.system_prompt {
         budget = budget.without(prompt);
-        messages.push(Message { role: Role::System, content: prompt });
+        messages.push(Message { role: Role::System, content: prompt.into() });
     }
-    messages.extend(budget.newest(&question.history).iter().map(Message::from));
-    messages.push(Message { role: Role::User, content: &question.message });
+    let newest = budget.newest(&question.history);
+    let before = match including {
+        Including::Everything => Conversation::of(newest),
+        Including::WhatWasAnswered => Conversation::of_answered(newest),
+    };
+    messages.extend(before.asking(&question.message).into_messages());
     let request = Request { model: endpoint.model.as_str(), messages, stream: true };
     serde_json::to_vec(&request).map_err(|_| ResponderError::Misconfigured("the question cannot be written as JSON"))
 }
 
 #[derive(Deserialize)]
-struct Completion {
-    #[serde(default)]
-    choices: Vec<Choice>,
+struct Completion<'a> {
+    #[serde(borrow, default)]
+    choices: Vec<Choice<'a>>,
     /// What some servers send in the middle of a stream, under status 200.
     error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct Choice {
+struct Choice<'a> {
     /// In an event.
-    delta: Option<Said>,
+    #[serde(borrow)]
+    delta: Option<Said<'a>>,
     /// In a document.
-    message: Option<Said>,
+    #[serde(borrow)]
+    message: Option<Said<'a>>,
     /// `null`, or empty from some servers, until the last piece.
     finish_reason: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Said {
-    content: Option<String>,
+struct Said<'a> {
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
 }
 
-fn choice(json: &[u8]) -> Result<Option<Choice>, ResponderError> {
-    let completion: Completion =
-        serde_json::from_slice(json).map_err(|_| ResponderError::Garbled("it is no chat completion"))?;
+impl Said<'_> {
+    fn text(self) -> Result<Text, ResponderError> {
+        let content = self.content.map_or_else(|| Ok(Text::default()), Text::of_content);
+        content.map_err(|_| NO_COMPLETION)
+    }
+}
+
+const NO_COMPLETION: ResponderError = ResponderError::Garbled("it is no chat completion");
+
+fn choice(json: &str) -> Result<Option<Choice<'_>>, ResponderError> {
+    let completion: Completion<'_> = serde_json::from_str(json).map_err(|_| NO_COMPLETION)?;
     match completion.error {
         Some(_) => Err(ResponderError::Garbled("the model failed in the middle")),
         None => Ok(completion.choices.into_iter().next()),
     }
 }
 
-fn document(json: &[u8]) -> Result<String, ResponderError> {
+fn document(json: &str) -> Result<Text, ResponderError> {
     let said = choice(json)?.and_then(|choice| choice.message);
-    Ok(said.and_then(|said| said.content).unwrap_or_default())
+    said.map_or_else(|| Ok(Text::default()), Said::text)
 }
 
 /// An event without choices is about something else, such as how many tokens were used.
 fn event(data: &str) -> Result<Piece, ResponderError> {
-    let Some(choice) = choice(data.as_bytes())? else { return Ok(Piece { text: String::new(), is_last: false }) };
+    let Some(choice) = choice(data)? else { return Ok(Piece { text: Text::default(), is_last: false }) };
     Ok(Piece {
-        text: choice.delta.and_then(|said| said.content).unwrap_or_default(),
+        text: choice.delta.map_or_else(|| Ok(Text::default()), Said::text)?,
         is_last: choice.finish_reason.is_some_and(|reason| !reason.is_empty()),
     })
 }

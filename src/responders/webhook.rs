@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::frames::{self, Piece, Wording};
-use super::history::{Budget, Message};
+use super::history::{self, Budget, Conversation};
 use super::outbound::{Outbound, Post};
+use super::text::Text;
 use super::{Answer, Question, ResponderError};
 use crate::domain::responder::Webhook;
 use crate::domain::{Agent, AgentId, AgentKey, AgentNumber, JsonText, OrgId, Timestamp};
@@ -19,8 +20,12 @@ struct Delivery<'a> {
     agent: Asked<'a>,
     session_id: &'a str,
     message: Sent<'a>,
-    /// The newest turns before the message, oldest first.
-    history: Vec<Message<'a>>,
+    /// The newest turns before the message, oldest first: the user's first, then in turn, with a reply at the end, so
+    /// that the message can follow as the user's next.
+    history: Conversation<'a>,
+    /// What the user said after that and before the message, if no reply came to it: oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unanswered: Vec<&'a str>,
     sent_at: Timestamp,
 }
 
@@ -58,13 +63,15 @@ pub(super) async fn deliver(outbound: Outbound, hook: Webhook, question: Questio
 }
 
 fn body(question: &Question) -> Result<Vec<u8>, ResponderError> {
+    let newest = Budget::default().newest(&question.history);
     let delivery = Delivery {
         org_id: question.org,
         dialect: question.dialect.as_str(),
         agent: Asked::from(&*question.agent),
         session_id: &question.session,
         message: Sent { id: question.message_id, content: &question.message, metadata: question.metadata.as_ref() },
-        history: Budget::default().newest(&question.history).iter().map(Message::from).collect(),
+        history: Conversation::of(newest).answered(),
+        unanswered: history::unanswered(newest),
         sent_at: question.now,
     };
     serde_json::to_vec(&delivery).map_err(|_| ResponderError::Misconfigured("the message cannot be written as JSON"))
@@ -74,15 +81,15 @@ fn body(question: &Question) -> Result<Vec<u8>, ResponderError> {
 #[derive(Deserialize)]
 struct Said {
     #[serde(alias = "text")]
-    content: String,
+    content: Text,
 }
 
-fn document(json: &[u8]) -> Result<String, ResponderError> {
-    let said: Said = serde_json::from_slice(json)
+fn document(json: &str) -> Result<Text, ResponderError> {
+    let said: Said = serde_json::from_str(json)
         .map_err(|_| ResponderError::Garbled(r#"it is no JSON object such as {"content": "Hello"}"#))?;
     Ok(said.content)
 }
 
 fn event(data: &str) -> Result<Piece, ResponderError> {
-    Ok(Piece { text: document(data.as_bytes())?, is_last: false })
+    Ok(Piece { text: document(data)?, is_last: false })
 }

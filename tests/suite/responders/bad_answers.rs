@@ -28,7 +28,7 @@ fn garbage_is_an_error_and_nothing_worse() {
             json("[]"),
             json(r#"{"choices":{}}"#),
             json(r#"{"choices":[{"message":{"content":7}}]}"#),
-            json(r#"{"choices":[{"message":{"content":"\ud800"}}]}"#),
+            json(r#"{"choices":[{"message":{"content":{"text":"Hello"}}}]}"#),
             json(r#"{"choices":[{"message":{"content":null}}]}"#),
             json(r#"{"choices":[]}"#),
             streamed(["data: {\n\n"]),
@@ -41,6 +41,51 @@ fn garbage_is_an_error_and_nothing_worse() {
             let outcome = ask(&openai(&fake.url)).await;
             assert!(matches!(outcome, Err(ResponderError::Garbled(_))), "{outcome:?}");
         }
+    });
+}
+
+#[test]
+fn lengths_and_encodings_that_are_not_true_are_errors() {
+    run(async {
+        let hello = r#"{"content":"Hello there."}"#;
+        let document = |head: &str, body: &[u8]| {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{head}\r\n\r\n");
+            vec![Step::Send([head.as_bytes(), body].concat())]
+        };
+        let utf16: Vec<u8> = hello.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for script in [
+            // Shorter than it says, and longer.
+            document("Content-Length: 4000", hello.as_bytes()),
+            document("Content-Length: 9", hello.as_bytes()),
+            document("Content-Length: nine", hello.as_bytes()),
+            document("Content-Length: 26\r\nContent-Length: 9", hello.as_bytes()),
+            document("Transfer-Encoding: chunked", b"ffffffffffffffffff\r\n"),
+            // Another encoding than it says, and one that was not asked for.
+            document("Content-Length: 52", &utf16),
+            document(
+                "Content-Encoding: gzip\r\nContent-Length: 20",
+                b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0",
+            ),
+            // It begins as one thing and goes on as another.
+            vec![events(), chunk("data: {\"content\":\"Hel\"}\n\n"), chunk(&utf16), chunk("\n\n"), end()],
+            vec![events(), chunk("data: {\"content\":\"Hel\"}\n\n"), chunk("data: <html>\n\n"), end()],
+        ] {
+            let fake = FakeResponder::start([script]).await;
+            let outcome = ask(&webhook(&fake.url)).await;
+            assert!(matches!(outcome, Err(ResponderError::Garbled(_) | ResponderError::Unreachable)), "{outcome:?}");
+        }
+    });
+}
+
+#[test]
+fn a_gigabyte_is_not_read() {
+    run(async {
+        let gigabyte = 1_024 * 1_024 * 1_024;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {gigabyte}\r\n\r\n");
+        let fake =
+            FakeResponder::start([vec![Step::Send(head.into_bytes()), Step::Forever(vec![b' '; 64 * 1024])]]).await;
+        assert_eq!(ask(&webhook(&fake.url)).await, Err(ResponderError::TooLong));
+        fake.hung_up().await;
     });
 }
 

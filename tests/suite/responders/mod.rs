@@ -14,7 +14,7 @@ use futures::StreamExt;
 use secrecy::SecretString;
 use sessionary::domain::{Agent, AgentId, AgentNumber, DialectName, JsonText, OrgId, Responder};
 use sessionary::outbound::PrivateAddresses;
-use sessionary::responders::{Question, ResponderError, Responders, RespondersSettings, Speaker, Turn};
+use sessionary::responders::{Question, ResponderError, Responders, RespondersSettings, Speaker, Utterance};
 use uuid::Uuid;
 
 use crate::support::{AGENT_ID, AGENT_KEY, AGENT_NUMBER, run, start};
@@ -41,7 +41,7 @@ fn responders(settings: RespondersSettings) -> Responders {
     Responders::new(settings).expect("responders")
 }
 
-fn question(message: &str, history: Vec<Turn>) -> Question {
+fn question(message: &str, history: Vec<Utterance>) -> Question {
     let agent = Agent {
         id: AGENT_ID.parse::<AgentId>().expect("a UUID"),
         key: AGENT_KEY.parse().expect("a key"),
@@ -70,8 +70,8 @@ fn question(message: &str, history: Vec<Turn>) -> Question {
     }
 }
 
-fn turn(speaker: Speaker, text: &str) -> Turn {
-    Turn { speaker, text: text.to_owned() }
+fn turn(speaker: Speaker, text: &str) -> Utterance {
+    Utterance { speaker, text: text.to_owned() }
 }
 
 fn read(responder: &str) -> Responder {

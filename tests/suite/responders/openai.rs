@@ -106,12 +106,64 @@ fn the_oldest_history_gives_way_to_the_budget() {
         let body = fake.received()[0].json();
         let said: Vec<&Value> =
             body["messages"].as_array().expect("messages").iter().map(|message| &message["content"]).collect();
-        let expected: Vec<Value> = std::iter::once("p".repeat(10))
-            .chain((16..20).map(|n| format!("{n:070}")))
-            .chain(["q".repeat(10)])
-            .map(Value::from)
-            .collect();
-        assert_eq!(said, expected.iter().collect::<Vec<_>>());
+        let asked: Vec<String> = (16..20).map(|n| format!("{n:070}")).chain(["q".repeat(10)]).collect();
+        assert_eq!(said, [&Value::from("p".repeat(10)), &Value::from(asked.join("\n\n"))]);
+    });
+}
+
+#[test]
+fn whatever_is_stored_the_roles_alternate_and_the_user_begins() {
+    run(async {
+        let fake = FakeResponder::start([well()]).await;
+        // The window has room for the prompt, the message and the three newest turns: it begins with the agent.
+        let responder = read(&format!(
+            r#"{{"kind":"openai","base_url":"{}","model":"m","system_prompt":"Be kind.","context_tokens":48}}"#,
+            fake.url
+        ));
+        let long = "x".repeat(30);
+        let history = vec![
+            turn(Speaker::User, &long),
+            turn(Speaker::Agent, &long),
+            turn(Speaker::User, &long),
+            turn(Speaker::Agent, ""),
+            turn(Speaker::User, "and?"),
+        ];
+        let (_, end) = chunks(&responders(settings()), &responder, question("Well?", history)).await;
+        assert_eq!(end, Ok(()));
+        assert_eq!(
+            fake.received()[0].json()["messages"],
+            json!([
+                {"role": "system", "content": "Be kind."},
+                {"role": "user", "content": format!("{long}\n\nand?\n\nWell?")},
+            ])
+        );
+    });
+}
+
+#[test]
+fn characters_cut_in_two_and_bad_bytes_lose_no_reply() {
+    run(async {
+        let piece =
+            |content: &[u8]| [&b"data: {\"choices\":[{\"delta\":{\"content\":"[..], content, b"}}]}\n\n"].concat();
+        let done = || b"data: [DONE]\n\n".to_vec();
+        let last = br#"data: {"choices":[{"delta":{"content":"\ud83d"},"finish_reason":"stop"}]}"#;
+        for (script, text) in [
+            (streamed([piece(br#""a\ud83d""#), piece(br#""\ude00b""#), done()]), "a😀b"),
+            (streamed([piece(br#""a\ud83d""#), done()]), "a\u{fffd}"),
+            (streamed([piece(b"\"a\""), [&last[..], b"\n\n"].concat()]), "a\u{fffd}"),
+            (streamed([piece(b"\"a\xff\xfeb\""), done()]), "a\u{fffd}\u{fffd}b"),
+            (streamed([piece(br#"[{"type":"text","text":"Hello"}]"#), piece(br#"" there""#), done()]), "Hello there"),
+            (document(r#"{"choices":[{"message":{"content":"\ud83d\ude00 \ud83d"}}]}"#), "😀 \u{fffd}"),
+            (
+                document(
+                    r#"{"choices":[{"message":{"content":[{"type":"thinking","thinking":[]},{"type":"text","text":"Hello"}]}}]}"#,
+                ),
+                "Hello",
+            ),
+        ] {
+            let fake = FakeResponder::start([script]).await;
+            assert_eq!(ask(&openai(&fake.url)).await.as_deref(), Ok(text));
+        }
     });
 }
 

@@ -61,6 +61,45 @@ fn a_delivery_says_who_said_what_to_whom() {
 }
 
 #[test]
+fn a_history_is_a_conversation_that_the_message_can_follow() {
+    run(async {
+        let fake = FakeResponder::start([document(r#"{"content":"Hello."}"#)]).await;
+        let history = vec![
+            turn(Speaker::Agent, "Welcome!"),
+            turn(Speaker::User, "one"),
+            turn(Speaker::User, "two"),
+            turn(Speaker::Agent, "2"),
+            turn(Speaker::User, "three"),
+            turn(Speaker::User, " "),
+            turn(Speaker::User, "four"),
+        ];
+        let (_, end) = chunks(&responders(settings()), &webhook(&fake.url), question("five", history)).await;
+        assert_eq!(end, Ok(()));
+        let body = fake.received()[0].json();
+        let history = json!([{"role": "user", "content": "one\n\ntwo"}, {"role": "assistant", "content": "2"}]);
+        assert_eq!(body["history"], history);
+        assert_eq!(body["unanswered"], json!(["three", "four"]));
+        assert_eq!(body["message"]["content"], "five");
+    });
+}
+
+#[test]
+fn half_a_surrogate_pair_does_not_lose_the_answer() {
+    run(async {
+        for (script, text) in [
+            (document(r#"{"content":"a\ud83d"}"#), "a\u{fffd}"),
+            (
+                streamed(["data: {\"content\":\"a\\ud83d\"}\n\n", "data: {\"text\":\"\\ude00\"}\n\ndata: [DONE]\n\n"]),
+                "a😀",
+            ),
+        ] {
+            let fake = FakeResponder::start([script]).await;
+            assert_eq!(ask(&webhook(&fake.url)).await.as_deref(), Ok(text));
+        }
+    });
+}
+
+#[test]
 fn a_signature_can_be_checked_as_standard_webhooks_says() {
     run(async {
         let fake = FakeResponder::start([document(r#"{"content":"Hello."}"#)]).await;
