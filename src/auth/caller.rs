@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::admission::{Admission, Nothing};
 use super::headers::{Bearer, Credentials};
 use super::{JwtVerifier, access_token, api_key, org_header};
-use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, Timestamp};
+use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, SentBy, Timestamp};
 use crate::http::{ANSWER_TIMEOUT, Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Sender, Unauthenticated};
 use crate::store::{Reservation, Series, Store, StoreError, TenantStore};
 
@@ -121,6 +121,13 @@ impl<D, P> Caller<D, P> {
             None => self.store.numbers().next(series).await,
             Some(reservation) => Box::pin(self.store.idempotency().number(reservation, series)).await,
         }
+    }
+
+    /// Returns by whom, and under which key, what the request stores is sent.
+    #[must_use]
+    pub fn sent_by(&self) -> SentBy {
+        let request_seed = self.reservation.as_ref().map(|reservation| reservation.seed);
+        SentBy { caller: self.principal.credential.maker(), request_seed }
     }
 
     /// The caller as every attempt at a reserved request sees them: with the time, the chance and the numbers of the

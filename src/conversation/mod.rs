@@ -1,7 +1,16 @@
-//! A turn of a conversation: somebody said something, and what answers is heard to its end and kept.
+//! A turn of a conversation: a message is stored, and what replies is heard to its end and stored.
 //!
-//! A turn goes on by itself. Whoever waits for it, or reads along, may go away: the answer is kept all the same.
+//! A turn goes on by itself. The client that waits for it, or reads along, may go away: the reply is stored all the
+//! same. While it runs, the replica that works on it holds a lease on it, which is part of the session ([`lease`]), so
+//! that every replica knows; the same message sent again waits for that turn ([`join`]) or continues one that ended
+//! without a reply ([`accept`]). An interrupt, the end of the session, and a disabled agent or organization end a turn at
+//! once, on whichever replica it runs: what had come of the reply is stored and marked.
 
+mod accept;
+mod closing;
+mod join;
+mod lease;
+mod outcome;
 mod patience;
 mod turn;
 mod worker;
@@ -14,9 +23,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-pub use turn::{Part, Turn, kept, kept_by};
+pub use accept::{Accepted, Incoming, NotAccepted, PendingReply, Replier};
+pub use lease::EndReason;
+pub use outcome::{Completeness, Outcome, Part, ReplyMark, outcome, outcome_by};
+pub use turn::Turn;
 
-use crate::domain::{Clock, Shares};
+use crate::domain::{Clock, Mint, Shares};
 use crate::responders::Responders;
 use crate::store::TenantStore;
 
@@ -33,14 +45,17 @@ const TURNS_PER_ORG: usize = 256;
 const SEEN_THROUGH: Duration = Duration::from_secs(30);
 /// How long the last replies may take to be kept, once the time of grace has passed.
 const LAST_WRITES: Duration = Duration::from_secs(5);
-/// How long an answer may still take once the service is told to stop: less than open requests may.
-pub const GRACE: Duration = Duration::from_secs(10);
+/// How long a reply may still take once the service is told to stop. What has come of it then is stored, and its client
+/// is told, while open requests may still finish.
+pub const GRACE: Duration = Duration::from_secs(3);
 
 /// The turns of one replica. Cheap to clone.
 #[derive(Clone)]
 pub struct Conversations {
     responders: Responders,
     clock: Clock,
+    /// For what need not be the same at every attempt at a request.
+    mint: Mint,
     turns: TaskTracker,
     stop: CancellationToken,
     /// Ends every turn: some time after the service was told to stop.
@@ -63,7 +78,7 @@ impl Conversations {
             later.cancel();
         });
         let (places, streams) = (Shares::new(TURNS_PER_ORG), Shares::new(STREAMS_PER_ORG));
-        Self { responders, clock, turns: TaskTracker::new(), stop, cut, places, streams }
+        Self { responders, clock, mint: Mint::system(), turns: TaskTracker::new(), stop, cut, places, streams }
     }
 
     /// Begins a turn; what comes of it can be read along.

@@ -44,6 +44,18 @@ impl DialectName {
         Self::ALL.into_iter().find(|dialect| dialect.code() == code)
     }
 
+    /// Returns whether a session of this dialect takes no message while the one before waits for its reply.
+    #[must_use]
+    pub fn replies_one_at_a_time(self) -> bool {
+        self == Self::AgentKey
+    }
+
+    /// Returns whether a session of this dialect ends only by being deleted, with everything said in it.
+    #[must_use]
+    pub fn deletes_what_ends(self) -> bool {
+        matches!(self, Self::AgentKey | Self::Messaging)
+    }
+
     /// Whose path this is (DESIGN, section 2); `None` is the house's own.
     ///
     /// The messaging dialect's server matches paths without regard to case, so its prefix does too.

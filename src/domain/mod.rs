@@ -24,6 +24,7 @@ pub mod principal;
 pub mod responder;
 pub mod session;
 pub mod shares;
+pub mod turn;
 pub mod webhook;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
@@ -48,6 +49,7 @@ pub use principal::{Credential, Principal, Proof, Scope, Scopes};
 pub use responder::Responder;
 pub use session::{NewSession, Session};
 pub use shares::{Share, Shares};
+pub use turn::{Fingerprint, OpenTurn, SentBy};
 pub use webhook::WebhookEvent;
 
 /// A moment, UTC, whole milliseconds: what every dialect can say and Postgres gives back unchanged.

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{AgentId, DialectName, JsonText, SessionId, Timestamp};
+use super::{AgentId, DialectName, JsonText, OpenTurn, SessionId, Timestamp};
 
 /// A session about to be written.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub struct Session {
     pub expires_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     pub expiry_told_at: Option<Timestamp>,
+    /// The newest message that waits for its reply.
+    pub turn: Option<OpenTurn>,
     pub nonce: Uuid,
     /// Whether a change deletes the session and everything said in it. Never true of a session that was read.
     pub is_erased: bool,
@@ -82,6 +84,7 @@ impl Session {
         self.updated_at = now;
         (self.name, self.description, self.metadata) = (None, None, None);
         self.detail = JsonText::empty_object();
+        self.turn = None;
         self.is_erased = true;
     }
 
@@ -94,6 +97,14 @@ impl Session {
             (None, Some(expires_at)) if expires_at <= now => State::Expired,
             _ => State::Open,
         }
+    }
+}
+
+impl Session {
+    /// Returns whether a replica works on the reply to the newest message.
+    #[must_use]
+    pub fn is_running(&self, now: Timestamp) -> bool {
+        self.turn.is_some_and(|turn| turn.is_running(now))
     }
 }
 
@@ -117,6 +128,7 @@ impl From<NewSession> for Session {
             expires_at: new.expires_at,
             ended_at: None,
             expiry_told_at: None,
+            turn: None,
             nonce: new.nonce,
             is_erased: false,
         }

@@ -28,6 +28,7 @@ mod presence;
 mod readiness;
 mod scope;
 mod sessions;
+mod signals;
 mod storage;
 mod usage;
 
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 
 pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, Agents};
 pub use api_keys::{ApiKeys, KeyPage, KeyPlace};
@@ -60,6 +62,7 @@ pub use sessions::{
     MAX_COPIED_BYTES, MAX_COPIED_EVENTS, SessionOrder, SessionPage, SessionPlace, SessionQuery, SessionRow, Sessions,
     WINDOW,
 };
+pub use signals::{TurnWatch, Woken};
 pub use usage::Usage;
 
 use crate::domain::{OrgId, Organization};
@@ -70,6 +73,7 @@ use permits::{OrgPermits, PermitLimits};
 use presence::Presence;
 use scope::TenantPool;
 use sessions::{ChangeSessions, CreateSessions, FindSessions};
+use signals::Turns;
 
 /// How much of the database one replica uses.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +115,16 @@ struct Inner {
     blocks: Blocks,
     reports: Reports,
     storage_quota: u64,
+    /// The turns that run here, which other replicas may end.
+    turns: Arc<Turns>,
+    /// How the connection is made that hears of it.
+    listening: PgConnectOptions,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.turns.close();
+    }
 }
 
 /// Each kind of work has connections of its own, so that none of them can keep the others waiting.
@@ -178,6 +192,8 @@ impl Store {
             blocks: Blocks::default(),
             reports,
             storage_quota: settings.storage_quota,
+            turns: Arc::default(),
+            listening: held,
         });
         tokio::spawn(storage::flush_regularly(Arc::downgrade(&inner)));
         Ok(Self(inner))
@@ -241,6 +257,7 @@ impl Store {
 
     /// Finishes what was accepted, refuses what comes after, and lets go of every connection.
     pub async fn close(&self) {
+        self.0.turns.close();
         let groups = &self.0.groups;
         tokio::join!(
             groups.create_sessions.close(),
@@ -277,6 +294,15 @@ impl TenantStore {
     #[must_use]
     pub fn org(&self) -> OrgId {
         self.org
+    }
+
+    /// Returns whether the organization is still there and not disabled.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn is_organization_enabled(&self) -> Result<bool, StoreError> {
+        let organization = self.store.directory().organization(self.org).await?;
+        Ok(organization.is_some_and(|organization| organization.disabled_at.is_none()))
     }
 
     #[must_use]

@@ -12,4 +12,5 @@ mod process;
 mod responders;
 mod routes;
 mod store;
+mod turns;
 mod workers;

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::header::RETRY_AFTER as RETRY_AFTER_HEADER;
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::AgentKeyDialect;
-use crate::http::{About, Forbidden, Refusal, Reply, Unauthenticated, refuse};
+use crate::http::{About, Forbidden, RETRY_AFTER, Refusal, Reply, Unauthenticated, refuse};
 use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub enum AgentKeyError {
     SessionKeyTaken(String),
     /// 409: the session takes no messages.
     SessionDisabled(String),
-    /// 409: the session's last message is still being answered.
+    /// 409 with `Retry-After`: the session's last message is still being answered.
     SessionBusy(String),
     EventNotFound(String),
     ArtifactNotFound(String),
@@ -176,7 +177,13 @@ impl AgentKeyError {
             Self::Refused(refusal) => refused(refusal),
         };
         let request_id = about.request_id.as_str();
-        Reply(status, Envelope { code, error, id, field_errors, messages: [&message], request_id }).into_response()
+        let envelope = Envelope { code, error, id, field_errors, messages: [&message], request_id };
+        let mut response = Reply(status, envelope).into_response();
+        if matches!(self, Self::SessionBusy(_)) {
+            // The vendor's SDK waits for as long as it is told before it sends the message again.
+            response.headers_mut().insert(RETRY_AFTER_HEADER, HeaderValue::from(RETRY_AFTER));
+        }
+        response
     }
 }
 

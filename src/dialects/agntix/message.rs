@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::conversation::{Completeness, ReplyMark};
 use crate::dialects::wire::Seconds;
 use crate::domain::{Event, EventId, JsonText, NewEvent, Timestamp};
 use crate::responders::Speaker;
@@ -24,11 +25,16 @@ pub struct ChatMessage {
     role: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Seconds,
+    /// True of a reply that was ended before all of it had come; otherwise absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    interrupted: bool,
 }
 
 impl From<Event> for ChatMessage {
     fn from(event: Event) -> Self {
         Self {
+            interrupted: ReplyMark::of(&event).interrupted,
             id: event.id.to_agntix(),
             content: event.content.unwrap_or_default(),
             role: event.kind,
@@ -61,7 +67,8 @@ pub(super) fn said(id: EventId, content: String, at: Timestamp) -> NewEvent {
     }
 }
 
-/// The event that keeps what the agent answered.
-pub(super) fn answer(id: EventId, to: EventId, content: String, at: Timestamp) -> NewEvent {
-    NewEvent { parent: Some(to), kind: FROM_AGENT.to_owned(), ..said(id, content, at) }
+/// The event that stores the agent's reply.
+pub(super) fn reply(id: EventId, to: EventId, content: String, completeness: Completeness, at: Timestamp) -> NewEvent {
+    let payload = JsonText::of(&ReplyMark::from(completeness)).unwrap_or_else(|_| JsonText::empty_object());
+    NewEvent { parent: Some(to), kind: FROM_AGENT.to_owned(), payload, ..said(id, content, at) }
 }

@@ -7,8 +7,8 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
 
-use super::AgntixError;
-use crate::conversation::{Part, Parts};
+use super::send_message::reply_of;
+use crate::conversation::{Outcome, Part, Parts};
 use crate::domain::{EventId, Share};
 use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
 use crate::http::frame::{DONE, Frame};
@@ -46,19 +46,22 @@ struct Narrator {
 impl Narrator {
     /// Tells all of it, whether or not the client stays to hear it, and keeps what was told under the request's key.
     async fn narrate(mut self, parts: Parts, ticket: Ticket) {
-        let replied = self.reply(parts, &ticket).await;
-        if !replied {
-            self.listener.tell(Frame::of(&AgntixError::NoReply.in_stream()).write());
+        let outcome = self.hear(parts, &ticket).await;
+        let replied = reply_of(outcome);
+        match &replied {
+            Ok(reply) if !self.told => self.say(reply.content.as_deref().unwrap_or_default()),
+            Ok(_) => {}
+            Err(error) => self.listener.tell(Frame::of(&error.in_stream()).write()),
         }
         self.listener.tell(DONE);
         match self.listener.told() {
-            Some(transcript) if replied => ticket.keep(StatusCode::OK, Some(CONTENT_TYPE), &transcript).await,
+            Some(transcript) if replied.is_ok() => ticket.keep(StatusCode::OK, Some(CONTENT_TYPE), &transcript).await,
             _ => ticket.give_up().await,
         }
     }
 
-    /// Tells the reply; whether there was one.
-    async fn reply(&mut self, mut parts: Parts, ticket: &Ticket) -> bool {
+    /// Sends the pieces of the reply as they come. Returns what became of it.
+    async fn hear(&mut self, mut parts: Parts, ticket: &Ticket) -> Outcome {
         let mut renewing = std::pin::pin!(ticket.renewing());
         loop {
             let part = tokio::select! {
@@ -67,13 +70,8 @@ impl Narrator {
             };
             match part {
                 Some(Part::Chunk(text)) => self.say(&text),
-                Some(Part::Kept(reply)) => {
-                    if !self.told {
-                        self.say(reply.content.as_deref().unwrap_or_default());
-                    }
-                    return true;
-                }
-                Some(Part::Failed) | None => return false,
+                Some(Part::Over(outcome)) => return outcome,
+                None => return Outcome::Failed,
             }
         }
     }

@@ -13,13 +13,12 @@ use super::error::Envelope;
 use super::message::{self, ChatMessage};
 use super::{Agntix, AgntixError, Settings, reply_stream, session};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{self, Conversations, Parts, Turn};
+use crate::conversation::{self, Conversations, EndReason, Incoming, NotAccepted, Outcome, Parts, Replier, Turn};
 use crate::domain::responder::ModelName;
 use crate::domain::session::State as SessionState;
-use crate::domain::{Agent, AgentRef, DialectName, EventId, Given, Responder, Session, Share};
-use crate::http::{PathOf, Refusal, Reply};
+use crate::domain::{Agent, AgentRef, DialectName, Event, EventId, Given, Responder, Session, Share};
+use crate::http::{PathOf, Refusal, Reply, Unauthenticated};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
-use crate::store::Appends;
 
 #[derive(Deserialize, ToSchema)]
 pub struct SendMessage {
@@ -36,7 +35,9 @@ pub struct SendMessage {
 ///
 /// Streams the reply as `data: {"id", "delta"}` frames, all with the reply's id, and `data: [DONE]`; with
 /// `stream: false` it waits for the whole of it. The message is kept before anything is answered, and so is the reply,
-/// also when nobody waits for it any longer. Whatever is wrong is told before a stream begins; where a reply breaks
+/// also when nobody waits for it any longer. The same message sent again while its reply is on its way, or within 60
+/// seconds after that failed, is stored once: it gets the reply to the stored one. Closing the session ends the reply,
+/// and what had come of it is stored with `interrupted`. Whatever is wrong is told before a stream begins; where a reply breaks
 /// off, a frame `data: {"error": {…}}` says so. Also at `/api/v1/chat/sessions/{sessionId}/messages`.
 #[utoipa::path(
     post,
@@ -52,7 +53,8 @@ pub struct SendMessage {
         (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
         (status = 422, description = "Nothing answers this agent's messages.", body = Envelope),
         (status = 429, description = "Too many requests, or streams.", body = Envelope),
-        (status = 502, description = "The message was kept, and no reply came.", body = Envelope),
+        (status = 502, description = "The message was stored, and no reply came. The same message sent again within 60 seconds continues it.", body = Envelope),
+        (status = 503, description = "The service is stopping. The message was stored; send it again.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.send_message", level = "debug", skip_all)]
@@ -98,8 +100,23 @@ async fn answer(
 ) -> Result<Reply<ChatMessage>, AgntixError> {
     let deadline = caller.answer_by();
     let (_, parts) = say(settings, &conversations, caller, id, body).await?;
-    let reply = conversation::kept_by(deadline, parts).await.ok_or(AgntixError::NoReply)?;
-    Ok(Reply(StatusCode::OK, ChatMessage::from(reply)))
+    let reply = reply_of(conversation::outcome_by(deadline, parts).await)?;
+    Ok(Reply(StatusCode::OK, ChatMessage::from(*reply)))
+}
+
+/// The whole reply, or why there is none.
+pub(super) fn reply_of(outcome: Outcome) -> Result<Box<Event>, AgntixError> {
+    match outcome {
+        Outcome::Replied(reply) => Ok(reply),
+        Outcome::Failed => Err(AgntixError::NoReply),
+        Outcome::Ended { reason, .. } => Err(match reason {
+            EndReason::Interrupted => AgntixError::NoReply,
+            EndReason::SessionEnded | EndReason::SessionDisabled => AgntixError::SessionClosed,
+            EndReason::AgentDisabled => AgntixError::NobodyAnswers,
+            EndReason::OrganizationDisabled => Refusal::Unauthenticated(Unauthenticated::BadKey).into(),
+            EndReason::Stopping => Refusal::Unavailable.into(),
+        }),
+    }
 }
 
 fn invalid(message: &str) -> AgntixError {
@@ -118,14 +135,15 @@ async fn say(
     let this = conversations.clone();
     let said = conversations.see_through(async move {
         let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
-        let turn = keep(&settings, &caller, &id, body, place).await?;
-        Ok((turn.reply_id, this.begin(caller.store.clone(), turn)))
+        let turn = keep(&this, &settings, &caller, &id, body, place).await?;
+        Ok((turn.pending.id, this.begin(caller.store.clone(), turn)))
     });
     said.await.unwrap_or_else(|| Err(Refusal::Internal.into()))
 }
 
-/// Keeps the message, which puts an idle time-out off; the turn that answers it.
+/// Stores the message, which puts an idle time-out off. Returns the turn that replies to it.
 async fn keep(
+    conversations: &Conversations,
     settings: &Settings,
     caller: &Caller<Agntix, purpose::WriteEvents>,
     id: &str,
@@ -149,33 +167,38 @@ async fn keep(
     }
 
     let event = message::said(EventId(caller.mint.uuid()), content, now);
-    let (to, appends, idle_timeout) = (event.id, Appends::of([&event]), settings.idle_timeout);
-    let rule = move |session: &mut Session| match takes_messages(session.state_at(now)) {
-        Ok(()) => {
-            if let Some(idle) = idle_timeout {
-                session.expires_at = Some(now + idle);
-            }
-            (Ok(()), vec![event.clone()])
-        }
-        Err(error) => (Err(error), Vec::new()),
+    let idle_timeout = settings.idle_timeout;
+    let incoming = Incoming {
+        session: (DialectName::Agntix, session.id),
+        event,
+        sent_by: caller.sent_by(),
+        replier: Some(Replier { agent: agent.id, reply: EventId(caller.mint.uuid()) }),
     };
-    let key = (DialectName::Agntix, session.id);
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, rule).await?;
-    let changed = changed.ok_or(AgntixError::SessionNotFound)?;
-    let made_before = changed.outcome.is_none();
-    changed.outcome.transpose()?;
-    let (reply_id, clock) = (EventId(caller.mint.uuid()), caller.clock.clone());
+    let rule = move |session: &mut Session| {
+        takes_messages(session.state_at(now))?;
+        if let Some(idle) = idle_timeout {
+            session.expires_at = Some(now + idle);
+        }
+        Ok(())
+    };
+    let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
+        NotAccepted::NoSession => AgntixError::SessionNotFound,
+        NotAccepted::Rejected(error) => error,
+        NotAccepted::Store(error) => error.into(),
+        NotAccepted::Busy => Refusal::Internal.into(),
+    })?;
+    let pending = accepted.pending.ok_or(Refusal::Internal)?;
+    let (id, to, clock) = (pending.id, accepted.message.id, caller.clock.clone());
     Ok(Turn {
-        session: changed.session,
+        session: accepted.session,
         agent,
         responder,
-        message: changed.events.into_iter().next().ok_or(Refusal::Internal)?,
+        message: accepted.message,
         metadata: None,
         speaker: message::speaker,
-        made_before,
-        reply_id,
-        reply: Box::new(move |text| message::answer(reply_id, to, text, clock.now())),
-        nonce: caller.mint.uuid(),
+        pending,
+        reply: Box::new(move |text, completeness| message::reply(id, to, text, completeness, clock.now())),
+        on_reply: |_, _| {},
         place,
     })
 }

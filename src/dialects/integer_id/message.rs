@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::session::Metadata;
+use crate::conversation::{Completeness, ReplyMark};
 use crate::dialects::wire::Seconds;
 use crate::domain::{Event, EventId, JsonText, NewEvent, Timestamp};
 use crate::responders::Speaker;
@@ -78,7 +79,8 @@ pub(super) fn said(id: EventId, content: String, metadata: Metadata, at: Timesta
     }
 }
 
-/// The event that keeps what the agent answered.
-pub(super) fn answer(id: EventId, to: EventId, content: String, at: Timestamp) -> NewEvent {
-    NewEvent { parent: Some(to), kind: FROM_AGENT.to_owned(), ..said(id, content, None, at) }
+/// The event that stores the agent's reply. One that was interrupted says so in its metadata.
+pub(super) fn reply(id: EventId, to: EventId, content: String, completeness: Completeness, at: Timestamp) -> NewEvent {
+    let mark = JsonText::of(&ReplyMark::from(completeness)).ok();
+    NewEvent { parent: Some(to), kind: FROM_AGENT.to_owned(), ..said(id, content, mark, at) }
 }

@@ -1,5 +1,7 @@
 //! `POST /api/v1/sessions/{session_id}/messages`: an extension (apis/integer_id, section 3.6).
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
@@ -11,12 +13,11 @@ use super::message::{self, Message};
 use super::session::{self, Known, Metadata};
 use super::{IntegerId, IntegerIdError, create_session};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{self, Conversations, Parts, Turn};
+use crate::conversation::{self, Conversations, Incoming, NotAccepted, Outcome, Parts, Replier, Turn};
 use crate::domain::session::State as SessionState;
-use crate::domain::{AgentRef, Event, EventId, Given, Responder, Session, Share};
+use crate::domain::{Agent, AgentRef, EventId, Given, Responder, Session, Share};
 use crate::http::{PathOf, Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
-use crate::store::Appends;
 
 #[derive(Deserialize, ToSchema)]
 pub struct SendMessage {
@@ -40,7 +41,9 @@ pub struct Sent {
 /// Send message
 ///
 /// An extension: the vendor names this path and documents nothing more. The message is kept before anything is
-/// answered, and so is the reply, also when nobody waits for it any longer.
+/// answered, and so is the reply, also when nobody waits for it any longer. The same message sent again while its reply
+/// is on its way, or within 60 seconds after that failed, is stored once: the response has the message that is there.
+/// Ending the session ends the reply: what had come of it is stored, and has `"interrupted": true` as its metadata.
 #[utoipa::path(
     post,
     path = "/api/v1/sessions/{session_id}/messages",
@@ -77,22 +80,27 @@ async fn send(
     // Whoever hangs up: what is kept is answered.
     let said = conversations.see_through(async move {
         let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
-        let (message, turn) = keep(&caller, &id, body, place).await?;
+        let (message, turn) = store(&this, &caller, &id, body, place).await?;
         Ok((message, turn.map(|turn| this.begin(caller.store.clone(), turn))))
     });
     let (message, parts): (Message, Option<Parts>) =
         said.await.unwrap_or_else(|| Err(IntegerIdError::from(Refusal::Internal)))?;
     let reply = match parts {
-        Some(parts) => conversation::kept_by(deadline, parts).await,
+        Some(parts) => match conversation::outcome_by(deadline, parts).await {
+            Outcome::Replied(reply) => Some(*reply),
+            Outcome::Ended { partial, .. } => partial.map(|partial| *partial),
+            Outcome::Failed => None,
+        },
         None => None,
     };
     let reply = reply.map(|event| message.reply(event));
     Ok(Reply(StatusCode::CREATED, Sent { success: true, message, reply }))
 }
 
-/// Keeps the message. With it comes the turn that answers it; `None` where the agent is gone or archived, or nothing
-/// answers.
-async fn keep(
+/// Stores the message. With it comes the turn that replies to it; `None` where the agent is gone or archived, or nothing
+/// replies.
+async fn store(
+    conversations: &Conversations,
     caller: &Caller<IntegerId, purpose::WriteEvents>,
     id: &str,
     body: SendMessage,
@@ -100,22 +108,56 @@ async fn keep(
 ) -> Result<(Message, Option<Turn>), IntegerIdError> {
     let key = session::key_of(id)?;
     let (content, metadata) = body.validate()?;
+    let session = caller.store.sessions().find(key.0, key.1).await?.ok_or(IntegerIdError::SessionNotFound)?;
+    let asked = asked(caller, &session).await?;
     let now = caller.now();
-    let event = message::said(EventId(caller.mint.uuid()), content, metadata.clone(), now);
-    let appends = Appends::of([&event]);
-    let rule = move |session: &mut Session| match session.state_at(now) {
-        SessionState::Open => (Ok(()), vec![event.clone()]),
-        SessionState::Ended | SessionState::Expired => (Err(IntegerIdError::SessionEnded), Vec::new()),
+    let reply = EventId(caller.mint.uuid());
+    let incoming = Incoming {
+        session: key,
+        event: message::said(EventId(caller.mint.uuid()), content, metadata.clone(), now),
+        sent_by: caller.sent_by(),
+        replier: asked.as_ref().map(|(_, agent)| Replier { agent: agent.id, reply }),
     };
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, rule).await?;
-    let changed = changed.ok_or(IntegerIdError::SessionNotFound)?;
-    let made_before = changed.outcome.is_none();
-    changed.outcome.transpose()?;
-    let kept = changed.events.into_iter().next().ok_or(Refusal::Internal)?;
-    let known: Known = changed.session.try_into()?;
-    let turn = turn(caller, &known, kept.clone(), metadata, place).await?;
-    let turn = turn.map(|turn| Turn { made_before, ..turn });
-    Ok((Message::new(kept, known.number), turn))
+    let rule = move |session: &mut Session| match session.state_at(now) {
+        SessionState::Open => Ok(()),
+        SessionState::Ended | SessionState::Expired => Err(IntegerIdError::SessionEnded),
+    };
+    let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
+        NotAccepted::NoSession => IntegerIdError::SessionNotFound,
+        NotAccepted::Rejected(error) => error,
+        NotAccepted::Store(error) => error.into(),
+        NotAccepted::Busy => Refusal::Internal.into(),
+    })?;
+    let message = accepted.message;
+    let known: Known = accepted.session.try_into()?;
+    let turn = asked.zip(accepted.pending).map(|((responder, agent), pending)| {
+        let (id, to, clock) = (pending.id, message.id, caller.clock.clone());
+        Turn {
+            session: known.session.clone(),
+            responder,
+            agent,
+            message: message.clone(),
+            metadata,
+            speaker: message::speaker,
+            pending,
+            reply: Box::new(move |text, completeness| message::reply(id, to, text, completeness, clock.now())),
+            on_reply: |_, _| {},
+            place,
+        }
+    });
+    Ok((Message::new(message, known.number), turn))
+}
+
+/// What replies to the messages of a session, if anything does.
+async fn asked(
+    caller: &Caller<IntegerId, purpose::WriteEvents>,
+    session: &Session,
+) -> Result<Option<(Responder, Arc<Agent>)>, IntegerIdError> {
+    let Some(agent) = session.agent else { return Ok(None) };
+    let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.filter(|agent| agent.enabled);
+    let default = &caller.principal.organization.responder;
+    let asked = agent.map(|agent| (agent.responder_or(default).clone(), agent));
+    Ok(asked.filter(|(responder, _)| *responder != Responder::None))
 }
 
 impl SendMessage {
@@ -128,32 +170,4 @@ impl SendMessage {
         };
         Ok((content, create_session::metadata(self.metadata)?))
     }
-}
-
-async fn turn(
-    caller: &Caller<IntegerId, purpose::WriteEvents>,
-    known: &Known,
-    said: Event,
-    metadata: Metadata,
-    place: Share,
-) -> Result<Option<Turn>, IntegerIdError> {
-    let Some(agent) = known.session.agent else { return Ok(None) };
-    let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.filter(|agent| agent.enabled);
-    let Some(agent) = agent else { return Ok(None) };
-    let responder = agent.responder_or(&caller.principal.organization.responder).clone();
-    let (to, id, clock) = (said.id, EventId(caller.mint.uuid()), caller.clock.clone());
-    let turn = Turn {
-        session: known.session.clone(),
-        responder,
-        agent,
-        message: said,
-        metadata,
-        speaker: message::speaker,
-        made_before: false,
-        reply_id: id,
-        reply: Box::new(move |text| message::answer(id, to, text, clock.now())),
-        nonce: caller.mint.uuid(),
-        place,
-    };
-    Ok(Some(turn).filter(|turn| turn.responder != Responder::None))
 }

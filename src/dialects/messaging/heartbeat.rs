@@ -7,7 +7,6 @@ use super::info::SessionInfo;
 use super::{Messaging, MessagingError, session};
 use crate::auth::{Caller, purpose};
 use crate::http::{PathOf, Reply};
-use crate::store::Appends;
 
 /// Session heartbeat
 ///
@@ -29,8 +28,8 @@ pub async fn heartbeat(
     caller: Caller<Messaging, purpose::WriteSessions>,
     path: PathOf<Messaging, String>,
 ) -> Result<Reply<SessionInfo>, MessagingError> {
-    let touched = session::change(&caller, &path.0, Appends::nothing(), |living, now| {
-        (living.lifetime.touch(&living.detail.timeout_config.timeouts(), now), Vec::new())
+    let touched = session::change(&caller, &path.0, |living, now| {
+        living.lifetime.touch(&living.detail.timeout_config.timeouts(), now)
     })
     .await?;
     Ok(Reply(StatusCode::OK, SessionInfo::new(touched.living, caller.now())))

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::metadata;
 use super::session::{Detail, Living};
+use crate::conversation::{Completeness, ReplyMark};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::{Agent, Event, EventId, Given, JsonText, NewEvent, Session, Timestamp};
 use crate::http::Refusal;
@@ -159,6 +160,8 @@ impl AgentResponse {
 /// The metadata of an agent's answer in the history.
 #[derive(Serialize)]
 struct AnswerMetadata<'a> {
+    #[serde(flatten)]
+    mark: ReplyMark,
     thought: &'static str,
     actions: [&'static str; 1],
     #[serde(rename = "isDm")]
@@ -176,9 +179,11 @@ pub(super) fn answer(
     agent: &Agent,
     to: EventId,
     text: String,
+    completeness: Completeness,
     at: Timestamp,
 ) -> Result<NewEvent, Refusal> {
     let metadata = AnswerMetadata {
+        mark: completeness.into(),
         thought: "",
         actions: ["REPLY"],
         is_dm: false,

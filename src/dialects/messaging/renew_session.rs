@@ -7,7 +7,6 @@ use super::info::SessionInfo;
 use super::{Messaging, MessagingError, session};
 use crate::auth::{Caller, purpose};
 use crate::http::{PathOf, Reply};
-use crate::store::Appends;
 
 /// Renew session
 ///
@@ -30,8 +29,8 @@ pub async fn renew_session(
     caller: Caller<Messaging, purpose::WriteSessions>,
     path: PathOf<Messaging, String>,
 ) -> Result<Reply<SessionInfo>, MessagingError> {
-    let renewed = session::change(&caller, &path.0, Appends::nothing(), |living, now| {
-        (living.lifetime.renew(&living.detail.timeout_config.timeouts(), now), Vec::new())
+    let renewed = session::change(&caller, &path.0, |living, now| {
+        living.lifetime.renew(&living.detail.timeout_config.timeouts(), now)
     })
     .await?;
     if renewed.outcome == Some(false) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::message::{AgentResponse, UserMessage};
-use crate::conversation::{Part, Parts};
+use crate::conversation::{Outcome, Part, Parts};
 use crate::domain::{EventId, Share};
 use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
 use crate::http::frame::Frame;
@@ -61,14 +61,14 @@ impl Narrator {
             };
             match part {
                 Some(Part::Chunk(text)) => self.chunk(id, &text),
-                Some(Part::Kept(reply)) => {
+                Some(Part::Over(Outcome::Replied(reply))) => {
                     if self.chunks == 0 {
                         self.chunk(reply.id, reply.content.as_deref().unwrap_or_default());
                     }
                     self.listener.tell(Frame::of(&AgentResponse::new(&reply, self.to)).named("done").write());
                     return true;
                 }
-                Some(Part::Failed) | None => return false,
+                Some(Part::Over(Outcome::Failed | Outcome::Ended { .. })) | None => return false,
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Saying something in a session: the message is kept, and its turn begins.
+//! Sending a message to a session: it is stored, and its turn begins.
 
 use std::sync::Arc;
 
@@ -7,10 +7,9 @@ use super::session::{self, Living};
 use super::transport::Transport;
 use super::{Messaging, MessagingError, metadata};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, Parts, Turn};
+use crate::conversation::{Completeness, Conversations, Incoming, NotAccepted, Parts, PendingReply, Replier, Turn};
 use crate::domain::{Agent, AgentRef, Event, EventId, Given, JsonText, NewEvent, Responder, Session, Share};
 use crate::http::Refusal;
-use crate::store::Appends;
 
 /// UTF-16 code units of a message; the vendor's message calls them characters.
 const CONTENT_LIMIT: usize = 4_000;
@@ -22,7 +21,7 @@ pub(super) struct Words {
     pub attachments: Given,
 }
 
-/// A message that was kept.
+/// A message that is stored.
 pub(super) struct Said {
     pub living: Living,
     pub message: Event,
@@ -31,7 +30,7 @@ pub(super) struct Said {
     pub reply: Option<(EventId, Parts)>,
 }
 
-/// Keeps a message and begins its turn; both, also for a caller who hangs up in between.
+/// Stores a message and begins its turn; both, also for a caller who hangs up in between.
 pub(super) async fn say(
     conversations: &Conversations,
     caller: Caller<Messaging, purpose::WriteEvents>,
@@ -42,20 +41,20 @@ pub(super) async fn say(
     let this = conversations.clone();
     let said = conversations.see_through(async move {
         let place = this.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
-        let (mut said, turn) = keep(&caller, &id, body, place).await?;
-        // Nobody listens for what only a worker could answer.
-        let listens = |turn: &Turn| transport != Transport::Websocket || turn.responder != Responder::None;
-        said.reply = turn.filter(listens).map(|turn| (turn.reply_id, this.begin(caller.store.clone(), turn)));
+        let (mut said, turn) = store(&this, &caller, &id, transport, body, place).await?;
+        said.reply = turn.map(|turn| (turn.pending.id, this.begin(caller.store.clone(), turn)));
         Ok(said)
     });
     said.await.unwrap_or_else(|| Err(Refusal::Internal.into()))
 }
 
-/// Keeps the message, which renews a session that renews itself. With it comes the turn that answers it; `None` where
-/// the agent is gone or switched off.
-async fn keep(
+/// Stores the message, which renews a session that renews itself. With it comes the turn that replies to it; `None`
+/// where the agent is gone or switched off, and where only a worker could reply and no call waits for it.
+async fn store(
+    conversations: &Conversations,
     caller: &Caller<Messaging, purpose::WriteEvents>,
     id: &str,
+    transport: Transport,
     body: Words,
     place: Share,
 ) -> Result<(Said, Option<Turn>), MessagingError> {
@@ -68,6 +67,9 @@ async fn keep(
         Some(agent) => caller.store.agents().find(&AgentRef::Id(agent)).await?.filter(|agent| agent.enabled),
         None => None,
     };
+    let default = &caller.principal.organization.responder;
+    let asked = agent.map(|agent| (agent.responder_or(default).clone(), agent));
+    let asked = asked.filter(|(responder, _)| transport != Transport::Websocket || *responder != Responder::None);
 
     let payload = Payload { metadata: Some(own_metadata.clone()), attachments: body.attachments, ..Payload::default() };
     let event = NewEvent {
@@ -81,52 +83,81 @@ async fn keep(
         hidden: false,
         at: caller.now(),
     };
-    let appends = Appends::of([&event]);
-    let changed = session::change(caller, id, appends, move |living, now| {
-        (living.lifetime.touch(&living.detail.timeout_config.timeouts(), now), vec![event.clone()])
-    })
-    .await?;
-    let message = changed.events.into_iter().next().ok_or(Refusal::Internal)?;
-    let turn = match agent {
-        Some(agent) => {
-            let session = changed.living.session.clone();
-            let mut turn = turn(caller, session, agent, message.clone(), own_metadata, place)?;
-            // By an earlier attempt: a reply may be there.
-            turn.made_before = changed.outcome.is_none();
-            Some(turn)
+    let reply = EventId(caller.mint.uuid());
+    let incoming = Incoming {
+        session: session::key_of(id)?,
+        event,
+        sent_by: caller.sent_by(),
+        replier: asked.as_ref().map(|(_, agent)| Replier { agent: agent.id, reply }),
+    };
+    // A request with a key keeps the time of its first attempt, but a session lives by the clock.
+    let (now, name) = (caller.clock.now(), id.to_owned());
+    let rule = move |session: &mut Session| {
+        session::apply(session, &name, now, |living, now| {
+            living.lifetime.touch(&living.detail.timeout_config.timeouts(), now)
+        })
+    };
+    let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
+        NotAccepted::NoSession => MessagingError::SessionNotFound(id.to_owned()),
+        NotAccepted::Rejected(error) => error,
+        NotAccepted::Store(error) => error.into(),
+        NotAccepted::Busy => Refusal::Internal.into(),
+    })?;
+    // An earlier attempt stored the message, and the session was deleted since.
+    if accepted.session.ended_at.is_some() {
+        return Err(MessagingError::SessionNotFound(id.to_owned()));
+    }
+    let living = Living::read(accepted.session)?;
+    let was_renewed = accepted.outcome.unwrap_or_else(|| living.detail.timeout_config.timeouts().auto_renew);
+    let message = accepted.message;
+    let turn = match asked.zip(accepted.pending) {
+        Some(((responder, agent), pending)) => {
+            let turn = Asked { responder, agent, pending, metadata: own_metadata };
+            Some(turn.about(caller, living.session.clone(), message.clone(), place)?)
         }
         None => None,
     };
-    let renews = changed.living.detail.timeout_config.timeouts().auto_renew;
-    let was_renewed = changed.outcome.unwrap_or(renews);
-    Ok((Said { living: changed.living, message, was_renewed, reply: None }, turn))
+    Ok((Said { living, message, was_renewed, reply: None }, turn))
 }
 
-/// The turn that answers a message.
-fn turn(
-    caller: &Caller<Messaging, purpose::WriteEvents>,
-    session: Session,
+/// What replies to a message, and to what.
+struct Asked {
+    responder: Responder,
     agent: Arc<Agent>,
-    message: Event,
+    pending: PendingReply,
     metadata: JsonText,
-    place: Share,
-) -> Result<Turn, Refusal> {
-    let reply_id = EventId(caller.mint.uuid());
-    let blank = message::answer(reply_id, &agent, message.id, String::new(), caller.now())?;
-    let clock = caller.clock.clone();
-    Ok(Turn {
-        session,
-        responder: agent.responder_or(&caller.principal.organization.responder).clone(),
-        agent,
-        message,
-        metadata: Some(metadata),
-        speaker: message::speaker,
-        reply_id,
-        reply: Box::new(move |text| NewEvent { content: Some(text), at: clock.now(), ..blank }),
-        made_before: false,
-        nonce: caller.mint.uuid(),
-        place,
-    })
+}
+
+impl Asked {
+    /// The turn that replies to a message.
+    fn about(
+        self,
+        caller: &Caller<Messaging, purpose::WriteEvents>,
+        session: Session,
+        message: Event,
+        place: Share,
+    ) -> Result<Turn, Refusal> {
+        let Self { responder, agent, pending, metadata } = self;
+        let blank =
+            |completeness| message::answer(pending.id, &agent, message.id, String::new(), completeness, caller.now());
+        let (whole, interrupted) = (blank(Completeness::Whole)?, blank(Completeness::Interrupted)?);
+        let clock = caller.clock.clone();
+        Ok(Turn {
+            session,
+            responder,
+            agent,
+            message,
+            metadata: Some(metadata),
+            speaker: message::speaker,
+            pending,
+            reply: Box::new(move |text, completeness| {
+                let blank = if completeness == Completeness::Whole { &whole } else { &interrupted };
+                NewEvent { content: Some(text), at: clock.now(), ..blank.clone() }
+            }),
+            on_reply: |_, _| {},
+            place,
+        })
+    }
 }
 
 fn check_content(content: &str) -> Result<(), MessagingError> {

@@ -15,10 +15,10 @@ use super::say::{Said, Words, invalid, say};
 use super::transport::Transport;
 use super::{Messaging, MessagingError, reply_stream};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{self, Conversations};
+use crate::conversation::{self, Conversations, EndReason, Outcome};
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{Given, Share, Timestamp, expiry};
-use crate::http::{PathOf, Refusal, Reply};
+use crate::domain::{Event, Given, Session, Share, Timestamp, expiry};
+use crate::http::{PathOf, Refusal, Reply, Unauthenticated};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Idempotent};
 
 /// How long a request may take that waits for a reply: less than the door lets a handler take, so that the reply's
@@ -89,7 +89,9 @@ struct SessionStatus {
 /// Send a message
 ///
 /// Renews a session that renews itself. Whatever becomes of the reply, the message is kept before anything is
-/// answered, and a reply is kept also when nobody waits for it any longer.
+/// answered, and a reply is kept also when nobody waits for it any longer. The same message sent again while its reply
+/// is on its way, or within 60 seconds after that failed, is stored once: the response has the message that is there.
+/// Deleting the session ends the reply, and what had come of it is stored with `interrupted` in its metadata.
 #[utoipa::path(
     post,
     path = "/api/messaging/sessions/{sessionId}/messages",
@@ -106,7 +108,8 @@ struct SessionStatus {
         (status = 410, description = "The session has expired.", body = Envelope),
         (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
         (status = 429, description = "Too many requests, or streams."),
-        (status = 500, description = "With the transport `http`: the message was kept, and no reply came."),
+        (status = 500, description = "With the transport `http`: the message was stored, and no reply came. The same message sent again within 60 seconds continues it."),
+        (status = 503, description = "The service is stopping. The message was stored; send it again."),
     )
 )]
 #[tracing::instrument(name = "messaging.send_message", level = "debug", skip_all)]
@@ -172,14 +175,30 @@ async fn answer(
     let session_status = SessionStatus::of(&said, now);
     let agent_response = match (transport, said.reply) {
         (Transport::Http, Some((_, parts))) => {
-            let reply = tokio::time::timeout_at(deadline, conversation::kept(parts)).await.ok().flatten();
-            Some(AgentResponse::new(&reply.ok_or(MessagingError::NoReply)?, said.message.id))
+            let outcome = conversation::outcome_by(deadline, parts).await;
+            Some(AgentResponse::new(&*reply_of(outcome, &said.living.session)?, said.message.id))
         }
         (Transport::Http, None) => return Err(MessagingError::NoReply),
         _ => None,
     };
     let sent = Sent { success: true, user_message, agent_response, session_status };
     Ok(Reply(StatusCode::CREATED, SentTwice { data: sent.clone(), sent }))
+}
+
+/// The whole reply, or why there is none.
+fn reply_of(outcome: Outcome, session: &Session) -> Result<Box<Event>, MessagingError> {
+    match outcome {
+        Outcome::Replied(reply) => Ok(reply),
+        Outcome::Failed => Err(MessagingError::NoReply),
+        Outcome::Ended { reason, .. } => Err(match reason {
+            EndReason::SessionEnded | EndReason::SessionDisabled => {
+                MessagingError::SessionNotFound(session.public_id.clone())
+            }
+            EndReason::OrganizationDisabled => Refusal::Unauthenticated(Unauthenticated::BadKey).into(),
+            EndReason::Stopping => Refusal::Unavailable.into(),
+            EndReason::Interrupted | EndReason::AgentDisabled => MessagingError::NoReply,
+        }),
+    }
 }
 
 impl SessionStatus {

@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::domain::expiry::Lifetime;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::session::State;
-use crate::domain::{DialectName, Event, JsonText, NewEvent, Session, SessionId, Timestamp};
+use crate::domain::{DialectName, JsonText, Session, SessionId, Timestamp};
 use crate::http::Refusal;
 use crate::store::Appends;
 
@@ -77,7 +77,7 @@ pub(super) async fn find<P>(caller: &Caller<Messaging, P>, id: &str) -> Result<L
         State::Open => Living::read(session),
         State::Expired if session.expiry_told_at.is_none() => {
             // Of several who find out at once, the one whose change comes first is told.
-            change(caller, id, Appends::nothing(), |_, _| ((), Vec::new())).await.map(|changed| changed.living)
+            change(caller, id, |_, _| ()).await.map(|changed| changed.living)
         }
         State::Expired | State::Ended => Err(not_found()),
     }
@@ -86,43 +86,41 @@ pub(super) async fn find<P>(caller: &Caller<Messaging, P>, id: &str) -> Result<L
 /// A living session after a change.
 pub(super) struct Changed<T> {
     pub living: Living,
-    /// What the change appended.
-    pub events: Vec<Event>,
     /// What the rule found; `None` when the change was made by an earlier attempt that was cut off.
     pub outcome: Option<T>,
 }
 
-/// Changes the living session that `id` names by a rule, and appends what the rule says.
+/// Changes the living session that `id` names by a rule.
 pub(super) async fn change<P, T: Send + 'static>(
     caller: &Caller<Messaging, P>,
     id: &str,
-    appends: Appends,
-    rule: impl Fn(&mut Living, Timestamp) -> (T, Vec<NewEvent>) + Send + Sync + 'static,
+    rule: impl Fn(&mut Living, Timestamp) -> T + Send + Sync + 'static,
 ) -> Result<Changed<T>, MessagingError> {
     let key = key_of(id)?;
     let not_found = || MessagingError::SessionNotFound(id.to_owned());
     // A request with a key keeps the time of its first attempt, but a session lives by the clock.
     let (now, name) = (caller.clock.now(), id.to_owned());
-    let ruled = move |session: &mut Session| match apply(session, &name, now, &rule) {
-        Ok((outcome, events)) => (Ok(outcome), events),
-        Err(error) => (Err(error), Vec::new()),
-    };
+    let ruled = move |session: &mut Session| (apply(session, &name, now, &rule), Vec::new());
     let nonce = caller.mint.uuid();
-    let changed = caller.store.sessions().change(key, nonce, appends, ruled).await?.ok_or_else(not_found)?;
+    let changed = caller.store.sessions().change(key, nonce, Appends::nothing(), ruled).await?.ok_or_else(not_found)?;
     let outcome = changed.outcome.transpose()?;
     // An earlier attempt made the change, and the session was deleted since.
     if outcome.is_none() && changed.session.ended_at.is_some() {
         return Err(not_found());
     }
-    Ok(Changed { living: Living::read(changed.session)?, events: changed.events, outcome })
+    Ok(Changed { living: Living::read(changed.session)?, outcome })
 }
 
-fn apply<T>(
+/// Applies a rule to a session if it lives. The first caller to find out that it has expired is put down in it.
+///
+/// # Errors
+/// [`MessagingError::SessionExpired`] to that caller, [`MessagingError::SessionNotFound`] to those after.
+pub(super) fn apply<T>(
     session: &mut Session,
     name: &str,
     now: Timestamp,
-    rule: impl Fn(&mut Living, Timestamp) -> (T, Vec<NewEvent>),
-) -> Result<(T, Vec<NewEvent>), MessagingError> {
+    rule: impl Fn(&mut Living, Timestamp) -> T,
+) -> Result<T, MessagingError> {
     match (session.state_at(now), session.expires_at) {
         (State::Open, _) => {
             let mut living = Living::read(session.clone())?;

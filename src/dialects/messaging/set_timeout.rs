@@ -10,7 +10,6 @@ use super::{Messaging, MessagingError, body, session};
 use crate::auth::{Caller, purpose};
 use crate::domain::{AgentRef, JsonText};
 use crate::http::{PathOf, Reply};
-use crate::store::Appends;
 
 /// Update session timeout
 ///
@@ -49,11 +48,10 @@ pub async fn set_timeout(
     };
     let settings = agent.map_or_else(JsonText::empty_object, |agent| agent.settings.clone());
     let config = TimeoutConfig::clamped(&given, &bounds, bounds.of_agent(&settings));
-    let changed = session::change(&caller, &path.0, Appends::nothing(), move |living, now| {
+    let changed = session::change(&caller, &path.0, move |living, now| {
         let before = std::mem::replace(&mut living.detail.timeout_config, config.clone());
         living.detail.first_timeout_config.get_or_insert(before);
         living.lifetime.hold_to(&config.timeouts(), now);
-        ((), Vec::new())
     })
     .await?;
     Ok(Reply(StatusCode::OK, SessionInfo::new(changed.living, caller.now())))

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::javascript::is_truthy;
-use super::message::Payload;
+use super::message::{self, Payload};
 use super::session::Detail;
 use super::{Messaging, MessagingError, channel, metadata};
 use crate::auth::{Caller, purpose};
@@ -219,7 +219,12 @@ async fn submit(
     let appends = Appends::of([&event]);
     // Asked again under the session's lock, because nothing may be stored in one that was deleted meanwhile.
     let append = move |session: &mut Session| match session.ended_at {
-        None => ((), vec![event.clone()]),
+        None => {
+            let replies = event.kind == message::FROM_AGENT;
+            // The newest message has its reply now, unless this one is to an earlier message.
+            session.turn = session.turn.filter(|turn| !replies || event.parent.is_some_and(|to| to != turn.message));
+            ((), vec![event.clone()])
+        }
         Some(_) => ((), Vec::new()),
     };
     let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, append).await?;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::{AdminError, AdminStore, taken};
 use crate::domain::{JsonText, OrgId, RateLimits, Responder, Timestamp};
 use crate::store::scope;
+use crate::store::signals::{self, Signal};
 
 pub struct NewOrganization<'a> {
     pub id: OrgId,
@@ -95,19 +96,23 @@ impl AdminStore {
         .ok_or(AdminError::NotFound("organization"))
     }
 
-    /// Every credential of the organization is refused from now on; what it stored stays.
+    /// Disables the organization: every credential of it is rejected from now on, and every turn of it ends. What it
+    /// stored stays.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is none.
     pub async fn disable_organization(&self, org: OrgId, now: Timestamp) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
         let changed = sqlx::query!(
             "UPDATE organizations SET disabled_at = COALESCE(disabled_at, $2) WHERE org_id = $1",
             org.0,
             now
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?
         .rows_affected();
+        signals::send(&mut transaction, &[Signal::Organization(org)]).await?;
+        transaction.commit().await?;
         if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
     }
 

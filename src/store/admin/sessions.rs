@@ -41,7 +41,7 @@ impl AdminStore {
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
                       description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
-                      expiry_told_at, last_change
+                      expiry_told_at, turn::text, last_change
                  FROM sessions
                 WHERE org_id = $1 AND ($2::smallint IS NULL OR dialect = $2)
                   AND ($3::timestamptz IS NULL OR (created_at, session_id, dialect) < ($3, $4::uuid, $5::smallint))
@@ -68,7 +68,7 @@ impl AdminStore {
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
                       description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
-                      expiry_told_at, last_change
+                      expiry_told_at, turn::text, last_change
                  FROM sessions
                 WHERE org_id = $1 AND (public_id = $2 OR session_id = $3)
                 ORDER BY created_at DESC, session_id DESC, dialect DESC"#,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{AgentRow, Agents, Names, living_agents};
-use crate::domain::{Agent, AgentRef, JsonText, Timestamp};
+use crate::domain::{Agent, AgentId, AgentRef, JsonText, Timestamp};
+use crate::store::signals::{self, Signal};
 use crate::store::{StoreError, scope};
 
 impl Agents<'_> {
@@ -37,6 +38,7 @@ impl Agents<'_> {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let mut agent = Agent::try_from(row)?;
+        let was_enabled = agent.enabled;
         if let Err(error) = rule(&mut agent) {
             return Ok(Some(Err(error)));
         }
@@ -59,6 +61,9 @@ impl Agents<'_> {
         )
         .execute(&mut *transaction)
         .await?;
+        if was_enabled && !agent.enabled {
+            signals::send(&mut transaction, &[Signal::Agent(self.0.org, agent.id)]).await?;
+        }
         let changed = self.read_within(&mut transaction, &AgentRef::Id(agent.id)).await?;
         transaction.commit().await?;
         self.forget();
@@ -73,21 +78,23 @@ impl Agents<'_> {
     pub async fn delete(&self, name: &AgentRef, now: Timestamp) -> Result<bool, StoreError> {
         let Names { id, key, number } = name.into();
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let hidden = sqlx::query!(
+        let hidden = sqlx::query_scalar!(
             "UPDATE agents SET deleted_at = $5, enabled = false, description = NULL, avatar_number = NULL, responder = NULL,
                                settings = '{}'
-              WHERE org_id = $1 AND deleted_at IS NULL AND (agent_id = $2 OR key = $3 OR number = $4)",
+              WHERE org_id = $1 AND deleted_at IS NULL AND (agent_id = $2 OR key = $3 OR number = $4)
+             RETURNING agent_id",
             self.0.org.0,
             id,
             key,
             number,
             now
         )
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
+        .fetch_all(&mut *transaction)
+        .await?;
+        let ended: Vec<Signal> = hidden.iter().map(|id| Signal::Agent(self.0.org, AgentId(*id))).collect();
+        signals::send(&mut transaction, &ended).await?;
         transaction.commit().await?;
         self.forget();
-        Ok(hidden > 0)
+        Ok(!hidden.is_empty())
     }
 }

@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{Event, EventId, JsonText, NewEvent, OrgId, Session, Timestamp};
+use crate::domain::{Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
 use crate::store::scope::Held;
+use crate::store::signals::{self, Signal};
 use crate::store::usage::{self, Use};
 
 /// What a change makes of a session, and what it appends to it.
@@ -112,6 +113,9 @@ impl Batch for ChangeSessions {
             request_erasures(&mut transaction, &changed).await?;
         }
         tell(&mut transaction, &changed, appended).await?;
+        let taken: Vec<Signal> =
+            changed.iter().filter(|(_, locked)| locked.takes_turn).map(|(key, _)| Signal::Session(*key)).collect();
+        signals::send(&mut transaction, &taken).await?;
         transaction.commit().await?;
         Ok(answers)
     }
@@ -149,6 +153,8 @@ pub(super) struct Locked {
     pub now: Session,
     /// The nonce of the change that was made, if one was.
     pub last_change: Option<Uuid>,
+    /// Whether a change ends a turn that some replica works on.
+    pub takes_turn: bool,
 }
 
 impl Locked {
@@ -157,16 +163,27 @@ impl Locked {
         let appended = (request.rule)(&mut self.now);
         if self.now != before {
             self.last_change = Some(request.nonce);
+            self.takes_turn |= takes_turn(&before, &self.now, &appended);
         }
         appended
     }
+}
+
+/// Returns whether a change takes a turn away from the replica that works on it: it ends or disables the session, or it
+/// leaves no turn to a session that replies to one message at a time, and is not the reply.
+fn takes_turn(before: &Session, now: &Session, appended: &[NewEvent]) -> bool {
+    let Some(turn) = before.turn.filter(OpenTurn::is_held) else { return false };
+    let is_over = |session: &Session| session.ended_at.is_some() || !session.enabled;
+    let is_replied = || appended.iter().any(|event| event.id == turn.reply);
+    let is_taken = now.turn.is_none_or(|other| other.reply != turn.reply) && now.dialect.replies_one_at_a_time();
+    is_over(now) && !is_over(before) || is_taken && !is_replied()
 }
 
 impl Standing {
     fn new(rows: &HashMap<RowKey, SessionRow>) -> Result<Self, sqlx::Error> {
         let locked = rows.iter().map(|(key, row)| {
             let session = Session::try_from(row.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            Ok((*key, Locked { before: session.clone(), now: session, last_change: None }))
+            Ok((*key, Locked { before: session.clone(), now: session, last_change: None, takes_turn: false }))
         });
         locked.collect::<Result<_, _>>().map(Self)
     }
@@ -227,7 +244,10 @@ async fn tell(
         .collect();
     usage::count(connection, &uses).await?;
     let mut happened = appended;
-    for (key, locked) in changed.iter().filter(|(key, _)| key.dialect == feed::FOLLOWED.code()) {
+    // How far a reply has got is nothing that happened to the session.
+    let differs = |locked: &Locked| Session { turn: locked.before.turn, ..locked.now.clone() } != locked.before;
+    let followed = changed.iter().filter(|(key, locked)| key.dialect == feed::FOLLOWED.code() && differs(locked));
+    for (key, locked) in followed {
         let what = if ended(locked) { Happened::Ended } else { Happened::Updated };
         happened.push((*key, what, locked.now.updated_at));
     }
@@ -280,18 +300,23 @@ pub(super) async fn write(connection: &mut PgConnection, sessions: &[(RowKey, &L
     let expires = times(|session| session.expires_at);
     let ended = times(|session| session.ended_at);
     let told = times(|session| session.expiry_told_at);
+    let turns: Result<Vec<Option<JsonText>>, _> =
+        sessions.iter().map(|(_, session)| session.now.turn.as_ref().map(JsonText::of).transpose()).collect();
+    let turns = turns.map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let turns: Vec<Option<&str>> = turns.iter().map(|turn| turn.as_ref().map(JsonText::as_str)).collect();
     let changes: Vec<Option<Uuid>> = sessions.iter().map(|(_, session)| session.last_change).collect();
     sqlx::query!(
         "UPDATE sessions s
             SET enabled = new.enabled, name = new.name, description = new.description,
                 metadata = CASE WHEN new.keeps_metadata THEN s.metadata ELSE new.metadata::json END,
                 detail = new.detail::json, updated_at = new.updated_at, expires_at = new.expires_at,
-                ended_at = new.ended_at, expiry_told_at = new.expiry_told_at, last_change = new.last_change
+                ended_at = new.ended_at, expiry_told_at = new.expiry_told_at, last_change = new.last_change,
+                turn = new.turn::json
            FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::boolean[], $5::text[], $6::text[], $7::boolean[],
                        $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-                       $13::timestamptz[], $14::uuid[])
+                       $13::timestamptz[], $14::uuid[], $15::text[])
              AS new (org_id, dialect, session_id, enabled, name, description, keeps_metadata, metadata, detail,
-                     updated_at, expires_at, ended_at, expiry_told_at, last_change)
+                     updated_at, expires_at, ended_at, expiry_told_at, last_change, turn)
           WHERE s.org_id = new.org_id AND s.dialect = new.dialect AND s.session_id = new.session_id",
         &keys.orgs,
         &keys.dialects,
@@ -306,7 +331,8 @@ pub(super) async fn write(connection: &mut PgConnection, sessions: &[(RowKey, &L
         &expires as &[Option<Timestamp>],
         &ended as &[Option<Timestamp>],
         &told as &[Option<Timestamp>],
-        &changes as &[Option<Uuid>]
+        &changes as &[Option<Uuid>],
+        &turns as &[Option<&str>]
     )
     .execute(connection)
     .await?;

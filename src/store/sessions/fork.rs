@@ -115,7 +115,7 @@ impl Sessions<'_> {
         if is_made {
             return Ok(Forked::Opened(Box::new(before)));
         }
-        let mut locked = Locked { now: before.clone(), before, last_change: Some(fork.nonce) };
+        let mut locked = Locked { now: before.clone(), before, last_change: Some(fork.nonce), takes_turn: false };
         if !(fork.opens)(&mut locked.now) {
             return Ok(Forked::NotOpened(Box::new(locked.now)));
         }

@@ -46,7 +46,7 @@ impl Sessions<'_> {
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
                       description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
-                      expiry_told_at, last_change
+                      expiry_told_at, turn::text, last_change
                  FROM sessions
                 WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
                   AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > $4)

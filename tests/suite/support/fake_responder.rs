@@ -18,6 +18,8 @@ pub enum Step {
     Forever(Vec<u8>),
     /// Sends these bytes at this interval, until nobody listens.
     Every(Duration, Vec<u8>),
+    /// Waits until the test says so.
+    Until(Arc<Notify>),
     /// Sends nothing more, and does not hang up either.
     Hang,
     /// Hangs up rudely, with a reset.
@@ -148,6 +150,7 @@ async fn play(mut stream: TcpStream, script: Vec<Step>) {
                     ticks.tick().await;
                 }
             }
+            Step::Until(told) => told.notified().await,
             // Until the other side hangs up.
             Step::Hang => {
                 let _ = stream.read(&mut [0]).await;

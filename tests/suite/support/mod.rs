@@ -16,6 +16,7 @@ mod postgres;
 pub mod process;
 mod replicas;
 mod reply;
+pub mod talk;
 pub mod tokens;
 pub mod webhooks;
 

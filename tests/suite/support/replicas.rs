@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use sessionary::auth::Gate;
+use sessionary::conversation::Conversations;
 use sessionary::domain::Mint;
 use sessionary::http::RateLimiter;
+use sessionary::responders::RespondersSettings;
 use sessionary::store::Store;
 use sessionary::{Deployment, build_app};
+use tokio_util::sync::CancellationToken;
 
+use super::app::conversations;
 use super::{TestApp, store};
 
 impl TestApp {
@@ -21,7 +25,18 @@ impl TestApp {
         self.beside(store, Mint::system())
     }
 
+    /// A replica that shares nothing but the database: its turns are its own, too.
+    pub fn apart(&self, store: Store, responders: RespondersSettings) -> Self {
+        let stop = CancellationToken::new();
+        let conversations = conversations(&self.clock, responders, &stop);
+        Self { conversations: conversations.clone(), stop, ..self.with_turns(store, Mint::system(), conversations) }
+    }
+
     fn beside(&self, store: Store, mint: Mint) -> Self {
+        self.with_turns(store, mint, self.conversations.clone())
+    }
+
+    fn with_turns(&self, store: Store, mint: Mint, conversations: Conversations) -> Self {
         let gate = Gate {
             store,
             clock: self.clock.clone(),
@@ -31,10 +46,10 @@ impl TestApp {
             trusted_proxies: Vec::new(),
             default_org: None,
         };
-        let router = build_app(Deployment::new(Arc::new(gate), self.conversations.clone()));
+        let router = build_app(Deployment::new(Arc::new(gate), conversations.clone()));
         Self {
             router,
-            conversations: self.conversations.clone(),
+            conversations,
             stop: self.stop.clone(),
             clock: self.clock.clone(),
             mint,

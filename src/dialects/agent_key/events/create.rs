@@ -10,7 +10,7 @@ use super::compaction::{self, Compacted};
 use super::form::Body;
 use super::input::{CreateEvent, Input};
 use super::stream;
-use super::turn::{self, EventCaller, Turned};
+use super::turn::{self, EventCaller, Turned, WhileRunning};
 use super::wire::{INPUT_MESSAGE, SESSION_INTERRUPTED, TOOL_OUTPUT, WireEvent};
 use crate::conversation::{self, Conversations, Parts};
 use crate::dialects::agent_key::agents::Config;
@@ -21,6 +21,7 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
 use crate::http::{CostlyWork, PathOf, Refusal, Reply};
 use crate::idempotency::{Claim, IdempotencyKeyHeader, Ticket};
+use crate::store::TenantStore;
 
 /// Events that one compaction sums up.
 const MOST_COMPACTED: i64 = 5_000;
@@ -41,9 +42,12 @@ impl AgentResponse {
 
 /// Create agent event
 ///
-/// An `input_message` is kept and answered by the agent's responder; with `stream_response` the answer streams as
-/// server-sent events. A session answers one message at a time: the next one is 409 until then. `interrupt` ends the
-/// wait, and hides the answer that comes too late. `compact` hides all turns but the latest behind a summary. A
+/// An `input_message` is stored and answered by the agent's responder; with `stream_response` the answer streams as
+/// server-sent events. A session answers one message at a time: another one is 409 until then. The same message sent
+/// again while it is being answered, or within 60 seconds after that failed, is stored once: the response has the event
+/// that is there, and its answer. `interrupt` ends the answer at once: the call that waits for it returns 201 with
+/// `session_interrupted`, a stream ends with `session_interrupted` and `end`, and what had come of the answer is stored
+/// as an `agent_output` with `"interrupted": true`. `compact` hides all turns but the latest behind a summary. A
 /// `tool_output` is kept. Beside JSON, a message may come as `multipart/form-data` with the fields `messages` (JSON) or
 /// `message` (text), and `stream_response`; files are not taken.
 #[utoipa::path(
@@ -57,15 +61,16 @@ impl AgentResponse {
     request_body = CreateEvent,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 201, description = "What was appended; with `stream_response` a stream of frames `data: {…}`, each with its `type`, the last of them `end`.", body = AgentResponse),
+        (status = 201, description = "What was appended, and the answer; with `stream_response` a stream of frames `data: {…}`, each with its `type`, the last of them `end`.", body = AgentResponse),
         (status = 400, description = "`invalid_request`.", body = Envelope),
         (status = 401, description = "`unauthorized`.", body = Envelope),
         (status = 403, description = "`forbidden`: a missing scope, or a disabled agent.", body = Envelope),
         (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
-        (status = 409, description = "The session is disabled, or still answering.", body = Envelope),
+        (status = 409, description = "The session is disabled, or still answering another message; `Retry-After` says when to try again.", body = Envelope),
         (status = 422, description = "There is nothing to compact, or the `Idempotency-Key` belongs to a request with another body.", body = Envelope),
         (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
-        (status = 502, description = "The message was kept, and no answer came.", body = Envelope),
+        (status = 502, description = "The message was stored, and no answer came. The same message sent again within 60 seconds continues it.", body = Envelope),
+        (status = 503, description = "The service is stopping. The message was stored; send it again.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.create_event", level = "debug", skip_all)]
@@ -125,7 +130,14 @@ struct Services {
 pub(super) struct Begun {
     pub session: Session,
     pub events: Vec<Event>,
-    pub parts: Option<Parts>,
+    pub answer: Option<AnswerToCome>,
+}
+
+/// An answer that is to come, to the last of the events that were appended.
+pub(super) struct AnswerToCome {
+    pub parts: Parts,
+    pub store: TenantStore,
+    pub agent_key: String,
 }
 
 /// Does what the body asks for, up to the answer; also for a caller who hangs up.
@@ -162,19 +174,21 @@ async fn take_in(
         Input::Message(message) => {
             let Turned { session, message, parts } =
                 turn::say(&services.conversations, caller, &living, &message).await?;
-            return Ok(Begun { session, events: vec![message], parts });
+            let (store, agent_key) = (caller.store.clone(), path.0.clone());
+            let answer = parts.map(|parts| AnswerToCome { parts, store, agent_key });
+            return Ok(Begun { session, events: vec![message], answer });
         }
         Input::Interrupt => {
             let interrupted = new(SESSION_INTERRUPTED, JsonText::empty_object());
-            turn::append(caller, &living, vec![interrupted], None, true).await?
+            turn::append(caller, &living, vec![interrupted], WhileRunning::Interrupts).await?
         }
         Input::ToolOutput(outputs) => {
             let outputs = outputs.into_iter().map(|payload| new(TOOL_OUTPUT, payload)).collect();
-            turn::append(caller, &living, outputs, None, false).await?
+            turn::append(caller, &living, outputs, WhileRunning::Rejected).await?
         }
         Input::Compact { up_to } => compact(&services.costly, caller, &living, up_to).await?,
     };
-    Ok(Begun { session: appended.session, events: appended.events, parts: None })
+    Ok(Begun { session: appended.session, events: appended.events, answer: None })
 }
 
 /// Puts a summary behind what was said, and hides what it sums up.
@@ -199,7 +213,7 @@ async fn compact(
     events.truncate(end);
     let compacted = Compacted::of(&events).ok_or(AgentKeyError::TooFewTurns)?;
     let event = compacted.event(EventId(caller.mint.uuid()), &caller.mint, caller.now())?;
-    let appended = turn::append(caller, living, vec![event], None, false).await?;
+    let appended = turn::append(caller, living, vec![event], WhileRunning::Rejected).await?;
     caller.store.sessions().events(&appended.session).hide(&compacted.events, true).await?;
     Ok(appended)
 }
@@ -212,10 +226,10 @@ async fn answer(
     event: CreateEvent,
 ) -> Result<Reply<AgentResponse>, AgentKeyError> {
     let deadline = caller.answer_by();
-    let Begun { session, mut events, parts } = begin(&services, caller, path, event).await?;
-    if let Some(parts) = parts {
-        let reply = conversation::kept_by(deadline, parts).await;
-        events.push(reply.ok_or(AgentKeyError::NoAnswer)?);
+    let Begun { session, mut events, answer } = begin(&services, caller, path, event).await?;
+    if let (Some(AnswerToCome { parts, store, agent_key }), Some(message)) = (answer, events.last()) {
+        let outcome = conversation::outcome_by(deadline, parts).await;
+        events.extend(turn::settled(&store, &session, &agent_key, message, outcome).await?);
     }
     Ok(Reply(StatusCode::CREATED, AgentResponse::new(&events, &session)))
 }

@@ -1,16 +1,17 @@
 //! An answer as it streams (apis/agent_key, section 10): frames of one `data:` line each, told apart by the `type` in
 //! their JSON. The events that were appended come first, then `streaming_agent_output` for each piece of the answer and
-//! `streaming_agent_output_end`, or `error`; the last frame is `end`.
+//! `streaming_agent_output_end`, then `session_interrupted` if it was interrupted, or `error`; the last frame is `end`.
 
 use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
 
-use super::create::Begun;
-use super::wire::{self, WireEvent};
-use crate::conversation::{Part, Parts};
+use super::create::{AnswerToCome, Begun};
+use super::turn;
+use super::wire::{self, AGENT_OUTPUT, WireEvent};
+use crate::conversation::{EndReason, Outcome, Part, Parts};
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{Clock, Share};
+use crate::domain::{Clock, Event, Session, Share};
 use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
 use crate::http::frame;
 use crate::idempotency::Ticket;
@@ -37,12 +38,23 @@ impl Narrator {
         for event in &begun.events {
             self.tell(&WireEvent::new(event, &begun.session));
         }
-        let answered = match begun.parts {
-            Some(parts) => self.reply(parts, &ticket).await,
-            None => true,
-        };
-        if !answered {
-            self.tell(&Frame::Error { messages: ["The agent gave no answer."] });
+        let mut answered = true;
+        if let (Some(answer), Some(message)) = (begun.answer, begun.events.last()) {
+            let AnswerToCome { parts, store, agent_key } = answer;
+            let ending = match self.hear(parts, &ticket).await {
+                Outcome::Ended { reason, .. } if reason != EndReason::Interrupted => Err(words(reason)),
+                outcome => {
+                    let settled = turn::settled(&store, &begun.session, &agent_key, message, outcome).await;
+                    settled.map_err(|_| "The agent gave no answer.")
+                }
+            };
+            match ending {
+                Ok(events) => events.iter().for_each(|event| self.event(event, &begun.session)),
+                Err(words) => {
+                    answered = false;
+                    self.tell(&Frame::Error { messages: [words] });
+                }
+            }
         }
         self.tell(&Frame::End);
         match self.listener.told() {
@@ -51,8 +63,8 @@ impl Narrator {
         }
     }
 
-    /// Tells the answer; whether there was one.
-    async fn reply(&mut self, mut parts: Parts, ticket: &Ticket) -> bool {
+    /// Sends the pieces of the answer as they come. Returns what became of it.
+    async fn hear(&mut self, mut parts: Parts, ticket: &Ticket) -> Outcome {
         let mut renewing = std::pin::pin!(ticket.renewing());
         loop {
             let part = tokio::select! {
@@ -61,16 +73,22 @@ impl Narrator {
             };
             match part {
                 Some(Part::Chunk(text)) => self.chunk(&text),
-                Some(Part::Kept(reply)) => {
-                    if self.chunks == 0 {
-                        self.chunk(reply.content.as_deref().unwrap_or_default());
-                    }
-                    let created_at = Milliseconds(reply.created_at);
-                    self.tell(&Frame::StreamingAgentOutputEnd { created_at, event_id: wire::id(reply.id) });
-                    return true;
-                }
-                Some(Part::Failed) | None => return false,
+                Some(Part::Over(outcome)) => return outcome,
+                None => return Outcome::Failed,
             }
+        }
+    }
+
+    /// Sends an event that follows the message: the answer as the end of what was streamed, another as it is.
+    fn event(&mut self, event: &Event, session: &Session) {
+        if event.kind == AGENT_OUTPUT {
+            if self.chunks == 0 {
+                self.chunk(event.content.as_deref().unwrap_or_default());
+            }
+            let created_at = Milliseconds(event.created_at);
+            self.tell(&Frame::StreamingAgentOutputEnd { created_at, event_id: wire::id(event.id) });
+        } else {
+            self.tell(&WireEvent::new(event, session));
         }
     }
 
@@ -82,6 +100,18 @@ impl Narrator {
 
     fn tell(&mut self, frame: &impl Serialize) {
         self.listener.tell(frame::Frame::of(frame).write());
+    }
+}
+
+/// What an `error` says when something else than the model ended the answer.
+fn words(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Interrupted => "The session was interrupted.",
+        EndReason::SessionEnded => "The session was deleted.",
+        EndReason::SessionDisabled => "The session was disabled.",
+        EndReason::AgentDisabled => "The agent was disabled.",
+        EndReason::OrganizationDisabled => "The API key or token is not valid.",
+        EndReason::Stopping => "The service is temporarily unavailable.",
     }
 }
 

@@ -1,31 +1,26 @@
-//! A message said to a session, and the turn that answers it.
+//! A message to a session, and the turn that replies to it.
 //!
-//! A session answers one message at a time. What is being answered stands in the session, so that every replica knows;
-//! it is taken out when the answer is there or given up, and does not count past a time by which it must be.
-
-use chrono::TimeDelta;
-use tokio::sync::mpsc;
+//! A session takes one message at a time: another one is rejected until the reply is there or given up. The same message
+//! sent again waits for that reply.
 
 use super::input::{Message, Part as Said};
-use super::wire::{self, AGENT_OUTPUT, INPUT_MESSAGE};
+use super::wire::{self, AGENT_OUTPUT, INPUT_MESSAGE, SESSION_INTERRUPTED};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, Part, Parts, Turn};
+use crate::conversation::{Conversations, EndReason, Incoming, NotAccepted, Outcome, Parts, Replier, ReplyMark, Turn};
 use crate::dialects::agent_key::agents::Config;
 use crate::dialects::agent_key::find::Living;
 use crate::dialects::agent_key::patch::invalid;
-use crate::dialects::agent_key::sessions::session::{Detail, Running, expires_at};
+use crate::dialects::agent_key::sessions::session::{Detail, expires_at};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
-use crate::domain::{Clock, DialectName, Event, EventId, JsonText, NewEvent, Responder, Session, SessionId, Timestamp};
-use crate::http::Refusal;
-use crate::store::{Appends, TenantStore};
+use crate::domain::{DialectName, Event, EventId, JsonText, NewEvent, Responder, Session, Timestamp};
+use crate::http::{Refusal, Unauthenticated};
+use crate::store::{Appends, EventWindow, TenantStore};
 
 pub(super) type EventCaller = Caller<AgentKeyDialect, purpose::WriteEvents>;
 
-/// How long a session can be busy with one message: longer than any answer may take.
-const LONGEST_TURN: TimeDelta = TimeDelta::seconds(180);
-/// Parts that wait for a reader.
-const BUFFERED_PARTS: usize = 256;
+/// Events among which an interrupt is looked for.
+const INTERRUPT_PAGE: i64 = 100;
 
 /// Why a session does not take what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +31,11 @@ enum NotTaken {
 }
 
 impl NotTaken {
-    fn of(session: &Session, now: Timestamp, may_be_busy: bool) -> Option<Self> {
+    fn of(session: &Session, now: Timestamp) -> Option<Self> {
         if session.state_at(now) != State::Open {
             Some(Self::Over)
-        } else if !session.enabled {
-            Some(Self::Disabled)
-        } else if !may_be_busy && Detail::of(session).is_running(now) {
-            Some(Self::Busy)
         } else {
-            None
+            (!session.enabled).then_some(Self::Disabled)
         }
     }
 
@@ -58,35 +49,46 @@ impl NotTaken {
     }
 }
 
+/// Puts down in the session that something is appended to it.
+fn touch(session: &mut Session, now: Timestamp) {
+    let mut detail = Detail::of(session);
+    detail.started = true;
+    detail.put_into(session);
+    session.expires_at = expires_at(now, detail.tti_minutes);
+    session.updated_at = now;
+}
+
 /// What was appended, and the session after it.
 pub(super) struct Appended {
     pub session: Session,
     pub events: Vec<Event>,
-    /// By an earlier attempt, whose answer may be there.
-    pub made_before: bool,
 }
 
-/// Appends events to a session that takes them. `turn`: what is then being answered; `None` for what ends whatever was.
-/// `may_be_busy`: also while a message is being answered.
+/// What an appended event means for a turn that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhileRunning {
+    /// It has to wait.
+    Rejected,
+    /// It ends the turn.
+    Interrupts,
+}
+
+/// Appends events that no reply is expected to. They end what waits for a reply.
 pub(super) async fn append(
     caller: &EventCaller,
     living: &Living,
     events: Vec<NewEvent>,
-    turn: Option<EventId>,
-    may_be_busy: bool,
+    while_running: WhileRunning,
 ) -> Result<Appended, AgentKeyError> {
-    let now = caller.now();
+    let (now, clock_now) = (caller.now(), caller.clock.now());
     let appends = Appends::of(&events);
     let rule = move |session: &mut Session| {
-        if let Some(refused) = NotTaken::of(session, now, may_be_busy) {
-            return (Some(refused), Vec::new());
+        let is_busy = while_running == WhileRunning::Rejected && session.is_running(clock_now);
+        if let Some(reason) = NotTaken::of(session, now).or(is_busy.then_some(NotTaken::Busy)) {
+            return (Some(reason), Vec::new());
         }
-        let mut detail = Detail::of(session);
-        detail.started = true;
-        detail.turn = turn.map(|reply| Running { reply, until: now + LONGEST_TURN });
-        detail.put_into(session);
-        session.expires_at = expires_at(now, detail.tti_minutes);
-        session.updated_at = now;
+        touch(session, now);
+        session.turn = None;
         (None, events.clone())
     };
     let key = (DialectName::AgentKey, living.session.id);
@@ -96,26 +98,26 @@ pub(super) async fn append(
         .change(key, caller.mint.uuid(), appends, rule)
         .await?
         .ok_or_else(|| AgentKeyError::SessionNotFound(living.session.public_id.clone()))?;
-    if let Some(Some(refused)) = changed.outcome {
-        return Err(refused.error(&changed.session));
+    match changed.outcome.flatten() {
+        Some(reason) => Err(reason.error(&changed.session)),
+        None => Ok(Appended { session: changed.session, events: changed.events }),
     }
-    Ok(Appended { made_before: changed.outcome.is_none(), session: changed.session, events: changed.events })
 }
 
-/// What of a message is kept besides its words.
+/// What of a message is stored besides its words.
 #[derive(serde::Serialize)]
 struct Payload<'a> {
     messages: &'a JsonText,
 }
 
-/// A message that was kept, and its answer as it comes, where something answers.
+/// A message that is stored, and its reply as it comes, where something replies.
 pub(super) struct Turned {
     pub session: Session,
     pub message: Event,
     pub parts: Option<Parts>,
 }
 
-/// Keeps a message and begins the turn that answers it.
+/// Stores a message and begins the turn that replies to it.
 pub(super) async fn say(
     conversations: &Conversations,
     caller: &EventCaller,
@@ -128,7 +130,6 @@ pub(super) async fn say(
     }
     let text = text_of(message, &Config::of(&agent))?;
     let responder = agent.responder_or(&caller.principal.organization.responder).clone();
-    let answers = responder != Responder::None;
     let reply_id = EventId(caller.mint.uuid());
     let payload = Payload { messages: &message.messages };
     let event = NewEvent {
@@ -143,24 +144,29 @@ pub(super) async fn say(
         at: caller.now(),
     };
     let place = conversations.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
-    let appended = append(caller, living, vec![event], answers.then_some(reply_id), false).await?;
-    let session = appended.session;
-    let message = appended.events.into_iter().next().ok_or(Refusal::Internal)?;
-    if !answers {
-        return Ok(Turned { session, message, parts: None });
-    }
-    let blank = NewEvent {
-        id: reply_id,
-        public_id: None,
-        parent: Some(message.id),
-        kind: AGENT_OUTPUT.to_owned(),
-        author_id: None,
-        content: None,
-        payload: JsonText::empty_object(),
-        hidden: false,
-        at: caller.now(),
+    let incoming = Incoming {
+        session: (DialectName::AgentKey, living.session.id),
+        event,
+        sent_by: caller.sent_by(),
+        replier: (responder != Responder::None).then_some(Replier { agent: agent.id, reply: reply_id }),
     };
-    let clock = caller.clock.clone();
+    let now = caller.now();
+    let rule = move |session: &mut Session| match NotTaken::of(session, now) {
+        Some(reason) => Err(reason),
+        None => {
+            touch(session, now);
+            Ok(())
+        }
+    };
+    let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
+        NotAccepted::NoSession => NotTaken::Over.error(&living.session),
+        NotAccepted::Busy => NotTaken::Busy.error(&living.session),
+        NotAccepted::Rejected(reason) => reason.error(&living.session),
+        NotAccepted::Store(error) => error.into(),
+    })?;
+    let (session, message) = (accepted.session, accepted.message);
+    let Some(pending) = accepted.pending else { return Ok(Turned { session, message, parts: None }) };
+    let (id, to, clock) = (pending.id, message.id, caller.clock.clone());
     let turn = Turn {
         session: session.clone(),
         responder,
@@ -168,21 +174,30 @@ pub(super) async fn say(
         message: message.clone(),
         metadata: session.metadata.clone(),
         speaker: wire::speaker,
-        made_before: appended.made_before,
-        reply_id,
-        reply: Box::new(move |text| NewEvent { content: Some(text), at: clock.now(), ..blank }),
-        nonce: caller.mint.uuid(),
+        pending,
+        reply: Box::new(move |text, completeness| NewEvent {
+            id,
+            public_id: None,
+            parent: Some(to),
+            kind: AGENT_OUTPUT.to_owned(),
+            author_id: None,
+            content: Some(text),
+            payload: JsonText::of(&ReplyMark::from(completeness)).unwrap_or_else(|_| JsonText::empty_object()),
+            hidden: false,
+            at: clock.now(),
+        }),
+        on_reply,
         place,
     };
-    let settle = Settle {
-        store: caller.store.clone(),
-        clock: caller.clock.clone(),
-        session: session.id,
-        reply: reply_id,
-        nonce: caller.mint.uuid(),
-    };
-    let parts = settle.around(conversations.begin(caller.store.clone(), turn));
+    let parts = conversations.begin(caller.store.clone(), turn);
     Ok(Turned { session, message, parts: Some(parts) })
+}
+
+/// A session counts its idle time from the reply.
+fn on_reply(session: &mut Session, now: Timestamp) {
+    if session.state_at(now) == State::Open {
+        session.expires_at = expires_at(now, Detail::of(session).tti_minutes);
+    }
 }
 
 /// The words of a message: its texts, and the contents of the skills that it invokes.
@@ -200,67 +215,32 @@ fn text_of(message: &Message, config: &Config) -> Result<String, AgentKeyError> 
     Ok(parts?.join("\n"))
 }
 
-/// What is done once a turn is over, whether or not somebody waits for it.
-struct Settle {
-    store: TenantStore,
-    clock: Clock,
-    session: SessionId,
-    reply: EventId,
-    nonce: uuid::Uuid,
-}
-
-impl Settle {
-    /// The same parts, the last of them only once the session takes the next message.
-    fn around(self, mut parts: Parts) -> Parts {
-        let (sender, settled) = mpsc::channel(BUFFERED_PARTS);
-        tokio::spawn(async move {
-            let mut last = Part::Failed;
-            while let Some(part) = parts.recv().await {
-                if let Part::Chunk(_) = part {
-                    // A reader who went away hears no more of it; the turn goes on.
-                    let _ = sender.send(part).await;
-                } else {
-                    last = part;
-                    break;
-                }
-            }
-            let _ = sender.send(self.settle(last).await).await;
-        });
-        settled
-    }
-
-    /// Lets the session take the next message. An answer that came after its session was interrupted is hidden.
-    async fn settle(self, last: Part) -> Part {
-        let (reply, now) = (self.reply, self.clock.now());
-        let kept = matches!(last, Part::Kept(_));
-        let rule = move |session: &mut Session| {
-            let mut detail = Detail::of(session);
-            let is_ours = detail.turn.is_some_and(|turn| turn.reply == reply);
-            if is_ours {
-                detail.turn = None;
-                detail.put_into(session);
-                if kept && session.state_at(now) == State::Open {
-                    session.expires_at = expires_at(now, detail.tti_minutes);
-                }
-            }
-            (is_ours, Vec::new())
-        };
-        let key = (DialectName::AgentKey, self.session);
-        let changed = self.store.sessions().change(key, self.nonce, Appends::nothing(), rule).await;
-        match (changed, &last) {
-            (Ok(Some(changed)), Part::Kept(_)) if changed.outcome == Some(false) => {
-                let events = self.store.sessions();
-                if let Err(error) = events.events(&changed.session).hide(&[reply], true).await {
-                    tracing::warn!(%error, "agent_key.late_answer_not_hidden");
-                }
-                Part::Failed
-            }
-            (Ok(_), _) => last,
-            (Err(error), _) => {
-                // The time by which the turn must be over frees the session.
-                tracing::warn!(%error, "agent_key.turn_not_settled");
-                last
-            }
+/// What came of a message: events that follow it, or an error.
+pub(super) async fn settled(
+    store: &TenantStore,
+    session: &Session,
+    agent_key: &str,
+    message: &Event,
+    outcome: Outcome,
+) -> Result<Vec<Event>, AgentKeyError> {
+    match outcome {
+        Outcome::Replied(reply) => Ok(vec![*reply]),
+        Outcome::Failed => Err(AgentKeyError::NoAnswer),
+        Outcome::Ended { reason: EndReason::Interrupted, partial } => {
+            let window = EventWindow { after_number: Some(message.number), ..EventWindow::default() };
+            let events = store.sessions().events(session).oldest(&window, INTERRUPT_PAGE).await?.rows;
+            let interrupt = events.into_iter().find(|event| event.kind == SESSION_INTERRUPTED);
+            // Without one, it was taken over after its replica could not renew its lease.
+            let interrupt = interrupt.ok_or(AgentKeyError::NoAnswer)?;
+            Ok(partial.map(|partial| *partial).into_iter().chain([interrupt]).collect())
         }
+        Outcome::Ended { reason, .. } => Err(match reason {
+            EndReason::Interrupted => AgentKeyError::NoAnswer,
+            EndReason::SessionEnded => NotTaken::Over.error(session),
+            EndReason::SessionDisabled => NotTaken::Disabled.error(session),
+            EndReason::AgentDisabled => AgentKeyError::AgentDisabled(agent_key.to_owned()),
+            EndReason::OrganizationDisabled => Refusal::Unauthenticated(Unauthenticated::BadKey).into(),
+            EndReason::Stopping => Refusal::Unavailable.into(),
+        }),
     }
 }

@@ -1,13 +1,12 @@
 //! A session as Vectara writes it.
 
 use chrono::TimeDelta;
-use chrono::serde::ts_milliseconds;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{AgentKey, EventId, JsonText, Session, Timestamp};
+use crate::domain::{AgentKey, JsonText, Session, Timestamp};
 
 /// A session of an agent.
 #[derive(Serialize, ToSchema)]
@@ -64,23 +63,10 @@ pub(in crate::dialects::agent_key) struct Detail {
     /// Whether anything was ever appended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub started: bool,
-    /// What is being answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub turn: Option<Running>,
 }
 
 fn is_first(generation: &u32) -> bool {
     *generation == 0
-}
-
-/// A message that is being answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::dialects::agent_key) struct Running {
-    /// The event that its answer will be.
-    pub reply: EventId,
-    /// When nobody waits for the answer any longer: should the process that hears it out have died.
-    #[serde(with = "ts_milliseconds")]
-    pub until: Timestamp,
 }
 
 impl Detail {
@@ -95,16 +81,12 @@ impl Detail {
             session.detail = detail;
         }
     }
-
-    pub(in crate::dialects::agent_key) fn is_running(&self, now: Timestamp) -> bool {
-        self.turn.is_some_and(|turn| turn.until > now)
-    }
 }
 
 impl AgentSession {
     pub(in crate::dialects::agent_key) fn new(session: Session, agent_key: AgentKey, now: Timestamp) -> Self {
         let detail = Detail::of(&session);
-        let status = match (detail.is_running(now), detail.started) {
+        let status = match (session.is_running(now), detail.started) {
             (true, _) => Status::Running,
             (false, true) => Status::Stopped,
             (false, false) => Status::Unstarted,

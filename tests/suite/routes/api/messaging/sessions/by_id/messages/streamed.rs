@@ -168,8 +168,9 @@ fn an_organization_has_sixty_streams_open_and_no_more() {
         let id = create(&app, "").await;
         let path = path_of(&id, "/messages");
         let mut open = Vec::new();
-        for _ in 0..60 {
-            let response = app.post(&path, HELLO).open().await;
+        for n in 0..60 {
+            let other = HELLO.replace("hello", &n.to_string());
+            let response = app.post(&path, other).open().await;
             assert_eq!(response.status(), 200);
             open.push(response);
         }

@@ -1,12 +1,6 @@
 //! `POST …/events` with `stream_response`, byte for byte.
 
-use std::sync::Arc;
-
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::sync::Notify;
 
 use crate::support::agent_key::{events_of, kinds, session};
 use crate::support::{TestApp, run};
@@ -78,45 +72,5 @@ fn what_is_refused_is_refused_before_the_stream() {
         let reply = app.post(&events_of("mine", ""), interrupt).send().await.expect(201);
         let kinds: Vec<Value> = frames(&reply.text()).iter().map(|frame| frame["type"].clone()).collect();
         assert_eq!(kinds, ["session_interrupted", "end"]);
-    });
-}
-
-/// A model that answers one question, when it is told to.
-async fn model_that_waits() -> (String, Arc<Notify>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let told = Arc::new(Notify::new());
-    let waiting = Arc::clone(&told);
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("a caller");
-        let mut question = vec![0; 65_536];
-        let _ = stream.read(&mut question).await;
-        waiting.notified().await;
-        let answer = r#"{"choices":[{"message":{"content":"too late"}}]}"#;
-        let head =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
-        let _ = stream.write_all(format!("{head}{answer}").as_bytes()).await;
-        let _ = stream.read(&mut question).await;
-    });
-    (url, told)
-}
-
-#[test]
-fn an_answer_that_comes_after_an_interrupt_is_hidden() {
-    run(async {
-        let app = TestApp::new().await;
-        let (url, told) = model_that_waits().await;
-        app.answered_by(&format!(r#"{{"kind":"openai","base_url":"{url}/v1","model":"m"}}"#)).await;
-        session(&app, "mine", &json!({})).await;
-        let stream = app.post(&events_of("mine", ""), body()).open().await;
-        app.post(&events_of("mine", ""), r#"{"type":"interrupt"}"#).send().await.expect(201);
-        told.notify_one();
-        let bytes = stream.into_body().collect().await.expect("a body").to_bytes();
-        let frames = frames(&String::from_utf8_lossy(&bytes));
-        let kinds_told: Vec<&str> = frames.iter().filter_map(|frame| frame["type"].as_str()).collect();
-        assert_eq!(kinds_told[kinds_told.len() - 2..], ["error", "end"]);
-        assert_eq!(kinds(&app, "mine", "").await, ["input_message", "session_interrupted"]);
-        let all = kinds(&app, "mine", "&include_hidden=True").await;
-        assert_eq!(all, ["input_message", "session_interrupted", "agent_output"]);
     });
 }

@@ -1,0 +1,103 @@
+//! The end of a turn, written down: its reply, and that the session is ready for the next message.
+
+use super::Conversations;
+use super::lease::{EndReason, ended};
+use super::outcome::{Completeness, Outcome};
+use super::patience::patiently;
+use super::turn::{Failure, Turn};
+use crate::domain::{Event, NewEvent, OpenTurn, Session};
+use crate::store::{Appends, StoreError, TenantStore};
+
+/// How a turn ends for which nothing is stored here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TurnEnd {
+    Replied,
+    /// The same message continues it within a while.
+    Failed,
+}
+
+/// The end of a turn, written down.
+pub(super) struct Closing<'t> {
+    pub conversations: &'t Conversations,
+    pub store: &'t TenantStore,
+    pub turn: &'t Turn,
+}
+
+impl Closing<'_> {
+    /// Stores the whole reply. If the turn was ended in the meantime, the reply is stored as an interrupted one.
+    pub async fn with_reply(&self, text: String) -> Result<Outcome, Failure> {
+        // Where replies come one at a time, the turn may have been taken over.
+        let one_at_a_time = self.turn.session.dialect.replies_one_at_a_time();
+        let partial = one_at_a_time.then(|| (self.turn.reply)(text.clone(), Completeness::Interrupted));
+        let whole = (self.turn.reply)(text, Completeness::Whole);
+        let (reply, on_reply, now) = (self.turn.pending.id, self.turn.on_reply, self.conversations.clock.now());
+        let appends = Appends::of([&whole]);
+        let rule = move |session: &mut Session| {
+            if is_deleted(session) {
+                return (Some(EndReason::SessionEnded), Vec::new());
+            }
+            let is_ours = session.turn.is_some_and(|turn| turn.reply == reply);
+            if let (false, Some(partial)) = (is_ours, &partial) {
+                return (Some(ended(session).unwrap_or(EndReason::Interrupted)), vec![partial.clone()]);
+            }
+            if is_ours {
+                session.turn = None;
+            }
+            on_reply(session, now);
+            (None, vec![whole.clone()])
+        };
+        // The reply was paid for: it waits for its turn where the organization is busy. The nonce makes it once.
+        let changed = self.change(appends, rule).await?;
+        let (event, reason) = changed.ok_or(EndReason::SessionEnded)?;
+        let event = Box::new(event.ok_or(EndReason::SessionEnded)?);
+        Ok(match reason {
+            Some(reason) => Outcome::Ended { reason, partial: Some(event) },
+            None => Outcome::Replied(event),
+        })
+    }
+
+    /// Stores what had come of the reply; `None` where the session is gone or deleted.
+    pub async fn with_partial(&self, text: String) -> Result<Option<Event>, Failure> {
+        let event = (self.turn.reply)(text, Completeness::Interrupted);
+        let reply = self.turn.pending.id;
+        let appends = Appends::of([&event]);
+        let rule = move |session: &mut Session| {
+            if session.turn.is_some_and(|turn| turn.reply == reply) {
+                session.turn = None;
+            }
+            (None, if is_deleted(session) { Vec::new() } else { vec![event.clone()] })
+        };
+        Ok(self.change(appends, rule).await?.and_then(|(event, _)| event))
+    }
+
+    /// Takes the turn out of its session, or marks it as failed. If the database cannot be reached, its lease runs out.
+    pub async fn without_event(&self, end: TurnEnd) {
+        let (reply, now) = (self.turn.pending.id, self.conversations.clock.now());
+        let rule = move |session: &mut Session| {
+            if let Some(turn) = session.turn.filter(|turn| turn.reply == reply) {
+                session.turn = (end == TurnEnd::Failed).then(|| OpenTurn::failed(turn, now));
+            }
+            (None, Vec::new())
+        };
+        if let Err(error) = self.change(Appends::nothing(), rule).await {
+            tracing::warn!(%error, "conversation.turn_not_closed");
+        }
+    }
+
+    /// Changes the session, and returns what was appended and what the rule found; `None` where the session is gone.
+    async fn change(
+        &self,
+        appends: Appends,
+        rule: impl Fn(&mut Session) -> (Option<EndReason>, Vec<NewEvent>) + Clone + Send + Sync + 'static,
+    ) -> Result<Option<(Option<Event>, Option<EndReason>)>, StoreError> {
+        let key = (self.turn.session.dialect, self.turn.session.id);
+        let (sessions, nonce) = (self.store.sessions(), self.conversations.mint.uuid());
+        let changed = patiently(|| sessions.change(key, nonce, appends.clone(), rule.clone())).await?;
+        Ok(changed.map(|changed| (changed.events.into_iter().next(), changed.outcome.flatten())))
+    }
+}
+
+/// Returns whether the session was deleted: nothing more is stored in it.
+fn is_deleted(session: &Session) -> bool {
+    session.ended_at.is_some() && session.dialect.deletes_what_ends()
+}

@@ -1,0 +1,64 @@
+//! Waiting for a reply that another request asked for, on this replica or on another.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Conversations;
+use super::lease::{EndReason, ended};
+use super::patience::patiently;
+use crate::domain::{Event, EventId, Session};
+use crate::store::{StoreError, TenantStore};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long a reply is waited for: longer than any may take.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(150);
+
+/// What became of a turn that another request leads.
+pub(super) enum Joined {
+    Replied(Event),
+    Ended(EndReason),
+    /// It ended without a reply, or its replica died.
+    Failed,
+}
+
+/// Waits until the turn of this reply is over.
+///
+/// # Errors
+/// When the database cannot be reached for a while.
+pub(super) async fn wait(
+    conversations: &Conversations,
+    store: &TenantStore,
+    session: &Session,
+    reply: EventId,
+) -> Result<Joined, StoreError> {
+    let deadline = Instant::now() + JOIN_TIMEOUT;
+    let mut pause = FIRST_PAUSE;
+    let find_reply = || patiently(|| async { store.sessions().events(session).find(reply).await });
+    while Instant::now() < deadline {
+        if let Some(event) = find_reply().await? {
+            return Ok(Joined::Replied(event));
+        }
+        let current = patiently(|| async { store.sessions().find(session.dialect, session.id).await }).await?;
+        let Some(current) = current else { return Ok(Joined::Ended(EndReason::SessionEnded)) };
+        if let Some(reason) = ended(&current) {
+            return Ok(Joined::Ended(reason));
+        }
+        let over = match current.turn {
+            Some(turn) if turn.reply == reply => {
+                (!turn.is_running(conversations.clock.now())).then_some(Joined::Failed)
+            }
+            _ if session.dialect.replies_one_at_a_time() => Some(Joined::Ended(EndReason::Interrupted)),
+            // A later message has its turn; this one's may still run.
+            _ => None,
+        };
+        if let Some(over) = over {
+            // The reply may have come between the two reads.
+            return Ok(find_reply().await?.map_or(over, Joined::Replied));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Ok(Joined::Failed)
+}
