@@ -1,6 +1,7 @@
 //! Every setting, its default and its environment variable.
 
 mod agntix;
+mod connections;
 mod messaging;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::outbound::PrivateAddresses;
 use crate::responders::RespondersSettings;
 use crate::store::{Database, DatabaseError, STORAGE_QUOTA};
 use agntix::AgntixSettings;
+use connections::ConnectionSettings;
 use messaging::MessagingSettings;
 
 /// The least bytes of a secret for HS256 (RFC 7518, section 3.2).
@@ -106,6 +108,8 @@ pub struct Config {
     /// Whether responders and webhooks may be at private addresses: refused, allowed, or networks between commas
     #[arg(long, global = true, env = "SESSIONARY_RESPONDERS_PRIVATE", default_value = "refused")]
     responders_private: String,
+    #[command(flatten)]
+    pub connections: ConnectionSettings,
     #[command(flatten)]
     pub messaging: MessagingSettings,
     #[command(flatten)]

@@ -100,7 +100,11 @@ impl Serve {
             ..Deployment::new(Arc::clone(&gate), conversations.clone())
         };
         let app = build_app(deployment);
-        let bounds = Bounds { trusted_proxies: context.config.trusted_proxies()?.into(), ..Bounds::of_this_process() };
+        let bounds = Bounds {
+            trusted_proxies: context.config.trusted_proxies()?.into(),
+            keep_alive: context.config.connections.keep_alive(),
+            ..Bounds::of_this_process()
+        };
 
         tracing::info!(%address, "http.listening");
         if let Some(demo) = demo {

@@ -17,8 +17,10 @@ use tokio::sync::mpsc;
 /// How long a stream may be silent before a comment tells proxies and clients that it lives.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// The media type of a stream of events.
+pub const MEDIA_TYPE: &str = "text/event-stream";
 /// What a stream of events says it is.
-pub const CONTENT_TYPE: &str = "text/event-stream";
+pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
 /// A response that streams these frames, with a comment now and then while there are none.
 pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
@@ -34,7 +36,6 @@ pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response 
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
     // nginx and its kind would collect the frames.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response

@@ -1,32 +1,26 @@
 //! The accept loop. It is the service's own because `axum::serve` bounds neither how slowly a head may come, nor how many
 //! connections one client may have, nor how long a graceful shutdown may take.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use bytes::Bytes;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
+use rustix::net::SendFlags;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
-use super::connections::{Activity, Admitted, Connections};
+use super::connection::{self, Context, LingerBounds, Lingering};
+use super::connections::{Admitted, Connections};
 
-/// How long a request's head may take, counted also while a kept-alive connection is idle.
+/// How long a request's head may take: from its first byte, or from the beginning of the connection.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a connection may be idle between two requests. It is longer than the 60 seconds after which load balancers
+/// close theirs, because whoever closes first decides whether a request can be lost.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take nothing of what is written to it. Past it the connection is closed: what streams is
 /// produced as fast as it is read, and nobody's memory waits for a reader who went to sleep.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -45,6 +39,8 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nCo
     Content-Length: 42\r\nConnection: close\r\n\r\n{\"error\":\"too many connections from here\"}";
 /// How long open requests may take to finish once the service is told to stop.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+/// Connections that are taken from the backlog once the service is told to stop; as many as it holds.
+const MAX_BACKLOG: usize = 1_024;
 /// A pause after accept() failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -56,6 +52,8 @@ pub struct Peer(pub SocketAddr);
 #[derive(Clone, Debug)]
 pub struct Bounds {
     pub header_read_timeout: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
     pub write_timeout: Duration,
     pub most_connections: usize,
     /// Connections that one client may have.
@@ -63,17 +61,21 @@ pub struct Bounds {
     /// Peers that have no share: each of their connections can be another client's.
     pub trusted_proxies: Arc<[IpNet]>,
     pub drain_deadline: Duration,
+    /// What clients may still send after a response to a request that was rejected before it was read.
+    pub linger: LingerBounds,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         Self {
             header_read_timeout: HEADER_READ_TIMEOUT,
+            keep_alive: KEEP_ALIVE,
             write_timeout: WRITE_TIMEOUT,
             most_connections: MOST_CONNECTIONS,
             most_per_client: MOST_CONNECTIONS / CLIENT_SHARE,
             trusted_proxies: Arc::default(),
             drain_deadline: DRAIN_DEADLINE,
+            linger: LingerBounds::RESPONSE,
         }
     }
 }
@@ -118,157 +120,118 @@ pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: Can
         Connections::new(bounds.most_connections, bounds.most_per_client, Arc::clone(&bounds.trusted_proxies));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
+    let drain_deadline = bounds.drain_deadline;
+    let lingering = Lingering::new(bounds.linger);
+    let turned_away = Lingering::new(LingerBounds::TURNED_AWAY);
+    let context = Context { app, bounds, lingering, stop };
 
-    while let Some((stream, peer, admitted)) = accept(&listener, &admission, &stop).await {
-        let (app, bounds, stop, cut) = (app.clone(), bounds.clone(), stop.clone(), cut.clone());
-        connections.spawn(async move {
-            let activity = admitted.activity.clone();
-            tokio::select! {
-                () = serve_connection(stream, peer, app, bounds, activity, stop) => {}
-                () = cut.cancelled() => {}
+    let begin = |accepted: Accepted| {
+        let (context, cut) = (context.clone(), cut.clone());
+        match accepted {
+            Accepted::Admitted(stream, peer, admitted) => {
+                connections.spawn(async move {
+                    let activity = admitted.activity.clone();
+                    tokio::select! {
+                        () = connection::serve(stream, peer, context, activity) => {}
+                        () = cut.cancelled() => {}
+                    }
+                    drop(admitted);
+                });
             }
-            drop(admitted);
-        });
+            Accepted::TurnedAway(stream, peer) => {
+                let Some(permit) = turned_away.permit(peer.ip()) else { return };
+                connections.spawn(async move {
+                    tokio::select! {
+                        () = permit.linger(&stream) => {}
+                        () = context.stop.cancelled() => {}
+                    }
+                });
+            }
+        }
+    };
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = context.stop.cancelled() => break,
+            next = accept(&listener) => next,
+        };
+        // What was accepted has its turn, though the service stops meanwhile: its request may have arrived.
+        let admitted = tokio::select! {
+            biased;
+            accepted = admit(&admission, next) => accepted,
+            () = passed(&context.stop, drain_deadline) => None,
+        };
+        admitted.into_iter().for_each(&begin);
     }
-
-    drop(listener);
-    connections.close();
-    if tokio::time::timeout(bounds.drain_deadline, connections.wait()).await.is_err() {
+    let drained = async {
+        for next in backlog(listener) {
+            admit(&admission, next).await.into_iter().for_each(&begin);
+        }
+        connections.close();
+        connections.wait().await;
+    };
+    if tokio::time::timeout(drain_deadline, drained).await.is_err() {
         tracing::warn!(connections = connections.len(), "http.drain_deadline_passed");
         cut.cancel();
+        connections.close();
         connections.wait().await;
     }
 }
 
-/// Returns the next connection, once there is a permit for it; `None` when it is time to stop.
-async fn accept(
-    listener: &TcpListener,
-    admission: &Connections,
-    stop: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr, Admitted)> {
-    let next = async {
-        loop {
-            let (stream, peer) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "http.accept_failed");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            match admission.share_of(peer.ip()) {
-                Ok(share) => return Some((stream, peer, admission.admit(share).await?)),
-                // It waits for nothing, so that it keeps no other client waiting.
-                Err(_full) => turn_away(stream),
-            }
-        }
-    };
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => None,
-        accepted = next => accepted,
-    }
+/// A connection that was accepted.
+enum Accepted {
+    Admitted(TcpStream, SocketAddr, Admitted),
+    /// Its network has all the connections that it may have. It was told so.
+    TurnedAway(TcpStream, SocketAddr),
 }
 
-/// Closes a connection after a word of why, as far as that can be sent without waiting.
-fn turn_away(stream: TcpStream) {
-    metrics::counter!("sessionary_connections_turned_away").increment(1);
-    if let Ok(mut stream) = stream.into_std() {
-        let _ = stream.write(TOO_MANY);
-    }
-}
-
-async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    app: Router,
-    bounds: Bounds,
-    activity: Activity,
-    stop: CancellationToken,
-) {
-    let _ = stream.set_nodelay(true);
-    let mut stream = Box::pin(TimeoutStream::new(stream));
-    stream.as_mut().set_write_timeout_pinned(Some(bounds.write_timeout));
-    let (served, requests) = (activity.clone(), Arc::new(AtomicUsize::new(0)));
-    let count = Arc::clone(&requests);
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        count.fetch_add(1, Ordering::Relaxed);
-        let busy = Busy::new(&served);
-        let response = app.clone().oneshot(request);
-        async move {
-            // The connection is idle again once the body was handed over whole, or given up.
-            response.await.map(|response| response.map(|body| Sending { body, _busy: busy }))
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.header_read_timeout)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let mut is_ending = false;
+/// Returns the next connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
-        tokio::select! {
-            // A client that breaks off is no event of ours.
-            _ = connection.as_mut() => return,
-            () = stop.cancelled(), if !is_ending => {
-                connection.as_mut().graceful_shutdown();
-                is_ending = true;
-            }
-            () = activity.make_room(), if !is_ending => {
-                // One that has sent no whole request yet is owed nothing.
-                if activity.is_idle() && requests.load(Ordering::Relaxed) == 0 {
-                    return;
-                }
-                // Any other ends once what it was sent is flushed.
-                connection.as_mut().graceful_shutdown();
-                is_ending = true;
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "http.accept_failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// Marks a connection as busy until dropped.
-struct Busy(Activity);
-
-impl Busy {
-    fn new(activity: &Activity) -> Self {
-        activity.began();
-        Self(activity.clone())
+/// Waits until there is a permit for the connection, unless its network has all that it may have.
+async fn admit(admission: &Connections, (stream, peer): (TcpStream, SocketAddr)) -> Option<Accepted> {
+    match admission.share_of(peer.ip()) {
+        Ok(share) => Some(Accepted::Admitted(stream, peer, admission.admit(share).await?)),
+        // It waits for nothing, so that it keeps no other client waiting.
+        Err(_full) => {
+            turn_away(&stream);
+            Some(Accepted::TurnedAway(stream, peer))
+        }
     }
 }
 
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.ended();
-    }
+/// Returns once the service has been told to stop for so long.
+async fn passed(stop: &CancellationToken, time: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(time).await;
 }
 
-/// A response's body, whose connection is busy for as long as it is being sent.
-struct Sending {
-    body: Body,
-    _busy: Busy,
+/// Closes the listener. Returns the connections that wait in its backlog, because their requests may have arrived.
+fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else { return Vec::new() };
+    std::iter::from_fn(|| listener.accept().ok())
+        .take(MAX_BACKLOG)
+        .filter_map(|(stream, peer)| {
+            stream.set_nonblocking(true).ok()?;
+            Some((TcpStream::from_std(stream).ok()?, peer))
+        })
+        .collect()
 }
 
-impl http_body::Body for Sending {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
+/// Responds to a connection that is not served, as far as that can be sent without waiting.
+fn turn_away(stream: &TcpStream) {
+    metrics::counter!("sessionary_connections_turned_away").increment(1);
+    let _ = rustix::net::send(stream, TOO_MANY, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }
 
 #[cfg(test)]

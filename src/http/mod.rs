@@ -4,6 +4,7 @@
 
 mod body;
 mod byte_rate;
+mod connection;
 mod connections;
 pub mod cors;
 mod costly;
@@ -31,6 +32,7 @@ pub use body::{
     parse_object,
 };
 pub use byte_rate::{ByteKind, ByteRate, PUBLIC_BODY_LIMIT};
+pub use connection::LingerBounds;
 pub use costly::{CostlyWork, Scan, Watch};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
 pub use door::{ANSWER_TIMEOUT, Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};

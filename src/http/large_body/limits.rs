@@ -1,6 +1,7 @@
 //! How much of large bodies there may be.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
 
@@ -19,6 +20,8 @@ pub struct LargeBodyLimits {
     pub memory: usize,
     /// Threads that work on bodies at once.
     pub workers: usize,
+    /// How long a body may wait for its turn, where a client loses what it sends if it is rejected.
+    pub wait: Duration,
     /// Bytes that one sender may send in large bodies; `None` for any number.
     pub rate: Option<SendingRate>,
 }
@@ -48,6 +51,8 @@ impl Default for LargeBodyLimits {
             turns_per_sender: 2,
             memory: 128 * MIB,
             workers: 2,
+            // Its handler has time left to work on it.
+            wait: Duration::from_secs(20),
             rate: Some(SendingRate::DEFAULT),
         }
     }

@@ -1,7 +1,8 @@
 //! Large request bodies: how many bytes of them are in memory at once, and how much work they may cause.
 //!
-//! A request passes three limits in this order, and waits only for the last two:
-//! 1. [`LargeBodies::admit`] and [`LargeBody::hold`] count the bodies and their bytes, per sender and per replica.
+//! A request passes three limits in this order:
+//! 1. [`LargeBodies::admit`], or [`LargeBodies::admit_in_turn`], and [`LargeBody::hold`] count the bodies and their bytes,
+//!    per sender and per replica.
 //! 2. [`LargeBody::turn`] waits for one of the sender's turns, and then for memory to build in.
 //! 3. [`Turn::run`] waits for a worker and runs the work on a blocking thread.
 //!
@@ -11,6 +12,7 @@
 
 mod limits;
 mod maybe;
+mod waiting;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -68,7 +70,10 @@ struct InProgress {
 
 #[derive(Debug)]
 struct SenderState {
+    permits: Arc<Semaphore>,
+    /// Bodies that have a permit, or wait for one.
     bodies: usize,
+    waiting: usize,
     bytes: usize,
     turns: Arc<Semaphore>,
 }
@@ -100,20 +105,14 @@ impl LargeBodies {
     /// # Errors
     /// [`Refusal::TooManyConcurrent`] when the sender has as many bodies in progress as it may have.
     pub fn admit(&self, sender: Sender) -> Result<LargeBody, Refusal> {
-        let limits = &self.0.limits;
         let mut in_progress = self.in_progress();
-        let state = in_progress.senders.entry(sender).or_insert_with(|| SenderState {
-            bodies: 0,
-            bytes: 0,
-            turns: Arc::new(Semaphore::new(limits.turns_per_sender)),
-        });
-        if state.bodies >= limits.bodies_per_sender {
-            return Err(Refusal::TooManyConcurrent);
-        }
-        state.bodies += 1;
+        let state = in_progress.state_of(sender, &self.0.limits);
+        let permit = Arc::clone(&state.permits).try_acquire_owned().ok();
         let turns = Arc::clone(&state.turns);
+        let Some(permit) = permit else { return Err(Refusal::TooManyConcurrent) };
+        state.bodies += 1;
         drop(in_progress);
-        Ok(LargeBody { bodies: self.clone(), sender, bytes: 0, turns })
+        Ok(LargeBody { bodies: self.clone(), sender, bytes: 0, turns, _permit: permit })
     }
 
     /// Returns whether nothing is in progress.
@@ -130,6 +129,28 @@ impl LargeBodies {
     }
 }
 
+impl InProgress {
+    fn state_of(&mut self, sender: Sender, limits: &LargeBodyLimits) -> &mut SenderState {
+        self.senders.entry(sender).or_insert_with(|| SenderState {
+            permits: Arc::new(Semaphore::new(limits.bodies_per_sender)),
+            bodies: 0,
+            waiting: 0,
+            bytes: 0,
+            turns: Arc::new(Semaphore::new(limits.turns_per_sender)),
+        })
+    }
+
+    /// Removes one of the sender's bodies.
+    fn remove_body(&mut self, sender: Sender) {
+        if let Some(state) = self.senders.get_mut(&sender) {
+            state.bodies -= 1;
+            if state.bodies == 0 {
+                self.senders.remove(&sender);
+            }
+        }
+    }
+}
+
 /// One body in progress. Dropping it returns its bytes.
 #[derive(Debug)]
 pub struct LargeBody {
@@ -137,6 +158,7 @@ pub struct LargeBody {
     sender: Sender,
     bytes: usize,
     turns: Arc<Semaphore>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl LargeBody {
@@ -195,12 +217,7 @@ impl Drop for LargeBody {
     fn drop(&mut self) {
         self.release_bytes();
         let mut in_progress = self.bodies.in_progress();
-        if let Some(state) = in_progress.senders.get_mut(&self.sender) {
-            state.bodies -= 1;
-            if state.bodies == 0 {
-                in_progress.senders.remove(&self.sender);
-            }
-        }
+        in_progress.remove_body(self.sender);
         let is_idle = in_progress.senders.is_empty();
         drop(in_progress);
         // A good moment to forget senders that may send as much as anyone.
@@ -280,6 +297,7 @@ mod tests {
         turns_per_sender: 1,
         memory: 8 * KIB,
         workers: 1,
+        wait: std::time::Duration::ZERO,
         rate: None,
     };
 

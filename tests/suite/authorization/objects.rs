@@ -147,7 +147,7 @@ fn with_ids(text: String, objects: &Objects) -> String {
 /// The response, without the body of a stream that does not end.
 pub async fn send(ask: Ask<'_>) -> Reply {
     let response = ask.open().await;
-    let streams = response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
+    let streams = response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream; charset=utf-8");
     let (parts, body) = response.into_parts();
     let bytes = if streams {
         bytes::Bytes::new()

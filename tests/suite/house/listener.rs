@@ -5,40 +5,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use sessionary::http::listener::{Bounds, serve};
+use sessionary::http::listener::Bounds;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::run;
-
-struct Running {
-    address: SocketAddr,
-    stop: CancellationToken,
-    served: JoinHandle<()>,
-}
-
-async fn start(app: Router, bounds: Bounds) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let stop = CancellationToken::new();
-    let served = tokio::spawn(serve(listener, app, bounds, stop.clone()));
-    Running { address, stop, served }
-}
-
-async fn connect(running: &Running) -> TcpStream {
-    TcpStream::connect(running.address).await.expect("a connection")
-}
-
-/// What comes until the other side closes, within ten seconds.
-async fn rest(mut stream: TcpStream) -> String {
-    let mut text = String::new();
-    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut text)).await;
-    let _ = read.expect("the connection stays open");
-    text
-}
+use crate::support::wire::{Running, rest, start};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
@@ -67,12 +40,12 @@ fn a_head_that_never_ends_is_cut_off() {
         let app = Router::new().route("/", get(|| async { "done" }));
         let bounds = Bounds { header_read_timeout: Duration::from_millis(100), ..Bounds::default() };
         let running = start(app, bounds).await;
-        let mut dripping = connect(&running).await;
+        let mut dripping = running.connect().await;
         dripping.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.expect("half a head");
         assert!(!rest(dripping).await.contains("200"));
-        let silent = connect(&running).await;
+        let silent = running.connect().await;
         assert_eq!(rest(silent).await, "");
-        let mut prompt = connect(&running).await;
+        let mut prompt = running.connect().await;
         prompt.write_all(REQUEST).await.expect("a request");
         assert!(rest(prompt).await.ends_with("done"));
         running.stop.cancel();
@@ -85,7 +58,7 @@ fn an_open_request_finishes_when_the_service_stops() {
     run(async {
         let (app, mut when_asked, go) = slow();
         let running = start(app, Bounds::default()).await;
-        let mut stream = connect(&running).await;
+        let mut stream = running.connect().await;
         stream.write_all(REQUEST).await.expect("a request");
         when_asked.recv().await.expect("a request");
         running.stop.cancel();
@@ -102,7 +75,7 @@ fn a_request_that_outlasts_the_drain_deadline_is_cut() {
         let (app, mut when_asked, _go) = slow();
         let bounds = Bounds { drain_deadline: Duration::from_millis(100), ..Bounds::default() };
         let running = start(app, bounds).await;
-        let mut stream = connect(&running).await;
+        let mut stream = running.connect().await;
         stream.write_all(REQUEST).await.expect("a request");
         when_asked.recv().await.expect("a request");
         running.stop.cancel();
@@ -117,10 +90,10 @@ fn connections_past_the_cap_wait_while_all_are_busy() {
     run(async {
         let (app, mut when_asked, go) = slow();
         let running = start(app, Bounds { most_connections: 1, ..Bounds::default() }).await;
-        let mut first = connect(&running).await;
+        let mut first = running.connect().await;
         first.write_all(REQUEST).await.expect("a request");
         when_asked.recv().await.expect("a request");
-        let mut second = connect(&running).await;
+        let mut second = running.connect().await;
         second.write_all(REQUEST).await.expect("a request");
         assert!(when_asked.try_recv().is_err(), "two requests at once");
         for stream in [first, second] {
@@ -201,7 +174,7 @@ fn a_trusted_proxy_has_no_share() {
         let running = start(quick(), bounds).await;
         let mut open = Vec::new();
         for _ in 0..20 {
-            let mut stream = connect(&running).await;
+            let mut stream = running.connect().await;
             ask_again(&mut stream).await;
             open.push(stream);
         }
@@ -216,22 +189,22 @@ fn the_longest_idle_connections_make_room_and_busy_ones_stay() {
         let (slow, mut when_asked, go) = slow();
         let app = Router::new().route("/", get(|| async { "done" })).nest("/slow", slow);
         let running = start(app, Bounds { most_connections: 4, ..Bounds::default() }).await;
-        let mut busy = connect(&running).await;
+        let mut busy = running.connect().await;
         busy.write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("a request");
         when_asked.recv().await.expect("a request");
-        let (mut first, mut second) = (connect(&running).await, connect(&running).await);
+        let (mut first, mut second) = (running.connect().await, running.connect().await);
         ask_again(&mut first).await;
         ask_again(&mut second).await;
         ask_again(&mut first).await;
         // One that never sent a whole request waits as well, and by now for the shortest time.
-        let mut dripping = connect(&running).await;
+        let mut dripping = running.connect().await;
         dripping.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.expect("half a head");
 
         // Each that comes takes the place of one: of the second, then the first, then the dripping one, each of which is
         // read to its end here.
         let mut come = Vec::new();
         for idle in [second, first, dripping] {
-            let mut next = connect(&running).await;
+            let mut next = running.connect().await;
             assert_eq!(rest(idle).await, "");
             ask_again(&mut next).await;
             come.push(next);
@@ -259,7 +232,7 @@ fn a_client_that_stops_reading_is_cut_off() {
         });
         let bounds = Bounds { write_timeout: Duration::from_millis(100), ..Bounds::default() };
         let running = start(Router::new().route("/", endless), bounds).await;
-        let mut stream = connect(&running).await;
+        let mut stream = running.connect().await;
         stream.write_all(REQUEST).await.expect("a request");
         // Nothing is read: the buffers of both sides fill up, and then the time is up.
         let let_go = tokio::time::timeout(Duration::from_secs(30), when_dropped).await;

@@ -1,7 +1,9 @@
 //! What the house does for every dialect alike.
 
 mod bodies;
+mod connections;
 mod envelopes;
+mod hang_ups;
 mod idempotency;
 mod listener;
 mod page_bytes;

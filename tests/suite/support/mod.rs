@@ -19,6 +19,7 @@ mod reply;
 pub mod talk;
 pub mod tokens;
 pub mod webhooks;
+pub mod wire;
 
 pub use app::{Ask, Setup, TestApp, start};
 pub use large::LARGE;

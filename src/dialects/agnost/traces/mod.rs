@@ -93,7 +93,7 @@ async fn export_traces(
     let is_gzip = body::is_gzip(request.headers())?;
     let mut allowance = allowance.of(&caller.principal);
     let limits = Limits::of(&allowance);
-    let mut body = bodies.admit(Sender::of(&caller.principal))?;
+    let mut body = bodies.admit_in_turn(Sender::of(&caller.principal)).await?;
     let bytes = metered_bytes(request, limits.packed, &mut (&mut allowance, &mut body)).await?;
 
     let turn = body.turn(limits.decoding_memory(bytes.len(), is_gzip)).await?;

@@ -46,7 +46,7 @@ impl Listener {
     async fn to(ask: Ask<'_>) -> Self {
         let response = ask.open().await;
         assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
         Self(response.into_body().into_data_stream())
     }
 

@@ -191,7 +191,9 @@ fn stalled(bytes: usize) -> axum::body::Body {
 #[test]
 fn bodies_in_progress_are_bounded_and_given_back_when_the_client_hangs_up() {
     run(async {
-        let limits = LargeBodyLimits { bodies_per_sender: 2, bytes_per_sender: 100_000, ..LargeBodyLimits::default() };
+        let wait = std::time::Duration::ZERO;
+        let limits =
+            LargeBodyLimits { bodies_per_sender: 2, bytes_per_sender: 100_000, wait, ..LargeBodyLimits::default() };
         let large_bodies = LargeBodies::new(limits, LowPriority::default());
         let app = TestApp::with(Setup { large_bodies: large_bodies.clone(), ..Setup::default() }).await;
         let open = |bytes| {

@@ -60,7 +60,7 @@ fn the_stream_is_byte_for_byte_as_documented() {
         let id = create(&app, "").await;
         for body in [HELLO, r#"{"content":"hello","stream":true}"#, r#"{"content":"hello","stream":null}"#] {
             let reply = app.post(&path_of(&id, "/messages"), body).send().await.expect(200);
-            assert_eq!(reply.header("content-type"), Some("text/event-stream"));
+            assert_eq!(reply.header("content-type"), Some("text/event-stream; charset=utf-8"));
             let page = app.get(&path_of(&id, "/messages?limit=100")).send().await.expect(200).json();
             let kept = page["data"].as_array().expect("an array").last().expect("a message").clone();
             assert_eq!(kept["content"], chunks.concat());

@@ -43,7 +43,7 @@ fn a_stream_tells_the_message_the_chunks_and_the_end() {
         answered_by(&app, &model).await;
         let id = create(&app, "").await;
         let reply = app.post(&path_of(&id, "/messages"), HELLO).send().await.expect(200);
-        assert_eq!(reply.header("content-type"), Some("text/event-stream"));
+        assert_eq!(reply.header("content-type"), Some("text/event-stream; charset=utf-8"));
         assert_eq!(reply.header("cache-control"), Some("no-cache"));
 
         let page = app.get(&path_of(&id, "/messages")).send().await.expect(200).json();

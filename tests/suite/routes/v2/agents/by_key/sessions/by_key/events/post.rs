@@ -108,7 +108,7 @@ fn a_message_may_come_as_a_form() {
         let reply = send(form(&[("name=\"message\"", "older")])).await.expect(201).json();
         assert_eq!(reply["events"][0]["messages"], json!([{ "type": "text", "content": "older" }]));
         let streamed = send(form(&[("name=\"message\"", "x"), ("name=\"stream_response\"", "true")])).await.expect(201);
-        assert_eq!(streamed.header("content-type"), Some("text/event-stream"));
+        assert_eq!(streamed.header("content-type"), Some("text/event-stream; charset=utf-8"));
         assert!(streamed.text().ends_with("data: {\"type\":\"end\"}\n\n"));
         let before = kinds(&app, "mine", "").await.len();
         for bad in [

@@ -21,7 +21,7 @@ fn a_stream_tells_the_message_the_answer_and_the_end() {
         let app = TestApp::new().await;
         session(&app, "mine", &json!({})).await;
         let reply = app.post(&events_of("mine", ""), body()).send().await.expect(201);
-        assert_eq!(reply.header("content-type"), Some("text/event-stream"));
+        assert_eq!(reply.header("content-type"), Some("text/event-stream; charset=utf-8"));
         let frames = frames(&reply.text());
         assert_eq!(frames[0]["type"], "input_message");
         assert_eq!(frames[0]["messages"], json!([{ "type": "text", "content": "hello" }]));

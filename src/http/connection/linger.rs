@@ -1,0 +1,102 @@
+//! Reading on for a while after the last response, because a client that is still sending would lose the response
+//! otherwise: where bytes are left unread, closing a socket resets the connection.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::net::Shutdown;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::{Share, Shares};
+use crate::http::network::Network;
+
+/// Bytes that are read at once, and memory that each lingering connection takes.
+const BUFFER: usize = 16 * 1024;
+
+/// How much of what clients still send is read and discarded.
+#[derive(Clone, Copy, Debug)]
+pub struct LingerBounds {
+    /// Bytes of one connection.
+    pub bytes: u64,
+    /// How long one connection may take.
+    pub time: Duration,
+    /// How long a client may send nothing.
+    pub silence: Duration,
+    /// Connections of one network at once.
+    pub per_network: usize,
+    /// Connections at once.
+    pub total: usize,
+}
+
+impl LingerBounds {
+    /// After a response to a request that was rejected before it was read.
+    pub const RESPONSE: Self = Self {
+        bytes: 64 * 1024 * 1024,
+        time: Duration::from_secs(30),
+        silence: Duration::from_secs(5),
+        per_network: 64,
+        total: 512,
+    };
+
+    /// After a connection was turned away.
+    pub(in crate::http) const TURNED_AWAY: Self = Self {
+        bytes: 4 * 1024 * 1024,
+        time: Duration::from_secs(2),
+        silence: Duration::from_secs(1),
+        per_network: 16,
+        total: 64,
+    };
+}
+
+/// The connections that are read on. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Lingering {
+    bounds: LingerBounds,
+    networks: Shares<Network>,
+    permits: Arc<Semaphore>,
+}
+
+/// The right to read on.
+#[derive(Debug)]
+pub(in crate::http) struct Permit {
+    bounds: LingerBounds,
+    _share: Share<Network>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lingering {
+    pub fn new(bounds: LingerBounds) -> Self {
+        Self { bounds, networks: Shares::new(bounds.per_network), permits: Arc::new(Semaphore::new(bounds.total)) }
+    }
+
+    /// Returns a permit, while there are any for the peer's network.
+    pub fn permit(&self, peer: IpAddr) -> Option<Permit> {
+        let share = self.networks.take(Network::of(peer))?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        Some(Permit { bounds: self.bounds, _share: share, _permit: permit })
+    }
+}
+
+impl Permit {
+    /// Ends the sending side, then reads until the client does the same, within the bounds.
+    pub async fn linger(self, socket: &TcpStream) {
+        let _ = rustix::net::shutdown(socket, Shutdown::Write);
+        let _ = tokio::time::timeout(self.bounds.time, self.discard(socket)).await;
+    }
+
+    async fn discard(&self, socket: &TcpStream) {
+        let mut left = self.bounds.bytes;
+        let mut buffer = vec![0; BUFFER];
+        while left > 0 {
+            let Ok(Ok(())) = tokio::time::timeout(self.bounds.silence, socket.readable()).await else { return };
+            match socket.try_read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => left = left.saturating_sub(read as u64),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One connection, from its first byte to its last.
+//!
+//! The handlers of its requests run in its task. They go on when the client leaves: hyper does not look for the end of
+//! the connection while a request is served (`half_close`), and the [stream](stream) hides from it that nobody reads.
+//! Two things end with their client: event streams, and requests that change nothing, once it is certain that the client
+//! is gone, and has not merely finished sending.
+
+mod bodies;
+mod client;
+mod linger;
+mod stream;
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::connections::Activity;
+use super::listener::{Bounds, Peer};
+use bodies::{Receiving, Sending, discard_small};
+use client::{Client, Due};
+use stream::{ClientStream, has_unread};
+
+pub use linger::LingerBounds;
+pub(super) use linger::Lingering;
+
+/// A pause until a request was read that has arrived or is on its way, and how many such pauses a connection has that is
+/// to end.
+const UNTIL_READ: Duration = Duration::from_millis(1);
+const MAX_PAUSES: usize = 100;
+/// How long a connection lingers once the service stops.
+const LINGER_AT_STOP: Duration = Duration::from_secs(1);
+
+/// What a connection needs of its listener.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub app: Router,
+    pub bounds: Bounds,
+    pub lingering: Lingering,
+    pub stop: CancellationToken,
+}
+
+/// How a connection ended.
+enum Ended {
+    /// By HTTP.
+    Served(hyper::Result<()>),
+    /// It was given up, because its client did not use it.
+    Abandoned,
+}
+
+/// Serves a connection until it ends, and lingers where its client may not have read the last response yet.
+pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, context: Context, activity: Activity) {
+    let _ = socket.set_nodelay(true);
+    let (socket, client) = (Arc::new(socket), Arc::new(Client::new()));
+    let ended = exchange(&socket, &client, peer, &context, &activity).await;
+    let may_still_send = match ended {
+        Ended::Served(result) => {
+            client.has_unread_body() || has_unread(&socket) || result.is_err_and(|error| error.is_parse())
+        }
+        Ended::Abandoned => false,
+    };
+    if !may_still_send || client.is_gone() {
+        return;
+    }
+    let Some(permit) = context.lingering.permit(peer.ip()) else { return };
+    let stopping = async {
+        context.stop.cancelled().await;
+        tokio::time::sleep(LINGER_AT_STOP).await;
+    };
+    tokio::select! {
+        () = permit.linger(&socket) => {}
+        () = activity.make_room() => {}
+        () = stopping => {}
+    }
+}
+
+/// Exchanges requests and responses.
+async fn exchange(
+    socket: &Arc<TcpStream>,
+    client: &Arc<Client>,
+    peer: SocketAddr,
+    Context { app, bounds, stop, .. }: &Context,
+    activity: &Activity,
+) -> Ended {
+    let stream = ClientStream::new(Arc::clone(socket), Arc::clone(client), bounds.write_timeout);
+    let service = service_fn(|request| respond(app.clone(), request, peer, Arc::clone(client), activity));
+    let connection = http1::Builder::new()
+        .half_close(true)
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let mut failed = pin!(socket.ready(Interest::ERROR));
+    // The timer looks as often as the shorter of both times, which is often enough to find the end of either.
+    let tick = bounds.header_read_timeout.min(bounds.keep_alive);
+    let mut timer = pin!(tokio::time::sleep(tick));
+    let mut is_ending = false;
+    // A request that has arrived is served before an idle connection ends.
+    let mut pauses = 0..MAX_PAUSES;
+    let mut is_to_read_first =
+        || activity.is_idle() && (has_unread(socket) || client.is_new()) && pauses.next().is_some();
+    loop {
+        tokio::select! {
+            // The connection comes first, because the others depend on what it does.
+            biased;
+            result = connection.as_mut() => return Ended::Served(result),
+            _ = failed.as_mut(), if !client.is_gone() => client.left(),
+            () = poll_fn(|context| client.poll_finished(socket, context)) => {}
+            () = stop.cancelled(), if !is_ending => {
+                if is_to_read_first() {
+                    tokio::time::sleep(UNTIL_READ).await;
+                } else {
+                    connection.as_mut().graceful_shutdown();
+                    is_ending = true;
+                }
+            }
+            () = activity.make_room(), if !is_ending => {
+                if is_to_read_first() {
+                    tokio::time::sleep(UNTIL_READ).await;
+                } else if activity.is_idle() && !client.has_asked() {
+                    // One that has sent no whole request yet is owed nothing.
+                    return Ended::Abandoned;
+                } else {
+                    // Any other ends once what it was sent is flushed.
+                    connection.as_mut().graceful_shutdown();
+                    is_ending = true;
+                }
+            }
+            () = timer.as_mut() => {
+                let now = Instant::now();
+                let next = match client.due(bounds.header_read_timeout, bounds.keep_alive) {
+                    Due::Head(at) if at <= now => return Ended::Abandoned,
+                    // It was in time, if only just.
+                    Due::Request(at) if at <= now && is_to_read_first() => now + UNTIL_READ,
+                    Due::Request(at) if at <= now && is_ending => return Ended::Abandoned,
+                    Due::Request(at) if at <= now => {
+                        connection.as_mut().graceful_shutdown();
+                        is_ending = true;
+                        now + tick
+                    }
+                    Due::Head(at) | Due::Request(at) => at.min(now + tick),
+                    Due::Never => now + tick,
+                };
+                timer.as_mut().reset(next);
+            }
+        }
+    }
+}
+
+/// Serves one request.
+fn respond(
+    app: Router,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    client: Arc<Client>,
+    activity: &Activity,
+) -> impl Future<Output = Result<Response<Sending>, std::convert::Infallible>> + use<> {
+    client.asked();
+    let busy = Busy::new(activity, &client);
+    let changes_nothing = request.method().is_safe();
+    let waits_for_continue = request.headers().contains_key(header::EXPECT);
+    let mut request = request.map(|body| Body::new(Receiving::new(body, &client)));
+    request.extensions_mut().insert(Peer(peer));
+    let response = app.oneshot(request);
+    async move {
+        let mut response = if changes_nothing {
+            tokio::select! {
+                biased;
+                response = response => response?,
+                () = client.gone() => Response::default(),
+            }
+        } else {
+            response.await?
+        };
+        if let Some(leftover) = client.take_leftover()
+            && (waits_for_continue || !discard_small(leftover).await)
+        {
+            client.leaves_body_unread();
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(Sending::new(response, client, busy))
+    }
+}
+
+/// Marks a connection as busy until dropped.
+struct Busy {
+    activity: Activity,
+    client: Arc<Client>,
+}
+
+impl Busy {
+    fn new(activity: &Activity, client: &Arc<Client>) -> Self {
+        activity.began();
+        Self { activity: activity.clone(), client: Arc::clone(client) }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.activity.ended();
+        self.client.answered();
+    }
+}
