@@ -41,7 +41,7 @@ pub use lookups::{Lookup, Lookups};
 pub use low_priority::{LowPriority, LowPriorityThreads};
 pub use network::Network;
 pub use params::PathOf;
-pub use query::QueryPairs;
+pub use query::{QueryPairs, without_zero_fraction};
 pub use rate_limit::{Class, RateLimiter, RateStatus};
 pub use readiness::{Readiness, Ready};
 pub use refusal::{Forbidden, MediaType, RETRY_AFTER, Refusal, Unauthenticated};

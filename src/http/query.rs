@@ -24,6 +24,22 @@ impl QueryPairs {
     }
 }
 
+/// Returns the text of an integer without the zeros behind its point, because some clients write `20.0` for `20`. Any
+/// other text comes back as it is.
+#[must_use]
+pub fn without_zero_fraction(text: &str) -> &str {
+    match text.split_once('.') {
+        Some((whole, zeros))
+            if whole.ends_with(|last: char| last.is_ascii_digit())
+                && !zeros.is_empty()
+                && zeros.bytes().all(|byte| byte == b'0') =>
+        {
+            whole
+        }
+        _ => text,
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for QueryPairs {
     type Rejection = Infallible;
 
@@ -36,6 +52,24 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryPairs {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn zeros_behind_a_point_are_no_fraction() {
+        for (text, whole) in [
+            ("20.0", "20"),
+            ("-1.000", "-1"),
+            ("20", "20"),
+            ("20.", "20."),
+            (".0", ".0"),
+            ("-.0", "-.0"),
+            ("1.05", "1.05"),
+            ("1.0.0", "1.0.0"),
+            ("x1.0", "x1"),
+            ("x.0", "x.0"),
+        ] {
+            assert_eq!(without_zero_fraction(text), whole);
+        }
+    }
 
     proptest! {
         #[test]

@@ -5,14 +5,14 @@ use utoipa::ToSchema;
 
 use super::AgentKeyError;
 use super::patch::invalid;
-use crate::http::QueryPairs;
+use crate::http::{QueryPairs, without_zero_fraction};
 
 const DEFAULT_LIMIT: usize = 10;
 const MOST: usize = 100;
 
 /// How many are asked for: 1 to 100, 10 unless given.
 pub(super) fn limit(query: &QueryPairs) -> Result<usize, AgentKeyError> {
-    let Some(text) = query.first("limit") else { return Ok(DEFAULT_LIMIT) };
+    let Some(text) = query.first("limit").map(without_zero_fraction) else { return Ok(DEFAULT_LIMIT) };
     let plain = text.bytes().all(|b| b.is_ascii_digit());
     plain
         .then(|| text.parse().ok())
@@ -57,8 +57,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_limit_is_an_integer_from_1_to_100(text in "[0-9]{0,4}|[0-9]{1,30}|[-+ .0-9a-z٣]{0,6}") {
-            let query = form_urlencoded::Serializer::new(String::new()).append_pair("limit", &text).finish();
+        fn a_limit_is_an_integer_from_1_to_100(
+            text in "[0-9]{0,4}|[0-9]{1,30}|[-+ .0-9a-z٣]{0,6}", zeros in "|[.]0{1,3}",
+        ) {
+            let written = format!("{text}{zeros}");
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("limit", &written).finish();
+            let text = without_zero_fraction(&text);
             let fits = !text.is_empty()
                 && text.bytes().all(|byte| byte.is_ascii_digit())
                 && text.trim_start_matches('0').len() <= 3

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::AgntixError;
 use crate::dialects::cursor;
 use crate::domain::Timestamp;
-use crate::http::QueryPairs;
+use crate::http::{QueryPairs, without_zero_fraction};
 
 const MOST_PER_PAGE: i64 = 100;
 /// Far past every page there is.
@@ -51,6 +51,7 @@ pub(super) fn not_ours() -> AgntixError {
 
 /// An integer in decimal digits, however many; `None` for every other text.
 fn integer(text: &str) -> Option<i64> {
+    let text = without_zero_fraction(text);
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text),
@@ -124,6 +125,8 @@ mod tests {
             ("9007199254740993", Some(9_007_199_254_740_993)),
             ("99999999999999999999", Some(i64::MAX)),
             ("-99999999999999999999", Some(-i64::MAX)),
+            ("1.0", Some(1)),
+            ("-3.00", Some(-3)),
             ("1e3", None),
             ("1.5", None),
             ("+1", None),

@@ -77,9 +77,8 @@ impl CreateSession {
         let agent = match &self.agent_id {
             Given::Absent | Given::Null => return Err(invalid("agent_id is required")),
             // As many digits as there may be: what is past 64 bits is an integer still.
-            Given::Number(number) if number.as_str().bytes().all(|b| b == b'-' || b.is_ascii_digit()) => {
-                self.agent_id.as_i64()
-            }
+            given if given.as_i64().is_some() => given.as_i64(),
+            Given::Number(number) if number.as_str().bytes().all(|b| b == b'-' || b.is_ascii_digit()) => None,
             _ => return Err(invalid("agent_id must be an integer")),
         };
         let session_type = match self.session_type {

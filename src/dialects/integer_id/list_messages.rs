@@ -9,7 +9,7 @@ use super::message::Message;
 use super::{IntegerId, IntegerIdError, query, session};
 use crate::auth::{Caller, purpose};
 use crate::domain::ids::MAX_NUMBER;
-use crate::http::{PathOf, QueryPairs, Reply};
+use crate::http::{PathOf, QueryPairs, Reply, without_zero_fraction};
 use crate::store::EventWindow;
 
 /// Messages in one answer.
@@ -60,6 +60,7 @@ pub async fn list_messages(
 }
 
 fn message_id(text: &str) -> Result<i64, IntegerIdError> {
+    let text = without_zero_fraction(text);
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| digits && (0..=MAX_NUMBER).contains(number));
     number.ok_or(IntegerIdError::Invalid("Invalid cursor"))

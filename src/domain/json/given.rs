@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 
 use super::JsonText;
 
+/// Digits of an integer that is read, which is more than any of 64 bits has.
+const MAX_DIGITS: usize = 40;
+
 /// A member of a body as it came: its kind is known, nothing about it has been judged.
 ///
 /// Every dialect words a wrong type in its own way, so wire types take members as `Given` and judge them by name.
@@ -45,11 +48,11 @@ impl Given {
         }
     }
 
-    /// An integer written as one: no point, no exponent, within 64 bits.
+    /// Returns the number, if it is an integer within 64 bits, however it is written: `7`, `7.0` or `70e-1`.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         match self {
-            Self::Number(number) => number.as_str().parse().ok(),
+            Self::Number(number) => integer(number.as_str()),
             _ => None,
         }
     }
@@ -82,6 +85,25 @@ impl<'de> Deserialize<'de> for Given {
     }
 }
 
+/// Reads a number of JSON that has no fraction, within 64 bits.
+fn integer(number: &str) -> Option<i64> {
+    if let Ok(integer) = number.parse() {
+        return Some(integer);
+    }
+    let (sign, number) = number.strip_prefix('-').map_or(("", number), |number| ("-", number));
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    // What stands left of the point, once the exponent has moved it.
+    let point = i64::try_from(whole.len()).ok()? + i64::from(exponent.parse::<i32>().ok()?);
+    let significant = digits.trim_end_matches('0').len();
+    if digits.bytes().all(|digit| digit == b'0') {
+        return Some(0);
+    }
+    let point = usize::try_from(point).ok().filter(|point| (significant..=MAX_DIGITS).contains(point))?;
+    format!("{sign}{:0<point$}", &digits[..significant]).parse().ok()
+}
+
 impl Serialize for Given {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.to_json() {
@@ -103,6 +125,50 @@ mod tests {
         let written: Vec<String> = kinds.iter().map(|k| serde_json::to_string(k).unwrap()).collect();
         assert_eq!(written, ["null", "true", "12345678901234567890", r#""a\"b""#, "[1,2]", r#"{"b":1,"a":"x y"}"#]);
         assert_eq!(Given::Number(JsonText::of(&7).unwrap()).as_i64(), Some(7));
-        assert_eq!(Given::Number(JsonText::of(&7.0).unwrap()).as_i64(), None);
+        assert_eq!(Given::Number(JsonText::of(&7.0).unwrap()).as_i64(), Some(7));
+        assert_eq!(Given::Number(JsonText::of(&7.5).unwrap()).as_i64(), None);
+    }
+
+    #[test]
+    fn an_integer_is_a_number_without_a_fraction_however_it_is_written() {
+        for (number, read) in [
+            ("1.0", Some(1)),
+            ("-1.000", Some(-1)),
+            ("0.0", Some(0)),
+            ("-0.0", Some(0)),
+            ("0e999", Some(0)),
+            ("1e3", Some(1_000)),
+            ("1.5E1", Some(15)),
+            ("70e-1", Some(7)),
+            ("0.0070e3", Some(7)),
+            ("9223372036854775807.0", Some(i64::MAX)),
+            ("-9223372036854775808.0", Some(i64::MIN)),
+            ("9223372036854775808.0", None),
+            ("1e19", None),
+            ("1e9999", None),
+            ("1e-1", None),
+            ("1.5", None),
+            ("75e-1", None),
+        ] {
+            assert_eq!(integer(number), read, "{number}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_integer_is_read_with_zeros_behind_it(number: i64, zeros in 1usize..30) {
+            let written = format!("{number}.{}", "0".repeat(zeros));
+            proptest::prop_assert_eq!(integer(&written), Some(number));
+            let moved = format!("{number}{}e-{zeros}", "0".repeat(zeros));
+            proptest::prop_assert_eq!(integer(&moved), Some(number));
+        }
+
+        #[test]
+        fn no_number_breaks_the_reader(number in "-?(0|[1-9][0-9]{0,25})([.][0-9]{1,8})?([eE][+-]?[0-9]{1,6})?") {
+            if let Some(read) = integer(&number) {
+                let written: f64 = number.parse().unwrap();
+                proptest::prop_assert!((read as f64 - written).abs() <= written.abs() * 1e-12);
+            }
+        }
     }
 }

@@ -60,7 +60,7 @@ fn what_is_not_as_documented_is_refused() {
             (r#"{"name":5}"#, "name must be a string of 1 to 200 characters"),
             (&long, "name must be a string of 1 to 200 characters"),
             (r#"{"name":"x","avatar_id":"1"}"#, "avatar_id must be an integer"),
-            (r#"{"name":"x","avatar_id":1e3}"#, "avatar_id must be an integer"),
+            (r#"{"name":"x","avatar_id":1e-3}"#, "avatar_id must be an integer"),
             (r#"{"name":"x","avatar_id":77}"#, "Avatar not found"),
             (r#"{"name":"x","avatar_id":-1}"#, "Avatar not found"),
             (r#"{"name":"x","language":""}"#, "language must be a language code such as en"),

@@ -121,7 +121,7 @@ fn what_is_not_as_documented_ends_nothing() {
         for body in [
             r#"{"duration":-1}"#,
             r#"{"duration":1.5}"#,
-            r#"{"duration":1e3}"#,
+            r#"{"duration":1e-3}"#,
             r#"{"duration":"5"}"#,
             r#"{"duration":true}"#,
             r#"{"duration":2147483648}"#,

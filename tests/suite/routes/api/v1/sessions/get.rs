@@ -99,7 +99,11 @@ fn an_agent_that_is_nobodys_has_no_sessions() {
         for nobody in ["0", "-1", "9007199254740993", "99999999999999999999999", "77"] {
             assert_eq!(list(&app, &format!("?agent_id={nobody}")).await, json!({"success": true, "sessions": []}));
         }
-        for no_integer in ["1e3", "007", "1.0", "+1", "x", "%00", "123%20", "1,2"] {
+        for same in ["123.0", "123.00"] {
+            let listed = list(&app, &format!("?agent_id={same}")).await;
+            assert_eq!(listed["sessions"].as_array().map(Vec::len), Some(1), "{same}");
+        }
+        for no_integer in ["1e3", "007", "1.5", "1.", "+1", "x", "%00", "123%20", "1,2"] {
             let refused = app.get(&format!("{SESSIONS}?agent_id={no_integer}")).send().await.expect(400);
             assert_eq!(refused.text(), r#"{"success":false,"error":"agent_id must be an integer"}"#, "{no_integer}");
         }
