@@ -59,7 +59,7 @@ struct Heartbeat {
 ///
 /// The events `session.started`, `session.updated`, `session.ended` (a session, as it stands), `message.added`
 /// (`sessionId` and `message`) and `heartbeat`, at once and then every 30 seconds. After a break, `Last-Event-ID` goes
-/// on where it was, within a day. Sessions are told of to callers who have the scope `sessions:read` as well.
+/// on where it was, within a day; an id that is none of these events' begins with what happens from now on. Sessions are told of to callers who have the scope `sessions:read` as well.
 ///
 /// The stream ends when the credential does: with the next event, or heartbeat.
 ///
@@ -74,7 +74,6 @@ struct Heartbeat {
     security(("api_key" = []), ("bearer" = []), ("query_token" = []), ("cookie_token" = [])),
     responses(
         (status = 200, description = "The events.", content_type = "text/event-stream", body = String),
-        (status = 400, description = "`Last-Event-ID` is not valid.", body = Envelope),
         (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 403, description = "The caller lacks the scope `events:read`.", body = Envelope),
         (status = 429, description = "Too many requests, or streams.", body = Envelope),
@@ -88,13 +87,8 @@ pub async fn stream_events(
     caller: Caller<Agntix, purpose::FollowEvents>,
     headers: HeaderMap,
 ) -> Result<Response, AgntixError> {
-    let place = match headers.get("last-event-id").filter(|id| !id.is_empty()) {
-        Some(id) => {
-            let id = id.to_str().ok().and_then(|id| id.parse().ok());
-            id.ok_or(Refusal::MalformedHeader("Last-Event-ID"))?
-        }
-        None => caller.store.feed().now().await?,
-    };
+    let now = caller.store.feed().now().await?;
+    let place = last_place(&headers).map_or(now, |last| last.min(now));
     let org = caller.principal.organization.id;
     let share = conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
     let follower = Follower {
@@ -113,6 +107,12 @@ pub async fn stream_events(
         let frame = follower.next().await?;
         Some((frame, follower))
     })))
+}
+
+/// Returns the place that a client comes back with. An id of another server is none, and neither is one that lies ahead
+/// of all that has happened: a browser's `EventSource` would give up for good if it were rejected.
+fn last_place(headers: &HeaderMap) -> Option<FeedPlace> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }
 
 /// One client's way along the feed. It moves when the client reads, so nothing is piled up for one who does not.
