@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::content_encoding::{self, unpacked};
 use super::dialect::Dialect;
 use super::door::Record;
 use super::refusal::{MediaType, Refusal};
@@ -51,7 +52,7 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
         let bytes = json_bytes(request).await?;
-        let is_empty = bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+        let is_empty = json::without_mark(&bytes).iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
         Ok(Self(if is_empty { T::default() } else { parse_object(&bytes)? }, PhantomData))
     }
 }
@@ -120,10 +121,10 @@ pub async fn metered_json_bytes(request: Request, limit: usize, meter: &mut impl
     if !request.body().is_end_stream() {
         media_type(request.headers()).map_err(Refusal::UnsupportedMediaType)?;
     }
-    read(request.into_body(), limit, meter).await
+    read(unpacked(request)?.into_body(), limit, meter).await
 }
 
-/// The bytes of a body of any kind, `limit` of them at most, counted while they are read.
+/// The bytes of a body of any kind as they come, packed or not, `limit` of them at most, counted while they are read.
 ///
 /// # Errors
 /// 413, 400 when it breaks off, or what the meter returns.
@@ -159,7 +160,7 @@ async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<By
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::UnreadableBody)?;
+        let frame = frame.map_err(content_encoding::failure)?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > limit {
             return Err(Refusal::BodyTooLarge(limit));

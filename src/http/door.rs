@@ -53,6 +53,8 @@ pub struct RequestRecord {
     pub large_bodies: Option<LargeBodies>,
     /// Another limit, which the request exceeded after it had been counted.
     pub exceeded: OnceLock<RateStatus>,
+    /// Set when the request was rejected because of how its body is packed.
+    pub encoding_rejected: OnceLock<()>,
 }
 
 /// The record of the request at hand, among its extensions.
@@ -117,6 +119,9 @@ fn finish(response: &mut Response, record: &RequestRecord, rate_headers: Option<
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&record.id) {
         headers.insert(request_id::HEADER.clone(), id);
+    }
+    if record.encoding_rejected.get().is_some() {
+        headers.insert(header::ACCEPT_ENCODING, super::content_encoding::ACCEPTED);
     }
     let Some(status) = record.exceeded.get().or_else(|| record.rate.get()) else { return };
     if let Some(names) = rate_headers {

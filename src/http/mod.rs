@@ -6,6 +6,7 @@ mod body;
 mod byte_rate;
 mod connection;
 mod connections;
+mod content_encoding;
 pub mod cors;
 mod costly;
 mod dialect;
@@ -33,6 +34,7 @@ pub use body::{
 };
 pub use byte_rate::{ByteKind, ByteRate, PUBLIC_BODY_LIMIT};
 pub use connection::LingerBounds;
+pub use content_encoding::{ContentEncoding, UnpackError, has_zlib_frame, max_unpacked, unpacked};
 pub use costly::{CostlyWork, Scan, Watch};
 pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
 pub use door::{ANSWER_TIMEOUT, Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};

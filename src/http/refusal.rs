@@ -18,6 +18,8 @@ pub enum Refusal {
     MalformedHeader(&'static str),
     /// 415: a body that does not say it is JSON in UTF-8.
     UnsupportedMediaType(MediaType),
+    /// 415: a body that is packed in a way that is not known.
+    UnsupportedEncoding,
     /// 413: the body has more than this many bytes.
     BodyTooLarge(usize),
     /// 400: the body ended early or came too slowly.

@@ -197,6 +197,11 @@ fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
         Refusal::UnsupportedMediaType(_) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, "The body must be application/json in UTF-8.")
         }
+        Refusal::UnsupportedEncoding => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            INVALID_REQUEST,
+            "The body's Content-Encoding must be gzip or deflate.",
+        ),
         Refusal::BodyTooLarge(limit) => {
             let message = format!("The body must not exceed {limit} bytes.");
             return (StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message);

@@ -172,6 +172,11 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
             "UNSUPPORTED_MEDIA_TYPE",
             "The body must be application/json in UTF-8.",
         ),
+        Refusal::UnsupportedEncoding => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "The body's Content-Encoding must be gzip or deflate.",
+        ),
         Refusal::BodyTooLarge(limit) => {
             let message = format!("The body must not exceed {limit} bytes.");
             return (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message);

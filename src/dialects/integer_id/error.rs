@@ -122,6 +122,9 @@ fn refused(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::UnsupportedMediaType(_) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8")
         }
+        Refusal::UnsupportedEncoding => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's Content-Encoding must be gzip or deflate")
+        }
         Refusal::BodyTooLarge(limit) => {
             return (StatusCode::PAYLOAD_TOO_LARGE, format!("The body must not exceed {limit} bytes"));
         }

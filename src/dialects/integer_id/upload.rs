@@ -12,7 +12,7 @@ use super::error::Bare;
 use super::transfers::{Transfers, UploadPermit};
 use super::{IntegerId, IntegerIdError};
 use crate::domain::{Given, IMAGE_LIMIT};
-use crate::http::Record;
+use crate::http::{Record, unpacked};
 use crate::idempotency::{Idempotent, Patience, SentKey};
 
 /// Bytes of a form: a file, and what stands around it.
@@ -65,6 +65,7 @@ where
         let record = request.extensions().get::<Record>();
         let org = record.and_then(|Record(record)| record.org.get()).copied();
         let permit = Transfers::from_ref(state).upload(org)?;
+        request = unpacked(request)?;
         DefaultBodyLimit::max(FORM_LIMIT).apply(&mut request);
         let form = Multipart::from_request(request, state).await.map_err(|_| UNREADABLE)?;
         let upload = Upload { _permit: Some(permit), ..Upload::read(form).await? };

@@ -283,6 +283,9 @@ fn server(refusal: &Refusal) -> Response {
         Refusal::UnsupportedMediaType(_) => {
             (StatusCode::BAD_REQUEST, Some("INVALID_CONTENT_TYPE"), "Invalid or missing Content-Type header".to_owned())
         }
+        Refusal::UnsupportedEncoding => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported content encoding".to_owned())
+        }
         Refusal::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None, "request entity too large".to_owned()),
         Refusal::UnreadableBody => (StatusCode::BAD_REQUEST, None, "request aborted".to_owned()),
         Refusal::MalformedJson(fault) => (StatusCode::BAD_REQUEST, None, fault.to_string()),

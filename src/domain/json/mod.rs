@@ -37,11 +37,22 @@ pub enum JsonFault {
     Syntax,
 }
 
-/// Checks depth, U+0000, surrogates and numbers; the syntax is the parser's to judge afterwards.
+/// The byte order mark, which some editors and clients put before a text in UTF-8. It is no part of the text.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Returns the bytes without a byte order mark in front of them.
+#[must_use]
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes)
+}
+
+/// Checks depth, U+0000, surrogates and numbers; the syntax is the parser's to judge afterwards. Returns the text without
+/// a byte order mark.
 ///
 /// # Errors
 /// The first fault met.
 pub fn check(bytes: &[u8]) -> Result<&str, JsonFault> {
+    let bytes = without_mark(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
     let mut depth = 0usize;
     let mut at = 0;
@@ -208,6 +219,7 @@ mod tests {
             assert_eq!(check(text.as_bytes()).map(|_| ()), verdict, "{}", &text[..text.len().min(40)]);
         }
         assert_eq!(check(b"\"\xff\""), Err(JsonFault::NotUtf8));
+        assert_eq!(check(b"\xef\xbb\xbf{}"), Ok("{}"));
     }
 
     #[test]

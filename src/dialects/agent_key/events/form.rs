@@ -7,7 +7,7 @@ use super::input::CreateEvent;
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Given, JsonFault};
-use crate::http::{Refusal, parse_json};
+use crate::http::{Refusal, parse_json, unpacked};
 use crate::idempotency::{Idempotent, Patience};
 
 /// A body in either form.
@@ -35,7 +35,7 @@ where
         if request.headers().contains_key("idempotency-key") {
             return Err(invalid("body", "a form cannot be sent under an Idempotency-Key; send JSON"));
         }
-        let form = Multipart::from_request(request, state).await.map_err(|_| Refusal::UnreadableBody)?;
+        let form = Multipart::from_request(unpacked(request)?, state).await.map_err(|_| Refusal::UnreadableBody)?;
         read(form).await.map(Self::Form)
     }
 }

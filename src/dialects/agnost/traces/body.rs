@@ -1,4 +1,4 @@
-//! OTLP's two encodings, and gzip around them.
+//! OTLP's two encodings, and what they are packed in.
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -12,9 +12,9 @@ use super::super::AgnostError;
 use super::count::{self, CountError, PART_LIMIT, SPAN_LIMIT};
 use super::export::Rejected;
 use super::limits::Limits;
-use super::unpack::{UnpackError, unpack};
+use super::unpack::unpack;
 use crate::domain::{JsonFault, json};
-use crate::http::{MediaType, Refusal};
+use crate::http::{ContentEncoding, MediaType, Refusal, UnpackError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -47,22 +47,10 @@ impl Encoding {
     }
 }
 
-/// Whether a body is packed in gzip.
-///
-/// # Errors
-/// 415 for any other packing.
-pub fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
-    match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"" | b"identity") => Ok(false),
-        Some(packing) if packing.eq_ignore_ascii_case(b"gzip") => Ok(true),
-        Some(_) => Err(Refusal::UnsupportedMediaType(MediaType::Other)),
-    }
-}
-
 /// An export as it came, which is yet to be unpacked and read.
 pub struct Packed {
     pub encoding: Encoding,
-    pub is_gzip: bool,
+    pub packing: ContentEncoding,
     pub bytes: Bytes,
 }
 
@@ -73,7 +61,7 @@ impl Packed {
     /// # Errors
     /// 413 or 400.
     pub fn read(self, limits: Limits) -> Result<(ExportTraceServiceRequest, usize), AgnostError> {
-        let bytes = if self.is_gzip { unpack(&self.bytes, limits.unpacked)?.into() } else { self.bytes };
+        let bytes = unpack(&self.bytes, self.packing, limits.unpacked)?;
         let length = bytes.len();
         match self.encoding {
             Encoding::Protobuf => {
@@ -87,10 +75,10 @@ impl Packed {
                 let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::MalformedJson(JsonFault::NotUtf8))?;
                 // A refused span is a lost span: what no text can hold is mended.
                 let text = json::mend(text);
-                drop(bytes);
-                json::check(text.as_bytes()).map_err(Refusal::MalformedJson)?;
-                let count = count::json(&text).map_err(|error| refused(error, invalid.clone()))?;
-                let export = serde_json::from_str(&text).map_err(|_| invalid)?;
+                drop((bytes, self.bytes));
+                let text = json::check(text.as_bytes()).map_err(Refusal::MalformedJson)?;
+                let count = count::json(text).map_err(|error| refused(error, invalid.clone()))?;
+                let export = serde_json::from_str(text).map_err(|_| invalid)?;
                 Ok((export, count.memory(length)))
             }
         }
@@ -100,7 +88,7 @@ impl Packed {
 impl From<UnpackError> for AgnostError {
     fn from(error: UnpackError) -> Self {
         match error {
-            UnpackError::Malformed => Self::Invalid("it is no gzip"),
+            UnpackError::Malformed => Self::Invalid("it is not packed as its Content-Encoding says"),
             UnpackError::TooLarge(limit) => Self::UnpacksToTooMuch(limit),
         }
     }

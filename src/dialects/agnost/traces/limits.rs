@@ -1,9 +1,8 @@
 //! How large an export may be.
 
 use super::count::Count;
-use super::unpack;
 use crate::auth::Allowance;
-use crate::http::PUBLIC_BODY_LIMIT;
+use crate::http::{ContentEncoding, PUBLIC_BODY_LIMIT, max_unpacked};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -39,8 +38,11 @@ impl Limits {
 
     /// Returns the bytes of memory that a body may need until it is known how many it needs: of its text, and of the
     /// parts that it can have.
-    pub fn decoding_memory(self, packed: usize, is_gzip: bool) -> usize {
-        let unpacked = if is_gzip { unpack::max_unpacked(packed).min(self.unpacked) } else { packed };
+    pub fn decoding_memory(self, packed: usize, packing: ContentEncoding) -> usize {
+        let unpacked = match packing {
+            ContentEncoding::Identity => packed,
+            ContentEncoding::Gzip | ContentEncoding::Deflate => max_unpacked(packed).min(self.unpacked),
+        };
         (COPIES * unpacked + Count::most(unpacked).memory(unpacked)).min(DECODING_MEMORY)
     }
 
@@ -56,12 +58,18 @@ mod tests {
     #[test]
     fn small_exports_reserve_little_so_that_large_ones_keep_no_other_waiting() {
         let own = Limits::OWN;
-        assert!(own.decoding_memory(1_024, false) < MIB);
-        assert!(own.decoding_memory(64 * KIB, false) < 32 * MIB);
+        assert!(own.decoding_memory(1_024, ContentEncoding::Identity) < MIB);
+        assert!(own.decoding_memory(64 * KIB, ContentEncoding::Identity) < 32 * MIB);
         for packed in [1, 8 * KIB, MIB, 8 * MIB, usize::MAX / 1024] {
-            let plain = own.decoding_memory(packed, false);
-            assert!(plain <= own.decoding_memory(packed, true) && plain <= DECODING_MEMORY, "{packed}");
+            let plain = own.decoding_memory(packed, ContentEncoding::Identity);
+            assert!(
+                plain <= own.decoding_memory(packed, ContentEncoding::Gzip) && plain <= DECODING_MEMORY,
+                "{packed}"
+            );
         }
-        assert_eq!(own.decoding_memory(8 * MIB, true), DECODING_MEMORY.min(own.decoding_memory(8 * MIB, false)));
+        assert_eq!(
+            own.decoding_memory(8 * MIB, ContentEncoding::Gzip),
+            DECODING_MEMORY.min(own.decoding_memory(8 * MIB, ContentEncoding::Identity))
+        );
     }
 }

@@ -25,7 +25,7 @@ use super::{Agnost, AgnostError};
 use crate::AppState;
 use crate::auth::{BodyAllowance, Caller, purpose};
 use crate::domain::SessionId;
-use crate::http::{LargeBodies, Sender, metered_bytes};
+use crate::http::{ContentEncoding, LargeBodies, Sender, metered_bytes};
 
 /// Spans of one export that wait to be written at once.
 const AT_ONCE: usize = 256;
@@ -77,7 +77,7 @@ async fn rename_org_header(mut request: Request) -> Request {
         (status = 400, description = "The body is no export, or the header no UUID.", body = Envelope),
         (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
         (status = 413, description = "Too many bytes, spans or parts of spans, or too deeply nested.", body = Envelope),
-        (status = 415, description = "Neither protobuf nor JSON, or packed in another way than gzip.", body = Envelope),
+        (status = 415, description = "Neither protobuf nor JSON, or packed in another way than gzip or deflate.", body = Envelope),
         (status = 429, description = "Too many requests, bytes in a minute, or exports in progress; `Retry-After` says when to send it again.", body = Envelope),
         (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
     )
@@ -90,14 +90,14 @@ async fn export_traces(
     request: Request,
 ) -> Result<Response, AgnostError> {
     let encoding = Encoding::of(request.headers())?;
-    let is_gzip = body::is_gzip(request.headers())?;
+    let packing = ContentEncoding::of(&request)?;
     let mut allowance = allowance.of(&caller.principal);
     let limits = Limits::of(&allowance);
     let mut body = bodies.admit_in_turn(Sender::of(&caller.principal)).await?;
     let bytes = metered_bytes(request, limits.packed, &mut (&mut allowance, &mut body)).await?;
 
-    let turn = body.turn(limits.decoding_memory(bytes.len(), is_gzip)).await?;
-    let packed = Packed { encoding, is_gzip, bytes };
+    let turn = body.turn(limits.decoding_memory(bytes.len(), packing)).await?;
+    let packed = Packed { encoding, packing, bytes };
     let (mut turn, read) = turn
         .run(move || {
             let (request, memory) = packed.read(limits)?;

@@ -1,38 +1,36 @@
-//! Gzip, unpacked no further than an export may go.
+//! Packed exports, unpacked no further than they may go: on a thread for such work, and at once.
 
 use std::io::Read;
 
-use flate2::read::MultiGzDecoder;
+use bytes::Bytes;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// Bytes that may be unpacked whatever they were packed into. Small exports repeat themselves the most.
-const FREE: usize = 256 * 1024;
-/// Beyond those, bytes per packed byte. Exports in JSON pack to a tenth, at best to a fortieth.
-const RATIO: usize = 100;
+use crate::http::{ContentEncoding, UnpackError, has_zlib_frame, max_unpacked};
+
 /// Bytes that are unpacked at once.
 const STEP: usize = 64 * 1024;
-
-/// Why bytes are not unpacked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnpackError {
-    /// They are no gzip.
-    Malformed,
-    /// They unpack to more than this many bytes.
-    TooLarge(usize),
-}
-
-/// Returns how many bytes are unpacked of so many packed ones, at most.
-pub fn max_unpacked(packed: usize) -> usize {
-    FREE.saturating_add(packed.saturating_mul(RATIO))
-}
 
 /// Unpacks bytes, and stops at the limit, or where there is too much for what was packed.
 ///
 /// # Errors
 /// [`UnpackError`].
-pub fn unpack(packed: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
+pub fn unpack(packed: &Bytes, encoding: ContentEncoding, limit: usize) -> Result<Bytes, UnpackError> {
     let limit = limit.min(max_unpacked(packed.len()));
+    let bytes = &packed[..];
+    let unpacked = match encoding {
+        ContentEncoding::Identity => return Ok(packed.clone()),
+        ContentEncoding::Gzip => read(MultiGzDecoder::new(bytes), limit),
+        ContentEncoding::Deflate if bytes.first().copied().is_some_and(has_zlib_frame) => {
+            read(ZlibDecoder::new(bytes), limit)
+        }
+        ContentEncoding::Deflate => read(DeflateDecoder::new(bytes), limit),
+    };
+    unpacked.map(Bytes::from)
+}
+
+fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, UnpackError> {
     let mut unpacked = Vec::new();
-    let mut decoder = MultiGzDecoder::new(packed).take(limit as u64 + 1);
+    let mut decoder = decoder.take(limit as u64 + 1);
     loop {
         // Grows by what has come, so that the buffer is at most twice as large.
         unpacked.reserve(STEP);
@@ -51,14 +49,35 @@ mod tests {
     use std::io::Write;
 
     use flate2::Compression;
-    use flate2::write::GzEncoder;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
     use super::*;
+
+    const FREE: usize = 256 * 1024;
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
+    }
+
+    fn unpack(packed: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
+        super::unpack(&Bytes::copy_from_slice(packed), ContentEncoding::Gzip, limit).map(|bytes| bytes.to_vec())
+    }
+
+    #[test]
+    fn deflate_comes_with_and_without_zlibs_frame() {
+        let text = b"spans and spans and spans".repeat(100);
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+        let mut plain = DeflateEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(&text).unwrap();
+        plain.write_all(&text).unwrap();
+        for packed in [zlib.finish().unwrap(), plain.finish().unwrap()] {
+            let unpacked = super::unpack(&packed.into(), ContentEncoding::Deflate, FREE);
+            assert_eq!(unpacked.as_deref(), Ok(&text[..]));
+        }
+        let plain = Bytes::from_static(b"as it is");
+        assert_eq!(super::unpack(&plain, ContentEncoding::Identity, FREE), Ok(plain));
     }
 
     #[test]
