@@ -1,6 +1,7 @@
 //! Vectara: agents and sessions under keys (apis/agent_key).
 
 mod agents;
+mod clients;
 mod error;
 mod events;
 mod find;
@@ -49,7 +50,8 @@ it is erased or too old.
 - `filter` is a regular expression of those that can be matched in linear time: without look-around and \
 back-references.
 - Compaction is extractive: the beginnings of what was said.
-- Client id and client secret are an API key's id and the key itself.";
+- Client id and client secret are an API key's id and the key itself.
+- A session's `name` is required, except of the vendor's own SDKs and MCP server.";
 
 pub fn routes() -> OpenApiRouter<AppState> {
     let router = super::described("Vectara agent sessions", ABOUT);

@@ -16,7 +16,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::keys::{self, Kind};
 use crate::dialects::agent_key::patch::{self, invalid};
-use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
+use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, clients, find};
 use crate::domain::{Agent, Contract, DialectName, Given, JsonText, NewSession, SessionId, SessionKey};
 use crate::http::{CostlyWork, PathOf, Refusal, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
@@ -38,7 +38,7 @@ pub struct CreateSession {
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^[0-9a-zA-Z_-]{1,50}$")]
     key: Given,
-    /// Required, except of the vendor's own SDK; 1 to 1,000 characters.
+    /// Required, except of the vendor's own SDKs and MCP server; 1 to 1,000 characters.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     name: Given,
@@ -95,11 +95,6 @@ fn secrets(given: &Given) -> Result<Vec<String>, AgentKeyError> {
     Ok(members.into_keys().collect())
 }
 
-/// Which contract a request is held to: the SDK's generator names itself in every request.
-fn contract(configured: Contract, headers: &HeaderMap) -> Contract {
-    if headers.contains_key("x-fern-sdk-name") { Contract::Observed } else { configured }
-}
-
 impl CreateSession {
     /// `source` is the session that this one is forked from: a fork that nobody named is called like it.
     fn validate(self, contract: Contract, source: Option<&Source>) -> Result<Wanted, AgentKeyError> {
@@ -154,7 +149,7 @@ pub async fn create_session(
     headers: HeaderMap,
     request: Idempotent<AgentKeyDialect, CreateSession>,
 ) -> Response {
-    let contract = contract(configured, &headers);
+    let contract = clients::contract(configured, &headers);
     request
         .answer(caller, move |caller, body| async move { create(caller, &costly, path.0, contract, body).await })
         .await
@@ -216,7 +211,6 @@ async fn create(
 mod tests {
     use super::*;
     use crate::domain::{AgentId, AgentNumber, Timestamp};
-    use http::HeaderValue;
 
     #[test]
     fn only_an_enabled_agent_takes_sessions() {
@@ -239,15 +233,5 @@ mod tests {
         };
         assert_eq!(taking_sessions(agent(true)), Ok(agent(true)));
         assert_eq!(taking_sessions(agent(false)), Err(AgentKeyError::AgentDisabled("support".to_owned())));
-    }
-
-    #[test]
-    fn the_vendors_sdk_is_recognised() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(contract(Contract::Documented, &headers), Contract::Documented);
-        assert_eq!(contract(Contract::Observed, &headers), Contract::Observed);
-        // vectara 0.4.3 (Python)
-        headers.insert("X-Fern-SDK-Name", HeaderValue::from_static("vectara"));
-        assert_eq!(contract(Contract::Documented, &headers), Contract::Observed);
     }
 }

@@ -205,14 +205,16 @@ fn keys_tell_upper_from_lower_case() {
 }
 
 #[test]
-fn the_vendors_sdk_may_leave_the_name_out() {
+fn the_vendors_clients_may_leave_the_name_out() {
     run(async {
         let documented = TestApp::new().await;
         let observed = TestApp::with(Setup { contract: Contract::Observed, ..Setup::default() }).await;
         for body in ["{}", r#"{"name":null}"#] {
+            let mcp =
+                documented.post(PATH, body).header("user-agent", "Vectara-MCP-Server/2.0").send().await.expect(201);
             let sdk = documented.post(PATH, body).header("X-Fern-SDK-Name", "vectara").send().await.expect(201);
             let deployment = observed.post(PATH, body).send().await.expect(201);
-            for reply in [sdk, deployment] {
+            for reply in [mcp, sdk, deployment] {
                 assert_eq!(reply.member("name"), "Untitled session");
                 assert_made_up(&reply.member("key"), "ase_untitled_session_", 4);
             }
@@ -222,7 +224,7 @@ fn the_vendors_sdk_may_leave_the_name_out() {
             documented.post(PATH, body).header("X-Fern-SDK-Name", "vectara").send().await.expect(400);
             observed.post(PATH, body).send().await.expect(400);
         }
-        assert_eq!((documented.sessions().await, observed.sessions().await), (2, 2));
+        assert_eq!((documented.sessions().await, observed.sessions().await), (4, 2));
     });
 }
 
@@ -287,8 +289,8 @@ fn a_bad_member_is_named_and_leaves_no_row() {
                 &[
                     "-1",
                     "1.5",
-                    "1.0",
-                    "1e3",
+                    "15e-1",
+                    "-1.0",
                     r#""5""#,
                     r#""""#,
                     "true",
