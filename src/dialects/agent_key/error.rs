@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
-use http::header::RETRY_AFTER as RETRY_AFTER_HEADER;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,8 +48,8 @@ pub enum AgentKeyError {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// 400.
-    InvalidRequest,
+    /// 400, with what is wrong.
+    InvalidRequest(&'static str),
     /// 401.
     InvalidClient,
     /// 400.
@@ -85,6 +84,9 @@ pub struct Envelope<'a> {
     /// On the token endpoints: the code of RFC 6749.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+    /// On the token endpoints: what `messages` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_description: Option<&'a str>,
     /// What was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
@@ -95,6 +97,9 @@ pub struct Envelope<'a> {
     #[schema(example = "47332acaa4dd6937fb0ac004cb530a0d")]
     request_id: &'a str,
 }
+
+/// How a client is to authenticate at the token endpoint.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"oauth2\", charset=\"UTF-8\"");
 
 const INVALID_REQUEST: Option<&str> = Some("invalid_request");
 
@@ -145,12 +150,9 @@ impl AgentKeyError {
             Self::NoAnswer => (StatusCode::BAD_GATEWAY, None, "The agent gave no answer.".to_owned()),
             Self::Token(refused) => {
                 let (status, code, said, message) = match refused {
-                    TokenError::InvalidRequest => (
-                        StatusCode::BAD_REQUEST,
-                        INVALID_REQUEST,
-                        "invalid_request",
-                        "client_id and client_secret are required.",
-                    ),
+                    TokenError::InvalidRequest(fault) => {
+                        (StatusCode::BAD_REQUEST, INVALID_REQUEST, "invalid_request", *fault)
+                    }
                     TokenError::InvalidClient => (
                         StatusCode::UNAUTHORIZED,
                         Some("unauthorized"),
@@ -177,11 +179,15 @@ impl AgentKeyError {
             Self::Refused(refusal) => refused(refusal),
         };
         let request_id = about.request_id.as_str();
-        let envelope = Envelope { code, error, id, field_errors, messages: [&message], request_id };
+        let error_description = error.map(|_| message.as_str());
+        let envelope = Envelope { code, error, error_description, id, field_errors, messages: [&message], request_id };
         let mut response = Reply(status, envelope).into_response();
+        if *self == Self::Token(TokenError::InvalidClient) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         if matches!(self, Self::SessionBusy(_)) {
             // The vendor's SDK waits for as long as it is told before it sends the message again.
-            response.headers_mut().insert(RETRY_AFTER_HEADER, HeaderValue::from(RETRY_AFTER));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
         }
         response
     }

@@ -13,6 +13,7 @@ mod patch;
 mod sessions;
 mod token;
 
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -53,8 +54,15 @@ back-references.
 - Client id and client secret are an API key's id and the key itself.
 - A session's `name` is required, except of the vendor's own SDKs and MCP server.";
 
+/// How a client authenticates at the token endpoint.
+const CLIENT: &str = "At the token endpoint alone: an API key's id and the key itself, both form-encoded (RFC 6749, \
+section 2.3.1).";
+
 pub fn routes() -> OpenApiRouter<AppState> {
-    let router = super::described("Vectara agent sessions", ABOUT);
+    let mut router = super::described("Vectara agent sessions", ABOUT);
+    let client = Http::builder().scheme(HttpAuthScheme::Basic).description(Some(CLIENT)).build();
+    let components = router.get_openapi_mut().components.get_or_insert_default();
+    components.add_security_scheme("client", SecurityScheme::Http(client));
     let router = events::routes(sessions::routes(agents::routes(router)));
     router.routes(routes!(token::oauth2_token)).routes(routes!(token::oauth_token))
 }

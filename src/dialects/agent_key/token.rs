@@ -1,13 +1,15 @@
-//! `POST /oauth2/token` and `POST /oauth/token` (apis/agent_key, section 8), in every form that the vendor's clients
-//! send: a form, JSON, and JSON without a grant type.
+//! `POST /oauth2/token` and `POST /oauth/token` (apis/agent_key, section 8; RFC 6749, sections 2.3.1, 4.4 and 5), in
+//! every form that clients send: a form, JSON, and JSON without a grant type; with the client's credentials in the body
+//! or by HTTP Basic.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,7 +17,7 @@ use super::AgentKeyError;
 use super::error::{Envelope, TokenError};
 use crate::auth::Gate;
 use crate::domain::Given;
-use crate::http::{Record, Refusal, Reply, parse_object};
+use crate::http::{Record, Refusal, Reply, metered_bytes, parse_object, unpacked};
 
 /// Bytes of a request for a token.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -23,13 +25,13 @@ const GRANT: &str = "client_credentials";
 
 #[derive(Default, Deserialize, ToSchema)]
 pub struct TokenRequest {
-    /// An API key's id: its UUID, or `key_…` as the chat API shows it.
+    /// An API key's id: its UUID, or `key_…` as the chat API shows it. Required, unless HTTP Basic has it.
     #[serde(default)]
-    #[schema(value_type = String, required = true)]
+    #[schema(value_type = Option<String>)]
     client_id: Given,
-    /// The API key.
+    /// The API key. Required, unless HTTP Basic has it; not both.
     #[serde(default)]
-    #[schema(value_type = String, required = true)]
+    #[schema(value_type = Option<String>)]
     client_secret: Given,
     #[serde(default)]
     #[schema(value_type = Option<String>, default = "client_credentials")]
@@ -49,15 +51,17 @@ pub struct TokenResponse {
 
 /// Get an access token
 ///
-/// A token for the client-credentials grant: 30 minutes, with the scopes of the API key.
+/// A token for the client-credentials grant: 30 minutes, with the scopes of the API key. The client's id and secret come
+/// by HTTP Basic, both form-encoded as RFC 6749 has it in section 2.3.1, or in the body.
 #[utoipa::path(
     post,
     path = "/oauth2/token",
     request_body(content((TokenRequest = "application/json"), (TokenRequest = "application/x-www-form-urlencoded"))),
+    security((), ("client" = [])),
     responses(
         (status = 200, description = "The token.", body = TokenResponse),
-        (status = 400, description = "`invalid_request` or `unsupported_grant_type`.", body = Envelope),
-        (status = 401, description = "`invalid_client`.", body = Envelope),
+        (status = 400, description = "`error` is `invalid_request` or `unsupported_grant_type`.", body = Envelope),
+        (status = 401, description = "`error` is `invalid_client`. With the header `WWW-Authenticate: Basic`.", body = Envelope),
         (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
     )
 )]
@@ -70,10 +74,11 @@ pub async fn oauth2_token(gate: State<Arc<Gate>>, request: Request) -> Result<Re
     post,
     path = "/oauth/token",
     request_body(content((TokenRequest = "application/json"), (TokenRequest = "application/x-www-form-urlencoded"))),
+    security((), ("client" = [])),
     responses(
         (status = 200, description = "The token.", body = TokenResponse),
-        (status = 400, description = "`invalid_request` or `unsupported_grant_type`.", body = Envelope),
-        (status = 401, description = "`invalid_client`.", body = Envelope),
+        (status = 400, description = "`error` is `invalid_request` or `unsupported_grant_type`.", body = Envelope),
+        (status = 401, description = "`error` is `invalid_client`. With the header `WWW-Authenticate: Basic`.", body = Envelope),
         (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
     )
 )]
@@ -85,52 +90,189 @@ pub async fn oauth_token(gate: State<Arc<Gate>>, request: Request) -> Result<Res
 async fn issue(gate: &Gate, request: Request) -> Result<Response, AgentKeyError> {
     let (parts, body) = request.into_parts();
     let address = gate.client_address(&parts);
-    let body = read(&parts.headers, body).await?;
+    let basic = basic(&parts.headers)?;
+    let record = parts.extensions.get::<Record>().cloned();
+    let body = read(Request::from_parts(parts, body)).await?;
     match &body.grant_type {
         Given::Absent | Given::Null => {}
         grant if grant.as_str() == Some(GRANT) => {}
-        _ => return Err(AgentKeyError::Token(TokenError::UnsupportedGrantType)),
+        Given::String(_) => return Err(refused(TokenError::UnsupportedGrantType)),
+        _ => return Err(refused(TokenError::InvalidRequest("grant_type must be a string."))),
     }
-    let (Some(id), Some(secret)) = (body.client_id.as_str(), body.client_secret.as_str()) else {
-        return Err(AgentKeyError::Token(TokenError::InvalidRequest));
-    };
+    let (id, secret) = credentials(&basic, &body).map_err(refused)?;
     let issued = gate.issue_token(id.trim(), secret.trim(), address).await;
-    if let (Some(Record(record)), Err(Refusal::RateLimited(status))) = (parts.extensions.get(), &issued) {
+    if let (Some(Record(record)), Err(Refusal::RateLimited(status))) = (record, &issued) {
         let _ = record.rate.set(*status);
     }
-    let token = issued?.ok_or(AgentKeyError::Token(TokenError::InvalidClient))?;
+    let token = issued?.ok_or(refused(TokenError::InvalidClient))?;
     let body = TokenResponse {
         access_token: token.token.expose().to_owned(),
         token_type: "Bearer",
         expires_in: token.expires_in,
     };
-    Ok(Reply(StatusCode::OK, body).into_response())
+    let mut response = Reply(StatusCode::OK, body).into_response();
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    Ok(response)
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<TokenRequest, AgentKeyError> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+fn refused(error: TokenError) -> AgentKeyError {
+    AgentKeyError::Token(error)
+}
+
+/// The client's credentials that came in a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Basic {
+    Absent,
+    /// A header of another scheme, or one that cannot be read.
+    Unreadable,
+    Pair {
+        id: String,
+        secret: String,
+    },
+}
+
+/// Reads `Authorization: Basic`, whose id and secret are form-encoded before they are joined.
+///
+/// # Errors
+/// [`Refusal::MalformedHeader`] for a header that came twice.
+fn basic(headers: &HeaderMap) -> Result<Basic, Refusal> {
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = sent.next() else { return Ok(Basic::Absent) };
+    if sent.next().is_some() {
+        return Err(Refusal::MalformedHeader("Authorization"));
+    }
+    Ok(value.to_str().ok().and_then(pair).unwrap_or(Basic::Unreadable))
+}
+
+fn pair(value: &str) -> Option<Basic> {
+    let (scheme, encoded) = value.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let encoded = encoded.trim();
+    let bytes = STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded)).ok()?;
+    let joined = String::from_utf8(bytes).ok()?;
+    let (id, secret) = joined.split_once(':')?;
+    Some(Basic::Pair { id: form_decoded(id), secret: form_decoded(secret) })
+}
+
+/// Decodes one value of a form. What is not encoded comes back as it is: neither ids nor secrets have `%` or `+`.
+fn form_decoded(text: &str) -> String {
+    // A name without a value; `&` and `=` in it would end it.
+    let name = text.replace('&', "%26").replace('=', "%3D");
+    form_urlencoded::parse(name.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+}
+
+/// Returns the id and the secret that the client shows, in the header or in the body.
+fn credentials<'r>(basic: &'r Basic, body: &'r TokenRequest) -> Result<(Cow<'r, str>, Cow<'r, str>), TokenError> {
+    for given in [&body.client_id, &body.client_secret] {
+        if !given.is_missing() && given.as_str().is_none() {
+            return Err(TokenError::InvalidRequest("client_id and client_secret must be strings."));
+        }
+    }
+    let in_body = (body.client_id.as_str(), body.client_secret.as_str());
+    match (basic, in_body) {
+        (Basic::Pair { .. }, (_, Some(_))) => {
+            Err(TokenError::InvalidRequest("The client must authenticate in one way, not in two."))
+        }
+        (Basic::Pair { id, .. }, (Some(named), None)) if named.trim() != id.trim() => {
+            Err(TokenError::InvalidRequest("client_id is not the client that authenticates."))
+        }
+        (Basic::Pair { id, secret }, _) => Ok((id.into(), secret.into())),
+        // A header of another scheme is looked at by nothing else here: clients send along what they have.
+        (_, (Some(id), Some(secret))) => Ok((id.into(), secret.into())),
+        _ => Err(TokenError::InvalidClient),
+    }
+}
+
+async fn read(request: Request) -> Result<TokenRequest, AgentKeyError> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json =
         content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("application/json"));
-    let bytes = Limited::new(body, BODY_LIMIT)
-        .collect()
-        .await
-        .map_err(|error| match error.downcast_ref::<http_body_util::LengthLimitError>() {
-            Some(_) => Refusal::BodyTooLarge(BODY_LIMIT),
-            None => Refusal::UnreadableBody,
-        })?
-        .to_bytes();
-    if is_json {
-        return Ok(parse_object(&bytes)?);
+    let bytes = metered_bytes(unpacked(request)?, BODY_LIMIT, &mut ()).await.map_err(|refusal| match refusal {
+        Refusal::UnreadableBody => refused(TokenError::InvalidRequest("The body could not be read.")),
+        refusal => refusal.into(),
+    })?;
+    if !is_json {
+        return form(&bytes).map_err(refused);
     }
+    if bytes.is_empty() {
+        return Ok(TokenRequest::default());
+    }
+    parse_object(&bytes).map_err(|_| refused(TokenError::InvalidRequest("The body is not a valid JSON object.")))
+}
+
+/// Reads a form, in which a parameter may come once.
+fn form(bytes: &[u8]) -> Result<TokenRequest, TokenError> {
     let mut body = TokenRequest::default();
-    for (name, value) in form_urlencoded::parse(&bytes) {
-        let value = Given::String(value.into_owned());
-        match name.as_ref() {
-            "client_id" => body.client_id = value,
-            "client_secret" => body.client_secret = value,
-            "grant_type" => body.grant_type = value,
-            _ => {}
+    for (name, value) in form_urlencoded::parse(bytes) {
+        let member = match name.as_ref() {
+            "client_id" => &mut body.client_id,
+            "client_secret" => &mut body.client_secret,
+            "grant_type" => &mut body.grant_type,
+            _ => continue,
+        };
+        if !std::mem::replace(member, Given::String(value.into_owned())).is_absent() {
+            return Err(TokenError::InvalidRequest("A parameter must not come twice."));
         }
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(value: &[u8]) -> Option<Basic> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_bytes(value).ok()?);
+        basic(&headers).ok()
+    }
+
+    fn encoded(text: &str) -> String {
+        form_urlencoded::byte_serialize(text.as_bytes()).collect()
+    }
+
+    #[test]
+    fn a_header_that_is_no_pair_is_unreadable() {
+        assert_eq!(basic(&HeaderMap::new()), Ok(Basic::Absent));
+        for value in
+            ["", "Basic", "Basic ", "Basic !!", "Basic bm8gY29sb24=", "Bearer YTpi", "Basic YTpi YTpi", "Basic /zo="]
+        {
+            assert_eq!(read(value.as_bytes()), Some(Basic::Unreadable), "{value}");
+        }
+        let pair = Basic::Pair { id: "a".to_owned(), secret: "b:c".to_owned() };
+        for value in ["Basic YTpiOmM=", "basic YTpiOmM", "BASIC  YTpiOmM= "] {
+            assert_eq!(read(value.as_bytes()), Some(pair.clone()), "{value}");
+        }
+        let mut twice = HeaderMap::new();
+        twice.append(header::AUTHORIZATION, HeaderValue::from_static("Basic YTpi"));
+        twice.append(header::AUTHORIZATION, HeaderValue::from_static("Basic YTpi"));
+        assert_eq!(basic(&twice), Err(Refusal::MalformedHeader("Authorization")));
+    }
+
+    proptest! {
+        #[test]
+        fn a_pair_is_read_as_it_was_encoded(id in ".{0,20}", secret in ".{0,40}") {
+            let joined = format!("{}:{}", encoded(&id), encoded(&secret));
+            let value = format!("Basic {}", STANDARD.encode(joined));
+            prop_assert_eq!(read(value.as_bytes()), Some(Basic::Pair { id, secret }));
+        }
+
+        #[test]
+        fn a_pair_that_was_not_encoded_is_read_as_it_is(id in "[0-9a-f-]{36}", secret in "[a-zA-Z0-9_]{1,60}") {
+            let value = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+            prop_assert_eq!(read(value.as_bytes()), Some(Basic::Pair { id, secret }));
+        }
+
+        #[test]
+        fn no_header_breaks_the_reader(value in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..40), "(?i)basic [A-Za-z0-9+/=]{0,40}".prop_map(String::into_bytes),
+        ]) {
+            if let Some(Basic::Pair { .. }) = read(&value) {
+                prop_assert!(value.to_ascii_lowercase().trim_ascii_start().starts_with(b"basic "));
+            }
+        }
+    }
 }

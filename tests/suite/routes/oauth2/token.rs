@@ -1,5 +1,7 @@
 //! `POST /oauth2/token` and `POST /oauth/token`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use serde_json::json;
 use sessionary::domain::KeyId;
@@ -111,6 +113,94 @@ fn a_token_ends_with_its_key() {
     });
 }
 
+/// Asserts a failed authentication, as RFC 6749 has it in section 5.2.
+#[track_caller]
+fn is_invalid_client(reply: &Reply) {
+    is_error(reply, 401, Some("unauthorized"), "The client id or the client secret is not valid.");
+    assert_eq!(reply.member("error"), "invalid_client");
+    assert!(reply.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Basic realm=")));
+}
+
+fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+}
+
+#[test]
+fn http_basic_is_taken_as_oauth_clients_send_it() {
+    const GRANT: &str = "grant_type=client_credentials";
+    run(async {
+        let app = TestApp::new().await;
+        let (key, id) = client(&app).await;
+        let id = id.to_string();
+        let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+        for path in PATHS {
+            for (authorization, body) in [
+                (basic(&id, &key), GRANT.to_owned()),
+                // Both form-encoded, as the RFC has it.
+                (basic(&escaped(&id), &escaped(&key)), GRANT.to_owned()),
+                (basic(&id, &key).replace("Basic", "basic"), GRANT.to_owned()),
+                // requests-oauthlib with include_client_id=True.
+                (basic(&id, &key), format!("{GRANT}&client_id={id}")),
+                (basic(&id, &key), String::new()),
+            ] {
+                let ask = app.post(path, "").anonymous().without("content-type").body(body.clone());
+                let ask = ask.header("content-type", "application/x-www-form-urlencoded");
+                let reply = ask.header("authorization", &authorization).send().await.expect(200);
+                assert_eq!(reply.header("cache-control"), Some("no-store"));
+                assert_eq!(reply.header("pragma"), Some("no-cache"));
+                let bearer = format!("Bearer {}", reply.member("access_token"));
+                app.get(SESSIONS).anonymous().header("authorization", bearer).send().await.expect(200);
+            }
+            let in_json = app.post(path, r#"{"grant_type":"client_credentials"}"#).anonymous();
+            in_json.header("authorization", basic(&id, &key)).send().await.expect(200);
+            let without_body = app.ask(http::Method::POST, path).anonymous();
+            without_body.header("authorization", basic(&id, &key)).send().await.expect(200);
+        }
+    });
+}
+
+#[test]
+fn what_http_basic_does_not_prove_is_an_invalid_client() {
+    run(async {
+        let app = TestApp::new().await;
+        let (key, id) = client(&app).await;
+        let (id, other) = (id.to_string(), client(&app).await.1.to_string());
+        let post = |authorization: &str, body: String| {
+            let ask = app.post("/oauth2/token", "").anonymous().without("content-type").body(body);
+            let ask = ask.header("content-type", "application/x-www-form-urlencoded");
+            ask.header("authorization", authorization).send()
+        };
+        for authorization in [
+            basic(&id, "wrong"),
+            basic(&id, &key[..key.len() - 1]),
+            basic(&other, &key),
+            basic("", ""),
+            "Basic".to_owned(),
+            "Basic !!!".to_owned(),
+            format!("Basic {}", STANDARD.encode("no colon")),
+            format!("Basic {}", STANDARD.encode([0xff, b':', 0xfe])),
+            format!("Bearer {key}"),
+            "Digest username=x".to_owned(),
+        ] {
+            is_invalid_client(&post(&authorization, "grant_type=client_credentials".to_owned()).await);
+        }
+        let grant = post(&basic(&id, &key), "grant_type=password".to_owned()).await.expect(400);
+        assert_eq!(grant.member("error"), "unsupported_grant_type");
+        // One way to authenticate, and for one client (RFC 6749, section 2.3).
+        for body in [
+            format!("client_id={id}&client_secret={key}"),
+            format!("client_secret={key}"),
+            format!("client_id={other}"),
+        ] {
+            let reply = post(&basic(&id, &key), body).await.expect(400);
+            assert_eq!(reply.member("error"), "invalid_request");
+        }
+        let twice = app.post("/oauth2/token", "{}").anonymous();
+        let twice = twice.header("authorization", basic(&id, &key)).header("authorization", basic(&id, &key));
+        twice.send().await.expect(400);
+    });
+}
+
 #[test]
 fn what_is_no_client_gets_no_token() {
     run(async {
@@ -125,21 +215,34 @@ fn what_is_no_client_gets_no_token() {
             (id.to_string(), key[..key.len() - 1].to_owned()),
             (id.to_string(), String::new()),
         ] {
-            let reply = refused(json!({ "client_id": id, "client_secret": secret })).await;
-            is_error(&reply, 401, Some("unauthorized"), "The client id or the client secret is not valid.");
-            assert_eq!(reply.member("error"), "invalid_client");
+            is_invalid_client(&refused(json!({ "client_id": id, "client_secret": secret })).await);
         }
-        for body in
-            [json!({}), json!({ "client_id": 17, "client_secret": key }), json!({ "client_id": id.to_string() })]
-        {
+        // No authentication at all is a failed one (RFC 6749, section 5.2).
+        for body in [json!({}), json!({ "client_id": id.to_string() }), json!({ "client_secret": key })] {
+            is_invalid_client(&refused(body).await);
+        }
+        for body in [
+            json!({ "client_id": 17, "client_secret": key }),
+            json!({ "client_id": id.to_string(), "client_secret": [] }),
+        ] {
             let reply = refused(body).await;
-            is_error(&reply, 400, Some("invalid_request"), "client_id and client_secret are required.");
+            is_error(&reply, 400, Some("invalid_request"), "client_id and client_secret must be strings.");
+            assert_eq!(reply.member("error"), "invalid_request");
         }
         let grant =
             refused(json!({ "client_id": id.to_string(), "client_secret": key, "grant_type": "password" })).await;
         is_error(&grant, 400, Some("invalid_request"), "The grant type must be client_credentials.");
+        assert_eq!(grant.member("error"), "unsupported_grant_type");
+        assert_eq!(grant.member("error_description"), "The grant type must be client_credentials.");
         form(&app, "/oauth/token", "x".repeat(20_000)).await.expect(413);
-        app.post("/oauth/token", "[]").anonymous().send().await.expect(400);
+        for broken in ["[]", "{", "nope"] {
+            let reply = app.post("/oauth/token", broken).anonymous().send().await.expect(400);
+            assert_eq!(reply.member("error"), "invalid_request", "{broken}");
+        }
+        for twice in ["client_id=a&client_id=a", "client_secret=a&client_secret=b", "grant_type=&grant_type=x"] {
+            let reply = form(&app, "/oauth2/token", twice.to_owned()).await.expect(400);
+            assert_eq!(reply.member("error"), "invalid_request", "{twice}");
+        }
         app.get("/oauth2/token").send().await.expect(405);
     });
 }
