@@ -58,16 +58,17 @@ impl DialectName {
 
     /// Whose path this is (DESIGN, section 2); `None` is the house's own.
     ///
-    /// The messaging dialect's server matches paths without regard to case, so its prefix does too.
+    /// The messaging dialect's server matches paths without regard to case, so its prefixes do too.
     #[must_use]
     pub fn owner_of(path: &str) -> Option<Self> {
         let under =
             |prefix: &str| path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
-        let messaging = "/api/messaging";
-        let is_messaging = path.get(..messaging.len()).is_some_and(|start| start.eq_ignore_ascii_case(messaging))
-            && matches!(path.as_bytes().get(messaging.len()), None | Some(b'/'));
+        let in_any_case = |prefix: &str| {
+            path.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+                && matches!(path.as_bytes().get(prefix.len()), None | Some(b'/'))
+        };
 
-        if is_messaging {
+        if ["/api/messaging", "/api/agents", "/api/server"].into_iter().any(in_any_case) {
             Some(Self::Messaging)
         } else if path.starts_with("/api/v1/capture-") || path == "/v1/traces" || under("/dashboard/api") {
             Some(Self::Agnost)
@@ -149,6 +150,11 @@ mod tests {
             ("/oauth2/token", Some(AgentKey)),
             ("/api/messaging/sessions", Some(Messaging)),
             ("/API/Messaging/sessions", Some(Messaging)),
+            ("/api/agents", Some(Messaging)),
+            ("/API/Agents/", Some(Messaging)),
+            ("/api/agents/x", Some(Messaging)),
+            ("/api/server/ping", Some(Messaging)),
+            ("/api/servers", None),
             ("/api/messagings", None),
             ("/api/v1/sessions", Some(IntegerId)),
             ("/api/v1", Some(IntegerId)),

@@ -69,6 +69,20 @@ pub struct UserMessage {
     metadata: JsonText,
 }
 
+/// A message as the response to sending it was until version 1.6, and as the vendor's page still has it: camelCase, and
+/// ISO 8601.
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlatMessage {
+    id: Uuid,
+    content: String,
+    author_id: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Milliseconds,
+    #[schema(value_type = Object)]
+    metadata: JsonText,
+}
+
 #[derive(Clone, Serialize, ToSchema)]
 struct RawMessage {
     content: String,
@@ -92,6 +106,17 @@ impl UserMessage {
             content,
             metadata: metadata::of_message(&living.session, &living.detail, payload.metadata.as_ref())?,
         })
+    }
+
+    /// Returns the members of the message that older clients read beside it.
+    pub(super) fn flat(&self) -> FlatMessage {
+        FlatMessage {
+            id: self.id,
+            content: self.content.clone(),
+            author_id: self.author_id.clone(),
+            created_at: Milliseconds(self.created_at),
+            metadata: self.metadata.clone(),
+        }
     }
 }
 

@@ -12,10 +12,12 @@ mod health;
 mod heartbeat;
 mod info;
 mod javascript;
+mod list_agents;
 mod list_sessions;
 mod message;
 mod metadata;
 mod paths;
+mod ping;
 mod renew_session;
 mod reply_stream;
 mod say;
@@ -74,6 +76,9 @@ to `GET …/messages?after=`, where it appears. A worker posts an agent's reply 
 - Bodies that cannot be read are 400, 413 or 415 where the original answers 500, and no error shows a stack.
 - `SESSION_AUTO_RENEW` of an agent does what its name says; the original turns it around.
 - `sessionStatus.isNearExpiration` and `expiringSoon` tell the truth.
+- Beside the sessions there are `GET /api/agents` and `GET /api/server/ping`, with which programs find their agent. An \
+agent's `bio` is its description.
+- Sending a message also responds with the members that the response had before version 1.7, beside those of today.
 - Sending and deleting answer the vendor's client under `data` what they answer everyone else beside it.
 - Metadata that is a text is held to the same length as any other, and of an `autoRenew` longer than 256 characters \
 its truth is kept.
@@ -100,4 +105,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(set_timeout::set_timeout))
         .routes(routes!(heartbeat::heartbeat))
         .routes(routes!(submit_message::submit_message))
+        .routes(routes!(list_agents::list_agents))
+        .routes(routes!(ping::ping))
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::error::Envelope;
-use super::message::{AgentResponse, UserMessage};
+use super::message::{AgentResponse, FlatMessage, UserMessage};
 use super::say::{Said, Words, invalid, say};
 use super::transport::Transport;
 use super::{Messaging, MessagingError, reply_stream};
@@ -61,6 +61,9 @@ impl SendMessage {
 pub struct Sent {
     success: bool,
     user_message: UserMessage,
+    /// The same message once more, as clients before version 1.7 read it.
+    #[serde(flatten)]
+    message: FlatMessage,
     /// Where the transport is `http`.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_response: Option<AgentResponse>,
@@ -181,7 +184,8 @@ async fn answer(
         (Transport::Http, None) => return Err(MessagingError::NoReply),
         _ => None,
     };
-    let sent = Sent { success: true, user_message, agent_response, session_status };
+    let message = user_message.flat();
+    let sent = Sent { success: true, user_message, message, agent_response, session_status };
     Ok(Reply(StatusCode::CREATED, SentTwice { data: sent.clone(), sent }))
 }
 

@@ -329,6 +329,8 @@ const AGENT_KEY: &[Row] = &[
 ];
 
 const MESSAGING: &[Row] = &[
+    row("GET", "/api/agents", Alone, AgentsRead, Empty, 200),
+    row("GET", "/api/server/ping", Alone, SessionsRead, Empty, 200),
     row("GET", "/api/messaging/sessions/health", Alone, SessionsRead, Empty, 200),
     row("GET", "/api/messaging/sessions", Alone, SessionsRead, Empty, 200),
     row(

@@ -1,2 +1,4 @@
+mod agents;
 mod messaging;
+mod server;
 mod v1;

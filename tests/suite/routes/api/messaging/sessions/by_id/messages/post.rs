@@ -57,7 +57,11 @@ fn a_message_is_kept_and_answered_at_once() {
         assert_eq!(data, json);
         let session = standing(&app, &id).await;
         assert_eq!(json["userMessage"]["channel_id"], session["channelId"]);
+        // Clients before version 1.7 read the message beside `userMessage`.
+        assert_eq!(json["id"], json["userMessage"]["id"]);
+        assert_eq!(json["metadata"], json["userMessage"]["metadata"]);
         assert_json_snapshot!(json, {
+            ".id" => "[id]", ".metadata" => "[metadata]",
             ".userMessage.id" => "[id]", ".userMessage.channel_id" => "[channel]", ".userMessage.metadata.sessionId" => "[session]"
         }, @r#"
         {
@@ -92,6 +96,11 @@ fn a_message_is_kept_and_answered_at_once() {
               "mood": "fine"
             }
           },
+          "id": "[id]",
+          "content": "hello",
+          "authorId": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
+          "createdAt": "2026-04-29T09:10:00.000Z",
+          "metadata": "[metadata]",
           "sessionStatus": {
             "expiresAt": "2026-04-29T09:40:00.000Z",
             "renewalCount": 1,
@@ -145,7 +154,11 @@ fn the_http_transport_answers_with_the_reply() {
         let id = create(&app, "").await;
         let sent = send(&app, &id, r#"{"content":"hello","transport":"http"}"#).send().await.expect(201).json();
         let keys: Vec<&String> = sent.as_object().expect("an object").keys().collect();
-        assert_eq!(keys, ["success", "userMessage", "agentResponse", "sessionStatus", "data"]);
+        let flat = ["id", "content", "authorId", "createdAt", "metadata"];
+        assert_eq!(
+            keys,
+            [&["success", "userMessage"], &flat[..], &["agentResponse", "sessionStatus", "data"]].concat()
+        );
         let history = app.get(&path_of(&id, "/messages?limit=1")).send().await.expect(200).json();
         let response = json!({
             "thought": "", "actions": ["REPLY"], "providers": [], "text": "You said: hello", "simple": true,
