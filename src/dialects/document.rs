@@ -1,7 +1,7 @@
 //! What every operation of a document can respond because of what all operations share: authentication, limits, bodies,
 //! and repeated requests. Each is written down once, here, and not at every operation.
 
-use utoipa::openapi::path::{Operation, Parameter, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -32,7 +32,12 @@ const SHARED: [Shared; 10] = [
     ("403", "The credential lacks the scope, or the organization.", needs_credential),
     ("409", "A request with the same `Idempotency-Key` is still running.", takes_key),
     ("413", "The body is too large.", has_body),
-    ("415", "The body is of another type than documented.", has_body),
+    (
+        "415",
+        "The body is of another type than documented, or packed in another way than gzip or deflate; `Accept-Encoding` \
+         says so then.",
+        has_body,
+    ),
     ("422", "The `Idempotency-Key` belongs to a request with another body.", takes_key),
     ("422", "The query took longer than a query may; narrow it.", reads),
     ("429", "Too many requests; retry after the number of seconds in `Retry-After`.", |_| true),
@@ -63,6 +68,24 @@ fn takes_key(operation: &Operation) -> bool {
     })
 }
 
+/// What is true of every request, behind what a document says of its dialect.
+const REQUESTS: &str = "\
+- A request's body may be sent with `Content-Encoding: gzip` or `deflate`. It may unpack to 256 KiB and 100 times its \
+size, and to no more than it may have without. A byte order mark before JSON is ignored.
+- A number without a fraction is an integer however it is written: `1.0` is `1`, in bodies and in queries.
+- A request that has arrived whole is carried out, also when its client closes the connection at once.";
+
+/// Describes how bodies may be packed.
+fn packing() -> Parameter {
+    let names = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(["gzip", "deflate"]));
+    ParameterBuilder::new()
+        .name("Content-Encoding")
+        .parameter_in(ParameterIn::Header)
+        .description(Some("How the body is packed, if it is."))
+        .schema(Some(names))
+        .build()
+}
+
 /// Adds to every operation the shared rejections that it does not have, and to responses without a body the envelope.
 pub(super) fn complete(document: &mut OpenApi, errors: &Errors) {
     if document.paths.paths.values_mut().flat_map(operations).flatten().any(|operation| has_lenient_integer(operation))
@@ -70,9 +93,14 @@ pub(super) fn complete(document: &mut OpenApi, errors: &Errors) {
         let components = document.components.get_or_insert_default();
         components.schemas.insert(LenientInteger::name().into_owned(), LenientInteger::schema());
     }
+    let about = document.info.description.take().unwrap_or_default();
+    document.info.description = Some(format!("{about}\n\nOf every request:\n\n{REQUESTS}"));
     for item in document.paths.paths.values_mut() {
         for operation in operations(item).into_iter().flatten() {
             complete_operation(operation, errors);
+            if has_body(operation) {
+                operation.parameters.get_or_insert_default().push(packing().into());
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
 const { BASE_URL, API_KEY, CLIENTS_HOME, DEMO_JSON, SERVICE_PID } = process.env;
-const { ElizaClient, ApiError } = await import(`${CLIENTS_HOME}/elizaos/package/dist/index.js`);
+const { ElizaClient, ApiError } = await import(`${CLIENTS_HOME}/elizaos-1.7.2/package/dist/index.js`);
 
 const agentId = '3c90c3cc-0d44-4b50-8888-8dd25736052a';
 const userId = 'a1b2c3d4-e5f6-7890-abcd-ef1234567890';
@@ -95,7 +95,7 @@ const stream = await fetch(`${BASE_URL}/api/messaging/sessions/${id}/messages`, 
     method: 'POST', headers: { 'x-api-key': API_KEY, 'content-type': 'application/json' },
     body: JSON.stringify({ content: 'streamed ☕', transport: 'sse' }),
 });
-assert.equal(stream.headers.get('content-type'), 'text/event-stream');
+assert.equal(stream.headers.get('content-type'), 'text/event-stream; charset=utf-8');
 const frames = (await stream.text()).split('\n\n').filter(Boolean).map((frame) => {
     const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(frame);
     return { event, data: JSON.parse(data) };
