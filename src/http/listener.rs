@@ -181,7 +181,7 @@ pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: Can
 /// A connection that was accepted.
 enum Accepted {
     Admitted(TcpStream, SocketAddr, Admitted),
-    /// Its network has all the connections that it may have. It was told so.
+    /// Its network has all the connections that it may have. It was sent a response that says so.
     TurnedAway(TcpStream, SocketAddr),
 }
 

@@ -20,7 +20,7 @@ struct State {
     connected_at: Instant,
     phase: Phase,
     /// Whether a whole request's head has come at least once.
-    has_asked: bool,
+    has_sent_request: bool,
     /// Nothing that is written arrives any longer.
     is_gone: bool,
     /// The client sends nothing more. It may still read, or be gone: TCP does not say which.
@@ -64,7 +64,7 @@ impl Client {
         Self(Mutex::new(State {
             connected_at: now,
             phase: Phase::Head { since: now },
-            has_asked: false,
+            has_sent_request: false,
             is_gone: false,
             has_finished: false,
             streams_events: false,
@@ -79,7 +79,7 @@ impl Client {
     }
 
     /// To be called when bytes were read: those that end an idle time begin a request's head.
-    pub fn sent_bytes(&self) {
+    pub fn bytes_arrived(&self) {
         let mut state = self.state();
         if let Phase::Idle { .. } = state.phase {
             state.phase = Phase::Head { since: Instant::now() };
@@ -87,28 +87,28 @@ impl Client {
     }
 
     /// To be called when a request's head is whole.
-    pub fn asked(&self) {
+    pub fn request_began(&self) {
         let mut state = self.state();
         state.phase = Phase::Busy;
-        state.has_asked = true;
+        state.has_sent_request = true;
         state.leftover = None;
     }
 
     /// To be called when a response was handed over whole, or given up.
-    pub fn answered(&self) {
+    pub fn response_ended(&self) {
         let mut state = self.state();
         state.phase = Phase::Idle { since: Instant::now() };
         state.streams_events = false;
     }
 
-    pub fn has_asked(&self) -> bool {
-        self.state().has_asked
+    pub fn has_sent_request(&self) -> bool {
+        self.state().has_sent_request
     }
 
     /// Returns whether the client has connected only just, so that its first request may be on its way.
     pub fn is_new(&self) -> bool {
         let state = self.state();
-        !state.has_asked && state.connected_at.elapsed() < NEW
+        !state.has_sent_request && state.connected_at.elapsed() < NEW
     }
 
     /// Returns when the connection is to be closed, if it goes on as it is.
@@ -121,7 +121,7 @@ impl Client {
     }
 
     /// To be called when a write or the socket itself failed.
-    pub fn left(&self) {
+    pub fn set_gone(&self) {
         self.state().is_gone = true;
     }
 

@@ -117,7 +117,7 @@ async fn exchange(
             // The connection comes first, because the others depend on what it does.
             biased;
             result = connection.as_mut() => return Ended::Served(result),
-            _ = failed.as_mut(), if !client.is_gone() => client.left(),
+            _ = failed.as_mut(), if !client.is_gone() => client.set_gone(),
             () = poll_fn(|context| client.poll_finished(socket, context)) => {}
             () = stop.cancelled(), if !is_ending => {
                 if is_to_read_first() {
@@ -130,7 +130,7 @@ async fn exchange(
             () = activity.make_room(), if !is_ending => {
                 if is_to_read_first() {
                     tokio::time::sleep(UNTIL_READ).await;
-                } else if activity.is_idle() && !client.has_asked() {
+                } else if activity.is_idle() && !client.has_sent_request() {
                     // One that has sent no whole request yet is owed nothing.
                     return Ended::Abandoned;
                 } else {
@@ -168,7 +168,7 @@ fn respond(
     client: Arc<Client>,
     activity: &Activity,
 ) -> impl Future<Output = Result<Response<Sending>, std::convert::Infallible>> + use<> {
-    client.asked();
+    client.request_began();
     let busy = Busy::new(activity, &client);
     let changes_nothing = request.method().is_safe();
     let waits_for_continue = request.headers().contains_key(header::EXPECT);
@@ -211,6 +211,6 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.activity.ended();
-        self.client.answered();
+        self.client.response_ended();
     }
 }

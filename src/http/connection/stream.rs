@@ -44,7 +44,7 @@ impl ClientStream {
     /// Counts bytes as written that cannot arrive.
     fn written(&self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
         Ok(result.unwrap_or_else(|_| {
-            self.client.left();
+            self.client.set_gone();
             length
         }))
     }
@@ -59,7 +59,7 @@ impl AsyncRead for ClientStream {
         let before = buffer.filled().len();
         let read = self.inner.as_mut().poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.client.sent_bytes();
+            self.client.bytes_arrived();
         }
         // Whatever a client sent that is gone has arrived by now.
         if read.is_pending() && self.client.is_gone() { Poll::Ready(Ok(())) } else { read }
