@@ -3,6 +3,7 @@
 mod agntix;
 mod connections;
 mod messaging;
+mod postgres;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use crate::store::{Database, DatabaseError, STORAGE_QUOTA};
 use agntix::AgntixSettings;
 use connections::ConnectionSettings;
 use messaging::MessagingSettings;
+pub use postgres::PostgresInstall;
+use postgres::PostgresSettings;
 
 /// The least bytes of a secret for HS256 (RFC 7518, section 3.2).
 const HS256_SECRET_BYTES: usize = 32;
@@ -44,6 +47,9 @@ pub struct Config {
     /// Folder of the private Postgres and of demo.json
     #[arg(long, global = true, env = "SESSIONARY_DATA_DIR", default_value = ".sessionary")]
     pub data_dir: PathBuf,
+
+    #[command(flatten)]
+    pub postgres: PostgresSettings,
 
     /// Whose word counts where a vendor's page and its clients disagree: documented or observed
     #[arg(long, global = true, env = "SESSIONARY_CONTRACT", default_value = "documented")]

@@ -1,7 +1,7 @@
 //! The database that a command works on, wherever it is.
 
-use super::{Context, Failure};
-use crate::embedded_postgres::{self, EmbeddedPostgres, Location, Opened};
+use super::{Context, Failure, postgres};
+use crate::embedded_postgres::{EmbeddedPostgres, Location, Opened};
 use crate::store::admin::AdminStore;
 use crate::store::{Database, migrate, provision};
 
@@ -30,10 +30,23 @@ impl Home {
         if let Some(database) = context.config.database()? {
             return Ok(Self { database, kind: Kind::Named });
         }
-        match embedded_postgres::open(&context.config.data_dir).await? {
+        match postgres::open(context).await? {
             Opened::Beside(location) => Ok(Self { database: private(&location), kind: Kind::Beside }),
             Opened::Started(postgres) => Self::started(postgres).await,
         }
+    }
+
+    /// The same, with the schema as it is: that of a private database that this process started may be old or missing.
+    pub async fn open_as_it_is(context: &Context) -> Result<Self, Failure> {
+        if let Some(database) = context.config.database()? {
+            return Ok(Self { database, kind: Kind::Named });
+        }
+        Ok(match postgres::open(context).await? {
+            Opened::Beside(location) => Self { database: private(&location), kind: Kind::Beside },
+            Opened::Started(postgres) => {
+                Self { database: private(postgres.location()), kind: Kind::Private(Box::new(postgres)) }
+            }
+        })
     }
 
     /// The same for a service, which does not share its folder with another.
@@ -43,7 +56,7 @@ impl Home {
                 migrate(&database).await?;
                 Ok(Self { database, kind: Kind::Named })
             }
-            None => Self::started(EmbeddedPostgres::start(&context.config.data_dir).await?).await,
+            None => Self::started(postgres::start(context).await?).await,
         }
     }
 
@@ -95,7 +108,8 @@ impl Home {
     }
 }
 
-fn private(location: &Location) -> Database {
+/// The database of a private cluster.
+pub(super) fn private(location: &Location) -> Database {
     Database::on_socket(&location.socket_dir, location.port, &location.superuser, DATABASE)
 }
 

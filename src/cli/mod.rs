@@ -10,6 +10,8 @@ mod home;
 mod key;
 mod org;
 mod output;
+mod postgres;
+mod progress;
 mod serve;
 mod session;
 mod webhook;
@@ -65,6 +67,9 @@ enum Command {
     Webhook(webhook::Webhook),
     /// Print the OpenAPI document of one dialect, or of all
     Openapi { dialect: Option<DialectName> },
+    /// The Postgres that runs the private database
+    #[command(subcommand)]
+    Postgres(postgres::Postgres),
     /// Look at a deployment and say what is wrong with it
     Doctor,
 }
@@ -116,6 +121,7 @@ async fn run(context: &Context, command: Option<Command>) -> Result<ExitCode, Fa
         Command::Session(command) => command.run(context).await?,
         Command::Webhook(command) => command.run(context).await?,
         Command::Openapi { dialect } => print_openapi(dialect)?,
+        Command::Postgres(command) => command.run(context).await?,
         Command::Doctor => return doctor::run(context).await,
     }
     Ok(ExitCode::SUCCESS)

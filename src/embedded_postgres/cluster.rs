@@ -82,7 +82,7 @@ fn drafts(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Tries for a second, for an initdb whose service was just killed may have some files to write
 /// before its own end.
-async fn remove(draft: &Path) -> Result<()> {
+pub(super) async fn remove(draft: &Path) -> Result<()> {
     let mut tries = 0;
     loop {
         match fs::remove_dir_all(draft) {

@@ -42,7 +42,7 @@ impl DataDir {
 
     /// Where an earlier start put the cluster, if not into this folder.
     pub fn recorded_relocation(&self) -> Option<PathBuf> {
-        recorded(&self.path, "relocated")
+        recorded_relocation(&self.path)
     }
 
     /// Notes where the cluster is if not here, and while Postgres runs, where its socket is.
@@ -55,6 +55,11 @@ impl DataDir {
         fs::write(&draft, lines).while_trying("write", &draft)?;
         fs::rename(&draft, &record).while_trying("replace", &record)
     }
+}
+
+/// Where an earlier start put the cluster of a data folder, if not into it.
+pub(super) fn recorded_relocation(data_dir: &Path) -> Option<PathBuf> {
+    recorded(data_dir, "relocated")
 }
 
 /// The socket folder that the holder of this data folder has noted.

@@ -10,8 +10,9 @@ use super::find::OLDEST_MAJOR;
 pub enum EmbeddedPostgresError {
     /// No usable Postgres on this machine.
     #[error(
-        "no PostgreSQL {OLDEST_MAJOR} or newer was found on this machine{}. {install}, or set \
-         DATABASE_URL to use a database that runs elsewhere",
+        "no PostgreSQL {OLDEST_MAJOR} or newer was found on this machine{}. {install}, let \
+         `sessionary postgres install` bring it, name its folder in SESSIONARY_POSTGRES_BIN, or set DATABASE_URL to use \
+         a database that runs elsewhere",
         listed(" (unusable: ", unusable, ")")
     )]
     NotFound {
@@ -21,12 +22,40 @@ pub enum EmbeddedPostgresError {
         install: String,
     },
 
+    /// The folder that was named has no usable Postgres.
+    #[error(
+        "SESSIONARY_POSTGRES_BIN names {}, which has no PostgreSQL {OLDEST_MAJOR} or newer{}; it has to be a folder with \
+         `postgres` and `initdb`",
+        folder.display(),
+        listed(" (unusable: ", unusable, ")")
+    )]
+    Named {
+        /// The folder that was named.
+        folder: PathBuf,
+        /// What is there instead.
+        unusable: Vec<String>,
+    },
+
+    /// No package client of the machine brought a Postgres that runs.
+    #[error(
+        "PostgreSQL could not be installed. {}",
+        if reasons.is_empty() {
+            "This machine has none of apt-get, dnf, apk, brew, pip and npm that this user may use".to_owned()
+        } else {
+            reasons.join("; ")
+        }
+    )]
+    NotInstalled {
+        /// What came of each client.
+        reasons: Vec<String>,
+    },
+
     /// The folder's cluster was made by a major version that is not installed here. Nothing was
     /// changed.
     #[error(
         "the database in {} was made by PostgreSQL {cluster_major}, but this machine has only \
-         PostgreSQL {}. Install PostgreSQL {cluster_major}, or move the data with pg_upgrade or \
-         pg_dump; nothing was changed",
+         PostgreSQL {}. Install PostgreSQL {cluster_major} beside it; then `sessionary upgrade-postgres` \
+         moves the data to the newest version. Nothing was changed",
         cluster.display(),
         installed.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
     )]
@@ -37,6 +66,23 @@ pub enum EmbeddedPostgresError {
         cluster_major: u32,
         /// The versions found on this machine, highest first.
         installed: Vec<u32>,
+    },
+
+    /// There is no cluster that could be upgraded.
+    #[error("there is no database in {}", data_dir.display())]
+    NoDatabase {
+        /// The data folder.
+        data_dir: PathBuf,
+    },
+
+    /// There is no newer version to upgrade to.
+    #[error(
+        "the database was made by PostgreSQL {major}, and this machine has nothing newer: install a newer PostgreSQL, \
+         as `sessionary postgres install --with pip` does, and run this again"
+    )]
+    NothingNewer {
+        /// The version of the cluster.
+        major: u32,
     },
 
     /// Another process holds the lock of this folder.

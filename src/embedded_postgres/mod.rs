@@ -12,6 +12,8 @@
 //! | `postgres/` | the cluster, which belongs to the server's user |
 //! | `postgres.log` | its log, put aside at a start when longer than 16 MiB |
 //! | `socket/` | the folder of its socket, unless the path is too long for one |
+//! | `postgresql/` | Postgres's programs, where [`install`] had to unpack a package |
+//! | `upgrade/`, `upgraded/` | the next major version's cluster while [`upgrade`] makes it |
 //! | `lock` | locked while a service runs |
 //! | `postgres.location` | where the cluster is if not here, and the socket of the running server |
 
@@ -20,6 +22,7 @@ mod data_dir;
 mod error;
 mod find;
 mod guard;
+pub mod install;
 mod install_hint;
 mod log;
 mod postmaster;
@@ -28,6 +31,7 @@ mod server_user;
 mod site;
 mod socket;
 mod tuning;
+pub mod upgrade;
 
 use std::{
     path::{Path, PathBuf},
@@ -96,12 +100,12 @@ impl EmbeddedPostgres {
     /// Those of [`start`](Self::start).
     pub async fn start_with(data_dir: &Path, search: &Search, tuning: &Tuning) -> Result<Self> {
         let data_dir = DataDir::claim(data_dir)?;
+        upgrade::settle(&data_dir)?;
         let site = Site::choose(&data_dir, tuning).await?;
-        let cluster = site.cluster();
-        let binaries = search.run(&site.user, site.existing.map(|major| (major, cluster.as_path()))).await?;
+        let binaries = site.find(search).await?;
         tracing::debug!("PostgreSQL {} in {}", binaries.major, binaries.folder.display());
 
-        let guard = Guard::start(&site.user, cluster).while_trying("run the guard of", &site.folder)?;
+        let guard = Guard::start(&site.user, site.cluster()).while_trying("run the guard of", &site.folder)?;
         cluster::ensure(&site, &binaries, &guard).await?;
         // The socket is noted only once it works: who reads the note connects.
         data_dir.record(site.relocated(), None)?;
@@ -142,6 +146,12 @@ impl EmbeddedPostgres {
         guard.end().await;
         stopped.and(recorded)
     }
+}
+
+/// Whether a data folder has a database, perhaps one that was put elsewhere.
+#[must_use]
+pub fn has_database(data_dir: &Path) -> bool {
+    site::has_cluster(data_dir) || data_dir::recorded_relocation(data_dir).is_some()
 }
 
 /// What a command found in a data folder.

@@ -8,6 +8,7 @@ use std::{
 use super::{
     data_dir::{DataDir, FolderLock, create_folder, lock_folder, path_hash},
     error::{EmbeddedPostgresError, Result, While},
+    find::{Binaries, Search},
     server_user::ServerUser,
     tuning::Tuning,
 };
@@ -74,6 +75,23 @@ impl Site {
         Err(EmbeddedPostgresError::Unreachable { user: self.user.to_string(), folder: self.folder })
     }
 
+    /// A place for the next major version's cluster, in a folder below this one, which is locked with it.
+    pub fn draft(&self, folder: PathBuf) -> Result<Self> {
+        create_folder(&folder, 0o711)?;
+        Ok(Self { folder, user: self.user.clone(), existing: None, relocation_lock: None })
+    }
+
+    /// Returns the binaries for the cluster, be it there or not.
+    pub async fn find(&self, search: &Search) -> Result<Binaries> {
+        let cluster = self.cluster();
+        search.run(&self.user, &self.unpacked(), self.existing.map(|major| (major, cluster.as_path()))).await
+    }
+
+    /// The folder of packages that were unpacked for this site.
+    pub fn unpacked(&self) -> PathBuf {
+        self.folder.join("postgresql")
+    }
+
     /// The data folder of Postgres itself.
     pub fn cluster(&self) -> PathBuf {
         cluster_in(&self.folder)
@@ -84,13 +102,18 @@ impl Site {
     }
 }
 
-fn cluster_in(folder: &Path) -> PathBuf {
+/// Whether this folder itself has a cluster.
+pub(super) fn has_cluster(folder: &Path) -> bool {
+    cluster_in(folder).join("PG_VERSION").exists()
+}
+
+pub(super) fn cluster_in(folder: &Path) -> PathBuf {
     folder.join("postgres")
 }
 
 /// `None` if there is no cluster. A cluster is renamed into place when it is whole, so one that has
 /// this file is.
-fn cluster_major(folder: &Path) -> Result<Option<u32>> {
+pub(super) fn cluster_major(folder: &Path) -> Result<Option<u32>> {
     let file = cluster_in(folder).join("PG_VERSION");
     let text = match fs::read_to_string(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

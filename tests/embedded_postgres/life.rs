@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sessionary::embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresError, Opened, Search, open_with};
+use sessionary::embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresError, Opened, open_with};
 
-use crate::support::{self, Home, processes_on};
+use crate::support::{self, Home, processes_on, search};
 
 #[tokio::test]
 async fn an_existing_folder_is_ready_quickly_and_stop_leaves_nothing() {
@@ -30,7 +30,7 @@ async fn an_existing_folder_is_ready_quickly_and_stop_leaves_nothing() {
 async fn a_second_service_on_the_folder_is_refused() {
     let home = Home::new();
     let postgres = home.start().await;
-    let refused = EmbeddedPostgres::start_with(&home.data_dir(), &Search::default(), &home.tuning()).await.unwrap_err();
+    let refused = EmbeddedPostgres::start_with(&home.data_dir(), search(), &home.tuning()).await.unwrap_err();
     let EmbeddedPostgresError::AlreadyRunning { data_dir } = refused else {
         panic!("{refused}");
     };
@@ -42,7 +42,7 @@ async fn a_second_service_on_the_folder_is_refused() {
 #[tokio::test]
 async fn commands_start_it_or_work_beside_the_service() {
     let home = Home::new();
-    let Opened::Started(alone) = open_with(&home.data_dir(), &Search::default(), &home.tuning()).await.unwrap() else {
+    let Opened::Started(alone) = open_with(&home.data_dir(), search(), &home.tuning()).await.unwrap() else {
         panic!("nobody else is there");
     };
     alone.stop().await.unwrap();
@@ -52,7 +52,7 @@ async fn commands_start_it_or_work_beside_the_service() {
     support::until("the service has the lock", || {
         fs::File::open(home.data_dir().join("lock")).unwrap().try_lock().is_err()
     });
-    let opened = open_with(&home.data_dir(), &Search::default(), &home.tuning()).await.unwrap();
+    let opened = open_with(&home.data_dir(), search(), &home.tuning()).await.unwrap();
     assert!(matches!(opened, Opened::Beside(_)), "{opened:?}");
     assert_eq!(home.sql_at(opened.location(), "SELECT 1"), "1");
     holder.wait_for("ready");
@@ -66,7 +66,7 @@ async fn a_server_that_cannot_start_shows_its_log() {
     home.start().await.stop().await.unwrap();
     let conf = home.cluster().join("postgresql.auto.conf");
     fs::write(conf, "no_such_setting = 1\n").unwrap();
-    let error = EmbeddedPostgres::start_with(&home.data_dir(), &Search::default(), &home.tuning()).await.unwrap_err();
+    let error = EmbeddedPostgres::start_with(&home.data_dir(), search(), &home.tuning()).await.unwrap_err();
     assert!(matches!(error, EmbeddedPostgresError::Ended { .. }));
     assert!(error.to_string().contains("no_such_setting"), "{error}");
     assert!(!error.to_string().contains("shut down"), "only of this start: {error}");

@@ -8,12 +8,12 @@ use std::{
 
 use sessionary::embedded_postgres::{EmbeddedPostgres, EmbeddedPostgresError, Search, Tuning};
 
-use crate::support::{self, Home, is_root, mode};
+use crate::support::{self, Home, is_root, mode, search};
 
 #[tokio::test]
 async fn without_binaries_the_error_says_what_to_install() {
     let home = Home::new();
-    let search = Search { path: Vec::new(), root: home.path().join("empty") };
+    let search = Search { named: None, path: Vec::new(), root: home.path().join("empty") };
     let error = EmbeddedPostgres::start_with(&home.data_dir(), &search, &home.tuning()).await.unwrap_err();
     assert!(matches!(error, EmbeddedPostgresError::NotFound { .. }), "{error:?}");
     let text = error.to_string();
@@ -60,7 +60,7 @@ async fn a_new_cluster_is_private_durable_and_off_the_network() {
 async fn the_default_settings_are_those_of_a_service() {
     let home = Home::new();
     let tuning = Tuning { relocation_root: home.tuning().relocation_root, ..Tuning::default() };
-    let postgres = EmbeddedPostgres::start_with(&home.data_dir(), &Search::default(), &tuning).await.unwrap();
+    let postgres = EmbeddedPostgres::start_with(&home.data_dir(), search(), &tuning).await.unwrap();
     assert_eq!(home.sql(&postgres, "SHOW shared_buffers"), "128MB");
     assert_eq!(home.sql(&postgres, "SHOW max_wal_size"), "2GB");
     postgres.stop().await.unwrap();
@@ -120,7 +120,7 @@ async fn a_folder_out_of_reach_puts_the_cluster_elsewhere() {
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     let data_dir = closed.join("data");
-    let start = || async { EmbeddedPostgres::start_with(&data_dir, &Search::default(), &home.tuning()).await };
+    let start = || async { EmbeddedPostgres::start_with(&data_dir, search(), &home.tuning()).await };
 
     let postgres = start().await.unwrap();
     let relocated = postgres.relocated_to().map(Path::to_owned);
@@ -141,7 +141,7 @@ async fn a_folder_out_of_reach_puts_the_cluster_elsewhere() {
         let copy = home.path().join("copy");
         fs::create_dir(&copy).unwrap();
         fs::copy(data_dir.join("postgres.location"), copy.join("postgres.location")).unwrap();
-        let refused = EmbeddedPostgres::start_with(&copy, &Search::default(), &home.tuning()).await.unwrap_err();
+        let refused = EmbeddedPostgres::start_with(&copy, search(), &home.tuning()).await.unwrap_err();
         let EmbeddedPostgresError::AlreadyRunning { data_dir: busy } = refused else {
             panic!("{refused}");
         };
@@ -160,7 +160,7 @@ async fn a_folder_out_of_reach_puts_the_cluster_elsewhere() {
 async fn odd_characters_in_the_path_are_only_characters() {
     let home = Home::new();
     let data_dir = home.path().join("it's, a \"folder\" $HOME");
-    let postgres = EmbeddedPostgres::start_with(&data_dir, &Search::default(), &home.tuning()).await.unwrap();
+    let postgres = EmbeddedPostgres::start_with(&data_dir, search(), &home.tuning()).await.unwrap();
     assert_eq!(postgres.location().socket_dir, fs::canonicalize(data_dir).unwrap().join("socket"));
     // psql takes a comma for a list of hosts; that the service connects is part of the start.
     postgres.stop().await.unwrap();
@@ -170,7 +170,7 @@ async fn odd_characters_in_the_path_are_only_characters() {
 async fn a_long_path_gets_a_short_socket_folder_that_nobody_can_prepare() {
     let home = Home::new();
     let data_dir = home.path().join("x".repeat(90));
-    let postgres = EmbeddedPostgres::start_with(&data_dir, &Search::default(), &home.tuning()).await.unwrap();
+    let postgres = EmbeddedPostgres::start_with(&data_dir, search(), &home.tuning()).await.unwrap();
     let socket_dir = postgres.location().socket_dir.clone();
     assert!(socket_dir.to_str().unwrap().starts_with("/tmp/sessionary-"));
     assert!(socket_dir.join(".s.PGSQL.5432").as_os_str().len() <= 100);
@@ -179,7 +179,7 @@ async fn a_long_path_gets_a_short_socket_folder_that_nobody_can_prepare() {
     postgres.stop().await.unwrap();
 
     fs::set_permissions(&socket_dir, fs::Permissions::from_mode(0o777)).unwrap();
-    let refused = EmbeddedPostgres::start_with(&data_dir, &Search::default(), &home.tuning()).await.unwrap_err();
+    let refused = EmbeddedPostgres::start_with(&data_dir, search(), &home.tuning()).await.unwrap_err();
     assert!(matches!(refused, EmbeddedPostgresError::UnsafeSocketFolder { .. }), "{refused}");
     fs::remove_dir_all(&socket_dir).unwrap();
 }
@@ -192,7 +192,7 @@ async fn a_cluster_of_another_major_version_is_left_alone() {
     let installed = fs::read_to_string(&version).unwrap();
     fs::write(&version, "14\n").unwrap();
     let before = support::tree(&home.cluster());
-    let refused = EmbeddedPostgres::start_with(&home.data_dir(), &Search::default(), &home.tuning()).await.unwrap_err();
+    let refused = EmbeddedPostgres::start_with(&home.data_dir(), search(), &home.tuning()).await.unwrap_err();
     assert!(matches!(refused, EmbeddedPostgresError::OtherMajor { cluster_major: 14, .. }), "{refused}");
     let text = refused.to_string();
     for part in ["PostgreSQL 14", &format!("PostgreSQL {}", installed.trim()), home.cluster().to_str().unwrap()] {

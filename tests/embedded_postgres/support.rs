@@ -9,11 +9,23 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
-use sessionary::embedded_postgres::{EmbeddedPostgres, Location, Search, Tuning};
+use sessionary::embedded_postgres::{EmbeddedPostgres, Location, Search, Tuning, install};
 use tempfile::TempDir;
+
+/// Where this machine has Postgres. Where it has none, one is brought for the tests, below `target`.
+pub fn search() -> &'static Search {
+    static SEARCH: LazyLock<Search> = LazyLock::new(|| {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres");
+        // On a thread of its own, because the caller is one of a runtime.
+        let bring = move || tokio::runtime::Runtime::new().unwrap().block_on(install::ensure(&folder));
+        std::thread::spawn(bring).join().unwrap().unwrap_or_else(|error| panic!("{error}"))
+    });
+    &SEARCH
+}
 
 /// A folder that every user may pass through, with a data folder in it.
 pub struct Home(TempDir);
@@ -52,7 +64,7 @@ impl Home {
     }
 
     pub async fn start(&self) -> EmbeddedPostgres {
-        let started = EmbeddedPostgres::start_with(&self.data_dir(), &Search::default(), &self.tuning()).await;
+        let started = EmbeddedPostgres::start_with(&self.data_dir(), search(), &self.tuning()).await;
         started.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -70,6 +82,9 @@ impl Home {
             assert!(Command::new("cp").arg(built).arg(&program).status().unwrap().success());
         }
         let mut command = command_as(uid, &program);
+        if let Some(folder) = &search().named {
+            command.env("SESSIONARY_POSTGRES_BIN", folder);
+        }
         command.arg(self.data_dir()).arg(self.tuning().relocation_root).args(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         Holder { output: BufReader::new(child.stdout.take().unwrap()), child }

@@ -17,6 +17,9 @@ pub fn sessionary(data_dir: &Path) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SESSIONARY_")) {
         command.env_remove(name);
     }
+    if let Some(folder) = &super::search().named {
+        command.env("SESSIONARY_POSTGRES_BIN", folder);
+    }
     command
         .env_remove("DATABASE_URL")
         .env_remove("RUST_LOG")

@@ -1,0 +1,42 @@
+//! Which programs run the private Postgres.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::embedded_postgres::Search;
+
+/// Where its programs are, and what is done where they are not.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Private Postgres")]
+pub struct PostgresSettings {
+    /// Folder with `postgres` and `initdb` for the private Postgres, instead of one that is looked for
+    #[arg(long, global = true, env = "SESSIONARY_POSTGRES_BIN")]
+    postgres_bin: Option<PathBuf>,
+
+    /// Whether to install Postgres where none is found: ask (on a terminal), yes or no
+    #[arg(long, global = true, env = "SESSIONARY_POSTGRES_INSTALL", default_value = "ask")]
+    pub postgres_install: PostgresInstall,
+}
+
+/// What a start does where no Postgres is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PostgresInstall {
+    /// Asks, if there is a terminal; fails otherwise.
+    Ask,
+    /// Installs it.
+    Yes,
+    /// Fails.
+    No,
+}
+
+impl PostgresSettings {
+    /// Where to look for the programs.
+    #[must_use]
+    pub fn search(&self) -> Search {
+        let named = self.postgres_bin.clone().filter(|folder| !folder.as_os_str().is_empty());
+        // Absolute, because the programs are run from another folder.
+        let named = named.map(|folder| std::path::absolute(&folder).unwrap_or(folder));
+        Search { named, ..Search::default() }
+    }
+}
