@@ -6,6 +6,9 @@
 DO $$
 DECLARE
     wanted text;
+    -- Since Postgres 16, whoever makes a role is a member that may grant it on but not become it (SET), so that being
+    -- a member says too little. Older versions do not know the word.
+    knows_set CONSTANT boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['sessionary_owner', 'sessionary_app', 'sessionary_system'] LOOP
         BEGIN
@@ -17,11 +20,13 @@ BEGIN
         END;
     END LOOP;
 
-    -- pg_has_role is true of every role for a superuser, who needs no grant either.
-    IF NOT (SELECT bool_and(pg_has_role(session_user, rolname, 'MEMBER'))
+    -- pg_has_role is true of every role for a superuser, who needs no grant either. The options are spelled out because
+    -- a grant that is there already keeps those that are not.
+    IF NOT (SELECT bool_and(pg_has_role(session_user, rolname, CASE WHEN knows_set THEN 'SET' ELSE 'MEMBER' END))
               FROM pg_roles
              WHERE rolname IN ('sessionary_owner', 'sessionary_app', 'sessionary_system')) THEN
-        EXECUTE format('GRANT sessionary_owner, sessionary_app, sessionary_system TO %I', session_user);
+        EXECUTE format('GRANT sessionary_owner, sessionary_app, sessionary_system TO %I %s', session_user,
+                       CASE WHEN knows_set THEN 'WITH SET TRUE, INHERIT TRUE' END);
     END IF;
 END $$;
 

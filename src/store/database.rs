@@ -15,6 +15,16 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 /// The nice value of a private server's processes that read much.
 const NICE: i32 = 10;
 
+/// What poolers drop, and what to do about it.
+pub(super) const POOLER: &str = "the settings of the connection do not reach Postgres, as behind PgBouncer or another pooler \
+     that shares connections between clients: give the address of Postgres itself. Each replica has a pool of its own";
+
+/// Whether a connection was refused because of the settings that it begins with, as PgBouncer does.
+pub(super) fn is_pooler(error: &sqlx::Error) -> bool {
+    let database = error.as_database_error();
+    database.is_some_and(|error| error.message().contains("unsupported startup parameter"))
+}
+
 /// The connection settings of the three roles.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -31,12 +41,34 @@ pub enum DatabaseError {
     #[error("{0} is no Postgres URL: {1}")]
     Url(&'static str, sqlx::Error),
     #[error("cannot connect to Postgres: {0}")]
-    Connect(#[from] sqlx::Error),
+    Connect(sqlx::Error),
+    #[error("{POOLER}")]
+    Pooler,
+    #[error(
+        "the login of DATABASE_URL cannot become sessionary_app: {0}; `sessionary migrate` makes it a member, or \
+         GRANT sessionary_app TO it"
+    )]
+    NoMember(sqlx::Error),
     #[error(
         "refusing to serve as {0}, which is a superuser or bypasses row-level security; give DATABASE_URL a login that \
          may become sessionary_app"
     )]
     TooPowerful(String),
+}
+
+impl From<sqlx::Error> for DatabaseError {
+    fn from(error: sqlx::Error) -> Self {
+        let is_of_role = |error: &dyn sqlx::error::DatabaseError| {
+            error.message().contains("set role") || error.message().contains("role \"sessionary_")
+        };
+        if is_pooler(&error) {
+            Self::Pooler
+        } else if error.as_database_error().is_some_and(is_of_role) {
+            Self::NoMember(error)
+        } else {
+            Self::Connect(error)
+        }
+    }
 }
 
 impl Database {
@@ -84,6 +116,7 @@ impl Database {
             .host(host)
             .port(port)
             .username(self.app.get_username())
+            .options([("role", "sessionary_app")])
             .ssl_mode(sqlx::postgres::PgSslMode::Disable);
         if let Some(name) = self.app.get_database() {
             app = app.database(name);
@@ -92,8 +125,29 @@ impl Database {
         self
     }
 
+    /// The name of the login that serves requests.
+    pub(super) fn request_login(&self) -> &str {
+        self.app.get_username()
+    }
+
     pub(super) fn migration_options(&self) -> PgConnectOptions {
         quiet(self.migration.clone())
+    }
+
+    /// For what the owner of the tables does.
+    pub(super) fn owner_options(&self) -> PgConnectOptions {
+        self.migration_options().options([("role", "sessionary_owner")])
+    }
+
+    /// For reading every row, however long that takes, in a form that does not depend on the server's settings.
+    pub(super) fn backup_options(&self) -> PgConnectOptions {
+        quiet(self.system.clone()).options([
+            ("statement_timeout", "0"),
+            ("idle_in_transaction_session_timeout", "0"),
+            ("extra_float_digits", "1"),
+            ("bytea_output", "hex"),
+            ("row_security", "on"),
+        ])
     }
 
     /// `statement_timeout` as Postgres writes it; without one, a statement takes as long as it takes.
@@ -141,11 +195,15 @@ impl Database {
             ]))
             .await?;
         let role = sqlx::query!(
-            r#"SELECT rolname::text AS "name!", rolsuper OR rolbypassrls AS "powerful!"
+            r#"SELECT rolname::text AS "name!", rolsuper OR rolbypassrls AS "powerful!",
+                      current_setting('statement_timeout') AS "statement_timeout!"
                  FROM pg_roles WHERE rolname = current_user"#
         )
         .fetch_one(&pool)
         .await?;
+        if role.statement_timeout != STATEMENT_TIMEOUT || connections > 1 && shares_connections(&pool).await? {
+            return Err(DatabaseError::Pooler);
+        }
         if role.powerful {
             return Err(DatabaseError::TooPowerful(role.name));
         }
@@ -176,6 +234,14 @@ async fn lower_priority(connection: &mut PgConnection) -> Result<(), sqlx::Error
         tracing::debug!(%error, "store.priority_not_lowered");
     }
     Ok(())
+}
+
+/// Whether a pooler lends the same connection of Postgres to two clients in turn, as PgBouncer in transaction mode does.
+async fn shares_connections(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    let (mut one, mut other) = (pool.acquire().await?, pool.acquire().await?);
+    let process =
+        async |connection| sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "process!""#).fetch_one(connection).await;
+    Ok(process(&mut *one).await? == process(&mut *other).await?)
 }
 
 /// Statements may hold what people said: they are not for the log.

@@ -3,8 +3,9 @@
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::Database;
+use super::database::{POOLER, is_pooler};
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 const ROLES: &str = include_str!("../../migrations/roles.sql");
 
 /// Any number that no other program locks in this database.
@@ -19,6 +20,13 @@ pub enum MigrateError {
          let one that may create roles run migrations/roles.sql once, or name it in SESSIONARY_MIGRATION_URL: {0}"
     )]
     Roles(sqlx::Error),
+    #[error(
+        "sessionary_owner may not make tables in the schema public of this database; let the database's owner run \
+         migrations/roles.sql once, or name that login in SESSIONARY_MIGRATION_URL"
+    )]
+    Schema,
+    #[error("{POOLER}")]
+    Pooler,
     #[error("a migration failed: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
 }
@@ -30,20 +38,46 @@ pub enum MigrateError {
 /// # Errors
 /// When the login may not make roles, or a migration fails; a failed migration leaves nothing behind.
 pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
-    let mut first = database.migration_options().connect().await.map_err(MigrateError::Connect)?;
+    run(database, None).await
+}
+
+/// Makes the roles and runs what is missing of `migrations/` up to this one.
+///
+/// # Errors
+/// As for [`migrate`].
+pub(super) async fn migrate_to(database: &Database, last: i64) -> Result<(), MigrateError> {
+    run(database, Some(last)).await
+}
+
+async fn run(database: &Database, last: Option<i64>) -> Result<(), MigrateError> {
+    let mut first = database.migration_options().connect().await.map_err(connect_error)?;
     // Held until `first` closes, so that roles and migrations are one step.
     sqlx::query!("SELECT pg_advisory_lock($1)", LOCK).execute(&mut first).await.map_err(MigrateError::Connect)?;
 
-    let mut owner = database.migration_options().options([("role", "sessionary_owner")]).connect().await;
+    let mut owner = database.owner_options().connect().await;
     if owner.is_err() || !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
         make_roles(&mut first).await.map_err(MigrateError::Roles)?;
-        owner = database.migration_options().options([("role", "sessionary_owner")]).connect().await;
+        // A login without the right to grant it is only warned.
+        if !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
+            return Err(MigrateError::Schema);
+        }
+        owner = database.owner_options().connect().await;
     }
     let mut owner = owner.map_err(MigrateError::Roles)?;
-    MIGRATOR.run_direct(None, &mut owner, false).await?;
+    let role = sqlx::query_scalar!(r#"SELECT current_user::text AS "role!""#).fetch_one(&mut owner).await;
+    if role.map_err(MigrateError::Connect)? != "sessionary_owner" {
+        // Tables of the login itself would be of no use to the three roles.
+        return Err(MigrateError::Pooler);
+    }
+    admit_request_login(&mut first, database).await.map_err(MigrateError::Roles)?;
+    MIGRATOR.run_direct(last, &mut owner, false).await?;
     let _ = owner.close().await;
     let _ = first.close().await;
     Ok(())
+}
+
+fn connect_error(error: sqlx::Error) -> MigrateError {
+    if is_pooler(&error) { MigrateError::Pooler } else { MigrateError::Connect(error) }
 }
 
 /// Makes a private cluster ready: the database, the schema, and a login for each role.
@@ -51,6 +85,16 @@ pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
 /// # Errors
 /// As for [`migrate`].
 pub async fn provision(database: &Database) -> Result<(), MigrateError> {
+    create_database(database).await?;
+    migrate(database).await?;
+    allow_logins(database).await
+}
+
+/// Makes the database of a private cluster, without tables, if it is not there.
+///
+/// # Errors
+/// [`MigrateError::Connect`] when the cluster cannot be reached.
+pub async fn create_database(database: &Database) -> Result<(), MigrateError> {
     let name = database.migration_options().get_database().unwrap_or("postgres").to_owned();
     let mut superuser =
         database.migration_options().database("postgres").connect().await.map_err(MigrateError::Connect)?;
@@ -63,15 +107,55 @@ pub async fn provision(database: &Database) -> Result<(), MigrateError> {
         let statement = AssertSqlSafe(format!("CREATE DATABASE \"{name}\""));
         sqlx::raw_sql(statement).execute(&mut superuser).await.map_err(MigrateError::Connect)?;
     }
-    migrate(database).await?;
+    let _ = superuser.close().await;
+    Ok(())
+}
+
+/// Lets each role of a private cluster log in.
+///
+/// # Errors
+/// [`MigrateError::Roles`] when there are no roles.
+pub async fn allow_logins(database: &Database) -> Result<(), MigrateError> {
     const LOGINS: &str = "ALTER ROLE sessionary_owner LOGIN; ALTER ROLE sessionary_app LOGIN; \
                           ALTER ROLE sessionary_system LOGIN";
+    let mut superuser =
+        database.migration_options().database("postgres").connect().await.map_err(MigrateError::Connect)?;
     sqlx::raw_sql(LOGINS).execute(&mut superuser).await.map_err(MigrateError::Roles)?;
     let _ = superuser.close().await;
     Ok(())
 }
 
-/// Whether everything `migrations/roles.sql` does has been done already, perhaps by a stronger login.
+/// Makes the login that serves requests a member of `sessionary_app`, if it is another than the one that migrates and
+/// is none yet.
+async fn admit_request_login(connection: &mut sqlx::PgConnection, database: &Database) -> Result<(), sqlx::Error> {
+    let login = database.request_login();
+    let is_outside = sqlx::query_scalar!(
+        r#"SELECT NOT pg_has_role(rolname, 'sessionary_app',
+                                  CASE WHEN current_setting('server_version_num')::integer < 160000
+                                       THEN 'MEMBER' ELSE 'SET' END) AS "is_outside!"
+             FROM pg_roles WHERE rolname = $1 AND rolname <> session_user"#,
+        login
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if is_outside == Some(true) {
+        // The options are the defaults, except where a grant that is there already has others.
+        let grant = sqlx::query_scalar!(
+            r#"SELECT format('GRANT sessionary_app TO %I%s', $1::text,
+                             CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                  THEN ' WITH SET TRUE, INHERIT TRUE' END) AS "grant!""#,
+            login
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        // Safe: the server has quoted the name.
+        sqlx::raw_sql(AssertSqlSafe(grant)).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Whether everything `migrations/roles.sql` does has been done already, perhaps by a stronger login. Since Postgres 16
+/// a member may be one that cannot become the role.
 async fn roles_are_ready(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT (count(*) = 3
@@ -80,7 +164,9 @@ async fn roles_are_ready(connection: &mut sqlx::PgConnection) -> Result<bool, sq
                   AS "ready!"
              FROM pg_roles
             WHERE rolname IN ('sessionary_owner', 'sessionary_app', 'sessionary_system')
-              AND pg_has_role(session_user, rolname, 'MEMBER')"#
+              AND pg_has_role(session_user, rolname,
+                              CASE WHEN current_setting('server_version_num')::integer < 160000
+                                   THEN 'MEMBER' ELSE 'SET' END)"#
     )
     .fetch_one(connection)
     .await

@@ -9,7 +9,7 @@ use sessionary::domain::{AgentId, DialectName, JsonText, Mint, NewSession, OrgId
 use sessionary::store::{Created, Store, StoreError, StoreSettings, migrate};
 
 use crate::support::chaos::{Chaos, Line, MARK};
-use crate::support::{AGENT_ID, TestApp, connection, database, database_called, run, start, store};
+use crate::support::{AGENT_ID, TestApp, connection, database, database_called, make_database, run, start, store};
 
 /// A session without an agent, under this id.
 fn session(id: SessionId, user: &str) -> NewSession {
@@ -295,8 +295,7 @@ fn writes_that_cannot_be_committed_show_while_they_are_tried_again() {
     run(async {
         let name = "has_no_space";
         let database = database_called(name).await;
-        let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        sqlx::query(make).execute(&mut connection("postgres", "postgres").await).await.expect("a database");
+        make_database(name).await;
         migrate(&database).await.expect("an up-to-date database");
         let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
         let mut superuser = connection("postgres", name).await;

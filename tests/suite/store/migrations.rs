@@ -4,12 +4,12 @@
 
 use futures::future::join_all;
 use sessionary::domain::{DialectName, SessionId};
-use sessionary::embedded_postgres::EmbeddedPostgres;
-use sessionary::store::{Database, DatabaseError, Store, StoreSettings, migrate, provision};
+use sessionary::embedded_postgres::{EmbeddedPostgres, Tuning};
+use sessionary::store::{Database, DatabaseError, MigrateError, Store, StoreSettings, migrate, provision};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::support::{connection, database_called, make_database, run, socket};
+use crate::support::{connection, database_called, make_database, run, search, socket};
 
 #[test]
 fn replicas_that_start_at_once_migrate_once() {
@@ -70,11 +70,32 @@ fn one_url_is_narrowed_to_the_request_role() {
 }
 
 #[test]
+fn a_login_that_may_not_make_tables_is_an_error_that_says_who_may() {
+    run(async {
+        let mut superuser = connection("postgres", "postgres").await;
+        for statement in ["CREATE ROLE passer_by LOGIN CREATEROLE", "CREATE DATABASE of_another"] {
+            sqlx::query(statement).execute(&mut superuser).await.expect("a login and a database");
+        }
+        let folder = socket().await.parent().expect("a folder").display().to_string();
+        let url = format!("postgres://passer_by@localhost/of_another?host={}", folder.replace('/', "%2F"));
+        let error = migrate(&Database::from_urls(&url, None).expect("a URL")).await.expect_err("it may not");
+        // Before Postgres 16 it may make itself a member of the roles, and fails at the schema.
+        assert!(matches!(error, MigrateError::Schema | MigrateError::Roles(_)), "{error}");
+        assert!(error.to_string().contains("migrations/roles.sql"), "{error}");
+        let mut superuser = connection("postgres", "of_another").await;
+        let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+        let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut superuser).await.expect("a count");
+        assert_eq!(tables, 0);
+    });
+}
+
+#[test]
 fn a_request_role_that_bypasses_row_level_security_is_refused() {
     run(async {
         // Roles belong to a whole cluster: this one is the test's own.
         let folder = tempfile::tempdir().expect("a folder");
-        let postgres = EmbeddedPostgres::start(folder.path()).await.expect("a Postgres");
+        let postgres = EmbeddedPostgres::start_with(folder.path(), search(), &Tuning::default()).await;
+        let postgres = postgres.expect("a Postgres");
         let location = postgres.location();
         let database = Database::on_socket(&location.socket_dir, location.port, &location.superuser, "sessionary");
         provision(&database).await.expect("a schema");

@@ -10,6 +10,7 @@ pub mod fake_responder;
 mod fill;
 pub mod integer_id;
 mod large;
+mod login;
 pub mod messaging;
 mod metadata;
 mod postgres;
@@ -25,7 +26,7 @@ pub use app::{Ask, Setup, TestApp, start};
 pub use large::LARGE;
 pub use metadata::metadata_of;
 pub use postgres::{
-    DATABASE, admin, change_agent, connection, database, database_called, make_database, run, socket, store,
+    DATABASE, admin, change_agent, connection, database, database_called, make_database, run, search, socket, store,
 };
 pub use reply::Reply;
 

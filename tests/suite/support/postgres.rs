@@ -6,13 +6,15 @@ use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use sessionary::domain::{AgentId, OrgId};
-use sessionary::embedded_postgres::EmbeddedPostgres;
+use sessionary::embedded_postgres::{EmbeddedPostgres, Search, Tuning, install};
 use sessionary::store::admin::AdminStore;
-use sessionary::store::{Database, Store, StoreSettings, provision};
+use sessionary::store::{Database, Store, StoreSettings};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
+
+use super::login::Login;
 
 /// Connections belong to the runtime that opened them; a runtime per test would close them under the next one's feet.
 static RUNTIME: LazyLock<Runtime> =
@@ -36,14 +38,24 @@ pub async fn database() -> &'static Database {
                 sweep();
                 tempfile::Builder::new().prefix(PREFIX).tempdir().expect("a folder")
             });
-            let postgres = EmbeddedPostgres::start(folder.path()).await.expect("a Postgres");
-            let location = postgres.location();
-            let database = Database::on_socket(&location.socket_dir, location.port, &location.superuser, DATABASE);
-            provision(&database).await.expect("a schema");
+            let postgres = EmbeddedPostgres::start_with(folder.path(), search(), &Tuning::default()).await;
+            let postgres = postgres.expect("a Postgres");
+            let database = Login::of_this_run().prepare(postgres.location(), DATABASE).await;
             (postgres, database)
         })
         .await;
     database
+}
+
+/// Where this machine has Postgres. Where it has none, one is brought for the tests, below `target`.
+pub fn search() -> &'static Search {
+    static SEARCH: LazyLock<Search> = LazyLock::new(|| {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres");
+        // On a thread of its own, because the caller may be one of a runtime.
+        let brought = std::thread::spawn(move || Runtime::new().expect("a runtime").block_on(install::ensure(&folder)));
+        brought.join().expect("a thread").unwrap_or_else(|error| panic!("{error}"))
+    });
+    &SEARCH
 }
 
 /// Where that Postgres listens.
@@ -56,15 +68,14 @@ pub async fn socket() -> PathBuf {
 /// The same Postgres under another name of a database, which need not be there.
 pub async fn database_called(name: &str) -> Database {
     database().await;
-    let location = POSTGRES.get().expect("a Postgres").0.location();
-    Database::on_socket(&location.socket_dir, location.port, &location.superuser, name)
+    Login::of_this_run().database(POSTGRES.get().expect("a Postgres").0.location(), name)
 }
 
 /// Makes an empty database of a test's own.
 #[expect(clippy::disallowed_methods, reason = "the service makes no databases")]
 pub async fn make_database(name: &str) {
     let mut superuser = connection("postgres", "postgres").await;
-    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    let statement = sqlx::AssertSqlSafe(Login::of_this_run().create_database(name));
     sqlx::query(statement).execute(&mut superuser).await.expect("a database");
 }
 
