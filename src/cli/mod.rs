@@ -4,6 +4,7 @@
 //! by starting it for as long as they run. Answers go to standard output, everything else to standard error.
 
 mod agent;
+mod backup;
 mod demo;
 mod doctor;
 mod home;
@@ -14,6 +15,7 @@ mod postgres;
 mod progress;
 mod serve;
 mod session;
+mod upgrade;
 mod webhook;
 
 use std::process::ExitCode;
@@ -70,6 +72,12 @@ enum Command {
     /// The Postgres that runs the private database
     #[command(subcommand)]
     Postgres(postgres::Postgres),
+    /// Write everything in the database to a new file
+    Backup(backup::Backup),
+    /// Put everything of a backup into an empty database
+    Restore(backup::Restore),
+    /// Move the private database to the newest major version of Postgres on this machine
+    UpgradePostgres,
     /// Look at a deployment and say what is wrong with it
     Doctor,
 }
@@ -122,6 +130,9 @@ async fn run(context: &Context, command: Option<Command>) -> Result<ExitCode, Fa
         Command::Webhook(command) => command.run(context).await?,
         Command::Openapi { dialect } => print_openapi(dialect)?,
         Command::Postgres(command) => command.run(context).await?,
+        Command::Backup(command) => command.run(context).await?,
+        Command::Restore(command) => command.run(context).await?,
+        Command::UpgradePostgres => upgrade::run(context).await?,
         Command::Doctor => return doctor::run(context).await,
     }
     Ok(ExitCode::SUCCESS)

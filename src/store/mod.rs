@@ -10,6 +10,7 @@ pub mod admin;
 mod agents;
 mod api_keys;
 mod avatars;
+pub mod backup;
 mod bytes;
 mod captures;
 mod contacts;
@@ -54,7 +55,7 @@ pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
 pub use feed::{Change, Feed, FeedPlace};
 pub use idempotency::{Claimed, Idempotency, KeptAnswer, KeyedRequest, Reservation};
-pub use migrate::{MigrateError, migrate, provision};
+pub use migrate::{MigrateError, allow_logins, create_database, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use presence::PRESENCE;
 pub use sessions::{

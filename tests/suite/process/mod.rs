@@ -1,6 +1,8 @@
 //! The program as its users run it.
 
+mod backup;
 mod command_line;
+mod install;
 mod logs;
 mod private_postgres;
 mod serve;

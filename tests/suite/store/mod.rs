@@ -1,6 +1,7 @@
 //! What the store promises to everybody above it.
 
 mod agents;
+mod backup;
 mod cancellation;
 mod changes;
 mod fairness;

@@ -3,6 +3,7 @@ mod api_keys;
 mod chat;
 mod contacts;
 mod events;
+mod events_restored;
 mod health;
 mod models;
 mod out_of_scope;

@@ -1,0 +1,60 @@
+//! `upgrade-postgres`: moves the private database to a newer major version of Postgres.
+
+use serde::Serialize;
+
+use super::home::private;
+use super::progress::say;
+use super::{Context, Failure};
+use crate::embedded_postgres::Tuning;
+use crate::embedded_postgres::upgrade::Upgrade;
+use crate::store::{allow_logins, backup, create_database};
+
+#[derive(Serialize)]
+struct Report {
+    from: u32,
+    to: u32,
+    rows: u64,
+    old_database: String,
+}
+
+/// Backs the database up with the old version, restores it with the new one, and changes one for the other.
+///
+/// Cut off anywhere, it leaves a database that works, and can be run again. The old one is kept.
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+    if context.config.database()?.is_some() {
+        return Err(
+            "DATABASE_URL is set: its Postgres is upgraded by whoever runs it; this is for the private one".into()
+        );
+    }
+    let search = context.config.postgres.search();
+    let upgrade = Upgrade::begin(&context.config.data_dir, &search, &Tuning::default()).await?;
+    let (from, to) = upgrade.majors();
+    let file = upgrade.scratch().join("backup");
+
+    say(&format!("Reading the database with PostgreSQL {from}\n"));
+    let old = upgrade.start_old().await?;
+    let made = backup::back_up(&private(old.location()), &file, context.clock.now()).await;
+    old.stop().await?;
+    made?;
+
+    say(&format!("Writing it with PostgreSQL {to}\n"));
+    let new = upgrade.start_new().await?;
+    let database = private(new.location());
+    let restored = async {
+        create_database(&database).await?;
+        let contents = backup::restore(&database, &file).await?;
+        allow_logins(&database).await?;
+        Ok::<_, backup::BackupError>(contents)
+    };
+    let restored = restored.await;
+    new.stop().await?;
+    let rows = restored?.total();
+
+    let old_database = upgrade.finish()?.display().to_string();
+    let sentence = format!(
+        "The database is one of PostgreSQL {to} now, with {rows} rows. The old one is in {old_database}; remove it when \
+         you do not need it any more."
+    );
+    context.output.line(&sentence, &Report { from, to, rows, old_database });
+    Ok(())
+}
