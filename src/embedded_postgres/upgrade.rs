@@ -2,7 +2,7 @@
 //!
 //! The caller copies the data between two servers; this looks after their folders. The old cluster is only read and is
 //! kept; the new one is made in `upgrade/`. Renaming that folder to `upgraded/` is the moment that decides: whatever is
-//! cut off before it leaves the old database, and [`settle`], at the next start, finishes what is cut off after it.
+//! cut off before it leaves the old database, and the next start finishes what is cut off after it.
 
 use std::{
     fs::{self, File},

