@@ -317,7 +317,8 @@ mod tests {
         let request = Request::builder().header(header::CONTENT_ENCODING, encoding);
         let request = request.body(Body::from_stream(futures::stream::iter(pieces).boxed())).unwrap();
         let body = unpacked(request)?.into_body();
-        futures::executor::block_on(body.collect()).map(|body| body.to_bytes()).map_err(failure)
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(body.collect()).map(|body| body.to_bytes()).map_err(failure)
     }
 
     #[test]

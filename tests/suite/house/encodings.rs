@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http::Method;
 use serde_json::json;
-use sessionary::http::{LargeBodies, LargeBodyLimits};
+use sessionary::http::{LargeBodies, LargeBodyLimits, LowPriority};
 
 use crate::support::agnost::{CAPTURE_EVENT, CAPTURE_SESSION, SESSION, event_with};
 use crate::support::{AGENT_ID, AGENT_NUMBER, Reply, Setup, TestApp, agent_key, agntix, integer_id, messaging, run};
@@ -166,7 +166,7 @@ fn what_is_not_packed_as_it_says_is_400() {
 #[test]
 fn a_body_that_unpacks_to_too_much_is_413_and_costs_its_sender_alone() {
     run(async {
-        let large_bodies = LargeBodies::new(LargeBodyLimits::default());
+        let large_bodies = LargeBodies::default();
         let setup = Setup { rate_limit: false, large_bodies: large_bodies.clone(), ..Setup::default() };
         let app = TestApp::with(setup).await;
         let post = |body: Vec<u8>| {
@@ -190,7 +190,9 @@ fn a_body_that_unpacks_to_too_much_is_413_and_costs_its_sender_alone() {
         assert!(large_bodies.is_idle());
 
         let limits = LargeBodyLimits { bytes_per_sender: 100 * 1024, ..LargeBodyLimits::default() };
-        let small = TestApp::with(Setup { large_bodies: LargeBodies::new(limits), ..Setup::default() }).await;
+        let small =
+            TestApp::with(Setup { large_bodies: LargeBodies::new(limits, LowPriority::default()), ..Setup::default() })
+                .await;
         let ask = small.ask(Method::POST, integer_id::SESSIONS).header("content-type", "application/json");
         ask.header("content-encoding", "gzip").body(gzip(spaces(200_000).as_bytes())).send().await.expect(429);
     });

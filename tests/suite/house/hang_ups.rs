@@ -45,14 +45,7 @@ struct Route {
 
 impl Route {
     fn json(path: impl Into<String>, table: &'static str, body: impl Fn(usize) -> String + 'static) -> Self {
-        Self {
-            path: path.into(),
-            content_type: "application/json",
-            body: Box::new(body),
-            table,
-            rows_each: 1,
-            responder: "none",
-        }
+        Self { path: path.into(), body: Box::new(body), table, rows_each: 1, responder: "none" }
     }
 }
 
