@@ -1,6 +1,6 @@
 //! Bringing a database up to date.
 
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use super::Database;
 use super::database::{POOLER, is_pooler};
@@ -50,7 +50,7 @@ pub(super) async fn migrate_to(database: &Database, last: i64) -> Result<(), Mig
 }
 
 async fn run(database: &Database, last: Option<i64>) -> Result<(), MigrateError> {
-    let mut first = database.migration_options().connect().await.map_err(connect_error)?;
+    let mut first = connect_directly(database).await?;
     // Held until `first` closes, so that roles and migrations are one step.
     sqlx::query!("SELECT pg_advisory_lock($1)", LOCK).execute(&mut first).await.map_err(MigrateError::Connect)?;
 
@@ -64,11 +64,6 @@ async fn run(database: &Database, last: Option<i64>) -> Result<(), MigrateError>
         owner = database.owner_options().connect().await;
     }
     let mut owner = owner.map_err(MigrateError::Roles)?;
-    let role = sqlx::query_scalar!(r#"SELECT current_user::text AS "role!""#).fetch_one(&mut owner).await;
-    if role.map_err(MigrateError::Connect)? != "sessionary_owner" {
-        // Tables of the login itself would be of no use to the three roles.
-        return Err(MigrateError::Pooler);
-    }
     admit_request_login(&mut first, database).await.map_err(MigrateError::Roles)?;
     MIGRATOR.run_direct(last, &mut owner, false).await?;
     let _ = owner.close().await;
@@ -76,8 +71,18 @@ async fn run(database: &Database, last: Option<i64>) -> Result<(), MigrateError>
     Ok(())
 }
 
-fn connect_error(error: sqlx::Error) -> MigrateError {
-    if is_pooler(&error) { MigrateError::Pooler } else { MigrateError::Connect(error) }
+/// Connects to Postgres itself, or says that there is a pooler between. Before anything else is done, because a pooler
+/// would give the lock to other clients, and the tables to the login instead of their owner.
+pub(super) async fn connect_directly(database: &Database) -> Result<sqlx::PgConnection, MigrateError> {
+    let options = database.migration_options().options([("sessionary.direct", "on")]);
+    let mut connection = match options.connect().await {
+        Err(error) if is_pooler(&error) => return Err(MigrateError::Pooler),
+        connected => connected.map_err(MigrateError::Connect)?,
+    };
+    // As text, because a pooler's connection may have another client's prepared statement of the same name.
+    let arrived = sqlx::raw_sql("SELECT current_setting('sessionary.direct', true)").fetch_one(&mut connection).await;
+    let arrived: Option<String> = arrived.and_then(|row| row.try_get(0)).map_err(MigrateError::Connect)?;
+    if arrived.as_deref() == Some("on") { Ok(connection) } else { Err(MigrateError::Pooler) }
 }
 
 /// Makes a private cluster ready: the database, the schema, and a login for each role.

@@ -18,6 +18,7 @@ use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use super::migrate::connect_directly;
 use super::{Database, MigrateError};
 use crate::domain::Timestamp;
 use file::Writer;
@@ -155,6 +156,8 @@ impl Contents {
 /// [`BackupError::Migrated`] when a migration ran meanwhile.
 pub async fn back_up(database: &Database, file: &Path, now: Timestamp) -> Result<Contents, BackupError> {
     let mut writer = Writer::create(file)?;
+    // Through a pooler it would be read as the login, from which the policies hide rows.
+    let _ = connect_directly(database).await?.close().await;
     let migrations = applied(database).await?;
     if migrations.is_empty() {
         return Err(BackupError::NoSchema);
