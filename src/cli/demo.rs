@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::agent::Shown as ShownAgent;
+use super::agent::Named;
 use super::{Context, Failure, key, output};
 use crate::domain::{AgentNumber, KeyId, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
 use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization, OrganizationRow};
@@ -27,7 +27,7 @@ pub(super) struct Demo {
     /// The key's id: the client id of whoever asks for tokens with the key as the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key_id: Option<KeyId>,
-    agents: Vec<ShownAgent>,
+    agents: Vec<Named>,
     base_url: String,
 }
 
@@ -127,7 +127,7 @@ impl Demo {
             }
         }
         let made = key::make(context, admin, org, "demo", &KeyPrefix::default(), Scopes::EVERY, None).await?;
-        let agents = admin.agents(org).await?.into_iter().map(ShownAgent::from).collect();
+        let agents = admin.agents(org).await?.iter().map(Named::from).collect();
         Ok(Self { org_id: org, api_key: made.api_key, key_id: Some(made.key_id), agents, base_url: String::new() })
     }
 

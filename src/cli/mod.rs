@@ -5,6 +5,7 @@
 
 mod agent;
 mod backup;
+mod changes;
 mod demo;
 mod doctor;
 mod home;
@@ -82,6 +83,11 @@ enum Command {
     Doctor,
 }
 
+#[derive(serde::Serialize)]
+struct UpToDate {
+    up_to_date: bool,
+}
+
 /// What commands work with.
 struct Context {
     config: Config,
@@ -120,7 +126,7 @@ async fn run(context: &Context, command: Option<Command>) -> Result<ExitCode, Fa
         Command::Migrate => {
             let home = Home::open(context).await?;
             home.migrate().await?;
-            context.output.line("The database is up to date.", &output::Done { ok: true });
+            context.output.line("The database is up to date.", &UpToDate { up_to_date: true });
             home.close().await?;
         }
         Command::Org(command) => command.run(context).await?,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing is done")]
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -13,33 +14,86 @@ use super::Failure;
 /// How long a complaint may take to be written, before the program goes on without it.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
-/// How answers are wanted.
+/// How results are printed.
 #[derive(Clone, Copy)]
 pub(super) struct Output {
     pub json: bool,
 }
 
-#[derive(Serialize)]
-pub(super) struct Done {
-    pub ok: bool,
+/// What a list of rows is called and what its columns are.
+pub(super) struct Table<'a> {
+    /// Its name in JSON and in the sentence that there is none, such as `API keys`.
+    pub name: &'static str,
+    pub heads: &'a [&'static str],
 }
 
 impl Output {
-    /// One answer: a sentence for people, or one object for programs.
+    /// Prints a sentence for people, or one object for programs.
     pub fn line(self, sentence: &str, object: &impl Serialize) {
         if self.json { print_json(object) } else { print(&format!("{sentence}\n")) }
     }
 
-    /// A list: a line per row for people, or one object that holds them all.
-    pub fn rows<T: Serialize>(self, name: &'static str, rows: &[T], sentence: impl Fn(&T) -> String) {
+    /// Prints a sentence and what it is about, a name and a value a line, or one object for programs.
+    pub fn details(self, sentence: &str, details: &[(&str, String)], object: &impl Serialize) {
         if self.json {
-            print_json(&std::collections::BTreeMap::from([(name, rows)]));
+            print_json(object);
         } else {
-            for row in rows {
-                print(&format!("{}\n", sentence(row)));
-            }
+            print(&format!("{}\n{}", printable(sentence), detail_lines(details)));
         }
     }
+
+    /// Prints a list: a head and a line per row for people, or that there is none; or one object that holds them all,
+    /// under the table's name.
+    pub fn table<T: Serialize>(self, table: &Table<'_>, rows: &[T], cells: impl Fn(&T) -> Vec<String>) {
+        if self.json {
+            print_json(&std::collections::BTreeMap::from([(member(table.name), rows)]));
+        } else if rows.is_empty() {
+            print(&format!("No {}.\n", table.name));
+        } else {
+            print(&table_text(table.heads, &rows.iter().map(cells).collect::<Vec<_>>()));
+        }
+    }
+}
+
+/// A list's name as a member of a JSON object: its last word.
+fn member(name: &str) -> &str {
+    name.rsplit(' ').next().unwrap_or(name)
+}
+
+pub(super) fn detail_lines(details: &[(&str, String)]) -> String {
+    let width = details.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    details.iter().fold(String::new(), |mut text, (name, value)| {
+        let _ = writeln!(text, "  {name:<width$}  {}", printable(value));
+        text
+    })
+}
+
+/// A head and rows in columns as wide as their longest cell.
+pub(super) fn table_text(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let heads: Vec<String> = heads.iter().map(|head| head.to_uppercase()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+    let lines: Vec<&Vec<String>> = std::iter::once(&heads).chain(&rows).collect();
+    let width = |column: usize| {
+        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// The text on one line and without control characters, because names come from callers and a terminal obeys escape
+/// sequences.
+pub(super) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() { shown.extend(character.escape_default()) } else { shown.push(character) }
+    }
+    shown
 }
 
 pub(super) fn print_json(object: &impl Serialize) {
@@ -49,14 +103,14 @@ pub(super) fn print_json(object: &impl Serialize) {
     }
 }
 
-/// Prints, and minds nothing when the reader has gone, as `head` does.
+/// Prints, and ignores that the reader has gone, as `head` does.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Says what went wrong, with its causes where they add anything.
-pub(super) fn complain(failure: &Failure) {
+/// The text of a failure, with its causes where they add anything.
+pub(super) fn text_of(failure: &Failure) -> String {
     let mut text = failure.to_string();
     let mut cause = failure.source();
     while let Some(error) = cause {
@@ -66,11 +120,37 @@ pub(super) fn complain(failure: &Failure) {
         }
         cause = error.source();
     }
+    text
+}
+
+/// Writes to standard error what went wrong.
+pub(super) fn complain(failure: &Failure) {
+    write_error(format!("sessionary: {}", text_of(failure)));
+}
+
+/// Writes a line to standard error.
+pub(super) fn write_error(text: String) {
     // On a thread of its own, because standard error may never take another byte.
     let (done, written) = mpsc::channel();
     std::thread::spawn(move || {
-        let _ = writeln!(std::io::stderr(), "sessionary: {text}");
+        let _ = writeln!(std::io::stderr(), "{text}");
         let _ = done.send(());
     });
     let _ = written.recv_timeout(WRITTEN_WITHIN);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_longest_cell() {
+        let rows = [vec!["a".to_owned(), "ü1".to_owned()], vec!["bcd".to_owned(), String::new()]];
+        assert_eq!(table_text(&["id", "name"], &rows), "ID   NAME\na    ü1\nbcd\n");
+    }
+
+    #[test]
+    fn no_name_moves_the_cursor() {
+        assert_eq!(printable("a\u{1b}[2J\nb\u{9b}é"), "a\\u{1b}[2J\\nb\\u{9b}é");
+    }
 }

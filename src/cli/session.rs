@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::home::administer;
-use super::output::print_json;
+use super::output::{Table, print, print_json, table_text};
 use super::{Context, Failure, org};
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, JsonText, OrgId, Session as Kept, SessionId, Timestamp};
@@ -79,6 +79,48 @@ struct ShownEvent {
     created_at: Timestamp,
 }
 
+const TABLE: Table<'_> = Table { name: "sessions", heads: &["id", "dialect", "state", "created", "name"] };
+/// Characters of an event's text that are shown for people.
+const SHOWN_CHARS: usize = 80;
+
+impl Shown {
+    fn details(&self) -> Vec<(&'static str, String)> {
+        let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+        let time = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| time.to_rfc3339());
+        vec![
+            ("UUID", self.session_id.0.to_string()),
+            ("organization", self.org_id.to_string()),
+            ("agent", text(self.agent_id.map(|id| id.to_string()))),
+            ("state", self.state.to_owned()),
+            ("user", text(self.user_id.clone())),
+            ("name", text(self.name.clone())),
+            ("metadata", text(self.metadata.as_ref().map(|json| json.as_str().to_owned()))),
+            ("created", self.created_at.to_rfc3339()),
+            ("updated", self.updated_at.to_rfc3339()),
+            ("expires", time(self.expires_at)),
+            ("ended", time(self.ended_at)),
+        ]
+    }
+
+    fn print_events(&self) {
+        let events = self.events.as_deref().unwrap_or_default();
+        if events.is_empty() {
+            return print("No events.\n");
+        }
+        let cells = |event: &ShownEvent| {
+            let text = event.content.as_deref().unwrap_or_else(|| event.payload.as_str());
+            let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
+            if shown.len() < text.len() {
+                shown.push('…');
+            }
+            let author = event.author_id.clone().unwrap_or_else(|| "-".to_owned());
+            vec![event.number.to_string(), event.created_at.to_rfc3339(), event.kind.clone(), author, shown]
+        };
+        let rows: Vec<Vec<String>> = events.iter().map(cells).collect();
+        print(&table_text(&["number", "time", "kind", "author", "text"], &rows));
+    }
+}
+
 impl Session {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let now = context.clock.now();
@@ -88,8 +130,15 @@ impl Session {
                 let rows = admin.sessions(org, dialect, None, limit).await?;
                 let rows: Vec<Shown> =
                     rows.into_iter().map(|row| shown(row, None, now)).collect::<Result<_, Failure>>()?;
-                context.output.rows("sessions", &rows, |row| {
-                    format!("{}  {}  {}  {}", row.created_at.to_rfc3339(), row.dialect, row.id, row.state)
+                context.output.table(&TABLE, &rows, |row| {
+                    let name = row.name.clone().unwrap_or_else(|| "-".to_owned());
+                    vec![
+                        row.id.clone(),
+                        row.dialect.to_owned(),
+                        row.state.to_owned(),
+                        row.created_at.to_rfc3339(),
+                        name,
+                    ]
                 });
                 Ok(())
             }
@@ -102,7 +151,11 @@ impl Session {
                     return Err("several dialects have a session of that id: say which with --dialect".into());
                 }
                 let events = events(admin, &row).await?;
-                print_json(&shown(row, Some(events), now)?);
+                let shown = shown(row, Some(events), now)?;
+                context.output.details(&format!("Session {} ({})", shown.id, shown.dialect), &shown.details(), &shown);
+                if !context.output.json {
+                    shown.print_events();
+                }
                 Ok(())
             }
             Self::Export { org } => {

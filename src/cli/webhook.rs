@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::home::administer;
-use super::output::Done;
+use super::output::Table;
 use super::{Context, Failure, org};
 use crate::domain::responder::HttpUrl;
 use crate::domain::{DeliveryId, OrgId, SessionId, Timestamp, WebhookEvent, WebhookId};
@@ -116,15 +116,33 @@ impl From<DeliveryRow> for Delivery {
 }
 
 impl Delivery {
-    fn sentence(&self) -> String {
-        let came = match (self.last_status, &self.last_error) {
-            (Some(status), _) => format!("  {status}"),
-            (None, Some(error)) => format!("  {error}"),
-            (None, None) => String::new(),
+    fn cells(&self) -> Vec<String> {
+        let outcome = match (self.last_status, &self.last_error) {
+            (Some(status), _) => status.to_string(),
+            (None, Some(error)) => error.clone(),
+            (None, None) => "-".to_owned(),
         };
         let Self { delivery_id, event, session_id, state, attempts, .. } = self;
-        format!("{delivery_id}  {event}  {session_id}  {state}  {attempts}{came}")
+        let (state, attempts) = ((*state).to_owned(), attempts.to_string());
+        vec![delivery_id.clone(), event.clone(), session_id.clone(), state, attempts, outcome]
     }
+}
+
+const TABLE: Table<'_> = Table { name: "webhooks", heads: &["id", "events", "created", "url"] };
+const DELIVERIES: Table<'_> =
+    Table { name: "deliveries", heads: &["id", "event", "session", "state", "attempts", "last result"] };
+
+#[derive(Serialize)]
+struct Deleted {
+    webhook_id: WebhookId,
+    deleted: bool,
+}
+
+#[derive(Serialize)]
+struct Resent {
+    delivery_id: String,
+    state: &'static str,
+    next_attempt_at: Timestamp,
 }
 
 impl Webhook {
@@ -132,7 +150,16 @@ impl Webhook {
         administer(context, async |admin| match self {
             Self::Create(create) => {
                 let made = make(context, admin, create).await?;
-                context.output.line(&made.secret, &made);
+                let events: Vec<&str> = made.events.iter().map(|event| event.as_str()).collect();
+                let details = [
+                    ("id", made.webhook_id.to_string()),
+                    ("organization", made.org_id.to_string()),
+                    ("url", made.url.clone()),
+                    ("events", events.join(",")),
+                    ("secret", made.secret.clone()),
+                ];
+                let sentence = format!("Created webhook {}. Its secret is not shown again.", made.webhook_id);
+                context.output.details(&sentence, &details, &made);
                 Ok(())
             }
             Self::List { org } => {
@@ -148,26 +175,32 @@ impl Webhook {
                         created_at: row.created_at,
                     })
                     .collect();
-                context.output.rows("webhooks", &rows, |row| {
-                    format!("{}  {}  {}", row.webhook_id, row.url, row.events.join(","))
+                context.output.table(&TABLE, &rows, |row| {
+                    let (id, created) = (row.webhook_id.to_string(), row.created_at.to_rfc3339());
+                    vec![id, row.events.join(","), created, row.url.clone()]
                 });
                 Ok(())
             }
             Self::Delete { id } => {
                 admin.delete_webhook(id).await?;
-                context.output.line(&format!("Webhook {id} is deleted."), &Done { ok: true });
+                let sentence = format!("Webhook {id} is deleted with its deliveries; one that is under way arrives.");
+                context.output.line(&sentence, &Deleted { webhook_id: id, deleted: true });
                 Ok(())
             }
             Self::Deliveries { org, failed, limit } => {
                 let org = org::find(admin, &org).await?;
                 let rows: Vec<Delivery> =
                     admin.deliveries(org, failed, limit).await?.into_iter().map(Delivery::from).collect();
-                context.output.rows("deliveries", &rows, Delivery::sentence);
+                context.output.table(&DELIVERIES, &rows, Delivery::cells);
                 Ok(())
             }
             Self::Resend { id } => {
-                admin.resend_delivery(id, context.clock.now()).await?;
-                context.output.line(&format!("Delivery {id} is on again."), &Done { ok: true });
+                let now = context.clock.now();
+                admin.resend_delivery(id, now).await?;
+                let sentence =
+                    format!("Delivery {id} is queued again: it is attempted now, and for a day if it fails.");
+                let resent = Resent { delivery_id: id.to_string(), state: "waiting", next_attempt_at: now };
+                context.output.line(&sentence, &resent);
                 Ok(())
             }
         })

@@ -30,9 +30,9 @@ pub enum Class {
 }
 
 /// The house's limits, per credential and minute.
-const CAPTURES: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
-const WRITES: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
-const READS: NonZeroU32 = NonZeroU32::new(3_000).expect("not zero");
+pub const CAPTURES: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
+pub const WRITES: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
+pub const READS: NonZeroU32 = NonZeroU32::new(3_000).expect("not zero");
 /// Per client address where `x-org-id` is all there is, or nothing at all. All addresses of an IPv6 /64 are one, and a
 /// /56 has four times as much.
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");

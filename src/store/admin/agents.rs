@@ -1,16 +1,9 @@
-use uuid::Uuid;
-
 use super::{AdminError, AdminStore, taken};
-use crate::domain::{JsonText, NewAgent, OrgId, Timestamp};
+use crate::domain::{Agent, AgentId, JsonText, NewAgent, OrgId, Timestamp};
+use crate::store::agents::{AgentRow, living_agents};
+use crate::store::scope::PooledTransaction;
+use crate::store::signals::{self, Signal};
 use crate::store::{Series, scope};
-
-#[derive(Debug)]
-pub struct AgentRow {
-    pub agent_id: Uuid,
-    pub key: String,
-    pub number: i64,
-    pub name: String,
-}
 
 pub struct NewAvatar<'a> {
     pub number: i64,
@@ -85,19 +78,69 @@ impl AdminStore {
         Ok(number)
     }
 
-    /// The living agents of an organization, by number.
+    /// Returns the living agents of an organization, by number.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn agents(&self, org: OrgId) -> Result<Vec<AgentRow>, AdminError> {
-        Ok(sqlx::query_as!(
-            AgentRow,
-            "SELECT agent_id, key, number, name FROM agents
-              WHERE org_id = $1 AND deleted_at IS NULL ORDER BY number",
-            org.0
-        )
-        .fetch_all(&self.pool)
-        .await?)
+    pub async fn agents(&self, org: OrgId) -> Result<Vec<Agent>, AdminError> {
+        let rows = living_agents!("ORDER BY a.number", org.0).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(Agent::try_from).collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the living agent of an organization that has this UUID, key or number.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is none, [`AdminError::AmbiguousAgent`] when the text is the key of one and
+    /// the number of another.
+    pub async fn agent(&self, org: OrgId, name: &str) -> Result<Agent, AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let agent = find(&mut transaction, org, name).await?;
+        transaction.commit().await?;
+        Ok(agent)
+    }
+
+    /// Changes a living agent by a rule, under a lock. Returns the agent as it was and as it is now. What the rule
+    /// changes of the agent's UUID, key, number and times is ignored. Replicas apply the change within a second.
+    ///
+    /// # Errors
+    /// As for [`AdminStore::agent`], and the rule's own.
+    pub async fn change_agent<E: From<AdminError>>(
+        &self,
+        org: OrgId,
+        name: &str,
+        now: Timestamp,
+        rule: impl FnOnce(&mut Agent) -> Result<(), E> + Send,
+    ) -> Result<(Agent, Agent), E> {
+        let mut transaction = scope::begin_system(&self.pool).await.map_err(AdminError::from)?;
+        let before = find(&mut transaction, org, name).await?;
+        let mut after = before.clone();
+        rule(&mut after)?;
+        if after == before {
+            return Ok((before, after));
+        }
+        after.updated_at = now;
+        write(&mut transaction, org, &after).await?;
+        if before.enabled && !after.enabled {
+            // Its turns end.
+            let signal = Signal::Agent(org, after.id);
+            signals::send(&mut transaction, &[signal]).await.map_err(AdminError::from)?;
+        }
+        transaction.commit().await.map_err(AdminError::from)?;
+        Ok((before, after))
+    }
+
+    /// Hides a living agent and frees its key; its sessions keep their history. Returns the agent as it was.
+    ///
+    /// # Errors
+    /// As for [`AdminStore::agent`].
+    pub async fn delete_agent(&self, org: OrgId, name: &str, now: Timestamp) -> Result<Agent, AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let agent = find(&mut transaction, org, name).await?;
+        sqlx::query!("UPDATE agents SET deleted_at = $3 WHERE org_id = $1 AND agent_id = $2", org.0, agent.id.0, now)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(agent)
     }
 
     /// Makes an avatar, or leaves the one of that number as it is.
@@ -130,4 +173,42 @@ impl AdminStore {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Finds a living agent by any of its names, and locks it until the transaction ends.
+async fn find(transaction: &mut PooledTransaction, org: OrgId, name: &str) -> Result<Agent, AdminError> {
+    let id = name.parse::<AgentId>().ok().map(|id| id.0);
+    let number = name.parse::<i64>().ok();
+    // No two agents have the same of one kind of name, so that there are three at most.
+    let mut found =
+        living_agents!("AND (a.agent_id = $2 OR a.key = $3 OR a.number = $4) FOR UPDATE OF a", org.0, id, name, number)
+            .fetch_all(&mut **transaction)
+            .await?;
+    if let Some(index) = found.iter().position(|row: &AgentRow| Some(row.agent_id) == id) {
+        return Ok(found.swap_remove(index).try_into()?);
+    }
+    let first = found.pop().ok_or(AdminError::NotFound("agent"))?;
+    if found.is_empty() { Ok(first.try_into()?) } else { Err(AdminError::AmbiguousAgent(name.to_owned())) }
+}
+
+async fn write(transaction: &mut PooledTransaction, org: OrgId, agent: &Agent) -> Result<(), AdminError> {
+    let responder = agent.responder.as_ref().map(JsonText::of).transpose()?;
+    sqlx::query!(
+        "UPDATE agents
+            SET name = $3, description = $4, enabled = $5, language = $6, responder = $7::text::json,
+                settings = $8::text::json, updated_at = $9
+          WHERE org_id = $1 AND agent_id = $2",
+        org.0,
+        agent.id.0,
+        agent.name,
+        agent.description,
+        agent.enabled,
+        agent.language,
+        responder.as_ref().map(JsonText::as_str),
+        agent.settings.as_str(),
+        agent.updated_at
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }

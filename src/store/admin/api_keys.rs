@@ -19,6 +19,7 @@ pub struct NewKey<'a> {
 
 #[derive(Debug)]
 pub struct KeyRow {
+    pub org_id: Uuid,
     pub key_id: Uuid,
     pub name: String,
     pub prefix: String,
@@ -70,7 +71,7 @@ impl AdminStore {
     pub async fn keys(&self, org: OrgId) -> Result<Vec<KeyRow>, AdminError> {
         Ok(sqlx::query_as!(
             KeyRow,
-            "SELECT k.key_id, k.name, k.prefix, k.hint, h.scopes, k.created_at, h.expires_at, h.revoked_at
+            "SELECT k.org_id, k.key_id, k.name, k.prefix, k.hint, h.scopes, k.created_at, h.expires_at, h.revoked_at
                FROM api_keys k JOIN api_key_hashes h ON h.org_id = k.org_id AND h.key_id = k.key_id
               WHERE k.org_id = $1 ORDER BY k.created_at, k.key_id",
             org.0
@@ -79,19 +80,115 @@ impl AdminStore {
         .await?)
     }
 
-    /// Refuses the key from now on, within a second on every replica. Twice is the same as once.
+    /// Returns the key with this id.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such key.
-    pub async fn revoke_key(&self, key: KeyId, now: Timestamp) -> Result<(), AdminError> {
-        let changed = sqlx::query!(
-            "UPDATE api_key_hashes SET revoked_at = COALESCE(revoked_at, $2) WHERE key_id = $1",
+    pub async fn key(&self, key: KeyId) -> Result<KeyRow, AdminError> {
+        // By way of the organizations, because they lead the index that has a key's id.
+        sqlx::query_as!(
+            KeyRow,
+            r#"SELECT k.org_id, k.key_id, k.name, k.prefix, k.hint, h.scopes, k.created_at, h.expires_at, h.revoked_at
+                 FROM organizations o
+                 JOIN api_keys k ON k.org_id = o.org_id AND k.key_id = $1
+                 JOIN api_key_hashes h ON h.org_id = k.org_id AND h.key_id = k.key_id"#,
+            key.0
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or(AdminError::NotFound("API key"))
+    }
+
+    /// Rejects the key from `now` on, within a second on every replica. Twice is the same as once. Returns the key as it
+    /// was before.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such key.
+    pub async fn revoke_key(&self, key: KeyId, now: Timestamp) -> Result<KeyRow, AdminError> {
+        let before = self.key(key).await?;
+        sqlx::query!(
+            "UPDATE api_key_hashes SET revoked_at = COALESCE(revoked_at, $3) WHERE org_id = $1 AND key_id = $2",
+            before.org_id,
             key.0,
             now
         )
         .execute(&self.pool)
-        .await?
-        .rows_affected();
-        if changed == 0 { Err(AdminError::NotFound("API key")) } else { Ok(()) }
+        .await?;
+        Ok(before)
     }
+
+    /// Stores a key that takes the place of another, with its name, scopes, description and metadata, and ends the other
+    /// at `old_ends`, or when it would have ended anyway: both or neither. Replicas apply it within a second. Returns the
+    /// other as it was.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such key, [`AdminError::KeyHasEnded`] when it is of no use any more.
+    pub async fn replace_key(&self, old: KeyId, new: &Replacement<'_>) -> Result<KeyRow, AdminError> {
+        let org = self.key(old).await?.org_id;
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        // The lock makes two replacements at once see each other.
+        let before = sqlx::query_as!(
+            KeyRow,
+            "SELECT k.org_id, k.key_id, k.name, k.prefix, k.hint, h.scopes, k.created_at, h.expires_at, h.revoked_at
+               FROM api_keys k JOIN api_key_hashes h ON h.org_id = k.org_id AND h.key_id = k.key_id
+              WHERE k.org_id = $1 AND k.key_id = $2
+                FOR UPDATE",
+            org,
+            old.0
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(AdminError::NotFound("API key"))?;
+        if before.revoked_at.is_some() || before.expires_at.is_some_and(|end| end <= new.created_at) {
+            return Err(AdminError::KeyHasEnded(old));
+        }
+        sqlx::query!(
+            "INSERT INTO api_keys (org_id, key_id, name, description, metadata, prefix, hint, created_at)
+             SELECT org_id, $3, name, description, metadata, prefix, $4, $5
+               FROM api_keys WHERE org_id = $1 AND key_id = $2",
+            org,
+            old.0,
+            new.id.0,
+            new.key.hint(),
+            new.created_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let hash = new.key.hash();
+        sqlx::query!(
+            "INSERT INTO api_key_hashes (key_hash, org_id, key_id, scopes, expires_at) VALUES ($1, $2, $3, $4, $5)",
+            hash.as_bytes(),
+            org,
+            new.id.0,
+            &before.scopes,
+            new.expires_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "UPDATE api_key_hashes
+                SET revoked_at = CASE WHEN $3::timestamptz <= $4::timestamptz THEN $4 END,
+                    expires_at = LEAST(expires_at, $3)
+              WHERE org_id = $1 AND key_id = $2",
+            org,
+            old.0,
+            new.old_ends,
+            new.created_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(before)
+    }
+}
+
+/// A key that takes the place of another.
+pub struct Replacement<'a> {
+    pub id: KeyId,
+    pub key: &'a ApiKey,
+    pub created_at: Timestamp,
+    /// `None`: never.
+    pub expires_at: Option<Timestamp>,
+    /// When the other ends; at `created_at` or before, it is revoked.
+    pub old_ends: Timestamp,
 }

@@ -9,16 +9,17 @@ mod organizations;
 mod sessions;
 mod webhooks;
 
-pub use agents::{AgentRow, NewAvatar};
-pub use api_keys::{KeyRow, NewKey};
+pub use agents::NewAvatar;
+pub use api_keys::{KeyRow, NewKey, Replacement};
 pub use erasure::Erased;
-pub use organizations::{NewOrganization, OrganizationRow, StorageRow};
+pub use organizations::{NewOrganization, OrganizationDetails, OrganizationRow, OrganizationSettings, as_bytes};
 pub use sessions::{EventRow, Page};
 pub use webhooks::{Attempted, DeliveryRow, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow};
 
 use sqlx::PgPool;
 
 use super::{Database, DatabaseError, StoreError};
+use crate::domain::KeyId;
 
 /// What an administrator asks for that cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,10 @@ pub enum AdminError {
     NotFound(&'static str),
     #[error("that {0} is taken")]
     Taken(&'static str),
+    #[error("{0} is the key of one agent and the number of another; use the UUID")]
+    AmbiguousAgent(String),
+    #[error("API key {0} has been revoked or has expired, so that nothing uses it; create another")]
+    KeyHasEnded(KeyId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

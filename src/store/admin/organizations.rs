@@ -22,15 +22,32 @@ pub struct OrganizationRow {
     pub org_id: Uuid,
     pub name: String,
     pub external_id: Option<String>,
+    pub created_at: Timestamp,
     pub disabled_at: Option<Timestamp>,
 }
 
-/// What an organization stores, in bytes, and how much it may.
-#[derive(Clone, Copy, Debug)]
-pub struct StorageRow {
-    pub stored_bytes: i64,
-    /// `None`: as much as the deployment allows.
+/// What an operator decides about one organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationSettings {
+    /// What answers messages where an agent names nothing of its own.
+    pub responder: Responder,
+    /// Whether `x-org-id` alone may capture.
+    pub capture_open: bool,
+    pub rate_limits: RateLimits,
+    /// Bytes that it may store; `None` is the deployment's quota.
     pub storage_quota: Option<i64>,
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// An organization as an operator sees it.
+#[derive(Debug)]
+pub struct OrganizationDetails {
+    pub id: OrgId,
+    pub name: String,
+    pub external_id: Option<String>,
+    pub created_at: Timestamp,
+    pub stored_bytes: i64,
+    pub settings: OrganizationSettings,
 }
 
 impl AdminStore {
@@ -72,7 +89,7 @@ impl AdminStore {
     pub async fn organizations(&self) -> Result<Vec<OrganizationRow>, AdminError> {
         Ok(sqlx::query_as!(
             OrganizationRow,
-            "SELECT org_id, name, external_id, disabled_at FROM organizations ORDER BY created_at, org_id"
+            "SELECT org_id, name, external_id, created_at, disabled_at FROM organizations ORDER BY created_at, org_id"
         )
         .fetch_all(&self.pool)
         .await?)
@@ -86,7 +103,7 @@ impl AdminStore {
         let id = name.parse::<OrgId>().ok().map(|id| id.0);
         sqlx::query_as!(
             OrganizationRow,
-            "SELECT org_id, name, external_id, disabled_at FROM organizations
+            "SELECT org_id, name, external_id, created_at, disabled_at FROM organizations
               WHERE org_id = $1 OR external_id = $2 ORDER BY (org_id = $1) DESC, created_at LIMIT 1",
             id,
             name
@@ -96,58 +113,109 @@ impl AdminStore {
         .ok_or(AdminError::NotFound("organization"))
     }
 
-    /// Disables the organization: every credential of it is rejected from now on, and every turn of it ends. What it
-    /// stored stays.
-    ///
-    /// # Errors
-    /// [`AdminError::NotFound`] when there is none.
-    pub async fn disable_organization(&self, org: OrgId, now: Timestamp) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
-        let changed = sqlx::query!(
-            "UPDATE organizations SET disabled_at = COALESCE(disabled_at, $2) WHERE org_id = $1",
-            org.0,
-            now
-        )
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-        signals::send(&mut transaction, &[Signal::Organization(org)]).await?;
-        transaction.commit().await?;
-        if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
-    }
-
-    /// Sets whether `x-org-id` alone may capture, and the organization's own rate limits.
-    ///
-    /// # Errors
-    /// [`AdminError::NotFound`] when there is none.
-    pub async fn set_limits(&self, org: OrgId, capture_open: bool, limits: RateLimits) -> Result<(), AdminError> {
-        let limits = JsonText::of(&limits)?;
-        let changed = sqlx::query!(
-            "UPDATE organizations SET capture_open = $2, rate_limits = $3::text::json WHERE org_id = $1",
-            org.0,
-            capture_open,
-            limits.as_str()
-        )
-        .execute(&self.pool)
-        .await?
-        .rows_affected();
-        if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
-    }
-
-    /// Returns how many bytes the organization has stored, and its own quota if it has one.
+    /// Returns everything that is stored about an organization itself.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such organization.
-    pub async fn storage(&self, org: OrgId) -> Result<StorageRow, AdminError> {
-        sqlx::query_as!(
-            StorageRow,
-            r#"SELECT COALESCE(s.stored_bytes, 0) AS "stored_bytes!", o.storage_quota
+    pub async fn organization_details(&self, org: OrgId) -> Result<OrganizationDetails, AdminError> {
+        let row = sqlx::query!(
+            r#"SELECT o.name, o.external_id, o.created_at, o.capture_open, o.responder::text AS "responder!",
+                      o.rate_limits::text AS "rate_limits!", o.storage_quota, o.disabled_at,
+                      COALESCE(s.stored_bytes, 0) AS "stored_bytes!"
                  FROM organizations o LEFT JOIN organization_storage s USING (org_id) WHERE o.org_id = $1"#,
             org.0
         )
         .fetch_optional(&self.pool)
         .await?
-        .ok_or(AdminError::NotFound("organization"))
+        .ok_or(AdminError::NotFound("organization"))?;
+        Ok(OrganizationDetails {
+            id: org,
+            name: row.name,
+            external_id: row.external_id,
+            created_at: row.created_at,
+            stored_bytes: row.stored_bytes,
+            settings: OrganizationSettings {
+                responder: serde_json::from_str(&row.responder)?,
+                capture_open: row.capture_open,
+                rate_limits: serde_json::from_str(&row.rate_limits)?,
+                storage_quota: row.storage_quota,
+                disabled_at: row.disabled_at,
+            },
+        })
+    }
+
+    /// Changes an organization's settings by a rule, under a lock, so that of several changes at once each sees the
+    /// result of the one before. Returns the settings as they were. Replicas apply the change within a second.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such organization.
+    pub async fn change_organization(
+        &self,
+        org: OrgId,
+        rule: impl FnOnce(&mut OrganizationSettings) + Send,
+    ) -> Result<OrganizationSettings, AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let row = sqlx::query!(
+            r#"SELECT capture_open, responder::text AS "responder!", rate_limits::text AS "rate_limits!", storage_quota,
+                      disabled_at
+                 FROM organizations WHERE org_id = $1 FOR UPDATE"#,
+            org.0
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(AdminError::NotFound("organization"))?;
+        let before = OrganizationSettings {
+            responder: serde_json::from_str(&row.responder)?,
+            capture_open: row.capture_open,
+            rate_limits: serde_json::from_str(&row.rate_limits)?,
+            storage_quota: row.storage_quota,
+            disabled_at: row.disabled_at,
+        };
+        let mut after = before.clone();
+        rule(&mut after);
+        let (responder, rate_limits) = (JsonText::of(&after.responder)?, JsonText::of(&after.rate_limits)?);
+        sqlx::query!(
+            "UPDATE organizations
+                SET capture_open = $2, responder = $3::text::json, rate_limits = $4::text::json, storage_quota = $5,
+                    disabled_at = $6
+              WHERE org_id = $1",
+            org.0,
+            after.capture_open,
+            responder.as_str(),
+            rate_limits.as_str(),
+            after.storage_quota,
+            after.disabled_at
+        )
+        .execute(&mut *transaction)
+        .await?;
+        if after.disabled_at.is_some() && before.disabled_at.is_none() {
+            // Its turns end.
+            signals::send(&mut transaction, &[Signal::Organization(org)]).await?;
+        }
+        transaction.commit().await?;
+        Ok(before)
+    }
+
+    /// Rejects every credential of the organization from `now` on; what it stored stays.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such organization.
+    pub async fn disable_organization(&self, org: OrgId, now: Timestamp) -> Result<(), AdminError> {
+        self.change_organization(org, |settings| settings.disabled_at = settings.disabled_at.or(Some(now))).await?;
+        Ok(())
+    }
+
+    /// Sets whether `x-org-id` alone may capture, and all of the organization's own rate limits.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such organization.
+    pub async fn set_limits(&self, org: OrgId, capture_open: bool, limits: RateLimits) -> Result<(), AdminError> {
+        let rule = |settings: &mut OrganizationSettings| {
+            settings.capture_open = capture_open;
+            settings.rate_limits = limits;
+        };
+        self.change_organization(org, rule).await?;
+        Ok(())
     }
 
     /// Sets how many bytes the organization may store; `None` for the deployment's quota.
@@ -155,12 +223,8 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such organization.
     pub async fn set_storage_quota(&self, org: OrgId, quota: Option<NonZeroU64>) -> Result<(), AdminError> {
-        let quota = quota.map(|quota| i64::try_from(quota.get()).unwrap_or(i64::MAX));
-        let changed = sqlx::query!("UPDATE organizations SET storage_quota = $2 WHERE org_id = $1", org.0, quota)
-            .execute(&self.pool)
-            .await?
-            .rows_affected();
-        if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
+        self.change_organization(org, |settings| settings.storage_quota = quota.map(as_bytes)).await?;
+        Ok(())
     }
 
     /// Sets what answers messages where an agent names nothing of its own.
@@ -168,15 +232,13 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such organization.
     pub async fn set_responder(&self, org: OrgId, responder: &Responder) -> Result<(), AdminError> {
-        let responder = JsonText::of(responder)?;
-        let changed = sqlx::query!(
-            "UPDATE organizations SET responder = $2::text::json WHERE org_id = $1",
-            org.0,
-            responder.as_str()
-        )
-        .execute(&self.pool)
-        .await?
-        .rows_affected();
-        if changed == 0 { Err(AdminError::NotFound("organization")) } else { Ok(()) }
+        self.change_organization(org, |settings| settings.responder = responder.clone()).await?;
+        Ok(())
     }
+}
+
+/// Returns a number of bytes as it is stored, which is at most 2^63 - 1.
+#[must_use]
+pub fn as_bytes(quota: NonZeroU64) -> i64 {
+    i64::try_from(quota.get()).unwrap_or(i64::MAX)
 }

@@ -15,7 +15,7 @@ pub use list::{AgentFilter, AgentHeading};
 use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, scope};
 use crate::domain::{Agent, AgentRef};
-use row::{AgentRow, living_agents};
+pub(super) use row::{AgentRow, living_agents};
 
 pub struct Agents<'s>(pub(super) &'s TenantStore);
 

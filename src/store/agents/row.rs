@@ -50,7 +50,7 @@ macro_rules! living_agents {
         )
     };
 }
-pub(super) use living_agents;
+pub(in crate::store) use living_agents;
 
 impl TryFrom<AgentRow> for Agent {
     type Error = StoreError;

@@ -1,6 +1,7 @@
 //! The program as its users run it.
 
 mod backup;
+mod changes;
 mod command_line;
 mod install;
 mod logs;

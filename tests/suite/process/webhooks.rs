@@ -62,7 +62,8 @@ fn an_endpoint_is_registered_told_told_again_and_forgotten() {
     assert_eq!(command(&["deliveries", "--org", org, "--limit", "1"])["deliveries"].as_array().map(Vec::len), Some(1));
 
     let first = told.header("svix-id").expect("an id");
-    assert_eq!(command(&["resend", first]), json!({"ok": true}));
+    let again = command(&["resend", first]);
+    assert_eq!((&again["delivery_id"], &again["state"]), (&json!(first), &json!("waiting")));
     let resent = next(&endpoint);
     assert_eq!((resent.header("svix-id"), &resent.body), (Some(first), &told.body));
 
@@ -72,7 +73,7 @@ fn an_endpoint_is_registered_told_told_again_and_forgotten() {
     for listed in [listed.to_string(), String::from_utf8_lossy(&shown.stdout).into_owned(), service.log()] {
         assert!(!listed.contains("whsec_"), "{listed}");
     }
-    assert_eq!(command(&["delete", webhook]), json!({"ok": true}));
+    assert_eq!(command(&["delete", webhook]), json!({"webhook_id": webhook, "deleted": true}));
     assert_eq!(command(&["list", "--org", org]), json!({"webhooks": []}));
 
     let nobody = webhook.parse::<KeyId>().expect("a UUID").to_string();

@@ -8,7 +8,7 @@ use crate::support::{AGENT_ID, MESSAGING_AGENT_ID, TestApp, admin, run, store};
 
 async fn stored(app: &TestApp) -> i64 {
     store().await.flush_storage().await.expect("counts");
-    admin().await.storage(app.org).await.expect("the organization").stored_bytes
+    admin().await.organization_details(app.org).await.expect("the organization").stored_bytes
 }
 
 async fn set_quota(app: &TestApp, quota: Option<u64>) {

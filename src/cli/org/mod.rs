@@ -1,0 +1,183 @@
+//! `org create`, `org list`, `org show`, `org responder`, `org limits`, `org storage`, `org disable`, `org enable`.
+
+mod limits;
+pub(super) mod shown;
+
+use std::num::NonZeroU64;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::changes::{Changes, OrDefault};
+use super::home::administer;
+use super::output::Table;
+use super::{Context, Failure};
+use crate::domain::{OrgId, Responder, Timestamp};
+use crate::store::admin::{AdminStore, NewOrganization, OrganizationRow, OrganizationSettings, as_bytes};
+use limits::Limits;
+use shown::Shown;
+
+#[derive(Subcommand)]
+pub(super) enum Org {
+    /// Create an organization
+    Create(Create),
+    /// List all organizations
+    List,
+    /// Show an organization with its settings
+    Show {
+        /// Its UUID or external id
+        org: String,
+    },
+    /// Set what answers messages where an agent names nothing of its own
+    Responder {
+        /// Its UUID or external id
+        org: String,
+        /// none, echo or a JSON object
+        responder: Responder,
+    },
+    /// Show an organization's own limits, and change those that are named
+    Limits(Limits),
+    /// Show how much an organization stores, and set how much it may
+    Storage(Storage),
+    /// Reject every credential of an organization
+    Disable {
+        /// Its UUID or external id
+        org: String,
+    },
+    /// Accept the credentials of a disabled organization again
+    Enable {
+        /// Its UUID or external id
+        org: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Create {
+    #[arg(long)]
+    name: String,
+    /// What the identity provider calls it, such as org_2abc123
+    #[arg(long)]
+    external_id: Option<String>,
+    /// What answers messages where an agent names nothing of its own: none, echo or a JSON object
+    #[arg(long, default_value = "none")]
+    responder: Responder,
+}
+
+#[derive(Args)]
+pub(super) struct Storage {
+    /// Its UUID or external id
+    org: String,
+    /// Bytes that it may store, or `default` for the deployment's quota (SESSIONARY_STORAGE_QUOTA)
+    #[arg(long)]
+    quota: Option<OrDefault<NonZeroU64>>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    org_id: Uuid,
+    name: String,
+    external_id: Option<String>,
+    disabled: bool,
+    created_at: Timestamp,
+}
+
+impl From<OrganizationRow> for Listed {
+    fn from(row: OrganizationRow) -> Self {
+        Self {
+            org_id: row.org_id,
+            name: row.name,
+            external_id: row.external_id,
+            disabled: row.disabled_at.is_some(),
+            created_at: row.created_at,
+        }
+    }
+}
+
+const TABLE: Table<'_> = Table { name: "organizations", heads: &["id", "external id", "state", "created", "name"] };
+
+impl Org {
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        administer(context, async |admin| match self {
+            Self::Create(create) => create.run(context, admin).await,
+            Self::List => {
+                let rows: Vec<Listed> = admin.organizations().await?.into_iter().map(Listed::from).collect();
+                context.output.table(&TABLE, &rows, |row| {
+                    let state = if row.disabled { "disabled" } else { "enabled" };
+                    let external_id = row.external_id.clone().unwrap_or_else(|| "-".to_owned());
+                    let created = row.created_at.to_rfc3339();
+                    vec![row.org_id.to_string(), external_id, state.to_owned(), created, row.name.clone()]
+                });
+                Ok(())
+            }
+            Self::Show { org } => {
+                let shown = Shown::read(context, admin, find(admin, &org).await?).await?;
+                context.output.details(&shown.sentence(), &shown.details(), &shown);
+                Ok(())
+            }
+            Self::Responder { org, responder } => {
+                change(context, admin, &org, |settings| settings.responder = responder).await
+            }
+            Self::Limits(limits) => limits.run(context, admin).await,
+            Self::Storage(storage) => storage.run(context, admin).await,
+            Self::Disable { org } => {
+                let now = context.clock.now();
+                change(context, admin, &org, |settings| settings.disabled_at = settings.disabled_at.or(Some(now))).await
+            }
+            Self::Enable { org } => change(context, admin, &org, |settings| settings.disabled_at = None).await,
+        })
+        .await
+    }
+}
+
+impl Storage {
+    async fn run(self, context: &Context, admin: &AdminStore) -> Result<(), Failure> {
+        change(context, admin, &self.org, |settings| {
+            if let Some(quota) = self.quota {
+                settings.storage_quota = quota.0.map(as_bytes);
+            }
+        })
+        .await
+    }
+}
+
+impl Create {
+    async fn run(self, context: &Context, admin: &AdminStore) -> Result<(), Failure> {
+        let id = OrgId(context.mint.uuid());
+        admin
+            .create_organization(&NewOrganization {
+                id,
+                name: &self.name,
+                external_id: self.external_id.as_deref(),
+                issuer: context.config.jwt_issuer(),
+                responder: &self.responder,
+                created_at: context.clock.now(),
+            })
+            .await?;
+        let shown = Shown::read(context, admin, id).await?;
+        context.output.details(&format!("Created: {}", shown.sentence()), &shown.details(), &shown);
+        Ok(())
+    }
+}
+
+/// Changes an organization's settings by a rule, and prints what changed and what the settings are now.
+async fn change(
+    context: &Context,
+    admin: &AdminStore,
+    org: &str,
+    rule: impl FnOnce(&mut OrganizationSettings) + Send,
+) -> Result<(), Failure> {
+    let id = find(admin, org).await?;
+    let before = admin.change_organization(id, rule).await?;
+    let mut shown = Shown::read(context, admin, id).await?;
+    let changes = Changes::between(shown::settings_of(&before, context.config.storage_quota), shown.settings());
+    let sentence = format!("{}. {}", shown.sentence(), changes.sentence("Replicas apply it within a second."));
+    shown.changed = Some(changes.members());
+    context.output.details(&sentence, &shown.details(), &shown);
+    Ok(())
+}
+
+/// The organization of that UUID or external id.
+pub(super) async fn find(admin: &AdminStore, name: &str) -> Result<OrgId, Failure> {
+    Ok(OrgId(admin.organization(name).await?.org_id))
+}
