@@ -3,6 +3,7 @@
 //! The algorithm comes from the configuration, never from the token. `exp` and `iss` are required; `nbf`, `aud` and
 //! `azp` are checked. Time is the service's [`Clock`], with Clerk's five seconds of leeway.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ pub struct JwtSettings {
 pub struct JwtKeyError;
 
 /// Tells tokens that hold from those that do not.
+#[derive(Clone)]
 pub struct JwtVerifier {
     key: DecodingKey,
     validation: Validation,
@@ -90,6 +92,13 @@ impl Audience {
             Self::One(audience) => wanted.contains(audience),
             Self::Many(audiences) => audiences.iter().any(|audience| wanted.contains(audience)),
         }
+    }
+}
+
+impl fmt::Debug for JwtVerifier {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::home::Home;
 use super::{Context, Failure};
-use crate::embedded_postgres;
 use crate::store::backup::{self, BackupError, Contents};
 use crate::store::{allow_logins, create_database};
 
@@ -33,15 +32,7 @@ struct Report<'c> {
 impl Backup {
     /// Writes everything in the database to the file, beside a running service or without one.
     pub async fn run(&self, context: &Context) -> Result<(), Failure> {
-        let data_dir = &context.config.data_dir;
-        if context.config.database()?.is_none() && !embedded_postgres::has_database(data_dir) {
-            return Err(format!(
-                "there is nothing to back up: {} has no database, and DATABASE_URL is not set",
-                data_dir.display()
-            )
-            .into());
-        }
-        let home = Home::open_as_it_is(context).await?;
+        let home = Home::open(context).await?;
         let made = backup::back_up(&home.database, &self.file, context.clock.now()).await;
         home.close().await?;
         report(context, &self.file, &made?, "Backed up", "to");
@@ -54,7 +45,7 @@ impl Restore {
     pub async fn run(&self, context: &Context) -> Result<(), Failure> {
         // Before a database is made for it.
         backup::verify(&self.file)?;
-        let home = Home::open_as_it_is(context).await?;
+        let home = Home::open_to_restore(context).await?;
         let restored = restore(&home, &self.file).await;
         home.close().await?;
         report(context, &self.file, &restored?, "Restored", "from");

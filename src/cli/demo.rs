@@ -69,7 +69,7 @@ const AGENTS: [ExampleAgent; 2] = [
 impl Demo {
     /// Makes the demo organization, or finds the one made before.
     pub async fn ensure(context: &Context, admin: &AdminStore, base_url: String) -> Result<Self, Failure> {
-        let path = context.config.data_dir.join(FILE);
+        let path = context.settings.data_dir.join(FILE);
         let mut demo = match Self::read(&path) {
             Some(demo) if found(admin, demo.org_id).await?.is_some() => demo,
             _ => Self::make(context, admin).await?,

@@ -3,7 +3,7 @@
 use super::{Context, Failure, postgres};
 use crate::embedded_postgres::{EmbeddedPostgres, Location, Opened};
 use crate::store::admin::AdminStore;
-use crate::store::{Database, migrate, provision};
+use crate::store::{Database, Migrated, migrate, provision, schema};
 
 /// The name of the database in the private cluster.
 const DATABASE: &str = "sessionary";
@@ -24,68 +24,64 @@ enum Kind {
 }
 
 impl Home {
-    /// Opens the database that was named, else the private one of the data folder, which is started when nobody has.
-    /// A private database that this process started is up to date afterwards.
+    /// Opens the database that is named, else the private one of the data folder, which is started when no service runs
+    /// it. Creates nothing and migrates nothing.
     pub async fn open(context: &Context) -> Result<Self, Failure> {
-        if let Some(database) = context.config.database()? {
-            return Ok(Self { database, kind: Kind::Named });
+        if let Some(database) = &context.settings.database {
+            return Ok(Self { database: database.clone(), kind: Kind::Named });
+        }
+        match postgres::open_existing(context).await? {
+            Opened::Beside(location) => Ok(Self { database: private(&location), kind: Kind::Beside }),
+            Opened::Started(postgres) => Ok(Self::started(postgres)),
+        }
+    }
+
+    /// Opens the database for a restore, which may put it where there is none: a private one is created, without tables.
+    pub async fn open_to_restore(context: &Context) -> Result<Self, Failure> {
+        if let Some(database) = &context.settings.database {
+            return Ok(Self { database: database.clone(), kind: Kind::Named });
         }
         match postgres::open(context).await? {
             Opened::Beside(location) => Ok(Self { database: private(&location), kind: Kind::Beside }),
-            Opened::Started(postgres) => Self::started(postgres).await,
+            Opened::Started(postgres) => Ok(Self::started(postgres)),
         }
     }
 
-    /// The same, with the schema as it is: that of a private database that this process started may be old or missing.
-    pub async fn open_as_it_is(context: &Context) -> Result<Self, Failure> {
-        if let Some(database) = context.config.database()? {
-            return Ok(Self { database, kind: Kind::Named });
-        }
-        Ok(match postgres::open(context).await? {
-            Opened::Beside(location) => Self { database: private(&location), kind: Kind::Beside },
-            Opened::Started(postgres) => {
-                Self { database: private(postgres.location()), kind: Kind::Private(Box::new(postgres)) }
-            }
-        })
-    }
-
-    /// The same for a service, which does not share its folder with another.
+    /// Opens the database for a service, which shares its folder with no other. A private one is created where there is
+    /// none, and it is up to date afterwards.
     pub async fn open_to_serve(context: &Context) -> Result<Self, Failure> {
-        match context.config.database()? {
-            Some(database) => {
-                migrate(&database).await?;
-                Ok(Self { database, kind: Kind::Named })
+        let home = match &context.settings.database {
+            Some(database) => Self { database: database.clone(), kind: Kind::Named },
+            None => Self::started(postgres::start(context).await?),
+        };
+        match home.migrate().await {
+            Ok(migrated) => {
+                tracing::info!(applied = ?migrated.applied, "store.migrated");
+                Ok(home)
             }
-            None => Self::started(postgres::start(context).await?).await,
-        }
-    }
-
-    async fn started(postgres: EmbeddedPostgres) -> Result<Self, Failure> {
-        let database = private(postgres.location());
-        let home = Self { database, kind: Kind::Private(Box::new(postgres)) };
-        match provision(&home.database).await {
-            Ok(()) => Ok(home),
             Err(error) => {
                 home.close().await?;
-                Err(error.into())
+                Err(error)
             }
         }
+    }
+
+    fn started(postgres: EmbeddedPostgres) -> Self {
+        Self { database: private(postgres.location()), kind: Kind::Private(Box::new(postgres)) }
     }
 
     pub fn is_private(&self) -> bool {
         !matches!(self.kind, Kind::Named)
     }
 
-    /// Brings it up to date; a private one is.
-    pub async fn migrate(&self) -> Result<(), Failure> {
-        if matches!(self.kind, Kind::Named) {
-            migrate(&self.database).await?;
-        }
-        Ok(())
+    /// Brings the database up to date.
+    pub async fn migrate(&self) -> Result<Migrated, Failure> {
+        Ok(if self.is_private() { provision(&self.database).await? } else { migrate(&self.database).await? })
     }
 
-    /// The administrator's view of it.
+    /// The administrator's view of the database, which must be up to date.
     pub async fn admin(&self) -> Result<AdminStore, Failure> {
+        schema(&self.database).await?.check(&self.database.place())?;
         Ok(AdminStore::connect(&self.database).await?)
     }
 
@@ -113,7 +109,7 @@ pub(super) fn private(location: &Location) -> Database {
     Database::on_socket(&location.socket_dir, location.port, &location.superuser, DATABASE)
 }
 
-/// Runs a command against the administrator's view, and closes behind it whatever came of it.
+/// Runs a command against the administrator's view, and closes the database afterwards whatever came of it.
 pub(super) async fn administer<T>(
     context: &Context,
     command: impl AsyncFnOnce(&AdminStore) -> Result<T, Failure>,

@@ -154,9 +154,8 @@ impl Key {
         administer(context, async |admin| match self {
             Self::Create(create) => {
                 let org = org::find(admin, &create.org).await?;
-                let expires_at = create.expires.map(|lifetime| now + lifetime);
                 let scopes = create.scopes.unwrap_or(Scopes::EVERY);
-                let made = make(context, admin, org, &create.name, &create.prefix, scopes, expires_at).await?;
+                let made = make(context, admin, org, &create.name, &create.prefix, scopes, create.expires).await?;
                 made.print(context, &format!("Created key {} ({}).", made.key_id, create.name));
                 Ok(())
             }
@@ -237,11 +236,13 @@ pub(super) async fn make(
     name: &str,
     prefix: &KeyPrefix,
     scopes: Scopes,
-    expires_at: Option<Timestamp>,
+    lifetime: Option<TimeDelta>,
 ) -> Result<Made, Failure> {
     let key = ApiKey::generate(prefix, &context.mint);
     let key_id = KeyId(context.mint.uuid());
     let created_at = context.clock.now();
+    // From the same moment, so that a rotation finds the lifetime as it was given.
+    let expires_at = lifetime.map(|lifetime| created_at + lifetime);
     admin.create_key(&NewKey { id: key_id, org, name, prefix, key: &key, scopes, created_at, expires_at }).await?;
     Ok(Made { key_id, org_id: org, api_key: key.expose().to_owned(), expires_at, replaces: None })
 }

@@ -1,13 +1,15 @@
 //! The command line (DESIGN, section 6).
 //!
 //! Commands use `DATABASE_URL`, or the private Postgres: beside a running service over its socket, and without one
-//! by starting it for as long as they run. Answers go to standard output, everything else to standard error.
+//! by starting it for as long as they run. Results go to standard output, everything else to standard error.
 
 mod agent;
 mod backup;
 mod changes;
 mod demo;
 mod doctor;
+mod env_file;
+mod health;
 mod home;
 mod key;
 mod org;
@@ -16,28 +18,40 @@ mod postgres;
 mod progress;
 mod serve;
 mod session;
+mod shutdown;
 mod upgrade;
 mod webhook;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, SettingErrors, Settings};
 use crate::domain::{Clock, DialectName, Mint};
-use crate::{dialects, telemetry};
+use crate::{dialects, store, telemetry};
 use home::Home;
 use output::Output;
 
 /// Any error that ends a command; its text is for a person.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// The version, and the newest migration that this program knows, which decides on what schema it may serve.
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{} (schema {:04})", env!("CARGO_PKG_VERSION"), store::newest_migration()));
+
 /// Sessionary: the session APIs of five agent platforms over one Postgres
 #[derive(Parser)]
-#[command(version, propagate_version = true)]
+#[command(version = VERSION.as_str(), propagate_version = true)]
 struct Cli {
     #[command(flatten)]
     config: Config,
+
+    /// File of environment variables, NAME=value a line; may be repeated. A variable that is set already wins
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
 
     /// Print JSON
     #[arg(long, global = true)]
@@ -65,7 +79,7 @@ enum Command {
     /// Sessions
     #[command(subcommand)]
     Session(session::Session),
-    /// Webhooks: who is told of Agntix's sessions
+    /// Webhooks: endpoints that are notified of Agntix's sessions
     #[command(subcommand)]
     Webhook(webhook::Webhook),
     /// Print the OpenAPI document of one dialect, or of all
@@ -79,18 +93,15 @@ enum Command {
     Restore(backup::Restore),
     /// Move the private database to the newest major version of Postgres on this machine
     UpgradePostgres,
-    /// Look at a deployment and say what is wrong with it
-    Doctor,
-}
-
-#[derive(serde::Serialize)]
-struct UpToDate {
-    up_to_date: bool,
+    /// Check a deployment: settings, database, service and what surrounds them
+    Doctor(doctor::Doctor),
+    /// Ask the service at SESSIONARY_LISTEN whether it is ready; exits with 1 when it is not
+    Health,
 }
 
 /// What commands work with.
 struct Context {
-    config: Config,
+    settings: Settings,
     clock: Clock,
     mint: Mint,
     output: Output,
@@ -99,36 +110,110 @@ struct Context {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let logs = telemetry::start_logs(&cli.config.log);
-    let context =
-        Context { config: cli.config, clock: Clock::system(), mint: Mint::system(), output: Output { json: cli.json } };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
-    };
-    let code = match runtime.block_on(run(&context, cli.command)) {
-        Ok(code) => code,
-        Err(failure) => failed(&failure),
-    };
+    // Replaces this process where there are files to read, because what they say is for the whole process.
+    if let Err(failure) = env_file::apply() {
+        return failed(Output { json: false }, &failure);
+    }
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let output = Output { json: cli.json };
+    let settings = check(&cli.config, &matches);
+    let logs = telemetry::start_logs(cli.config.log());
+    let code = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(run(settings, output, cli.command.unwrap_or_default())))
+        .unwrap_or_else(|failure| failed(output, &failure));
     logs.close();
     code
 }
 
-fn failed(failure: &Failure) -> ExitCode {
-    output::complain(failure);
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(serve::Serve::default())
+    }
+}
+
+/// Checks all settings against the environment.
+fn check(config: &Config, matches: &ArgMatches) -> Result<Settings, SettingErrors> {
+    let command = Cli::command();
+    let variables = || command.get_arguments().filter_map(|argument| Some((argument, argument.get_env()?.to_str()?)));
+    let known: Vec<&str> = variables().map(|(_, name)| name).collect();
+    let is_empty = |id: &str| {
+        let is_given = matches.value_source(id).is_some_and(|source| source != ValueSource::DefaultValue);
+        let values = || matches.get_raw(id).into_iter().flatten();
+        is_given && values().all(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+    };
+    let empty: Vec<&str> =
+        variables().filter(|(argument, _)| is_empty(argument.get_id().as_str())).map(|(_, name)| name).collect();
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    config.check(environment, &known, &empty)
+}
+
+#[derive(serde::Serialize)]
+struct ErrorObject {
+    error: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settings: Vec<SettingObject>,
+}
+
+#[derive(serde::Serialize)]
+struct SettingObject {
+    setting: &'static str,
+    value: Option<String>,
+    problem: String,
+    allowed: &'static str,
+    example: &'static str,
+}
+
+impl SettingObject {
+    fn of(errors: &SettingErrors) -> Vec<Self> {
+        let object = |error: &crate::config::SettingError| Self {
+            setting: error.setting.name,
+            value: error.value.clone(),
+            problem: error.problem.clone(),
+            allowed: error.setting.allowed,
+            example: error.setting.example,
+        };
+        errors.0.iter().map(object).collect()
+    }
+}
+
+/// Writes to standard error why a command failed.
+fn failed(output: Output, failure: &Failure) -> ExitCode {
+    if output.json {
+        let settings = failure.downcast_ref::<SettingErrors>().map(SettingObject::of).unwrap_or_default();
+        let object = ErrorObject { error: output::text_of(failure), settings };
+        output::write_error(serde_json::to_string(&object).unwrap_or_else(|_| object.error.clone()));
+    } else {
+        output::complain(failure);
+    }
     ExitCode::FAILURE
 }
 
-async fn run(context: &Context, command: Option<Command>) -> Result<ExitCode, Failure> {
-    match command.unwrap_or(Command::Serve(serve::Serve::default())) {
-        Command::Serve(serve) => serve.run(context).await?,
-        Command::Migrate => {
-            let home = Home::open(context).await?;
-            home.migrate().await?;
-            context.output.line("The database is up to date.", &UpToDate { up_to_date: true });
-            home.close().await?;
+async fn run(settings: Result<Settings, SettingErrors>, output: Output, command: Command) -> Result<ExitCode, Failure> {
+    let settings = match (&command, settings) {
+        (Command::Openapi { dialect }, _) => {
+            print_openapi(*dialect)?;
+            return Ok(ExitCode::SUCCESS);
         }
+        (Command::Doctor(_), Err(errors)) => return Ok(doctor::without_settings(output, &errors)),
+        (_, settings) => settings?,
+    };
+    let warns_in_log = matches!(command, Command::Serve(_));
+    for warning in settings.warnings.iter().filter(|_| !matches!(command, Command::Doctor(_))) {
+        if warns_in_log {
+            tracing::warn!(warning, "config.warning");
+        } else {
+            output::write_error(format!("sessionary: warning: {warning}"));
+        }
+    }
+    let context = &Context { settings, clock: Clock::system(), mint: Mint::system(), output };
+    match command {
+        Command::Serve(serve) => serve.run(context).await?,
+        Command::Migrate => migrate(context).await?,
         Command::Org(command) => command.run(context).await?,
         Command::Key(command) => command.run(context).await?,
         Command::Agent(command) => command.run(context).await?,
@@ -139,12 +224,35 @@ async fn run(context: &Context, command: Option<Command>) -> Result<ExitCode, Fa
         Command::Backup(command) => command.run(context).await?,
         Command::Restore(command) => command.run(context).await?,
         Command::UpgradePostgres => upgrade::run(context).await?,
-        Command::Doctor => return doctor::run(context).await,
+        Command::Doctor(doctor) => return doctor.run(context).await,
+        Command::Health => health::run(context).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The document that `openapi/<dialect>.json` holds, to the byte; of all dialects, one object with a member each.
+async fn migrate(context: &Context) -> Result<(), Failure> {
+    #[derive(serde::Serialize)]
+    struct Applied {
+        applied: Vec<i64>,
+        schema: i64,
+    }
+    let home = Home::open(context).await?;
+    let migrated = home.migrate().await;
+    home.close().await?;
+    let applied = migrated?.applied;
+    let sentence = match applied.len() {
+        0 => "The database was up to date already.".to_owned(),
+        count => {
+            let versions: Vec<String> = applied.iter().map(|version| format!("{version:04}")).collect();
+            format!("Applied {count} migrations: {}.", versions.join(", "))
+        }
+    };
+    context.output.line(&sentence, &Applied { applied, schema: store::newest_migration() });
+    Ok(())
+}
+
+/// Prints the document of a dialect as it is in `openapi/<dialect>.json`, to the byte; of all dialects, one object with a
+/// member each.
 fn print_openapi(dialect: Option<DialectName>) -> Result<(), Failure> {
     let text = match dialect {
         Some(dialect) => openapi_text(dialect)?,
@@ -160,7 +268,7 @@ fn print_openapi(dialect: Option<DialectName>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A dialect's OpenAPI document as it is kept in `openapi/`.
+/// A dialect's OpenAPI document as it is stored in `openapi/`.
 ///
 /// # Errors
 /// When it cannot be written as JSON.

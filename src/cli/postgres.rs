@@ -52,13 +52,13 @@ impl Postgres {
 
 async fn bring(context: &Context, with: Option<Client>) -> Result<Installed, EmbeddedPostgresError> {
     let mut shown = Shown::new();
-    let (data_dir, search) = (&context.config.data_dir, context.config.postgres.search());
+    let (data_dir, search) = (&context.settings.data_dir, context.settings.postgres_search.clone());
     install::install(data_dir, &search, &Tuning::default(), with, &mut |progress| shown.report(&progress)).await
 }
 
 /// Starts the private Postgres; where the machine has none, installs it first if that is wanted.
 pub(super) async fn start(context: &Context) -> Result<EmbeddedPostgres, Failure> {
-    let (data_dir, search) = (&context.config.data_dir, context.config.postgres.search());
+    let (data_dir, search) = (&context.settings.data_dir, context.settings.postgres_search.clone());
     match EmbeddedPostgres::start_with(data_dir, &search, &Tuning::default()).await {
         Err(EmbeddedPostgresError::NotFound { .. }) if is_wanted(context) => {
             bring(context, None).await?;
@@ -68,13 +68,20 @@ pub(super) async fn start(context: &Context) -> Result<EmbeddedPostgres, Failure
     }
 }
 
-/// Opens the private Postgres for a command.
+/// Opens the private Postgres for a command, which creates none.
+pub(super) async fn open_existing(context: &Context) -> Result<Opened, EmbeddedPostgresError> {
+    let settings = &context.settings;
+    embedded_postgres::open_existing(&settings.data_dir, &settings.postgres_search, &Tuning::default()).await
+}
+
+/// Opens the private Postgres for a command that may create one.
 pub(super) async fn open(context: &Context) -> Result<Opened, EmbeddedPostgresError> {
-    embedded_postgres::open_with(&context.config.data_dir, &context.config.postgres.search(), &Tuning::default()).await
+    embedded_postgres::open_with(&context.settings.data_dir, &context.settings.postgres_search, &Tuning::default())
+        .await
 }
 
 fn is_wanted(context: &Context) -> bool {
-    match context.config.postgres.postgres_install {
+    match context.settings.postgres_install {
         PostgresInstall::Yes => true,
         PostgresInstall::No => false,
         PostgresInstall::Ask => !context.output.json && asked(context),
@@ -83,7 +90,7 @@ fn is_wanted(context: &Context) -> bool {
 
 /// Asks, where somebody can answer.
 fn asked(context: &Context) -> bool {
-    let Some(client) = install::first_client(&context.config.postgres.search()) else { return false };
+    let Some(client) = install::first_client(&context.settings.postgres_search) else { return false };
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return false;
     }

@@ -1,25 +1,25 @@
 //! `serve`: the service, from its first connection to its last.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use super::demo::Demo;
+use super::health;
 use super::home::Home;
+use super::shutdown::Shutdown;
 use super::{Context, Failure};
 use crate::auth::{DefaultOrg, Gate};
-use crate::config::Anonymous;
+use crate::config::{Anonymous, Settings};
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
 use crate::http::listener::{self, Bounds};
-use crate::http::{CostlyWork, LargeBodies, LargeBodyLimits, LowPriorityThreads, RateLimiter, SendingRate};
-use crate::responders::Responders;
+use crate::http::{CostlyWork, LargeBodies, LargeBodyLimits, LowPriorityThreads, RateLimiter, Readiness, SendingRate};
+use crate::responders::{Responders, RespondersSettings};
 use crate::store::admin::AdminStore;
 use crate::store::{Store, StoreSettings};
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
@@ -43,18 +43,17 @@ impl Serve {
     pub async fn run(&self, context: &Context) -> Result<(), Failure> {
         // Before anything that counts is started.
         let metrics = telemetry::start_metrics();
-        let stop = CancellationToken::new();
-        stop_on_signals(&stop)?;
-        // A setting that cannot be used, or a port that is taken, is known before anything is started.
-        context.config.jwt()?;
-        let listener = TcpListener::bind(context.config.listen).await.map_err(|error| {
-            format!("cannot listen on {}: {error}; SESSIONARY_LISTEN names another address", context.config.listen)
-        })?;
+        let shutdown = Shutdown::on_signals(context.settings.shutdown_delay)?;
+        // A port that is taken is known before anything is started.
+        let listen = context.settings.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|error| format!("cannot listen on {listen}: {error}; SESSIONARY_LISTEN names another address"))?;
 
         let mut home = Home::open_to_serve(context).await?;
         // Stopped last, because some connections to the database belong to them.
         let threads = LowPriorityThreads::start()?;
-        let served = self.serve(context, metrics, listener, &mut home, &threads, stop).await;
+        let served = self.serve(context, metrics, listener, &mut home, &threads, shutdown).await;
         let closed = home.close().await;
         drop(threads);
         served.and(closed)
@@ -67,32 +66,38 @@ impl Serve {
         listener: TcpListener,
         home: &mut Home,
         threads: &LowPriorityThreads,
-        stop: CancellationToken,
+        shutdown: Shutdown,
     ) -> Result<(), Failure> {
+        let stop = shutdown.stop.clone();
+        let config = &context.settings;
         let address = listener.local_addr()?;
         let demo = if self.demo || home.is_private() { Some(make_demo(context, home, address).await?) } else { None };
-        let settings = StoreSettings { storage_quota: context.config.storage_quota, ..StoreSettings::default() };
+        let settings = StoreSettings { storage_quota: config.storage_quota, ..StoreSettings::default() };
         let store = Store::connect(&home.database, settings).await?;
+        check_default_org(config, &store).await?;
         let admin = AdminStore::connect_workers(&home.database).await?;
-        let gate = gate(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id))?;
+        let gate = gate(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id));
         let gate = Arc::new(gate);
-        let responders = Responders::new(context.config.responders()?)?;
+        let private_addresses = config.private_addresses.clone();
+        let responders = RespondersSettings { private_addresses, ..RespondersSettings::default() };
+        let responders = Responders::new(responders)?;
         let conversations = Conversations::new(responders, context.clock.clone(), stop.clone(), conversation::GRACE);
-        let webhooks =
-            WebhookSettings { private_addresses: context.config.private_addresses()?, ..WebhookSettings::default() };
+        let private_addresses = config.private_addresses.clone();
+        let webhooks = WebhookSettings { private_addresses, ..WebhookSettings::default() };
         let webhooks = Webhooks::new(admin.clone(), context.clock.clone(), context.mint.clone(), webhooks)?;
         let deployment = Deployment {
-            contract: context.config.contract,
-            cors_origins: context.config.cors_origins()?.into(),
-            messaging: context.config.messaging.bounds(),
-            agntix: context.config.agntix.settings()?,
-            public_url: context.config.public_url()?,
+            contract: config.contract,
+            cors_origins: config.cors_origins.clone().into(),
+            messaging: config.messaging,
+            agntix: config.agntix.clone(),
+            public_url: config.public_url.clone(),
+            readiness: Readiness::new(context.clock.clone()).until(shutdown.leaving.clone()),
             metrics,
             low_priority: threads.handle(),
             costly: CostlyWork::default().on(threads.handle()),
             large_bodies: LargeBodies::new(
                 LargeBodyLimits {
-                    rate: context.config.rate_limit().then_some(SendingRate::DEFAULT),
+                    rate: config.rate_limit.then_some(SendingRate::DEFAULT),
                     ..LargeBodyLimits::default()
                 },
                 threads.handle(),
@@ -101,14 +106,14 @@ impl Serve {
         };
         let app = build_app(deployment);
         let bounds = Bounds {
-            trusted_proxies: context.config.trusted_proxies()?.into(),
-            keep_alive: context.config.connections.keep_alive(),
+            trusted_proxies: config.trusted_proxies.clone().into(),
+            keep_alive: config.keep_alive,
             ..Bounds::of_this_process()
         };
 
         tracing::info!(%address, "http.listening");
         if let Some(demo) = demo {
-            let data_dir = context.config.data_dir.clone();
+            let data_dir = config.data_dir.clone();
             // On a thread of its own, because the reader of standard output may have stopped.
             std::thread::spawn(move || demo.print(&data_dir));
         }
@@ -155,51 +160,43 @@ async fn make_demo(context: &Context, home: &Home, address: SocketAddr) -> Resul
     demo
 }
 
-fn gate(context: &Context, store: Store, address: SocketAddr, demo_org: Option<OrgId>) -> Result<Gate, Failure> {
-    let config = &context.config;
-    let anywhere = config.messaging_anonymous == Anonymous::Anywhere;
-    let mut default_org = config.messaging_default_org()?.or(demo_org);
+/// Checks that the organization of anonymous calls is there.
+async fn check_default_org(settings: &Settings, store: &Store) -> Result<(), Failure> {
+    let Some(id) = settings.messaging_default_org else { return Ok(()) };
+    match store.directory().organization(id).await? {
+        None => Err(Settings::rejects_default_org(id, "there is no such organization").into()),
+        Some(organization) => {
+            if organization.disabled_at.is_some() {
+                tracing::warn!(organization = %id, "the organization of SESSIONARY_MESSAGING_DEFAULT_ORG is disabled");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn gate(context: &Context, store: Store, address: SocketAddr, demo_org: Option<OrgId>) -> Gate {
+    let settings = &context.settings;
+    let anywhere = settings.messaging_anonymous == Anonymous::Anywhere;
+    let mut default_org = settings.messaging_default_org.or(demo_org);
     if default_org.is_some() && !anywhere && !address.ip().is_loopback() {
         tracing::warn!(
-            "anonymous calls to the messaging dialect are refused, since {address} is not a loopback address; \
+            "anonymous calls to the messaging dialect are rejected, because {address} is not a loopback address; \
              SESSIONARY_MESSAGING_ANONYMOUS=anywhere allows them"
         );
         default_org = None;
     }
-    Ok(Gate {
+    Gate {
         store,
         clock: context.clock.clone(),
         mint: context.mint.clone(),
-        limiter: RateLimiter::new(config.rate_limit(), context.clock.clone()),
-        jwt: config.jwt()?,
-        trusted_proxies: config.trusted_proxies()?,
+        limiter: RateLimiter::new(settings.rate_limit, context.clock.clone()),
+        jwt: settings.jwt.clone(),
+        trusted_proxies: settings.trusted_proxies.clone(),
         default_org: default_org.map(|id| DefaultOrg { id, anywhere }),
-    })
-}
-
-/// The first SIGTERM or SIGINT stops the service in order.
-fn stop_on_signals(stop: &CancellationToken) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        // Acted on before it is logged, because logging is the less important of the two.
-        stop.cancel();
-        tracing::info!("http.stopping");
-    });
-    Ok(())
+    }
 }
 
 /// Where a client on this machine finds the service.
 fn base_url(address: SocketAddr) -> String {
-    let ip = match address.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
+    format!("http://{}", health::reachable(address))
 }

@@ -21,13 +21,13 @@ struct Report {
 ///
 /// Cut off anywhere, it leaves a database that works, and can be run again. The old one is kept.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
-    if context.config.database()?.is_some() {
+    if context.settings.database.is_some() {
         return Err(
             "DATABASE_URL is set: its Postgres is upgraded by whoever runs it; this is for the private one".into()
         );
     }
-    let search = context.config.postgres.search();
-    let upgrade = Upgrade::begin(&context.config.data_dir, &search, &Tuning::default()).await?;
+    let search = context.settings.postgres_search.clone();
+    let upgrade = Upgrade::begin(&context.settings.data_dir, &search, &Tuning::default()).await?;
     let (from, to) = upgrade.majors();
     let file = upgrade.scratch().join("backup");
 

@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use chrono::TimeDelta;
 use clap::Args;
 
-use super::ConfigError;
+use super::given;
+use super::setting::{Findings, Setting};
 use crate::dialects::agntix::{Model, Settings};
 
 /// What a deployment decides about Agntix's sessions.
@@ -14,29 +15,37 @@ use crate::dialects::agntix::{Model, Settings};
 pub struct AgntixSettings {
     /// Minutes without a message until a session expires; never unless set
     #[arg(long, global = true, env = "SESSIONARY_AGNTIX_IDLE_MINUTES", value_name = "MINUTES")]
-    agntix_idle_minutes: Option<NonZeroU32>,
+    agntix_idle_minutes: Option<String>,
 
     /// The models that agents can name, as a JSON array of id, name, provider and contextWindow
     #[arg(long, global = true, env = "SESSIONARY_AGNTIX_MODELS", value_name = "JSON")]
     agntix_models: Option<String>,
 }
 
+static IDLE_MINUTES: Setting =
+    Setting::public("SESSIONARY_AGNTIX_IDLE_MINUTES", "a number of minutes from 1; unset, sessions never expire", "60");
+static MODELS: Setting = Setting::public(
+    "SESSIONARY_AGNTIX_MODELS",
+    "a JSON array of objects with id, name, provider and contextWindow",
+    r#"[{"id":"m","name":"M","provider":"openai","contextWindow":8000}]"#,
+);
+
 impl AgntixSettings {
-    /// # Errors
-    /// When the models cannot be read.
-    pub fn settings(&self) -> Result<Settings, ConfigError> {
-        let models = self.agntix_models.as_deref().filter(|text| !text.is_empty());
-        let models: Option<Vec<Model>> = models.map(serde_json::from_str).transpose().map_err(unreadable)?;
-        Ok(Settings {
-            idle_timeout: self.agntix_idle_minutes.map(|minutes| TimeDelta::minutes(minutes.get().into())),
-            models: models.unwrap_or_default().into(),
+    /// Checks the settings. Returns `None` where something was found.
+    pub(super) fn check(&self, found: &mut Findings) -> Option<Settings> {
+        let minutes = given(self.agntix_idle_minutes.as_deref())
+            .map(|text| text.parse::<NonZeroU32>().map_err(|_| IDLE_MINUTES.rejects(text, "is no such number")))
+            .transpose();
+        let models = given(self.agntix_models.as_deref())
+            .map(|text| serde_json::from_str::<Vec<Model>>(text).map_err(|error| MODELS.rejects(text, error)))
+            .transpose();
+        let (minutes, models) = (found.take(minutes), found.take(models));
+        Some(Settings {
+            idle_timeout: minutes?.map(|minutes| TimeDelta::minutes(minutes.get().into())),
+            models: models?.unwrap_or_default().into(),
             ..Settings::default()
         })
     }
-}
-
-fn unreadable(error: serde_json::Error) -> ConfigError {
-    ConfigError::AgntixModels(error.to_string())
 }
 
 #[cfg(test)]
@@ -50,8 +59,11 @@ mod tests {
         agntix: AgntixSettings,
     }
 
-    fn settings(flags: &[&str]) -> Result<Settings, ConfigError> {
-        Only::parse_from([&["sessionary"], flags].concat()).agntix.settings()
+    fn settings(flags: &[&str]) -> Option<Settings> {
+        let mut found = Findings::default();
+        let settings = Only::parse_from([&["sessionary"], flags].concat()).agntix.check(&mut found);
+        assert_eq!(settings.is_some(), found.errors.is_empty());
+        settings
     }
 
     #[test]
@@ -62,6 +74,8 @@ mod tests {
         let set = settings(&["--agntix-idle-minutes", "30", "--agntix-models", models]).unwrap();
         assert_eq!(set.idle_timeout, Some(TimeDelta::minutes(30)));
         assert_eq!((set.models[0].id.as_str(), set.models[0].is_active), ("m", true));
-        assert!(settings(&["--agntix-models", "m"]).is_err());
+        for bad in [["--agntix-models", "m"], ["--agntix-idle-minutes", "0"], ["--agntix-idle-minutes", "soon"]] {
+            assert!(settings(&bad).is_none(), "{bad:?}");
+        }
     }
 }

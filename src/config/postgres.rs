@@ -1,9 +1,12 @@
 //! Which programs run the private Postgres.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::checked::word;
+use super::setting::{Setting, SettingError};
 use crate::embedded_postgres::Search;
 
 /// Where its programs are, and what is done where they are not.
@@ -12,15 +15,19 @@ use crate::embedded_postgres::Search;
 pub struct PostgresSettings {
     /// Folder with `postgres` and `initdb` for the private Postgres, instead of one that is looked for
     #[arg(long, global = true, env = "SESSIONARY_POSTGRES_BIN")]
-    postgres_bin: Option<PathBuf>,
+    postgres_bin: Option<OsString>,
 
     /// Whether to install Postgres where none is found: ask (on a terminal), yes or no
     #[arg(long, global = true, env = "SESSIONARY_POSTGRES_INSTALL", default_value = "ask")]
-    pub postgres_install: PostgresInstall,
+    postgres_install: String,
 }
 
+static INSTALL: Setting = Setting::public("SESSIONARY_POSTGRES_INSTALL", "ask, yes or no", "yes");
+const ANSWERS: [(&str, PostgresInstall); 3] =
+    [("ask", PostgresInstall::Ask), ("yes", PostgresInstall::Yes), ("no", PostgresInstall::No)];
+
 /// What a start does where no Postgres is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostgresInstall {
     /// Asks, if there is a terminal; fails otherwise.
     Ask,
@@ -31,10 +38,15 @@ pub enum PostgresInstall {
 }
 
 impl PostgresSettings {
+    /// What a start does where no Postgres is found.
+    pub(super) fn install(&self) -> Result<PostgresInstall, SettingError> {
+        word(&INSTALL, &self.postgres_install, &ANSWERS)
+    }
+
     /// Where to look for the programs.
     #[must_use]
     pub fn search(&self) -> Search {
-        let named = self.postgres_bin.clone().filter(|folder| !folder.as_os_str().is_empty());
+        let named = self.postgres_bin.clone().filter(|folder| !folder.is_empty()).map(PathBuf::from);
         // Absolute, because the programs are run from another folder.
         let named = named.map(|folder| std::path::absolute(&folder).unwrap_or(folder));
         Search { named, ..Search::default() }

@@ -15,6 +15,8 @@ use super::{
 };
 
 const RECORD: &str = "postgres.location";
+/// The file that is locked while a service runs.
+pub(super) const LOCK: &str = "lock";
 
 /// A data folder that is ours for as long as this value lives.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl DataDir {
     }
 }
 
-/// Where an earlier start put the cluster of a data folder, if not into it.
+/// Where an earlier start put the cluster of this data folder, if not into the folder.
 pub(super) fn recorded_relocation(data_dir: &Path) -> Option<PathBuf> {
     recorded(data_dir, "relocated")
 }
@@ -84,7 +86,7 @@ impl Drop for FolderLock {
 }
 
 pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let lock = OpenOptions::new()
         .write(true)
         .create(true)

@@ -95,6 +95,17 @@ pub enum EmbeddedPostgresError {
         data_dir: PathBuf,
     },
 
+    /// The data folder has no database, and the command does not create one.
+    #[error(
+        "there is no database in {}: `sessionary serve` creates one; SESSIONARY_DATA_DIR (--data-dir) names another \
+         folder, and DATABASE_URL a database that runs elsewhere",
+        data_dir.display()
+    )]
+    NoDatabase {
+        /// The folder that was looked into.
+        data_dir: PathBuf,
+    },
+
     /// We are root, Postgres refuses to be, and there is nobody to hand it to.
     #[error(
         "Postgres refuses to run as root, and neither the user `postgres` nor `nobody` exists: \

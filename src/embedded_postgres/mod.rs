@@ -20,6 +20,7 @@
 mod cluster;
 mod data_dir;
 mod error;
+mod existing;
 mod find;
 mod guard;
 pub mod install;
@@ -184,13 +185,36 @@ pub async fn open(data_dir: &Path) -> Result<Opened> {
     open_with(data_dir, &Search::default(), &Tuning::default()).await
 }
 
-/// The same with the binaries of another search, or other settings.
+/// The same, but creates nothing: the data folder must have a database, or a service that is about to create one.
+///
+/// # Errors
+/// [`EmbeddedPostgresError::NoDatabase`] when it has none, and those of [`open`].
+pub async fn open_existing(data_dir: &Path, search: &Search, tuning: &Tuning) -> Result<Opened> {
+    open_if(data_dir, search, tuning, Missing::Reject).await
+}
+
+/// The same as [`open`] with the binaries of another search, or other settings.
 ///
 /// # Errors
 /// Those of [`open`].
 pub async fn open_with(data_dir: &Path, search: &Search, tuning: &Tuning) -> Result<Opened> {
+    open_if(data_dir, search, tuning, Missing::Create).await
+}
+
+/// What becomes of a database that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Create,
+    Reject,
+}
+
+async fn open_if(data_dir: &Path, search: &Search, tuning: &Tuning, missing: Missing) -> Result<Opened> {
     let deadline = Instant::now() + PATIENCE_BESIDE;
     loop {
+        if missing == Missing::Reject && !existing::has_database(data_dir).while_trying("look into", data_dir)? {
+            let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+            return Err(EmbeddedPostgresError::NoDatabase { data_dir });
+        }
         match EmbeddedPostgres::start_with(data_dir, search, tuning).await {
             Err(busy @ EmbeddedPostgresError::AlreadyRunning { .. }) => {
                 if let Some(socket_dir) = data_dir::recorded_socket_dir(data_dir)

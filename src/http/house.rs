@@ -50,6 +50,7 @@ async fn ready(State(readiness): State<Readiness>, State(store): State<Store>) -
         Ready::Yes => (StatusCode::OK, "ready"),
         Ready::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "the database takes no writes"),
         Ready::Unreachable => (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached"),
+        Ready::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "the service is stopping"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Clock, Timestamp};
 use crate::store::{Store, StoreError};
@@ -20,23 +21,36 @@ pub enum Ready {
     /// The database can be read, but no write can succeed.
     ReadOnly,
     Unreachable,
+    /// The service is about to stop, and new requests should go to another replica.
+    Stopping,
 }
 
 /// The last result. Callers that ask while the next is being found out wait for that one.
 #[derive(Clone)]
 pub struct Readiness {
     clock: Clock,
+    /// Cancelled when the service is about to stop.
+    leaving: CancellationToken,
     last: Arc<Mutex<Option<(Timestamp, Ready)>>>,
 }
 
 impl Readiness {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, last: Arc::default() }
+        Self { clock, leaving: CancellationToken::new(), last: Arc::default() }
+    }
+
+    /// Returns a readiness that ends for good once `leaving` is cancelled.
+    #[must_use]
+    pub fn until(self, leaving: CancellationToken) -> Self {
+        Self { leaving, ..self }
     }
 
     /// Returns whether the service is ready, as of a second ago at most.
     pub async fn of(&self, store: &Store) -> Ready {
+        if self.leaving.is_cancelled() {
+            return Ready::Stopping;
+        }
         let mut last = self.last.lock().await;
         let now = self.clock.now();
         // A clock that was set back makes no result valid for longer.

@@ -55,6 +55,15 @@ impl Client {
         self.addresses.check(url)?;
         Ok(self.http.post(url.clone()))
     }
+
+    /// A HEAD request that is still to be sent.
+    ///
+    /// # Errors
+    /// When the URL names an address that must not be called. A name's addresses are looked at when it is sent.
+    pub fn head(&self, url: &Url) -> Result<RequestBuilder, ForbiddenAddress> {
+        self.addresses.check(url)?;
+        Ok(self.http.head(url.clone()))
+    }
 }
 
 /// TLS cannot be set up on this machine.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 
+use super::advice;
+
 /// How long a caller's query may take on a pooled connection; past it, Postgres cancels it.
 const STATEMENT_TIMEOUT: &str = "5s";
 /// How long it may wait for a lock. Shorter than the above, so that a blocked write is distinguished from a slow query.
@@ -14,6 +16,10 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 
 /// The nice value of a private server's processes that read much.
 const NICE: i32 = 10;
+/// How long a connection may take that a command or a start makes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The oldest version of Postgres that the schema and the statements work on, as `server_version_num` has it.
+const OLDEST_VERSION: u32 = 150_000;
 
 /// What poolers drop, and what to do about it.
 pub(super) const POOLER: &str = "the settings of the connection do not reach Postgres, as behind PgBouncer or another pooler \
@@ -26,7 +32,7 @@ pub(super) fn is_pooler(error: &sqlx::Error) -> bool {
 }
 
 /// The connection settings of the three roles.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Database {
     app: PgConnectOptions,
     system: PgConnectOptions,
@@ -36,17 +42,31 @@ pub struct Database {
     is_private: bool,
 }
 
+impl std::fmt::Debug for Database {
+    /// Without passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Database").field(&self.place()).finish()
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     #[error("{0} is no Postgres URL: {1}")]
     Url(&'static str, sqlx::Error),
-    #[error("cannot connect to Postgres: {0}")]
-    Connect(sqlx::Error),
+    /// Where it was, and what to do about it.
+    #[error("cannot connect to Postgres at {place}: {}", advice::described(.error))]
+    Connect { place: String, error: sqlx::Error },
+    #[error(
+        "Postgres at {place} is version {}.{}, and Sessionary needs {} or newer; upgrade it, or name another database", 
+        .version / 10_000, .version % 10_000, OLDEST_VERSION / 10_000
+    )]
+    TooOld { place: String, version: u32 },
     #[error("{POOLER}")]
     Pooler,
     #[error(
-        "the login of DATABASE_URL cannot become sessionary_app: {0}; `sessionary migrate` makes it a member, or \
-         GRANT sessionary_app TO it"
+        "the login of DATABASE_URL cannot become sessionary_app: {}; `sessionary migrate` makes it a member, or \
+         GRANT sessionary_app TO it",
+        advice::described(.0)
     )]
     NoMember(sqlx::Error),
     #[error(
@@ -56,19 +76,10 @@ pub enum DatabaseError {
     TooPowerful(String),
 }
 
-impl From<sqlx::Error> for DatabaseError {
-    fn from(error: sqlx::Error) -> Self {
-        let is_of_role = |error: &dyn sqlx::error::DatabaseError| {
-            error.message().contains("set role") || error.message().contains("role \"sessionary_")
-        };
-        if is_pooler(&error) {
-            Self::Pooler
-        } else if error.as_database_error().is_some_and(is_of_role) {
-            Self::NoMember(error)
-        } else {
-            Self::Connect(error)
-        }
-    }
+/// Whether a login may not become the role that its connection asks for.
+fn is_no_member(error: &sqlx::Error) -> bool {
+    let database = error.as_database_error();
+    database.is_some_and(|error| error.message().contains("set role") || error.message().contains("role \"sessionary_"))
 }
 
 impl Database {
@@ -79,7 +90,8 @@ impl Database {
     /// # Errors
     /// When a URL cannot be read.
     pub fn from_urls(url: &str, migration_url: Option<&str>) -> Result<Self, DatabaseError> {
-        let read = |name, url: &str| url.parse::<PgConnectOptions>().map_err(|error| DatabaseError::Url(name, error));
+        let read =
+            |name, url: &str| url.trim().parse::<PgConnectOptions>().map_err(|error| DatabaseError::Url(name, error));
         let app = read("DATABASE_URL", url)?;
         let migration = match migration_url {
             Some(url) => read("SESSIONARY_MIGRATION_URL", url)?,
@@ -130,6 +142,31 @@ impl Database {
         self.app.get_username()
     }
 
+    /// Checks that a text is the URL of a Postgres database.
+    ///
+    /// # Errors
+    /// What is wrong with it, without quoting it.
+    pub fn check_url(url: &str) -> Result<(), String> {
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.trim_start().starts_with(scheme)) {
+            return Err("it does not begin with postgres:// or postgresql://".to_owned());
+        }
+        url.trim().parse::<PgConnectOptions>().map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Names host, port, database and user of the login that migrates.
+    #[must_use]
+    pub fn place(&self) -> String {
+        advice::place(&self.migration)
+    }
+
+    pub(super) fn app_options(&self) -> PgConnectOptions {
+        quiet(self.app.clone())
+    }
+
+    pub(super) fn system_options(&self) -> PgConnectOptions {
+        quiet(self.system.clone())
+    }
+
     pub(super) fn migration_options(&self) -> PgConnectOptions {
         quiet(self.migration.clone())
     }
@@ -158,7 +195,10 @@ impl Database {
     ) -> Result<PgPool, DatabaseError> {
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
         let options = quiet(self.system.clone()).options(statement_timeout.map(|time| ("statement_timeout", time)));
-        Ok(pool.connect_with(options).await?)
+        match pool.connect_with(options.clone()).await {
+            Ok(pool) => Ok(pool),
+            Err(error) => Err(explain(&options, error).await),
+        }
     }
 
     /// The pool of those statements that read much. Where the server is private, its processes for them give way to
@@ -178,6 +218,13 @@ impl Database {
         acquire_timeout: Duration,
         gives_way: bool,
     ) -> Result<PgPool, DatabaseError> {
+        let options = quiet(self.app.clone()).options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("lock_timeout", LOCK_TIMEOUT),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+            // Without it, the statement of a connection that was closed goes on to its end.
+            ("client_connection_check_interval", "1s"),
+        ]);
         let pool = PgPoolOptions::new()
             .after_connect(move |connection, _| {
                 Box::pin(async move { if gives_way { lower_priority(connection).await } else { Ok(()) } })
@@ -186,22 +233,28 @@ impl Database {
             .acquire_timeout(acquire_timeout)
             // A broken connection shows itself at its next statement; a ping before each would double the cost.
             .test_before_acquire(false)
-            .connect_with(quiet(self.app.clone()).options([
-                ("statement_timeout", STATEMENT_TIMEOUT),
-                ("lock_timeout", LOCK_TIMEOUT),
-                ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
-                // Without it, the statement of a connection that was closed goes on to its end.
-                ("client_connection_check_interval", "1s"),
-            ]))
-            .await?;
+            .connect_with(options.clone());
+        let pool = match pool.await {
+            Ok(pool) => pool,
+            Err(error) => {
+                return Err(match explain(&options, error).await {
+                    DatabaseError::Connect { error, .. } if is_no_member(&error) => DatabaseError::NoMember(error),
+                    other => other,
+                });
+            }
+        };
         let role = sqlx::query!(
             r#"SELECT rolname::text AS "name!", rolsuper OR rolbypassrls AS "powerful!",
                       current_setting('statement_timeout') AS "statement_timeout!"
                  FROM pg_roles WHERE rolname = current_user"#
         )
         .fetch_one(&pool)
-        .await?;
-        if role.statement_timeout != STATEMENT_TIMEOUT || connections > 1 && shares_connections(&pool).await? {
+        .await
+        .map_err(|error| connect_error(&options, error))?;
+        let shares = async || Ok(connections > 1 && shares_connections(&pool).await?);
+        if role.statement_timeout != STATEMENT_TIMEOUT
+            || shares().await.map_err(|error| connect_error(&options, error))?
+        {
             return Err(DatabaseError::Pooler);
         }
         if role.powerful {
@@ -242,6 +295,41 @@ async fn shares_connections(pool: &PgPool) -> Result<bool, sqlx::Error> {
     let process =
         async |connection| sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "process!""#).fetch_one(connection).await;
     Ok(process(&mut *one).await? == process(&mut *other).await?)
+}
+
+/// Connects, within ten seconds, to a Postgres that is new enough.
+///
+/// # Errors
+/// [`DatabaseError::Connect`] says why not, [`DatabaseError::TooOld`] when it is too old.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
+    let connection = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(connected) => connected.map_err(|error| connect_error(options, error))?,
+        Err(_elapsed) => return Err(connect_error(options, sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+    };
+    match connection.server_version_num() {
+        Some(version) if version < OLDEST_VERSION => {
+            Err(DatabaseError::TooOld { place: advice::place(options), version })
+        }
+        _ => Ok(connection),
+    }
+}
+
+pub(super) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> DatabaseError {
+    if is_pooler(&error) {
+        return DatabaseError::Pooler;
+    }
+    DatabaseError::Connect { place: advice::place(options), error }
+}
+
+/// Says why a pool could not connect. A pool tries again until its time is up and then knows no reason: one more attempt
+/// shows it.
+async fn explain(options: &PgConnectOptions, error: sqlx::Error) -> DatabaseError {
+    if matches!(error, sqlx::Error::PoolTimedOut)
+        && let Err(reason) = connect(options).await
+    {
+        return reason;
+    }
+    connect_error(options, error)
 }
 
 /// Statements may hold what people said: they are not for the log.

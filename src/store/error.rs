@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::advice;
+
 /// A failed call to the store. Every variant but [`StoreError::Unavailable`] leaves the database as it was before the
 /// call.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -25,7 +27,7 @@ pub enum StoreError {
     #[error("the organization's storage quota is used up")]
     StorageFull,
     /// The database refused this one statement: a fault of ours, since what callers may send is checked before.
-    #[error("the database refused the statement: {0}")]
+    #[error("the database refused the statement: {}", advice::described(.0))]
     Refused(Arc<sqlx::Error>),
     /// A row that this version cannot read.
     #[error("unreadable row: {0}")]

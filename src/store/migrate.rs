@@ -2,10 +2,10 @@
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
-use super::Database;
-use super::database::{POOLER, is_pooler};
+use super::database::{POOLER, connect};
+use super::schema::{MIGRATOR, Schema, SchemaError};
+use super::{Database, DatabaseError, advice};
 
-pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 const ROLES: &str = include_str!("../../migrations/roles.sql");
 
 /// Any number that no other program locks in this database.
@@ -13,22 +13,34 @@ const LOCK: i64 = 0x5e55_1014;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    #[error("cannot connect to migrate: {0}")]
-    Connect(sqlx::Error),
+    #[error(transparent)]
+    Connect(#[from] DatabaseError),
+    #[error("cannot migrate: {}", advice::described(.0))]
+    Statement(sqlx::Error),
     #[error(
         "cannot make the roles sessionary_owner, sessionary_app and sessionary_system, or grant them to this login; \
-         let one that may create roles run migrations/roles.sql once, or name it in SESSIONARY_MIGRATION_URL: {0}"
+         let one that may create roles run migrations/roles.sql once, or name it in SESSIONARY_MIGRATION_URL: {}",
+        advice::described(.0)
     )]
     Roles(sqlx::Error),
     #[error(
         "sessionary_owner may not make tables in the schema public of this database; let the database's owner run \
          migrations/roles.sql once, or name that login in SESSIONARY_MIGRATION_URL"
     )]
-    Schema,
+    PublicSchema,
     #[error("{POOLER}")]
     Pooler,
-    #[error("a migration failed: {0}")]
+    #[error("a migration failed: {}", advice::described_migration(.0))]
     Migration(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+}
+
+/// What a migration did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// The migrations that were applied, oldest first; none where the database was up to date.
+    pub applied: Vec<i64>,
 }
 
 /// Makes the roles and runs what is missing of `migrations/`, as `sessionary_owner`.
@@ -37,7 +49,9 @@ pub enum MigrateError {
 ///
 /// # Errors
 /// When the login may not make roles, or a migration fails; a failed migration leaves nothing behind.
-pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
+/// [`MigrateError::Schema`] when the database has migrations that this program does not know and that are not marked as
+/// compatible with it; nothing is changed then.
+pub async fn migrate(database: &Database) -> Result<Migrated, MigrateError> {
     run(database, None).await
 }
 
@@ -45,43 +59,43 @@ pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
 ///
 /// # Errors
 /// As for [`migrate`].
-pub(super) async fn migrate_to(database: &Database, last: i64) -> Result<(), MigrateError> {
+pub(super) async fn migrate_to(database: &Database, last: i64) -> Result<Migrated, MigrateError> {
     run(database, Some(last)).await
 }
 
-async fn run(database: &Database, last: Option<i64>) -> Result<(), MigrateError> {
+async fn run(database: &Database, last: Option<i64>) -> Result<Migrated, MigrateError> {
     let mut first = connect_directly(database).await?;
     // Held until `first` closes, so that roles and migrations are one step.
-    sqlx::query!("SELECT pg_advisory_lock($1)", LOCK).execute(&mut first).await.map_err(MigrateError::Connect)?;
+    sqlx::query!("SELECT pg_advisory_lock($1)", LOCK).execute(&mut first).await.map_err(MigrateError::Statement)?;
 
     let mut owner = database.owner_options().connect().await;
     if owner.is_err() || !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
         make_roles(&mut first).await.map_err(MigrateError::Roles)?;
         // A login without the right to grant it is only warned.
         if !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
-            return Err(MigrateError::Schema);
+            return Err(MigrateError::PublicSchema);
         }
         owner = database.owner_options().connect().await;
     }
     let mut owner = owner.map_err(MigrateError::Roles)?;
     admit_request_login(&mut first, database).await.map_err(MigrateError::Roles)?;
+    let schema = Schema::read(&mut owner).await.map_err(MigrateError::Statement)?;
+    schema.check_unknown()?;
     MIGRATOR.run_direct(last, &mut owner, false).await?;
     let _ = owner.close().await;
     let _ = first.close().await;
-    Ok(())
+    let is_applied = |version: &i64| last.is_none_or(|last| *version <= last);
+    Ok(Migrated { applied: schema.pending().into_iter().filter(is_applied).collect() })
 }
 
 /// Connects to Postgres itself, or says that there is a pooler between. Before anything else is done, because a pooler
 /// would give the lock to other clients, and the tables to the login instead of their owner.
 pub(super) async fn connect_directly(database: &Database) -> Result<sqlx::PgConnection, MigrateError> {
     let options = database.migration_options().options([("sessionary.direct", "on")]);
-    let mut connection = match options.connect().await {
-        Err(error) if is_pooler(&error) => return Err(MigrateError::Pooler),
-        connected => connected.map_err(MigrateError::Connect)?,
-    };
+    let mut connection = connect(&options).await?;
     // As text, because a pooler's connection may have another client's prepared statement of the same name.
     let arrived = sqlx::raw_sql("SELECT current_setting('sessionary.direct', true)").fetch_one(&mut connection).await;
-    let arrived: Option<String> = arrived.and_then(|row| row.try_get(0)).map_err(MigrateError::Connect)?;
+    let arrived: Option<String> = arrived.and_then(|row| row.try_get(0)).map_err(MigrateError::Statement)?;
     if arrived.as_deref() == Some("on") { Ok(connection) } else { Err(MigrateError::Pooler) }
 }
 
@@ -89,10 +103,11 @@ pub(super) async fn connect_directly(database: &Database) -> Result<sqlx::PgConn
 ///
 /// # Errors
 /// As for [`migrate`].
-pub async fn provision(database: &Database) -> Result<(), MigrateError> {
+pub async fn provision(database: &Database) -> Result<Migrated, MigrateError> {
     create_database(database).await?;
-    migrate(database).await?;
-    allow_logins(database).await
+    let migrated = migrate(database).await?;
+    allow_logins(database).await?;
+    Ok(migrated)
 }
 
 /// Makes the database of a private cluster, without tables, if it is not there.
@@ -101,16 +116,15 @@ pub async fn provision(database: &Database) -> Result<(), MigrateError> {
 /// [`MigrateError::Connect`] when the cluster cannot be reached.
 pub async fn create_database(database: &Database) -> Result<(), MigrateError> {
     let name = database.migration_options().get_database().unwrap_or("postgres").to_owned();
-    let mut superuser =
-        database.migration_options().database("postgres").connect().await.map_err(MigrateError::Connect)?;
+    let mut superuser = connect(&database.migration_options().database("postgres")).await?;
     let known = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM pg_database WHERE datname = $1"#, name)
         .fetch_one(&mut superuser)
         .await
-        .map_err(MigrateError::Connect)?;
+        .map_err(MigrateError::Statement)?;
     if known == 0 {
         // Safe: the name is one of ours, and quoted.
         let statement = AssertSqlSafe(format!("CREATE DATABASE \"{name}\""));
-        sqlx::raw_sql(statement).execute(&mut superuser).await.map_err(MigrateError::Connect)?;
+        sqlx::raw_sql(statement).execute(&mut superuser).await.map_err(MigrateError::Statement)?;
     }
     let _ = superuser.close().await;
     Ok(())
@@ -123,8 +137,7 @@ pub async fn create_database(database: &Database) -> Result<(), MigrateError> {
 pub async fn allow_logins(database: &Database) -> Result<(), MigrateError> {
     const LOGINS: &str = "ALTER ROLE sessionary_owner LOGIN; ALTER ROLE sessionary_app LOGIN; \
                           ALTER ROLE sessionary_system LOGIN";
-    let mut superuser =
-        database.migration_options().database("postgres").connect().await.map_err(MigrateError::Connect)?;
+    let mut superuser = connect(&database.migration_options().database("postgres")).await?;
     sqlx::raw_sql(LOGINS).execute(&mut superuser).await.map_err(MigrateError::Roles)?;
     let _ = superuser.close().await;
     Ok(())

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is where the SQL is")]
 
 pub mod admin;
+mod advice;
 mod agents;
 mod api_keys;
 mod avatars;
@@ -22,11 +23,13 @@ mod events;
 mod feed;
 mod group;
 mod idempotency;
+mod inspect;
 mod migrate;
 mod numbers;
 mod permits;
 mod presence;
 mod readiness;
+mod schema;
 mod scope;
 mod sessions;
 mod signals;
@@ -55,9 +58,11 @@ pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
 pub use feed::{Change, Feed, FeedPlace};
 pub use idempotency::{Claimed, Idempotency, KeptAnswer, KeyedRequest, Reservation};
-pub use migrate::{MigrateError, allow_logins, create_database, migrate, provision};
+pub use inspect::{DatabaseRole, Login, Server, TableIsolation};
+pub use migrate::{MigrateError, Migrated, allow_logins, create_database, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use presence::PRESENCE;
+pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
     Among, Appends, Census, Changed, CopiedEvents, CopySize, Created, Fork, Forked, HEADING_CHARS, Heading,
     MAX_COPIED_BYTES, MAX_COPIED_EVENTS, SessionOrder, SessionPage, SessionPlace, SessionQuery, SessionRow, Sessions,

@@ -36,6 +36,33 @@ impl LogWriter {
     }
 }
 
+/// Levels as [`EnvFilter`] reads them.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// Checks a filter in `RUST_LOG`'s syntax.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    EnvFilter::try_new(filter).map(drop).map_err(|error| error.to_string())
+}
+
+/// Returns a word of the filter that is read as a module although it may be meant as a level: one without a level of its
+/// own that names no module of this program.
+#[must_use]
+pub fn module_without_level(filter: &str) -> Option<&str> {
+    let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let mut modules = words.filter(|word| !word.contains(['=', '[', ':']));
+    modules.find(|word| {
+        let word = word.to_ascii_lowercase();
+        let is_level = LEVELS.contains(&word.as_str()) || word.bytes().all(|byte| byte.is_ascii_digit());
+        !is_level && !MODULES.contains(&word.as_str())
+    })
+}
+
+/// Crates whose events are logged.
+const MODULES: [&str; 8] = ["sessionary", "sqlx", "hyper", "hyper_util", "reqwest", "rustls", "tokio", "tower"];
+
 /// Starts logging at the level that `filter` says (`RUST_LOG`'s syntax). Does nothing where logging has started.
 pub fn start(filter: &str) -> LogWriter {
     let filter = if filter.trim().is_empty() { "info" } else { filter };
@@ -77,4 +104,18 @@ fn log_panics() {
 #[must_use]
 pub fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_found() {
+        for good in ["", "info", "INFO", "debug,sqlx=warn", "sessionary", "sessionary=trace,off", "a::b", "2"] {
+            assert_eq!(module_without_level(good), None, "{good}");
+        }
+        assert_eq!(module_without_level("info,verbose"), Some("verbose"));
+        assert!(check_filter("info").is_ok() && check_filter("sessionary=loud").is_err());
+    }
 }

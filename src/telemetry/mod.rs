@@ -3,7 +3,7 @@
 mod logs;
 mod served;
 
-pub use logs::{LogWriter, start as start_logs};
+pub use logs::{LogWriter, check_filter as check_log_filter, module_without_level, start as start_logs};
 
 use std::time::Duration;
 

@@ -149,7 +149,7 @@ impl Create {
                 id,
                 name: &self.name,
                 external_id: self.external_id.as_deref(),
-                issuer: context.config.jwt_issuer(),
+                issuer: context.settings.jwt_issuer(),
                 responder: &self.responder,
                 created_at: context.clock.now(),
             })
@@ -170,7 +170,7 @@ async fn change(
     let id = find(admin, org).await?;
     let before = admin.change_organization(id, rule).await?;
     let mut shown = Shown::read(context, admin, id).await?;
-    let changes = Changes::between(shown::settings_of(&before, context.config.storage_quota), shown.settings());
+    let changes = Changes::between(shown::settings_of(&before, context.settings.storage_quota), shown.settings());
     let sentence = format!("{}. {}", shown.sentence(), changes.sentence("Replicas apply it within a second."));
     shown.changed = Some(changes.members());
     context.output.details(&sentence, &shown.details(), &shown);

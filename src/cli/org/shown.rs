@@ -47,7 +47,7 @@ impl Shown {
             stored_bytes: details.stored_bytes,
             quota_bytes: settings.storage_quota,
             changed: None,
-            deployment_quota: context.config.storage_quota,
+            deployment_quota: context.settings.storage_quota,
         })
     }
 

@@ -38,7 +38,7 @@ struct Part {
     path = "/v1/chat/health",
     responses(
         (status = 200, description = "The service answers.", body = Health),
-        (status = 503, description = "The database cannot be reached, or takes no writes.", body = Health),
+        (status = 503, description = "The database cannot be reached or takes no writes, or the service is stopping.", body = Health),
     )
 )]
 pub async fn health(State(readiness): State<Readiness>, State(store): State<Store>) -> Reply<Health> {
@@ -46,6 +46,11 @@ pub async fn health(State(readiness): State<Readiness>, State(store): State<Stor
     let of = |status| Parts { database: Some(Part { status }) };
     match readiness.of(&store).await {
         Ready::Yes => Reply(StatusCode::OK, Health { status: "ok", info: of("up"), error: none, details: of("up") }),
+        // As NestJS's Terminus, whose words these are, says it.
+        Ready::Stopping => {
+            let health = Health { status: "shutting_down", info: of("up"), error: none, details: of("up") };
+            Reply(StatusCode::SERVICE_UNAVAILABLE, health)
+        }
         Ready::ReadOnly | Ready::Unreachable => {
             let health = Health { status: "error", info: none, error: of("down"), details: of("down") };
             Reply(StatusCode::SERVICE_UNAVAILABLE, health)

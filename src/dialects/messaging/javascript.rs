@@ -63,7 +63,8 @@ fn js_number_of(text: &str) -> f64 {
 }
 
 /// JavaScript's `parseInt(text)`: the integer that a text begins with; `None` for NaN.
-pub(super) fn parse_int(text: &str) -> Option<f64> {
+#[must_use]
+pub fn parse_int(text: &str) -> Option<f64> {
     let text = text.trim_start_matches(is_white_space);
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

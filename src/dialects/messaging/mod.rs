@@ -35,6 +35,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::MessagingError;
+pub use javascript::parse_int;
 pub use paths::with_lenient_paths;
 pub use timeouts::{Bounds, GivenBounds, GivenDefaults};
 

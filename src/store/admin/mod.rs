@@ -14,7 +14,7 @@ pub use api_keys::{KeyRow, NewKey, Replacement};
 pub use erasure::Erased;
 pub use organizations::{NewOrganization, OrganizationDetails, OrganizationRow, OrganizationSettings, as_bytes};
 pub use sessions::{EventRow, Page};
-pub use webhooks::{Attempted, DeliveryRow, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow};
+pub use webhooks::{Attempted, Backlog, DeliveryRow, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow};
 
 use sqlx::PgPool;
 
@@ -79,21 +79,6 @@ impl AdminStore {
     /// When the database cannot be reached.
     pub async fn connect_workers(database: &Database) -> Result<Self, DatabaseError> {
         Ok(Self { pool: database.system_pool(CONNECTIONS, Some("30s")).await? })
-    }
-
-    /// Tables that lack forced row-level security: none, unless somebody changed the schema by hand.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn tables_without_isolation(&self) -> Result<Vec<String>, AdminError> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT c.relname::text AS "name!" FROM pg_class c
-                WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-                  AND c.relname <> '_sqlx_migrations' AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
-                ORDER BY 1"#
-        )
-        .fetch_all(&self.pool)
-        .await?)
     }
 
     pub async fn close(&self) {

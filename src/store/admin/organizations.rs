@@ -227,6 +227,24 @@ impl AdminStore {
         Ok(())
     }
 
+    /// Returns at most `limit` different responders of enabled organizations and of living agents.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn responders(&self, limit: i64) -> Result<Vec<Responder>, AdminError> {
+        let rows = sqlx::query_scalar!(
+            r#"SELECT DISTINCT responder::text AS "responder!"
+                 FROM (SELECT responder FROM organizations WHERE disabled_at IS NULL
+                       UNION ALL
+                       SELECT responder FROM agents WHERE deleted_at IS NULL AND responder IS NOT NULL) AS used
+                LIMIT $1"#,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
+    }
+
     /// Sets what answers messages where an agent names nothing of its own.
     ///
     /// # Errors

@@ -219,6 +219,7 @@ async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, sqlx::Error
         r#"SELECT c.relname::text AS "table!", array_agg(a.attname::text ORDER BY a.attnum) AS "columns!"
              FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> $1
+              AND c.relname <> 'migration_compatibility'
               AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
             GROUP BY c.relname
             ORDER BY c.relname"#,

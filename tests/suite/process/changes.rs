@@ -160,7 +160,7 @@ fn a_rotated_key_ends_at_once_or_after_an_overlap() {
     let time =
         |value: &Value| value.as_str().expect("a time").parse::<sessionary::domain::Timestamp>().expect("a time");
     let lifetime = time(&shown["expires_at"]) - time(&shown["created_at"]);
-    assert_eq!(lifetime.num_days(), 10);
+    assert_eq!(lifetime, chrono::TimeDelta::days(10));
     let old = beside.json(&["key", "show", &id(&first)]);
     assert_eq!((time(&old["expires_at"]) - time(&shown["created_at"])).num_hours(), 1);
 

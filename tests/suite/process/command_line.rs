@@ -147,22 +147,3 @@ fn openapi_needs_no_database() {
     assert_eq!(members(&all), ["agnost", "agntix", "agent_key", "messaging", "integer_id"]);
     assert!(!data_dir.exists());
 }
-
-#[test]
-fn the_doctor_tells_what_is_well_and_what_is_not() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let data_dir = folder.path().join("data");
-    let service = Service::start(&data_dir, &[]);
-    let address = service.base_url.strip_prefix("http://").expect("an address").to_owned();
-    let well = json_of(sessionary(&data_dir).arg("doctor").env("SESSIONARY_LISTEN", &address));
-    assert_eq!(well["ok"], true, "{well}");
-    drop(service);
-    let output = sessionary(&data_dir).args(["doctor", "--json"]).env("SESSIONARY_LISTEN", &address).output();
-    let output = output.expect("the program runs");
-    assert_eq!(output.status.code(), Some(1));
-    let ill: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let failed: Vec<&Value> =
-        ill["checks"].as_array().expect("checks").iter().filter(|check| check["ok"] == false).collect();
-    assert_eq!(failed.len(), 1, "{ill}");
-    assert_eq!(failed[0]["name"], "service");
-}

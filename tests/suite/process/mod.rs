@@ -3,8 +3,12 @@
 mod backup;
 mod changes;
 mod command_line;
+mod doctor;
 mod install;
 mod logs;
 mod private_postgres;
+mod rolling;
 mod serve;
+mod settings;
 mod webhooks;
+mod where_it_is;

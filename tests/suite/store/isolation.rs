@@ -7,7 +7,7 @@ use sqlx::Row;
 use crate::support::{DATABASE, TestApp, connection, database, run, store};
 
 /// What is found before the organization is known; requests reach these through functions only.
-const LOOK_UPS: [&str; 3] = ["access_tokens", "api_key_hashes", "organization_external_ids"];
+const LOOK_UPS: [&str; 4] = ["access_tokens", "api_key_hashes", "migration_compatibility", "organization_external_ids"];
 /// The migrations' own bookkeeping.
 const BOOKKEEPING: &str = "_sqlx_migrations";
 

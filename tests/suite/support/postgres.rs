@@ -65,6 +65,15 @@ pub async fn socket() -> PathBuf {
     location.socket_dir.join(format!(".s.PGSQL.{}", location.port))
 }
 
+/// The URL of a database of that Postgres, with its superuser's login.
+pub async fn database_url(name: &str) -> String {
+    database().await;
+    let location = POSTGRES.get().expect("a Postgres").0.location();
+    let folder: String =
+        location.socket_dir.to_str().expect("UTF-8").bytes().map(|byte| format!("%{byte:02x}")).collect();
+    format!("postgres://{}@{folder}:{}/{name}", location.superuser, location.port)
+}
+
 /// The same Postgres under another name of a database, which need not be there.
 pub async fn database_called(name: &str) -> Database {
     database().await;

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A command of the program over this data folder, without any setting of the surroundings.
 pub fn sessionary(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sessionary"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SESSIONARY_")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SESSION")) {
         command.env_remove(name);
     }
     if let Some(folder) = &super::search().named {
@@ -24,7 +24,8 @@ pub fn sessionary(data_dir: &Path) -> Command {
         .env_remove("DATABASE_URL")
         .env_remove("RUST_LOG")
         .env("SESSIONARY_DATA_DIR", data_dir)
-        .env("SESSIONARY_LISTEN", "127.0.0.1:0");
+        .env("SESSIONARY_LISTEN", "127.0.0.1:0")
+        .env("SESSIONARY_SHUTDOWN_DELAY", "0");
     command
 }
 
@@ -56,6 +57,14 @@ impl Service {
     pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = sessionary(data_dir);
         command.envs(settings.iter().copied());
+        Self::launch(data_dir, command)
+    }
+
+    /// The same with the demo organization in a database that `DATABASE_URL` names.
+    #[track_caller]
+    pub fn start_on(data_dir: &Path, database_url: &str) -> Self {
+        let mut command = sessionary(data_dir);
+        command.args(["serve", "--demo"]).env("DATABASE_URL", database_url);
         Self::launch(data_dir, command)
     }
 

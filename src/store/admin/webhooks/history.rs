@@ -20,7 +20,32 @@ pub struct DeliveryRow {
     pub last_error: Option<String>,
 }
 
+/// Deliveries whose time has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Backlog {
+    /// How many, counted to a limit.
+    pub due: i64,
+    /// Since when one of those that were counted is due.
+    pub oldest_due: Option<Timestamp>,
+}
+
 impl AdminStore {
+    /// Counts the deliveries that are due at `now`, to `limit` and no further.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn webhook_backlog(&self, now: Timestamp, limit: i64) -> Result<Backlog, AdminError> {
+        Ok(sqlx::query_as!(
+            Backlog,
+            r#"SELECT count(*) AS "due!", min(next_attempt_at) AS oldest_due
+                 FROM (SELECT next_attempt_at FROM webhook_deliveries WHERE next_attempt_at <= $1 LIMIT $2) AS due"#,
+            now,
+            limit
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
     /// The deliveries of an organization, newest first, `most` of them at most: all, or those that have failed.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod history;
 mod lease;
 
 pub use fan_out::Waiting;
-pub use history::DeliveryRow;
+pub use history::{Backlog, DeliveryRow};
 pub use lease::{Attempted, LeaseTerms, Leased, Next};
 
 use secrecy::{ExposeSecret, SecretString};

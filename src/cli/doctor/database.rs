@@ -1,0 +1,202 @@
+//! What is checked of the database.
+
+use chrono::TimeDelta;
+
+use super::{Check, Doctor, Status, surroundings};
+use crate::cli::home::Home;
+use crate::cli::{Context, Failure};
+use crate::domain::Timestamp;
+use crate::store::admin::AdminStore;
+use crate::store::{DatabaseRole, Login, Schema, Server, newest_migration, schema};
+
+/// By how much the clocks of the service and of the database may differ.
+const WARN_SKEW: TimeDelta = TimeDelta::seconds(1);
+const MAX_SKEW: TimeDelta = TimeDelta::seconds(30);
+/// Connections that one replica takes at most.
+const CONNECTIONS_OF_A_REPLICA: i64 = 20;
+/// How late a delivery may be before the backlog is worth a look.
+const MAX_LATE: TimeDelta = TimeDelta::minutes(5);
+/// Deliveries that are counted.
+const MAX_COUNTED: i64 = 10_000;
+
+pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, checks: &mut Vec<Check>) {
+    let database = &home.database;
+    let began = context.clock.now();
+    let server = match database.server().await {
+        Ok(server) => server,
+        Err(error) => return checks.push(Check::of("postgres", Err(error.into()))),
+    };
+    let place = database.place();
+    checks.push(Check::new("postgres", Status::Ok, format!("version {} at {place}", server.version)));
+    if server.is_read_only {
+        checks.push(Check::new("writes", Status::Fail, "the server takes no writes: name the primary, not a standby"));
+    }
+    checks.push(clock(began, context.clock.now(), &server));
+    checks.push(connections(&server));
+    checks.push(Check::new("size", Status::Ok, format!("the database has {} MB", server.database_bytes >> 20)));
+
+    let schema = match schema(database).await {
+        Ok(schema) => schema,
+        Err(error) => return checks.push(Check::of("schema", Err(error.into()))),
+    };
+    checks.push(migrations(&schema, &place));
+    if schema.applied.is_empty() {
+        return;
+    }
+    for role in DatabaseRole::ALL {
+        let login = database.log_in(role).await;
+        checks.push(match login {
+            Ok(login) => logged_in(role, &login),
+            Err(error) => Check::of(name_of(role), Err(error.into())),
+        });
+    }
+    checks.push(Check::of("isolation", isolation(home).await));
+    if schema.check(&place).is_err() {
+        return;
+    }
+    match AdminStore::connect(database).await {
+        Ok(admin) => {
+            checks.push(
+                backlog(&admin, context.clock.now())
+                    .await
+                    .unwrap_or_else(|failure| Check::of("webhooks", Err(failure))),
+            );
+            if doctor.responders {
+                surroundings::responders(context, &admin, checks).await;
+            }
+            admin.close().await;
+        }
+        Err(error) => checks.push(Check::of("command line", Err(error.into()))),
+    }
+}
+
+/// Compares the database's clock with the middle of the time that asking for it took.
+fn clock(began: Timestamp, ended: Timestamp, server: &Server) -> Check {
+    let skew = server.now - (began + (ended - began) / 2);
+    let text = format!("the database's clock differs by {} ms", skew.num_milliseconds());
+    let status = match skew.abs() {
+        skew if skew > MAX_SKEW => Status::Fail,
+        skew if skew > WARN_SKEW + (ended - began) / 2 => Status::Warn,
+        _ => Status::Ok,
+    };
+    let advice = if status == Status::Ok { "" } else { "; run NTP on both machines" };
+    Check::new("clock", status, text + advice)
+}
+
+fn connections(server: &Server) -> Check {
+    let (most, used) = (i64::from(server.max_connections), server.used_connections);
+    let text = format!("{used} of {most} connections are in use; a replica takes {CONNECTIONS_OF_A_REPLICA}");
+    let is_tight = most - used < CONNECTIONS_OF_A_REPLICA;
+    Check::new("connections", if is_tight { Status::Warn } else { Status::Ok }, text)
+}
+
+fn migrations(schema: &Schema, place: &str) -> Check {
+    if let Err(error) = schema.check(place) {
+        return Check::new("schema", Status::Fail, error.to_string());
+    }
+    let (known, needed) = (newest_migration(), schema.needed());
+    let text = format!(
+        "{} migrations are applied; this program knows those up to {known:04}, and programs that know those up to \
+         {needed:04} or later may run (`sessionary --version`)",
+        schema.applied.len()
+    );
+    if !schema.changed.is_empty() {
+        let changed: Vec<String> = schema.changed.iter().map(|version| format!("{version:04}")).collect();
+        let text = format!("migrations {} were changed after they had been applied", changed.join(", "));
+        return Check::new("schema", Status::Fail, text);
+    }
+    match schema.unknown().len() {
+        0 => Check::new("schema", Status::Ok, text),
+        count => Check::new(
+            "schema",
+            Status::Warn,
+            format!("{text}; it does not know {count} of them, which are compatible"),
+        ),
+    }
+}
+
+fn name_of(role: DatabaseRole) -> &'static str {
+    match role {
+        DatabaseRole::App => "role app",
+        DatabaseRole::System => "role system",
+        DatabaseRole::Owner => "role owner",
+    }
+}
+
+fn logged_in(role: DatabaseRole, login: &Login) -> Check {
+    let Login { login: user, role: actual, bypasses_isolation } = login;
+    let text = format!("{user} serves as {actual}");
+    if role == DatabaseRole::App && *bypasses_isolation {
+        let text =
+            format!("{text}, which is a superuser or bypasses row-level security; give DATABASE_URL another login");
+        return Check::new(name_of(role), Status::Fail, text);
+    }
+    if actual != role.as_str() {
+        return Check::new(name_of(role), Status::Fail, format!("{text} and should serve as {}", role.as_str()));
+    }
+    Check::new(name_of(role), Status::Ok, text)
+}
+
+async fn isolation(home: &Home) -> Result<String, Failure> {
+    let tables = home.database.table_isolation().await?;
+    let open: Vec<&str> = tables.iter().filter(|table| !table.is_isolated).map(|table| table.name.as_str()).collect();
+    if open.is_empty() && !tables.is_empty() {
+        return Ok(format!("row-level security is forced on all {} tables", tables.len()));
+    }
+    Err(format!(
+        "without forced row-level security: {}; somebody changed the schema by hand (ALTER TABLE … FORCE ROW LEVEL \
+         SECURITY)",
+        open.join(", ")
+    )
+    .into())
+}
+
+async fn backlog(admin: &AdminStore, now: Timestamp) -> Result<Check, Failure> {
+    let backlog = admin.webhook_backlog(now, MAX_COUNTED).await?;
+    let Some(oldest) = backlog.oldest_due else {
+        return Ok(Check::new("webhooks", Status::Ok, "no delivery is late"));
+    };
+    let late = now - oldest;
+    let count = if backlog.due == MAX_COUNTED { format!("{MAX_COUNTED} or more") } else { backlog.due.to_string() };
+    let text = format!("{count} deliveries are due, one for {} s", late.num_seconds());
+    let (status, advice) = if late > MAX_LATE {
+        (Status::Warn, "; no replica runs, or its endpoints are slow (`sessionary webhook deliveries`)")
+    } else {
+        (Status::Ok, "")
+    };
+    Ok(Check::new("webhooks", status, text + advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(now: Timestamp) -> Server {
+        let version = "17.2".to_owned();
+        Server { version, now, database_bytes: 0, max_connections: 100, used_connections: 81, is_read_only: false }
+    }
+
+    #[test]
+    fn clocks_that_differ_are_noticed() {
+        let now = chrono::DateTime::from_timestamp(1_777_453_200, 0).unwrap();
+        let status = |milliseconds| {
+            let database = server(now + TimeDelta::milliseconds(milliseconds));
+            clock(now - TimeDelta::milliseconds(10), now + TimeDelta::milliseconds(10), &database).status
+        };
+        for (milliseconds, expected) in
+            [(0, Status::Ok), (900, Status::Ok), (-1_500, Status::Warn), (29_000, Status::Warn), (31_000, Status::Fail)]
+        {
+            assert_eq!(status(milliseconds), expected, "{milliseconds} ms");
+        }
+        assert_eq!(connections(&server(now)).status, Status::Warn);
+    }
+
+    #[test]
+    fn a_role_that_is_another_or_too_strong_fails() {
+        let login =
+            |role: &str, bypasses_isolation| Login { login: "u".to_owned(), role: role.to_owned(), bypasses_isolation };
+        assert_eq!(logged_in(DatabaseRole::App, &login("sessionary_app", false)).status, Status::Ok);
+        assert_eq!(logged_in(DatabaseRole::App, &login("sessionary_app", true)).status, Status::Fail);
+        assert_eq!(logged_in(DatabaseRole::System, &login("u", false)).status, Status::Fail);
+    }
+}

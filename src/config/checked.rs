@@ -1,0 +1,355 @@
+//! The settings, once they were checked.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::HeaderValue;
+use ipnet::IpNet;
+
+use super::environment::unknown_variables;
+use super::listen::listen_address;
+use super::setting::{Findings, Setting, SettingError, SettingErrors};
+use super::{Config, DATA_DIR, PostgresInstall, given, given_secret, listed};
+use crate::auth::{BaseUrl, JwtKey, JwtSettings, JwtVerifier};
+use crate::dialects::{agntix, messaging};
+use crate::domain::{Contract, OrgId};
+use crate::embedded_postgres::Search;
+use crate::outbound::PrivateAddresses;
+use crate::store::{Database, STORAGE_QUOTA as QUOTA};
+use crate::telemetry;
+
+/// The least bytes of a secret for HS256 (RFC 7518, section 3.2).
+const HS256_SECRET_BYTES: usize = 32;
+/// The delay of a shutdown, in seconds: what is set where nothing is set, and the longest.
+const DEFAULT_SHUTDOWN_DELAY: u64 = 5;
+const MAX_SHUTDOWN_DELAY: u64 = 600;
+
+static DATABASE_URL: Setting = Setting::secret(
+    "DATABASE_URL",
+    "the URL of a Postgres database; unset, a private Postgres is used",
+    "postgres://user:password@db.example.com:5432/sessionary",
+);
+static MIGRATION_URL: Setting = Setting::secret(
+    "SESSIONARY_MIGRATION_URL",
+    "the URL of the database of DATABASE_URL with another login",
+    "postgres://owner:password@db.example.com:5432/sessionary",
+);
+static CONTRACT: Setting = Setting::public("SESSIONARY_CONTRACT", "documented or observed", "documented");
+static RATE_LIMIT: Setting = Setting::public("SESSIONARY_RATE_LIMIT", "on or off", "on");
+static PUBLIC_URL: Setting =
+    Setting::public("SESSIONARY_PUBLIC_URL", "an http or https URL without query", "https://sessions.example.com");
+static TRUSTED_PROXIES: Setting =
+    Setting::public("SESSIONARY_TRUSTED_PROXIES", "networks or addresses between commas", "10.0.0.0/8,192.168.1.7");
+static CORS_ORIGINS: Setting = Setting::public(
+    "SESSIONARY_CORS_ORIGINS",
+    "origins between commas, each a scheme and a host and perhaps a port",
+    "https://app.example.com,http://localhost:5173",
+);
+static JWT_SECRET: Setting = Setting::secret(
+    "SESSIONARY_JWT_HS256_SECRET",
+    "a secret of at least 32 bytes; not together with SESSIONARY_JWT_PUBLIC_KEY",
+    "$(openssl rand -hex 32)",
+);
+static JWT_PUBLIC_KEY: Setting = Setting::secret(
+    "SESSIONARY_JWT_PUBLIC_KEY",
+    "the PEM of an RSA, P-256 or Ed25519 public key, or the path of one",
+    "/etc/sessionary/issuer.pem",
+);
+static JWT_JWKS_URL: Setting = Setting::public(
+    "SESSIONARY_JWT_JWKS_URL",
+    "nothing yet; set SESSIONARY_JWT_PUBLIC_KEY to the issuer's public key instead",
+    "",
+);
+static DEFAULT_ORG: Setting = Setting::public(
+    "SESSIONARY_MESSAGING_DEFAULT_ORG",
+    "the UUID of an organization, as `sessionary org list` shows it",
+    "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+);
+static ANONYMOUS: Setting = Setting::public("SESSIONARY_MESSAGING_ANONYMOUS", "loopback or anywhere", "loopback");
+static STORAGE_QUOTA: Setting =
+    Setting::public("SESSIONARY_STORAGE_QUOTA", "a number of bytes, from 1 to 2^63 - 1", "107374182400");
+static RESPONDERS_PRIVATE: Setting =
+    Setting::public("SESSIONARY_RESPONDERS_PRIVATE", "refused, allowed, or networks between commas", "10.0.0.0/8");
+static SHUTDOWN_DELAY: Setting = Setting::public("SESSIONARY_SHUTDOWN_DELAY", "a number of seconds from 0 to 600", "5");
+static LOG: Setting = Setting::public(
+    "RUST_LOG",
+    "error, warn, info, debug, trace or off, perhaps with levels of modules between commas",
+    "info,sqlx=warn",
+);
+
+/// From where a call without a credential may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anonymous {
+    Loopback,
+    Anywhere,
+}
+
+/// What a deployment decided. Every value can be used.
+#[derive(Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    /// `None`: the private one of the data folder.
+    pub database: Option<Database>,
+    pub data_dir: PathBuf,
+    /// Where the programs of the private Postgres are looked for, and what is done where there are none.
+    pub postgres_search: Search,
+    pub postgres_install: PostgresInstall,
+    pub contract: Contract,
+    pub rate_limit: bool,
+    pub public_url: Option<BaseUrl>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub cors_origins: Vec<HeaderValue>,
+    /// `None`: tokens are rejected.
+    pub jwt: Option<JwtVerifier>,
+    /// What tokens must say; empty where nothing is set.
+    pub jwt_claims: JwtSettings,
+    pub messaging_default_org: Option<OrgId>,
+    pub messaging_anonymous: Anonymous,
+    /// Bytes that an organization may store where it has no quota of its own.
+    pub storage_quota: u64,
+    /// Where else than at public addresses responders and webhooks may be.
+    pub private_addresses: PrivateAddresses,
+    /// How long connections are still taken after SIGTERM.
+    pub shutdown_delay: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
+    pub messaging: messaging::Bounds,
+    pub agntix: agntix::Settings,
+    /// What the deployment should know about its settings, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// The issuer under whose name external ids are registered; empty for whichever is trusted.
+    #[must_use]
+    pub fn jwt_issuer(&self) -> &str {
+        self.jwt_claims.issuer.as_deref().unwrap_or_default()
+    }
+
+    /// An error that says that the default organization cannot be used.
+    #[must_use]
+    pub fn rejects_default_org(org: OrgId, problem: &str) -> SettingErrors {
+        SettingErrors(vec![DEFAULT_ORG.rejects(&org.to_string(), problem)])
+    }
+}
+
+impl Config {
+    /// Checks every setting, and the environment for variables that look like settings. `known` are the variables that
+    /// have a meaning; `empty` those that were given without a value.
+    ///
+    /// # Errors
+    /// Every setting that cannot be used.
+    pub fn check(
+        &self,
+        environment: impl Iterator<Item = (String, String)>,
+        known: &[&str],
+        empty: &[&str],
+    ) -> Result<Settings, SettingErrors> {
+        let mut found = Findings { warnings: unknown_variables(environment, known), ..Findings::default() };
+        for name in empty {
+            if *name == DATABASE_URL.name {
+                // Otherwise a secret that is missing would lead to a new, empty database.
+                found.errors.push(DATABASE_URL.rejects("", "is empty; unset it to use the private Postgres"));
+            } else {
+                found.warn(format!("{name} is empty and counts as not set"));
+            }
+        }
+        let listen = found.take(listen_address(given(Some(&self.listen)).unwrap_or("127.0.0.1:3000")));
+        let database = self.database(&mut found);
+        let contract = found.take(word(&CONTRACT, &self.contract, &CONTRACTS));
+        let rate_limit = found.take(word(&RATE_LIMIT, &self.rate_limit, &SWITCH));
+        let public_url = found.take(parsed(&PUBLIC_URL, self.public_url.as_deref()));
+        let trusted_proxies = found.take(networks(&TRUSTED_PROXIES, &self.trusted_proxies));
+        let cors_origins = found.take(origins(&self.cors_origins));
+        let jwt_claims = self.jwt_claims();
+        let jwt = self.jwt(&jwt_claims, &mut found);
+        let messaging_default_org = found.take(
+            given(self.messaging_default_org.as_deref())
+                .map(|text| text.parse::<OrgId>().map_err(|_| DEFAULT_ORG.rejects(text, "is no UUID")))
+                .transpose(),
+        );
+        let messaging_anonymous = found.take(word(&ANONYMOUS, &self.messaging_anonymous, &CALLERS));
+        let storage_quota = found.take(number(&STORAGE_QUOTA, &self.storage_quota, QUOTA, 1..=i64::MAX.unsigned_abs()));
+        let private_addresses = found.take(self.private_addresses());
+        let shutdown_delay =
+            found.take(number(&SHUTDOWN_DELAY, &self.shutdown_delay, DEFAULT_SHUTDOWN_DELAY, 0..=MAX_SHUTDOWN_DELAY));
+        let keep_alive = found.take(self.connections.keep_alive());
+        let postgres_install = found.take(self.postgres.install());
+        let messaging = self.messaging.check(&mut found);
+        let agntix = self.agntix.check(&mut found);
+        self.check_log(&mut found);
+
+        let complete = (|| {
+            Some(Settings {
+                listen: listen?,
+                database,
+                data_dir: PathBuf::from(if self.data_dir.is_empty() { DATA_DIR.as_ref() } else { &*self.data_dir }),
+                postgres_search: self.postgres.search(),
+                postgres_install: postgres_install?,
+                contract: contract?,
+                rate_limit: rate_limit?,
+                public_url: public_url?,
+                trusted_proxies: trusted_proxies?,
+                cors_origins: cors_origins?,
+                jwt,
+                jwt_claims,
+                messaging_default_org: messaging_default_org?,
+                messaging_anonymous: messaging_anonymous?,
+                storage_quota: storage_quota?,
+                private_addresses: private_addresses?,
+                shutdown_delay: Duration::from_secs(shutdown_delay?),
+                keep_alive: keep_alive?,
+                messaging,
+                agntix: agntix?,
+                warnings: found.warnings,
+            })
+        })();
+        match complete {
+            Some(settings) if found.errors.is_empty() => Ok(settings),
+            _ => Err(SettingErrors(found.errors)),
+        }
+    }
+
+    fn database(&self, found: &mut Findings) -> Option<Database> {
+        let (url, migration_url) =
+            (given_secret(self.database_url.as_ref()), given_secret(self.migration_url.as_ref()));
+        for (setting, url) in [(&DATABASE_URL, url), (&MIGRATION_URL, migration_url)] {
+            if let Some(url) = url {
+                found.take(Database::check_url(url).map_err(|problem| setting.rejects(url, problem)));
+            }
+        }
+        match (url, migration_url) {
+            (Some(url), migration_url) => Database::from_urls(url, migration_url).ok(),
+            (None, Some(migration_url)) => {
+                found.errors.push(MIGRATION_URL.rejects(migration_url, "has no effect without DATABASE_URL"));
+                None
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn private_addresses(&self) -> Result<PrivateAddresses, SettingError> {
+        Ok(match self.responders_private.trim() {
+            "" | "refused" => PrivateAddresses::Refused,
+            "allowed" => PrivateAddresses::Allowed,
+            text => PrivateAddresses::Within(networks(&RESPONDERS_PRIVATE, text)?.into()),
+        })
+    }
+
+    fn jwt_claims(&self) -> JwtSettings {
+        JwtSettings {
+            issuer: given(self.jwt_issuer.as_deref()).map(str::to_owned),
+            audiences: listed(&self.jwt_audience).map(str::to_owned).collect(),
+            authorized_parties: listed(&self.jwt_authorized_parties).map(str::to_owned).collect(),
+            org_claim: given(self.jwt_org_claim.as_deref()).map(str::to_owned),
+        }
+    }
+
+    fn jwt(&self, claims: &JwtSettings, found: &mut Findings) -> Option<JwtVerifier> {
+        if let Some(url) = given(self.jwt_jwks_url.as_deref()) {
+            found.errors.push(JWT_JWKS_URL.rejects(url, "is not supported yet"));
+        }
+        let key = match (given_secret(self.jwt_hs256_secret.as_ref()), given(self.jwt_public_key.as_deref())) {
+            (None, None) => {
+                let needless = [
+                    ("SESSIONARY_JWT_AUDIENCE", !claims.audiences.is_empty()),
+                    ("SESSIONARY_JWT_AUTHORIZED_PARTIES", !claims.authorized_parties.is_empty()),
+                    ("SESSIONARY_JWT_ORG_CLAIM", claims.org_claim.is_some()),
+                ];
+                for (name, _) in needless.into_iter().filter(|(_, is_set)| *is_set) {
+                    found.warn(format!("{name} has no effect, because no key to check tokens with is set"));
+                }
+                return None;
+            }
+            (Some(_), Some(pem)) => {
+                found.errors.push(JWT_PUBLIC_KEY.rejects(pem, "SESSIONARY_JWT_HS256_SECRET is set, too"));
+                return None;
+            }
+            (Some(secret), None) => {
+                if secret.len() < HS256_SECRET_BYTES {
+                    let problem = format!("it has {} bytes, and HS256 needs {HS256_SECRET_BYTES}", secret.len());
+                    found.errors.push(JWT_SECRET.rejects(secret, problem));
+                    return None;
+                }
+                if secret.trim() != secret {
+                    found.warn(format!("{} begins or ends with white space, which counts", JWT_SECRET.name));
+                }
+                JwtKey::Secret(secret.into())
+            }
+            (None, Some(pem)) if pem.starts_with("-----BEGIN") => JwtKey::Pem(pem.to_owned()),
+            (None, Some(path)) => {
+                let pem = std::fs::read_to_string(path);
+                let pem = pem.map_err(|error| JWT_PUBLIC_KEY.rejects(path, format_args!("cannot be read: {error}")));
+                JwtKey::Pem(found.take(pem)?)
+            }
+        };
+        let verifier = JwtVerifier::new(&key, claims.clone());
+        found.take(verifier.map_err(|error| JWT_PUBLIC_KEY.rejects("", error)))
+    }
+
+    fn check_log(&self, found: &mut Findings) {
+        let text = self.log.trim();
+        if let Err(problem) = telemetry::check_log_filter(text) {
+            found.errors.push(LOG.rejects(text, problem));
+        } else if let Some(word) = telemetry::module_without_level(text) {
+            found.warn(format!(
+                "RUST_LOG={text}: {word} is no level and is read as the name of a module; levels are error, warn, info, \
+                 debug and trace"
+            ));
+        }
+    }
+}
+
+const CONTRACTS: [(&str, Contract); 2] = [("documented", Contract::Documented), ("observed", Contract::Observed)];
+const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
+const CALLERS: [(&str, Anonymous); 2] = [("loopback", Anonymous::Loopback), ("anywhere", Anonymous::Anywhere)];
+
+/// Reads one of several words; the first is the default.
+pub(super) fn word<T: Copy>(setting: &'static Setting, text: &str, words: &[(&str, T)]) -> Result<T, SettingError> {
+    let text = given(Some(text)).unwrap_or(words[0].0);
+    let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    known.ok_or_else(|| setting.rejects(text, "is none of these"))
+}
+
+pub(super) fn number(
+    setting: &'static Setting,
+    text: &str,
+    default: u64,
+    allowed: RangeInclusive<u64>,
+) -> Result<u64, SettingError> {
+    let Some(text) = given(Some(text)) else { return Ok(default) };
+    let number = text.parse::<u64>().map_err(|_| setting.rejects(text, "is no such number"))?;
+    if allowed.contains(&number) { Ok(number) } else { Err(setting.rejects(text, "is out of bounds")) }
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(
+    setting: &'static Setting,
+    text: Option<&str>,
+) -> Result<Option<T>, SettingError> {
+    given(text).map(|text| text.parse().map_err(|error| setting.rejects(text, error))).transpose()
+}
+
+/// Networks between commas; an address alone is a network of one.
+fn networks(setting: &'static Setting, text: &str) -> Result<Vec<IpNet>, SettingError> {
+    let network = |entry: &str| {
+        let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<std::net::IpAddr>().map(IpNet::from));
+        network.map_err(|_| setting.rejects(text, format_args!("{entry} is no network")))
+    };
+    listed(text).map(network).collect()
+}
+
+fn origins(text: &str) -> Result<Vec<HeaderValue>, SettingError> {
+    let origin = |entry: &str| {
+        let bad = || CORS_ORIGINS.rejects(text, format_args!("{entry} is no origin"));
+        let (scheme, host) = entry.split_once("://").ok_or_else(bad)?;
+        let is_origin = ["http", "https"].contains(&scheme) && !host.is_empty() && !host.contains(['/', '*']);
+        if is_origin { HeaderValue::from_str(entry).map_err(|_| bad()) } else { Err(bad()) }
+    };
+    listed(text).map(origin).collect()
+}
+
+#[cfg(test)]
+mod tests;
