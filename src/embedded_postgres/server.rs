@@ -17,7 +17,7 @@ use super::{
     postmaster::{LADDER, PidFile, end_predecessor, pid_of},
     site::Site,
     socket::socket_file,
-    tuning::Tuning,
+    tuning::{Tuning, WalCompression},
 };
 
 /// How long a server may log nothing before it is ready. One that recovers from a crash reports
@@ -43,9 +43,10 @@ impl Server {
         tuning: &Tuning,
         guard: &Guard,
     ) -> Result<Self> {
+        let settings = tuning.settings(socket_dir, WalCompression::of(binaries, site).await);
         let deadline = Instant::now() + REMAINS;
         loop {
-            let mut server = Self::spawn(site, binaries, socket_dir, tuning, guard).await?;
+            let mut server = Self::spawn(site, binaries, &settings, guard).await?;
             match server.ready(socket_dir).await {
                 Ok(()) => return Ok(server),
                 // The last of a killed server's processes need a moment to notice.
@@ -57,13 +58,7 @@ impl Server {
         }
     }
 
-    async fn spawn(
-        site: &Site,
-        binaries: &Binaries,
-        socket_dir: &Path,
-        tuning: &Tuning,
-        guard: &Guard,
-    ) -> Result<Self> {
+    async fn spawn(site: &Site, binaries: &Binaries, settings: &[String], guard: &Guard) -> Result<Self> {
         let (program, cluster) = (binaries.folder.join("postgres"), site.cluster());
         let stale = end_predecessor(&cluster).await?;
         let log_file = site.folder.join("postgres.log");
@@ -72,7 +67,7 @@ impl Server {
 
         let mut command = guard.gated(&program);
         command.arg("-D").arg(&cluster).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
-        for setting in tuning.settings(socket_dir) {
+        for setting in settings {
             command.arg("-c").arg(setting);
         }
         if let Some(stale) = stale {
