@@ -1,6 +1,6 @@
 //! What has had its time is deleted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::idempotency::KEY_LIFETIME;
 use crate::domain::webhook::TRIED_FOR;
@@ -18,6 +18,26 @@ pub const DELIVERY_SLACK: chrono::Duration = chrono::Duration::hours(1);
 pub const DELIVERY_LIFETIME: chrono::Duration = chrono::Duration::days(7);
 /// Rows per statement, so that none holds its locks for long.
 const BATCH: u16 = 1_000;
+
+/// Calls a statement that works on one batch until there is nothing left for it. Returns how many rows it worked on.
+///
+/// Pauses after each batch for as long as that took, so that however much there is to delete, at least half of the
+/// database's time stays with requests.
+async fn in_batches<F>(batch: impl Fn(i64) -> F) -> Result<u64, AdminError>
+where
+    F: Future<Output = Result<u64, AdminError>>,
+{
+    let mut total = 0;
+    loop {
+        let began = Instant::now();
+        let rows = batch(i64::from(BATCH)).await?;
+        total += rows;
+        if rows < u64::from(BATCH) {
+            return Ok(total);
+        }
+        tokio::time::sleep(began.elapsed()).await;
+    }
+}
 
 pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
     loop {
@@ -46,14 +66,7 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// # Errors
 /// When the database cannot be reached. What was deleted before stays deleted.
 pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    let mut deleted = 0;
-    loop {
-        let batch = admin.delete_idempotency_keys(now - KEY_LIFETIME, i64::from(BATCH)).await?;
-        deleted += batch;
-        if batch < u64::from(BATCH) {
-            return Ok(deleted);
-        }
-    }
+    in_batches(|most| admin.delete_idempotency_keys(now - KEY_LIFETIME, most)).await
 }
 
 /// Deletes what nobody can follow up any longer at `now`, and of what endpoints were not told in time; how many entries
@@ -62,14 +75,7 @@ pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Resu
 /// # Errors
 /// When the database cannot be reached. What was deleted before stays deleted.
 pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    let mut deleted = 0;
-    loop {
-        let batch = admin.delete_feed(now - FEED_LIFETIME, now - UNTOLD_FEED_LIFETIME, i64::from(BATCH)).await?;
-        deleted += batch;
-        if batch < u64::from(BATCH) {
-            return Ok(deleted);
-        }
-    }
+    in_batches(|most| admin.delete_feed(now - FEED_LIFETIME, now - UNTOLD_FEED_LIFETIME, most)).await
 }
 
 /// Gives up the deliveries of webhooks whose day is over at `now` and that nobody came to attempt; how many there were.
@@ -77,14 +83,7 @@ pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
 /// # Errors
 /// When the database cannot be reached. What was given up before stays so.
 pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    let mut expired = 0;
-    loop {
-        let batch = admin.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, i64::from(BATCH)).await?;
-        expired += batch;
-        if batch < u64::from(BATCH) {
-            return Ok(expired);
-        }
-    }
+    in_batches(|most| admin.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, most)).await
 }
 
 /// Deletes the deliveries of webhooks that are over and whose lifetime is, too, at `now`; how many there were.
@@ -92,12 +91,5 @@ pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64
 /// # Errors
 /// When the database cannot be reached. What was deleted before stays deleted.
 pub async fn delete_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    let mut deleted = 0;
-    loop {
-        let batch = admin.delete_deliveries(now - DELIVERY_LIFETIME, i64::from(BATCH)).await?;
-        deleted += batch;
-        if batch < u64::from(BATCH) {
-            return Ok(deleted);
-        }
-    }
+    in_batches(|most| admin.delete_deliveries(now - DELIVERY_LIFETIME, most)).await
 }

@@ -2,16 +2,18 @@
 
 use super::{AdminError, AdminStore};
 use crate::domain::Timestamp;
+use crate::store::scope;
 
 impl AdminStore {
     /// Deletes at most `most` entries of the feed from `until` or before; how many there were. What an endpoint of an
     /// organization that is not disabled has still to be told of is spared, unless it is from `last` or before.
     ///
-    /// Replicas that do this at once each take others.
+    /// Replicas that do this at once each take others. A crash may undo it, and then it is done again.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn delete_feed(&self, until: Timestamp, last: Timestamp, most: i64) -> Result<u64, AdminError> {
+        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let deleted = sqlx::query!(
             "DELETE FROM session_feed f
               USING (SELECT org_id, transaction, place FROM session_feed f
@@ -28,8 +30,9 @@ impl AdminStore {
             last,
             most
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(deleted.rows_affected())
     }
 }

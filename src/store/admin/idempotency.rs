@@ -2,15 +2,17 @@
 
 use super::{AdminError, AdminStore};
 use crate::domain::Timestamp;
+use crate::store::scope;
 
 impl AdminStore {
     /// Deletes at most `most` keys whose first request arrived at `until` or before; how many there were.
     ///
-    /// Replicas that do this at once each take others.
+    /// Replicas that do this at once each take others. A crash may undo it, and then it is done again.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn delete_idempotency_keys(&self, until: Timestamp, most: i64) -> Result<u64, AdminError> {
+        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let deleted = sqlx::query!(
             "DELETE FROM idempotency_keys k
               USING (SELECT org_id, dialect, target, key FROM idempotency_keys
@@ -19,8 +21,9 @@ impl AdminStore {
             until,
             most
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(deleted.rows_affected())
     }
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::domain::{DeliveryId, OrgId, Timestamp};
 use crate::store::admin::{AdminError, AdminStore};
+use crate::store::scope;
 
 #[derive(Debug)]
 pub struct DeliveryRow {
@@ -118,6 +119,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn delete_deliveries(&self, until: Timestamp, most: i64) -> Result<u64, AdminError> {
+        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let deleted = sqlx::query!(
             "DELETE FROM webhook_deliveries d
               USING (SELECT org_id, delivery_id FROM webhook_deliveries
@@ -126,8 +128,9 @@ impl AdminStore {
             until,
             most
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(deleted.rows_affected())
     }
 }
