@@ -68,7 +68,7 @@ pub struct Session {
 }
 
 /// Where a session is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     Open,
     /// Its time ran out. The conversation stays.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 use super::directory::{read_scopes, write_scopes};
 use super::scope::PooledTransaction;
-use super::{StoreError, TenantStore, scope};
+use super::{StoreError, TenantStore, keyset, scope};
 use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
 /// Keys of one organization that are neither revoked nor past their end. Of several that are made at once, each may be the
@@ -125,17 +125,17 @@ impl ApiKeys<'_> {
     /// # Errors
     /// As for [`ApiKeys::issue`].
     pub async fn list(&self, behind: Option<KeyPlace>, limit: usize) -> Result<KeyPage, StoreError> {
+        let (at, id) = keyset::or_latest(behind);
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let mut ids = sqlx::query_scalar!(
             "SELECT key_id FROM api_keys
               WHERE org_id = $1
-                AND (created_at, key_id) < (COALESCE($2::timestamptz, 'infinity'),
-                                            COALESCE($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+                AND (created_at, key_id) < ($2, $3)
               ORDER BY created_at DESC, key_id DESC
               LIMIT $4",
             self.0.org.0,
-            behind.map(|(at, _)| at),
-            behind.map(|(_, id)| id),
+            at,
+            id,
             i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
         )
         .fetch_all(&mut *transaction)

@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
-use super::{StoreError, TenantStore, scope};
-use crate::domain::{Contact, JsonText, Timestamp};
+use super::scope::PooledTransaction;
+use super::{StoreError, TenantStore, keyset, scope};
+use crate::domain::{Contact, JsonText, OrgId, Timestamp};
 
 /// Contacts that one call looks at, at most: the newest.
 pub const CONTACT_WINDOW: i64 = 10_000;
@@ -33,6 +34,30 @@ pub struct ContactPage {
     /// The last contact looked at, where there may be more behind it; the last of the page, where that was cut because
     /// of its bytes.
     pub rest: Option<ContactPlace>,
+}
+
+/// Which contacts a list looks at, whichever page of them it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ContactWindowKey {
+    org: OrgId,
+    search: Option<String>,
+    behind: Option<ContactPlace>,
+}
+
+/// What is known of the contacts that a list looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ContactWindow {
+    /// How many of them are meant.
+    total: i64,
+    /// The last one, where there may be more behind it.
+    end: Option<ContactPlace>,
+}
+
+struct Counted {
+    seen: i64,
+    total: i64,
+    last_at: Option<Timestamp>,
+    last_id: Option<Uuid>,
 }
 
 struct ContactRow {
@@ -206,54 +231,113 @@ impl Contacts<'_> {
         limit: i64,
     ) -> Result<ContactPage, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let picked = sqlx::query!(
-            r#"WITH near AS MATERIALIZED (
-                   SELECT contact_id, created_at,
-                          $4::text IS NULL
-                          OR strpos(lower(concat_ws(E'\n', name, email, phone, external_id)), lower($4)) > 0 AS fits
-                     FROM contacts
-                    WHERE org_id = $1
-                      AND (created_at, contact_id) < (COALESCE($2::timestamptz, 'infinity'),
-                                                      COALESCE($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-                    ORDER BY created_at DESC, contact_id DESC
-                    LIMIT $5
-               )
-               SELECT count(*) AS "seen!", count(*) FILTER (WHERE fits) AS "total!",
-                      (SELECT created_at FROM near ORDER BY created_at DESC, contact_id DESC OFFSET $5 - 1 LIMIT 1)
-                          AS last_at,
-                      (SELECT contact_id FROM near ORDER BY created_at DESC, contact_id DESC OFFSET $5 - 1 LIMIT 1)
-                          AS last_id,
-                      ARRAY(SELECT contact_id FROM near WHERE fits ORDER BY created_at DESC, contact_id DESC
-                             LIMIT $6 OFFSET $7) AS "page!"
-                 FROM near"#,
-            self.0.org.0,
-            behind.map(|(at, _)| at),
-            behind.map(|(_, id)| id),
-            search,
-            CONTACT_WINDOW,
-            limit,
-            skip
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
+        let window = self.window(&mut transaction, search, behind).await?;
+        let (at, id) = keyset::or_latest(behind);
+        let skip = skip.clamp(0, CONTACT_WINDOW);
+        let limit = limit.min(CONTACT_WINDOW - skip);
+        let ids: Vec<Uuid> = match search {
+            None => {
+                sqlx::query_scalar!(
+                    "SELECT contact_id FROM contacts WHERE org_id = $1 AND (created_at, contact_id) < ($2, $3)
+                      ORDER BY created_at DESC, contact_id DESC LIMIT $4 OFFSET $5",
+                    self.0.org.0,
+                    at,
+                    id,
+                    limit,
+                    skip
+                )
+                .fetch_all(&mut *transaction)
+                .await?
+            }
+            Some(search) => {
+                sqlx::query_scalar!(
+                    r"SELECT contact_id
+                        FROM (SELECT contact_id, created_at,
+                                     strpos(lower(concat_ws(E'\n', name, email, phone, external_id)), lower($4)) > 0
+                                     AS fits
+                                FROM contacts WHERE org_id = $1 AND (created_at, contact_id) < ($2, $3)
+                               ORDER BY created_at DESC, contact_id DESC LIMIT $7) near
+                       WHERE fits ORDER BY created_at DESC, contact_id DESC LIMIT $5 OFFSET $6",
+                    self.0.org.0,
+                    at,
+                    id,
+                    search,
+                    limit,
+                    skip,
+                    CONTACT_WINDOW
+                )
+                .fetch_all(&mut *transaction)
+                .await?
+            }
+        };
         let rows = sqlx::query_as!(
             ContactRow,
             r#"SELECT contact_id, external_id, name, phone, email, metadata::text AS "metadata!", tags, created_at
                  FROM contacts WHERE org_id = $1 AND contact_id = ANY ($2)
                 ORDER BY created_at DESC, contact_id DESC"#,
             self.0.org.0,
-            &picked.page
+            &ids
         );
         let page = bytes::page(rows.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
         if !page.cut {
             transaction.commit().await?;
         }
         let Page { rows: contacts, cut } = page.try_into_rows::<Contact, StoreError>()?;
-        let rest = if cut {
-            contacts.last().map(|last| (last.created_at, last.id))
-        } else {
-            picked.last_at.zip(picked.last_id).filter(|_| picked.seen == CONTACT_WINDOW)
+        let rest = if cut { contacts.last().map(|last| (last.created_at, last.id)) } else { window.end };
+        Ok(ContactPage { contacts, total: window.total, rest })
+    }
+
+    /// Counts the contacts that a list looks at and means, unless that was done a moment ago.
+    async fn window(
+        &self,
+        transaction: &mut PooledTransaction,
+        search: Option<&str>,
+        behind: Option<ContactPlace>,
+    ) -> Result<ContactWindow, StoreError> {
+        let key = ContactWindowKey { org: self.0.org, search: search.map(str::to_owned), behind };
+        if let Some(window) = self.0.counts().contacts.get(&key) {
+            return Ok(window);
+        }
+        let (at, id) = keyset::or_latest(behind);
+        let counted = match search {
+            None => {
+                sqlx::query_as!(
+                    Counted,
+                    r#"SELECT count(*) AS "seen!", count(*) AS "total!", (array_agg(created_at))[$4] AS last_at,
+                              (array_agg(contact_id))[$4] AS last_id
+                         FROM (SELECT created_at, contact_id FROM contacts
+                                WHERE org_id = $1 AND (created_at, contact_id) < ($2, $3)
+                                ORDER BY created_at DESC, contact_id DESC LIMIT $4) near"#,
+                    self.0.org.0,
+                    at,
+                    id,
+                    CONTACT_WINDOW
+                )
+                .fetch_one(&mut **transaction)
+                .await?
+            }
+            Some(search) => {
+                sqlx::query_as!(
+                    Counted,
+                    r#"SELECT count(*) AS "seen!", count(*) FILTER (WHERE fits) AS "total!",
+                              (array_agg(created_at))[$4] AS last_at, (array_agg(contact_id))[$4] AS last_id
+                         FROM (SELECT created_at, contact_id,
+                                      strpos(lower(concat_ws(E'\n', name, email, phone, external_id)), lower($5)) > 0
+                                      AS fits
+                                 FROM contacts WHERE org_id = $1 AND (created_at, contact_id) < ($2, $3)
+                                ORDER BY created_at DESC, contact_id DESC LIMIT $4) near"#,
+                    self.0.org.0,
+                    at,
+                    id,
+                    CONTACT_WINDOW,
+                    search
+                )
+                .fetch_one(&mut **transaction)
+                .await?
+            }
         };
-        Ok(ContactPage { contacts, total: picked.total, rest })
+        let window = ContactWindow { total: counted.total, end: counted.last_at.zip(counted.last_id) };
+        self.0.counts().contacts.insert(key, window, counted.seen);
+        Ok(window)
     }
 }

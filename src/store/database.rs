@@ -31,6 +31,27 @@ pub(super) fn is_pooler(error: &sqlx::Error) -> bool {
     database.is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
+/// Planner settings for statements that read an organization's rows by an index.
+///
+/// Generic plans are the ones that tests/suite/store/plans.rs checks, and cost no planning at each call. Without
+/// sequential scans a small table is read as it will be when it is large. A list of keys is joined with a table by one
+/// look-up per key; without statistics the planner takes the list for long and the table for short, and reads it whole.
+pub const LOOKUP_PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+/// Planner settings for statements that summarize many rows.
+pub const SCAN_PLANS: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    // One scan uses one processor of Postgres' machine.
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
+];
+
 /// The connection settings of the three roles.
 #[derive(Clone)]
 pub struct Database {
@@ -187,14 +208,15 @@ impl Database {
         ])
     }
 
-    /// `statement_timeout` as Postgres writes it; without one, a statement takes as long as it takes.
+    /// A pool of the system role with settings of its own. Without a `statement_timeout`, a statement takes as long as it
+    /// takes.
     pub(super) async fn system_pool(
         &self,
         connections: u32,
-        statement_timeout: Option<&str>,
+        settings: &[(&str, &str)],
     ) -> Result<PgPool, DatabaseError> {
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
-        let options = quiet(self.system.clone()).options(statement_timeout.map(|time| ("statement_timeout", time)));
+        let options = quiet(self.system.clone()).options(settings.iter().copied());
         match pool.connect_with(options.clone()).await {
             Ok(pool) => Ok(pool),
             Err(error) => Err(explain(&options, error).await),
@@ -204,21 +226,22 @@ impl Database {
     /// The pool of those statements that read much. Where the server is private, its processes for them give way to
     /// those for small statements.
     pub(super) async fn scan_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
-        self.pool(connections, acquire_timeout, self.is_private).await
+        self.pool(connections, acquire_timeout, &SCAN_PLANS, self.is_private).await
     }
 
     /// The request role's pool, after a look at whether that role is as weak as it should be.
     pub(super) async fn app_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
-        self.pool(connections, acquire_timeout, false).await
+        self.pool(connections, acquire_timeout, &LOOKUP_PLANS, false).await
     }
 
     async fn pool(
         &self,
         connections: u32,
         acquire_timeout: Duration,
+        plans: &[(&str, &str)],
         gives_way: bool,
     ) -> Result<PgPool, DatabaseError> {
-        let options = quiet(self.app.clone()).options([
+        let options = quiet(self.app.clone()).options(plans.iter().copied()).options([
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("lock_timeout", LOCK_TIMEOUT),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
@@ -263,18 +286,10 @@ impl Database {
         Ok(pool)
     }
 
-    /// For the group tasks. Their statements join a list of keys with a table by its primary key; without statistics
-    /// the planner takes the list for long and the table for short, and reads it whole. Planning a batch takes longer
-    /// than writing it, so each statement is planned once per connection, whatever the length of its lists.
+    /// For the group tasks. Planning a batch takes longer than writing it, so each statement is planned once per
+    /// connection, whatever the length of its lists.
     pub(super) fn app_group_options(&self) -> PgConnectOptions {
-        quiet(self.app.clone()).options([
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            ("enable_seqscan", "off"),
-            ("plan_cache_mode", "force_generic_plan"),
-            ("jit", "off"),
-            ("statement_timeout", "8s"),
-        ])
+        quiet(self.app.clone()).options(LOOKUP_PLANS).options([("statement_timeout", "8s")])
     }
 }
 

@@ -1,6 +1,8 @@
 //! Bringing a database up to date.
 
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 use super::database::{POOLER, connect};
 use super::schema::{MIGRATOR, Schema, SchemaError};
@@ -10,6 +12,11 @@ const ROLES: &str = include_str!("../../migrations/roles.sql");
 
 /// Any number that no other program locks in this database.
 const LOCK: i64 = 0x5e55_1014;
+/// How often a replica that finds another one migrating asks again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long a statement of a migration waits for a lock, or for the transactions that began before it. A replica of an
+/// earlier version that waits for this migration to end would otherwise keep CREATE INDEX CONCURRENTLY waiting for ever.
+const LOCK_TIMEOUT: &str = "60s";
 
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -30,6 +37,8 @@ pub enum MigrateError {
     PublicSchema,
     #[error("{POOLER}")]
     Pooler,
+    #[error("cannot drop an index that an earlier migration left unfinished: {}", advice::described(.0))]
+    Index(sqlx::Error),
     #[error("a migration failed: {}", advice::described_migration(.0))]
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error(transparent)]
@@ -66,21 +75,23 @@ pub(super) async fn migrate_to(database: &Database, last: i64) -> Result<Migrate
 async fn run(database: &Database, last: Option<i64>) -> Result<Migrated, MigrateError> {
     let mut first = connect_directly(database).await?;
     // Held until `first` closes, so that roles and migrations are one step.
-    sqlx::query!("SELECT pg_advisory_lock($1)", LOCK).execute(&mut first).await.map_err(MigrateError::Statement)?;
+    lock(&mut first).await.map_err(MigrateError::Statement)?;
 
-    let mut owner = database.owner_options().connect().await;
+    let as_owner = database.owner_options().options([("lock_timeout", LOCK_TIMEOUT)]);
+    let mut owner = as_owner.connect().await;
     if owner.is_err() || !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
         make_roles(&mut first).await.map_err(MigrateError::Roles)?;
         // A login without the right to grant it is only warned.
         if !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
             return Err(MigrateError::PublicSchema);
         }
-        owner = database.owner_options().connect().await;
+        owner = as_owner.connect().await;
     }
     let mut owner = owner.map_err(MigrateError::Roles)?;
     admit_request_login(&mut first, database).await.map_err(MigrateError::Roles)?;
     let schema = Schema::read(&mut owner).await.map_err(MigrateError::Statement)?;
     schema.check_unknown()?;
+    drop_invalid_indexes(&mut owner).await.map_err(MigrateError::Index)?;
     MIGRATOR.run_direct(last, &mut owner, false).await?;
     let _ = owner.close().await;
     let _ = first.close().await;
@@ -97,6 +108,39 @@ pub(super) async fn connect_directly(database: &Database) -> Result<sqlx::PgConn
     let arrived = sqlx::raw_sql("SELECT current_setting('sessionary.direct', true)").fetch_one(&mut connection).await;
     let arrived: Option<String> = arrived.and_then(|row| row.try_get(0)).map_err(MigrateError::Statement)?;
     if arrived.as_deref() == Some("on") { Ok(connection) } else { Err(MigrateError::Pooler) }
+}
+
+/// Waits until no other replica migrates, and keeps the others waiting until the connection closes.
+///
+/// Asks again and again instead of waiting in one statement, because CREATE INDEX CONCURRENTLY waits for the end of every
+/// statement that began before it: the replica that migrates and the one that waits for it would wait for each other.
+async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    loop {
+        let locked = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK);
+        if locked.fetch_one(&mut *connection).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(ASK_AGAIN_AFTER).await;
+    }
+}
+
+/// Drops what a CREATE INDEX CONCURRENTLY that was cut off has left behind: an index that costs writes and serves no
+/// query. The migration that makes it runs again.
+async fn drop_invalid_indexes(owner: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let invalid = sqlx::query_scalar!(
+        r#"SELECT format('%I.%I', n.nspname, c.relname) AS "name!"
+             FROM pg_index i
+             JOIN pg_class c ON c.oid = i.indexrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'public' AND NOT i.indisvalid AND pg_has_role(c.relowner, 'USAGE')"#
+    )
+    .fetch_all(&mut *owner)
+    .await?;
+    for name in invalid {
+        // Safe: Postgres has quoted the name.
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"))).execute(&mut *owner).await?;
+    }
+    Ok(())
 }
 
 /// Makes a private cluster ready: the database, the schema, and a login for each role.
@@ -145,7 +189,7 @@ pub async fn allow_logins(database: &Database) -> Result<(), MigrateError> {
 
 /// Makes the login that serves requests a member of `sessionary_app`, if it is another than the one that migrates and
 /// is none yet.
-async fn admit_request_login(connection: &mut sqlx::PgConnection, database: &Database) -> Result<(), sqlx::Error> {
+async fn admit_request_login(connection: &mut PgConnection, database: &Database) -> Result<(), sqlx::Error> {
     let login = database.request_login();
     let is_outside = sqlx::query_scalar!(
         r#"SELECT NOT pg_has_role(rolname, 'sessionary_app',
@@ -174,7 +218,7 @@ async fn admit_request_login(connection: &mut sqlx::PgConnection, database: &Dat
 
 /// Whether everything `migrations/roles.sql` does has been done already, perhaps by a stronger login. Since Postgres 16
 /// a member may be one that cannot become the role.
-async fn roles_are_ready(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+async fn roles_are_ready(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT (count(*) = 3
                    AND bool_and(has_schema_privilege(rolname, 'public', 'USAGE'))
@@ -192,7 +236,7 @@ async fn roles_are_ready(connection: &mut sqlx::PgConnection) -> Result<bool, sq
 
 /// Roles belong to the cluster, the lock to one database of it: another database's migration may be at the same
 /// rows of the catalog, which Postgres answers with `tuple concurrently updated` (XX000). Then it is tried again.
-async fn make_roles(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+async fn make_roles(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut attempts = 0;
     loop {
         match sqlx::raw_sql(AssertSqlSafe(ROLES)).execute(&mut *connection).await {

@@ -15,6 +15,7 @@ pub mod backup;
 mod bytes;
 mod captures;
 mod contacts;
+mod counts;
 mod dashboard;
 mod database;
 mod directory;
@@ -24,6 +25,7 @@ mod feed;
 mod group;
 mod idempotency;
 mod inspect;
+mod keyset;
 mod migrate;
 mod numbers;
 mod permits;
@@ -51,8 +53,9 @@ pub use captures::{
     MetadataRow, SAMPLE, SCAN_BYTES, SpanRow, StoryEventRow, StoryRow,
 };
 pub use contacts::{ContactPage, ContactPlace, Contacts, Kept};
+pub use counts::COUNTS;
 pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};
-pub use database::{Database, DatabaseError};
+pub use database::{Database, DatabaseError, LOOKUP_PLANS, SCAN_PLANS};
 pub use directory::{Directory, KeyRecord};
 pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
@@ -65,14 +68,15 @@ pub use presence::PRESENCE;
 pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
     Among, Appends, Census, Changed, CopiedEvents, CopySize, Created, Fork, Forked, HEADING_CHARS, Heading,
-    MAX_COPIED_BYTES, MAX_COPIED_EVENTS, SessionOrder, SessionPage, SessionPlace, SessionQuery, SessionRow, Sessions,
-    WINDOW,
+    INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED, SessionOrder, SessionPage, SessionPlace,
+    SessionQuery, SessionRow, SessionStretch, Sessions, WINDOW,
 };
 pub use signals::{TurnWatch, Woken};
 pub use usage::Usage;
 
 use crate::domain::{OrgId, Organization};
 use captures::CaptureEvents;
+use counts::Counts;
 use group::{Group, Reports};
 use numbers::Blocks;
 use permits::{OrgPermits, PermitLimits};
@@ -97,6 +101,8 @@ pub struct StoreSettings {
     pub lookups: u32,
     /// How long presence is remembered; zero asks every time.
     pub presence: Duration,
+    /// How long counts over more than 1,000 rows are cached.
+    pub counts: Duration,
     /// Bytes that an organization may store where it has no quota of its own.
     pub storage_quota: u64,
 }
@@ -106,7 +112,16 @@ pub const STORAGE_QUOTA: u64 = 100 * 1024 * 1024 * 1024;
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { writers: 2, readers: 1, pool: 6, scans: 2, lookups: 2, presence: PRESENCE, storage_quota: STORAGE_QUOTA }
+        Self {
+            writers: 2,
+            readers: 1,
+            pool: 6,
+            scans: 2,
+            lookups: 2,
+            presence: PRESENCE,
+            counts: COUNTS,
+            storage_quota: STORAGE_QUOTA,
+        }
     }
 }
 
@@ -118,6 +133,7 @@ struct Inner {
     pools: Pools,
     groups: Groups,
     presence: Presence,
+    counts: Counts,
     blocks: Blocks,
     reports: Reports,
     storage_quota: u64,
@@ -195,6 +211,7 @@ impl Store {
                 capture_events: Group::start(&held, settings.writers, &reports),
             },
             presence: Presence::new(settings.presence),
+            counts: Counts::new(settings.counts),
             blocks: Blocks::default(),
             reports,
             storage_quota: settings.storage_quota,
@@ -381,6 +398,10 @@ impl TenantStore {
 
     fn presence(&self) -> &Presence {
         self.store.presence()
+    }
+
+    fn counts(&self) -> &Counts {
+        &self.store.0.counts
     }
 
     fn blocks(&self) -> &Blocks {

@@ -30,6 +30,10 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 /// COMMIT of these transactions does not wait for the disk.
 const UNFLUSHED: &str = "SET LOCAL synchronous_commit = off; ";
 
+/// How long a statement of these transactions may take.
+pub(super) const BRIEF_TIMEOUT: Duration = Duration::from_millis(100);
+const BRIEF: &str = "SET LOCAL statement_timeout = '100ms'; ";
+
 fn begin_statement(orgs: &[OrgId], settings: &'static str) -> AssertSqlSafe<String> {
     scope_statement(format!("BEGIN; {settings}SET LOCAL"), orgs)
 }
@@ -144,6 +148,14 @@ pub(super) async fn begin_in_turn(pool: &TenantPool, org: OrgId) -> Result<Poole
 /// Those of [`begin_pooled`].
 pub(super) async fn begin_unflushed(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     pool.begin(org, UNFLUSHED).await
+}
+
+/// Begins one whose statements Postgres cancels after [`BRIEF_TIMEOUT`], for a query that has a slower one to fall back on.
+///
+/// # Errors
+/// Those of [`begin_pooled`].
+pub(super) async fn begin_brief(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
+    pool.begin(org, BRIEF).await
 }
 
 /// Begins a transaction about organizations themselves: what they may do, how much they store. It takes no permit of

@@ -44,6 +44,9 @@ pub struct ListMetadata {
     pub page_key: Option<String>,
 }
 
+/// How long a scan for a metadata filter goes on. With the chunk that it is at, and one look into an index, a response
+/// takes no longer than 300 ms.
+pub(super) const METADATA_SCAN_TIME: std::time::Duration = std::time::Duration::from_millis(120);
 /// How many are looked at in one go where a filter decides.
 pub(super) const SCAN_CHUNK: usize = 500;
 /// How long a filter may search for the rest of a page. One that finds too little in that time answers with what it has,

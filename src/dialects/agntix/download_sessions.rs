@@ -18,7 +18,7 @@ use crate::dialects::wire::Seconds;
 use crate::domain::session::State;
 use crate::domain::{Organization, Session, Timestamp};
 use crate::http::{CostlyWork, QueryPairs};
-use crate::store::{SessionOrder, SessionPage, SessionPlace, SessionQuery, StoreError, TenantStore};
+use crate::store::{SessionOrder, SessionPlace, SessionQuery, SessionStretch, StoreError, TenantStore};
 
 /// Sessions read at a time: while one page is sent, no more than this is held.
 const PAGE: i64 = 500;
@@ -57,9 +57,9 @@ pub async fn download_sessions(
     let head = stream::once(async { Ok::<_, BoxError>(Bytes::from_static(HEAD)) });
     // An error cuts the body off without its end, which a client sees.
     let rows = stream::try_unfold(Some((reader, first)), |at| async move {
-        let Some((reader, SessionPage { sessions, rest, .. })) = at else { return Ok(None) };
+        let Some((reader, SessionStretch { sessions, next })) = at else { return Ok(None) };
         let rows = reader.rows(sessions).await?;
-        let next = match rest {
+        let next = match next {
             None => None,
             Some(place) => Some(reader.read(Some(place)).await?),
         };
@@ -81,15 +81,15 @@ struct Reader {
 }
 
 impl Reader {
-    async fn read(&self, behind: Option<SessionPlace>) -> Result<SessionPage, StoreError> {
-        let Ok(query) = wanted(&self.pairs, self.now) else { return Ok(SessionPage::empty()) };
+    async fn read(&self, behind: Option<SessionPlace>) -> Result<SessionStretch, StoreError> {
+        let Ok(query) = wanted(&self.pairs, self.now) else { return Ok(SessionStretch::empty()) };
         // By creation in any case: a page that ends early is gone on from by that.
         let order = match query.order {
             SessionOrder::Newest | SessionOrder::LastUpdated => SessionOrder::Newest,
             SessionOrder::Oldest | SessionOrder::FirstUpdated => SessionOrder::Oldest,
         };
-        let query = SessionQuery { behind, order, window: PAGE, limit: PAGE, ..query };
-        self.store.sessions().list(&query).await
+        let query = SessionQuery { behind, order, limit: PAGE, ..query };
+        self.store.sessions().stretch(&query).await
     }
 
     /// Writes the sessions of a page on a thread of its own.

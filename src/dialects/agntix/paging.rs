@@ -71,7 +71,7 @@ pub struct Pagination {
     page: i64,
     #[schema(example = 20)]
     limit: i64,
-    /// Exact up to 10,000.
+    /// Exact up to 1,000, and up to 5 seconds old up to 10,000.
     #[schema(example = 1)]
     total: i64,
     #[schema(example = 1)]

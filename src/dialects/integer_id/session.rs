@@ -140,8 +140,8 @@ pub(super) async fn page<P>(
     caller: &Caller<IntegerId, P>,
     wanted: &SessionQuery<'_>,
 ) -> Result<(Vec<Known>, Option<String>), IntegerIdError> {
-    let page = caller.store.sessions().list(wanted).await?;
-    let next_cursor = page.next().map(|(at, id)| cursor::write((at, id.0)));
+    let page = caller.store.sessions().stretch(wanted).await?;
+    let next_cursor = page.next.map(|(at, id)| cursor::write((at, id.0)));
     let known: Result<_, Refusal> = page.sessions.into_iter().map(Known::try_from).collect();
     Ok((known?, next_cursor))
 }

@@ -15,7 +15,8 @@ use crate::http::{Reply, StartedAt};
 pub struct Health {
     #[schema(example = "healthy")]
     status: &'static str,
-    /// Counted up to 10,000, as is the next.
+    /// Counted among the newest 10,000 sessions, as is the next figure. Where more than 1,000 are counted, both are up to
+    /// 5 seconds old.
     active_sessions: i64,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Milliseconds,

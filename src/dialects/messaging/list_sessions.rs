@@ -11,7 +11,7 @@ use super::session::Living;
 use super::{Messaging, MessagingError, census};
 use crate::auth::{Caller, purpose};
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{Session, SessionId, Timestamp};
+use crate::domain::{SessionId, Timestamp};
 use crate::http::{QueryPairs, Reply};
 
 /// Sessions in one answer. The vendor's list has no pages; this bounds it.
@@ -20,9 +20,11 @@ const MOST: i64 = 1_000;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionList {
-    /// In the order of their creation; of more than 1,000, or more than 4 MiB, the newest.
+    /// In the order of their creation; of more than 1,000, or more than 4 MiB, the newest. One response looks at 10,000
+    /// sessions of the last 14 days.
     sessions: Vec<SessionInfo>,
-    /// How many live, of whom the list may show a part; counted up to 10,000.
+    /// How many live among the newest 10,000, of whom the list may show a part. Where more than 1,000 are counted, the
+    /// figures here are up to 5 seconds old.
     total: i64,
     stats: Stats,
     /// For the query parameter `cursor`, where there are older ones. An extension.
@@ -67,10 +69,10 @@ pub async fn list_sessions(
         sessions.living(census::everyone(now), before, MOST),
         sessions.census(census::everyone(now), &census::WARNING)
     )?;
-    let next_cursor = found.rows.last().filter(|_| found.is_full(MOST)).map(write_cursor);
-    found.rows.reverse();
+    let next_cursor = found.next.map(write_cursor);
+    found.sessions.reverse();
     let infos: Result<_, MessagingError> =
-        found.rows.into_iter().map(|session| Ok(SessionInfo::new(Living::read(session)?, now))).collect();
+        found.sessions.into_iter().map(|session| Ok(SessionInfo::new(Living::read(session)?, now))).collect();
     let list = SessionList {
         sessions: infos?,
         total: counted.living,
@@ -85,8 +87,8 @@ pub async fn list_sessions(
 }
 
 /// Milliseconds and the session's id: where the next page begins, behind this session.
-fn write_cursor(last: &Session) -> String {
-    format!("{}.{}", last.created_at.timestamp_millis(), last.id)
+fn write_cursor((at, id): (Timestamp, SessionId)) -> String {
+    format!("{}.{id}", at.timestamp_millis())
 }
 
 fn read_cursor(text: &str) -> Option<(Timestamp, SessionId)> {

@@ -58,6 +58,44 @@ pub enum Filter {
     IsNull(Path),
 }
 
+impl Filter {
+    /// Returns documents that metadata must contain, as Postgres' `@>` means it, to be let through: at most `limit`, one
+    /// for each of the conditions that all have to be met and that name a value. None where the filter has no such
+    /// condition.
+    ///
+    /// # Errors
+    /// Never, for a filter that was parsed.
+    pub fn required(&self, limit: usize) -> Result<Vec<String>, serde_json::Error> {
+        let mut documents = Vec::new();
+        self.collect_required(limit, &mut documents)?;
+        Ok(documents)
+    }
+
+    fn collect_required(&self, limit: usize, documents: &mut Vec<String>) -> Result<(), serde_json::Error> {
+        let (path, value) = match self {
+            Self::All(parts) => {
+                for part in parts {
+                    part.collect_required(limit, documents)?;
+                }
+                return Ok(());
+            }
+            Self::Compares(path, Comparison::Equal, literal) => (path, literal.to_json()?.as_str().to_owned()),
+            Self::In(path, literals) if literals.len() == 1 => (path, literals[0].to_json()?.as_str().to_owned()),
+            Self::Contains(path, literal) => (path, format!("[{}]", literal.to_json()?.as_str())),
+            _ => return Ok(()),
+        };
+        // Of a path with two meanings, neither document has to be contained.
+        if documents.len() < limit && path.otherwise.is_none() {
+            let mut document = value;
+            for member in path.members.iter().rev() {
+                document = format!("{{{}:{document}}}", JsonText::of(member)?.as_str());
+            }
+            documents.push(document);
+        }
+        Ok(())
+    }
+}
+
 /// Where a value stands in the metadata, from the outermost member inwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -119,5 +157,30 @@ impl std::str::FromStr for Filter {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse::filter(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_filter_requires_is_a_document_for_each_value_that_has_to_be_there() {
+        for (filter, documents) in [
+            ("ticket = 'T-1'", &[r#"{"ticket":"T-1"}"#][..]),
+            ("a.b = 12345678901234567890.5", &[r#"{"a":{"b":12345678901234567890.5}}"#]),
+            ("a = TRUE AND (b IN ('x') AND 7 IN ids)", &[r#"{"a":true}"#, r#"{"b":"x"}"#, r#"{"ids":[7]}"#]),
+            ("a = 1 AND b = 2 AND c = 3 AND d = 4", &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#]),
+            ("a = 1 AND (b = 2 OR c = 3)", &[r#"{"a":1}"#]),
+            (r#"a = '"\'"#, &[r#"{"a":"\"\\"}"#]),
+            ("a = 1 OR b = 2", &[]),
+            ("NOT a = 1", &[]),
+            ("a <> 1", &[]),
+            ("a > 1 AND b LIKE 'x%' AND c IS NULL AND d IN (1, 2)", &[]),
+            (r#""profile.country" = 'NZ'"#, &[]),
+        ] {
+            let filter: Filter = filter.parse().unwrap();
+            assert_eq!(filter.required(3).unwrap(), documents, "{filter:?}");
+        }
     }
 }

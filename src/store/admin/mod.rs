@@ -18,7 +18,7 @@ pub use webhooks::{Attempted, Backlog, DeliveryRow, LeaseTerms, Leased, NewWebho
 
 use sqlx::PgPool;
 
-use super::{Database, DatabaseError, StoreError};
+use super::{Database, DatabaseError, LOOKUP_PLANS, StoreError};
 use crate::domain::KeyId;
 
 /// What an administrator asks for that cannot be done.
@@ -70,7 +70,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn connect(database: &Database) -> Result<Self, DatabaseError> {
-        Ok(Self { pool: database.system_pool(CONNECTIONS, None).await? })
+        Ok(Self { pool: database.system_pool(CONNECTIONS, &[]).await? })
     }
 
     /// The same for the workers, none of whose statements takes as long as a command's export may.
@@ -78,7 +78,8 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn connect_workers(database: &Database) -> Result<Self, DatabaseError> {
-        Ok(Self { pool: database.system_pool(CONNECTIONS, Some("30s")).await? })
+        let settings = [&LOOKUP_PLANS[..], &[("statement_timeout", "30s")]].concat();
+        Ok(Self { pool: database.system_pool(CONNECTIONS, &settings).await? })
     }
 
     pub async fn close(&self) {

@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
 use crate::domain::{DialectName, OrgId, Timestamp};
-use crate::store::SessionRow;
+use crate::store::{SessionRow, keyset};
 
 /// Where the next page begins: behind this session.
 #[derive(Clone, Copy, Debug)]
@@ -37,21 +37,31 @@ impl AdminStore {
         after: Option<Page>,
         limit: i64,
     ) -> Result<Vec<SessionRow>, AdminError> {
+        let dialects: Vec<i16> = match dialect {
+            Some(dialect) => vec![dialect.code()],
+            None => DialectName::ALL.map(DialectName::code).to_vec(),
+        };
+        let (at, id) = keyset::or_latest(after.map(|page| (page.created_at, page.session_id)));
         Ok(sqlx::query_as!(
             SessionRow,
-            r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
-                      description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
-                      expiry_told_at, turn::text, last_change
-                 FROM sessions
-                WHERE org_id = $1 AND ($2::smallint IS NULL OR dialect = $2)
-                  AND ($3::timestamptz IS NULL OR (created_at, session_id, dialect) < ($3, $4::uuid, $5::smallint))
-                ORDER BY created_at DESC, session_id DESC, dialect DESC
+            // The newest of each dialect, because the index has the dialect before the time.
+            r#"SELECT s.org_id, s.dialect, s.session_id, s.agent_id, s.public_id, s.nonce, s.ended_at, s.enabled, s.kind,
+                      s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!", s.created_at,
+                      s.updated_at, s.expires_at, s.expiry_told_at, s.turn::text, s.last_change
+                 FROM UNNEST($2::smallint[]) AS wanted (dialect)
+                CROSS JOIN LATERAL (
+                      SELECT * FROM sessions
+                       WHERE org_id = $1 AND sessions.dialect = wanted.dialect
+                         AND (created_at, session_id, sessions.dialect) < ($3, $4, $5)
+                       ORDER BY created_at DESC, session_id DESC
+                       LIMIT $6) s
+                ORDER BY s.created_at DESC, s.session_id DESC, s.dialect DESC
                 LIMIT $6"#,
             org.0,
-            dialect.map(DialectName::code),
-            after.map(|page| page.created_at),
-            after.map(|page| page.session_id),
-            after.map(|page| page.dialect),
+            &dialects,
+            at,
+            id,
+            after.map_or(i16::MAX, |page| page.dialect),
             limit
         )
         .fetch_all(&self.pool)

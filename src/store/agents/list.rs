@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{AgentRow, Agents, living_agents};
 use crate::domain::{Agent, AgentId, Timestamp};
 use crate::store::bytes::{self, MAX_PAGE_BYTES, Page, PageLimit};
-use crate::store::{HEADING_CHARS, StoreError, scope};
+use crate::store::{HEADING_CHARS, StoreError, keyset, scope};
 
 /// What a scan knows of an agent.
 #[derive(Clone, Debug)]
@@ -37,17 +37,18 @@ impl Agents<'_> {
         after: Option<(Timestamp, AgentId)>,
         limit: PageLimit,
     ) -> Result<Page<Agent>, StoreError> {
+        let (at, id) = keyset::or_latest(after.map(|(at, id)| (at, id.0)));
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = living_agents!(
             "AND ($2::boolean IS NULL OR a.enabled = $2)
              AND ($3::text IS NULL OR strpos(lower(a.name), lower($3)) > 0)
-             AND ($4::timestamptz IS NULL OR (a.created_at, a.agent_id) < ($4, $5::uuid))
+             AND (a.created_at, a.agent_id) < ($4, $5)
              ORDER BY a.created_at DESC, a.agent_id DESC LIMIT $6 OFFSET $7",
             self.0.org.0,
             filter.enabled,
             filter.name_contains,
-            after.map(|(at, _)| at),
-            after.map(|(_, id)| id.0),
+            at,
+            id,
             limit.rows,
             limit.skip
         );
@@ -68,17 +69,18 @@ impl Agents<'_> {
         after: Option<(Timestamp, AgentId)>,
         limit: i64,
     ) -> Result<Vec<AgentHeading>, StoreError> {
+        let (at, id) = keyset::or_latest(after.map(|(at, id)| (at, id.0)));
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query!(
             r#"SELECT agent_id, created_at, left(name, $6) AS "name!", left(description, $6) AS description
                  FROM agents
                 WHERE org_id = $1 AND deleted_at IS NULL AND ($2::boolean IS NULL OR enabled = $2)
-                  AND ($3::timestamptz IS NULL OR (created_at, agent_id) < ($3, $4::uuid))
+                  AND (created_at, agent_id) < ($3, $4)
                 ORDER BY created_at DESC, agent_id DESC LIMIT $5"#,
             self.0.org.0,
             enabled,
-            after.map(|(at, _)| at),
-            after.map(|(_, id)| id.0),
+            at,
+            id,
             limit,
             HEADING_CHARS
         )

@@ -150,13 +150,13 @@ impl Avatars<'_> {
             "SELECT number, name, url, voice_id, is_favorite, is_public, created_at, updated_at
                FROM avatars
               WHERE org_id = $1
-                AND (created_at, number) < (COALESCE($2::timestamptz, 'infinity'), COALESCE($3, 9007199254740993))
+                AND (created_at, number) < ($2, $3)
                 AND (is_public OR NOT $5)
               ORDER BY created_at DESC, number DESC
               LIMIT $4",
             self.0.org.0,
-            before.map(|(at, _)| at),
-            before.map(|(_, number)| number),
+            before.map_or(Timestamp::MAX_UTC, |(at, _)| at),
+            before.map_or(i64::MAX, |(_, number)| number),
             limit,
             only_public
         );

@@ -1,9 +1,11 @@
 //! Reading a session's events by keyset.
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::domain::{Event, EventId, JsonText, Session, Timestamp};
 use crate::store::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
+use crate::store::scope::PooledTransaction;
 use crate::store::sessions::RowKey;
 use crate::store::{StoreError, TenantStore, scope};
 
@@ -31,22 +33,18 @@ macro_rules! rows_within {
         sqlx::query_as!(
             EventRow,
             r#"SELECT org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
-                      CASE WHEN $10::text IS NULL THEN payload::text
-                           ELSE json_build_object($10, payload -> $10)::text END AS "payload!",
+                      CASE WHEN $8::text IS NULL THEN payload::text
+                           ELSE json_build_object($8, payload -> $8)::text END AS "payload!",
                       hidden, created_at
                  FROM session_events
                 WHERE org_id = $1 AND dialect = $2 AND session_id = $3
-                  AND ($4::bigint IS NULL OR number > $4) AND ($5::bigint IS NULL OR number < $5)
-                  AND ($6::timestamptz IS NULL OR created_at > $6) AND ($7::timestamptz IS NULL OR created_at < $7)
-                  AND ($8 OR NOT hidden)"#
+                  AND number > $4 AND number < $5 AND ($6 OR NOT hidden)"#
                 + $order,
             $key.org.0,
             $key.dialect,
             $key.id.0,
-            $window.after_number,
-            $window.before_number,
-            $window.after,
-            $window.before,
+            $window.after_number.unwrap_or(0),
+            $window.before_number.unwrap_or(i64::MAX),
             $window.hidden,
             $limit,
             $window.member
@@ -132,7 +130,8 @@ impl<'s> Events<'s> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn oldest(&self, window: &EventWindow, limit: i64) -> Result<Page<Event>, StoreError> {
         let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
-        let rows = rows_within!(self.key, window, limit, " ORDER BY number LIMIT $9");
+        let window = self.by_number(&mut transaction, window).await?;
+        let rows = rows_within!(self.key, window, limit, " ORDER BY number LIMIT $7");
         let page = bytes::page_of_larger(rows.fetch(&mut *transaction), MAX_PAGE_BYTES, window.shown_with).await?;
         if !page.cut {
             transaction.commit().await?;
@@ -146,12 +145,60 @@ impl<'s> Events<'s> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn newest(&self, window: &EventWindow, limit: i64) -> Result<Page<Event>, StoreError> {
         let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
-        let rows = rows_within!(self.key, window, limit, " ORDER BY number DESC LIMIT $9");
+        let window = self.by_number(&mut transaction, window).await?;
+        let rows = rows_within!(self.key, window, limit, " ORDER BY number DESC LIMIT $7");
         let page = bytes::page_of_larger(rows.fetch(&mut *transaction), MAX_PAGE_BYTES, window.shown_with).await?;
         if !page.cut {
             transaction.commit().await?;
         }
         page.try_into_rows()
+    }
+
+    /// Returns the window with its times as numbers, which have an index.
+    async fn by_number(
+        &self,
+        transaction: &mut PooledTransaction,
+        window: &EventWindow,
+    ) -> Result<EventWindow, StoreError> {
+        let mut window = *window;
+        if let Some(after) = window.after.take() {
+            let number = self.last_until(transaction, after).await?;
+            window.after_number = window.after_number.max(Some(number));
+        }
+        if let Some(before) = window.before.take() {
+            // Postgres' times have microseconds.
+            let number = self.last_until(transaction, before - TimeDelta::microseconds(1)).await? + 1;
+            window.before_number = Some(window.before_number.map_or(number, |given| given.min(number)));
+        }
+        Ok(window)
+    }
+
+    /// Returns a number such that the events up to it are those from `at` or before: by halving, because numbers and times
+    /// order a session's events alike.
+    async fn last_until(&self, transaction: &mut PooledTransaction, at: Timestamp) -> Result<i64, StoreError> {
+        let number = sqlx::query_scalar!(
+            r#"WITH RECURSIVE search (low, high) AS (
+                   SELECT 0::bigint,
+                          COALESCE((SELECT last_number FROM session_counters
+                                     WHERE org_id = $1 AND dialect = $2 AND session_id = $3), 0) + 1
+                   UNION ALL
+                   SELECT CASE WHEN is_until THEN middle ELSE low END, CASE WHEN is_until THEN high ELSE middle END
+                     FROM (SELECT low, high, (low + high) / 2 AS middle,
+                                  COALESCE((SELECT created_at <= $4 FROM session_events
+                                             WHERE org_id = $1 AND dialect = $2 AND session_id = $3
+                                               AND number >= (low + high) / 2 AND number < high
+                                             ORDER BY number LIMIT 1), false) AS is_until
+                             FROM search WHERE high - low > 1) halved
+               )
+               SELECT low AS "low!" FROM search ORDER BY high - low LIMIT 1"#,
+            self.key.org.0,
+            self.key.dialect,
+            self.key.id.0,
+            at
+        )
+        .fetch_one(&mut **transaction)
+        .await?;
+        Ok(number)
     }
 
     /// Returns the first events of the window, oldest first, without their payloads and with the beginnings of their

@@ -1,10 +1,13 @@
 //! The sessions that have neither ended nor expired.
 //!
-//! None of them is older than a session can get, so what is read is bounded by that, however old the table.
+//! None of them is older than a session can get, and at most [`WINDOW`] sessions are looked at, so what is read is
+//! bounded, however old the table and however many expired. There is no index by expiry, because every heartbeat would
+//! have to write to it.
 
-use crate::domain::{DialectName, Session, SessionId, Timestamp};
-use crate::store::bytes::{self, MAX_PAGE_BYTES, Page};
-use crate::store::{SessionRow, Sessions, StoreError, scope};
+use super::list::{SessionPlace, SessionQuery, SessionStretch, WINDOW};
+use crate::domain::{DialectName, Session, Timestamp};
+use crate::store::bytes::{self, MAX_PAGE_BYTES};
+use crate::store::{SessionRow, Sessions, StoreError, keyset, scope};
 
 /// Which sessions are counted or listed.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +19,7 @@ pub struct Among {
     pub since: Timestamp,
 }
 
-/// Sessions of a kind that are counted; there may be more.
-const MOST_COUNTED: i64 = 10_000;
-
-/// How many sessions there are, up to 10,000 of each kind.
+/// How many sessions there are among the newest [`WINDOW`]; where those are more than 1,000, as of the last seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Census {
     pub living: i64,
@@ -30,77 +30,93 @@ pub struct Census {
 }
 
 impl Sessions<'_> {
-    /// Returns the newest living sessions from before `before`, newest first: at most `limit`, and at most
-    /// [`MAX_PAGE_BYTES`].
+    /// Returns the newest living sessions from before `before`, newest first: at most `limit`, at most
+    /// [`MAX_PAGE_BYTES`], and of the nearest [`WINDOW`] sessions.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn living(
         &self,
         among: Among,
-        before: Option<(Timestamp, SessionId)>,
+        before: Option<SessionPlace>,
         limit: i64,
-    ) -> Result<Page<Session>, StoreError> {
+    ) -> Result<SessionStretch, StoreError> {
+        let (at, id) = keyset::or_latest(before.map(|(at, id)| (at, id.0)));
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query_as!(
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
                       description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
                       expiry_told_at, turn::text, last_change
-                 FROM sessions
-                WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
-                  AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > $4)
-                  AND ($5::timestamptz IS NULL OR (created_at, session_id) < ($5, $6::uuid))
+                 FROM (SELECT * FROM sessions
+                        WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND (created_at, session_id) < ($5, $6)
+                        ORDER BY created_at DESC, session_id DESC
+                        LIMIT $8) near
+                WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $4)
                 ORDER BY created_at DESC, session_id DESC
                 LIMIT $7"#,
             self.0.org.0,
             among.dialect.code(),
             among.since,
             among.now,
-            before.map(|(at, _)| at),
-            before.map(|(_, id)| id.0),
-            limit
+            at,
+            id,
+            limit,
+            WINDOW
         );
         let page = bytes::page(rows.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
-        if !page.cut {
-            transaction.commit().await?;
+        if page.is_full(limit) {
+            if !page.cut {
+                transaction.commit().await?;
+            }
+            let sessions = page.try_into_rows::<Session, StoreError>()?.rows;
+            let next = sessions.last().map(|last| (last.created_at, last.id));
+            return Ok(SessionStretch { sessions, next });
         }
-        page.try_into_rows()
+        // All of the window was looked at.
+        let looked_at = SessionQuery { behind: before, ..SessionQuery::newest(among.dialect, among.now, limit) };
+        let end = self.window(&mut transaction, &looked_at).await?.end;
+        transaction.commit().await?;
+        let sessions = page.try_into_rows::<Session, StoreError>()?.rows;
+        Ok(SessionStretch { sessions, next: end.filter(|(at, _)| *at >= among.since) })
     }
 
-    /// Counts sessions. `warning` is the path in the dialect's detail to the minutes before its end in which a session
-    /// counts as expiring soon.
+    /// Counts the newest sessions, unless that was done a moment ago. `warning` is the path in the dialect's detail to the
+    /// minutes before its end in which a session counts as expiring soon.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn census(&self, among: Among, warning: &[&str]) -> Result<Census, StoreError> {
+        let key = (self.0.org, among.dialect);
+        if let Some(census) = self.0.counts().censuses.get(&key) {
+            return Ok(census);
+        }
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let warning: Vec<String> = warning.iter().map(|&name| name.to_owned()).collect();
-        let counted = sqlx::query_as!(
-            Census,
-            r#"SELECT count(*) FILTER (WHERE expires_at > $4) AS "living!",
-                      count(*) FILTER (WHERE expires_at > $4 AND extract(epoch FROM expires_at - $4) / 60
-                                                              <= (detail #>> $5::text[])::float8) AS "expiring_soon!",
-                      count(*) FILTER (WHERE expires_at <= $4) AS "expired!"
-                 FROM ((SELECT expires_at, detail FROM sessions
-                         WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND ended_at IS NULL
-                           AND expires_at > $4
-                         LIMIT $6)
-                       UNION ALL
-                       (SELECT expires_at, NULL FROM sessions
-                         WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND ended_at IS NULL
-                           AND expires_at <= $4 AND expiry_told_at IS NULL
-                         LIMIT $6)) AS counted"#,
+        let counted = sqlx::query!(
+            r#"SELECT count(*) AS "seen!",
+                      count(*) FILTER (WHERE ended_at IS NULL AND expires_at > $4) AS "living!",
+                      count(*) FILTER (WHERE ended_at IS NULL AND expires_at > $4
+                                         AND extract(epoch FROM expires_at - $4) / 60
+                                             <= (detail #>> $5::text[])::float8) AS "expiring_soon!",
+                      count(*) FILTER (WHERE ended_at IS NULL AND expires_at <= $4 AND expiry_told_at IS NULL)
+                          AS "expired!"
+                 FROM (SELECT ended_at, expires_at, expiry_told_at, detail FROM sessions
+                        WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
+                        ORDER BY created_at DESC
+                        LIMIT $6) newest"#,
             self.0.org.0,
             among.dialect.code(),
             among.since,
             among.now,
             &warning,
-            MOST_COUNTED
+            WINDOW
         )
         .fetch_one(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(counted)
+        let census = Census { living: counted.living, expiring_soon: counted.expiring_soon, expired: counted.expired };
+        self.0.counts().censuses.insert(key, census, counted.seen);
+        Ok(census)
     }
 }

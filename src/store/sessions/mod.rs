@@ -8,16 +8,18 @@ mod fork;
 mod list;
 mod living;
 mod row;
+mod sql;
 mod under_agent;
 
 pub(super) use change::ChangeSessions;
 pub(super) use create::{CreateSessions, Request as CreateRequest, insert};
 pub(super) use find::FindSessions;
 pub use fork::{CopiedEvents, CopySize, Fork, Forked, MAX_COPIED_BYTES, MAX_COPIED_EVENTS};
-pub use list::{SessionOrder, SessionPage, SessionPlace, SessionQuery, WINDOW};
+pub use list::{SessionOrder, SessionPage, SessionPlace, SessionQuery, SessionStretch, WINDOW};
+pub(super) use list::{Window, WindowKey};
 pub use living::{Among, Census};
 pub use row::SessionRow;
-pub use under_agent::{HEADING_CHARS, Heading};
+pub use under_agent::{HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_REQUIRED};
 
 use std::sync::{Arc, Mutex, PoisonError};
 

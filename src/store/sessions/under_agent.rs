@@ -1,34 +1,63 @@
 //! The sessions of one agent, by keyset, newest first; and which of them a metadata filter lets through.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{RowKey, SessionRow};
+use super::{RowKey, SessionPlace, SessionRow};
 use crate::domain::metadata_filter::Filter;
 use crate::domain::{AgentId, DialectName, Session, SessionId, Timestamp};
 use crate::store::bytes::Page;
+use crate::store::error::is_too_long;
 use crate::store::sessions::filter_sql;
-use crate::store::{Sessions, StoreError, scope};
+use crate::store::{Sessions, StoreError, keyset, scope};
 
 /// Characters of a name or a description that a scan looks at.
 pub const HEADING_CHARS: i32 = 1_000;
+
+/// Documents that an index can look for at once.
+pub const MAX_REQUIRED: usize = 3;
+/// How long sessions are looked for by what their metadata contains. Where many contain it, a scan of the newest finds
+/// them sooner.
+pub const INDEX_TIMEOUT: Duration = scope::BRIEF_TIMEOUT;
 
 /// What is known of a session at a glance.
 #[derive(Clone, Debug)]
 pub struct Heading {
     pub id: SessionId,
     pub created_at: Timestamp,
+    /// Whether it has neither ended nor expired.
+    pub is_open: bool,
     /// Its first [`HEADING_CHARS`] characters.
     pub name: Option<String>,
     /// Its first [`HEADING_CHARS`] characters.
     pub description: Option<String>,
 }
 
+struct HeadingRow {
+    session_id: Uuid,
+    created_at: Timestamp,
+    name: Option<String>,
+    description: Option<String>,
+    is_open: bool,
+}
+
+impl From<HeadingRow> for Heading {
+    fn from(row: HeadingRow) -> Self {
+        Self {
+            id: SessionId(row.session_id),
+            created_at: row.created_at,
+            is_open: row.is_open,
+            name: row.name,
+            description: row.description,
+        }
+    }
+}
+
 impl Sessions<'_> {
-    /// The newest `limit` sessions of an agent in the `agent_key` dialect that are open at `now`, from behind `after`,
-    /// newest first.
+    /// Returns the newest `limit` sessions of an agent in the `agent_key` dialect from behind `after`, newest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -36,39 +65,73 @@ impl Sessions<'_> {
         &self,
         agent: AgentId,
         now: Timestamp,
-        after: Option<(Timestamp, SessionId)>,
+        after: Option<SessionPlace>,
         limit: i64,
     ) -> Result<Vec<Heading>, StoreError> {
+        let (at, id) = keyset::or_latest(after.map(|(at, id)| (at, id.0)));
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        // The dialect is written out, so that the index of this dialect's sessions alone can be used.
-        let rows = sqlx::query!(
-            "SELECT session_id, created_at, left(name, $7) AS name, left(description, $7) AS description
-               FROM sessions
-              WHERE org_id = $1 AND dialect = 3 AND agent_id = $2
-                AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
-                AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
-              ORDER BY created_at DESC, session_id DESC
-              LIMIT $6",
+        // The dialect is written out, so that the index of this dialect's sessions alone can be used. Those that are over
+        // are read as well: the statement would look for others however many there are.
+        let rows = sqlx::query_as!(
+            HeadingRow,
+            r#"SELECT session_id AS "session_id!", created_at AS "created_at!", left(name, $7) AS name,
+                      left(description, $7) AS description,
+                      ended_at IS NULL AND (expires_at IS NULL OR expires_at > $3) AS "is_open!"
+                 FROM sessions
+                WHERE org_id = $1 AND dialect = 3 AND agent_id = $2 AND (created_at, session_id) < ($4, $5)
+                ORDER BY created_at DESC, session_id DESC
+                LIMIT $6"#,
             self.0.org.0,
             agent.0,
             now,
-            after.map(|(at, _)| at),
-            after.map(|(_, id)| id.0),
+            at,
+            id,
             limit,
             HEADING_CHARS
         )
         .fetch_all(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Heading {
-                id: SessionId(row.session_id),
-                created_at: row.created_at,
-                name: row.name,
-                description: row.description,
-            })
-            .collect())
+        Ok(rows.into_iter().map(Heading::from).collect())
+    }
+
+    /// Returns the same of those sessions whose metadata contains all of `documents`: at least one, of which the first
+    /// [`MAX_REQUIRED`] count. `None` where there are too many of them to be sorted within [`INDEX_TIMEOUT`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn headings_with_metadata(
+        &self,
+        agent: AgentId,
+        documents: &[String],
+        now: Timestamp,
+        after: Option<SessionPlace>,
+        limit: i64,
+    ) -> Result<Option<Vec<Heading>>, StoreError> {
+        let (at, id) = keyset::or_latest(after.map(|(at, id)| (at, id.0)));
+        let mut transaction = scope::begin_brief(self.0.scans(), self.0.org).await?;
+        let rows = sqlx::query_as!(
+            HeadingRow,
+            r#"SELECT session_id AS "session_id!", created_at AS "created_at!", name, description, is_open AS "is_open!"
+                 FROM find_sessions_by_metadata($1, $2, $3::text[]::jsonb[], $4, $5, $6, $7)"#,
+            self.0.org.0,
+            agent.0,
+            documents,
+            now,
+            at,
+            id,
+            limit
+        )
+        .fetch_all(&mut *transaction)
+        .await;
+        match rows {
+            Ok(rows) => {
+                transaction.commit().await?;
+                Ok(Some(rows.into_iter().map(Heading::from).collect()))
+            }
+            Err(error) if is_too_long(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Those of the sessions whose metadata the filter lets through.

@@ -53,6 +53,26 @@ fn a_fresh_database_is_known_to_the_planner_and_empty() {
     });
 }
 
+/// CREATE INDEX CONCURRENTLY leaves an index behind that serves no query when it is cut off.
+#[test]
+fn an_index_that_was_left_unfinished_is_made_again() {
+    run(async {
+        make_database("left_unfinished").await;
+        let database = database_called("left_unfinished").await;
+        migrate(&database).await.expect("an up-to-date database");
+        let mut superuser = connection("postgres", "left_unfinished").await;
+        for statement in [
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'sessions_newest'::regclass",
+            "DELETE FROM _sqlx_migrations WHERE version = 17",
+        ] {
+            sqlx::query(statement).execute(&mut superuser).await.expect("a migration that was cut off");
+        }
+        migrate(&database).await.expect("an up-to-date database");
+        let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'sessions_newest'::regclass";
+        assert!(sqlx::query_scalar::<_, bool>(valid).fetch_one(&mut superuser).await.expect("an index"));
+    });
+}
+
 #[test]
 fn one_url_is_narrowed_to_the_request_role() {
     run(async {

@@ -8,6 +8,7 @@ mod fairness;
 mod forks;
 mod group_commit;
 mod isolation;
+mod lists;
 mod migrations;
 mod numbers;
 mod scans;

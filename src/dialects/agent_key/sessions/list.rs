@@ -1,6 +1,7 @@
 //! `GET /v2/agents/{agent_key}/sessions` (apis/agent_key, sections 1 and 5).
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use axum::extract::State;
 use http::StatusCode;
@@ -13,13 +14,13 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::name_filter::{NameFilter, Named, Narrowed};
 use crate::dialects::agent_key::page_key::{List, Place};
-use crate::dialects::agent_key::paging::{self, ListMetadata, SCAN_CHUNK, SCAN_TIME};
+use crate::dialects::agent_key::paging::{self, ListMetadata, METADATA_SCAN_TIME, SCAN_CHUNK, SCAN_TIME};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::domain::metadata_filter::Filter;
-use crate::domain::{DialectName, OrgId, Session, SessionId};
-use crate::http::{CostlyWork, PathOf, QueryPairs, Reply};
-use crate::store::Heading;
+use crate::domain::{AgentId, DialectName, OrgId, Session, SessionId};
+use crate::http::{CostlyWork, PathOf, QueryPairs, Refusal, Reply};
+use crate::store::{Heading, MAX_REQUIRED};
 
 #[derive(Serialize, ToSchema)]
 pub struct Sessions {
@@ -48,16 +49,26 @@ impl Filters {
         self.names.is_none() && self.metadata.is_none()
     }
 
-    /// Returns the sessions that both let through, and how far the filters came.
+    /// Returns how long a scan may look for the rest of a page.
+    fn scan_time(&self) -> Duration {
+        if self.metadata.is_some() { METADATA_SCAN_TIME } else { SCAN_TIME }
+    }
+
+    /// Returns the open sessions that both let through, and how far the filters came.
     async fn narrow(
         &mut self,
         caller: &Caller<AgentKeyDialect, purpose::ReadSessions>,
         headings: Vec<Heading>,
     ) -> Result<Narrowed<Heading>, AgentKeyError> {
+        let last = headings.last().map(Named::place);
+        let open: Vec<Heading> = headings.into_iter().filter(|heading| heading.is_open).collect();
         let mut narrowed = match &mut self.names {
-            Some(names) => names.narrow(headings).await?,
-            None => Narrowed { reached: headings.last().map(Named::place), rows: headings, is_over: false },
+            Some(names) => names.narrow(open).await?,
+            None => Narrowed { reached: last, rows: open, is_over: false },
         };
+        if !narrowed.is_over {
+            narrowed.reached = last;
+        }
         if let Some(filter) = &self.metadata
             && !narrowed.rows.is_empty()
         {
@@ -70,13 +81,55 @@ impl Filters {
     }
 }
 
+/// Where the sessions of a page are looked for: the newest first, because what is common is found there; then those that
+/// an index finds, if the metadata filter names a value.
+struct Source {
+    /// What the metadata must contain; empty where no index can find it.
+    documents: Vec<String>,
+    uses_index: bool,
+}
+
+impl Source {
+    fn of(filters: &Filters) -> Result<Self, AgentKeyError> {
+        let documents = filters.metadata.as_ref().map(|filter| filter.required(MAX_REQUIRED)).transpose();
+        let documents = documents.map_err(|_| Refusal::Internal)?.unwrap_or_default();
+        Ok(Self { documents, uses_index: false })
+    }
+
+    fn look_into_index(&mut self) {
+        self.uses_index = !self.documents.is_empty();
+    }
+
+    async fn read(
+        &mut self,
+        caller: &Caller<AgentKeyDialect, purpose::ReadSessions>,
+        agent: AgentId,
+        after: Option<Place>,
+        chunk: usize,
+    ) -> Result<Vec<Heading>, AgentKeyError> {
+        let (sessions, now) = (caller.store.sessions(), caller.now());
+        let after = after.map(|place| (place.at, SessionId(place.id)));
+        if self.uses_index {
+            let found = sessions.headings_with_metadata(agent, &self.documents, now, after, chunk as i64).await?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            // Too many have the value for the index to be of use.
+            self.documents.clear();
+            self.uses_index = false;
+        }
+        Ok(sessions.headings(agent, now, after, chunk as i64).await?)
+    }
+}
+
 /// List agent sessions
 ///
 /// `metadata_filter` is a condition over the metadata, as SQL writes it: comparisons, `AND`, `OR`, `NOT`, parentheses,
 /// `IN`, `LIKE`, `IS NULL`, `1 IN user_ids` for arrays, and paths such as `profile.country` or `"odd name"`.
 ///
-/// A page has at most 4 MiB. One that a filter narrows may have fewer sessions than `limit` and not be the last, because
-/// a search takes at most a few seconds; `metadata.page_key` leads on.
+/// A page has at most 4 MiB. One that a filter narrows may have fewer sessions than `limit`, even none, and not be the
+/// last, because a search stops after a few seconds, one for metadata after 300 milliseconds; `metadata.page_key` leads on.
+/// Metadata that a condition with `=`, or `1 IN user_ids`, names a value of is found by an index.
 #[utoipa::path(
     get,
     path = "/v2/agents/{agent_key}/sessions",
@@ -110,13 +163,12 @@ pub async fn list_sessions(
     let mut after = paging::page_key(&query).map(|key| list.place(key)).transpose()?;
     let mut filters = Filters::of(&query, &costly, list.org).await?;
 
-    let sessions = caller.store.sessions();
-    let chunk = if filters.is_none() { limit + 1 } else { SCAN_CHUNK };
+    let mut source = Source::of(&filters)?;
     let began = Instant::now();
     let mut found: Vec<Heading> = Vec::new();
+    let mut chunk = if filters.is_none() { limit + 1 } else { SCAN_CHUNK };
     let more = loop {
-        let place = after.map(|place| (place.at, SessionId(place.id)));
-        let headings = sessions.headings(agent.id, caller.now(), place, chunk as i64).await?;
+        let headings = source.read(&caller, agent.id, after, chunk).await?;
         let is_last = headings.len() < chunk;
         let narrowed = filters.narrow(&caller, headings).await?;
         after = narrowed.reached.or(after);
@@ -129,10 +181,14 @@ pub async fn list_sessions(
         if narrowed.is_over {
             break true;
         }
-        if is_last || began.elapsed() > SCAN_TIME {
+        if is_last || began.elapsed() > filters.scan_time() {
             break !is_last;
         }
+        // Many of the newest are over, or not meant.
+        chunk = SCAN_CHUNK;
+        source.look_into_index();
     };
+    let sessions = caller.store.sessions();
     let ids: Vec<SessionId> = found.iter().map(|heading| heading.id).collect();
     let page = sessions.read(DialectName::AgentKey, &ids).await?;
     let next = if page.cut { page.rows.last().map(place_of) } else { after.filter(|_| more) };

@@ -1,0 +1,49 @@
+//! Counts over many rows, cached for a moment.
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use super::contacts::{ContactWindow, ContactWindowKey};
+use super::sessions::{Census, Window, WindowKey};
+use crate::domain::{DialectName, OrgId};
+
+/// How long a count over many rows is cached.
+pub const COUNTS: Duration = Duration::from_secs(5);
+/// Rows that are counted anew at every request, because that takes little time. What an organization with fewer rows
+/// sees is always exact.
+pub(super) const EXACT: i64 = 1_000;
+/// Cached counts of each kind; a few hundred bytes each, most of them a search text.
+const MAX_ENTRIES: u64 = 10_000;
+
+pub(super) struct Counts {
+    pub windows: CountCache<WindowKey, Window>,
+    pub contacts: CountCache<ContactWindowKey, ContactWindow>,
+    pub censuses: CountCache<(OrgId, DialectName), Census>,
+}
+
+impl Counts {
+    pub fn new(lasts: Duration) -> Self {
+        Self { windows: CountCache::new(lasts), contacts: CountCache::new(lasts), censuses: CountCache::new(lasts) }
+    }
+}
+
+pub(super) struct CountCache<K, V>(Cache<K, V>);
+
+impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> CountCache<K, V> {
+    fn new(lasts: Duration) -> Self {
+        Self(Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(lasts).build())
+    }
+
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.0.get(key)
+    }
+
+    /// Caches a count for which `seen` rows were read, unless those are few.
+    pub fn insert(&self, key: K, count: V, seen: i64) {
+        if seen >= EXACT {
+            self.0.insert(key, count);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The statements that read sessions in the order of a list.
+//!
+//! Each stands for one index and one direction, so that its plan walks that index from the cursor on. Parameters: `$1`
+//! organization, `$2` dialect, `$3` agent, `$4` the time of the cursor; behind them those of each statement.
+
+/// Calls a macro with the conditions and the order of the walk that a query asks for.
+macro_rules! walk {
+    ($order:expr, $query:expr, $statement:ident, $connection:expr $(, $argument:expr)*) => {
+        match ($query.agent.is_some(), $order.is_oldest_first()) {
+            (false, true) => $statement!(
+                of: "$3::uuid IS NULL",
+                after: "(created_at, session_id) > ($4, $5)",
+                order: "created_at, session_id",
+                later: "created_at > $4",
+                by_time: "created_at",
+                $query, $connection $(, $argument)*
+            ),
+            (true, true) => $statement!(
+                of: "agent_id = $3 AND dialect IN (2, 5)",
+                after: "(created_at, session_id) > ($4, $5)",
+                order: "created_at, session_id",
+                later: "created_at > $4",
+                by_time: "created_at",
+                $query, $connection $(, $argument)*
+            ),
+            (_, false) => newest!($query, $statement, $connection $(, $argument)*),
+        }
+    };
+}
+
+/// The same for queries that look at the newest sessions.
+///
+/// Agents' sessions have an index in two dialects, which it takes their numbers to use: no other asks for it.
+macro_rules! newest {
+    ($query:expr, $statement:ident, $connection:expr $(, $argument:expr)*) => {
+        if $query.agent.is_some() {
+            $statement!(
+                of: "agent_id = $3 AND dialect IN (2, 5)",
+                after: "(created_at, session_id) < ($4, $5)",
+                order: "created_at DESC, session_id DESC",
+                later: "created_at < $4",
+                by_time: "created_at DESC",
+                $query, $connection $(, $argument)*
+            )
+        } else {
+            $statement!(
+                of: "$3::uuid IS NULL",
+                after: "(created_at, session_id) < ($4, $5)",
+                order: "created_at DESC, session_id DESC",
+                later: "created_at < $4",
+                by_time: "created_at DESC",
+                $query, $connection $(, $argument)*
+            )
+        }
+    };
+}
+
+/// A page of at most `$6` sessions behind `$4` and `$5`, as rows. `$7` rows are skipped. Sorted inside, where texts are not
+/// unpacked yet.
+macro_rules! page_rows {
+    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
+     $query:expr, $connection:expr, $limit:expr) => {{
+        let rows = sqlx::query_as!(
+            SessionRow,
+            r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
+                      description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
+                      expiry_told_at, turn::text, last_change
+                 FROM (SELECT * FROM sessions
+                        WHERE org_id = $1 AND dialect = $2 AND "#
+                + $of
+                + " AND "
+                + $after
+                + " ORDER BY "
+                + $order
+                + " LIMIT $6 OFFSET $7) page ORDER BY "
+                + $order,
+            $query.org,
+            $query.dialect,
+            $query.agent,
+            $query.at,
+            $query.id,
+            $limit,
+            $query.skip
+        );
+        bytes::page(rows.fetch($connection), MAX_PAGE_BYTES).await?
+    }};
+}
+
+/// A page of those sessions that the filters let through, as rows. The sessions are looked at in the order of the list,
+/// `$11` of them at most, until the page is full.
+macro_rules! filtered_rows {
+    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
+     $query:expr, $connection:expr, $limit:expr) => {{
+        let rows = sqlx::query_as!(
+            SessionRow,
+            r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
+                      description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
+                      expiry_told_at, turn::text, last_change
+                 FROM (SELECT * FROM sessions
+                        WHERE org_id = $1 AND dialect = $2 AND "#
+                + $of
+                + " AND "
+                + $after
+                + " ORDER BY "
+                + $order
+                + " LIMIT $11) near
+                WHERE ($8::text IS NULL OR kind = $8)
+                  AND CASE $9::smallint
+                          WHEN 1 THEN ended_at IS NULL AND (expires_at IS NULL OR expires_at > $10)
+                          WHEN 2 THEN ended_at IS NOT NULL
+                          WHEN 3 THEN ended_at IS NULL AND expires_at <= $10
+                          ELSE true
+                      END
+                ORDER BY "
+                + $order
+                + " LIMIT $6 OFFSET $7",
+            $query.org,
+            $query.dialect,
+            $query.agent,
+            $query.at,
+            $query.id,
+            $limit,
+            $query.skip,
+            $query.kind,
+            $query.state,
+            $query.now,
+            WINDOW
+        );
+        bytes::page(rows.fetch($connection), MAX_PAGE_BYTES).await?
+    }};
+}
+
+/// The ids of a page of the nearest `$11` sessions, by the time of their last update: ascending where `$12` is 1,
+/// descending where it is -1.
+macro_rules! updated_ids {
+    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
+     $query:expr, $connection:expr, $limit:expr, $sign:expr) => {
+        sqlx::query_scalar!(
+            "SELECT session_id
+               FROM (SELECT session_id, created_at, updated_at,
+                            ($8::text IS NULL OR kind = $8)
+                            AND CASE $9::smallint
+                                    WHEN 1 THEN ended_at IS NULL AND (expires_at IS NULL OR expires_at > $10)
+                                    WHEN 2 THEN ended_at IS NOT NULL
+                                    WHEN 3 THEN ended_at IS NULL AND expires_at <= $10
+                                    ELSE true
+                                END AS fits
+                       FROM sessions WHERE org_id = $1 AND dialect = $2 AND "
+                + $of
+                + " AND "
+                + $after
+                + " ORDER BY "
+                + $order
+                + " LIMIT $11) near
+              WHERE fits ORDER BY extract(epoch FROM updated_at)::float8 * $12::float8, "
+                + $order
+                + " LIMIT $6 OFFSET $7",
+            $query.org,
+            $query.dialect,
+            $query.agent,
+            $query.at,
+            $query.id,
+            $limit,
+            $query.skip,
+            $query.kind,
+            $query.state,
+            $query.now,
+            WINDOW,
+            $sign
+        )
+        .fetch_all($connection)
+        .await?
+    };
+}
+
+/// The times of the nearest `$6` sessions whose time is not the cursor's: how many there are, the last of them, and how
+/// many of them have that time. Read from the index alone, which does not know the order of one time's sessions.
+macro_rules! times {
+    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
+     $query:expr, $connection:expr, $count:expr) => {
+        sqlx::query_as!(
+            Times,
+            r#"SELECT COALESCE(cardinality(times), 0)::bigint AS "seen!",
+                      COALESCE(cardinality(times), 0)::bigint AS "total!", times[$5] AS last,
+                      cardinality(array_positions(times, times[$5]))::bigint AS of_last
+                 FROM (SELECT array_agg(created_at) AS times
+                         FROM (SELECT created_at FROM sessions
+                                WHERE org_id = $1 AND dialect = $2 AND "#
+                + $of
+                + " AND "
+                + $later
+                + " ORDER BY "
+                + $by_time
+                + " LIMIT $5) near) gathered",
+            $query.org,
+            $query.dialect,
+            $query.agent,
+            $query.at,
+            $count
+        )
+        .fetch_one($connection)
+        .await?
+    };
+}
+
+/// The same with the filters: also how many of those sessions they let through.
+macro_rules! filtered_times {
+    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
+     $query:expr, $connection:expr, $count:expr) => {
+        sqlx::query_as!(
+            Times,
+            r#"SELECT COALESCE(cardinality(times), 0)::bigint AS "seen!", total AS "total!", times[$5] AS last,
+                      cardinality(array_positions(times, times[$5]))::bigint AS of_last
+                 FROM (SELECT array_agg(created_at) AS times, count(*) FILTER (WHERE fits) AS total
+                         FROM (SELECT created_at,
+                                      ($6::text IS NULL OR kind = $6)
+                                      AND CASE $7::smallint
+                                              WHEN 1 THEN ended_at IS NULL AND (expires_at IS NULL OR expires_at > $8)
+                                              WHEN 2 THEN ended_at IS NOT NULL
+                                              WHEN 3 THEN ended_at IS NULL AND expires_at <= $8
+                                              ELSE true
+                                          END AS fits
+                                 FROM sessions WHERE org_id = $1 AND dialect = $2 AND "# + $of + " AND " + $later
+                + " ORDER BY " + $by_time + " LIMIT $5) near) gathered",
+            $query.org,
+            $query.dialect,
+            $query.agent,
+            $query.at,
+            $count,
+            $query.kind,
+            $query.state,
+            $query.now
+        )
+        .fetch_one($connection)
+        .await?
+    };
+}
+
+/// The sessions of one time, `$4`, in the order of their ids, and which of them the filters let through.
+macro_rules! simultaneous {
+    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
+     $query:expr, $connection:expr, $at:expr) => {
+        sqlx::query_as!(
+            Simultaneous,
+            r#"SELECT session_id,
+                      COALESCE(($5::text IS NULL OR kind = $5)
+                       AND CASE $6::smallint
+                               WHEN 1 THEN ended_at IS NULL AND (expires_at IS NULL OR expires_at > $7)
+                               WHEN 2 THEN ended_at IS NOT NULL
+                               WHEN 3 THEN ended_at IS NULL AND expires_at <= $7
+                               ELSE true
+                           END, false) AS "fits!"
+                 FROM sessions WHERE org_id = $1 AND dialect = $2 AND "#
+                + $of
+                + r#" AND created_at = $4
+                ORDER BY session_id LIMIT $8"#,
+            $query.org,
+            $query.dialect,
+            $query.agent,
+            $at,
+            $query.kind,
+            $query.state,
+            $query.now,
+            WINDOW
+        )
+        .fetch_all($connection)
+        .await?
+    };
+}
+
+pub(super) use {filtered_rows, filtered_times, newest, page_rows, simultaneous, times, updated_ids, walk};

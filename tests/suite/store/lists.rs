@@ -1,0 +1,134 @@
+//! Lists of sessions and their totals.
+
+#![allow(clippy::disallowed_methods, reason = "as many sessions as requests would take minutes")]
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sessionary::domain::session::State;
+use sessionary::domain::{AgentId, DialectName, SessionId};
+use sessionary::store::{SessionOrder, SessionQuery, Store, StoreSettings};
+
+use crate::support::{AGENT_ID, DATABASE, TestApp, connection, database, run, start, store};
+
+/// Sessions of one millisecond, as a busy moment or an import makes them.
+const AT_ONCE: i32 = 150;
+
+/// Adds sessions of the example agent, so many at each of so many times.
+async fn fill(app: &TestApp, times: i32, at_once: i32) {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    sqlx::query(
+        "INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, kind, detail, created_at,
+                               updated_at)
+         SELECT $1, 2, gen_random_uuid(), $2, 'x', gen_random_uuid(), 'SDK', '{}', at, at
+           FROM generate_series(1, $3) AS n, LATERAL (SELECT $5 + n * interval '1 second' AS at) AS time,
+                generate_series(1, $4)",
+    )
+    .bind(app.org)
+    .bind(AGENT_ID.parse::<AgentId>().expect("a UUID"))
+    .bind(times)
+    .bind(at_once)
+    .bind(start())
+    .execute(&mut system)
+    .await
+    .expect("sessions");
+}
+
+#[test]
+fn sessions_of_one_time_are_listed_once_each_by_page_and_by_cursor() {
+    run(async {
+        let app = TestApp::new().await;
+        fill(&app, 4, AT_ONCE).await;
+        let tenant = store().await.tenant(app.org);
+        let sessions = tenant.sessions();
+        let agent: AgentId = AGENT_ID.parse().expect("a UUID");
+        for (order, agent, kind) in [
+            (SessionOrder::Newest, None, None),
+            (SessionOrder::Oldest, None, None),
+            (SessionOrder::Newest, Some(agent), None),
+            (SessionOrder::Oldest, Some(agent), Some("SDK")),
+            (SessionOrder::Newest, None, Some("SDK")),
+        ] {
+            let limit = 40;
+            let now = app.clock.now();
+            let query = SessionQuery { order, agent, kind, ..SessionQuery::newest(DialectName::Agntix, now, limit) };
+            let mut walked: Vec<(chrono::DateTime<chrono::Utc>, SessionId)> = Vec::new();
+            let mut behind = None;
+            loop {
+                let page = sessions.stretch(&SessionQuery { behind, ..query }).await.expect("a page");
+                walked.extend(page.sessions.iter().map(|session| (session.created_at, session.id)));
+                behind = page.next;
+                if behind.is_none() {
+                    break;
+                }
+            }
+            let mut sorted = walked.clone();
+            sorted.sort();
+            sorted.dedup();
+            if order == SessionOrder::Newest {
+                sorted.reverse();
+            }
+            assert_eq!(walked, sorted, "{order:?}");
+            assert_eq!(walked.len(), 4 * AT_ONCE as usize);
+
+            // Pages, counted from the beginning and from among sessions of one time.
+            for (behind, rest) in [(None, &walked[..]), (Some(walked[69]), &walked[70..])] {
+                for skip in [0, 40, 180, 200, 229, 230, 231, 360, 490, 529, 530, 600, 700] {
+                    let page = sessions.list(&SessionQuery { behind, skip, ..query }).await.expect("a page");
+                    assert_eq!(page.total, rest.len() as i64);
+                    assert_eq!(page.rest, None);
+                    let ids: Vec<_> = page.sessions.iter().map(|session| (session.created_at, session.id)).collect();
+                    let first = (skip as usize).min(rest.len());
+                    assert_eq!(ids, rest[first..(first + limit as usize).min(rest.len())], "{order:?} {skip}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_window_ends_at_a_session_from_which_the_next_one_goes_on() {
+    run(async {
+        let app = TestApp::new().await;
+        // The window ends among sessions of one time.
+        fill(&app, 80, AT_ONCE).await;
+        let tenant = store().await.tenant(app.org);
+        for kind in [None, Some("SDK")] {
+            let query = SessionQuery { kind, ..SessionQuery::newest(DialectName::Agntix, app.clock.now(), 100) };
+            let first = tenant.sessions().list(&query).await.expect("a page");
+            assert_eq!(first.total, 10_000);
+            let last_page = SessionQuery { skip: 9_900, ..query };
+            let last = tenant.sessions().list(&last_page).await.expect("a page").sessions;
+            let last = last.last().map(|session| (session.created_at, session.id));
+            assert_eq!(first.rest, last);
+            // None of these sessions expires.
+            let expired = SessionQuery { state: Some(State::Expired), ..query };
+            let expired = tenant.sessions().list(&expired).await.expect("a page");
+            assert_eq!((expired.total, expired.sessions.len(), expired.rest), (0, 0, last));
+            let behind = SessionQuery { behind: first.rest, ..query };
+            assert_eq!(tenant.sessions().list(&behind).await.expect("a page").total, 2_000);
+        }
+    });
+}
+
+#[test]
+fn a_large_total_is_cached_and_a_small_one_is_not() {
+    run(async {
+        let settings = StoreSettings { counts: Duration::from_secs(3_600), ..StoreSettings::default() };
+        let store = Store::connect(database().await, settings).await.expect("a store");
+        for (many, cached) in [(1_200, true), (600, false)] {
+            let app = TestApp::new().await;
+            fill(&app, many, 1).await;
+            let tenant = store.tenant(app.org);
+            let query = SessionQuery::newest(DialectName::Agntix, app.clock.now(), 10);
+            let before = tenant.sessions().list(&query).await.expect("a page");
+            assert_eq!(before.total, i64::from(many));
+            app.clock.advance(TimeDelta::hours(1));
+            fill(&app, many + 1, 1).await;
+            let after = tenant.sessions().list(&query).await.expect("a page");
+            assert_ne!(after.sessions[0].id, before.sessions[0].id, "a page is read anew");
+            assert_eq!(after.total == before.total, cached, "{}", after.total);
+        }
+        store.close().await;
+    });
+}
