@@ -11,5 +11,6 @@ mod isolation;
 mod lists;
 mod migrations;
 mod numbers;
+mod plans;
 mod scans;
 mod storage;

@@ -1,0 +1,72 @@
+-- Sessions number $1 to $2 of $3, with what belongs to them, over $4 organizations. The last one began at $5, the first a
+-- year before. Half of all belong to the first organization, the others' shares fall off steeply.
+--
+-- Entries of the feed have negative transactions, which no transaction of Postgres has.
+--
+-- Whoever adds a table that grows adds an INSERT here: the growth benchmark and the test of plans both run this.
+WITH chance AS MATERIALIZED (
+    SELECT n, (1 + n % 5)::smallint AS dialect,
+           (hashint8extended(n, 1) & 65535) / 65536.0 AS org, (hashint8extended(n, 2) & 65535) / 65536.0 AS small_org,
+           (hashint8extended(n, 3) & 65535) / 65536.0 AS agent, (hashint8extended(n, 4) & 65535) / 65536.0 AS fate,
+           (hashint8extended(n, 5) & 65535) / 65536.0 AS word, (hashint8extended(n, 6) & 65535) AS person,
+           date_trunc('milliseconds', $5::timestamptz - interval '365 days' * (1 - n / $3::float8)) AS at
+      FROM generate_series($1::bigint, $2::bigint) AS n
+), made AS MATERIALIZED (
+    SELECT n, dialect, fate, word, person, at, md5('session' || n)::uuid AS session_id,
+           md5('organization' || o)::uuid AS org_id, md5('agent' || o || '.' || floor(50 * agent * agent * agent))::uuid AS agent_id
+      FROM (SELECT *, CASE WHEN org < 0.5 THEN 0
+                           ELSE 1 + floor(($4::int - 1) * small_org * small_org * small_org)::int END AS o
+              FROM chance) placed
+), sessions_made AS (
+    INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, kind, user_id, name, metadata,
+                          detail, created_at, updated_at, expires_at)
+    SELECT org_id, dialect, session_id, CASE WHEN dialect <> 1 THEN agent_id END,
+           CASE WHEN dialect = 5 THEN (1000000 + n)::text ELSE session_id::text END, session_id,
+           CASE WHEN dialect IN (2, 3, 5) AND fate < 0.7 THEN at + interval '5 minutes' END,
+           CASE dialect WHEN 1 THEN 'mcp' WHEN 2 THEN (ARRAY['SDK', 'WEB', 'WHATSAPP', 'VOICE'])[1 + floor(4 * word)::int]
+                        WHEN 5 THEN 'agent_voice' END,
+           'user-' || person, CASE WHEN dialect = 3 THEN 'Session ' || n END,
+           json_build_object('priority', (ARRAY['high', 'low', 'none'])[1 + floor(3 * word)::int], 'ticket', n,
+                             'tenant', 't' || person % 1000),
+           CASE dialect
+               WHEN 4 THEN '{"channelId":"3c90c3cc-0d44-4b50-8888-8dd25736052a","timeoutConfig":{"timeoutMinutes":30,"autoRenew":true,"maxDurationMinutes":720,"warningThresholdMinutes":5},"lastActivity":1767225600000,"renewalCount":0}'
+               WHEN 5 THEN '{"agent_id":1001,"agent_name":"a","language":"en","avatar":null}'
+               ELSE '{}'
+           END::json,
+           at, at, CASE WHEN dialect = 4 THEN at + CASE WHEN fate < 0.7 THEN interval '30 minutes' ELSE interval '14 days' END END
+      FROM made
+        ON CONFLICT DO NOTHING
+), talked AS MATERIALIZED (
+    SELECT org_id, dialect, session_id, n, at, number, md5(session_id::text || number)::uuid AS event_id
+      FROM made, generate_series(1, 2) AS number
+     WHERE n % 3 = 0
+), counted AS (
+    INSERT INTO session_counters (org_id, dialect, session_id, last_number, last_at)
+    SELECT org_id, dialect, session_id, number, at + interval '2 seconds' FROM talked WHERE number = 2
+), events_made AS (
+    INSERT INTO session_events (org_id, dialect, session_id, number, event_id, kind, author_id, content, payload, created_at)
+    SELECT org_id, dialect, session_id, number, event_id, CASE WHEN dialect = 1 THEN 'turn' ELSE 'message' END,
+           'author' || n % 20, 'What was said in conversation ' || n || ', message ' || number,
+           json_build_object('result', 'fine', 'metadata', json_build_object('k', n % 100)),
+           at + number * interval '1 second'
+      FROM talked
+), captured AS (
+    INSERT INTO captured_events (org_id, event_id, session_id, at, kind, name, success, latency_ms)
+    SELECT org_id, event_id, session_id, at + number * interval '1 second', 'turn', 'author' || n % 20, n % 50 <> 0, n % 900
+      FROM talked
+     WHERE dialect = 1
+), fed AS (
+    INSERT INTO session_feed (org_id, transaction, place, dialect, session_id, kind, at)
+    SELECT org_id, -n, 1, dialect, session_id, 1, at FROM made WHERE dialect = 2 AND n % 4 = 0
+), known AS (
+    INSERT INTO contacts (org_id, contact_id, external_id, name, created_at, updated_at)
+    SELECT org_id, session_id, session_id::text, 'Contact ' || n, at, at FROM made WHERE n % 20 = 0
+), delivered AS (
+    INSERT INTO webhook_deliveries (org_id, delivery_id, webhook_id, dialect, session_id, event, queued_at, delivered_at)
+    SELECT org_id, session_id, org_id, dialect, session_id, 'session.created', at, at FROM made WHERE n % 20 = 1
+)
+INSERT INTO idempotency_keys (org_id, dialect, target, key, body_hash, seed, arrived_at, holder, leased_until, status,
+                              content_type, answer)
+SELECT org_id, dialect, sha256('target'), session_id::text, sha256('body'), sha256('seed'), at, session_id, at, 201,
+       'application/json', '{}'
+  FROM made WHERE n % 10 = 0

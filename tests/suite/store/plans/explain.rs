@@ -1,0 +1,113 @@
+//! Plans, as far as they say which rows are read.
+
+use serde_json::Value;
+use sessionary::store::LOOKUP_PLANS;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::statements::Statement;
+
+#[derive(Debug)]
+pub struct Plan {
+    /// Of tables in the schema `public`.
+    pub scans: Vec<Scan>,
+}
+
+#[derive(Debug)]
+pub struct Scan {
+    pub table: String,
+    /// `None`: the table is read from its beginning to its end.
+    pub index: Option<String>,
+    condition: String,
+    filter: String,
+}
+
+impl Scan {
+    pub fn has_condition_on(&self, column: &str) -> bool {
+        // A condition on an expression that has the column in it counts, too.
+        self.condition.contains(column)
+    }
+
+    /// Returns the column of a cursor by which rows are filtered after they were read, where no index condition begins
+    /// at the cursor.
+    pub fn column_of_filtered_cursor(&self) -> Option<&str> {
+        let (_, row) = self.filter.split_once("ROW(")?;
+        let column = row.split([',', ')']).next()?;
+        let (_, behind) = row.split_once(") ")?;
+        let sign = behind.chars().next()?;
+        let begins = [format!("{column} {sign}"), format!("ROW({column}")];
+        (!begins.iter().any(|condition| self.condition.contains(condition))).then_some(column)
+    }
+}
+
+/// Returns the plan of a statement for the role that runs it: the request role, or the system role where that one lacks
+/// the privilege. `None` for a statement that reads no table of ours.
+pub async fn explain(connection: &mut PgConnection, statement: &Statement) -> Option<Plan> {
+    match as_role(connection, "sessionary_app", statement).await {
+        Err(error) if error.as_database_error().and_then(|error| error.code()).as_deref() == Some("42501") => {
+            as_role(connection, "sessionary_system", statement).await
+        }
+        result => result,
+    }
+    .map_err(|error| panic!("{}\n{error}", statement.text))
+    .ok()
+}
+
+/// # Errors
+/// Those of Postgres.
+pub async fn as_role(connection: &mut PgConnection, role: &str, statement: &Statement) -> Result<Plan, sqlx::Error> {
+    run(connection, "SAVEPOINT before").await.or(run(connection, "BEGIN; SAVEPOINT before").await)?;
+    let plan = planned(connection, role, statement).await;
+    run(connection, "ROLLBACK TO before; RELEASE before; DEALLOCATE ALL").await?;
+    plan
+}
+
+async fn planned(connection: &mut PgConnection, role: &str, statement: &Statement) -> Result<Plan, sqlx::Error> {
+    for (name, value) in LOOKUP_PLANS {
+        run(connection, &format!("SET LOCAL {name} = '{value}'")).await?;
+    }
+    run(connection, &format!("SET LOCAL ROLE {role}")).await?;
+    run(connection, "SET LOCAL app.org_ids = '{00000000-0000-0000-0000-000000000000}'").await?;
+    let types = if statement.types.is_empty() { String::new() } else { format!("({})", statement.types.join(", ")) };
+    run(connection, &format!("PREPARE planned{types} AS {}", statement.text)).await?;
+    let nulls = vec!["NULL"; statement.parameters].join(", ");
+    let arguments = if nulls.is_empty() { String::new() } else { format!("({nulls})") };
+    let text = AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) EXECUTE planned{arguments}"));
+    let plan: Value = sqlx::query_scalar(text).persistent(false).fetch_one(connection).await?;
+    let mut scans = Vec::new();
+    collect(&plan[0]["Plan"], None, &mut scans);
+    Ok(Plan { scans })
+}
+
+async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(connection).await.map(drop)
+}
+
+/// Adds the scans of a node and those below it. What a bitmap's indexes find is read by the node above them.
+fn collect(node: &Value, bitmap_of: Option<&str>, scans: &mut Vec<Scan>) {
+    let text = |name: &str| node[name].as_str().unwrap_or_default().to_owned();
+    let kind = text("Node Type");
+    let table = text("Relation Name");
+    let is_bitmap = kind == "Bitmap Heap Scan";
+    let is_ours = |table: &str| !table.is_empty() && !table.starts_with("pg_");
+    match (kind.as_str(), bitmap_of) {
+        ("Bitmap Index Scan", Some(table)) if is_ours(table) => scans.push(Scan {
+            table: table.to_owned(),
+            index: Some(text("Index Name")),
+            condition: text("Index Cond"),
+            filter: String::new(),
+        }),
+        ("Index Scan" | "Index Only Scan", _) if is_ours(&table) => scans.push(Scan {
+            table: table.clone(),
+            index: Some(text("Index Name")),
+            condition: text("Index Cond"),
+            filter: text("Filter"),
+        }),
+        ("Seq Scan" | "Sample Scan", _) if is_ours(&table) => {
+            scans.push(Scan { table: table.clone(), index: None, condition: String::new(), filter: text("Filter") });
+        }
+        _ => {}
+    }
+    for below in node["Plans"].as_array().into_iter().flatten() {
+        collect(below, if is_bitmap { Some(&table) } else { bitmap_of }, scans);
+    }
+}

@@ -1,0 +1,209 @@
+//! Which index each statement uses, in a database where a wrong one would be slow.
+//!
+//! The statements are the program's own: `.sqlx` has the text of every one. Each is planned as the role that runs it,
+//! under row-level security, as the generic plan that the service uses, in tables of which the planner believes that they
+//! have ten million rows. Nothing is timed.
+//!
+//! A new statement is covered by the general rules at once, and by a line in `hot.rs` if it is called often. A new table
+//! that grows belongs into `benches/growth/load.sql`, which fills this database.
+
+#![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
+
+mod explain;
+mod hot;
+mod statements;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+use tokio::sync::OnceCell;
+
+use explain::{Plan, Scan, explain};
+use statements::Statement;
+
+use crate::support::{connection, database_called, make_database, run, start};
+
+const NAME: &str = "plans";
+/// Sessions that are loaded; with what belongs to them, a quarter of a million rows.
+const SESSIONS: i64 = 100_000;
+const ORGANIZATIONS: i32 = 200;
+/// How many times as many rows the planner believes in.
+const TIMES: i32 = 100;
+
+/// Tables that stay small, and why.
+const SMALL: [(&str, &str); 3] = [
+    ("organizations", "only the command line reads more than one"),
+    ("webhooks", "an organization registers few, and every replica looks at all of them"),
+    ("dashboard_charts", "an organization has a bounded number"),
+];
+/// Statements that read by time alone, and why.
+const READS_ALL: [(&str, &str); 5] = [
+    ("FROM session_erasures\n", "erasure finds what is due by its time"),
+    ("WHERE arrived_at <= $1 LIMIT $2", "retention finds what is old by its time"),
+    ("WHERE at <= $1", "retention finds what is old by its time"),
+    ("WHERE queued_at <= $1", "retention finds what is old by its time"),
+    ("UPDATE api_key_hashes SET revoked_at", "the command line revokes a key by its id alone"),
+];
+/// Statements that filter by their cursor, and why.
+const FILTERS_BY_CURSOR: [(&str, &str); 2] = [
+    ("$3::timestamptz IS NULL OR (at, event_id) <", "a dashboard's log looks at a bounded number of the newest"),
+    ("$4::timestamptz IS NULL OR (created_at, session_id) <", "a dashboard's stories look at a bounded number of them"),
+];
+
+static LOADED: OnceCell<()> = OnceCell::const_new();
+
+/// A connection of the superuser to the loaded database.
+async fn superuser() -> PgConnection {
+    LOADED
+        .get_or_init(|| async {
+            make_database(NAME).await;
+            sessionary::store::migrate(&database_called(NAME).await).await.expect("a schema");
+            load().await;
+        })
+        .await;
+    connection("postgres", NAME).await
+}
+
+async fn load() {
+    let mut superuser = connection("postgres", NAME).await;
+    // Statistics of its own would take the place of those below.
+    let tables = "SELECT format('ALTER TABLE %s SET (autovacuum_enabled = off)', oid::regclass) FROM pg_class
+                   WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+    for statement in sqlx::query_scalar::<_, String>(tables).fetch_all(&mut superuser).await.expect("tables") {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut superuser).await.expect("a setting");
+    }
+    sqlx::query(include_str!("../../../../benches/growth/organizations.sql"))
+        .bind(ORGANIZATIONS)
+        .bind(start())
+        .execute(&mut superuser)
+        .await
+        .expect("organizations");
+    sqlx::query(include_str!("../../../../benches/growth/load.sql"))
+        .bind(1_i64)
+        .bind(SESSIONS)
+        .bind(SESSIONS)
+        .bind(ORGANIZATIONS)
+        .bind(start())
+        .execute(&mut superuser)
+        .await
+        .expect("sessions");
+    for statement in [
+        "ANALYZE".to_owned(),
+        format!(
+            "UPDATE pg_class SET reltuples = reltuples * {TIMES}
+              WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')"
+        ),
+    ] {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut superuser).await.expect("statistics");
+    }
+}
+
+async fn plans(connection: &mut PgConnection) -> Vec<(Statement, Plan)> {
+    let mut plans = Vec::new();
+    for statement in statements::all() {
+        if let Some(plan) = explain(connection, &statement).await {
+            plans.push((statement, plan));
+        }
+    }
+    assert!(plans.len() > 150, "{} statements", plans.len());
+    plans
+}
+
+fn is_listed(list: &[(&str, &str)], text: &str) -> bool {
+    list.iter().any(|(fragment, _)| text.contains(fragment))
+}
+
+/// Scans that read from one end of a table or of an organization to the other.
+fn unbounded(plans: &[(Statement, Plan)]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (statement, plan) in plans {
+        for scan in plan.scans.iter().filter(|scan| !is_listed(&SMALL, &scan.table)) {
+            let reads_all = scan.index.is_none() || !scan.has_condition_on("org_id");
+            if reads_all && !is_listed(&READS_ALL, &statement.text) {
+                faults.push(format!("{}\n{scan:?} reads all of its table", statement.text));
+            }
+            if let Some(column) = scan.column_of_filtered_cursor()
+                && !is_listed(&FILTERS_BY_CURSOR, &statement.text)
+            {
+                faults.push(format!("{}\n{scan:?} reads everything before its cursor on {column}", statement.text));
+            }
+        }
+    }
+    faults
+}
+
+/// Scans of the statements of `hot.rs` by another index than theirs.
+fn misled(plans: &[(Statement, Plan)]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for hot in hot::STATEMENTS {
+        let matches = |text: &str| hot.contains.iter().all(|fragment| text.contains(fragment));
+        let scans: Vec<(&Statement, &Scan)> = plans
+            .iter()
+            .filter(|(statement, _)| matches(&statement.text))
+            .flat_map(|(statement, plan)| plan.scans.iter().map(move |scan| (statement, scan)))
+            .filter(|(_, scan)| scan.table == hot.table)
+            .collect();
+        if scans.is_empty() {
+            faults.push(format!("no statement scans {} and contains {:?}", hot.table, hot.contains));
+        }
+        for (statement, scan) in scans {
+            if scan.index.as_deref() != Some(hot.index) {
+                faults.push(format!("{}\n{scan:?} instead of {}", statement.text, hot.index));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn every_statement_is_bounded_and_the_hot_ones_use_their_index() {
+    run(async {
+        let mut superuser = superuser().await;
+        let plans = plans(&mut superuser).await;
+        let faults = [unbounded(&plans), misled(&plans)].concat();
+        assert!(faults.is_empty(), "{} faults\n\n{}", faults.len(), faults.join("\n\n"));
+    });
+}
+
+/// The schema as it once was: the policy an index condition, and an index that ends in the primary key's last column.
+#[test]
+fn an_index_that_ties_with_the_primary_key_is_found_out() {
+    run(async {
+        let mut superuser = superuser().await;
+        sqlx::query("BEGIN").execute(&mut superuser).await.expect("a transaction");
+        for statement in [
+            "ALTER POLICY tenant ON sessions
+             USING (org_id = ANY ((SELECT NULLIF(current_setting('app.org_ids', true), '')::uuid[])::uuid[]))",
+            "ALTER TABLE sessions ALTER COLUMN org_id RESET (n_distinct)",
+            "CREATE INDEX sessions_by_time ON sessions (org_id, dialect, created_at DESC, session_id DESC)",
+            "ANALYZE sessions",
+        ] {
+            sqlx::query(statement).execute(&mut superuser).await.expect("a change");
+        }
+        let faults = misled(&plans(&mut superuser).await);
+        sqlx::query("ROLLBACK").execute(&mut superuser).await.expect("no change");
+        assert!(faults.iter().any(|fault| fault.contains("sessions_by_time") && fault.contains("FOR UPDATE OF s")));
+    });
+}
+
+/// The look-up by metadata is inside a function; it runs as the function's owner.
+#[test]
+fn sessions_are_found_by_their_metadata_through_its_index() {
+    run(async {
+        let mut superuser = superuser().await;
+        let body = "SELECT prosrc, proargnames[1:pronargs]::text[], 
+                           (SELECT array_agg(type::regtype::text ORDER BY place)
+                              FROM UNNEST(proargtypes) WITH ORDINALITY AS argument (type, place))
+                      FROM pg_proc WHERE proname = 'find_sessions_by_metadata'";
+        let (mut text, names, types): (String, Vec<String>, Vec<String>) =
+            sqlx::query_as(body).fetch_one(&mut superuser).await.expect("a function");
+        // The longer names first: one begins with another.
+        let mut numbered: Vec<(usize, &String)> = names.iter().enumerate().collect();
+        numbered.sort_by_key(|(_, name)| std::cmp::Reverse(name.len()));
+        for (place, name) in numbered {
+            text = text.replace(name.as_str(), &format!("${}", place + 1));
+        }
+        let statement = Statement { text, parameters: names.len(), types };
+        let plan = explain::as_role(&mut superuser, "sessionary_owner", &statement).await.expect("a plan");
+        let indexes: Vec<_> = plan.scans.iter().filter_map(|scan| scan.index.as_deref()).collect();
+        assert_eq!(indexes, ["sessions_by_metadata"], "{plan:?}");
+    });
+}
