@@ -1,0 +1,77 @@
+//! What every read costs the database at 10,000 sessions and at many millions, side by side.
+//!
+//! `cargo bench --bench growth` starts a private Postgres, loads sessions over 1,000 organizations of very unequal size,
+//! and sends requests to the real router as the largest of them, which has half of everything. `pg_stat_statements` says
+//! how long the database worked on each request and how many pages it looked at; that extension comes with Postgres, in
+//! Debian with the package of the server. Then rows are deleted beside a stream of creates, and the bloat of the indexes
+//! is shown after many updates and deletes.
+//!
+//! `BENCH_MILLIONS` (default 5) is how many sessions are loaded in the end, `BENCH_REQUESTS` (default 30) how often each
+//! request is sent, `BENCH_FOLDER` where the database is kept for a second look; the default is a folder that goes with
+//! the benchmark. A new read is a line in `reads.rs`, a new table an INSERT in `load.sql`.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::disallowed_methods, reason = "what is measured is SQL")]
+
+mod churn;
+mod database;
+mod reads;
+
+use std::path::PathBuf;
+
+use database::{Bench, Cost};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const SMALL: i64 = 10_000;
+const ORGANIZATIONS: i32 = 1_000;
+
+fn main() -> Result<(), Failure> {
+    // `cargo test --benches` asks every benchmark whether it has tests.
+    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run())
+}
+
+fn setting(name: &str, default: i64) -> i64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+async fn run() -> Result<(), Failure> {
+    let temporary = tempfile::tempdir()?;
+    let folder = std::env::var("BENCH_FOLDER").map_or_else(|_| temporary.path().to_owned(), PathBuf::from);
+    let large = setting("BENCH_MILLIONS", 5) * 1_000_000;
+    let bench = Bench::start(&folder).await?;
+
+    let mut small = Vec::new();
+    if bench.sessions().await? < large {
+        bench.load(SMALL, large).await?;
+        small = measure(&bench).await?;
+        bench.load(large, large).await?;
+    }
+    let measured = measure(&bench).await?;
+    println!("\n{:<58} {:>19}   {:>19}", "", "10,000 sessions", format!("{large} sessions"));
+    println!("{:<58} {:>9} {:>9}   {:>9} {:>9}", "per request", "ms", "pages", "ms", "pages");
+    for (place, (name, cost)) in measured.iter().enumerate() {
+        let before = small.get(place).map_or_else(String::new, |(_, cost)| cost.to_string());
+        println!("{name:<58} {before:>19}   {cost:>19}");
+    }
+    bench.print_plans().await?;
+    churn::retention(&bench).await?;
+    churn::bloat(&bench).await?;
+    bench.stop().await
+}
+
+async fn measure(bench: &Bench) -> Result<Vec<(String, Cost)>, Failure> {
+    let mut measured = Vec::new();
+    for read in reads::all(bench).await? {
+        let cost = bench.cost(&read).await?;
+        measured.push((read.name, cost));
+    }
+    Ok(measured)
+}
