@@ -6,6 +6,7 @@
 mod agent;
 mod backup;
 mod changes;
+mod dashboard;
 mod demo;
 mod doctor;
 mod env_file;
@@ -79,6 +80,9 @@ enum Command {
     /// Sessions
     #[command(subcommand)]
     Session(session::Session),
+    /// The figures of Agnost's dashboard
+    #[command(subcommand)]
+    Dashboard(dashboard::Dashboard),
     /// Webhooks: endpoints that are notified of Agntix's sessions
     #[command(subcommand)]
     Webhook(webhook::Webhook),
@@ -218,6 +222,7 @@ async fn run(settings: Result<Settings, SettingErrors>, output: Output, command:
         Command::Key(command) => command.run(context).await?,
         Command::Agent(command) => command.run(context).await?,
         Command::Session(command) => command.run(context).await?,
+        Command::Dashboard(command) => command.run(context).await?,
         Command::Webhook(command) => command.run(context).await?,
         Command::Openapi { dialect } => print_openapi(dialect)?,
         Command::Postgres(command) => command.run(context).await?,

@@ -49,8 +49,8 @@ pub use api_keys::{ApiKeys, KeyPage, KeyPlace};
 pub use avatars::{AvatarChanges, Avatars, ImageSlice, KeptAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
-    COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain, LogPage,
-    MetadataRow, SAMPLE, SCAN_BYTES, SpanRow, StoryEventRow, StoryRow,
+    Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,
+    LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanRow, StoryEventRow, StoryPage, StoryRow,
 };
 pub use contacts::{ContactPage, ContactPlace, Contacts, Kept};
 pub use counts::COUNTS;

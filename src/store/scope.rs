@@ -33,6 +33,12 @@ const UNFLUSHED: &str = "SET LOCAL synchronous_commit = off; ";
 /// How long a statement of these transactions may take.
 pub(super) const BRIEF_TIMEOUT: Duration = Duration::from_millis(100);
 const BRIEF: &str = "SET LOCAL statement_timeout = '100ms'; ";
+/// Statements that walk along an index and stop at a limit. The planner knows neither the limit nor how many rows the
+/// parameters mean, and would rather read and sort everything; so it is left no other plan than the walk. A generic plan
+/// is the same whatever the parameters, and planned once per connection.
+const WALKING: &str = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; \
+                       SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; \
+                       SET LOCAL plan_cache_mode = force_generic_plan; ";
 
 fn begin_statement(orgs: &[OrgId], settings: &'static str) -> AssertSqlSafe<String> {
     scope_statement(format!("BEGIN; {settings}SET LOCAL"), orgs)
@@ -121,12 +127,20 @@ pub(super) async fn begin_pooled(pool: &TenantPool, org: OrgId) -> Result<Pooled
     pool.begin(org, "").await
 }
 
+/// Begins one for statements that walk along an index: lists, figures, searches of many rows.
+///
+/// # Errors
+/// Those of [`begin_pooled`].
+pub(super) async fn begin_scan(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
+    pool.begin(org, WALKING).await
+}
+
 /// How often an export asks for its next piece while the organization's other scans are in the way.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How long it does so.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Begins a transaction for the next piece of a response that is being sent: it waits where another caller would be
+/// Begins one of [`begin_scan`] for the next piece of a response that is being sent: it waits where another caller would be
 /// rejected, because a response that has begun can no longer say that the organization is busy.
 ///
 /// # Errors
@@ -134,7 +148,7 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) async fn begin_in_turn(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     let deadline = Instant::now() + TURN_TIMEOUT;
     loop {
-        match pool.begin(org, "").await {
+        match pool.begin(org, WALKING).await {
             Err(StoreError::OrgBusy) if Instant::now() < deadline => tokio::time::sleep(ASK_AGAIN_AFTER).await,
             result => return result,
         }

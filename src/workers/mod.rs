@@ -1,6 +1,7 @@
 //! What is done in the background, under `sessionary_system`: each worker is one step that a test can call, and a
 //! rhythm.
 
+pub mod captures;
 pub mod erasure;
 pub mod retention;
 pub mod webhooks;
@@ -15,15 +16,23 @@ use webhooks::Webhooks;
 /// ends none of the others.
 pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: CancellationToken) {
     let stopping = stop.clone();
+    let (its_admin, its_clock) = (admin.clone(), clock.clone());
     let housekeeping = async move {
         tokio::select! {
             () = stopping.cancelled() => {}
-            () = retention::run(&admin, &clock) => {}
-            () = erasure::run(&admin, &clock) => {}
+            () = retention::run(&its_admin, &its_clock) => {}
+            () = erasure::run(&its_admin, &its_clock) => {}
+        }
+    };
+    let stopping = stop.clone();
+    let folding = async move {
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            () = captures::run(&admin, &clock) => {}
         }
     };
     let delivering = async move { webhooks.run(&stop).await };
-    tokio::join!(alone("retention", housekeeping), alone("webhooks", delivering));
+    tokio::join!(alone("retention", housekeeping), alone("captures", folding), alone("webhooks", delivering));
 }
 
 async fn alone(name: &'static str, worker: impl Future<Output = ()> + Send + 'static) {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod api_keys;
+mod captures;
 mod erasure;
 mod feed;
 mod idempotency;
@@ -11,6 +12,7 @@ mod webhooks;
 
 pub use agents::NewAvatar;
 pub use api_keys::{KeyRow, NewKey, Replacement};
+pub use captures::{RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use organizations::{NewOrganization, OrganizationDetails, OrganizationRow, OrganizationSettings, as_bytes};
 pub use sessions::{EventRow, Page};

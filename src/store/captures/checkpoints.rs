@@ -24,7 +24,7 @@ impl Captures<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn checkpoints(&self, filter: &CaptureFilter) -> Result<Vec<CheckpointRow>, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
+        let mut transaction = scope::begin_scan(self.0.scans(), self.0.org).await?;
         let rows = captured!(
             CheckpointRow,
             r#"SELECT tool AS "tool!", checkpoint AS "checkpoint!", count(*) AS "count!",

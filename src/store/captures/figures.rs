@@ -1,18 +1,17 @@
-//! How many, how long, how often wrong: per time, kind and name.
+//! How many events, how long they took, how often they failed: by time, kind and name.
 
-use chrono::{DurationRound, TimeDelta};
+use std::collections::BTreeMap;
 
-use super::row::captured;
-use super::scan::rows_within_reach;
-use super::{CaptureFilter, Captures};
+use super::{CaptureFilter, Captures, scan, totals};
 use crate::domain::Timestamp;
-use crate::store::bytes::{self, Page, Weighed, json_bytes};
+use crate::store::bytes::{Page, Weighed, json_bytes};
 use crate::store::{StoreError, scope};
 
-/// Sums in one answer. Only an organization that gives every event another name has more; then the oldest are missing.
-const MOST_SUMS: i64 = 100_000;
-/// Bytes of sums in memory. An organization whose events have few names never has as many.
-const SUM_BYTES: usize = 16 * 1024 * 1024;
+/// Figures in one response. Only an organization that gives every event another name has more; then the oldest, or
+/// where they are not told apart by time the rarest, are missing.
+pub(super) const MAX_FIGURES: i64 = 50_000;
+/// Bytes of figures in memory. An organization whose events have few names never has as many.
+pub(super) const FIGURE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The width of the buckets in which events are summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +33,8 @@ impl Grain {
         }
     }
 
-    /// Postgres' word for it.
-    fn unit(self) -> &'static str {
+    /// Returns the unit as `date_trunc` of Postgres calls it.
+    pub(super) fn unit(self) -> &'static str {
         match self {
             Self::Second => "second",
             Self::Minute => "minute",
@@ -45,14 +44,26 @@ impl Grain {
     }
 }
 
+/// What figures are told apart by, besides the kind of their events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breakdown {
+    /// The day. The names are empty.
+    Days,
+    /// The name. The bucket is where the window begins.
+    Names,
+    /// Both the bucket and the name.
+    NamesOverTime(Grain),
+}
+
 /// The sums of one bucket, kind and name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     pub bucket: Timestamp,
     pub kind: String,
     pub name: String,
     pub events: i64,
     pub errors: i64,
+    /// Of all events together, in milliseconds.
     pub latency_ms: f64,
     pub latency_max: i64,
 }
@@ -65,101 +76,124 @@ impl Weighed for Figure {
 
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// Newest bucket first.
+    /// Newest bucket first; without buckets the most events first.
     pub rows: Vec<Figure>,
     /// Whether every event of the window was counted, or only the newest of them that were looked at.
     pub complete: bool,
 }
 
-impl Captures<'_> {
-    /// The events of a window that fulfil a filter, summed up.
-    ///
-    /// Totals of whole days and hours are read where they tell enough, and single events for the hour in which the
-    /// window begins: the sums are exact, and cost what the window has buckets.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn figures(&self, filter: &CaptureFilter, grain: Grain) -> Result<Figures, StoreError> {
-        let by_totals = filter.is_by_name_only() && matches!(grain, Grain::Hour | Grain::Day);
-        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
-        let reach = rows_within_reach(&mut transaction, self.0.org, filter, false, None).await?;
-        let Page { rows, cut } = if by_totals {
-            let hour = ceiling(filter.since, TimeDelta::hours(1));
-            // Hours of the days that an hourly answer tells apart are read one by one.
-            let day = if grain == Grain::Day { ceiling(hour, TimeDelta::days(1)) } else { Timestamp::MAX_UTC };
-            let day = day.min(end_of_time());
-            let sums = sqlx::query_as!(
-                Figure,
-                r#"SELECT date_trunc($6, at, 'UTC') AS "bucket!", kind AS "kind!", name AS "name!",
-                          sum(events)::bigint AS "events!", sum(errors)::bigint AS "errors!",
-                          sum(latency_ms)::float8 AS "latency_ms!", max(latency_max) AS "latency_max!"
-                     FROM (SELECT bucket AS at, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
-                            WHERE org_id = $1 AND daily AND bucket >= $4
-                           UNION ALL
-                           SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
-                            WHERE org_id = $1 AND NOT daily AND bucket >= $3 AND bucket < $4
-                           UNION ALL
-                           SELECT at, kind, name, 1, CASE WHEN success THEN 0 ELSE 1 END, latency_ms, latency_ms
-                             FROM captured_events
-                            WHERE org_id = $1 AND at >= $2 AND at < $3) parts
-                    WHERE cardinality($5::text[]) = 0 OR name = ANY ($5)
-                    GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3 LIMIT $7"#,
-                self.0.org.0,
-                filter.since,
-                hour,
-                day,
-                &filter.names,
-                grain.unit(),
-                MOST_SUMS
-            );
-            bytes::page(sums.fetch(&mut *transaction), SUM_BYTES).await?
-        } else {
-            let sums = captured!(
-                Figure,
-                r#"SELECT date_trunc($13, at, 'UTC') AS "bucket!", kind AS "kind!", name AS "name!",
-                          count(*) AS "events!", count(*) FILTER (WHERE NOT success) AS "errors!",
-                          sum(latency_ms)::float8 AS "latency_ms!", max(latency_ms) AS "latency_max!"
-                     FROM (SELECT c.*"#,
-                "",
-                ") c GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3 LIMIT $14",
-                self.0.org,
-                filter,
-                None,
-                reach,
-                grain.unit(),
-                MOST_SUMS
-            );
-            bytes::page(sums.fetch(&mut *transaction), SUM_BYTES).await?
-        };
-        if cut {
-            return Ok(Figures { rows, complete: false });
-        }
-        let whole = (rows.len() as i64) < MOST_SUMS;
-        let complete = whole && by_totals || {
-            let behind = sqlx::query_scalar!(
-                r#"SELECT 1 AS "one!" FROM captured_events WHERE org_id = $1 AND at >= $2
-                    ORDER BY at DESC, event_id DESC OFFSET $3 LIMIT 1"#,
-                self.0.org.0,
-                filter.since,
-                reach
-            )
-            .fetch_optional(&mut *transaction)
-            .await?;
-            whole && behind.is_none()
-        };
-        transaction.commit().await?;
-        Ok(Figures { rows, complete })
+impl Figures {
+    /// Returns the same figures without the times at which they were.
+    #[must_use]
+    pub fn by_name(&self) -> Self {
+        Self { rows: regrouped(&self.rows, |figure| (figure.kind.clone(), figure.name.clone())), ..*self }
+    }
+
+    /// Returns the same figures by bucket and kind, newest first.
+    #[must_use]
+    pub fn by_time(&self) -> Self {
+        let rows = regrouped(&self.rows, |figure| (figure.bucket, figure.kind.clone()));
+        Self { rows: rows.into_iter().rev().map(|figure| Figure { name: String::new(), ..figure }).collect(), ..*self }
     }
 }
 
-/// Behind every moment that an event may claim.
-fn end_of_time() -> Timestamp {
-    Timestamp::from_timestamp(253_402_300_800, 0).unwrap_or_default()
+/// Adds up figures of the same key, in the order of the keys.
+fn regrouped<K: Ord>(figures: &[Figure], key: impl Fn(&Figure) -> K) -> Vec<Figure> {
+    let mut groups: BTreeMap<K, Figure> = BTreeMap::new();
+    for figure in figures {
+        groups
+            .entry(key(figure))
+            .and_modify(|sum| {
+                sum.events += figure.events;
+                sum.errors += figure.errors;
+                sum.latency_ms += figure.latency_ms;
+                sum.latency_max = sum.latency_max.max(figure.latency_max);
+            })
+            .or_insert_with(|| figure.clone());
+    }
+    groups.into_values().collect()
 }
 
-fn ceiling(at: Timestamp, width: TimeDelta) -> Timestamp {
-    match at.duration_trunc(width) {
-        Ok(floor) if floor < at => floor + width,
-        _ => at,
+/// The figures of an organization: over time, and by name.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// By day and kind; the names are empty.
+    pub days: Figures,
+    /// By kind and name, over the whole window.
+    pub names: Figures,
+}
+
+impl Captures<'_> {
+    /// Returns the events of a window that fulfil a filter, summed up.
+    ///
+    /// Where the totals know what the filter asks for they are read: those of whole months, days and hours, and single
+    /// events for the hour in which the window begins. The figures are exact then, and their cost depends on how many
+    /// buckets and names the window has, not on how many events. Otherwise the newest [`super::SCAN_LIMIT`] events are
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn figures(&self, filter: &CaptureFilter, breakdown: Breakdown) -> Result<Figures, StoreError> {
+        let org = self.0.org;
+        let mut transaction = scope::begin_scan(self.0.scans(), org).await?;
+        let read = match breakdown.from_totals(filter) {
+            Some(Breakdown::Days) => totals::by_day(&mut transaction, org, filter).await?,
+            Some(Breakdown::Names) => totals::by_name(&mut transaction, org, filter).await?,
+            Some(Breakdown::NamesOverTime(grain)) => totals::over_time(&mut transaction, org, filter, grain).await?,
+            None => scan::figures(&mut transaction, org, filter, breakdown.grain()).await?,
+        };
+        if !read.page.cut {
+            transaction.commit().await?;
+        }
+        let figures = read.figures();
+        Ok(match (breakdown.from_totals(filter), breakdown) {
+            (None, Breakdown::Days) => figures.by_time(),
+            (None, Breakdown::Names) => figures.by_name(),
+            _ => figures,
+        })
+    }
+
+    /// Returns the events of a window that fulfil a filter, summed up by day and by name: the same figures as two calls
+    /// of [`Captures::figures`], and where single events have to be looked at, in one go.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn overview(&self, filter: &CaptureFilter) -> Result<Overview, StoreError> {
+        if filter.is_by_name_only() {
+            let days = self.figures(filter, Breakdown::Days).await?;
+            return Ok(Overview { days, names: self.figures(filter, Breakdown::Names).await? });
+        }
+        let figures = self.figures(filter, Breakdown::NamesOverTime(Grain::Day)).await?;
+        Ok(Overview { days: figures.by_time(), names: figures.by_name() })
+    }
+}
+
+impl Breakdown {
+    /// Returns the breakdown, if the totals can be read for it.
+    fn from_totals(self, filter: &CaptureFilter) -> Option<Self> {
+        let is_known = !matches!(self, Self::NamesOverTime(Grain::Second | Grain::Minute));
+        Some(self).filter(|_| is_known && filter.is_by_name_only())
+    }
+
+    /// Returns the buckets in which single events are summed up for it.
+    fn grain(self) -> Grain {
+        match self {
+            Self::NamesOverTime(grain) => grain,
+            Self::Days | Self::Names => Grain::Day,
+        }
+    }
+}
+
+/// Figures as they were read.
+pub(super) struct Read {
+    pub page: Page<Figure>,
+    /// Whether the statement left nothing out.
+    pub complete: bool,
+}
+
+impl Read {
+    fn figures(self) -> Figures {
+        let complete = self.complete && !self.page.cut && (self.page.rows.len() as i64) < MAX_FIGURES;
+        Figures { rows: self.page.rows, complete }
     }
 }

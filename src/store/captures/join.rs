@@ -31,13 +31,24 @@ impl Captures<'_> {
     }
 
     /// Moves the events of one session behind those of another, in their order, under the locks of both counters.
-    /// The emptied session stays, so that a writer who is on the way to it finds it.
+    /// The emptied session stays, so that a writer who is on the way to it finds it, and is not shown unless it was
+    /// captured itself.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn join(&self, from: SessionId, to: SessionId) -> Result<(), StoreError> {
         let (org, dialect) = (self.0.org.0, DIALECT.code());
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        // Writers lock sessions before counters, too.
+        sqlx::query!(
+            "UPDATE sessions SET enabled = false
+              WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND detail->>'implied' = 'true'",
+            org,
+            dialect,
+            from.0
+        )
+        .execute(&mut *transaction)
+        .await?;
         let counters = sqlx::query!(
             "SELECT session_id, last_number, last_at FROM session_counters
               WHERE org_id = $1 AND dialect = $2 AND session_id IN ($3, $4)

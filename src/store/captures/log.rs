@@ -2,9 +2,9 @@
 
 use sqlx::PgConnection;
 
-use super::row::{captured, captured_rows};
+use super::row::{captured, captured_facts, captured_rows};
 use super::scan::rows_within_reach;
-use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, SCAN_LIMIT};
+use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, totals};
 use crate::domain::OrgId;
 use crate::store::bytes::{self, Page, PageLimit};
 use crate::store::scope::PooledTransaction;
@@ -41,7 +41,7 @@ impl Captures<'_> {
         cursor: Option<Cursor>,
         limit: PageLimit,
     ) -> Result<LogPage, StoreError> {
-        let transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
+        let transaction = scope::begin_scan(self.0.scans(), self.0.org).await?;
         self.log_within(transaction, filter, errors_only, cursor, limit).await
     }
 
@@ -113,69 +113,41 @@ impl Captures<'_> {
     }
 }
 
-/// How many events of the window fulfil the filter, counted up to [`COUNT_LIMIT`]. Where kind and name tell, nothing
-/// but the index is looked at.
+/// Returns how many events of the window fulfil the filter, counted up to [`COUNT_LIMIT`]: from totals, or among those
+/// that a scan comes to.
 async fn count(
     connection: &mut PgConnection,
     org: OrgId,
     filter: &CaptureFilter,
     errors_only: bool,
 ) -> Result<i64, sqlx::Error> {
-    let counted = if filter.is_by_name_only() {
-        macro_rules! by_name {
-            ($errors:literal) => {
-                sqlx::query_as!(
-                    Counted,
-                    r#"SELECT count(*) AS "count!"
-                         FROM (SELECT 1 FROM (SELECT name FROM captured_events
-                                               WHERE org_id = $1 AND at >= $2"#
-                        + $errors
-                        + r#" ORDER BY at DESC, event_id DESC LIMIT $3) c
-                                WHERE cardinality($4::text[]) = 0 OR name = ANY ($4)
-                                LIMIT $5) counted"#,
-                    org.0,
-                    filter.since,
-                    SCAN_LIMIT,
-                    &filter.names,
-                    COUNT_LIMIT
-                )
-            };
-        }
-        if errors_only {
-            by_name!(" AND NOT success").fetch_one(connection).await?
-        } else {
-            by_name!("").fetch_one(connection).await?
-        }
-    } else if errors_only {
-        let reach = rows_within_reach(connection, org, filter, errors_only, None).await?;
-        captured!(
-            Counted,
-            r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
-            " AND NOT success",
-            " LIMIT $13) counted",
-            org,
-            filter,
-            None,
-            reach,
-            COUNT_LIMIT
-        )
-        .fetch_one(&mut *connection)
-        .await?
-    } else {
-        let reach = rows_within_reach(connection, org, filter, errors_only, None).await?;
-        captured!(
-            Counted,
-            r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
-            "",
-            " LIMIT $13) counted",
-            org,
-            filter,
-            None,
-            reach,
-            COUNT_LIMIT
-        )
-        .fetch_one(&mut *connection)
-        .await?
+    if filter.is_by_name_only() {
+        let days = totals::by_day(connection, org, filter).await?.page.rows;
+        return Ok(days.iter().map(|day| if errors_only { day.errors } else { day.events }).sum());
+    }
+    let reach = rows_within_reach(connection, org, filter, errors_only, None).await?;
+    macro_rules! counted {
+        ($captured:ident, $errors:literal) => {
+            $captured!(
+                Counted,
+                r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
+                $errors,
+                " LIMIT $13) counted",
+                org,
+                filter,
+                None,
+                reach,
+                COUNT_LIMIT
+            )
+            .fetch_one(connection)
+            .await?
+        };
+    }
+    let counted = match (filter.opens_events(), errors_only) {
+        (true, true) => counted!(captured, " AND NOT success"),
+        (true, false) => counted!(captured, ""),
+        (false, true) => counted!(captured_facts, " AND NOT success"),
+        (false, false) => counted!(captured_facts, ""),
     };
     Ok(counted.count)
 }

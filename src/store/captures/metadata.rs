@@ -20,7 +20,7 @@ impl Captures<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn metadata(&self, filter: &CaptureFilter) -> Result<Vec<MetadataRow>, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
+        let mut transaction = scope::begin_scan(self.0.scans(), self.0.org).await?;
         let rows = captured!(
             MetadataRow,
             r#"SELECT left(member.key, 200) AS "key!", left(member.value, 200) AS value, count(*) AS "count!"

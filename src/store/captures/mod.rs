@@ -4,29 +4,34 @@
 //! while events are written, and whatever has to be looked for row by row is looked for among the newest
 //! [`SCAN_LIMIT`] of the window.
 
+mod add;
 mod checkpoints;
 mod conversation;
+pub(super) mod delete;
 mod export;
 mod figures;
 mod filter;
+pub(super) mod fold;
 mod join;
 mod log;
 mod metadata;
+pub(super) mod rebuild;
 mod row;
 mod scan;
+pub(super) mod shown;
 mod stories;
 mod totals;
 mod write;
 
 pub use checkpoints::CheckpointRow;
 pub use conversation::SpanRow;
-pub use figures::{Figure, Figures, Grain};
+pub use figures::{Breakdown, Figure, Figures, Grain, Overview};
 pub use filter::{CaptureFilter, Cursor};
 pub use log::LogPage;
 pub use metadata::MetadataRow;
 pub use row::CapturedRow;
 pub use scan::SCAN_BYTES;
-pub use stories::{StoryEventRow, StoryRow};
+pub use stories::{StoryEventRow, StoryPage, StoryRow};
 pub(super) use write::CaptureEvents;
 
 use super::{StoreError, TenantStore, scope};
@@ -63,7 +68,7 @@ impl Captures<'_> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         sqlx::query!(
             "UPDATE sessions
-                SET public_id = $4, kind = $5, user_id = COALESCE($6, user_id), metadata = $7::text::json,
+                SET enabled = true, public_id = $4, kind = $5, user_id = COALESCE($6, user_id), metadata = $7::text::json,
                     detail = $8::text::json, created_at = COALESCE($9, created_at)
               WHERE org_id = $1 AND dialect = $2 AND session_id = $3 AND detail->>'implied' = 'true'",
             self.0.org.0,

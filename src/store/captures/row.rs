@@ -100,4 +100,42 @@ macro_rules! captured_rows {
     };
 }
 
-pub(super) use {captured, captured_rows};
+/// The same events, for a filter that opens none of them (`CaptureFilter::opens_events`): what they say is not looked up.
+/// It takes the same parameters.
+macro_rules! captured_facts {
+    ($as:ty, $head:literal, $errors:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr, $scan:expr $(, $more:expr)*) => {{
+        let filter = $filter;
+        let cursor: Option<$crate::store::captures::Cursor> = $cursor;
+        sqlx::query_as!(
+            $as,
+            $head
+                + r#" FROM (SELECT * FROM captured_events
+                             WHERE org_id = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))"#
+                + $errors
+                + r#" ORDER BY at DESC, event_id DESC LIMIT $5) c
+                     JOIN LATERAL (SELECT kind, detail FROM sessions
+                                    WHERE org_id = c.org_id AND dialect = $6 AND session_id = c.session_id
+                                    LIMIT 1) s ON true
+                    WHERE (cardinality($7::text[]) = 0 OR c.name = ANY ($7))
+                      AND (cardinality($8::text[]) = 0 OR COALESCE(s.kind, '') = ANY ($8))
+                      AND (cardinality($9::text[]) = 0 OR COALESCE(s.detail->>'client_config', '') = ANY ($9))
+                      AND cardinality($10::text[]) + cardinality($11::text[]) + cardinality($12::text[]) = 0"#
+                + $tail,
+            $org.0,
+            filter.since,
+            cursor.map(|cursor| cursor.at),
+            cursor.map(|cursor| cursor.id),
+            $scan,
+            $crate::store::captures::DIALECT.code(),
+            &filter.names,
+            &filter.connection_types,
+            &filter.client_configs,
+            &filter.metadata_keys(),
+            &filter.metadata_values(),
+            &filter.patterns()
+            $(, $more)*
+        )
+    }};
+}
+
+pub(super) use {captured, captured_facts, captured_rows};

@@ -2,8 +2,11 @@
 
 use sqlx::PgConnection;
 
+use super::figures::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
+use super::row::{captured, captured_facts};
 use super::{CaptureFilter, Cursor, DIALECT, SCAN_LIMIT};
 use crate::domain::OrgId;
+use crate::store::bytes;
 
 /// Stored bytes of the events that one scan opens. Postgres compresses large texts, so it may unpack several times that;
 /// the time limit of a statement bounds the rest.
@@ -52,4 +55,51 @@ pub(super) async fn rows_within_reach(
     .fetch_one(connection)
     .await?;
     Ok(counted.rows.max(1))
+}
+
+/// Sums up the events of a window that a scan comes to, per bucket, kind and name.
+pub(super) async fn figures(
+    connection: &mut PgConnection,
+    org: OrgId,
+    filter: &CaptureFilter,
+    grain: Grain,
+) -> Result<Read, sqlx::Error> {
+    let reach = rows_within_reach(connection, org, filter, false, None).await?;
+    macro_rules! sums {
+        ($captured:ident) => {
+            $captured!(
+                Figure,
+                r#"SELECT date_trunc($13, at, 'UTC') AS "bucket!", kind AS "kind!", name AS "name!",
+                          count(*) AS "events!", count(*) FILTER (WHERE NOT success) AS "errors!",
+                          sum(latency_ms)::float8 AS "latency_ms!", max(latency_ms) AS "latency_max!"
+                     FROM (SELECT c.*"#,
+                "",
+                ") c GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3 LIMIT $14",
+                org,
+                filter,
+                None,
+                reach,
+                grain.unit(),
+                MAX_FIGURES
+            )
+        };
+    }
+    let page = if filter.opens_events() {
+        bytes::page(sums!(captured).fetch(&mut *connection), FIGURE_BYTES).await?
+    } else {
+        bytes::page(sums!(captured_facts).fetch(&mut *connection), FIGURE_BYTES).await?
+    };
+    if page.cut {
+        return Ok(Read { page, complete: false });
+    }
+    let beyond = sqlx::query_scalar!(
+        r#"SELECT 1 AS "one!" FROM captured_events WHERE org_id = $1 AND at >= $2
+            ORDER BY at DESC, event_id DESC OFFSET $3 LIMIT 1"#,
+        org.0,
+        filter.since,
+        reach
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(Read { page, complete: beyond.is_none() })
 }

@@ -1,5 +1,6 @@
 //! Conversations of an organization, newest first, each with its latest events.
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{COUNT_LIMIT, CaptureFilter, Captures, Cursor, DIALECT, SCAN_LIMIT};
@@ -37,6 +38,24 @@ pub struct StoryEventRow {
     pub opening: Option<String>,
 }
 
+/// A page of conversations.
+#[derive(Debug)]
+pub struct StoryPage {
+    pub page: Page<StoryRow>,
+    /// How many there are, counted up to [`COUNT_LIMIT`] and as far as a scan comes.
+    pub total: i64,
+    /// Where a scan stopped that came to the end of its limit before the page was full.
+    pub edge: Option<Cursor>,
+}
+
+/// Conversations that a scan looks at whose events it has to look at as well.
+const EVENTFUL_SCAN_LIMIT: i64 = 5_000;
+
+/// Returns how many conversations a scan looks at.
+fn reach(filter: &CaptureFilter) -> i64 {
+    if filter.names.is_empty() && filter.search.is_none() { SCAN_LIMIT } else { EVENTFUL_SCAN_LIMIT }
+}
+
 /// Characters of a text of which a list shows the beginning.
 const OPENING: i32 = 200;
 
@@ -56,9 +75,9 @@ impl Weighed for StoryEventRow {
     }
 }
 
-/// The conversations of a window that fulfil a filter.
+/// The conversations of a window that fulfil a filter, newest first. `$counters` may join `session_counters` to `s`.
 macro_rules! stories {
-    ($as:ty, $head:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr $(, $more:expr)*) => {{
+    ($as:ty, $head:literal, $counters:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr $(, $more:expr)*) => {{
         let (filter, cursor): (&CaptureFilter, Option<Cursor>) = ($filter, $cursor);
         sqlx::query_as!(
             $as,
@@ -66,12 +85,9 @@ macro_rules! stories {
                 + r#" FROM (SELECT * FROM sessions
                              WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
                                AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
-                             ORDER BY created_at DESC, session_id DESC LIMIT $6) s
-                      LEFT JOIN LATERAL (SELECT last_number, last_at FROM session_counters n
-                                          WHERE n.org_id = s.org_id AND n.dialect = s.dialect
-                                            AND n.session_id = s.session_id
-                                          LIMIT 1) n ON true
-                     WHERE (s.detail->>'implied' IS DISTINCT FROM 'true' OR n.last_number > 0)
+                             ORDER BY created_at DESC, session_id DESC LIMIT $6) s "#
+                + $counters
+                + r#" WHERE s.enabled
                        AND (cardinality($7::text[]) = 0
                             OR EXISTS (SELECT 1 FROM session_events e
                                         WHERE e.org_id = s.org_id AND e.dialect = s.dialect
@@ -92,7 +108,7 @@ macro_rules! stories {
             filter.since,
             cursor.map(|cursor| cursor.at),
             cursor.map(|cursor| cursor.id),
-            SCAN_LIMIT,
+            reach(filter),
             &filter.names,
             &filter.connection_types,
             &filter.client_configs,
@@ -109,8 +125,7 @@ struct Counted {
 }
 
 impl Captures<'_> {
-    /// Returns conversations that began in the window, behind `cursor`; and how many there are, counted up
-    /// to [`COUNT_LIMIT`].
+    /// Returns conversations that began in the window, after `cursor`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -119,15 +134,18 @@ impl Captures<'_> {
         filter: &CaptureFilter,
         cursor: Option<Cursor>,
         limit: PageLimit,
-    ) -> Result<(Page<StoryRow>, i64), StoreError> {
+    ) -> Result<StoryPage, StoreError> {
         let org = self.0.org;
-        let mut transaction = scope::begin_pooled(self.0.scans(), org).await?;
+        let mut transaction = scope::begin_scan(self.0.scans(), org).await?;
         let total = self.count_stories_in(&mut transaction, filter).await?;
         let rows = stories!(
             StoryRow,
             r#"SELECT s.session_id AS "session_id!", s.public_id AS "public_id!", s.user_id, s.kind AS connection_type,
                       s.metadata::text, s.detail::text AS "detail!", s.created_at AS "created_at!",
                       COALESCE(n.last_number, 0) AS "events!", n.last_at AS "last_at?""#,
+            "LEFT JOIN LATERAL (SELECT last_number, last_at FROM session_counters n
+                                 WHERE n.org_id = s.org_id AND n.dialect = s.dialect AND n.session_id = s.session_id
+                                 LIMIT 1) n ON true",
             " ORDER BY s.created_at DESC, s.session_id DESC LIMIT $13 OFFSET $14",
             org,
             filter,
@@ -136,18 +154,43 @@ impl Captures<'_> {
             limit.skip
         );
         let page = bytes::page(rows.fetch(&mut *transaction), limit.bytes).await?;
+        let edge = if page.is_full(limit.rows) { None } else { self.edge(&mut transaction, filter, cursor).await? };
         if !page.cut {
             transaction.commit().await?;
         }
-        Ok((page, total))
+        Ok(StoryPage { page, total, edge })
     }
 
-    /// How many conversations began in the window, counted up to [`COUNT_LIMIT`].
+    /// Returns the last conversation that a scan looks at, if there may be others after it.
+    async fn edge(
+        &self,
+        connection: &mut PgConnection,
+        filter: &CaptureFilter,
+        cursor: Option<Cursor>,
+    ) -> Result<Option<Cursor>, sqlx::Error> {
+        sqlx::query_as!(
+            Cursor,
+            "SELECT created_at AS at, session_id AS id FROM sessions
+              WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
+                AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+              ORDER BY created_at DESC, session_id DESC OFFSET $6 LIMIT 1",
+            self.0.org.0,
+            DIALECT.code(),
+            filter.since,
+            cursor.map(|cursor| cursor.at),
+            cursor.map(|cursor| cursor.id),
+            reach(filter) - 1
+        )
+        .fetch_optional(connection)
+        .await
+    }
+
+    /// Returns how many conversations began in the window, counted up to [`COUNT_LIMIT`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn count_stories(&self, filter: &CaptureFilter) -> Result<i64, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
+        let mut transaction = scope::begin_scan(self.0.scans(), self.0.org).await?;
         let total = self.count_stories_in(&mut transaction, filter).await?;
         transaction.commit().await?;
         Ok(total)
@@ -155,12 +198,13 @@ impl Captures<'_> {
 
     async fn count_stories_in(
         &self,
-        connection: &mut sqlx::PgConnection,
+        connection: &mut PgConnection,
         filter: &CaptureFilter,
     ) -> Result<i64, sqlx::Error> {
         let counted = stories!(
             Counted,
             r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
+            "",
             " LIMIT $13) counted",
             self.0.org,
             filter,
@@ -178,7 +222,7 @@ impl Captures<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn latest_events(&self, sessions: &[Uuid], limit: PageLimit) -> Result<Page<StoryEventRow>, StoreError> {
-        let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
+        let mut transaction = scope::begin_scan(self.0.scans(), self.0.org).await?;
         let rows = sqlx::query_as!(
             StoryEventRow,
             r#"SELECT wanted.session_id AS "session_id!", e.event_id AS "event_id!", e.public_id, e.kind AS "kind!",

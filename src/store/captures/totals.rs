@@ -1,99 +1,224 @@
-//! Captured events, summed up while they are written.
+//! Figures from totals.
+//!
+//! Events are summed up where they are written ([`super::add`]), per hour and per day in `captured_totals`; what is over
+//! is folded ([`super::fold`]), and added to sums per day and kind and per month, kind and name in `captured_sums`. Each
+//! statement here adds up what the window consists of, widest buckets first, and reads single events for the hour in
+//! which the window begins. As one statement it sees one state, so that nothing is counted twice while it is folded.
 
-use std::collections::BTreeMap;
-
-use chrono::{DurationRound, TimeDelta};
+use chrono::{Datelike, DurationRound, Months, NaiveTime, TimeDelta};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use super::write::Request;
-use crate::domain::Timestamp;
+use super::CaptureFilter;
+use super::figures::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
+use crate::domain::{OrgId, Timestamp};
+use crate::store::bytes::{self, Page, Weighed, json_bytes};
 
-/// Writers of one replica take sessions by their route; totals are kept apart by the same, so that its writers do not
-/// meet on a row.
-const SHARDS: u64 = 4;
+/// Totals of one width that are added up for one response: the newest. More are read only for an organization that gives
+/// every event another name.
+const MAX_TOTALS: i64 = 200_000;
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key<'r> {
-    org: Uuid,
-    daily: bool,
-    bucket: Timestamp,
-    kind: &'r str,
-    name: &'r str,
-    shard: i16,
+/// Where buckets of each width begin to lie in the window as a whole.
+struct Edges {
+    hour: Timestamp,
+    day: Timestamp,
+    month: Timestamp,
 }
 
-#[derive(Default)]
-struct Sums {
+impl Edges {
+    fn of(since: Timestamp) -> Self {
+        let hour = ceiling(since, TimeDelta::hours(1));
+        let day = ceiling(hour, TimeDelta::days(1));
+        let last = end_of_time();
+        Self { hour: hour.min(last), day: day.min(last), month: month_from(day).unwrap_or(last).min(last) }
+    }
+}
+
+/// Returns a moment after every event, since none may be later than the year 9999.
+fn end_of_time() -> Timestamp {
+    Timestamp::from_timestamp(253_402_300_800, 0).unwrap_or_default()
+}
+
+fn ceiling(at: Timestamp, width: TimeDelta) -> Timestamp {
+    match at.duration_trunc(width) {
+        Ok(floor) if floor < at => floor + width,
+        _ => at,
+    }
+}
+
+/// Returns the first moment of a month at or after the beginning of a day.
+fn month_from(day: Timestamp) -> Option<Timestamp> {
+    let first = day.date_naive().with_day(1)?.and_time(NaiveTime::MIN).and_utc();
+    if first == day { Some(first) } else { first.checked_add_months(Months::new(1)) }
+}
+
+/// A figure, and of how many rows it is the sum.
+struct Row {
+    bucket: Timestamp,
+    kind: String,
+    name: String,
     events: i64,
     errors: i64,
-    latency: i64,
-    longest: i64,
+    latency_ms: f64,
+    latency_max: i64,
+    parts: i64,
 }
 
-/// What a batch adds, in the order of the rows.
-pub struct Totals<'r>(BTreeMap<Key<'r>, Sums>);
-
-impl<'r> Totals<'r> {
-    pub fn of(fresh: &[&'r Request]) -> Self {
-        let mut totals: BTreeMap<Key<'r>, Sums> = BTreeMap::new();
-        for request in fresh {
-            let facts = &request.capture.facts;
-            for (daily, bucket) in [(false, TimeDelta::hours(1)), (true, TimeDelta::days(1))] {
-                let key = Key {
-                    org: request.org.0,
-                    daily,
-                    bucket: facts.at.duration_trunc(bucket).unwrap_or(facts.at),
-                    kind: &request.capture.event.kind,
-                    name: facts.indexed_name(),
-                    shard: (request.key().route() % SHARDS) as i16,
-                };
-                let sums = totals.entry(key).or_default();
-                sums.events += 1;
-                sums.errors += i64::from(!facts.success);
-                sums.latency = sums.latency.saturating_add(facts.latency_ms);
-                sums.longest = sums.longest.max(facts.latency_ms);
-            }
-        }
-        Self(totals)
+impl Weighed for Row {
+    fn text_bytes(&self) -> usize {
+        json_bytes(&self.kind) + json_bytes(&self.name)
     }
+}
 
-    pub async fn add(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        if self.0.is_empty() {
-            return Ok(());
+impl Row {
+    fn figure(self) -> Figure {
+        let Self { bucket, kind, name, events, errors, latency_ms, latency_max, parts: _ } = self;
+        Figure { bucket, kind, name, events, errors, latency_ms, latency_max }
+    }
+}
+
+/// Sums up what the window consists of: `$parts` are joined by UNION ALL and have the columns of a total.
+macro_rules! summed {
+    ($connection:expr, $bucket:literal, $name:literal, $parts:literal, $order:literal, $org:expr, $filter:expr,
+     $edges:expr $(, $more:expr)*) => {{
+        let (filter, edges): (&CaptureFilter, &Edges) = ($filter, $edges);
+        let rows = sqlx::query_as!(
+            Row,
+            "SELECT " + $bucket + r#" AS "bucket!", kind AS "kind!", "# + $name + r#" AS "name!",
+                    sum(events)::bigint AS "events!", sum(errors)::bigint AS "errors!",
+                    sum(latency_ms::float8) AS "latency_ms!", max(latency_max) AS "latency_max!", count(*) AS "parts!"
+               FROM ("# + $parts + r#"
+                     UNION ALL
+                     SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+                      WHERE org_id = $1 AND NOT daily AND bucket >= $3 AND bucket < $4
+                        AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
+                     UNION ALL
+                     SELECT at, kind, name, 1, CASE WHEN success THEN 0 ELSE 1 END, latency_ms, latency_ms
+                       FROM captured_events
+                      WHERE org_id = $1 AND at >= $2 AND at < $3
+                        AND (cardinality($5::text[]) = 0 OR name = ANY ($5))) parts (at, kind, name, events, errors,
+                                                                                     latency_ms, latency_max)
+              GROUP BY 1, 2, 3 HAVING sum(events) > 0 ORDER BY "# + $order + " LIMIT $6",
+            $org.0,
+            filter.since,
+            edges.hour,
+            edges.day,
+            &filter.names,
+            MAX_FIGURES
+            $(, $more)*
+        );
+        let Page { rows, cut } = bytes::page(rows.fetch($connection), FIGURE_BYTES).await?;
+        // Of the widest buckets no more than so many are read, so fewer rows are all that there are.
+        let complete = rows.iter().map(|row| row.parts).sum::<i64>() < MAX_TOTALS;
+        let rows = rows.into_iter().map(Row::figure).collect();
+        Ok(Read { page: Page { rows, cut }, complete })
+    }};
+}
+
+/// Returns the sums per day and kind.
+pub(super) async fn by_day(
+    connection: &mut PgConnection,
+    org: OrgId,
+    filter: &CaptureFilter,
+) -> Result<Read, sqlx::Error> {
+    summed!(
+        connection,
+        "date_trunc('day', at, 'UTC')",
+        "''",
+        "SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_sums
+          WHERE org_id = $1 AND NOT monthly AND bucket >= $4 AND cardinality($5::text[]) = 0
+         UNION ALL
+         SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+          WHERE org_id = $1 AND daily AND bucket >= $4 AND shard >= 0 AND cardinality($5::text[]) = 0
+         UNION ALL
+         SELECT * FROM (SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+                         WHERE org_id = $1 AND daily AND bucket >= $4 AND cardinality($5::text[]) > 0
+                           AND name = ANY ($5)
+                         ORDER BY bucket DESC LIMIT $7) named",
+        "1 DESC, 2",
+        org,
+        filter,
+        &Edges::of(filter.since),
+        MAX_TOTALS
+    )
+}
+
+/// Returns the sums per kind and name, the most frequent first.
+pub(super) async fn by_name(
+    connection: &mut PgConnection,
+    org: OrgId,
+    filter: &CaptureFilter,
+) -> Result<Read, sqlx::Error> {
+    let edges = Edges::of(filter.since);
+    summed!(
+        connection,
+        "$2::timestamptz",
+        "name",
+        "SELECT * FROM (SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_sums
+                         WHERE org_id = $1 AND monthly AND bucket >= $7
+                           AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
+                         ORDER BY bucket DESC LIMIT $8) months
+         UNION ALL
+         SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+          WHERE org_id = $1 AND daily AND bucket >= $7 AND shard >= 0
+            AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
+         UNION ALL
+         SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+          WHERE org_id = $1 AND daily AND bucket >= $4 AND bucket < $7
+            AND (cardinality($5::text[]) = 0 OR name = ANY ($5))",
+        "4 DESC, 2, 3",
+        org,
+        filter,
+        &edges,
+        edges.month,
+        MAX_TOTALS
+    )
+}
+
+/// Returns the sums per hour or day, kind and name.
+pub(super) async fn over_time(
+    connection: &mut PgConnection,
+    org: OrgId,
+    filter: &CaptureFilter,
+    grain: Grain,
+) -> Result<Read, sqlx::Error> {
+    let mut edges = Edges::of(filter.since);
+    if grain == Grain::Hour {
+        // Days do not tell hours apart.
+        edges.day = end_of_time();
+    }
+    summed!(
+        connection,
+        "date_trunc($7, at, 'UTC')",
+        "name",
+        "SELECT * FROM (SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+                         WHERE org_id = $1 AND daily AND bucket >= $4
+                           AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
+                         ORDER BY bucket DESC LIMIT $8) days",
+        "1 DESC, 2, 3",
+        org,
+        filter,
+        &edges,
+        grain.unit(),
+        MAX_TOTALS
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_width_begins_where_the_window_has_whole_ones() {
+        for (since, hour, day, month) in [
+            ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+            ("2026-11-30T22:59:59.999Z", "2026-11-30T23:00:00Z", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+            ("2026-11-30T23:00:00.001Z", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+            ("2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
+            ("2026-12-01T00:00:01Z", "2026-12-01T01:00:00Z", "2026-12-02T00:00:00Z", "2027-01-01T00:00:00Z"),
+        ] {
+            let at = |text: &str| text.parse::<Timestamp>().unwrap();
+            let edges = Edges::of(at(since));
+            assert_eq!((edges.hour, edges.day, edges.month), (at(hour), at(day), at(month)), "{since}");
         }
-        let orgs: Vec<Uuid> = self.0.keys().map(|key| key.org).collect();
-        let daily: Vec<bool> = self.0.keys().map(|key| key.daily).collect();
-        let buckets: Vec<Timestamp> = self.0.keys().map(|key| key.bucket).collect();
-        let kinds: Vec<&str> = self.0.keys().map(|key| key.kind).collect();
-        let names: Vec<&str> = self.0.keys().map(|key| key.name).collect();
-        let shards: Vec<i16> = self.0.keys().map(|key| key.shard).collect();
-        let events: Vec<i64> = self.0.values().map(|sums| sums.events).collect();
-        let errors: Vec<i64> = self.0.values().map(|sums| sums.errors).collect();
-        let latencies: Vec<i64> = self.0.values().map(|sums| sums.latency).collect();
-        let longest: Vec<i64> = self.0.values().map(|sums| sums.longest).collect();
-        sqlx::query!(
-            "INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, latency_ms,
-                                               latency_max)
-             SELECT * FROM UNNEST($1::uuid[], $2::boolean[], $3::timestamptz[], $4::text[], $5::text[], $6::smallint[],
-                                  $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
-                 ON CONFLICT (org_id, daily, bucket, kind, name, shard)
-                 DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
-                               latency_ms = t.latency_ms + EXCLUDED.latency_ms,
-                               latency_max = GREATEST(t.latency_max, EXCLUDED.latency_max)",
-            &orgs,
-            &daily,
-            &buckets,
-            &kinds as &[&str],
-            &names as &[&str],
-            &shards,
-            &events,
-            &errors,
-            &latencies,
-            &longest
-        )
-        .execute(connection)
-        .await?;
-        Ok(())
     }
 }

@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::totals::Totals;
+use super::add::Totals;
+use super::shown;
 use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, NewCapture, OrgId};
 use crate::store::events;
@@ -63,22 +64,39 @@ impl Batch for CaptureEvents {
         let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
         orgs.dedup();
 
-        let mut transaction = held.begin(&orgs).await?;
-        imply_sessions(&mut transaction, requests).await?;
-        name_users(&mut transaction, requests).await?;
-        start_counters(&mut transaction, &keys).await?;
-        let mut numberings = events::numberings(&mut transaction, &keys).await?;
-        let fresh = take_in(&mut transaction, requests).await?;
-        append(&mut transaction, &fresh, &mut numberings).await?;
-        Totals::of(&fresh).add(&mut transaction).await?;
-        transaction.commit().await?;
+        let mut attempts = 0;
+        let fresh = loop {
+            let mut transaction = held.begin(&orgs).await?;
+            let implied = imply_sessions(&mut transaction, requests).await?;
+            name_users(&mut transaction, requests).await?;
+            start_counters(&mut transaction, &keys).await?;
+            let mut numberings = events::numberings(&mut transaction, &keys).await?;
+            let emptied = shown::emptied(&numberings);
+            if !emptied.is_empty() && attempts == 0 {
+                // Sessions are locked before counters, so these are shown again in a transaction before this one.
+                transaction.rollback().await?;
+                let mut transaction = held.begin(&orgs).await?;
+                shown::show(&mut transaction, &emptied).await?;
+                transaction.commit().await?;
+                attempts += 1;
+                continue;
+            }
+            let fresh = take_in(&mut transaction, requests).await?;
+            let eventful: HashSet<RowKey> = fresh.iter().map(|request| request.key()).collect();
+            let vain: Vec<RowKey> = implied.into_iter().filter(|key| !eventful.contains(key)).collect();
+            shown::withdraw(&mut transaction, &vain).await?;
+            append(&mut transaction, &fresh, &mut numberings).await?;
+            Totals::of(&fresh).add(&mut transaction).await?;
+            transaction.commit().await?;
+            break fresh;
+        };
         let fresh: HashSet<*const Request> = fresh.iter().map(|request| std::ptr::from_ref(*request)).collect();
         Ok(requests.iter().map(|request| fresh.contains(&std::ptr::from_ref(*request))).collect())
     }
 }
 
-/// Makes the sessions that nobody made before.
-async fn imply_sessions(connection: &mut PgConnection, requests: &[&Request]) -> Result<(), sqlx::Error> {
+/// Makes the sessions that nobody made before. Returns which those are.
+async fn imply_sessions(connection: &mut PgConnection, requests: &[&Request]) -> Result<Vec<RowKey>, sqlx::Error> {
     let mut implied: Vec<&Request> = requests.to_vec();
     implied.sort_by_key(|request| request.key());
     implied.dedup_by_key(|request| request.key());
@@ -86,8 +104,8 @@ async fn imply_sessions(connection: &mut PgConnection, requests: &[&Request]) ->
         .into_iter()
         .map(|request| sessions::CreateRequest { org: request.org, session: request.capture.session.clone() })
         .collect();
-    sessions::insert(connection, &implied.iter().collect::<Vec<_>>()).await?;
-    Ok(())
+    let inserted = sessions::insert(connection, &implied.iter().collect::<Vec<_>>()).await?;
+    Ok(inserted.into_keys().collect())
 }
 
 /// Tells sessions that know no user who it is, where an event says.

@@ -12,7 +12,7 @@ use super::super::{Agnost, AgnostError};
 use super::filters::{Asked, CursorText, QueryFilters};
 use crate::auth::{Caller, purpose};
 use crate::http::Reply;
-use crate::store::{COUNT_LIMIT, Grain, MAX_PAGE_BYTES};
+use crate::store::{Breakdown, COUNT_LIMIT, MAX_PAGE_BYTES};
 
 /// A page of events, newest first.
 #[derive(Serialize, ToSchema)]
@@ -146,7 +146,7 @@ pub async fn raw_logs_count(
 ) -> Result<Reply<Count>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
     let total_count = if asked.filter.is_by_name_only() {
-        let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
+        let figures = caller.store.captures().figures(&asked.filter, Breakdown::Days).await?;
         Some(figures.rows.iter().map(|figure| figure.events).sum())
     } else {
         None

@@ -16,7 +16,7 @@ use super::stories::{self, Stories};
 use super::tools::ToolStats;
 use crate::auth::{Caller, purpose};
 use crate::http::Reply;
-use crate::store::{Figures, Grain, MAX_PAGE_BYTES};
+use crate::store::{Figure, MAX_PAGE_BYTES, Overview};
 
 type Reader = Caller<Agnost, purpose::ReadEvents>;
 
@@ -50,20 +50,21 @@ struct Totals {
     tool_calls: Sums,
 }
 
-async fn metrics(caller: &Reader, asked: &Asked, figures: &Figures) -> Result<Metrics, AgnostError> {
-    let conversations = caller.store.captures().count_stories(&asked.filter).await?;
-    let turns = || figures.rows.iter().filter(|figure| figure.kind == "turn");
-    Ok(Metrics {
+/// Shows an overview in which `conversations` began.
+fn metrics(overview: &Overview, conversations: i64) -> Metrics {
+    let days = &overview.days.rows;
+    let is_turn = |figure: &&Figure| figure.kind == "turn";
+    Metrics {
         totals: Totals {
             conversations,
-            events: Sums::of(&figures.rows),
-            turns: Sums::of(turns()),
-            tool_calls: Sums::of(figures.rows.iter().filter(|figure| is_call(figure))),
+            events: Sums::of(days),
+            turns: Sums::of(days.iter().filter(is_turn)),
+            tool_calls: Sums::of(days.iter().filter(|figure| is_call(figure))),
         },
-        daily: series(&figures.rows),
-        agents: by_name(turns()),
-        complete: figures.complete,
-    })
+        daily: series(days),
+        agents: by_name(overview.names.rows.iter().filter(is_turn)),
+        complete: overview.days.complete && overview.names.complete,
+    }
 }
 
 /// Dashboard
@@ -83,8 +84,10 @@ async fn metrics(caller: &Reader, asked: &Asked, figures: &Figures) -> Result<Me
 #[tracing::instrument(name = "agnost.dashboard", level = "debug", skip_all)]
 pub async fn dashboard(caller: Reader, request: Request) -> Result<Reply<Metrics>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
-    Ok(Reply(StatusCode::OK, metrics(&caller, &asked, &figures).await?))
+    let captures = caller.store.captures();
+    let overview = captures.overview(&asked.filter).await?;
+    let conversations = captures.count_stories(&asked.filter).await?;
+    Ok(Reply(StatusCode::OK, metrics(&overview, conversations)))
 }
 
 /// The first pages of everything.
@@ -113,14 +116,14 @@ pub struct Summary {
 #[tracing::instrument(name = "agnost.command_center_summary", level = "debug", skip_all)]
 pub async fn command_center_summary(caller: Reader, request: Request) -> Result<Reply<Summary>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
-    let summary = Summary {
-        metrics: metrics(&caller, &asked, &figures).await?,
-        user_stories: stories::page(&caller, &asked, PART_BYTES).await?,
-        errors: logs::page(&caller, &asked, true, PART_BYTES).await?,
-        tool_stats: ToolStats::of(&figures).into_rows(),
-    };
-    Ok(Reply(StatusCode::OK, summary))
+    let captures = caller.store.captures();
+    let overview = captures.overview(&asked.filter).await?;
+    let user_stories = stories::page(&caller, &asked, PART_BYTES).await?;
+    // A page after a cursor counts the same conversations as the first one.
+    let metrics = metrics(&overview, user_stories.total());
+    let errors = logs::page(&caller, &asked, true, PART_BYTES).await?;
+    let tool_stats = ToolStats::of(&overview.names).into_rows();
+    Ok(Reply(StatusCode::OK, Summary { metrics, user_stories, errors, tool_stats }))
 }
 
 /// Which metadata events carry.

@@ -15,7 +15,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::JsonText;
 use crate::http::Reply;
-use crate::store::{Cursor, MAX_PAGE_BYTES, PageLimit, StoreError, StoryEventRow, StoryRow};
+use crate::store::{Cursor, MAX_PAGE_BYTES, PageLimit, StoreError, StoryEventRow, StoryPage, StoryRow};
 
 /// Events shown of each conversation.
 const LATEST: i64 = 10;
@@ -28,8 +28,10 @@ pub struct Stories {
     total: i64,
     page: i64,
     page_size: i64,
-    /// Where the next page begins; absent at the end. A page has at most 4 MiB; of one that is cut so, this leads to the
-    /// rest, and the next `page` begins where it would without the cut.
+    /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a page
+    /// has at most 4 MiB, and with filters 20,000 conversations are looked at for a page, or 5,000 with `agent_name` or
+    /// `search`. Of a page that is cut so, `next_cursor` leads to the rest; the next `page` begins where it would without
+    /// the cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,
@@ -70,6 +72,12 @@ struct StoryEvent {
     timestamp: i64,
     /// The first 200 characters of what was said to it, as it reads.
     input: String,
+}
+
+impl Stories {
+    pub fn total(&self) -> i64 {
+        self.total
+    }
 }
 
 impl Story {
@@ -113,7 +121,7 @@ pub async fn page(
     let captures = caller.store.captures();
     // Half of the page is for the conversations, half for their events.
     let limit = asked.limit().within(bytes / 2);
-    let (mut page, total) = captures.stories(&asked.filter, asked.cursor, limit).await?;
+    let StoryPage { mut page, total, edge } = captures.stories(&asked.filter, asked.cursor, limit).await?;
     let ids: Vec<Uuid> = page.rows.iter().map(|row| row.session_id).collect();
     let latest = captures.latest_events(&ids, PageLimit::rows(LATEST).within(bytes / 2)).await?;
     let mut events = latest.rows.into_iter().peekable();
@@ -125,7 +133,7 @@ pub async fn page(
         page.cut = true;
     }
     let next = page.rows.last().filter(|_| page.is_full(asked.page_size));
-    let next = next.map(|row| Cursor { at: row.created_at, id: row.session_id });
+    let next = next.map(|row| Cursor { at: row.created_at, id: row.session_id }).or(edge);
     let mut stories = Vec::with_capacity(page.rows.len());
     for row in page.rows {
         let of_this = std::iter::from_fn(|| events.next_if(|event| event.session_id == row.session_id)).collect();

@@ -15,7 +15,7 @@ use super::figures::{MOST_NAMES, MOST_POINTS, Named, Point, by_name, grouped, is
 use super::filters::{Asked, QueryFilters};
 use crate::auth::{Caller, purpose};
 use crate::http::Reply;
-use crate::store::{Figure, Figures, Grain, PageLimit};
+use crate::store::{Breakdown, Figure, Figures, Grain, PageLimit};
 
 type Reader = Caller<Agnost, purpose::ReadEvents>;
 
@@ -166,7 +166,7 @@ async fn checkpoints(caller: &Reader, asked: &Asked) -> Result<Checkpoints, Agno
 #[tracing::instrument(name = "agnost.tool_stats", level = "debug", skip_all)]
 pub async fn tool_stats(caller: Reader, request: Request) -> Result<Reply<ToolStats>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
+    let figures = caller.store.captures().figures(&asked.filter, Breakdown::Names).await?;
     Ok(Reply(StatusCode::OK, ToolStats::of(&figures)))
 }
 
@@ -189,7 +189,7 @@ pub async fn tool_stats(caller: Reader, request: Request) -> Result<Reply<ToolSt
 pub async fn tool_time_series(caller: Reader, request: Request) -> Result<Reply<ToolSeries>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
     let grain = asked.range.grain();
-    let figures = caller.store.captures().figures(&asked.filter, grain).await?;
+    let figures = caller.store.captures().figures(&asked.filter, Breakdown::NamesOverTime(grain)).await?;
     Ok(Reply(StatusCode::OK, ToolSeries::of(&figures, grain)))
 }
 
@@ -213,7 +213,7 @@ pub async fn tool_error_distribution(
     request: Request,
 ) -> Result<Reply<ErrorDistribution>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    let figures = caller.store.captures().figures(&asked.filter, Grain::Day).await?;
+    let figures = caller.store.captures().figures(&asked.filter, Breakdown::Names).await?;
     Ok(Reply(StatusCode::OK, distribution(&caller, &asked, &figures).await?))
 }
 
@@ -264,11 +264,15 @@ pub struct ToolsDashboard {
 pub async fn tools_dashboard(caller: Reader, request: Request) -> Result<Reply<ToolsDashboard>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
     let grain = asked.range.grain();
-    let figures = caller.store.captures().figures(&asked.filter, grain).await?;
+    let captures = caller.store.captures();
+    let figures = captures.figures(&asked.filter, Breakdown::NamesOverTime(grain)).await?;
+    // Of many names, figures over time leave the oldest out.
+    let names =
+        if figures.complete { figures.by_name() } else { captures.figures(&asked.filter, Breakdown::Names).await? };
     let dashboard = ToolsDashboard {
-        tool_stats: ToolStats::of(&figures).into_rows(),
+        tool_stats: ToolStats::of(&names).into_rows(),
         time_series: ToolSeries::of(&figures, grain),
-        error_distribution: distribution(&caller, &asked, &figures).await?,
+        error_distribution: distribution(&caller, &asked, &names).await?,
         checkpoint_stats: checkpoints(&caller, &asked).await?,
     };
     Ok(Reply(StatusCode::OK, dashboard))

@@ -1,0 +1,81 @@
+//! `dashboard rebuild`: totals from the events themselves.
+
+use clap::Subcommand;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::home::administer;
+use super::{Context, Failure, org};
+use crate::domain::{OrgId, Timestamp};
+use crate::store::admin::AdminStore;
+use crate::workers::captures::fold_totals;
+
+/// Conversations per transaction.
+const BATCH: i64 = 5_000;
+
+#[derive(Subcommand)]
+pub(super) enum Dashboard {
+    /// Compare the totals behind the dashboard's figures with the events, and repair them
+    ///
+    /// Works in batches that are committed one by one, and can be run while events are captured. Run again after an
+    /// interruption it repairs what is left; --from skips what was done.
+    Rebuild {
+        /// UUID or external id of the organization; all organizations when absent
+        #[arg(long)]
+        org: Option<String>,
+        /// Leave out days before this time, as in 2026-01-31T00:00:00Z
+        #[arg(long)]
+        from: Option<Timestamp>,
+    },
+}
+
+/// What a rebuild did.
+#[derive(Default, Serialize)]
+struct Rebuilt {
+    organizations: usize,
+    /// Totals that were wrong.
+    repaired_totals: u64,
+    /// Rows of totals that were added up into one.
+    folded_totals: u64,
+    /// Conversations without events that were shown, and others that were not.
+    repaired_conversations: u64,
+}
+
+impl Dashboard {
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self::Rebuild { org, from } = self;
+        administer(context, async |admin| {
+            let orgs = match org {
+                Some(name) => vec![org::find(admin, &name).await?],
+                None => admin.organizations().await?.into_iter().map(|row| OrgId(row.org_id)).collect(),
+            };
+            let mut rebuilt = Rebuilt { organizations: orgs.len(), ..Rebuilt::default() };
+            for org in orgs {
+                rebuild(admin, org, from.unwrap_or(Timestamp::UNIX_EPOCH), &mut rebuilt).await?;
+            }
+            rebuilt.folded_totals = fold_totals(admin, context.clock.now()).await?;
+            let sentence = format!(
+                "{} totals and {} conversations of {} organizations were wrong and are repaired.",
+                rebuilt.repaired_totals, rebuilt.repaired_conversations, rebuilt.organizations
+            );
+            context.output.line(&sentence, &rebuilt);
+            Ok(())
+        })
+        .await
+    }
+}
+
+async fn rebuild(admin: &AdminStore, org: OrgId, from: Timestamp, rebuilt: &mut Rebuilt) -> Result<(), Failure> {
+    let mut next = from;
+    while let Some(batch) = admin.rebuild_captured_totals(org, next).await? {
+        rebuilt.repaired_totals += batch.repaired;
+        next = batch.until;
+        tracing::info!(%org, until = %next, repaired = batch.repaired, "dashboard.rebuilt");
+    }
+    let mut after = Uuid::nil();
+    while let Some(batch) = admin.settle_conversations(org, after, BATCH).await? {
+        rebuilt.repaired_conversations += batch.changed;
+        after = batch.last;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Deleting captured events without leaving the totals wrong.
+
+use std::collections::BTreeSet;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::rebuild::{Days, lower_maxima, settle_sums};
+use crate::domain::{OrgId, Timestamp};
+
+/// Deletes events from what is listed and counted, and takes them from the totals in the same transaction. Returns how
+/// many there were. What the events said is in `session_events`, which is the caller's to delete.
+pub(in crate::store) async fn delete(
+    connection: &mut PgConnection,
+    org: OrgId,
+    events: &[Uuid],
+) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!(
+        r#"WITH deleted AS (
+             DELETE FROM captured_events WHERE org_id = $1 AND event_id = ANY ($2)
+             RETURNING at, kind, name, success, latency_ms
+         ), counted AS (
+             SELECT daily, date_trunc(CASE WHEN daily THEN 'day' ELSE 'hour' END, at, 'UTC') AS bucket, kind, name,
+                    count(*) AS events, count(*) FILTER (WHERE NOT success) AS errors, sum(latency_ms) AS latency_ms
+               FROM deleted CROSS JOIN (VALUES (false), (true)) AS width (daily) GROUP BY 1, 2, 3, 4
+         ), subtracted AS (
+             INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, latency_ms,
+                                               latency_max)
+             SELECT $1, daily, bucket, kind, name, (pg_backend_pid() % 32)::smallint, -events, -errors, -latency_ms, 0
+               FROM counted ORDER BY daily, bucket, kind, name
+                 ON CONFLICT (org_id, daily, bucket, kind, name, shard)
+                 DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
+                               latency_ms = t.latency_ms + EXCLUDED.latency_ms
+         )
+         SELECT date_trunc('day', at, 'UTC') AS "day!", count(*) AS "events!" FROM deleted GROUP BY 1"#,
+        org.0,
+        events
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let days: BTreeSet<Timestamp> = deleted.iter().map(|row| row.day).collect();
+    for day in days {
+        lower_maxima(connection, org, Days::of(day)).await?;
+        settle_sums(connection, org, Days::of(day)).await?;
+    }
+    Ok(deleted.iter().map(|row| row.events.unsigned_abs()).sum())
+}

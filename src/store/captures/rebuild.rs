@@ -1,0 +1,221 @@
+//! Totals from the events themselves.
+//!
+//! Every writer adds to the totals in the transaction that writes the events. So in one snapshot the totals of a bucket
+//! are the sums over its events, and where they are not, the difference is what is wrong, however many writers are at
+//! work: it is added as a writer adds. A maximum cannot be taken back by adding; it is lowered where its row is still as
+//! it was in the snapshot.
+
+use chrono::{DurationRound, TimeDelta};
+use sqlx::PgConnection;
+
+use super::fold::FOLDED;
+use crate::domain::{OrgId, Timestamp};
+
+/// Events after which a batch of days ends.
+const BATCH_EVENTS: i64 = 50_000;
+
+/// Days, from the first on and before the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Days {
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+impl Days {
+    /// Returns the day of a moment.
+    pub fn of(at: Timestamp) -> Self {
+        let from = at.duration_trunc(TimeDelta::days(1)).unwrap_or(at);
+        Self { from, until: from + TimeDelta::days(1) }
+    }
+}
+
+/// Returns the first days from `from` on that have events or totals, about [`BATCH_EVENTS`] of them.
+pub(in crate::store) async fn next_days(
+    connection: &mut PgConnection,
+    org: OrgId,
+    from: Timestamp,
+) -> Result<Option<Days>, sqlx::Error> {
+    let first = sqlx::query_scalar!(
+        "SELECT LEAST((SELECT min(at) FROM captured_events WHERE org_id = $1 AND at >= $2),
+                      (SELECT min(bucket) FROM captured_totals WHERE org_id = $1 AND daily AND bucket >= $2),
+                      (SELECT min(bucket) FROM captured_totals WHERE org_id = $1 AND NOT daily AND bucket >= $2))",
+        org.0,
+        from
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let Some(first) = first.map(Days::of) else { return Ok(None) };
+    let last = sqlx::query_scalar!(
+        "SELECT at FROM captured_events WHERE org_id = $1 AND at >= $2 ORDER BY at, event_id OFFSET $3 LIMIT 1",
+        org.0,
+        first.from,
+        BATCH_EVENTS
+    )
+    .fetch_optional(connection)
+    .await?;
+    let until = last.map_or(first.from + TimeDelta::days(366), |at| Days::of(at).from);
+    Ok(Some(Days { until: until.max(first.until), ..first }))
+}
+
+/// Adds to the totals of these days what they lack, or takes from them what they have too much. Returns how many were
+/// wrong.
+pub(in crate::store) async fn add_missing(
+    connection: &mut PgConnection,
+    org: OrgId,
+    days: Days,
+) -> Result<u64, sqlx::Error> {
+    let repaired = sqlx::query!(
+        "WITH hours AS (
+             SELECT date_trunc('hour', at, 'UTC') AS hour, kind, name, count(*) AS events,
+                    count(*) FILTER (WHERE NOT success) AS errors, sum(latency_ms) AS latency_ms,
+                    max(latency_ms) AS latency_max
+               FROM captured_events WHERE org_id = $1 AND at >= $2 AND at < $3 GROUP BY 1, 2, 3
+         ), counted AS (
+             SELECT daily, CASE WHEN daily THEN date_trunc('day', hour, 'UTC') ELSE hour END AS bucket, kind, name,
+                    sum(events) AS events, sum(errors) AS errors, sum(latency_ms) AS latency_ms,
+                    max(latency_max) AS latency_max
+               FROM hours CROSS JOIN (VALUES (false), (true)) AS width (daily) GROUP BY 1, 2, 3, 4
+         ), stored AS (
+             SELECT daily, bucket, kind, name, sum(events) AS events, sum(errors) AS errors,
+                    sum(latency_ms) AS latency_ms, max(latency_max) AS latency_max
+               FROM (SELECT * FROM captured_totals WHERE org_id = $1 AND daily AND bucket >= $2 AND bucket < $3
+                     UNION ALL
+                     SELECT * FROM captured_totals WHERE org_id = $1 AND NOT daily AND bucket >= $2 AND bucket < $3) t
+              GROUP BY 1, 2, 3, 4
+         ), missing AS (
+             SELECT daily, bucket, kind, name, COALESCE(c.events, 0) - COALESCE(s.events, 0) AS events,
+                    COALESCE(c.errors, 0) - COALESCE(s.errors, 0) AS errors,
+                    COALESCE(c.latency_ms, 0) - COALESCE(s.latency_ms, 0) AS latency_ms,
+                    COALESCE(c.latency_max, 0) AS latency_max
+               FROM counted c FULL JOIN stored s USING (daily, bucket, kind, name)
+              WHERE COALESCE(c.events, 0) <> COALESCE(s.events, 0) OR COALESCE(c.errors, 0) <> COALESCE(s.errors, 0)
+                 OR COALESCE(c.latency_ms, 0) <> COALESCE(s.latency_ms, 0)
+                 OR COALESCE(c.latency_max, 0) > COALESCE(s.latency_max, 0)
+         )
+         INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, latency_ms,
+                                           latency_max)
+         SELECT $1, daily, bucket, kind, name, (pg_backend_pid() % 32)::smallint, events, errors, latency_ms, latency_max
+           FROM missing ORDER BY daily, bucket, kind, name
+             ON CONFLICT (org_id, daily, bucket, kind, name, shard)
+             DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
+                           latency_ms = t.latency_ms + EXCLUDED.latency_ms,
+                           latency_max = GREATEST(t.latency_max, EXCLUDED.latency_max)",
+        org.0,
+        days.from,
+        days.until
+    )
+    .execute(connection)
+    .await?;
+    Ok(repaired.rows_affected())
+}
+
+/// Lowers the maxima of these days that are higher than that of any event. Returns how many were.
+pub(in crate::store) async fn lower_maxima(
+    connection: &mut PgConnection,
+    org: OrgId,
+    days: Days,
+) -> Result<u64, sqlx::Error> {
+    let lowered = sqlx::query!(
+        "WITH hours AS (
+             SELECT date_trunc('hour', at, 'UTC') AS hour, kind, name, max(latency_ms) AS latency_max
+               FROM captured_events WHERE org_id = $1 AND at >= $2 AND at < $3 GROUP BY 1, 2, 3
+         ), counted AS (
+             SELECT daily, CASE WHEN daily THEN date_trunc('day', hour, 'UTC') ELSE hour END AS bucket, kind, name,
+                    max(latency_max) AS latency_max
+               FROM hours CROSS JOIN (VALUES (false), (true)) AS width (daily) GROUP BY 1, 2, 3, 4
+         ), seen AS (
+             SELECT t.daily, t.bucket, t.kind, t.name, t.shard, t.events, t.errors, t.latency_ms,
+                    COALESCE(c.latency_max, 0) AS latency_max
+               FROM captured_totals t LEFT JOIN counted c USING (daily, bucket, kind, name)
+              WHERE t.org_id = $1 AND t.bucket >= $2 AND t.bucket < $3 AND t.latency_max > COALESCE(c.latency_max, 0)
+         )
+         UPDATE captured_totals t SET latency_max = seen.latency_max
+           FROM seen
+          WHERE t.org_id = $1 AND t.daily = seen.daily AND t.bucket = seen.bucket AND t.kind = seen.kind
+            AND t.name = seen.name AND t.shard = seen.shard
+            AND t.events = seen.events AND t.errors = seen.errors AND t.latency_ms = seen.latency_ms",
+        org.0,
+        days.from,
+        days.until
+    )
+    .execute(connection)
+    .await?;
+    Ok(lowered.rows_affected())
+}
+
+/// Makes the sums of days and months what the folded rows of these days and their months add up to. Returns how many
+/// were wrong. Folding changes both in one transaction, so that they agree in every snapshot.
+pub(in crate::store) async fn settle_sums(
+    connection: &mut PgConnection,
+    org: OrgId,
+    days: Days,
+) -> Result<u64, sqlx::Error> {
+    let settled = sqlx::query!(
+        "WITH months AS (
+             SELECT date_trunc('month', $2::timestamptz, 'UTC') AS first,
+                    date_trunc('month', $3::timestamptz, 'UTC') + interval '1 month' AS last
+         ), folded AS (
+             SELECT monthly, CASE WHEN monthly THEN date_trunc('month', bucket, 'UTC') ELSE bucket END AS bucket, kind,
+                    CASE WHEN monthly THEN name ELSE '' END AS name, sum(events) AS events, sum(errors) AS errors,
+                    sum(latency_ms) AS latency_ms, max(latency_max) AS latency_max
+               FROM captured_totals CROSS JOIN (VALUES (false), (true)) AS width (monthly)
+              WHERE org_id = $1 AND daily AND shard = $4
+                AND bucket >= (SELECT first FROM months) AND bucket < (SELECT last FROM months)
+              GROUP BY 1, 2, 3, 4
+         ), stored AS (
+             SELECT * FROM captured_sums
+              WHERE org_id = $1 AND monthly IN (false, true)
+                AND bucket >= (SELECT first FROM months) AND bucket < (SELECT last FROM months)
+         ), wrong AS (
+             SELECT monthly, bucket, kind, name, COALESCE(f.events, 0) - COALESCE(s.events, 0) AS events,
+                    COALESCE(f.errors, 0) - COALESCE(s.errors, 0) AS errors,
+                    COALESCE(f.latency_ms, 0) - COALESCE(s.latency_ms, 0) AS latency_ms,
+                    COALESCE(f.latency_max, 0) AS latency_max
+               FROM folded f FULL JOIN stored s USING (monthly, bucket, kind, name)
+              WHERE (f.events, f.errors, f.latency_ms, f.latency_max)
+                    IS DISTINCT FROM (s.events, s.errors, s.latency_ms, s.latency_max)
+         )
+         INSERT INTO captured_sums AS t (org_id, monthly, bucket, kind, name, events, errors, latency_ms, latency_max)
+         SELECT $1, monthly, bucket, kind, name, events, errors, latency_ms, latency_max
+           FROM wrong ORDER BY monthly, bucket, kind, name
+             ON CONFLICT (org_id, monthly, bucket, kind, name)
+             DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
+                           latency_ms = t.latency_ms + EXCLUDED.latency_ms,
+                           latency_max = GREATEST(t.latency_max, EXCLUDED.latency_max)",
+        org.0,
+        days.from,
+        days.until,
+        FOLDED
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "WITH months AS (
+             SELECT date_trunc('month', $2::timestamptz, 'UTC') AS first,
+                    date_trunc('month', $3::timestamptz, 'UTC') + interval '1 month' AS last
+         ), folded AS (
+             SELECT monthly, CASE WHEN monthly THEN date_trunc('month', bucket, 'UTC') ELSE bucket END AS bucket, kind,
+                    CASE WHEN monthly THEN name ELSE '' END AS name, max(latency_max) AS latency_max
+               FROM captured_totals CROSS JOIN (VALUES (false), (true)) AS width (monthly)
+              WHERE org_id = $1 AND daily AND shard = $4
+                AND bucket >= (SELECT first FROM months) AND bucket < (SELECT last FROM months)
+              GROUP BY 1, 2, 3, 4
+         ), seen AS (
+             SELECT s.monthly, s.bucket, s.kind, s.name, s.events, s.errors, s.latency_ms, f.latency_max
+               FROM captured_sums s JOIN folded f USING (monthly, bucket, kind, name)
+              WHERE s.org_id = $1 AND s.latency_max > f.latency_max
+         )
+         UPDATE captured_sums s SET latency_max = seen.latency_max
+           FROM seen
+          WHERE s.org_id = $1 AND s.monthly = seen.monthly AND s.bucket = seen.bucket AND s.kind = seen.kind
+            AND s.name = seen.name
+            AND s.events = seen.events AND s.errors = seen.errors AND s.latency_ms = seen.latency_ms",
+        org.0,
+        days.from,
+        days.until,
+        FOLDED
+    )
+    .execute(connection)
+    .await?;
+    Ok(settled.rows_affected())
+}
