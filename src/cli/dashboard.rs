@@ -8,14 +8,14 @@ use super::home::administer;
 use super::{Context, Failure, org};
 use crate::domain::{OrgId, Timestamp};
 use crate::store::admin::AdminStore;
-use crate::workers::captures::fold_totals;
+use crate::workers::captures::{fold_totals, index};
 
 /// Conversations per transaction.
 const BATCH: i64 = 5_000;
 
 #[derive(Subcommand)]
 pub(super) enum Dashboard {
-    /// Compare the totals behind the dashboard's figures with the events, and repair them
+    /// Compare the totals behind the dashboard's figures and the search index with the events, and repair them
     ///
     /// Works in batches that are committed one by one, and can be run while events are captured. Run again after an
     /// interruption it repairs what is left; --from skips what was done.
@@ -53,6 +53,8 @@ impl Dashboard {
             for org in orgs {
                 rebuild(admin, org, from.unwrap_or(Timestamp::UNIX_EPOCH), &mut rebuilt).await?;
             }
+            admin.note_unindexed_events().await?;
+            index(admin).await?;
             rebuilt.folded_totals = fold_totals(admin, context.clock.now()).await?;
             let sentence = format!(
                 "{} totals and {} conversations of {} organizations were wrong and are repaired.",

@@ -1,5 +1,6 @@
 //! What was captured elsewhere: an event, and the session that it implies.
 
+use super::grams::Grams;
 use super::{NewEvent, NewSession, Timestamp};
 
 /// An event that happened elsewhere, about to be written.
@@ -10,6 +11,8 @@ pub struct NewCapture {
     /// The event; its id is unique in the organization.
     pub event: NewEvent,
     pub facts: CaptureFacts,
+    /// What its name, input and output are searched by.
+    pub grams: Grams,
 }
 
 /// What an event is counted and listed by.

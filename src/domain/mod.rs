@@ -11,6 +11,7 @@ mod crockford;
 pub mod dialect;
 pub mod event;
 pub mod expiry;
+pub mod grams;
 pub mod idempotency;
 pub mod ids;
 pub mod image;

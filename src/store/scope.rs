@@ -40,6 +40,12 @@ const WALKING: &str = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqsc
                        SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; \
                        SET LOCAL plan_cache_mode = force_generic_plan; ";
 
+/// Statements that look up many rows by keys, and that must agree with each other.
+const SEARCHING: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL enable_bitmapscan = off; \
+                         SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
+                         SET LOCAL enable_mergejoin = off; SET LOCAL max_parallel_workers_per_gather = 0; \
+                         SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan; ";
+
 fn begin_statement(orgs: &[OrgId], settings: &'static str) -> AssertSqlSafe<String> {
     scope_statement(format!("BEGIN; {settings}SET LOCAL"), orgs)
 }
@@ -133,6 +139,14 @@ pub(super) async fn begin_pooled(pool: &TenantPool, org: OrgId) -> Result<Pooled
 /// Those of [`begin_pooled`].
 pub(super) async fn begin_scan(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     pool.begin(org, WALKING).await
+}
+
+/// Begins one for a search: its statements see one state, and look up rows by lists of keys.
+///
+/// # Errors
+/// Those of [`begin_pooled`].
+pub(super) async fn begin_search(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
+    pool.begin(org, SEARCHING).await
 }
 
 /// How often an export asks for its next piece while the organization's other scans are in the way.

@@ -1,21 +1,46 @@
-//! Totals of captured events are folded once their hours and days are over.
+//! Totals of captured events are folded once their hours and days are over, and the search index is brought up to date.
 
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::domain::{Clock, Timestamp};
 use crate::store::admin::{AdminError, AdminStore};
 
+/// How often totals are folded.
 const EVERY: Duration = Duration::from_secs(60);
+/// How often the index is worked on. A search reads events that are in no block one by one.
+const INDEX_EVERY: Duration = Duration::from_secs(5);
+/// How often the events of all organizations are counted, in case an older binary wrote some.
+const NOTE_EVERY: Duration = Duration::from_secs(3_600);
+/// Batches of events that are added to the index before blocks are made of them.
+const BACKLOG_BATCHES: u32 = 16;
 /// Rows per transaction, so that none holds its locks for long.
 const BATCH: u16 = 2_000;
 
 pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
+    let mut folded_at: Option<Instant> = None;
+    let mut noted_at: Option<Instant> = None;
+    let is_due = |last: Option<Instant>, every| last.is_none_or(|last| last.elapsed() >= every);
     loop {
-        match fold_totals(admin, clock.now()).await {
-            Ok(folded) => tracing::debug!(folded, "captures.totals_folded"),
-            Err(error) => tracing::warn!(%error, "captures.failed"),
+        if is_due(folded_at, EVERY) {
+            folded_at = Some(Instant::now());
+            match fold_totals(admin, clock.now()).await {
+                Ok(folded) => tracing::debug!(folded, "captures.totals_folded"),
+                Err(error) => tracing::warn!(%error, "captures.failed"),
+            }
         }
-        tokio::time::sleep(EVERY).await;
+        if is_due(noted_at, NOTE_EVERY) {
+            noted_at = Some(Instant::now());
+            match admin.note_unindexed_events().await {
+                Ok(organizations) => tracing::debug!(organizations, "captures.unindexed_noted"),
+                Err(error) => tracing::warn!(%error, "captures.failed"),
+            }
+        }
+        if let Err(error) = index(admin).await {
+            tracing::warn!(%error, "captures.failed");
+        }
+        tokio::time::sleep(INDEX_EVERY).await;
     }
 }
 
@@ -32,4 +57,24 @@ pub async fn fold_totals(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
             return Ok(folded);
         }
     }
+}
+
+/// Brings the search index up to date: makes blocks where there are enough events, and adds events that are missing.
+///
+/// # Errors
+/// [`AdminError::Store`] when the database cannot be reached. What was indexed before stays so.
+pub async fn index(admin: &AdminStore) -> Result<(), AdminError> {
+    let mut has_backlog = true;
+    while has_backlog {
+        // Blocks are made while a long backlog is worked off, because pending rows would pile up.
+        let mut batches = 0;
+        while batches < BACKLOG_BATCHES && has_backlog {
+            has_backlog = admin.index_backlog().await?;
+            batches += 1;
+        }
+        for org in admin.organizations_to_index().await? {
+            while admin.index_captured_events(org).await? {}
+        }
+    }
+    Ok(())
 }

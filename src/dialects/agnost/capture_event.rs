@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::contract::{self, Capture, ID_LIMIT};
 use super::error::Envelope;
-use super::event::{EventDetail, Implied, Kind, event_id};
+use super::event::{EventDetail, Implied, Kind, event_id, grams};
 use super::redaction::redacted;
 use super::{Agnost, AgnostError, reading};
 use crate::auth::{BodyAllowance, Caller, purpose};
@@ -257,7 +257,8 @@ fn read(bytes: &[u8], configured: Contract, now: Timestamp, mint: &Mint) -> Resu
         success: capture.success != Given::Bool(false),
         latency_ms: capture.latency_ms().unwrap_or_default(),
     };
-    Ok((public_id, NewCapture { session: implied.session()?, event, facts }))
+    let grams = grams(&event, &capture.result);
+    Ok((public_id, NewCapture { session: implied.session()?, event, facts, grams }))
 }
 
 #[cfg(test)]

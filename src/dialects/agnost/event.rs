@@ -1,13 +1,16 @@
 //! An event as it is kept, and as it is shown.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::reading;
 use crate::dialects::wire::Milliseconds;
+use crate::domain::grams::Grams;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{DialectName, EventId, Given, JsonText, NewSession, Session, SessionId, Timestamp};
+use crate::domain::{DialectName, EventId, Given, JsonText, NewEvent, NewSession, Session, SessionId, Timestamp};
 use crate::http::Refusal;
 use crate::store::{CapturedRow, StoreError};
 
@@ -87,6 +90,17 @@ impl Kind {
 /// An event's id: a UUID stands for itself whatever its case, any other text for the one it means in its session.
 pub fn event_id(session: SessionId, text: &str) -> EventId {
     EventId(parse_hyphenated_uuid(text).unwrap_or_else(|| Uuid::new_v5(&session.0, text.as_bytes())))
+}
+
+/// Returns what an event is searched by: its name and its input as they read, and its output as it was sent.
+pub fn grams(event: &NewEvent, result: &Given) -> Grams {
+    let output = match result {
+        Given::Absent | Given::Null => None,
+        Given::String(text) => Some(Cow::Borrowed(text.as_str())),
+        other => other.to_json().map(|json| Cow::Owned(json.as_str().to_owned())),
+    };
+    let texts = [event.author_id.as_deref(), event.content.as_deref(), output.as_deref()];
+    Grams::of(texts.into_iter().flatten())
 }
 
 /// What an event tells of its session.

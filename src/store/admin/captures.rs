@@ -5,6 +5,8 @@ use uuid::Uuid;
 use super::{AdminError, AdminStore};
 use crate::domain::{EventId, OrgId, Timestamp};
 use crate::store::captures::fold::BY_KEYS;
+use crate::store::captures::rebuild::BY_RANGES;
+use crate::store::captures::search::{backlog, blocks};
 use crate::store::captures::{delete, fold, rebuild, shown};
 use crate::store::scope::{self, PooledTransaction};
 
@@ -25,9 +27,10 @@ pub struct SettledBatch {
 }
 
 impl AdminStore {
-    async fn begin_by_keys(&self) -> Result<PooledTransaction, sqlx::Error> {
+    /// Begins a transaction whose statements are planned as `settings` say.
+    async fn begin_planned(&self, settings: &'static str) -> Result<PooledTransaction, sqlx::Error> {
         let mut transaction = scope::begin_system(&self.pool).await?;
-        sqlx::raw_sql(BY_KEYS).execute(&mut *transaction).await?;
+        sqlx::raw_sql(settings).execute(&mut *transaction).await?;
         Ok(transaction)
     }
 
@@ -36,7 +39,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn fold_captured_totals(&self, now: Timestamp, limit: i64) -> Result<u64, AdminError> {
-        let mut transaction = self.begin_by_keys().await?;
+        let mut transaction = self.begin_planned(BY_KEYS).await?;
         let folded = fold::fold(&mut transaction, now, limit).await?;
         transaction.commit().await?;
         Ok(folded)
@@ -52,13 +55,59 @@ impl AdminStore {
         org: OrgId,
         from: Timestamp,
     ) -> Result<Option<RebuiltBatch>, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = self.begin_planned(BY_RANGES).await?;
         let Some(days) = rebuild::next_days(&mut transaction, org, from).await? else { return Ok(None) };
         let repaired = rebuild::add_missing(&mut transaction, org, days).await?
             + rebuild::lower_maxima(&mut transaction, org, days).await?
             + rebuild::settle_sums(&mut transaction, org, days).await?;
         transaction.commit().await?;
         Ok(Some(RebuiltBatch { until: days.until, repaired }))
+    }
+
+    /// Returns organizations whose events have enough grams outside of blocks to make something of.
+    ///
+    /// # Errors
+    /// [`AdminError::Store`] when the database cannot be reached.
+    pub async fn organizations_to_index(&self) -> Result<Vec<OrgId>, AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let orgs = blocks::organizations(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(orgs)
+    }
+
+    /// Makes a block of the search index of an organization if there is enough for one. Returns whether there may be
+    /// enough for another.
+    ///
+    /// # Errors
+    /// [`AdminError::Store`] when the database cannot be reached.
+    pub async fn index_captured_events(&self, org: OrgId) -> Result<bool, AdminError> {
+        let mut transaction = self.begin_planned(BY_KEYS).await?;
+        let more = blocks::make(&mut transaction, org).await?;
+        transaction.commit().await?;
+        Ok(more)
+    }
+
+    /// Notes organizations that have events which are not in the search index. Returns how many there are.
+    ///
+    /// # Errors
+    /// [`AdminError::Store`] when the database cannot be reached.
+    pub async fn note_unindexed_events(&self) -> Result<u64, AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let noted = backlog::note(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(noted)
+    }
+
+    /// Adds a batch of events to the search index that are not in it, of an organization that was noted. Returns `false`
+    /// when none is.
+    ///
+    /// # Errors
+    /// [`AdminError::Store`] when the database cannot be reached.
+    pub async fn index_backlog(&self) -> Result<bool, AdminError> {
+        let mut transaction = self.begin_planned(BY_KEYS).await?;
+        let more = backlog::work_off(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(more)
     }
 
     /// Hides conversations that were implied and have no events, and shows those that have some, of the next `limit`
@@ -85,7 +134,7 @@ impl AdminStore {
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn delete_captured_events(&self, org: OrgId, events: &[EventId]) -> Result<u64, AdminError> {
         let ids: Vec<Uuid> = events.iter().map(|id| id.0).collect();
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = self.begin_planned(BY_RANGES).await?;
         let deleted = delete::delete(&mut transaction, org, &ids).await?;
         transaction.commit().await?;
         Ok(deleted)

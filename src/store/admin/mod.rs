@@ -61,6 +61,8 @@ fn taken(error: sqlx::Error, words: &[(&str, &'static str)]) -> AdminError {
 
 /// Two connections at most: one works, one reads on while a long export writes.
 const CONNECTIONS: u32 = 2;
+/// One more for the workers, because making a block of the search index takes one for a second or two.
+const WORKER_CONNECTIONS: u32 = 3;
 
 /// A connection that sees every organization. Never reachable from a request.
 #[derive(Clone)]
@@ -81,7 +83,7 @@ impl AdminStore {
     /// When the database cannot be reached.
     pub async fn connect_workers(database: &Database) -> Result<Self, DatabaseError> {
         let settings = [&LOOKUP_PLANS[..], &[("statement_timeout", "30s")]].concat();
-        Ok(Self { pool: database.system_pool(CONNECTIONS, &settings).await? })
+        Ok(Self { pool: database.system_pool(WORKER_CONNECTIONS, &settings).await? })
     }
 
     pub async fn close(&self) {

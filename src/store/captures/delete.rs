@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::rebuild::{Days, lower_maxima, settle_sums};
+use super::search::blocks::dissolve;
 use crate::domain::{OrgId, Timestamp};
 
 /// Deletes events from what is listed and counted, and takes them from the totals in the same transaction. Returns how
@@ -18,7 +19,7 @@ pub(in crate::store) async fn delete(
     let deleted = sqlx::query!(
         r#"WITH deleted AS (
              DELETE FROM captured_events WHERE org_id = $1 AND event_id = ANY ($2)
-             RETURNING at, kind, name, success, latency_ms
+             RETURNING event_id, at, kind, name, success, latency_ms
          ), counted AS (
              SELECT daily, date_trunc(CASE WHEN daily THEN 'day' ELSE 'hour' END, at, 'UTC') AS bucket, kind, name,
                     count(*) AS events, count(*) FILTER (WHERE NOT success) AS errors, sum(latency_ms) AS latency_ms
@@ -32,16 +33,21 @@ pub(in crate::store) async fn delete(
                  DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
                                latency_ms = t.latency_ms + EXCLUDED.latency_ms
          )
-         SELECT date_trunc('day', at, 'UTC') AS "day!", count(*) AS "events!" FROM deleted GROUP BY 1"#,
+         SELECT event_id, at FROM deleted"#,
         org.0,
         events
     )
     .fetch_all(&mut *connection)
     .await?;
-    let days: BTreeSet<Timestamp> = deleted.iter().map(|row| row.day).collect();
+    if deleted.is_empty() {
+        return Ok(0);
+    }
+    let (ids, times): (Vec<Uuid>, Vec<Timestamp>) = deleted.iter().map(|row| (row.event_id, row.at)).unzip();
+    dissolve(connection, org, &ids, &times).await?;
+    let days: BTreeSet<Timestamp> = times.iter().map(|at| Days::of(*at).from).collect();
     for day in days {
         lower_maxima(connection, org, Days::of(day)).await?;
         settle_sums(connection, org, Days::of(day)).await?;
     }
-    Ok(deleted.iter().map(|row| row.events.unsigned_abs()).sum())
+    Ok(ids.len() as u64)
 }

@@ -68,6 +68,16 @@ pub struct Figure {
     pub latency_max: i64,
 }
 
+impl Figure {
+    /// Adds the events of another figure.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.errors += other.errors;
+        self.latency_ms += other.latency_ms;
+        self.latency_max = self.latency_max.max(other.latency_max);
+    }
+}
+
 impl Weighed for Figure {
     fn text_bytes(&self) -> usize {
         json_bytes(&self.kind) + json_bytes(&self.name)
@@ -101,15 +111,7 @@ impl Figures {
 fn regrouped<K: Ord>(figures: &[Figure], key: impl Fn(&Figure) -> K) -> Vec<Figure> {
     let mut groups: BTreeMap<K, Figure> = BTreeMap::new();
     for figure in figures {
-        groups
-            .entry(key(figure))
-            .and_modify(|sum| {
-                sum.events += figure.events;
-                sum.errors += figure.errors;
-                sum.latency_ms += figure.latency_ms;
-                sum.latency_max = sum.latency_max.max(figure.latency_max);
-            })
-            .or_insert_with(|| figure.clone());
+        groups.entry(key(figure)).and_modify(|sum| sum.add(figure)).or_insert_with(|| figure.clone());
     }
     groups.into_values().collect()
 }

@@ -49,12 +49,17 @@ impl CaptureFilter {
         self.metadata.iter().map(|(_, value)| value.clone()).collect()
     }
 
-    /// The text that is looked for as a pattern of `ILIKE`: as it is read, and as JSON in plain ASCII would write it.
+    /// Returns the texts one of which is searched: the search as it is read, and as JSON in plain ASCII writes it.
+    pub(super) fn searched_texts(&self) -> Option<Vec<String>> {
+        let text = self.search.as_ref()?;
+        let mut texts = vec![text.clone(), ascii_json(text)];
+        texts.dedup();
+        Some(texts)
+    }
+
+    /// Returns the same as patterns of `ILIKE`.
     pub(super) fn patterns(&self) -> Vec<String> {
-        let Some(text) = &self.search else { return Vec::new() };
-        let mut patterns = vec![pattern(text), pattern(&ascii_json(text))];
-        patterns.dedup();
-        patterns
+        self.searched_texts().unwrap_or_default().iter().map(|text| pattern(text)).collect()
     }
 }
 

@@ -41,6 +41,11 @@ impl Captures<'_> {
         cursor: Option<Cursor>,
         limit: PageLimit,
     ) -> Result<LogPage, StoreError> {
+        if filter.search.is_some()
+            && let Some(page) = self.searched_log(filter, errors_only, cursor, limit).await?
+        {
+            return Ok(page);
+        }
         let transaction = scope::begin_scan(self.0.scans(), self.0.org).await?;
         self.log_within(transaction, filter, errors_only, cursor, limit).await
     }

@@ -18,6 +18,8 @@ mod metadata;
 pub(super) mod rebuild;
 mod row;
 mod scan;
+pub(super) mod search;
+mod searched;
 pub(super) mod shown;
 mod stories;
 mod totals;
@@ -31,6 +33,7 @@ pub use log::LogPage;
 pub use metadata::MetadataRow;
 pub use row::CapturedRow;
 pub use scan::SCAN_BYTES;
+
 pub use stories::{StoryEventRow, StoryPage, StoryRow};
 pub(super) use write::CaptureEvents;
 
@@ -40,7 +43,7 @@ use crate::domain::{DialectName, JsonText, NewCapture, NewSession, Timestamp};
 /// Rows of a window that are looked at where no index tells which of them are meant.
 pub const SCAN_LIMIT: i64 = 20_000;
 /// Rows of a window whose JSON is opened for a distribution.
-pub const SAMPLE: i64 = 10_000;
+pub const SAMPLE: i64 = 2_500;
 /// How far a list is counted.
 pub const COUNT_LIMIT: i64 = 10_000;
 

@@ -11,6 +11,9 @@ use sqlx::PgConnection;
 use super::fold::FOLDED;
 use crate::domain::{OrgId, Timestamp};
 
+/// Statements that join what they counted with what is stored: the planner does not know how much they count.
+pub(in crate::store) const BY_RANGES: &str = "SET LOCAL enable_nestloop = off; SET LOCAL jit = off";
+
 /// Events after which a batch of days ends.
 const BATCH_EVENTS: i64 = 50_000;
 
@@ -127,12 +130,14 @@ pub(in crate::store) async fn lower_maxima(
              SELECT t.daily, t.bucket, t.kind, t.name, t.shard, t.events, t.errors, t.latency_ms,
                     COALESCE(c.latency_max, 0) AS latency_max
                FROM captured_totals t LEFT JOIN counted c USING (daily, bucket, kind, name)
-              WHERE t.org_id = $1 AND t.bucket >= $2 AND t.bucket < $3 AND t.latency_max > COALESCE(c.latency_max, 0)
+              WHERE t.org_id = $1 AND t.daily IN (false, true) AND t.bucket >= $2 AND t.bucket < $3
+                AND t.latency_max > COALESCE(c.latency_max, 0)
          )
          UPDATE captured_totals t SET latency_max = seen.latency_max
            FROM seen
-          WHERE t.org_id = $1 AND t.daily = seen.daily AND t.bucket = seen.bucket AND t.kind = seen.kind
-            AND t.name = seen.name AND t.shard = seen.shard
+          WHERE t.org_id = $1 AND t.daily IN (false, true) AND t.bucket >= $2 AND t.bucket < $3
+            AND t.daily = seen.daily AND t.bucket = seen.bucket AND t.kind = seen.kind AND t.name = seen.name
+            AND t.shard = seen.shard
             AND t.events = seen.events AND t.errors = seen.errors AND t.latency_ms = seen.latency_ms",
         org.0,
         days.from,

@@ -3,8 +3,9 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::search::find;
 use super::{COUNT_LIMIT, CaptureFilter, Captures, Cursor, DIALECT, SCAN_LIMIT};
-use crate::domain::Timestamp;
+use crate::domain::{OrgId, SessionId, Timestamp};
 use crate::store::bytes::{self, Page, PageLimit, Weighed, json_bytes, optional_json_bytes};
 use crate::store::{StoreError, scope};
 
@@ -51,6 +52,9 @@ pub struct StoryPage {
 /// Conversations that a scan looks at whose events it has to look at as well.
 const EVENTFUL_SCAN_LIMIT: i64 = 5_000;
 
+/// Events that may contain a text, of whose conversations it is searched.
+const MAX_CANDIDATES: usize = 1_000;
+
 /// Returns how many conversations a scan looks at.
 fn reach(filter: &CaptureFilter) -> i64 {
     if filter.names.is_empty() && filter.search.is_none() { SCAN_LIMIT } else { EVENTFUL_SCAN_LIMIT }
@@ -76,16 +80,40 @@ impl Weighed for StoryEventRow {
 }
 
 /// The conversations of a window that fulfil a filter, newest first. `$counters` may join `session_counters` to `s`.
+///
+/// `walked` looks at the newest of the window one by one. `found` looks at the sessions of its first further parameter,
+/// and at the ids and users of the newest.
 macro_rules! stories {
-    ($as:ty, $head:literal, $counters:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr $(, $more:expr)*) => {{
+    (walked, $($rest:tt)*) => {
+        stories!(
+            r#" FROM (SELECT * FROM sessions
+                       WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
+                         AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+                       ORDER BY created_at DESC, session_id DESC LIMIT $6) s "#,
+            $($rest)*
+        )
+    };
+    (found, $($rest:tt)*) => {
+        stories!(
+            r#" FROM (SELECT * FROM sessions
+                       WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND session_id = ANY ($13)
+                         AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+                      UNION ALL
+                      SELECT * FROM (SELECT * FROM sessions
+                                      WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
+                                        AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+                                      ORDER BY created_at DESC, session_id DESC LIMIT $6) newest
+                       WHERE (public_id ILIKE ANY ($12) OR user_id ILIKE ANY ($12)) AND session_id <> ALL ($13)) s "#,
+            $($rest)*
+        )
+    };
+    ($source:literal, $as:ty, $head:literal, $counters:literal, $tail:literal, $org:expr, $filter:expr,
+     $cursor:expr $(, $more:expr)*) => {{
         let (filter, cursor): (&CaptureFilter, Option<Cursor>) = ($filter, $cursor);
         sqlx::query_as!(
             $as,
             $head
-                + r#" FROM (SELECT * FROM sessions
-                             WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
-                               AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
-                             ORDER BY created_at DESC, session_id DESC LIMIT $6) s "#
+                + $source
                 + $counters
                 + r#" WHERE s.enabled
                        AND (cardinality($7::text[]) = 0
@@ -136,9 +164,15 @@ impl Captures<'_> {
         limit: PageLimit,
     ) -> Result<StoryPage, StoreError> {
         let org = self.0.org;
+        if filter.search.is_some()
+            && let Some(page) = self.searched_stories(filter, cursor, limit).await?
+        {
+            return Ok(page);
+        }
         let mut transaction = scope::begin_scan(self.0.scans(), org).await?;
         let total = self.count_stories_in(&mut transaction, filter).await?;
         let rows = stories!(
+            walked,
             StoryRow,
             r#"SELECT s.session_id AS "session_id!", s.public_id AS "public_id!", s.user_id, s.kind AS connection_type,
                       s.metadata::text, s.detail::text AS "detail!", s.created_at AS "created_at!",
@@ -159,6 +193,57 @@ impl Captures<'_> {
             transaction.commit().await?;
         }
         Ok(StoryPage { page, total, edge })
+    }
+
+    /// Returns the page if the index finds the filter's text in few events.
+    async fn searched_stories(
+        &self,
+        filter: &CaptureFilter,
+        cursor: Option<Cursor>,
+        limit: PageLimit,
+    ) -> Result<Option<StoryPage>, StoreError> {
+        let org = self.0.org;
+        let mut transaction = scope::begin_search(self.0.scans(), org).await?;
+        let Some(sessions) = sessions_of_candidates(&mut transaction, org, filter).await? else {
+            transaction.commit().await?;
+            return Ok(None);
+        };
+        let counted = stories!(
+            found,
+            Counted,
+            r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
+            "",
+            " LIMIT $14) counted",
+            org,
+            filter,
+            None,
+            &sessions,
+            COUNT_LIMIT
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        let rows = stories!(
+            found,
+            StoryRow,
+            r#"SELECT s.session_id AS "session_id!", s.public_id AS "public_id!", s.user_id, s.kind AS connection_type,
+                      s.metadata::text, s.detail::text AS "detail!", s.created_at AS "created_at!",
+                      COALESCE(n.last_number, 0) AS "events!", n.last_at AS "last_at?""#,
+            "LEFT JOIN LATERAL (SELECT last_number, last_at FROM session_counters n
+                                 WHERE n.org_id = s.org_id AND n.dialect = s.dialect AND n.session_id = s.session_id
+                                 LIMIT 1) n ON true",
+            " ORDER BY s.created_at DESC, s.session_id DESC LIMIT $14 OFFSET $15",
+            org,
+            filter,
+            cursor,
+            &sessions,
+            limit.rows,
+            limit.skip
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), limit.bytes).await?;
+        if !page.cut {
+            transaction.commit().await?;
+        }
+        Ok(Some(StoryPage { page, total: counted.count, edge: None }))
     }
 
     /// Returns the last conversation that a scan looks at, if there may be others after it.
@@ -202,6 +287,7 @@ impl Captures<'_> {
         filter: &CaptureFilter,
     ) -> Result<i64, sqlx::Error> {
         let counted = stories!(
+            walked,
             Counted,
             r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
             "",
@@ -246,4 +332,31 @@ impl Captures<'_> {
         }
         Ok(page)
     }
+}
+
+/// Returns the conversations whose events may contain the filter's text, and the one that has this text for an id; `None`
+/// when the index does not find it, or in so many events that a walk finds conversations as soon.
+async fn sessions_of_candidates(
+    connection: &mut PgConnection,
+    org: OrgId,
+    filter: &CaptureFilter,
+) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
+    // A conversation of the window may have events of any time.
+    let events = CaptureFilter { since: Timestamp::UNIX_EPOCH, ..filter.clone() };
+    let Some(candidates) = find(connection, org, &events, None).await? else { return Ok(None) };
+    if !candidates.complete || candidates.entries.len() > MAX_CANDIDATES {
+        return Ok(None);
+    }
+    let ids: Vec<Uuid> = candidates.entries.iter().map(|entry| entry.id).collect();
+    let mut sessions = sqlx::query_scalar!(
+        r#"SELECT DISTINCT c.session_id AS "session_id!"
+             FROM UNNEST($2::uuid[]) AS wanted (event_id)
+             JOIN captured_events c ON c.org_id = $1 AND c.event_id = wanted.event_id"#,
+        org.0,
+        &ids
+    )
+    .fetch_all(connection)
+    .await?;
+    sessions.extend(filter.search.as_deref().map(|text| SessionId::from_agnost(text).0));
+    Ok(Some(sessions))
 }

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::add::Totals;
-use super::shown;
+use super::{search, shown};
 use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, NewCapture, OrgId};
 use crate::store::events;
@@ -45,12 +45,11 @@ impl Batch for CaptureEvents {
     }
 
     fn bytes(request: &Request) -> usize {
-        let NewCapture { session, event, facts } = &request.capture;
-        session.bytes() + event.bytes() + facts.name.len()
+        content_bytes(&request.capture) + request.capture.grams.bytes()
     }
 
     fn stored(request: &Request, is_new: &bool) -> usize {
-        if *is_new { Self::bytes(request) } else { 0 }
+        if *is_new { content_bytes(&request.capture) } else { 0 }
     }
 
     fn route(request: &Request) -> u64 {
@@ -87,12 +86,18 @@ impl Batch for CaptureEvents {
             shown::withdraw(&mut transaction, &vain).await?;
             append(&mut transaction, &fresh, &mut numberings).await?;
             Totals::of(&fresh).add(&mut transaction).await?;
+            search::add(&mut transaction, &fresh).await?;
             transaction.commit().await?;
             break fresh;
         };
         let fresh: HashSet<*const Request> = fresh.iter().map(|request| std::ptr::from_ref(*request)).collect();
         Ok(requests.iter().map(|request| fresh.contains(&std::ptr::from_ref(*request))).collect())
     }
+}
+
+/// Returns the bytes of a capture as far as its sender decides them.
+fn content_bytes(capture: &NewCapture) -> usize {
+    capture.session.bytes() + capture.event.bytes() + capture.facts.name.len()
 }
 
 /// Makes the sessions that nobody made before. Returns which those are.

@@ -56,6 +56,10 @@ fn an_organization_a_key_and_an_agent_are_made_without_a_service_and_used_with_o
     let agents = run(&["agent", "list", "--org", &org_id]);
     assert_eq!(agents, json!({"agents": [agent]}));
     let model = r#"{"kind":"openai","base_url":"https://api.example.com/v1","model":"m","key_env":"OPENAI_API_KEY"}"#;
+    assert_eq!(
+        run(&["dashboard", "rebuild", "--org", "org_2abc123", "--from", "2026-01-31T00:00:00Z"]),
+        json!({"organizations": 1, "repaired_totals": 0, "folded_totals": 0, "repaired_conversations": 0})
+    );
     let settings = ["--setting", "SESSION_TIMEOUT_MINUTES=20", "--setting", "GREETING=a=b"];
     let second = ["agent", "create", "--org", &org_id, "--name", "Second", "--responder", model];
     assert_eq!(run(&[&second[..], &settings[..]].concat())["number"], 2);

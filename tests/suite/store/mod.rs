@@ -3,6 +3,7 @@
 mod agents;
 mod backup;
 mod cancellation;
+mod captures;
 mod changes;
 mod fairness;
 mod forks;
@@ -13,4 +14,5 @@ mod migrations;
 mod numbers;
 mod plans;
 mod scans;
+mod search;
 mod storage;

@@ -4,7 +4,7 @@
 
 use sessionary::store::{CaptureFilter, PageLimit, SCAN_BYTES};
 
-use crate::support::{DATABASE, TestApp, connection, run, start, store};
+use crate::support::{DATABASE, TestApp, admin, connection, run, start, store};
 
 /// Fills an organization with captured events of a mebibyte that cannot be compressed much, a second apart.
 async fn fill(app: &TestApp, count: i32) {
@@ -24,6 +24,8 @@ async fn fill(app: &TestApp, count: i32) {
     ] {
         sqlx::query(statement).bind(app.org).bind(count).bind(start()).execute(&mut system).await.expect("rows");
     }
+    let rebuilt = admin().await.rebuild_captured_totals(app.org, start()).await;
+    assert!(rebuilt.expect("totals").is_some());
 }
 
 #[test]

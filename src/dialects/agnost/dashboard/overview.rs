@@ -129,7 +129,7 @@ pub async fn command_center_summary(caller: Reader, request: Request) -> Result<
 /// Which metadata events carry.
 #[derive(Serialize, ToSchema)]
 pub struct MetadataDistribution {
-    /// By member, the most frequent first, of the newest 10,000 events of the window.
+    /// By member, the most frequent first, of the newest 2,500 events of the window.
     keys: Vec<MetadataKey>,
 }
 

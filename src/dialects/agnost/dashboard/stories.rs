@@ -31,7 +31,8 @@ pub struct Stories {
     /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a page
     /// has at most 4 MiB, and with filters 20,000 conversations are looked at for a page, or 5,000 with `agent_name` or
     /// `search`. Of a page that is cut so, `next_cursor` leads to the rest; the next `page` begins where it would without
-    /// the cut.
+    /// the cut. A search that an index answers finds conversations by their inputs and by their ids wherever they are,
+    /// and by parts of their ids and users among the newest 5,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,

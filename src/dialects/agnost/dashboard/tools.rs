@@ -119,7 +119,7 @@ async fn distribution(caller: &Reader, asked: &Asked, figures: &Figures) -> Resu
 /// How long tools take to their checkpoints.
 #[derive(Serialize, ToSchema)]
 pub struct Checkpoints {
-    /// Of the newest 10,000 events of the window.
+    /// Of the newest 2,500 events of the window.
     checkpoints: Vec<Checkpoint>,
 }
 

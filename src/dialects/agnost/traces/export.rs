@@ -202,7 +202,7 @@ impl Source {
 }
 
 fn stored_bytes(capture: &NewCapture) -> usize {
-    let NewCapture { session, event, facts } = capture;
+    let NewCapture { session, event, facts, grams: _ } = capture;
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let own = event.payload.as_str().len() + text(&event.content) + text(&event.author_id) + facts.name.len();
     own + session.public_id.len() + text(&session.user_id) + session.detail.as_str().len()

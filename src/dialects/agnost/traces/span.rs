@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::super::contract::{STORED_LIMIT, moment_at};
-use super::super::event::{EventDetail, Implied};
+use super::super::event::{EventDetail, Implied, grams};
 use super::super::reading;
 use super::attributes::{Attributes, SESSION, USER, first_id, mended};
 use super::export::Shared;
@@ -57,6 +57,7 @@ struct Said {
     kind: &'static str,
     name: String,
     content: String,
+    result: Given,
     payload: JsonText,
 }
 
@@ -110,7 +111,8 @@ impl Placed {
         };
         let latency_ms = i64::try_from(end.saturating_sub(start) / 1_000_000).unwrap_or_default();
         let facts = CaptureFacts { at, name: said.name, success, latency_ms };
-        Ok(Some(NewCapture { session: implied.session()?, event, facts }))
+        let grams = grams(&event, &said.result);
+        Ok(Some(NewCapture { session: implied.session()?, event, facts, grams }))
     }
 
     /// Returns what the span says; `None` where that takes more than [`STORED_LIMIT`].
@@ -145,7 +147,7 @@ impl Placed {
             return Ok(None);
         };
         let content = reading::input(&args);
-        Ok(Some(Said { kind: kind.as_str(), name, content, payload }))
+        Ok(Some(Said { kind: kind.as_str(), name, content, result, payload }))
     }
 }
 

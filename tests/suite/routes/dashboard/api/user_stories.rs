@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::shop;
 use crate::support::agnost::{capture, dashboard, observed_with, refuses_what_it_must};
-use crate::support::run;
+use crate::support::{TestApp, run, store};
+use sessionary::domain::SessionId;
 
 const ROUTE: &str = "user-stories";
 
@@ -72,5 +73,49 @@ fn pages_and_cursors_show_each_conversation_once() {
         let first = dashboard(&app, ROUTE, json!({"page_size": 5})).await;
         let rest = dashboard(&app, ROUTE, json!({"page_size": 5, "cursor": first["next_cursor"]})).await;
         assert_eq!([sessions(&first), sessions(&rest)].concat(), sessions(&whole));
+    });
+}
+
+/// The conversations that are shown, oldest first, and how many there are.
+async fn shown(app: &TestApp) -> (Vec<String>, Value) {
+    let body = dashboard(app, ROUTE, json!({"time_range": "all"})).await;
+    let mut shown: Vec<String> = sessions(&body).into_iter().map(str::to_owned).collect();
+    shown.sort();
+    (shown, body["total"].clone())
+}
+
+#[test]
+fn an_event_that_is_known_makes_no_conversation() {
+    run(async {
+        let app = TestApp::new().await;
+        let event = |session, id| observed_with(json!({"session_id": session, "event_id": id}));
+        let known = "7b1d2c55-4c1f-4f0e-9a57-2f3f6f3c1f10";
+        capture(&app, event("first", known)).await;
+        capture(&app, event("second", known)).await;
+        assert_eq!(shown(&app).await, (vec!["first".to_owned()], json!(1)));
+        capture(&app, event("second", "another")).await;
+        assert_eq!(shown(&app).await, (vec!["first".to_owned(), "second".to_owned()], json!(2)));
+    });
+}
+
+#[test]
+fn a_conversation_whose_events_moved_is_shown_again_with_its_next_event() {
+    run(async {
+        let app = TestApp::new().await;
+        let event = |session, id| observed_with(json!({"session_id": session, "event_id": id}));
+        for (session, id) in [("trace", "t-1"), ("named", "n-1")] {
+            capture(&app, event(session, id)).await;
+        }
+        let tenant = store().await.tenant(app.org);
+        let [from, to] = ["trace", "named"].map(SessionId::from_agnost);
+        tenant.captures().join(from, to).await.expect("joined");
+        assert_eq!(shown(&app).await, (vec!["named".to_owned()], json!(1)));
+        capture(&app, event("trace", "t-2")).await;
+        assert_eq!(shown(&app).await, (vec!["named".to_owned(), "trace".to_owned()], json!(2)));
+        // What was captured itself is shown with or without events.
+        tenant.captures().join(from, to).await.expect("joined");
+        let session = json!({"session_id": "trace", "user_data": {"user_id": "ann"}, "ip": ""});
+        app.post(crate::support::agnost::CAPTURE_SESSION, session.to_string()).send().await.expect(200);
+        assert_eq!(shown(&app).await.1, json!(2));
     });
 }

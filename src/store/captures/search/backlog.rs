@@ -1,0 +1,126 @@
+//! Events that have no grams yet: those of before the index, those that an older binary wrote, and the neighbours of
+//! deleted ones.
+
+use std::collections::HashSet;
+
+use futures::TryStreamExt;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::packing::{ENTRY, Entry};
+use super::pending;
+use crate::domain::grams::Grams;
+use crate::domain::{OrgId, Timestamp};
+use crate::store::captures::DIALECT;
+
+/// Events of a batch.
+const BATCH: i64 = 1_000;
+/// Stored bytes of what they say.
+const BATCH_BYTES: i64 = 2 * 1024 * 1024;
+
+/// Notes the organizations that have more events than the index. Returns how many there are.
+pub(in crate::store) async fn note(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let noted = sqlx::query!(
+        "INSERT INTO captured_backlog (org_id, at, event_id)
+         SELECT org_id, 'epoch', '00000000-0000-0000-0000-000000000000'
+           FROM (SELECT org_id, events FROM captured_sums WHERE NOT monthly
+                 UNION ALL SELECT org_id, events FROM captured_totals WHERE daily AND shard >= 0
+                 UNION ALL SELECT org_id, -size FROM captured_blocks
+                 UNION ALL SELECT org_id, -size FROM captured_pending) counted
+          GROUP BY org_id HAVING sum(events) > 0
+             ON CONFLICT (org_id) DO NOTHING"
+    )
+    .execute(connection)
+    .await?;
+    Ok(noted.rows_affected())
+}
+
+struct Row {
+    event_id: Uuid,
+    at: Timestamp,
+    name: Option<String>,
+    input: Option<String>,
+    output: Option<String>,
+}
+
+/// Adds the grams of the next events of one organization that was noted. Returns `false` when none is. Replicas that do
+/// this at once each take another organization.
+pub(in crate::store) async fn work_off(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let noted = sqlx::query!(
+        "SELECT org_id, at, event_id FROM captured_backlog ORDER BY org_id LIMIT 1 FOR UPDATE SKIP LOCKED"
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(noted) = noted else { return Ok(false) };
+    let org = OrgId(noted.org_id);
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT event_id AS "event_id!", at AS "at!", author_id AS name, content AS input, payload->>'result' AS output
+             FROM (SELECT c.event_id, c.at, e.author_id, e.content, e.payload,
+                          sum(COALESCE(pg_column_size(e.payload), 0) + COALESCE(pg_column_size(e.content), 0))
+                              OVER (ORDER BY c.at, c.event_id ROWS UNBOUNDED PRECEDING)
+                          - COALESCE(pg_column_size(e.payload), 0) - COALESCE(pg_column_size(e.content), 0) AS before
+                     FROM (SELECT event_id, at, session_id FROM captured_events
+                            WHERE org_id = $1 AND (at, event_id) > ($2, $3)
+                            ORDER BY at, event_id LIMIT $4) c
+                     LEFT JOIN LATERAL (SELECT author_id, content, payload FROM session_events
+                                         WHERE org_id = $1 AND dialect = $5 AND session_id = c.session_id
+                                           AND event_id = c.event_id
+                                         LIMIT 1) e ON true) sized
+            WHERE before < $6 ORDER BY at, event_id"#,
+        org.0,
+        noted.at,
+        noted.event_id,
+        BATCH,
+        DIALECT.code(),
+        BATCH_BYTES
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        sqlx::query!("DELETE FROM captured_backlog WHERE org_id = $1", org.0).execute(connection).await?;
+        return Ok(true);
+    };
+    let cursor = (last.at, last.event_id);
+    let known = known(connection, org, (first.at, last.at), rows.iter().map(|row| row.event_id).collect()).await?;
+    let rows: Vec<Row> = rows.into_iter().filter(|row| !known.contains(&row.event_id)).collect();
+    let events = tokio::task::spawn_blocking(move || {
+        let grams = |row: &Row| {
+            let texts = [row.name.as_deref(), row.input.as_deref(), row.output.as_deref()];
+            (Entry { id: row.event_id, at: row.at }, Grams::of(texts.into_iter().flatten()))
+        };
+        rows.iter().map(grams).collect::<Vec<_>>()
+    });
+    let events = events.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+    let packed = pending::packed(events.iter().map(|(entry, grams)| (org, *entry, grams)));
+    pending::insert(connection, &packed).await?;
+    sqlx::query!("UPDATE captured_backlog SET at = $2, event_id = $3 WHERE org_id = $1", org.0, cursor.0, cursor.1)
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
+/// Returns those of the events, all of this time, that are in a block or a pending row.
+async fn known(
+    connection: &mut PgConnection,
+    org: OrgId,
+    (oldest, newest): (Timestamp, Timestamp),
+    events: HashSet<Uuid>,
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let mut lists = sqlx::query_scalar!(
+        r#"SELECT entries AS "entries!" FROM captured_blocks WHERE org_id = $1 AND newest >= $2 AND oldest <= $3
+           UNION ALL
+           SELECT entries FROM captured_pending WHERE org_id = $1 AND newest >= $2 AND oldest <= $3"#,
+        org.0,
+        oldest,
+        newest
+    )
+    .fetch(connection);
+    let mut known = HashSet::new();
+    while let Some(entries) = lists.try_next().await? {
+        known.extend(
+            entries.chunks(ENTRY).filter_map(Entry::read).map(|entry| entry.id).filter(|id| events.contains(id)),
+        );
+    }
+    Ok(known)
+}

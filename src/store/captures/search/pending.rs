@@ -1,0 +1,105 @@
+//! Grams of events that are in no block yet.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::packing::{Entry, write_list};
+use crate::domain::grams::Grams;
+use crate::domain::{OrgId, Timestamp};
+use crate::store::captures::write::Request;
+
+/// Bytes of grams in a row.
+const ROW_BYTES: usize = 512 * 1024;
+
+/// What is known of some events of an organization.
+pub(super) struct Pending {
+    pub org: OrgId,
+    pub first: Uuid,
+    pub size: i32,
+    pub oldest: Timestamp,
+    pub newest: Timestamp,
+    pub entries: Vec<u8>,
+    pub grams: Vec<u8>,
+}
+
+impl Pending {
+    fn of(org: OrgId, entry: Entry) -> Self {
+        let (entries, grams) = (Vec::new(), Vec::new());
+        Self { org, first: entry.id, size: 0, oldest: entry.at, newest: entry.at, entries, grams }
+    }
+
+    fn push(&mut self, entry: Entry, grams: &Grams) {
+        self.size += 1;
+        self.oldest = self.oldest.min(entry.at);
+        self.newest = self.newest.max(entry.at);
+        entry.write(&mut self.entries);
+        write_list(grams.as_slice(), &mut self.grams);
+    }
+
+    /// Adds the events of another row behind its own.
+    pub fn append(&mut self, other: &Self) {
+        self.size += other.size;
+        self.oldest = self.oldest.min(other.oldest);
+        self.newest = self.newest.max(other.newest);
+        self.entries.extend_from_slice(&other.entries);
+        self.grams.extend_from_slice(&other.grams);
+    }
+}
+
+/// Packs events into rows, one or more for each organization.
+pub(super) fn packed<'g>(events: impl IntoIterator<Item = (OrgId, Entry, &'g Grams)>) -> Vec<Pending> {
+    let mut rows: Vec<Pending> = Vec::new();
+    for (org, entry, grams) in events {
+        match rows.last_mut() {
+            Some(row) if row.org == org && row.grams.len() < ROW_BYTES => row.push(entry, grams),
+            _ => {
+                let mut row = Pending::of(org, entry);
+                row.push(entry, grams);
+                rows.push(row);
+            }
+        }
+    }
+    rows
+}
+
+/// Adds the grams of events that are being written.
+pub(in crate::store::captures) async fn add(
+    connection: &mut PgConnection,
+    fresh: &[&Request],
+) -> Result<(), sqlx::Error> {
+    let mut sorted: Vec<&Request> = fresh.to_vec();
+    sorted.sort_by_key(|request| request.org);
+    let events = sorted.iter().map(|request| {
+        let capture = &request.capture;
+        (request.org, Entry { id: capture.event.id.0, at: capture.facts.at }, &capture.grams)
+    });
+    insert(connection, &packed(events)).await
+}
+
+pub(super) async fn insert(connection: &mut PgConnection, rows: &[Pending]) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let orgs: Vec<Uuid> = rows.iter().map(|row| row.org.0).collect();
+    let firsts: Vec<Uuid> = rows.iter().map(|row| row.first).collect();
+    let sizes: Vec<i32> = rows.iter().map(|row| row.size).collect();
+    let oldest: Vec<Timestamp> = rows.iter().map(|row| row.oldest).collect();
+    let newest: Vec<Timestamp> = rows.iter().map(|row| row.newest).collect();
+    let entries: Vec<&[u8]> = rows.iter().map(|row| &row.entries[..]).collect();
+    let grams: Vec<&[u8]> = rows.iter().map(|row| &row.grams[..]).collect();
+    sqlx::query!(
+        "INSERT INTO captured_pending (org_id, pending, size, oldest, newest, entries, grams)
+         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::bytea[],
+                              $7::bytea[])",
+        &orgs,
+        &firsts,
+        &sizes,
+        &oldest,
+        &newest,
+        &entries as &[&[u8]],
+        &grams as &[&[u8]]
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! A search finds what comparing every event would find, wherever the index has the events.
+
+#![allow(clippy::disallowed_methods, reason = "as many events as requests would take minutes")]
+
+use chrono::TimeDelta;
+use serde_json::json;
+use sessionary::domain::{EventId, OrgId, Timestamp};
+use sessionary::store::admin::AdminStore;
+use sessionary::store::{CaptureFilter, Captures, Cursor, PageLimit};
+use sessionary::workers::captures::index;
+use uuid::Uuid;
+
+use crate::support::agnost::{capture, dashboard, observed_with};
+use crate::support::{DATABASE, TestApp, admin, connection, run, start, store};
+
+/// Events that make a block, and some more.
+const MANY: i32 = 8_500;
+
+const SEARCHES: [&str; 16] = [
+    "refund of order 77",
+    "ORDER 4242",
+    "zebra",
+    "退款",
+    "系统退款",
+    "fn main() {",
+    "->unwrap()",
+    "100%_sure",
+    "Ärger",
+    "äRGER",
+    "naïve \"quoted\" text",
+    "support",
+    "\\u9000",
+    "of order 4",
+    "nothing has this",
+    "款失败 ord",
+];
+
+/// Fills an organization as a binary did that knew no index: a few conversations, and their totals.
+async fn fill(app: &TestApp) {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    for statement in [
+        "INSERT INTO sessions (org_id, dialect, session_id, public_id, nonce, detail, created_at, updated_at)
+         SELECT $1, 1, md5($1::text || s)::uuid, 'conv-' || s, gen_random_uuid(), '{}', $3 + s * interval '1 minute', $3
+           FROM generate_series(0, 9) AS s WHERE $2 > 0",
+        "INSERT INTO captured_events (org_id, event_id, session_id, at, kind, name, success, latency_ms)
+         SELECT $1, md5($1::text || '.' || n)::uuid, md5($1::text || n % 10)::uuid, $3 + n * interval '1 second', 'turn',
+                'support', n % 7 > 0, 1
+           FROM generate_series(1, $2) AS n",
+        "INSERT INTO session_events (org_id, dialect, session_id, number, event_id, kind, author_id, content, payload,
+                                     hidden, created_at)
+         SELECT $1, 1, md5($1::text || n % 10)::uuid, n, md5($1::text || '.' || n)::uuid, 'turn', 'support',
+                'Refund of order ' || n,
+                json_build_object('result', CASE n % 1000 WHEN 1 THEN 'a Zebra' WHEN 2 THEN '系统退款失败 order'
+                                                          WHEN 3 THEN 'fn main() { x->unwrap() }' WHEN 4 THEN '100%_sure'
+                                                          WHEN 5 THEN 'viel ÄRGER' WHEN 6 THEN 'naïve \"quoted\" text'
+                                                          WHEN 7 THEN '\"\\u9000\\u6b3e\"' ELSE 'done' END),
+                false, $3
+           FROM generate_series(1, $2) AS n",
+    ] {
+        sqlx::query(statement).bind(app.org).bind(MANY).bind(start()).execute(&mut system).await.expect("rows");
+    }
+    let admin = admin().await;
+    let mut from = Timestamp::UNIX_EPOCH;
+    while let Some(batch) = admin.rebuild_captured_totals(app.org, from).await.expect("totals") {
+        from = batch.until;
+    }
+}
+
+fn filter(search: &str) -> CaptureFilter {
+    CaptureFilter {
+        since: start(),
+        names: Vec::new(),
+        connection_types: Vec::new(),
+        client_configs: Vec::new(),
+        metadata: Vec::new(),
+        search: Some(search.to_owned()),
+    }
+}
+
+/// All events that a search finds, page by page.
+async fn found(captures: &Captures<'_>, search: &str, errors_only: bool) -> Vec<Uuid> {
+    let (mut found, mut cursor): (Vec<Uuid>, Option<Cursor>) = (Vec::new(), None);
+    loop {
+        let page = captures.log(&filter(search), errors_only, cursor, PageLimit::rows(700)).await.expect("a page");
+        found.extend(page.rows.iter().map(|row| row.event_id));
+        cursor = page.next;
+        if cursor.is_none() {
+            return found;
+        }
+    }
+}
+
+/// All events that contain a text as it is, or as JSON in ASCII.
+async fn compared(org: OrgId, search: &str, errors_only: bool) -> Vec<Uuid> {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let ascii: String = serde_json::to_string(search)
+        .expect("JSON")
+        .trim_matches('"')
+        .encode_utf16()
+        .map(|unit| match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
+            _ => format!("\\u{unit:04x}"),
+        })
+        .collect();
+    let patterns = [search, &ascii].map(|text| format!("%{}%", escaped(text)));
+    sqlx::query_scalar(
+        "SELECT c.event_id FROM captured_events c
+           JOIN session_events e ON e.org_id = c.org_id AND e.dialect = 1 AND e.event_id = c.event_id
+          WHERE c.org_id = $1 AND (NOT $3 OR NOT c.success)
+            AND (e.author_id ILIKE ANY ($2) OR e.content ILIKE ANY ($2) OR e.payload->>'result' ILIKE ANY ($2))
+          ORDER BY c.at DESC, c.event_id DESC",
+    )
+    .bind(org)
+    .bind(&patterns[..])
+    .bind(errors_only)
+    .fetch_all(&mut system)
+    .await
+    .expect("rows")
+}
+
+async fn finds_what_is_there(app: &TestApp, state: &str) {
+    let tenant = store().await.tenant(app.org);
+    for search in SEARCHES {
+        for errors_only in [false, true] {
+            let compared = compared(app.org, search, errors_only).await;
+            assert_eq!(found(&tenant.captures(), search, errors_only).await, compared, "{search}, {state}");
+        }
+    }
+}
+
+async fn count(table: &'static str, org: OrgId) -> i64 {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let statement =
+        sqlx::AssertSqlSafe(format!("SELECT COALESCE(sum(size), 0)::bigint FROM {table} WHERE org_id = $1"));
+    sqlx::query_scalar(statement).bind(org).fetch_one(&mut system).await.expect("a sum")
+}
+
+async fn bring_up_to_date(admin: &AdminStore) {
+    admin.note_unindexed_events().await.expect("noted");
+    index(admin).await.expect("indexed");
+}
+
+#[test]
+fn a_search_finds_the_same_before_while_and_after_events_are_indexed() {
+    run(async {
+        let app = TestApp::new().await;
+        let admin = admin().await;
+        fill(&app).await;
+        finds_what_is_there(&app, "before").await;
+        bring_up_to_date(admin).await;
+        assert!(count("captured_blocks", app.org).await >= 8_192);
+        finds_what_is_there(&app, "indexed").await;
+
+        // Newer ones are in no block.
+        for (place, said) in ["another Zebra", "新的退款失败 order", "\"\\u9000\\u6b3e\""].into_iter().enumerate()
+        {
+            let at = (start() + TimeDelta::hours(5)).timestamp_millis() + place as i64;
+            capture(&app, observed_with(json!({"args": said, "result": said, "timestamp": at}))).await;
+        }
+        let indexed = count("captured_blocks", app.org).await + count("captured_pending", app.org).await;
+        assert_eq!(indexed, i64::from(MANY) + 3);
+        finds_what_is_there(&app, "with newer ones").await;
+
+        let stories = dashboard(&app, "user-stories", json!({"search": "order 4242", "time_range": "all"})).await;
+        assert_eq!((&stories["total"], &stories["user_stories"][0]["session_id"]), (&json!(1), &json!("conv-2")));
+        let stories = dashboard(&app, "user-stories", json!({"search": "onv-3", "time_range": "all"})).await;
+        assert_eq!((&stories["total"], &stories["user_stories"][0]["session_id"]), (&json!(1), &json!("conv-3")));
+        let stories = dashboard(&app, "user-stories", json!({"search": "no such text", "time_range": "all"})).await;
+        assert_eq!(stories["total"], 0);
+
+        // What was deleted leaves no grams behind, and what was beside it is indexed again.
+        let tenant = store().await.tenant(app.org);
+        let gone: Vec<EventId> = compared(app.org, "zebra", false).await.into_iter().map(EventId).collect();
+        assert_eq!(admin.delete_captured_events(app.org, &gone).await.expect("deleted"), gone.len() as u64);
+        assert_eq!(count("captured_blocks", app.org).await, 0);
+        assert_eq!(found(&tenant.captures(), "zebra", false).await, Vec::<Uuid>::new());
+        bring_up_to_date(admin).await;
+        let indexed = count("captured_blocks", app.org).await + count("captured_pending", app.org).await;
+        assert_eq!(indexed, i64::from(MANY) + 3 - gone.len() as i64);
+        finds_what_is_there(&app, "after deleting").await;
+    });
+}
