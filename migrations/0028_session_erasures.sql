@@ -9,5 +9,5 @@ CREATE TABLE session_erasures (
     due_at       timestamptz NOT NULL,
     PRIMARY KEY (org_id, dialect, session_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX session_erasures_due ON session_erasures (due_at);
+CREATE INDEX session_erasures_due ON session_erasures (org_id, due_at);
 SELECT isolate_tenant_table('session_erasures', 'SELECT (org_id, dialect, session_id), INSERT');

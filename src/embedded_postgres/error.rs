@@ -68,13 +68,6 @@ pub enum EmbeddedPostgresError {
         installed: Vec<u32>,
     },
 
-    /// There is no cluster that could be upgraded.
-    #[error("there is no database in {}", data_dir.display())]
-    NoDatabase {
-        /// The data folder.
-        data_dir: PathBuf,
-    },
-
     /// There is no newer version to upgrade to.
     #[error(
         "the database was made by PostgreSQL {major}, and this machine has nothing newer: install a newer PostgreSQL, \

@@ -89,16 +89,18 @@ impl LowPriority {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
 
+    #[cfg(target_os = "linux")]
     fn nice() -> i32 {
         rustix::process::getpriority_process(None).unwrap()
     }
 
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn its_threads_give_way_and_no_others() {
         let before = nice();

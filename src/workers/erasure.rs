@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{Clock, Timestamp};
+use uuid::Uuid;
+
+use crate::domain::{Clock, OrgId, Timestamp};
 use crate::store::admin::{AdminError, AdminStore, Erased};
 
 /// How often deleted sessions are looked for.
@@ -28,12 +30,15 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// # Errors
 /// When the database cannot be reached. What was deleted before stays deleted.
 pub async fn erase(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    let mut sessions = 0;
+    // Organizations take turns, so that none waits for the many sessions of another.
+    const FIRST: OrgId = OrgId(Uuid::nil());
+    let (mut sessions, mut after) = (0, FIRST);
     loop {
-        match admin.erase_step(now, now - SETTLED_AFTER, i64::from(BATCH)).await? {
-            Erased::Nothing => return Ok(sessions),
-            Erased::Events(_) => {}
-            Erased::Session => sessions += 1,
+        match admin.erase_step(now, now - SETTLED_AFTER, i64::from(BATCH), after).await? {
+            Erased::Nothing if after == FIRST => return Ok(sessions),
+            Erased::Nothing => after = FIRST,
+            Erased::Events(org) => after = org,
+            Erased::Session(org) => (sessions, after) = (sessions + 1, org),
         }
     }
 }

@@ -1,34 +1,42 @@
 //! Deleted sessions, and the deletion of what they had.
 
 use super::{AdminError, AdminStore};
-use crate::domain::Timestamp;
+use crate::domain::{OrgId, Timestamp};
 use crate::store::scope;
 
-/// What one step of the erasure did.
+/// What one step of the erasure did, and to whose session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erased {
     /// No session is due.
     Nothing,
-    /// So many events of a session are gone; the session is due again.
-    Events(u64),
+    /// Some events of a session are gone; it is due again.
+    Events(OrgId),
     /// Nothing is left of a session but its ids and times.
-    Session,
+    Session(OrgId),
 }
 
 impl AdminStore {
-    /// Deletes at most `limit` events of the deleted session that is due first, and empties its row where these were its
+    /// Deletes at most `limit` events of a deleted session that is due, of the next organization after `after` that has one,
+    /// and empties its row where these were its
     /// last events. It is done where the session was deleted at `settled` or before; otherwise it is due once more then,
     /// because a reply that was in progress may still be appended. One transaction; replicas that do this at once each
     /// take another session.
     ///
     /// # Errors
     /// When the database cannot be reached. Nothing of the step is done then.
-    pub async fn erase_step(&self, now: Timestamp, settled: Timestamp, limit: i64) -> Result<Erased, AdminError> {
+    pub async fn erase_step(
+        &self,
+        now: Timestamp,
+        settled: Timestamp,
+        limit: i64,
+        after: OrgId,
+    ) -> Result<Erased, AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let due = sqlx::query!(
             "SELECT org_id, dialect, session_id, requested_at FROM session_erasures
-              WHERE due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED",
-            now
+              WHERE org_id > $2 AND due_at <= $1 ORDER BY org_id, due_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+            now,
+            after.0
         )
         .fetch_optional(&mut *transaction)
         .await?;
@@ -72,7 +80,7 @@ impl AdminStore {
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await?;
-            return Ok(Erased::Events(events));
+            return Ok(Erased::Events(OrgId(due.org_id)));
         }
         sqlx::query!(
             "WITH counter AS (
@@ -86,6 +94,6 @@ impl AdminStore {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(Erased::Session)
+        Ok(Erased::Session(OrgId(due.org_id)))
     }
 }

@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use super::file::{Next, Reader, hex, verify};
 use super::{BackupError, Contents, MIGRATIONS, Table, applied, has_code, quoted};
 use crate::store::Database;
-use crate::store::migrate::{MIGRATOR, migrate, migrate_to};
+use crate::store::migrate::{migrate, migrate_to};
+use crate::store::schema::MIGRATOR;
 
 /// Puts everything of a backup into an empty database and brings its schema up to date.
 ///
