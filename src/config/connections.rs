@@ -44,7 +44,7 @@ mod tests {
         assert_eq!(keep_alive(&[]).unwrap(), KEEP_ALIVE);
         assert_eq!(keep_alive(&["--keep-alive-seconds", "620"]).unwrap(), Duration::from_secs(620));
         for bad in ["0", "3601", "-1", "75s"] {
-            assert!(keep_alive(&["--keep-alive-seconds", bad]).is_err(), "{bad}");
+            assert!(keep_alive(&[&format!("--keep-alive-seconds={bad}")]).is_err(), "{bad}");
         }
     }
 }

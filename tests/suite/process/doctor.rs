@@ -2,10 +2,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "what nobody should do to a database, a test does by hand")]
 
+use std::io::{Read, Write};
+
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
-use crate::support::fake_responder::{FakeResponder, answer};
 use crate::support::process::{Service, json_of, sessionary};
 use crate::support::{connection, database_url, make_database, run};
 
@@ -139,7 +140,16 @@ fn settings_that_are_dangerous_or_useless_are_found() {
 #[test]
 fn the_backlog_of_webhooks_and_the_endpoints_of_responders_are_looked_at() {
     let patient = Patient::new("doctors_endpoints");
-    let endpoint = run(FakeResponder::start([answer(405, "text/plain", "no")]));
+    let endpoint = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = endpoint.local_addr().expect("an address");
+    // Until the test ends, it responds to each connection.
+    std::thread::spawn(move || {
+        for mut stream in endpoint.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ =
+                stream.write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
     let org = |responder: &str| {
         let mut command = sessionary(patient.folder.path());
         json_of(
@@ -147,7 +157,7 @@ fn the_backlog_of_webhooks_and_the_endpoints_of_responders_are_looked_at() {
         )
     };
     let secret = "A_VARIABLE_THAT_IS_NOT_SET";
-    org(&format!(r#"{{"kind":"webhook","url":"{}/hook?token=hidden","secret_env":"{secret}"}}"#, endpoint.url));
+    org(&format!(r#"{{"kind":"webhook","url":"http://{address}/hook?token=hidden","secret_env":"{secret}"}}"#));
     org(r#"{"kind":"webhook","url":"http://127.0.0.1:9/"}"#);
     patient.change(
         "INSERT INTO webhook_deliveries (org_id, delivery_id, webhook_id, dialect, session_id, event, queued_at,
@@ -157,7 +167,7 @@ fn the_backlog_of_webhooks_and_the_endpoints_of_responders_are_looked_at() {
     );
     let (_, report) = patient.examine(&[], &["--responders"]);
     expect(&report, "webhooks", "warn", "1 deliveries are due");
-    expect(&report, "responders", "fail", "it is at a private address");
+    expect(&report, "responders", "fail", "the address is not allowed");
     let (_, report) = patient.examine(&[("SESSIONARY_RESPONDERS_PRIVATE", "allowed")], &["--responders"]);
     expect(&report, "responders", "ok", "responds (405 to HEAD)");
     expect(&report, "responders", "fail", "no connection");

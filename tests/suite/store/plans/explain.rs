@@ -17,7 +17,7 @@ pub struct Scan {
     pub table: String,
     /// `None`: the table is read from its beginning to its end.
     pub index: Option<String>,
-    condition: String,
+    pub condition: String,
     filter: String,
 }
 

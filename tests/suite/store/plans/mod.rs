@@ -29,18 +29,27 @@ const ORGANIZATIONS: i32 = 200;
 const TIMES: i32 = 100;
 
 /// Tables that stay small, and why.
-const SMALL: [(&str, &str); 3] = [
+const SMALL: [(&str, &str); 4] = [
     ("organizations", "only the command line reads more than one"),
     ("webhooks", "an organization registers few, and every replica looks at all of them"),
     ("dashboard_charts", "an organization has a bounded number"),
+    ("migration_compatibility", "a row per migration"),
 ];
 /// Statements that read by time alone, and why.
-const READS_ALL: [(&str, &str); 5] = [
+const READS_ALL: [(&str, &str); 13] = [
     ("FROM session_erasures\n", "erasure finds what is due by its time"),
     ("WHERE arrived_at <= $1 LIMIT $2", "retention finds what is old by its time"),
     ("WHERE at <= $1", "retention finds what is old by its time"),
     ("WHERE queued_at <= $1", "retention finds what is old by its time"),
     ("UPDATE api_key_hashes SET revoked_at", "the command line revokes a key by its id alone"),
+    ("SELECT k.org_id, k.key_id, k.name", "the command line finds a key by its id alone"),
+    ("SELECT DISTINCT responder::text", "the doctor looks at every responder"),
+    (r#"count(*) AS "due!""#, "the doctor counts what is due, of all organizations"),
+    ("INSERT INTO captured_backlog", "a worker compares what is indexed with what there is, of all organizations"),
+    ("SELECT org_id FROM captured_pending", "a worker finds an organization whose events are to be indexed"),
+    ("FROM captured_backlog ORDER BY org_id", "a worker takes the first of the few organizations"),
+    ("WITH empty AS (", "dashboard rebuild removes totals without events"),
+    ("WITH old AS (", "a worker finds the totals that are over, by an index of those that are not folded"),
 ];
 /// Statements that filter by their cursor, and why.
 const FILTERS_BY_CURSOR: [(&str, &str); 2] = [
@@ -145,7 +154,10 @@ fn misled(plans: &[(Statement, Plan)]) -> Vec<String> {
             faults.push(format!("no statement scans {} and contains {:?}", hot.table, hot.contains));
         }
         for (statement, scan) in scans {
-            if scan.index.as_deref() != Some(hot.index) {
+            // A statement may also look up some rows by their whole keys.
+            let is_look_up =
+                scan.index.as_deref() == Some("sessions_pkey") && scan.condition.contains("session_id = ANY");
+            if scan.index.as_deref() != Some(hot.index) && !is_look_up {
                 faults.push(format!("{}\n{scan:?} instead of {}", statement.text, hot.index));
             }
         }
