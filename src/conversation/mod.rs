@@ -1,9 +1,9 @@
 //! A turn of a conversation: a message is stored, and what replies is heard to its end and stored.
 //!
 //! A turn goes on by itself. The client that waits for it, or reads along, may go away: the reply is stored all the
-//! same. While it runs, the replica that works on it holds a lease on it, which is part of the session ([`lease`]), so
-//! that every replica knows; the same message sent again waits for that turn ([`join`]) or continues one that ended
-//! without a reply ([`accept`]). An interrupt, the end of the session, and a disabled agent or organization end a turn at
+//! same. While it runs, the replica that works on it holds a lease on it, which is part of the session (`lease`), so
+//! that every replica knows; the same message sent again waits for that turn (`join`) or continues one that ended
+//! without a reply (`accept`). An interrupt, the end of the session, and a disabled agent or organization end a turn at
 //! once, on whichever replica it runs: what had come of the reply is stored and marked.
 
 mod accept;

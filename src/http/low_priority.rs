@@ -78,7 +78,7 @@ impl LowPriority {
     /// Drives a future. Dropping this drops the future, too.
     ///
     /// # Errors
-    /// [`Lost`] when the future panics, or the service stops.
+    /// An error when the future panics, or the service stops.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Lost> {
         match &self.0 {
             Some(handle) => {

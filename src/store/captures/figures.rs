@@ -130,7 +130,7 @@ impl Captures<'_> {
     ///
     /// Where the totals know what the filter asks for they are read: those of whole months, days and hours, and single
     /// events for the hour in which the window begins. The figures are exact then, and their cost depends on how many
-    /// buckets and names the window has, not on how many events. Otherwise the newest [`super::SCAN_LIMIT`] events are
+    /// buckets and names the window has, not on how many events. Otherwise the newest `SCAN_LIMIT` events are
     /// looked at.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl Captures<'_> {
     pub async fn figures(&self, filter: &CaptureFilter, breakdown: Breakdown) -> Result<Figures, StoreError> {
         let org = self.0.org;
         let mut transaction = scope::begin_scan(self.0.scans(), org).await?;
-        let read = match breakdown.from_totals(filter) {
+        let read = match breakdown.in_totals(filter) {
             Some(Breakdown::Days) => totals::by_day(&mut transaction, org, filter).await?,
             Some(Breakdown::Names) => totals::by_name(&mut transaction, org, filter).await?,
             Some(Breakdown::NamesOverTime(grain)) => totals::over_time(&mut transaction, org, filter, grain).await?,
@@ -148,7 +148,7 @@ impl Captures<'_> {
             transaction.commit().await?;
         }
         let figures = read.figures();
-        Ok(match (breakdown.from_totals(filter), breakdown) {
+        Ok(match (breakdown.in_totals(filter), breakdown) {
             (None, Breakdown::Days) => figures.by_time(),
             (None, Breakdown::Names) => figures.by_name(),
             _ => figures,
@@ -172,7 +172,7 @@ impl Captures<'_> {
 
 impl Breakdown {
     /// Returns the breakdown, if the totals can be read for it.
-    fn from_totals(self, filter: &CaptureFilter) -> Option<Self> {
+    fn in_totals(self, filter: &CaptureFilter) -> Option<Self> {
         let is_known = !matches!(self, Self::NamesOverTime(Grain::Second | Grain::Minute));
         Some(self).filter(|_| is_known && filter.is_by_name_only())
     }

@@ -141,22 +141,22 @@ proptest! {
                 send(&app, place, *event).await;
             }
             are_right(&tenant, &windows).await?;
-            fold_totals(&admin, now).await.expect("folded");
+            fold_totals(admin, now).await.expect("folded");
             are_right(&tenant, &windows).await?;
             // Late ones, and one again that is known.
             for (place, event) in events.iter().enumerate().skip(half.saturating_sub(1)) {
                 send(&app, place, *event).await;
             }
             are_right(&tenant, &windows).await?;
-            prop_assert_eq!(rebuilt(&admin, app.org).await, 0);
+            prop_assert_eq!(rebuilt(admin, app.org).await, 0);
 
             let ids: Vec<EventId> =
                 deleted.iter().map(|index| EventId(Uuid::from_u128(index.index(events.len()) as u128))).collect();
             admin.delete_captured_events(app.org, &ids).await.expect("deleted");
             are_right(&tenant, &windows).await?;
-            fold_totals(&admin, now).await.expect("folded");
+            fold_totals(admin, now).await.expect("folded");
             are_right(&tenant, &windows).await?;
-            prop_assert_eq!(rebuilt(&admin, app.org).await, 0);
+            prop_assert_eq!(rebuilt(admin, app.org).await, 0);
 
             // Whatever is wrong with them, a rebuild repairs.
             for damage in [
@@ -166,9 +166,9 @@ proptest! {
                 "DELETE FROM captured_sums WHERE org_id = $1",
             ] {
                 execute(damage, app.org).await;
-                rebuilt(&admin, app.org).await;
+                rebuilt(admin, app.org).await;
                 are_right(&tenant, &windows).await?;
-                fold_totals(&admin, now).await.expect("folded");
+                fold_totals(admin, now).await.expect("folded");
                 are_right(&tenant, &windows).await?;
             }
             Ok(())
@@ -192,8 +192,8 @@ fn figures_are_right_while_everything_happens_at_once() {
         };
         let working = async {
             for _ in 0..30 {
-                fold_totals(&admin, now).await.expect("folded");
-                rebuilt(&admin, app.org).await;
+                fold_totals(admin, now).await.expect("folded");
+                rebuilt(admin, app.org).await;
             }
         };
         let reading = async {
@@ -208,6 +208,6 @@ fn figures_are_right_while_everything_happens_at_once() {
         };
         tokio::join!(writing, working, reading);
         are_right(&tenant, &[Timestamp::UNIX_EPOCH, start() - TimeDelta::hours(40)]).await.expect("right figures");
-        assert_eq!(rebuilt(&admin, app.org).await, 0);
+        assert_eq!(rebuilt(admin, app.org).await, 0);
     });
 }
