@@ -109,7 +109,9 @@ fn how_far_a_reply_has_got_is_no_news_of_its_session() {
                 break changes;
             }
         };
-        assert_eq!(changes.len(), 2, "{changes:?}");
+        // The place may be before the session, while older transactions are open.
+        let is_news = |change: &Change| !matches!(change, Change::Started(_) | Change::Appended(..));
+        assert!(!changes.iter().any(|(_, change)| is_news(change)), "{changes:?}");
     });
 }
 
