@@ -51,7 +51,7 @@ assert.equal(session.platform, "SDK");
 
 const asked = "Grüß dich, 世界! 👩‍👩‍👧 ".repeat(500);
 const streamed = await call("POST", `/v1/chat/chat/sessions/${session.id}/messages`, { content: asked });
-assert.equal(streamed.headers.get("content-type"), "text/event-stream");
+assert.equal(streamed.headers.get("content-type"), "text/event-stream; charset=utf-8");
 let text = "";
 const ids = new Set();
 for await (const event of readStream(streamed)) {

@@ -38,7 +38,7 @@ messages = f"/v1/chat/chat/sessions/{session['id']}/messages"
 
 asked = "Grüß dich, 世界! " * 500
 with call("POST", messages, {"content": asked}) as stream:
-    same(stream.headers["content-type"], "text/event-stream")
+    same(stream.headers["content-type"], "text/event-stream; charset=utf-8")
     same("".join(deltas(stream)), f"You said: {asked}")
 same(json.load(call("POST", messages, {"content": "Hi", "stream": False}))["content"], "You said: Hi")
 same([said["role"] for said in json.load(call("GET", messages))["data"]], ["USER", "ASSISTANT"] * 2)

@@ -70,7 +70,7 @@ const { headers, payload } = received[2];
 assert.throws(() => webhook.verify(payload.replace("CLOSED", "OPEN"), headers), WebhookVerificationError);
 assert.throws(() => webhook.verify(payload, { ...headers, "svix-id": "msg_other" }), WebhookVerificationError);
 
-assert.deepEqual(command("delete", endpoint.webhook_id), { ok: true });
+assert.deepEqual(command("delete", endpoint.webhook_id), { webhook_id: endpoint.webhook_id, deleted: true });
 clearTimeout(deadline);
 receiver.close();
 console.log("svix: both events verified");
