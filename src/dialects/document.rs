@@ -77,11 +77,13 @@ size, and to no more than it may have without. A byte order mark before JSON is 
 
 /// Describes how bodies may be packed.
 fn packing() -> Parameter {
-    let names = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(["gzip", "deflate"]));
+    let names = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).examples(["gzip"]);
     ParameterBuilder::new()
         .name("Content-Encoding")
         .parameter_in(ParameterIn::Header)
-        .description(Some("How the body is packed, if it is."))
+        .description(Some(
+            "How the body is packed, if it is: `gzip` or `deflate`. A body that is packed otherwise is 415.",
+        ))
         .schema(Some(names))
         .build()
 }
