@@ -45,8 +45,8 @@ const TURNS_PER_ORG: usize = 256;
 const SEEN_THROUGH: Duration = Duration::from_secs(30);
 /// How long the last replies may take to be kept, once the time of grace has passed.
 const LAST_WRITES: Duration = Duration::from_secs(5);
-/// How long a reply may still take once the service is told to stop. What has come of it then is stored, and its client
-/// is told, while open requests may still finish.
+/// How long a reply may still take once the service begins to stop. What has come of it then is stored, and its client
+/// is notified, while open requests may still finish.
 pub const GRACE: Duration = Duration::from_secs(3);
 
 /// The turns of one replica. Cheap to clone.
@@ -89,7 +89,7 @@ impl Conversations {
         parts
     }
 
-    /// Cancelled once the service is told to stop.
+    /// Cancelled once the service begins to stop.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()

@@ -55,7 +55,7 @@ impl Reader {
         }
     }
 
-    /// Waits until nobody reads.
+    /// Waits until no client reads.
     async fn gone(&self) {
         if let Some(reader) = &self.0 {
             reader.closed().await;

@@ -37,9 +37,9 @@ const DESCRIPTORS_EACH: u64 = 2;
 /// What a connection past its client's share is sent before it is closed.
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Type: application/json\r\n\
     Content-Length: 42\r\nConnection: close\r\n\r\n{\"error\":\"too many connections from here\"}";
-/// How long open requests may take to finish once the service is told to stop.
+/// How long open requests may take to finish once the service begins to stop.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
-/// Connections that are taken from the backlog once the service is told to stop; as many as it holds.
+/// Connections that are taken from the backlog once the service begins to stop; as many as it holds.
 const MAX_BACKLOG: usize = 1_024;
 /// A pause after accept() failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -210,7 +210,7 @@ async fn admit(admission: &Connections, (stream, peer): (TcpStream, SocketAddr))
     }
 }
 
-/// Returns once the service has been told to stop for so long.
+/// Returns once the service has been stopping for that long.
 async fn passed(stop: &CancellationToken, time: Duration) {
     stop.cancelled().await;
     tokio::time::sleep(time).await;

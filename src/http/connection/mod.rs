@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last.
 //!
 //! The handlers of its requests run in its task. They go on when the client leaves: hyper does not look for the end of
-//! the connection while a request is served (`half_close`), and the [`stream`] hides from it that nobody reads.
+//! the connection while a request is served (`half_close`), and the [`stream`] hides from it that the client no longer reads.
 //! Two things end with their client: event streams, and requests that change nothing, once it is certain that the client
 //! is gone, and has not merely finished sending.
 

@@ -16,11 +16,10 @@ pub enum Erased {
 }
 
 impl AdminStore {
-    /// Deletes at most `limit` events of a deleted session that is due, of the next organization after `after` that has one,
-    /// and empties its row where these were its
-    /// last events. It is done where the session was deleted at `settled` or before; otherwise it is due once more then,
-    /// because a reply that was in progress may still be appended. One transaction; replicas that do this at once each
-    /// take another session.
+    /// Deletes at most `limit` events of a deleted session that is due, and empties its row. The session is one of the
+    /// next organization after `after` that has any. It is due again where it has more events, and once more at
+    /// `settled`, because a reply that was in progress may still be appended until then. One transaction; replicas that
+    /// do this at the same time each take another session.
     ///
     /// # Errors
     /// When the database cannot be reached. Nothing of the step is done then.

@@ -2,7 +2,7 @@
 //!
 //! A writer adds the grams of its events ([`add`]). A worker makes blocks of them ([`blocks`]), and adds events that
 //! have none, because they are older than the index or were written by an older binary ([`backlog`]). A search looks up
-//! candidates, newest first ([`find()`]); whoever asked reads them and compares.
+//! candidates, newest first ([`find()`]); the caller reads them and compares.
 
 pub(in crate::store) mod backlog;
 pub(in crate::store) mod blocks;
