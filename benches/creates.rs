@@ -15,13 +15,15 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use sessionary::auth::Gate;
+use sessionary::auth::Authenticator;
 use sessionary::conversation::{Conversations, GRACE};
 use sessionary::dialects::agntix::Agntix;
-use sessionary::domain::{AgentId, ApiKey, Clock, Given, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes};
+use sessionary::domain::{
+    AgentId, ApiKey, Clock, JsonField, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes,
+};
 use sessionary::embedded_postgres::EmbeddedPostgres;
 use sessionary::http::listener::{Bounds, serve};
-use sessionary::http::{JsonBody, RateLimiter, Reply, door};
+use sessionary::http::{JsonBody, RateLimiter, Reply, request_context};
 use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{AdminStore, NewKey, NewOrganization};
 use sessionary::store::{Database, Store, StoreSettings, provision};
@@ -72,7 +74,7 @@ async fn measure() -> Result<(), Failure> {
     };
     let store = Store::connect(&database, settings).await?;
     let (clock, mint) = (Clock::system(), Mint::system());
-    let gate = Gate {
+    let authenticator = Authenticator {
         store: store.clone(),
         clock: clock.clone(),
         mint: mint.clone(),
@@ -84,7 +86,7 @@ async fn measure() -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let responders = Responders::new(RespondersSettings::default())?;
     let deployment =
-        Deployment::new(Arc::new(gate), Conversations::new(responders, clock.clone(), stop.clone(), GRACE));
+        Deployment::new(Arc::new(authenticator), Conversations::new(responders, clock.clone(), stop.clone(), GRACE));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let floor = floor(&deployment);
@@ -226,28 +228,28 @@ fn floor(deployment: &Deployment) -> Router {
     #[derive(serde::Deserialize)]
     struct Body {
         #[serde(rename = "agentId")]
-        agent_id: Given,
-        metadata: Given,
+        agent_id: JsonField,
+        metadata: JsonField,
     }
     #[derive(serde::Serialize)]
     struct Answer {
         id: String,
         #[serde(rename = "agentId")]
-        agent_id: Given,
-        metadata: Given,
+        agent_id: JsonField,
+        metadata: JsonField,
     }
-    let mint = deployment.gate.mint.clone();
+    let mint = deployment.authenticator.mint.clone();
     let created = move |body: JsonBody<Agntix, Body>| async move {
         let answer = Answer { id: mint.request_id(), agent_id: body.0.agent_id, metadata: body.0.metadata };
         Reply(http::StatusCode::CREATED, answer)
     };
     let found = || async {
-        Reply(http::StatusCode::OK, Answer { id: "x".to_owned(), agent_id: Given::Null, metadata: Given::Null })
+        Reply(http::StatusCode::OK, Answer { id: "x".to_owned(), agent_id: JsonField::Null, metadata: JsonField::Null })
     };
     Router::new()
         .route("/floor/create", post(created))
         .route("/floor/get", get(found))
-        .layer(from_fn_with_state(deployment.doorway(), door::<Agntix>))
+        .layer(from_fn_with_state(deployment.envelope_state(), request_context::<Agntix>))
 }
 
 async fn tenants(

@@ -24,6 +24,7 @@
 //! A request comes in through [`http::listener`], is handed by its path to the door of its dialect
 //! ([`build_app`]), and meets its handler in `dialects/<name>/<operation>.rs`.
 
+mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -31,15 +32,12 @@ pub mod conversation;
 pub mod dialects;
 pub mod domain;
 pub mod embedded_postgres;
-mod front;
 pub mod http;
 pub mod idempotency;
 pub mod outbound;
 pub mod responders;
-mod state;
 pub mod store;
 pub mod telemetry;
 pub mod workers;
 
-pub use front::build_app;
-pub use state::{AppState, Deployment};
+pub use app::{AppState, Deployment, build_app};

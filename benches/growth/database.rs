@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, header};
 use http_body_util::BodyExt;
-use sessionary::auth::Gate;
+use sessionary::auth::Authenticator;
 use sessionary::conversation::{Conversations, GRACE};
 use sessionary::domain::{ApiKey, Clock, KeyId, KeyPrefix, Mint, OrgId, Scopes};
 use sessionary::embedded_postgres::EmbeddedPostgres;
@@ -89,7 +89,7 @@ impl Bench {
         let admin = AdminStore::connect(&database).await?;
         let (clock, mint) = (Clock::system(), Mint::system());
         let stop = CancellationToken::new();
-        let gate = Gate {
+        let authenticator = Authenticator {
             store: store.clone(),
             clock: clock.clone(),
             mint: mint.clone(),
@@ -100,7 +100,7 @@ impl Bench {
         };
         let responders = Responders::new(RespondersSettings::default())?;
         let conversations = Conversations::new(responders, clock.clone(), stop, GRACE);
-        let router = build_app(Deployment::new(Arc::new(gate), conversations));
+        let router = build_app(Deployment::new(Arc::new(authenticator), conversations));
         let org = OrgId(sqlx::query_scalar("SELECT md5('organization0')::uuid").fetch_one(&pool).await?);
         let mut bench = Self { postgres, pool, store, admin, router, org, key: String::new(), clock, mint };
         bench.make_organizations().await?;

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 
 use chrono::TimeDelta;
 
-use super::Gate;
+use super::Authenticator;
 use crate::domain::{ApiKey, Credential, KeyId, Principal, Proof};
-use crate::http::{Class, Lookup, Refusal, Unauthenticated};
+use crate::http::{Class, Lookup, Rejection, Unauthenticated};
 use crate::store::KeyRecord;
 
 /// What stands before a token's underscore.
@@ -30,7 +30,7 @@ pub(super) fn looks_like_one(text: &str) -> bool {
     text.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('_'))
 }
 
-impl Gate {
+impl Authenticator {
     /// Returns a new token for the key that id and secret name; `None` when they name none, or one that is no longer
     /// good. The id is the key's UUID, or `key_…` as the chat API shows it.
     ///
@@ -42,7 +42,7 @@ impl Gate {
         client_id: &str,
         client_secret: &str,
         address: Option<IpAddr>,
-    ) -> Result<Option<AccessToken>, Refusal> {
+    ) -> Result<Option<AccessToken>, Rejection> {
         let id = KeyId::from_agntix(client_id).or_else(|| client_id.parse().ok());
         let (Some(key), Some(id)) = (ApiKey::parse(client_secret), id) else { return Ok(None) };
         let now = self.clock.now();
@@ -60,9 +60,9 @@ impl Gate {
         let credential = Credential::ApiKey(record.id);
         self.limiter
             .count(Class::Write, record.org, &organization.rate_limits, &credential, None)
-            .map_err(Refusal::RateLimited)?;
+            .map_err(Rejection::RateLimited)?;
 
-        let token = ApiKey::generate(&PREFIX.parse().map_err(|_| Refusal::Internal)?, &self.mint);
+        let token = ApiKey::generate(&PREFIX.parse().map_err(|_| Rejection::Internal)?, &self.mint);
         let ends = record.expires_at.map_or(now + LIFETIME, |end| end.min(now + LIFETIME));
         self.store.directory().keep_access_token(token.hash(), key.hash(), now, ends).await?;
         Ok(Some(AccessToken { token, expires_in: (ends - now).num_seconds() }))
@@ -71,19 +71,19 @@ impl Gate {
 
 /// A caller who shows a token; `None` when it is none.
 pub(super) async fn authenticate(
-    gate: &Gate,
+    authenticator: &Authenticator,
     token: &ApiKey,
     address: Option<IpAddr>,
-) -> Result<Option<Principal>, Refusal> {
+) -> Result<Option<Principal>, Rejection> {
     let hash = token.hash();
-    let directory = gate.store.directory();
+    let directory = authenticator.store.directory();
     let look = directory.access_token(hash);
-    let Some(record) = gate.limiter.lookups().counted(address, Lookup::AccessToken(hash), look).await? else {
+    let Some(record) = authenticator.limiter.lookups().counted(address, Lookup::AccessToken(hash), look).await? else {
         return Ok(None);
     };
     let KeyRecord { org, id, scopes, expires_at } = *record;
-    let bad = || Refusal::Unauthenticated(Unauthenticated::BadToken);
-    if expires_at.is_none_or(|end| end <= gate.clock.now()) {
+    let bad = || Rejection::Unauthenticated(Unauthenticated::BadToken);
+    if expires_at.is_none_or(|end| end <= authenticator.clock.now()) {
         return Err(bad());
     }
     let organization =

@@ -9,10 +9,10 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Version, header};
 
-use super::{Gate, client_address};
+use super::{Authenticator, client_address};
 use crate::domain::{Credential, Principal, Proof, Scope, Scopes};
 use crate::http::listener::Peer;
-use crate::http::{Refusal, Unauthenticated};
+use crate::http::{Rejection, Unauthenticated};
 
 /// Headers that reverse proxies and content delivery networks add, and no client needs to.
 const FORWARDING_HEADERS: [&str; 15] = [
@@ -33,7 +33,7 @@ const FORWARDING_HEADERS: [&str; 15] = [
     "x-real-ip",
 ];
 
-impl Gate {
+impl Authenticator {
     /// Returns the client's address: the peer, or what a trusted proxy says of it. `None` where the request came over
     /// no connection.
     #[must_use]
@@ -45,8 +45,8 @@ impl Gate {
     ///
     /// # Errors
     /// 401 where there is no default organization, or the request may not speak for it.
-    pub(super) async fn anonymous(&self, parts: &Parts, address: Option<IpAddr>) -> Result<Principal, Refusal> {
-        let missing = Refusal::Unauthenticated(Unauthenticated::Missing);
+    pub(super) async fn anonymous(&self, parts: &Parts, address: Option<IpAddr>) -> Result<Principal, Rejection> {
+        let missing = Rejection::Unauthenticated(Unauthenticated::Missing);
         let Some(default_org) = self.default_org else { return Err(missing) };
         let is_local = || self.is_from_here(parts, address) && is_for_here(parts);
         if !has_local_origin(&parts.headers) || !(default_org.anywhere || is_local()) {

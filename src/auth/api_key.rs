@@ -2,22 +2,26 @@
 
 use std::net::IpAddr;
 
-use super::Gate;
+use super::Authenticator;
 use crate::domain::{ApiKey, Credential, Principal, Proof};
-use crate::http::{Lookup, Refusal, Unauthenticated};
+use crate::http::{Lookup, Rejection, Unauthenticated};
 
 /// Returns the caller that the key belongs to.
 ///
 /// # Errors
 /// 429 when the client's address has made up too many keys. 401 when the key was never issued, is revoked or has expired, or its organization is disabled. A key whose checksum
 /// does not hold is refused without asking the database.
-pub(super) async fn authenticate(gate: &Gate, key: &ApiKey, address: Option<IpAddr>) -> Result<Principal, Refusal> {
-    let bad = Refusal::Unauthenticated(Unauthenticated::BadKey);
+pub(super) async fn authenticate(
+    authenticator: &Authenticator,
+    key: &ApiKey,
+    address: Option<IpAddr>,
+) -> Result<Principal, Rejection> {
+    let bad = Rejection::Unauthenticated(Unauthenticated::BadKey);
     let hash = key.hash();
-    let directory = gate.store.directory();
-    let record = gate.limiter.lookups().counted(address, Lookup::Key(hash), directory.key(hash)).await?;
+    let directory = authenticator.store.directory();
+    let record = authenticator.limiter.lookups().counted(address, Lookup::Key(hash), directory.key(hash)).await?;
     let record = record.ok_or_else(|| bad.clone())?;
-    if record.expires_at.is_some_and(|end| end <= gate.clock.now()) {
+    if record.expires_at.is_some_and(|end| end <= authenticator.clock.now()) {
         return Err(bad);
     }
     let organization = directory

@@ -11,9 +11,9 @@ use http::uri::Authority;
 use http::{HeaderMap, header};
 use url::Url;
 
-use super::{Gate, client_address};
+use super::{Authenticator, client_address};
 use crate::http::listener::Peer;
-use crate::http::{Dialect, Refusal};
+use crate::http::{Dialect, Rejection};
 
 /// Bytes of a base URL, at most: it begins URLs that have a limit of their own.
 const LONGEST: usize = 1_000;
@@ -57,7 +57,7 @@ impl<D, S> FromRequestParts<S> for BaseUrlOf<D>
 where
     D: Dialect,
     S: Send + Sync,
-    Arc<Gate>: FromRef<S>,
+    Arc<Authenticator>: FromRef<S>,
     Option<BaseUrl>: FromRef<S>,
 {
     type Rejection = D::Error;
@@ -66,10 +66,11 @@ where
         let url = match Option::<BaseUrl>::from_ref(state) {
             Some(url) => url,
             None => {
-                let gate = Arc::<Gate>::from_ref(state);
+                let authenticator = Arc::<Authenticator>::from_ref(state);
                 let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-                let by_proxy = peer.is_some_and(|peer| client_address::is_trusted(peer, &gate.trusted_proxies));
-                asked_for(&parts.headers, by_proxy).ok_or(Refusal::MalformedHeader("Host"))?
+                let by_proxy =
+                    peer.is_some_and(|peer| client_address::is_trusted(peer, &authenticator.trusted_proxies));
+                asked_for(&parts.headers, by_proxy).ok_or(Rejection::MalformedHeader("Host"))?
             }
         };
         Ok(Self(url, PhantomData))

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 
-use super::Gate;
+use super::Authenticator;
 use crate::domain::{Credential, OrgId, Principal};
-use crate::http::{ByteKind, Meter, PUBLIC_BODY_LIMIT, Record, Refusal};
+use crate::http::{ByteKind, Meter, PUBLIC_BODY_LIMIT, Record, Rejection};
 
 /// Where a request comes from, so that its bytes can be counted once the caller is known.
 pub struct BodyAllowance {
-    gate: Arc<Gate>,
+    authenticator: Arc<Authenticator>,
     address: Option<IpAddr>,
     record: Option<Record>,
 }
@@ -21,14 +21,14 @@ pub struct BodyAllowance {
 impl<S> FromRequestParts<S> for BodyAllowance
 where
     S: Send + Sync,
-    Arc<Gate>: FromRef<S>,
+    Arc<Authenticator>: FromRef<S>,
 {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let gate = Arc::<Gate>::from_ref(state);
-        let address = gate.client_address(parts);
-        Ok(Self { gate, address, record: parts.extensions.get().cloned() })
+        let authenticator = Arc::<Authenticator>::from_ref(state);
+        let address = authenticator.client_address(parts);
+        Ok(Self { authenticator, address, record: parts.extensions.get().cloned() })
     }
 }
 
@@ -66,34 +66,34 @@ impl Allowance {
     /// Counts bytes that are about to be stored.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`] when they are too many for this minute.
-    pub fn stored(&self, bytes: usize) -> Result<(), Refusal> {
+    /// [`Rejection::RateLimited`] when they are too many for this minute.
+    pub fn stored(&self, bytes: usize) -> Result<(), Rejection> {
         self.count(ByteKind::Stored, bytes)
     }
 
-    fn count(&self, what: ByteKind, bytes: usize) -> Result<(), Refusal> {
+    fn count(&self, what: ByteKind, bytes: usize) -> Result<(), Rejection> {
         if !self.is_public {
             return Ok(());
         }
-        let BodyAllowance { gate, address, record } = &self.allowance;
-        gate.limiter.bytes.count(what, self.org, *address, bytes).map_err(|status| {
+        let BodyAllowance { authenticator, address, record } = &self.allowance;
+        authenticator.limiter.bytes.count(what, self.org, *address, bytes).map_err(|status| {
             if let Some(Record(record)) = record {
                 let _ = record.exceeded.set(status);
             }
-            Refusal::RateLimited(status)
+            Rejection::RateLimited(status)
         })
     }
 }
 
 impl Meter for Allowance {
-    fn expect(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn expect(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.count(ByteKind::Sent, bytes)?;
         self.prepaid += bytes;
         Ok(())
     }
 
     /// Counts bytes as far as they were not counted before.
-    fn received(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn received(&mut self, bytes: usize) -> Result<(), Rejection> {
         let due = bytes.saturating_sub(self.prepaid);
         self.prepaid = self.prepaid.saturating_sub(bytes);
         self.count(ByteKind::Sent, due)

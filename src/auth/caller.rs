@@ -13,11 +13,11 @@ use super::admission::{Admission, Nothing};
 use super::headers::{Bearer, Credentials};
 use super::{JwtVerifier, access_token, api_key, org_header};
 use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, SentBy, Timestamp};
-use crate::http::{ANSWER_TIMEOUT, Class, Dialect, Forbidden, RateLimiter, Record, Refusal, Sender, Unauthenticated};
+use crate::http::{Class, Dialect, Forbidden, REPLY_TIMEOUT, RateLimiter, Record, Rejection, Sender, Unauthenticated};
 use crate::store::{Reservation, Series, Store, StoreError, TenantStore};
 
 /// What authentication works with.
-pub struct Gate {
+pub struct Authenticator {
     pub store: Store,
     pub clock: Clock,
     pub mint: Mint,
@@ -148,20 +148,20 @@ where
     D: Dialect,
     P: Purpose,
     S: Send + Sync,
-    Arc<Gate>: FromRef<S>,
+    Arc<Authenticator>: FromRef<S>,
 {
     type Rejection = D::Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let gate = Arc::<Gate>::from_ref(state);
-        let (arrived_at, answer_by) = (gate.clock.now(), Instant::now() + ANSWER_TIMEOUT);
+        let authenticator = Arc::<Authenticator>::from_ref(state);
+        let (arrived_at, answer_by) = (authenticator.clock.now(), Instant::now() + REPLY_TIMEOUT);
         let admission = Admission::to::<P>(D::NAME);
 
         let credentials = Credentials::read(parts, admission)?;
         let record = parts.extensions.get::<Record>();
-        let address = gate.client_address(parts);
-        let recognised = gate.recognise(admission, &credentials, parts, address).await;
-        if let (Some(Record(record)), Err(Refusal::RateLimited(status))) = (record, &recognised) {
+        let address = authenticator.client_address(parts);
+        let recognised = authenticator.recognise(admission, &credentials, parts, address).await;
+        if let (Some(Record(record)), Err(Rejection::RateLimited(status))) = (record, &recognised) {
             let _ = record.rate.set(*status);
         }
         let principal = recognised?;
@@ -175,9 +175,9 @@ where
             let _ = record.sender.set(Sender::of(&principal));
         }
         if !principal.scopes.has(P::SCOPE) {
-            return Err(Refusal::Forbidden(Forbidden::Scope(P::SCOPE)).into());
+            return Err(Rejection::Forbidden(Forbidden::Scope(P::SCOPE)).into());
         }
-        let counted = gate.limiter.count(
+        let counted = authenticator.limiter.count(
             P::CLASS,
             principal.organization.id,
             &principal.organization.rate_limits,
@@ -187,21 +187,21 @@ where
         if let (Some(Record(record)), Ok(Some(status)) | Err(status)) = (record, &counted) {
             let _ = record.rate.set(*status);
         }
-        counted.map_err(Refusal::RateLimited)?;
+        counted.map_err(Rejection::RateLimited)?;
         // Reads alone: what an organization has read must not keep it from storing.
         if P::CLASS == Class::Read {
-            gate.limiter.responses.check(principal.organization.id).map_err(|status| {
+            authenticator.limiter.responses.check(principal.organization.id).map_err(|status| {
                 if let Some(Record(record)) = record {
                     let _ = record.exceeded.set(status);
                 }
-                Refusal::RateLimited(status)
+                Rejection::RateLimited(status)
             })?;
         }
 
         Ok(Self {
-            store: gate.store.tenant_within_quota(&principal.organization),
-            clock: gate.clock.clone(),
-            mint: gate.mint.clone(),
+            store: authenticator.store.tenant_within_quota(&principal.organization),
+            clock: authenticator.clock.clone(),
+            mint: authenticator.mint.clone(),
             arrived_at,
             answer_by,
             reservation: None,
@@ -211,7 +211,7 @@ where
     }
 }
 
-impl Gate {
+impl Authenticator {
     /// The API key decides where there is one; then the token; then the public header; then a token that came without
     /// a header; then nothing.
     async fn recognise(
@@ -220,9 +220,9 @@ impl Gate {
         credentials: &Credentials<'_>,
         parts: &Parts,
         address: Option<IpAddr>,
-    ) -> Result<Principal, Refusal> {
+    ) -> Result<Principal, Rejection> {
         if let Some(key) = credentials.api_key {
-            let key = ApiKey::parse(key).ok_or(Refusal::Unauthenticated(Unauthenticated::BadKey))?;
+            let key = ApiKey::parse(key).ok_or(Rejection::Unauthenticated(Unauthenticated::BadKey))?;
             return api_key::authenticate(self, &key, address).await;
         }
         match (&credentials.bearer, credentials.org) {
@@ -239,20 +239,20 @@ impl Gate {
                 }
                 self.recognise_token(token, address).await
             }
-            (Some(Bearer::Other), _) => Err(Refusal::Unauthenticated(Unauthenticated::BadToken)),
+            (Some(Bearer::Other), _) => Err(Rejection::Unauthenticated(Unauthenticated::BadToken)),
             (None, Some(org)) if admission.org_header => org_header::alone(self, org, address).await,
-            (None, Some(_)) => Err(Refusal::Unauthenticated(Unauthenticated::Missing)),
+            (None, Some(_)) => Err(Rejection::Unauthenticated(Unauthenticated::Missing)),
             (None, None) => match (&credentials.headerless, admission.nothing) {
                 (Some(token), _) => self.recognise_token(token, address).await,
-                (None, Nothing::BadRequest) => Err(Refusal::MalformedHeader("x-org-id")),
-                (None, Nothing::Unauthenticated) => Err(Refusal::Unauthenticated(Unauthenticated::Missing)),
+                (None, Nothing::BadRequest) => Err(Rejection::MalformedHeader("x-org-id")),
+                (None, Nothing::Unauthenticated) => Err(Rejection::Unauthenticated(Unauthenticated::Missing)),
                 (None, Nothing::DefaultOrg) => self.anonymous(parts, address).await,
             },
         }
     }
 
-    async fn recognise_token(&self, token: &str, address: Option<IpAddr>) -> Result<Principal, Refusal> {
-        let jwt = self.jwt.as_ref().ok_or(Refusal::Unauthenticated(Unauthenticated::BadToken))?;
+    async fn recognise_token(&self, token: &str, address: Option<IpAddr>) -> Result<Principal, Rejection> {
+        let jwt = self.jwt.as_ref().ok_or(Rejection::Unauthenticated(Unauthenticated::BadToken))?;
         jwt.authenticate(self, token, address).await
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 
 use super::admission::Admission;
 use super::headerless;
-use crate::http::Refusal;
+use crate::http::Rejection;
 
 /// What came, not yet believed.
 pub(super) struct Credentials<'a> {
@@ -26,8 +26,8 @@ pub(super) enum Bearer<'a> {
 
 impl<'a> Credentials<'a> {
     /// # Errors
-    /// [`Refusal::MalformedHeader`] for a header that came twice or is no text.
-    pub fn read(parts: &'a Parts, admission: Admission) -> Result<Self, Refusal> {
+    /// [`Rejection::MalformedHeader`] for a header that came twice or is no text.
+    pub fn read(parts: &'a Parts, admission: Admission) -> Result<Self, Rejection> {
         let headers = &parts.headers;
         let bearer =
             once(headers, header::AUTHORIZATION.as_str(), "Authorization")?.map(|value| match value.split_once(' ') {
@@ -42,13 +42,13 @@ impl<'a> Credentials<'a> {
     }
 }
 
-fn once<'a>(headers: &'a HeaderMap, name: &str, spelling: &'static str) -> Result<Option<&'a str>, Refusal> {
+fn once<'a>(headers: &'a HeaderMap, name: &str, spelling: &'static str) -> Result<Option<&'a str>, Rejection> {
     let mut given = headers.get_all(name).iter();
     let Some(value) = given.next() else { return Ok(None) };
     if given.next().is_some() {
-        return Err(Refusal::MalformedHeader(spelling));
+        return Err(Rejection::MalformedHeader(spelling));
     }
-    value.to_str().map(|text| Some(text.trim())).map_err(|_| Refusal::MalformedHeader(spelling))
+    value.to_str().map(|text| Some(text.trim())).map_err(|_| Rejection::MalformedHeader(spelling))
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Gate;
+use super::Authenticator;
 use crate::domain::{Clock, Credential, OrgId, Organization, Principal, Proof, Scopes, Timestamp};
-use crate::http::{Forbidden, Lookup, Refusal, Unauthenticated};
+use crate::http::{Forbidden, Lookup, Rejection, Unauthenticated};
 
 /// Seconds by which clocks may differ.
 const LEEWAY: f64 = 5.0;
@@ -162,18 +162,19 @@ impl JwtVerifier {
     /// the client's address has named too many organizations that do not exist.
     pub(super) async fn authenticate(
         &self,
-        gate: &Gate,
+        authenticator: &Authenticator,
         token: &str,
         address: Option<IpAddr>,
-    ) -> Result<Principal, Refusal> {
-        let claims = self.verify(&gate.clock, token).ok_or(Refusal::Unauthenticated(Unauthenticated::BadToken))?;
-        let organization = self.organization(gate, &claims, address).await?;
+    ) -> Result<Principal, Rejection> {
+        let claims =
+            self.verify(&authenticator.clock, token).ok_or(Rejection::Unauthenticated(Unauthenticated::BadToken))?;
+        let organization = self.organization(authenticator, &claims, address).await?;
         let role = match &claims.o {
             Some(organization) => organization.rol.as_deref(),
             None => claims.org_role.as_deref().or(claims.role.as_deref()),
         };
         Ok(Principal {
-            organization: organization.ok_or(Refusal::Forbidden(Forbidden::Organization))?,
+            organization: organization.ok_or(Rejection::Forbidden(Forbidden::Organization))?,
             scopes: Scopes::of_role(role),
             credential: Credential::Jwt { subject: claims.sub.clone() },
             proof: Proof::NotKept,
@@ -183,10 +184,10 @@ impl JwtVerifier {
 
     async fn organization(
         &self,
-        gate: &Gate,
+        authenticator: &Authenticator,
         claims: &Claims,
         address: Option<IpAddr>,
-    ) -> Result<Option<Arc<Organization>>, Refusal> {
+    ) -> Result<Option<Arc<Organization>>, Rejection> {
         let named = match &self.settings.org_claim {
             Some(claim) => claims.custom(claim),
             None => claims.o.as_ref().map(|organization| organization.id.as_str()).or(claims.org_id.as_deref()),
@@ -194,7 +195,7 @@ impl JwtVerifier {
         let Some(named) = named else { return Ok(None) };
         let lookup = Lookup::Organization(claims.iss.clone(), named.to_owned());
         let look = async {
-            let directory = gate.store.directory();
+            let directory = authenticator.store.directory();
             // An external id wins: it is what the issuer vouches for.
             let id = match directory.external_id(&claims.iss, named).await? {
                 Some(id) => Some(id),
@@ -205,7 +206,7 @@ impl JwtVerifier {
                 None => Ok(None),
             }
         };
-        let found = gate.limiter.lookups().counted(address, lookup, look).await?;
+        let found = authenticator.limiter.lookups().counted(address, lookup, look).await?;
         Ok(found.filter(|organization| organization.disabled_at.is_none()))
     }
 }

@@ -23,6 +23,6 @@ pub use access_token::AccessToken;
 pub use admission::Admission;
 pub use base_url::{BaseUrl, BaseUrlOf, InvalidBaseUrl};
 pub use body_allowance::{Allowance, BodyAllowance};
-pub use caller::{Caller, DefaultOrg, Gate, Purpose, purpose};
+pub use caller::{Authenticator, Caller, DefaultOrg, Purpose, purpose};
 pub use jwt::{JwtKey, JwtKeyError, JwtSettings, JwtVerifier};
 pub use visitor::Visitor;

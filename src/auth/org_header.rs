@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Gate;
+use super::Authenticator;
 use crate::domain::{Credential, DialectName, OrgId, Organization, Principal, Proof, Scope};
-use crate::http::{Class, Forbidden, Refusal, Unauthenticated};
+use crate::http::{Class, Forbidden, Rejection, Unauthenticated};
 
 const NAME: &str = "x-org-id";
 /// Characters of an external id.
@@ -17,17 +17,21 @@ const LONGEST: usize = 200;
 /// # Errors
 /// 400 when it is no UUID; 401 when the organization is unknown, disabled, or takes no unauthenticated captures;
 /// 429.
-pub(super) async fn alone(gate: &Gate, text: &str, address: Option<IpAddr>) -> Result<Principal, Refusal> {
-    let id: OrgId = text.parse().map_err(|_| Refusal::MalformedHeader(NAME))?;
-    let directory = gate.store.directory();
+pub(super) async fn alone(
+    authenticator: &Authenticator,
+    text: &str,
+    address: Option<IpAddr>,
+) -> Result<Principal, Rejection> {
+    let id: OrgId = text.parse().map_err(|_| Rejection::MalformedHeader(NAME))?;
+    let directory = authenticator.store.directory();
     if !directory.remembers(id) {
-        gate.limiter.count_stranger(Class::Capture, address).map_err(Refusal::RateLimited)?;
+        authenticator.limiter.count_stranger(Class::Capture, address).map_err(Rejection::RateLimited)?;
     }
     let organization: Arc<Organization> = directory
         .organization(id)
         .await?
         .filter(|organization| organization.disabled_at.is_none() && organization.capture_open)
-        .ok_or(Refusal::Unauthenticated(Unauthenticated::BadOrg))?;
+        .ok_or(Rejection::Unauthenticated(Unauthenticated::BadOrg))?;
     let scopes = [Scope::Capture].into_iter().collect();
     Ok(Principal { organization, credential: Credential::OrgHeader, scopes, proof: Proof::NotKept, expires_at: None })
 }
@@ -36,16 +40,16 @@ pub(super) async fn alone(gate: &Gate, text: &str, address: Option<IpAddr>) -> R
 ///
 /// # Errors
 /// 400 when the header cannot name anything (in the Agnost dialect: is no UUID), 403 when it names somebody else.
-pub(super) fn select(dialect: DialectName, text: &str, proved: &Organization) -> Result<(), Refusal> {
+pub(super) fn select(dialect: DialectName, text: &str, proved: &Organization) -> Result<(), Rejection> {
     let well_formed = match dialect {
         DialectName::Agnost => text.parse::<OrgId>().is_ok(),
         _ => (1..=LONGEST).contains(&text.len()),
     };
     if !well_formed {
-        Err(Refusal::MalformedHeader(NAME))
+        Err(Rejection::MalformedHeader(NAME))
     } else if proved.answers_to(text) {
         Ok(())
     } else {
-        Err(Refusal::Forbidden(Forbidden::Organization))
+        Err(Rejection::Forbidden(Forbidden::Organization))
     }
 }

@@ -1,10 +1,10 @@
 //! Whether somebody who was recognised would be recognised now: for answers that go on.
 
-use super::Gate;
+use super::Authenticator;
 use crate::domain::{Principal, Proof};
 use crate::store::StoreError;
 
-impl Gate {
+impl Authenticator {
     /// Whether the caller's credential is neither revoked nor past its end, as that stands now, and their organization
     /// not disabled. Like every request, it can be a second behind what others changed.
     ///

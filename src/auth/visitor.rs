@@ -7,14 +7,14 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 
-use super::Gate;
+use super::Authenticator;
 use crate::domain::OrgId;
-use crate::http::{Class, Network, Record, Refusal};
+use crate::http::{Class, Network, Record, Rejection};
 use crate::store::TenantStore;
 
 /// Whoever asks. What they may see is what they can name.
 pub struct Visitor {
-    gate: Arc<Gate>,
+    authenticator: Arc<Authenticator>,
     address: Option<IpAddr>,
     record: Option<Record>,
 }
@@ -22,14 +22,14 @@ pub struct Visitor {
 impl<S> FromRequestParts<S> for Visitor
 where
     S: Send + Sync,
-    Arc<Gate>: FromRef<S>,
+    Arc<Authenticator>: FromRef<S>,
 {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let gate = Arc::<Gate>::from_ref(state);
-        let address = gate.client_address(parts);
-        Ok(Self { gate, address, record: parts.extensions.get().cloned() })
+        let authenticator = Arc::<Authenticator>::from_ref(state);
+        let address = authenticator.client_address(parts);
+        Ok(Self { authenticator, address, record: parts.extensions.get().cloned() })
     }
 }
 
@@ -45,19 +45,19 @@ impl Visitor {
     ///
     /// # Errors
     /// 429; 503 when the database cannot be reached.
-    pub async fn store_of(&self, org: OrgId) -> Result<Option<TenantStore>, Refusal> {
-        let counted = self.gate.limiter.count_stranger(Class::Read, self.address);
+    pub async fn store_of(&self, org: OrgId) -> Result<Option<TenantStore>, Rejection> {
+        let counted = self.authenticator.limiter.count_stranger(Class::Read, self.address);
         if let (Some(Record(record)), Ok(Some(status)) | Err(status)) = (&self.record, &counted) {
             let _ = record.rate.set(*status);
         }
-        counted.map_err(Refusal::RateLimited)?;
-        let organization = self.gate.store.directory().organization(org).await?;
+        counted.map_err(Rejection::RateLimited)?;
+        let organization = self.authenticator.store.directory().organization(org).await?;
         if organization.is_none_or(|organization| organization.disabled_at.is_some()) {
             return Ok(None);
         }
         if let Some(Record(record)) = &self.record {
             let _ = record.org.set(org);
         }
-        Ok(Some(self.gate.store.tenant(org)))
+        Ok(Some(self.authenticator.store.tenant(org)))
     }
 }

@@ -13,7 +13,7 @@ use super::health;
 use super::home::Home;
 use super::shutdown::Shutdown;
 use super::{Context, Failure};
-use crate::auth::{DefaultOrg, Gate};
+use crate::auth::{Authenticator, DefaultOrg};
 use crate::config::{Anonymous, Settings};
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
@@ -76,8 +76,8 @@ impl Serve {
         let store = Store::connect(&home.database, settings).await?;
         check_default_org(config, &store).await?;
         let admin = AdminStore::connect_workers(&home.database).await?;
-        let gate = gate(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id));
-        let gate = Arc::new(gate);
+        let authenticator = authenticator(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id));
+        let authenticator = Arc::new(authenticator);
         let private_addresses = config.private_addresses.clone();
         let responders = RespondersSettings { private_addresses, ..RespondersSettings::default() };
         let responders = Responders::new(responders)?;
@@ -102,7 +102,7 @@ impl Serve {
                 },
                 threads.handle(),
             ),
-            ..Deployment::new(Arc::clone(&gate), conversations.clone())
+            ..Deployment::new(Arc::clone(&authenticator), conversations.clone())
         };
         let app = build_app(deployment);
         let bounds = Bounds {
@@ -120,7 +120,7 @@ impl Serve {
         let housekeeping = async {
             loop {
                 tokio::time::sleep(FORGET_EVERY).await;
-                gate.limiter.forget_idle();
+                authenticator.limiter.forget_idle();
             }
         };
         let lost = async {
@@ -174,7 +174,7 @@ async fn check_default_org(settings: &Settings, store: &Store) -> Result<(), Fai
     }
 }
 
-fn gate(context: &Context, store: Store, address: SocketAddr, demo_org: Option<OrgId>) -> Gate {
+fn authenticator(context: &Context, store: Store, address: SocketAddr, demo_org: Option<OrgId>) -> Authenticator {
     let settings = &context.settings;
     let anywhere = settings.messaging_anonymous == Anonymous::Anywhere;
     let mut default_org = settings.messaging_default_org.or(demo_org);
@@ -185,7 +185,7 @@ fn gate(context: &Context, store: Store, address: SocketAddr, demo_org: Option<O
         );
         default_org = None;
     }
-    Gate {
+    Authenticator {
         store,
         clock: context.clock.clone(),
         mint: context.mint.clone(),

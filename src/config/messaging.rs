@@ -5,7 +5,7 @@ use clap::Args;
 use super::given;
 use super::setting::{Findings, Setting};
 use crate::dialects::messaging::{Bounds, GivenBounds, GivenDefaults, parse_int};
-use crate::domain::Given;
+use crate::domain::JsonField;
 
 /// What a deployment decides about messaging sessions. Texts, since the vendor's server reads them as `parseInt` does.
 #[derive(Args, Clone, Debug)]
@@ -96,7 +96,7 @@ impl MessagingSettings {
             warning: self.session_warning_threshold_minutes.as_deref(),
         };
         // The environment of ElizaOS's server is among the settings of each of its agents: these two names mean both.
-        let text = |text: &Option<String>| text.clone().map_or(Given::Absent, Given::String);
+        let text = |text: &Option<String>| text.clone().map_or(JsonField::Absent, JsonField::String);
         let every_agent = GivenDefaults {
             session_timeout_minutes: text(&self.session_timeout_minutes),
             session_max_duration_minutes: text(&self.session_max_duration_minutes),

@@ -3,7 +3,7 @@
 use super::Conversations;
 use super::lease::{EndReason, ended};
 use super::outcome::{Completeness, Outcome};
-use super::patience::patiently;
+use super::retry::with_retries;
 use super::turn::{Failure, Turn};
 use crate::domain::{Event, NewEvent, OpenTurn, Session};
 use crate::store::{Appends, StoreError, TenantStore};
@@ -92,7 +92,7 @@ impl Closing<'_> {
     ) -> Result<Option<(Option<Event>, Option<EndReason>)>, StoreError> {
         let key = (self.turn.session.dialect, self.turn.session.id);
         let (sessions, nonce) = (self.store.sessions(), self.conversations.mint.uuid());
-        let changed = patiently(|| sessions.change(key, nonce, appends.clone(), rule.clone())).await?;
+        let changed = with_retries(|| sessions.change(key, nonce, appends.clone(), rule.clone())).await?;
         Ok(changed.map(|changed| (changed.events.into_iter().next(), changed.outcome.flatten())))
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Conversations;
 use super::lease::{EndReason, ended};
-use super::patience::patiently;
+use super::retry::with_retries;
 use crate::domain::{Event, EventId, Session};
 use crate::store::{StoreError, TenantStore};
 
@@ -35,12 +35,12 @@ pub(super) async fn wait(
 ) -> Result<Joined, StoreError> {
     let deadline = Instant::now() + JOIN_TIMEOUT;
     let mut pause = FIRST_PAUSE;
-    let find_reply = || patiently(|| async { store.sessions().events(session).find(reply).await });
+    let find_reply = || with_retries(|| async { store.sessions().events(session).find(reply).await });
     while Instant::now() < deadline {
         if let Some(event) = find_reply().await? {
             return Ok(Joined::Replied(event));
         }
-        let current = patiently(|| async { store.sessions().find(session.dialect, session.id).await }).await?;
+        let current = with_retries(|| async { store.sessions().find(session.dialect, session.id).await }).await?;
         let Some(current) = current else { return Ok(Joined::Ended(EndReason::SessionEnded)) };
         if let Some(reason) = ended(&current) {
             return Ok(Joined::Ended(reason));

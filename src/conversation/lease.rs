@@ -30,13 +30,13 @@ pub enum EndReason {
 
 /// A turn that this replica works on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
+pub(super) struct LeasedTurn {
     pub session: (DialectName, SessionId),
     pub agent: AgentId,
     pub reply: EventId,
 }
 
-impl Held {
+impl LeasedTurn {
     /// Renews the turn's lease again and again. Returns once there is a reason to end the turn.
     pub async fn until_ended(self, conversations: &Conversations, store: &TenantStore, watch: &TurnWatch) -> EndReason {
         loop {

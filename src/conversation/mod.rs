@@ -11,7 +11,7 @@ mod closing;
 mod join;
 mod lease;
 mod outcome;
-mod patience;
+mod retry;
 mod turn;
 mod worker;
 
@@ -28,7 +28,7 @@ pub use lease::EndReason;
 pub use outcome::{Completeness, Outcome, Part, ReplyMark, outcome, outcome_by};
 pub use turn::Turn;
 
-use crate::domain::{Clock, Mint, Shares};
+use crate::domain::{Clock, Mint, Quota};
 use crate::responders::Responders;
 use crate::store::TenantStore;
 
@@ -61,9 +61,9 @@ pub struct Conversations {
     /// Ends every turn: some time after the service was told to stop.
     cut: CancellationToken,
     /// The turns of each organization that are going on.
-    pub places: Shares,
+    pub places: Quota,
     /// The open streams of each organization.
-    pub streams: Shares,
+    pub streams: Quota,
 }
 
 impl Conversations {
@@ -77,7 +77,7 @@ impl Conversations {
             tokio::time::sleep(grace).await;
             later.cancel();
         });
-        let (places, streams) = (Shares::new(TURNS_PER_ORG), Shares::new(STREAMS_PER_ORG));
+        let (places, streams) = (Quota::new(TURNS_PER_ORG), Quota::new(STREAMS_PER_ORG));
         Self { responders, clock, mint: Mint::system(), turns: TaskTracker::new(), stop, cut, places, streams }
     }
 

@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use super::accept::{PendingReply, TurnPart};
 use super::closing::{Closing, TurnEnd};
 use super::join::{self, Joined};
-use super::lease::{EndReason, Held};
+use super::lease::{EndReason, LeasedTurn};
 use super::outcome::{Completeness, Outcome, Part};
-use super::patience::patiently;
+use super::retry::with_retries;
 use super::{Conversations, worker};
-use crate::domain::{Agent, Event, JsonText, NewEvent, Responder, Session, Share, Timestamp};
+use crate::domain::{Agent, Event, JsonText, NewEvent, Permit, Responder, Session, Timestamp};
 use crate::responders::{Answer, Question, Speaker, Utterance, history_bytes};
 use crate::store::{StoreError, TenantStore};
 
@@ -40,7 +40,7 @@ pub struct Turn {
     /// What a reply changes of its session.
     pub on_reply: fn(&mut Session, Timestamp),
     /// Among the turns that its organization has running.
-    pub place: Share,
+    pub place: Permit,
 }
 
 /// Whoever reads along, as long as they keep up: a task that is always there to read, never a client's own pace.
@@ -138,7 +138,7 @@ async fn lead(
     cut: impl Future<Output = ()>,
 ) -> Result<Outcome, Failure> {
     let key = (turn.session.dialect, turn.session.id);
-    let held = Held { session: key, agent: turn.agent.id, reply: turn.pending.id };
+    let held = LeasedTurn { session: key, agent: turn.agent.id, reply: turn.pending.id };
     let mut text = String::new();
     // What is not awaited any longer is dropped before anything is stored: the responder's connection is closed at once.
     let heard = tokio::select! {
@@ -179,7 +179,7 @@ async fn ask(
     text: &mut String,
 ) -> Result<Heard, Failure> {
     let Turn { session, message, speaker, responder, .. } = turn;
-    let history = patiently(|| history(store, session, message, *speaker, history_bytes(responder))).await?;
+    let history = with_retries(|| history(store, session, message, *speaker, history_bytes(responder))).await?;
     let question = Question {
         org: store.org(),
         dialect: session.dialect,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::patience::patiently;
+use super::retry::with_retries;
 use crate::domain::{Event, Session};
 use crate::responders::Speaker;
 use crate::store::{EventWindow, StoreError, TenantStore};
@@ -27,7 +27,7 @@ pub(super) async fn wait(
         loop {
             let window = EventWindow { after_number: Some(seen), ..EventWindow::default() };
             let events =
-                patiently(|| async { store.sessions().events(session).oldest(&window, PAGE).await }).await?.rows;
+                with_retries(|| async { store.sessions().events(session).oldest(&window, PAGE).await }).await?.rows;
             seen = events.last().map_or(seen, |event| event.number);
             if let Some(reply) = events.into_iter().find(|event| answers(event, message, speaker)) {
                 return Ok(reply);

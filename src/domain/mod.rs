@@ -22,9 +22,9 @@ pub mod mint;
 pub mod organization;
 pub mod patch;
 pub mod principal;
+pub mod quota;
 pub mod responder;
 pub mod session;
-pub mod shares;
 pub mod turn;
 pub mod webhook;
 
@@ -42,14 +42,14 @@ pub use ids::{
 };
 pub use image::{IMAGE_LIMIT, ImageFormat};
 pub use issued_key::IssuedKey;
-pub use json::{Given, JsonFault, JsonText};
+pub use json::{JsonFault, JsonField, JsonText};
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};
 pub use patch::Patch;
 pub use principal::{Credential, Principal, Proof, Scope, Scopes};
+pub use quota::{Permit, Quota};
 pub use responder::Responder;
 pub use session::{NewSession, Session};
-pub use shares::{Share, Shares};
 pub use turn::{Fingerprint, OpenTurn, SentBy};
 pub use webhook::WebhookEvent;
 

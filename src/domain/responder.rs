@@ -245,7 +245,7 @@ pub enum InvalidEnvName {
 mod tests {
     use super::*;
 
-    fn refusal(text: &str) -> String {
+    fn rejection(text: &str) -> String {
         text.parse::<Responder>().unwrap_err().to_string()
     }
 
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_said() {
-        assert!(refusal("oracle").contains("none, echo or a JSON object"));
+        assert!(rejection("oracle").contains("none, echo or a JSON object"));
         for (object, said) in [
             (r#"{"kind":"oracle"}"#, "unknown variant"),
             (r#"{"kind":"openai","base_url":"https://a.example"}"#, "missing field `model`"),
@@ -299,10 +299,10 @@ mod tests {
             (r#"{"kind":"webhook","url":"https://:pass@a.example"}"#, "user name"),
             (r#"{"kind":"webhook","url":"https://a.example/#top"}"#, "fragment"),
         ] {
-            assert!(refusal(object).contains(said), "{object}: {}", refusal(object));
+            assert!(rejection(object).contains(said), "{object}: {}", rejection(object));
         }
         let long = format!(r#"{{"kind":"webhook","url":"https://a.example/{}"}}"#, "x".repeat(2_048));
-        assert!(refusal(&long).contains("2,048"));
+        assert!(rejection(&long).contains("2,048"));
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub struct Session {
     pub updated_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
-    pub expiry_told_at: Option<Timestamp>,
+    pub expiry_reported_at: Option<Timestamp>,
     /// The newest message that waits for its reply.
     pub turn: Option<OpenTurn>,
     pub nonce: Uuid,
@@ -127,7 +127,7 @@ impl From<NewSession> for Session {
             updated_at: new.created_at,
             expires_at: new.expires_at,
             ended_at: None,
-            expiry_told_at: None,
+            expiry_reported_at: None,
             turn: None,
             nonce: new.nonce,
             is_erased: false,

@@ -39,14 +39,14 @@ pub(super) async fn end_predecessor(cluster: &Path) -> Result<Option<Pid>> {
     let Some(PidFile { pid, .. }) = PidFile::read(cluster) else {
         return Ok(None);
     };
-    for (signal, patience) in LADDER {
+    for (signal, wait_timeout) in LADDER {
         if !serves(pid, cluster).await {
             return Ok(Some(pid));
         }
         tracing::warn!("an earlier service's Postgres (process {pid}) still runs: ending it by {signal:?}");
         // It may have ended by now, which is all we want of it.
         let _ = kill_process(pid, signal);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + wait_timeout;
         while serves(pid, cluster).await && Instant::now() < deadline {
             sleep(Duration::from_millis(10)).await;
         }

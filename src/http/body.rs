@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 
 use super::content_encoding::{self, unpacked};
 use super::dialect::Dialect;
-use super::door::Record;
-use super::refusal::{MediaType, Refusal};
+use super::rejection::{MediaType, Rejection};
+use super::request_context::Record;
 use crate::domain::{JsonFault, JsonText, json};
 
 /// Bytes in a request's body: what ElizaOS's server allows, and more than any other vendor documents.
@@ -62,8 +62,8 @@ pub trait Meter {
     /// Counts a body that says how long it is, before any of it is read.
     ///
     /// # Errors
-    /// The refusal of a body that is too long.
-    fn expect(&mut self, bytes: usize) -> Result<(), Refusal> {
+    /// The rejection of a body that is too long.
+    fn expect(&mut self, bytes: usize) -> Result<(), Rejection> {
         let _ = bytes;
         Ok(())
     }
@@ -71,25 +71,25 @@ pub trait Meter {
     /// Counts bytes that have come.
     ///
     /// # Errors
-    /// The refusal of bytes that are too many.
-    fn received(&mut self, bytes: usize) -> Result<(), Refusal>;
+    /// The rejection of bytes that are too many.
+    fn received(&mut self, bytes: usize) -> Result<(), Rejection>;
 }
 
 /// Counts nothing.
 impl Meter for () {
-    fn received(&mut self, _: usize) -> Result<(), Refusal> {
+    fn received(&mut self, _: usize) -> Result<(), Rejection> {
         Ok(())
     }
 }
 
 /// Counts by both.
 impl<A: Meter, B: Meter> Meter for (&mut A, &mut B) {
-    fn expect(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn expect(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.0.expect(bytes)?;
         self.1.expect(bytes)
     }
 
-    fn received(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn received(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.0.received(bytes)?;
         self.1.received(bytes)
     }
@@ -100,7 +100,7 @@ impl<A: Meter, B: Meter> Meter for (&mut A, &mut B) {
 ///
 /// # Errors
 /// 415, 413, 400 when it breaks off, or 429 or 503 when too many large bodies are in memory.
-pub async fn json_bytes(request: Request) -> Result<Bytes, Refusal> {
+pub async fn json_bytes(request: Request) -> Result<Bytes, Rejection> {
     let record = request.extensions().get::<Record>().cloned();
     let sender =
         record.as_ref().and_then(|Record(record)| Some((record.large_bodies.as_ref()?, *record.sender.get()?)));
@@ -117,9 +117,9 @@ pub async fn json_bytes(request: Request) -> Result<Bytes, Refusal> {
 ///
 /// # Errors
 /// As for [`json_bytes`], or what the meter returns.
-pub async fn metered_json_bytes(request: Request, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Refusal> {
+pub async fn metered_json_bytes(request: Request, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Rejection> {
     if !request.body().is_end_stream() {
-        media_type(request.headers()).map_err(Refusal::UnsupportedMediaType)?;
+        media_type(request.headers()).map_err(Rejection::UnsupportedMediaType)?;
     }
     read(unpacked(request)?.into_body(), limit, meter).await
 }
@@ -128,7 +128,7 @@ pub async fn metered_json_bytes(request: Request, limit: usize, meter: &mut impl
 ///
 /// # Errors
 /// 413, 400 when it breaks off, or what the meter returns.
-pub async fn metered_bytes(request: Request, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Refusal> {
+pub async fn metered_bytes(request: Request, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Rejection> {
     read(request.into_body(), limit, meter).await
 }
 
@@ -151,9 +151,9 @@ fn media_type(headers: &HeaderMap) -> Result<(), MediaType> {
 }
 
 /// Reads a body of at most `limit` bytes; one that says it is longer is not read at all.
-async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Refusal> {
+async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Rejection> {
     if body.size_hint().lower() > limit as u64 {
-        return Err(Refusal::BodyTooLarge(limit));
+        return Err(Rejection::BodyTooLarge(limit));
     }
     if let Some(length) = body.size_hint().exact() {
         meter.expect(usize::try_from(length).unwrap_or(limit))?;
@@ -163,7 +163,7 @@ async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<By
         let frame = frame.map_err(content_encoding::failure)?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > limit {
-            return Err(Refusal::BodyTooLarge(limit));
+            return Err(Rejection::BodyTooLarge(limit));
         }
         meter.received(data.len())?;
         if whole.is_empty() && body.is_end_stream() {
@@ -178,34 +178,34 @@ async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<By
 ///
 /// # Errors
 /// 400 when it is no JSON, or none that can be kept.
-pub fn parse_json(bytes: &[u8]) -> Result<Option<JsonText>, Refusal> {
-    let text = json::check_or_mend(bytes).map_err(Refusal::MalformedJson)?;
+pub fn parse_json(bytes: &[u8]) -> Result<Option<JsonText>, Rejection> {
+    let text = json::check_or_mend(bytes).map_err(Rejection::MalformedJson)?;
     if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
         return Ok(None);
     }
-    let raw: Box<RawValue> = serde_json::from_str(&text).map_err(|_| Refusal::MalformedJson(JsonFault::Syntax))?;
+    let raw: Box<RawValue> = serde_json::from_str(&text).map_err(|_| Rejection::MalformedJson(JsonFault::Syntax))?;
     Ok(Some(JsonText::compact(&raw)))
 }
 
-/// Reads a JSON object. Half a surrogate pair in it is read as U+FFFD. Nothing at all, and any other kind of value, is [`Refusal::NotAnObject`].
+/// Reads a JSON object. Half a surrogate pair in it is read as U+FFFD. Nothing at all, and any other kind of value, is [`Rejection::NotAnObject`].
 ///
 /// # Errors
-/// The refusal that fits.
-pub fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    let text = json::check_or_mend(bytes).map_err(Refusal::MalformedJson)?;
+/// The rejection that fits.
+pub fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejection> {
+    let text = json::check_or_mend(bytes).map_err(Rejection::MalformedJson)?;
     match text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
-        None => return Err(Refusal::NotAnObject),
+        None => return Err(Rejection::NotAnObject),
         Some(b'{') => {}
         // A struct could be read from an array too; no vendor means that.
         Some(_) => {
             return Err(match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
-                Ok(_) => Refusal::NotAnObject,
-                Err(_) => Refusal::MalformedJson(JsonFault::Syntax),
+                Ok(_) => Rejection::NotAnObject,
+                Err(_) => Rejection::MalformedJson(JsonFault::Syntax),
             });
         }
     }
     serde_json::from_str(&text).map_err(|error| {
-        if error.is_data() { Refusal::DuplicateMember } else { Refusal::MalformedJson(JsonFault::Syntax) }
+        if error.is_data() { Rejection::DuplicateMember } else { Rejection::MalformedJson(JsonFault::Syntax) }
     })
 }
 
@@ -266,20 +266,20 @@ mod tests {
     #[derive(Debug, PartialEq, serde::Deserialize)]
     struct Wire {
         #[serde(default)]
-        a: crate::domain::Given,
+        a: crate::domain::JsonField,
     }
 
     #[test]
     fn objects_are_read_and_others_named() {
-        let refusal = |text: &str| parse_object::<Wire>(text.as_bytes()).unwrap_err();
+        let rejection = |text: &str| parse_object::<Wire>(text.as_bytes()).unwrap_err();
         assert!(parse_object::<Wire>(b" {\"a\": [1], \"other\": {}}").is_ok());
         for text in ["", "  ", "[]", "null", "\"x\"", "17", "[{\"a\":1}]"] {
-            assert_eq!(refusal(text), Refusal::NotAnObject, "{text}");
+            assert_eq!(rejection(text), Rejection::NotAnObject, "{text}");
         }
         for text in ["{", "{\"a\"}", "{} {}", "nul", "[1,]", "{\"a\":01}"] {
-            assert_eq!(refusal(text), Refusal::MalformedJson(JsonFault::Syntax), "{text}");
+            assert_eq!(rejection(text), Rejection::MalformedJson(JsonFault::Syntax), "{text}");
         }
-        assert_eq!(refusal("{\"a\":1,\"a\":2}"), Refusal::DuplicateMember);
+        assert_eq!(rejection("{\"a\":1,\"a\":2}"), Rejection::DuplicateMember);
     }
 
     proptest! {

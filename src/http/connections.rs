@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::network::Network;
-use crate::domain::{Share, Shares};
+use crate::domain::{Permit, Quota};
 
 /// How long an idle connection may take to close before the next is asked to.
 const CLOSED_WITHIN: Duration = Duration::from_millis(50);
@@ -18,7 +18,7 @@ const CLOSED_WITHIN: Duration = Duration::from_millis(50);
 /// The connections of one listener.
 pub(super) struct Connections {
     permits: Arc<Semaphore>,
-    shares: Shares<Network>,
+    shares: Quota<Network>,
     trusted_proxies: Arc<[IpNet]>,
     idle: Arc<Idle>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Connections {
 pub(super) struct Admitted {
     pub activity: Activity,
     _permit: OwnedSemaphorePermit,
-    _share: Option<Share<Network>>,
+    _share: Option<Permit<Network>>,
 }
 
 /// The connections that serve no request, in the order in which they began to wait for one.
@@ -57,7 +57,7 @@ impl Connections {
     pub fn new(total: usize, per_client: usize, trusted_proxies: Arc<[IpNet]>) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(total)),
-            shares: Shares::new(per_client),
+            shares: Quota::new(per_client),
             trusted_proxies,
             idle: Arc::default(),
         }
@@ -67,7 +67,7 @@ impl Connections {
     ///
     /// # Errors
     /// When the network has all the connections it may have.
-    pub fn share_of(&self, peer: IpAddr) -> Result<Option<Share<Network>>, Full> {
+    pub fn share_of(&self, peer: IpAddr) -> Result<Option<Permit<Network>>, Full> {
         let peer = peer.to_canonical();
         if self.trusted_proxies.iter().any(|proxies| proxies.contains(&peer)) {
             return Ok(None);
@@ -77,7 +77,7 @@ impl Connections {
 
     /// Waits for a permit. While there is none, the connections that have been idle for the longest time are closed, one
     /// at a time.
-    pub async fn admit(&self, share: Option<Share<Network>>) -> Option<Admitted> {
+    pub async fn admit(&self, share: Option<Permit<Network>>) -> Option<Admitted> {
         let permits = &self.permits;
         let permit = loop {
             if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {

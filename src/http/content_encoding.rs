@@ -12,8 +12,8 @@ use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, header};
 use http_body::{Body as _, Frame};
 
-use super::door::Record;
-use super::refusal::Refusal;
+use super::rejection::Rejection;
+use super::request_context::Record;
 
 /// What a client is sent that packed its body in another way.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, deflate");
@@ -45,7 +45,7 @@ pub enum UnpackError {
     TooLarge(usize),
 }
 
-impl From<UnpackError> for Refusal {
+impl From<UnpackError> for Rejection {
     fn from(error: UnpackError) -> Self {
         match error {
             UnpackError::Malformed => Self::UnreadableBody,
@@ -58,8 +58,8 @@ impl ContentEncoding {
     /// Returns how the request's body is packed; a request without a body has nothing that could be.
     ///
     /// # Errors
-    /// [`Refusal::UnsupportedEncoding`] for a packing that is not known, and for more than one.
-    pub fn of(request: &Request) -> Result<Self, Refusal> {
+    /// [`Rejection::UnsupportedEncoding`] for a packing that is not known, and for more than one.
+    pub fn of(request: &Request) -> Result<Self, Rejection> {
         if request.body().is_end_stream() {
             return Ok(Self::Identity);
         }
@@ -71,19 +71,19 @@ impl ContentEncoding {
     }
 }
 
-fn named(headers: &HeaderMap) -> Result<ContentEncoding, Refusal> {
+fn named(headers: &HeaderMap) -> Result<ContentEncoding, Rejection> {
     let mut encoding = ContentEncoding::Identity;
     for value in headers.get_all(header::CONTENT_ENCODING) {
-        let value = value.to_str().map_err(|_| Refusal::UnsupportedEncoding)?;
+        let value = value.to_str().map_err(|_| Rejection::UnsupportedEncoding)?;
         for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             let next = match name.to_ascii_lowercase().as_str() {
                 "identity" => continue,
                 "gzip" | "x-gzip" => ContentEncoding::Gzip,
                 "deflate" => ContentEncoding::Deflate,
-                _ => return Err(Refusal::UnsupportedEncoding),
+                _ => return Err(Rejection::UnsupportedEncoding),
             };
             if std::mem::replace(&mut encoding, next) != ContentEncoding::Identity {
-                return Err(Refusal::UnsupportedEncoding);
+                return Err(Rejection::UnsupportedEncoding);
             }
         }
     }
@@ -108,7 +108,7 @@ pub fn max_unpacked(packed: usize) -> usize {
 ///
 /// # Errors
 /// As for [`ContentEncoding::of`].
-pub fn unpacked(mut request: Request) -> Result<Request, Refusal> {
+pub fn unpacked(mut request: Request) -> Result<Request, Rejection> {
     let decoder = match ContentEncoding::of(&request)? {
         ContentEncoding::Identity => return Ok(request),
         ContentEncoding::Gzip => Decoder::Gzip(MultiGzDecoder::new(Vec::new())),
@@ -120,8 +120,8 @@ pub fn unpacked(mut request: Request) -> Result<Request, Refusal> {
 }
 
 /// Returns what reading a body failed with, if it could not be unpacked.
-pub(super) fn failure(error: axum::Error) -> Refusal {
-    error.into_inner().downcast::<UnpackError>().map_or(Refusal::UnreadableBody, |error| Refusal::from(*error))
+pub(super) fn failure(error: axum::Error) -> Rejection {
+    error.into_inner().downcast::<UnpackError>().map_or(Rejection::UnreadableBody, |error| Rejection::from(*error))
 }
 
 /// What unpacks bytes into a vector.
@@ -311,7 +311,7 @@ mod tests {
     }
 
     /// Reads a body that comes in pieces of so many bytes.
-    fn read(encoding: &'static str, bytes: Vec<u8>, piece: usize) -> Result<Bytes, Refusal> {
+    fn read(encoding: &'static str, bytes: Vec<u8>, piece: usize) -> Result<Bytes, Rejection> {
         let pieces: Vec<_> =
             bytes.chunks(piece).map(|piece| Ok::<_, io::Error>(Bytes::copy_from_slice(piece))).collect();
         let request = Request::builder().header(header::CONTENT_ENCODING, encoding);
@@ -340,7 +340,7 @@ mod tests {
             assert_eq!(of(values), Ok(encoding), "{values:?}");
         }
         for values in [&["br"][..], &["gzip, gzip"], &["gzip", "deflate"], &["gzip;q=1"]] {
-            assert_eq!(of(values), Err(Refusal::UnsupportedEncoding), "{values:?}");
+            assert_eq!(of(values), Err(Rejection::UnsupportedEncoding), "{values:?}");
         }
     }
 
@@ -348,8 +348,12 @@ mod tests {
     fn a_bomb_is_stopped_at_the_ratio() {
         for encoding in 0..3 {
             let (name, bytes) = packed(encoding, &vec![0; 16 * 1024 * 1024]);
-            assert_eq!(read(name, bytes.clone(), 1_024), Err(Refusal::BodyTooLarge(max_unpacked(1_024))), "{encoding}");
-            assert!(matches!(read(name, bytes, usize::MAX), Err(Refusal::BodyTooLarge(_))), "{encoding}");
+            assert_eq!(
+                read(name, bytes.clone(), 1_024),
+                Err(Rejection::BodyTooLarge(max_unpacked(1_024))),
+                "{encoding}"
+            );
+            assert!(matches!(read(name, bytes, usize::MAX), Err(Rejection::BodyTooLarge(_))), "{encoding}");
         }
     }
 
@@ -369,7 +373,7 @@ mod tests {
         ) {
             let (name, mut packed) = packed(encoding, &bytes);
             packed.truncate(packed.len() - cut.min(packed.len() - 1));
-            prop_assert_eq!(read(name, packed, piece), Err(Refusal::UnreadableBody));
+            prop_assert_eq!(read(name, packed, piece), Err(Rejection::UnreadableBody));
         }
 
         #[test]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use super::{LowPriority, Refusal};
-use crate::domain::{OrgId, Share, Shares};
+use super::{LowPriority, Rejection};
+use crate::domain::{OrgId, Permit, Quota};
 
 /// Threads that one replica does such work with.
 const THREADS: usize = 2;
@@ -28,8 +28,8 @@ const WAIT: Duration = Duration::from_secs(1);
 pub struct CostlyWork {
     low_priority: LowPriority,
     threads: Arc<Semaphore>,
-    scans: Shares,
-    copies: Shares,
+    scans: Quota,
+    copies: Quota,
     scan_time: Duration,
 }
 
@@ -38,8 +38,8 @@ impl Default for CostlyWork {
         Self {
             low_priority: LowPriority::default(),
             threads: Arc::new(Semaphore::new(THREADS)),
-            scans: Shares::new(SCANS_PER_ORG),
-            copies: Shares::new(COPIES_PER_ORG),
+            scans: Quota::new(SCANS_PER_ORG),
+            copies: Quota::new(COPIES_PER_ORG),
             scan_time: SCAN_TIME,
         }
     }
@@ -61,9 +61,9 @@ impl CostlyWork {
     /// Begins a scan for an organization.
     ///
     /// # Errors
-    /// [`Refusal::TooManyConcurrent`] when the organization has as many as it may.
-    pub fn scan(&self, org: OrgId) -> Result<Scan, Refusal> {
-        let share = self.scans.take(org).ok_or(Refusal::TooManyConcurrent)?;
+    /// [`Rejection::TooManyConcurrent`] when the organization has as many as it may.
+    pub fn scan(&self, org: OrgId) -> Result<Scan, Rejection> {
+        let share = self.scans.take(org).ok_or(Rejection::TooManyConcurrent)?;
         Ok(Scan {
             low_priority: self.low_priority.clone(),
             threads: Arc::clone(&self.threads),
@@ -76,22 +76,22 @@ impl CostlyWork {
     /// Takes a permit for copying or compacting a conversation, given back when dropped.
     ///
     /// # Errors
-    /// [`Refusal::TooManyConcurrent`] when the organization has as many as it may.
-    pub fn copy(&self, org: OrgId) -> Result<Share, Refusal> {
-        self.copies.take(org).ok_or(Refusal::TooManyConcurrent)
+    /// [`Rejection::TooManyConcurrent`] when the organization has as many as it may.
+    pub fn copy(&self, org: OrgId) -> Result<Permit, Rejection> {
+        self.copies.take(org).ok_or(Rejection::TooManyConcurrent)
     }
 
     /// Does work of a bounded size on one of the threads, once there is one.
     ///
     /// # Errors
-    /// [`Refusal::Internal`] when the work panics.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-        let permit = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| Refusal::Internal)?;
+    /// [`Rejection::Internal`] when the work panics.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
+        let permit = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| Rejection::Internal)?;
         let done = self.low_priority.spawn_blocking(move || {
             let _permit = permit;
             work()
         });
-        done.await.map_err(|_| Refusal::Internal)
+        done.await.map_err(|_| Rejection::Internal)
     }
 }
 
@@ -101,7 +101,7 @@ impl CostlyWork {
 pub struct Scan {
     low_priority: LowPriority,
     threads: Arc<Semaphore>,
-    share: Arc<Share>,
+    share: Arc<Permit>,
     left: Duration,
     dropped: Arc<AtomicBool>,
 }
@@ -110,13 +110,13 @@ impl Scan {
     /// Does a piece of the scan on one of the threads.
     ///
     /// # Errors
-    /// [`Refusal::Unavailable`] when every thread stays busy, [`Refusal::Internal`] when the work panics.
+    /// [`Rejection::Unavailable`] when every thread stays busy, [`Rejection::Internal`] when the work panics.
     pub async fn run<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&Watch) -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, Rejection> {
         let permit = tokio::time::timeout(WAIT, Arc::clone(&self.threads).acquire_owned());
-        let permit = permit.await.map_err(|_| Refusal::Unavailable)?.map_err(|_| Refusal::Internal)?;
+        let permit = permit.await.map_err(|_| Rejection::Unavailable)?.map_err(|_| Rejection::Internal)?;
         let (share, left, dropped) = (Arc::clone(&self.share), self.left, Arc::clone(&self.dropped));
         let done = self.low_priority.spawn_blocking(move || {
             let began = Instant::now();
@@ -125,7 +125,7 @@ impl Scan {
             drop((permit, share));
             (done, took)
         });
-        let (done, took) = done.await.map_err(|_| Refusal::Internal)?;
+        let (done, took) = done.await.map_err(|_| Rejection::Internal)?;
         self.left = self.left.saturating_sub(took);
         Ok(done)
     }
@@ -179,7 +179,7 @@ mod tests {
         let work = scan.run(move |_| told.recv().is_ok());
         let other = async {
             tokio::task::yield_now().await;
-            assert_eq!(costly.scan(org(1)).unwrap_err(), Refusal::TooManyConcurrent);
+            assert_eq!(costly.scan(org(1)).unwrap_err(), Rejection::TooManyConcurrent);
             assert!(costly.scan(org(2)).is_ok());
             go_on.send(()).unwrap();
         };
@@ -210,7 +210,7 @@ mod tests {
         }
         drop(scan);
         // The thread has seen it, or will; until it is done nothing else begins.
-        assert_eq!(costly.scan(org(1)).unwrap_err(), Refusal::TooManyConcurrent);
+        assert_eq!(costly.scan(org(1)).unwrap_err(), Rejection::TooManyConcurrent);
         assert_eq!(costly.threads.available_permits(), THREADS - 1);
         end.send(()).unwrap();
         assert!(has_ended.await.is_err());
@@ -225,7 +225,7 @@ mod tests {
     async fn a_scan_that_finds_no_thread_is_refused() {
         let costly = CostlyWork::default();
         let _busy = costly.threads.acquire_many(u32::try_from(THREADS).unwrap()).await.unwrap();
-        assert_eq!(costly.scan(org(1)).unwrap().run(|_| ()).await, Err(Refusal::Unavailable));
+        assert_eq!(costly.scan(org(1)).unwrap().run(|_| ()).await, Err(Rejection::Unavailable));
     }
 
     #[tokio::test]
@@ -240,8 +240,8 @@ mod tests {
     #[tokio::test]
     async fn copies_of_one_organization_are_counted() {
         let costly = CostlyWork::default();
-        let held: Vec<Share> = (0..COPIES_PER_ORG).map(|_| costly.copy(org(1)).unwrap()).collect();
-        assert_eq!(costly.copy(org(1)).unwrap_err(), Refusal::TooManyConcurrent);
+        let held: Vec<Permit> = (0..COPIES_PER_ORG).map(|_| costly.copy(org(1)).unwrap()).collect();
+        assert_eq!(costly.copy(org(1)).unwrap_err(), Rejection::TooManyConcurrent);
         assert!(costly.copy(org(2)).is_ok());
         drop(held);
         assert!(costly.copy(org(1)).is_ok());

@@ -4,15 +4,15 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::rate_limit::RateStatus;
-use super::refusal::Refusal;
+use super::rejection::Rejection;
 use crate::domain::{DialectName, Timestamp};
 
 /// One vendor's envelope.
 pub trait Dialect: Sized + Send + Sync + 'static {
     const NAME: DialectName;
 
-    /// Everything the dialect can answer besides success, the shared refusals among it.
-    type Error: From<Refusal> + IntoResponse + Clone + std::fmt::Debug + Send + Sync + 'static;
+    /// Everything the dialect can answer besides success, the shared rejections among it.
+    type Error: From<Rejection> + IntoResponse + Clone + std::fmt::Debug + Send + Sync + 'static;
 
     /// Words an error.
     fn render(error: &Self::Error, about: &About) -> Response;
@@ -74,7 +74,7 @@ impl<D: Dialect> Clone for Pending<D> {
 }
 
 /// How a dialect's error becomes a response: the one implementation of `IntoResponse` for all five.
-pub fn refuse<D: Dialect>(error: D::Error) -> Response {
+pub fn reject<D: Dialect>(error: D::Error) -> Response {
     let mut response = Response::new(axum::body::Body::empty());
     response.extensions_mut().insert(Pending::<D>(error));
     response

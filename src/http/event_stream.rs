@@ -1,6 +1,6 @@
 //! Server-sent events (WHATWG HTML, section 9.2), one write per frame.
 //!
-//! What tells the frames never waits for the client: [`Listener`] holds what was not read yet, up to a bound. A client
+//! What tells the frames never waits for the client: [`FrameSender`] holds what was not read yet, up to a bound. A client
 //! that stops reading is cut off by the [listener](super::listener) of the connections.
 
 use std::sync::Arc;
@@ -59,7 +59,7 @@ const TRANSCRIPT: usize = 4 * 1024 * 1024;
 
 /// The telling end of a stream.
 #[derive(Debug)]
-pub struct Listener {
+pub struct FrameSender {
     /// `None` once they fell behind or went away.
     client: Option<mpsc::UnboundedSender<Bytes>>,
     unread: Arc<AtomicUsize>,
@@ -67,20 +67,20 @@ pub struct Listener {
 }
 
 /// A stream's two ends; what is told is written down where it may be asked for again.
-pub fn listener(transcript: bool) -> (Listener, impl Stream<Item = Bytes> + Send + Unpin + 'static) {
+pub fn frame_channel(transcript: bool) -> (FrameSender, impl Stream<Item = Bytes> + Send + Unpin + 'static) {
     let (client, frames) = mpsc::unbounded_channel();
     let unread = Arc::new(AtomicUsize::new(0));
-    let listener =
-        Listener { client: Some(client), unread: Arc::clone(&unread), transcript: transcript.then(Vec::new) };
+    let frame_channel =
+        FrameSender { client: Some(client), unread: Arc::clone(&unread), transcript: transcript.then(Vec::new) };
     let frames = stream::unfold((frames, unread), |(mut frames, unread)| async move {
         let frame: Bytes = frames.recv().await?;
         unread.fetch_sub(frame.len(), Ordering::Relaxed);
         Some((frame, (frames, unread)))
     });
-    (listener, Box::pin(frames))
+    (frame_channel, Box::pin(frames))
 }
 
-impl Listener {
+impl FrameSender {
     /// Tells a frame. It waits for the client to read it; the caller does not.
     pub fn tell(&mut self, frame: Bytes) {
         if let Some(transcript) = &mut self.transcript {

@@ -26,7 +26,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections at once, where the process may have as many file descriptors. Past it idle connections are closed, and
 /// where none is idle, more wait in the kernel's backlog.
-pub const MOST_CONNECTIONS: usize = 10_000;
+pub const MAX_CONNECTIONS: usize = 10_000;
 /// Which part of all connections one client may have: an IPv4 address or an IPv6 /64 that is no trusted proxy.
 const CLIENT_SHARE: usize = 4;
 /// File descriptors for everything that is no client's connection nor made on behalf of one: Postgres, files, the
@@ -71,8 +71,8 @@ impl Default for Bounds {
             header_read_timeout: HEADER_READ_TIMEOUT,
             keep_alive: KEEP_ALIVE,
             write_timeout: WRITE_TIMEOUT,
-            most_connections: MOST_CONNECTIONS,
-            most_per_client: MOST_CONNECTIONS / CLIENT_SHARE,
+            most_connections: MAX_CONNECTIONS,
+            most_per_client: MAX_CONNECTIONS / CLIENT_SHARE,
             trusted_proxies: Arc::default(),
             drain_deadline: DRAIN_DEADLINE,
             linger: LingerBounds::RESPONSE,
@@ -96,7 +96,7 @@ impl Bounds {
         let fitting = |limit: u64| limit.saturating_sub(RESERVED_DESCRIPTORS) / DESCRIPTORS_EACH;
         let fitting = descriptors.map_or(usize::MAX, |limit| usize::try_from(fitting(limit)).unwrap_or(usize::MAX));
         // Even where the limit is absurdly low, some clients can be served.
-        let most_connections = MOST_CONNECTIONS.min(fitting).max(CLIENT_SHARE);
+        let most_connections = MAX_CONNECTIONS.min(fitting).max(CLIENT_SHARE);
         Self { most_connections, most_per_client: most_connections / CLIENT_SHARE, ..Self::default() }
     }
 }

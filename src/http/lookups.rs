@@ -13,7 +13,7 @@ use moka::sync::Cache;
 
 use super::network::{Network, SLASH_56_FACTOR};
 use super::rate_limit::RateStatus;
-use super::refusal::Refusal;
+use super::rejection::Rejection;
 use crate::domain::{Clock, KeyHash, Timestamp};
 use crate::store::StoreError;
 
@@ -57,7 +57,7 @@ struct Count {
 
 /// A look-up that may be made. One that is dropped before it ended, as when the client hangs up, counts as one that found
 /// nothing, because the database was asked all the same.
-struct Permit<'l> {
+struct LookupPermit<'l> {
     clock: &'l Clock,
     taken: Vec<(Arc<Mutex<Count>>, u32)>,
 }
@@ -114,13 +114,13 @@ impl Lookups {
     /// connection, nothing is counted.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`] when the address has caused too many look-ups that found nothing; the errors of `look`.
+    /// [`Rejection::RateLimited`] when the address has caused too many look-ups that found nothing; the errors of `look`.
     pub async fn counted<T>(
         &self,
         address: Option<IpAddr>,
         lookup: Lookup,
         look: impl Future<Output = Result<Option<T>, StoreError>>,
-    ) -> Result<Option<T>, Refusal> {
+    ) -> Result<Option<T>, Rejection> {
         let Some(address) = address.filter(|_| self.on) else { return Ok(look.await?) };
         if self.known.contains_key(&lookup) {
             let found = look.await?;
@@ -131,7 +131,7 @@ impl Lookups {
             }
             return Ok(found);
         }
-        let permit = self.permit(Network::of(address)).map_err(Refusal::RateLimited)?;
+        let permit = self.permit(Network::of(address)).map_err(Rejection::RateLimited)?;
         match look.await {
             Ok(Some(found)) => {
                 permit.end(Outcome::Found);
@@ -150,9 +150,9 @@ impl Lookups {
         }
     }
 
-    fn permit(&self, network: Network) -> Result<Permit<'_>, RateStatus> {
+    fn permit(&self, network: Network) -> Result<LookupPermit<'_>, RateStatus> {
         let now = self.clock.now();
-        let mut permit = Permit { clock: &self.clock, taken: Vec::with_capacity(2) };
+        let mut permit = LookupPermit { clock: &self.clock, taken: Vec::with_capacity(2) };
         for (network, factor) in
             [Some((network, 1)), network.around().map(|around| (around, SLASH_56_FACTOR))].into_iter().flatten()
         {
@@ -172,7 +172,7 @@ impl Lookups {
     }
 }
 
-impl Permit<'_> {
+impl LookupPermit<'_> {
     fn end(mut self, outcome: Outcome) {
         self.settle(outcome);
     }
@@ -190,7 +190,7 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for LookupPermit<'_> {
     fn drop(&mut self) {
         self.settle(Outcome::Nothing);
     }
@@ -254,11 +254,11 @@ mod tests {
         });
         assert_eq!(missed.count(), 120);
         assert!(matches!(find(key.clone()), Some(Ok(Some(())))), "a known key is rejected for another's misses");
-        assert!(matches!(find(made_up(2_000)), Some(Err(Refusal::RateLimited(_)))));
+        assert!(matches!(find(made_up(2_000)), Some(Err(Rejection::RateLimited(_)))));
         // One that is gone is known no more.
         let gone = lookups.counted(of("192.0.2.1"), key.clone(), ready(Ok(None::<()>)));
         assert!(matches!(gone.now_or_never(), Some(Ok(None))));
-        assert!(matches!(find(key), Some(Err(Refusal::RateLimited(_)))));
+        assert!(matches!(find(key), Some(Err(Rejection::RateLimited(_)))));
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         for number in 0..500 {
             let look =
                 lookups.counted(of("192.0.2.1"), made_up(number), ready(Err::<Option<()>, _>(StoreError::Unavailable)));
-            assert!(matches!(look.now_or_never(), Some(Err(Refusal::Unavailable))));
+            assert!(matches!(look.now_or_never(), Some(Err(Rejection::Unavailable))));
         }
     }
 

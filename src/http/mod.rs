@@ -10,10 +10,8 @@ mod content_encoding;
 pub mod cors;
 mod costly;
 mod dialect;
-mod door;
 pub mod event_stream;
 pub mod frame;
-pub mod house;
 mod large_body;
 pub mod listener;
 pub mod lookups;
@@ -23,10 +21,12 @@ mod params;
 mod query;
 pub mod rate_limit;
 mod readiness;
-mod refusal;
+mod rejection;
+mod request_context;
 mod request_id;
 pub mod response_headers;
 mod response_rate;
+pub mod system_routes;
 
 pub use body::{
     BODY_LIMIT, JsonBody, Meter, OptionalJsonBody, Reply, json_bytes, metered_bytes, metered_json_bytes, parse_json,
@@ -36,9 +36,8 @@ pub use byte_rate::{ByteKind, ByteRate, PUBLIC_BODY_LIMIT};
 pub use connection::LingerBounds;
 pub use content_encoding::{ContentEncoding, UnpackError, has_zlib_frame, max_unpacked, unpacked};
 pub use costly::{CostlyWork, Scan, Watch};
-pub use dialect::{About, Dialect, RateHeaders, Reset, refuse};
-pub use door::{ANSWER_TIMEOUT, Doorway, HANDLER_TIMEOUT, Record, RequestRecord, StartedAt, door};
-pub use large_body::{LargeBodies, LargeBody, LargeBodyLimits, MaybeLarge, Sender, SendingRate, Turn};
+pub use dialect::{About, Dialect, RateHeaders, Reset, reject};
+pub use large_body::{AdmittedBody, LargeBodies, LargeBody, LargeBodyLimits, MaybeLarge, Sender, SendingRate};
 pub use lookups::{Lookup, Lookups};
 pub use low_priority::{LowPriority, LowPriorityThreads};
 pub use network::Network;
@@ -46,5 +45,8 @@ pub use params::PathOf;
 pub use query::{QueryPairs, without_zero_fraction};
 pub use rate_limit::{Class, RateLimiter, RateStatus};
 pub use readiness::{Readiness, Ready};
-pub use refusal::{Forbidden, MediaType, RETRY_AFTER, Refusal, Unauthenticated};
+pub use rejection::{Forbidden, MediaType, RETRY_AFTER, Rejection, Unauthenticated};
+pub use request_context::{
+    EnvelopeState, HANDLER_TIMEOUT, REPLY_TIMEOUT, Record, RequestRecord, StartedAt, request_context,
+};
 pub use response_rate::{ResponseLimits, ResponseRate};

@@ -7,7 +7,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::dialect::Dialect;
-use super::refusal::Refusal;
+use super::rejection::Rejection;
 
 /// The decoded parameters of a path.
 pub struct PathOf<D, T>(pub T, PhantomData<D>);
@@ -23,6 +23,6 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         #[expect(clippy::disallowed_types, reason = "this is the extractor that the ban points to")]
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0, PhantomData)).map_err(|_| Refusal::MalformedPath.into())
+        path.map(|path| Self(path.0, PhantomData)).map_err(|_| Rejection::MalformedPath.into())
     }
 }

@@ -29,7 +29,7 @@ pub enum Class {
     Read,
 }
 
-/// The house's limits, per credential and minute.
+/// The default's limits, per credential and minute.
 pub const CAPTURES: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
 pub const WRITES: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
 pub const READS: NonZeroU32 = NonZeroU32::new(3_000).expect("not zero");
@@ -149,12 +149,12 @@ impl RateLimiter {
             return Ok(None);
         }
         let public = matches!(credential, Credential::OrgHeader | Credential::Anonymous);
-        let (own, house) = match class {
+        let (own, default) = match class {
             Class::Capture => (own.capture, CAPTURES),
             Class::Write => (own.writes, WRITES),
             Class::Read => (own.reads, READS),
         };
-        let per_minute = own.unwrap_or(if public { self.per_address } else { house });
+        let per_minute = own.unwrap_or(if public { self.per_address } else { default });
         let network = address.filter(|_| public).map(Network::of);
         let caller = Caller { class, per_minute, org, credential: credential.clone(), network };
         let status = self.check(&caller)?;

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use crate::domain::Clock;
-use crate::http::Refusal;
-use crate::store::{Claimed, KeptAnswer, KeyedRequest, Reservation, TenantStore};
+use crate::http::Rejection;
+use crate::store::{Claimed, KeyedRequest, Reservation, StoredResponse, TenantStore};
 
-use super::Patience;
+use super::WaitTimeout;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whose turn it is.
-pub(super) enum Turn {
+pub(super) enum ClaimStep {
     Ours(Reservation),
     /// The request was answered before.
-    Answered(KeptAnswer),
+    Answered(StoredResponse),
 }
 
 /// Claims the request, or waits until another attempt at it has been answered.
@@ -26,15 +26,15 @@ pub(super) async fn take(
     store: &TenantStore,
     clock: &Clock,
     request: &KeyedRequest,
-    Patience(patience): Patience,
-) -> Result<Turn, Refusal> {
+    WaitTimeout(wait_timeout): WaitTimeout,
+) -> Result<ClaimStep, Rejection> {
     let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
     loop {
         match store.idempotency().claim(request, clock.now()).await? {
-            Claimed::Ours(reservation) => return Ok(Turn::Ours(reservation)),
-            Claimed::Answered(answer) => return Ok(Turn::Answered(answer)),
-            Claimed::OtherBody => return Err(Refusal::KeyReused),
-            Claimed::Running if waited + pause > patience => return Err(Refusal::StillRunning),
+            Claimed::Ours(reservation) => return Ok(ClaimStep::Ours(reservation)),
+            Claimed::Answered(answer) => return Ok(ClaimStep::Answered(answer)),
+            Claimed::OtherBody => return Err(Rejection::KeyReused),
+            Claimed::Running if waited + pause > wait_timeout => return Err(Rejection::StillRunning),
             Claimed::Running => {}
         }
         tokio::time::sleep(pause).await;

@@ -6,7 +6,7 @@
 //!
 //! - the same key and body again: the kept answer, with `Idempotency-Replayed: true`;
 //! - the same key, another body: 422, whichever bytes differ;
-//! - the same key while the first request is being served: its answer, or after [`Patience`] 409;
+//! - the same key while the first request is being served: its answer, or after [`WaitTimeout`] 409;
 //! - a request that was refused leaves its key free, also for another body;
 //! - a request whose process died, or whose outcome is unknown, is done again by the next that comes, with the time, the
 //!   ids and the nonce of the first: what was committed is recognised, not made twice.
@@ -18,25 +18,25 @@
 //! [answer]: Idempotent::answer
 
 mod claim;
+mod guard;
 mod request;
-mod ticket;
 
 use std::time::Duration;
 
 use http::HeaderName;
 use utoipa::IntoParams;
 
-pub use request::{Claim, Idempotent, SentKey};
-pub use ticket::Ticket;
+pub use guard::IdempotencyGuard;
+pub use request::{ClaimOutcome, Idempotent, SentKey};
 
 static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// How long a request waits for another with the same key, before it is 409.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience(pub Duration);
+pub struct WaitTimeout(pub Duration);
 
-impl Default for Patience {
+impl Default for WaitTimeout {
     fn default() -> Self {
         Self(Duration::from_secs(3))
     }

@@ -16,13 +16,13 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinError;
 use tracing::Instrument;
 
-use super::claim::{self, Turn};
-use super::{HEADER, Patience, REPLAYED, Ticket};
+use super::claim::{self, ClaimStep};
+use super::{HEADER, IdempotencyGuard, REPLAYED, WaitTimeout};
 use crate::auth::Caller;
 use crate::domain::idempotency::LEASE;
 use crate::domain::{IdempotencyKey, Timestamp};
-use crate::http::{Dialect, HANDLER_TIMEOUT, RETRY_AFTER, Refusal, json_bytes, parse_object};
-use crate::store::{KeptAnswer, KeyedRequest};
+use crate::http::{Dialect, HANDLER_TIMEOUT, RETRY_AFTER, Rejection, json_bytes, parse_object};
+use crate::store::{KeyedRequest, StoredResponse};
 
 const _: () = assert!(LEASE.num_seconds().unsigned_abs() > HANDLER_TIMEOUT.as_secs(), "a lease outlasts its handler");
 
@@ -39,14 +39,14 @@ struct Keyed {
     key: IdempotencyKey,
     target: [u8; 32],
     body_hash: [u8; 32],
-    patience: Patience,
+    wait_timeout: WaitTimeout,
 }
 
 /// Whether a request is to be carried out.
-pub enum Claim<D, P, T> {
+pub enum ClaimOutcome<D, P, T> {
     /// It is, by this caller, whose time, chance and numbers are the same at every attempt. The ticket is to be handed
     /// in.
-    Fresh(Caller<D, P>, T, Ticket),
+    Fresh(Caller<D, P>, T, IdempotencyGuard),
     /// It is not: it was answered before, or cannot be.
     Answered(Response),
 }
@@ -56,7 +56,7 @@ where
     D: Dialect,
     T: DeserializeOwned,
     S: Send + Sync,
-    Patience: FromRef<S>,
+    WaitTimeout: FromRef<S>,
 {
     type Rejection = D::Error;
 
@@ -64,7 +64,7 @@ where
         let key = SentKey::of(&request)?;
         let bytes = json_bytes(request).await?;
         let body = parse_object(&bytes)?;
-        Ok(key.with(body, |_| Sha256::digest(&bytes).into(), Patience::from_ref(state)))
+        Ok(key.with(body, |_| Sha256::digest(&bytes).into(), WaitTimeout::from_ref(state)))
     }
 }
 
@@ -74,24 +74,24 @@ pub struct SentKey(Option<(IdempotencyKey, [u8; 32])>);
 impl SentKey {
     /// # Errors
     /// 400 when the header holds no key, or came twice.
-    pub fn of(request: &Request) -> Result<Self, Refusal> {
+    pub fn of(request: &Request) -> Result<Self, Rejection> {
         let key = key(request.headers())?;
         Ok(Self(key.map(|key| (key, target(request.method(), request.uri().path())))))
     }
 
     /// The request, once its body was read. By `hash` the body is known when it is sent again.
-    pub fn with<D, T>(self, body: T, hash: impl FnOnce(&T) -> [u8; 32], patience: Patience) -> Idempotent<D, T> {
-        let key = self.0.map(|(key, target)| Box::new(Keyed { key, target, body_hash: hash(&body), patience }));
+    pub fn with<D, T>(self, body: T, hash: impl FnOnce(&T) -> [u8; 32], wait_timeout: WaitTimeout) -> Idempotent<D, T> {
+        let key = self.0.map(|(key, target)| Box::new(Keyed { key, target, body_hash: hash(&body), wait_timeout }));
         Idempotent { body, key, dialect: PhantomData }
     }
 }
 
 /// The key, if there is one.
-fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
+fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Rejection> {
     let mut given = headers.get_all(&HEADER).iter();
     let Some(value) = given.next() else { return Ok(None) };
     let key = value.to_str().ok().and_then(|text| text.parse().ok()).filter(|_| given.next().is_none());
-    key.map(Some).ok_or(Refusal::MalformedHeader("Idempotency-Key"))
+    key.map(Some).ok_or(Rejection::MalformedHeader("Idempotency-Key"))
 }
 
 fn target(method: &Method, path: &str) -> [u8; 32] {
@@ -122,24 +122,24 @@ impl<D: Dialect, T> Idempotent<D, T> {
         }
         let answering = async move {
             match self.claim(caller).await {
-                Claim::Fresh(caller, body, ticket) => {
+                ClaimOutcome::Fresh(caller, body, guard) => {
                     let now = caller.now();
-                    carry_out::<D, R>(work(caller, body), ticket, now).await
+                    carry_out::<D, R>(work(caller, body), guard, now).await
                 }
-                Claim::Answered(response) => response,
+                ClaimOutcome::Answered(response) => response,
             }
         };
         let answered = tokio::spawn(answering.in_current_span());
         Either::Right(answered.map(|answered| match answered.map_err(JoinError::try_into_panic) {
             Ok(response) => response,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            Err(Err(_ended)) => D::Error::from(Refusal::Unavailable).into_response(),
+            Err(Err(_ended)) => D::Error::from(Rejection::Unavailable).into_response(),
         }))
     }
 
     /// The first step of [`answer`](Self::answer), for handlers whose answer is not whole when they return.
-    pub async fn claim<P>(self, caller: Caller<D, P>) -> Claim<D, P, T> {
-        let Some(keyed) = self.key else { return Claim::Fresh(caller, self.body, Ticket::unkeyed()) };
+    pub async fn claim<P>(self, caller: Caller<D, P>) -> ClaimOutcome<D, P, T> {
+        let Some(keyed) = self.key else { return ClaimOutcome::Fresh(caller, self.body, IdempotencyGuard::unkeyed()) };
         let request = KeyedRequest {
             dialect: D::NAME,
             target: keyed.target,
@@ -149,14 +149,14 @@ impl<D: Dialect, T> Idempotent<D, T> {
             seed: caller.mint.secret(),
             holder: caller.mint.uuid(),
         };
-        match claim::take(&caller.store, &caller.clock, &request, keyed.patience).await {
-            Ok(Turn::Ours(reservation)) => {
+        match claim::take(&caller.store, &caller.clock, &request, keyed.wait_timeout).await {
+            Ok(ClaimStep::Ours(reservation)) => {
                 let reservation = Arc::new(reservation);
-                let ticket = Ticket::new(caller.store.clone(), caller.clock.clone(), Arc::clone(&reservation));
-                Claim::Fresh(caller.with_reservation(reservation), self.body, ticket)
+                let guard = IdempotencyGuard::new(caller.store.clone(), caller.clock.clone(), Arc::clone(&reservation));
+                ClaimOutcome::Fresh(caller.with_reservation(reservation), self.body, guard)
             }
-            Ok(Turn::Answered(answer)) => Claim::Answered(replay(answer)),
-            Err(refusal) => Claim::Answered(refuse::<D>(refusal)),
+            Ok(ClaimStep::Answered(answer)) => ClaimOutcome::Answered(replay(answer)),
+            Err(rejection) => ClaimOutcome::Answered(reject::<D>(rejection)),
         }
     }
 }
@@ -164,38 +164,38 @@ impl<D: Dialect, T> Idempotent<D, T> {
 /// Does the work and hands the ticket in.
 async fn carry_out<D: Dialect, R: IntoResponse>(
     work: impl Future<Output = Result<R, D::Error>>,
-    ticket: Ticket,
+    guard: IdempotencyGuard,
     now: Timestamp,
 ) -> Response {
     // The door has its own limit; this one is for work whose caller has left it.
     let done = tokio::time::timeout(HANDLER_TIMEOUT, work).await;
     let error = match done {
-        Ok(Ok(reply)) => return keep(reply.into_response(), ticket).await,
+        Ok(Ok(reply)) => return keep(reply.into_response(), guard).await,
         Ok(Err(error)) => error,
-        Err(_elapsed) => Refusal::TimedOut.into(),
+        Err(_elapsed) => Rejection::TimedOut.into(),
     };
-    ticket.hand_back::<D>(&error, now).await;
+    guard.hand_back::<D>(&error, now).await;
     error.into_response()
 }
 
 /// Keeps a success, and gives it back as it came.
-async fn keep(response: Response, ticket: Ticket) -> Response {
+async fn keep(response: Response, guard: IdempotencyGuard) -> Response {
     if !response.status().is_success() {
-        ticket.hand_back_with(response.status()).await;
+        guard.hand_back_with(response.status()).await;
         return response;
     }
     let (parts, body) = response.into_parts();
     let Ok(body) = body.collect().await else {
-        ticket.give_up().await;
+        guard.give_up().await;
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let bytes = body.to_bytes();
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    ticket.keep(parts.status, content_type, &bytes).await;
+    guard.keep(parts.status, content_type, &bytes).await;
     Response::from_parts(parts, Body::from(bytes))
 }
 
-fn replay(answer: KeptAnswer) -> Response {
+fn replay(answer: StoredResponse) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
     let headers = response.headers_mut();
@@ -206,9 +206,9 @@ fn replay(answer: KeptAnswer) -> Response {
     response
 }
 
-fn refuse<D: Dialect>(refusal: Refusal) -> Response {
-    let again = refusal == Refusal::StillRunning;
-    let mut response = D::Error::from(refusal).into_response();
+fn reject<D: Dialect>(rejection: Rejection) -> Response {
+    let again = rejection == Rejection::StillRunning;
+    let mut response = D::Error::from(rejection).into_response();
     if again {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
     }

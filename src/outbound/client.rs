@@ -9,7 +9,7 @@ use url::Url;
 use super::{ForbiddenAddress, PrivateAddresses};
 
 /// Headers of an answer. Their text is bounded too, by the HTTP client at about 400 KiB.
-const MOST_HEADERS: usize = 64;
+const MAX_HEADERS: usize = 64;
 
 /// An HTTP client that calls allowed addresses only, follows no redirect and tries nothing twice. Clones share its
 /// connections.
@@ -34,7 +34,7 @@ impl Client {
                 .referer(false)
                 .retry(retry::never())
                 .http1_only()
-                .http1_max_headers(MOST_HEADERS)
+                .http1_max_headers(MAX_HEADERS)
                 .connect_timeout(connect)
                 .user_agent(concat!("sessionary/", env!("CARGO_PKG_VERSION")))
                 .build()

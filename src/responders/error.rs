@@ -13,7 +13,7 @@ pub enum ResponderError {
     TimedOut,
     /// An answer with a status that is no success.
     #[error("the responder answered with status {}", .0.as_u16())]
-    Refused(StatusCode),
+    Rejected(StatusCode),
     /// Something came that is no answer, or only a part of one.
     #[error("the responder's answer cannot be read: {0}")]
     Garbled(&'static str),
@@ -37,7 +37,7 @@ impl ResponderError {
         match self {
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
-            Self::Refused(_) => "refused",
+            Self::Rejected(_) => "refused",
             Self::Garbled(_) => "garbled",
             Self::TooLong => "too_long",
             Self::ForbiddenAddress => "forbidden_address",
@@ -50,7 +50,7 @@ impl ResponderError {
     pub(super) fn is_passing(self) -> bool {
         match self {
             Self::Unreachable => true,
-            Self::Refused(status) => status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
+            Self::Rejected(status) => status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
             _ => false,
         }
     }

@@ -13,7 +13,7 @@ use super::utf8;
 use super::{Answer, ResponderError};
 
 /// How large one document or one event may be: the longest answer, every character of it escaped, with some envelope.
-const MOST_BYTES: usize = 2 * 1024 * 1024;
+const MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// What an event says.
 pub(super) struct Piece {
@@ -46,7 +46,7 @@ pub(super) async fn read(incoming: Incoming, wording: Wording) -> Result<Answer,
 async fn whole(mut bytes: BoxStream<'static, Result<Bytes, ResponderError>>) -> Result<Vec<u8>, ResponderError> {
     let mut all = Vec::new();
     while let Some(chunk) = bytes.try_next().await? {
-        if all.len() + chunk.len() > MOST_BYTES {
+        if all.len() + chunk.len() > MAX_BYTES {
             return Err(ResponderError::TooLong);
         }
         all.extend_from_slice(&chunk);
@@ -84,7 +84,7 @@ fn events(bytes: BoxStream<'static, Result<Bytes, ResponderError>>) -> Events {
     let bounded = bytes.map(move |chunk| {
         let chunk = chunk?;
         let before = count.fetch_add(chunk.len(), Ordering::Relaxed);
-        if before + chunk.len() > MOST_BYTES { Err(ResponderError::TooLong) } else { Ok(chunk) }
+        if before + chunk.len() > MAX_BYTES { Err(ResponderError::TooLong) } else { Ok(chunk) }
     });
     SseByteStream::new(utf8::lossy(bounded.boxed()))
         .map(move |event| {

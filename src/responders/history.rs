@@ -133,13 +133,13 @@ pub(super) struct Budget(usize);
 pub fn history_bytes(responder: &Responder) -> usize {
     match responder {
         Responder::None | Responder::Echo => 0,
-        Responder::OpenAi(model) => Budget::of_tokens(model.context_tokens).0.min(MOST_HISTORY),
+        Responder::OpenAi(model) => Budget::of_tokens(model.context_tokens).0.min(MAX_HISTORY),
         Responder::Webhook(_) => Budget::of_tokens(DEFAULT_CONTEXT_TOKENS).0,
     }
 }
 
 /// Whatever a model's context holds.
-const MOST_HISTORY: usize = 4 * 1024 * 1024;
+const MAX_HISTORY: usize = 4 * 1024 * 1024;
 
 /// What a message costs beside its text: its role and its delimiters, about 4 tokens.
 const OVERHEAD: usize = 16;

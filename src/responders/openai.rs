@@ -38,7 +38,7 @@ pub(super) async fn ask(outbound: Outbound, endpoint: OpenAi, question: Question
     let mut answered = Some(answered).filter(|answered| *answered != post.body);
     drop(question);
     let incoming = match outbound.post_twice(&post).await {
-        Err(ResponderError::Refused(status)) if rejects_content(status) && answered.is_some() => {
+        Err(ResponderError::Rejected(status)) if rejects_content(status) && answered.is_some() => {
             post.body = answered.take().unwrap_or_default();
             outbound.post(&post).await?
         }
@@ -112,21 +112,21 @@ struct Completion<'a> {
 struct Choice<'a> {
     /// In an event.
     #[serde(borrow)]
-    delta: Option<Said<'a>>,
+    delta: Option<ModelMessage<'a>>,
     /// In a document.
     #[serde(borrow)]
-    message: Option<Said<'a>>,
+    message: Option<ModelMessage<'a>>,
     /// `null`, or empty from some servers, until the last piece.
     finish_reason: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Said<'a> {
+struct ModelMessage<'a> {
     #[serde(borrow)]
     content: Option<&'a RawValue>,
 }
 
-impl Said<'_> {
+impl ModelMessage<'_> {
     fn text(self) -> Result<Text, ResponderError> {
         let content = self.content.map_or_else(|| Ok(Text::default()), Text::of_content);
         content.map_err(|_| NO_COMPLETION)
@@ -144,15 +144,15 @@ fn choice(json: &str) -> Result<Option<Choice<'_>>, ResponderError> {
 }
 
 fn document(json: &str) -> Result<Text, ResponderError> {
-    let said = choice(json)?.and_then(|choice| choice.message);
-    said.map_or_else(|| Ok(Text::default()), Said::text)
+    let message = choice(json)?.and_then(|choice| choice.message);
+    message.map_or_else(|| Ok(Text::default()), ModelMessage::text)
 }
 
 /// An event without choices is about something else, such as how many tokens were used.
 fn event(data: &str) -> Result<Piece, ResponderError> {
     let Some(choice) = choice(data)? else { return Ok(Piece { text: Text::default(), is_last: false }) };
     Ok(Piece {
-        text: choice.delta.map_or_else(|| Ok(Text::default()), Said::text)?,
+        text: choice.delta.map_or_else(|| Ok(Text::default()), ModelMessage::text)?,
         is_last: choice.finish_reason.is_some_and(|reason| !reason.is_empty()),
     })
 }

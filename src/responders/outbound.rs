@@ -16,9 +16,9 @@ use crate::domain::responder::HttpUrl;
 use crate::outbound::{Client, Unsent};
 
 /// How many redirects are followed.
-const MOST_REDIRECTS: usize = 3;
+const MAX_REDIRECTS: usize = 3;
 /// How much of one answer is read, whatever it says: a delta of one token comes in some 300 bytes of JSON.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The HTTP client of all responders. Clones share its connections.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ impl Outbound {
         let mut headers = post.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             let request = self.client.post(&url).map_err(Unsent::from)?;
             let request = request.headers(headers.clone()).body(post.body.clone());
             let response = request.send().await.map_err(Unsent::from)?;
@@ -89,7 +89,7 @@ impl Outbound {
                 }
                 status if status.is_redirection() => return Err(ResponderError::Redirected),
                 status if status.is_success() => return self.receive(response).await,
-                status => return Err(ResponderError::Refused(status)),
+                status => return Err(ResponderError::Rejected(status)),
             }
         }
         Err(ResponderError::Redirected)
@@ -98,12 +98,12 @@ impl Outbound {
     async fn receive(&self, mut response: Response) -> Result<Incoming, ResponderError> {
         let media_type = media_type(response.headers());
         let first = response.chunk().await.map_err(Unsent::from)?;
-        let patience = self.settings.between_chunks;
+        let wait_timeout = self.settings.between_chunks;
         let rest = stream::try_unfold((response, first, 0), move |(mut response, waiting, before)| async move {
             let chunk = match waiting {
                 Some(chunk) => chunk,
                 None if before == 0 => return Ok(None),
-                None => match timeout(patience, response.chunk()).await {
+                None => match timeout(wait_timeout, response.chunk()).await {
                     Err(_) => return Err(ResponderError::TimedOut),
                     Ok(Err(_)) => return Err(ResponderError::Garbled("it ended in the middle")),
                     Ok(Ok(None)) => return Ok(None),
@@ -111,7 +111,7 @@ impl Outbound {
                 },
             };
             let so_far = before + chunk.len();
-            if so_far > MOST_BYTES {
+            if so_far > MAX_BYTES {
                 return Err(ResponderError::TooLong);
             }
             Ok(Some((chunk, (response, None, so_far))))

@@ -79,15 +79,15 @@ fn body(question: &Question) -> Result<Vec<u8>, ResponderError> {
 
 /// A document, and the data of an event.
 #[derive(Deserialize)]
-struct Said {
+struct WebhookReply {
     #[serde(alias = "text")]
     content: Text,
 }
 
 fn document(json: &str) -> Result<Text, ResponderError> {
-    let said: Said = serde_json::from_str(json)
+    let reply: WebhookReply = serde_json::from_str(json)
         .map_err(|_| ResponderError::Garbled(r#"it is no JSON object such as {"content": "Hello"}"#))?;
-    Ok(said.content)
+    Ok(reply.content)
 }
 
 fn event(data: &str) -> Result<Piece, ResponderError> {

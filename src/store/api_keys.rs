@@ -11,10 +11,10 @@ use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
 /// Keys of one organization that are neither revoked nor past their end. Of several that are made at once, each may be the
 /// last.
-const MOST: i32 = 1_000;
+const MAX_KEYS: i32 = 1_000;
 
 /// Where a key stands among the organization's.
-pub type KeyPlace = (Timestamp, Uuid);
+pub type ApiKeyCursor = (Timestamp, Uuid);
 
 pub struct ApiKeys<'s>(pub(super) &'s TenantStore);
 
@@ -23,7 +23,7 @@ pub struct ApiKeys<'s>(pub(super) &'s TenantStore);
 pub struct KeyPage {
     pub keys: Vec<IssuedKey>,
     /// The last of them, where there are more behind it.
-    pub rest: Option<KeyPlace>,
+    pub rest: Option<ApiKeyCursor>,
 }
 
 struct KeyRow {
@@ -83,11 +83,11 @@ impl ApiKeys<'_> {
             r#"SELECT count_good_api_keys($1, $2, $3) AS "count!""#,
             self.0.org.0,
             issued.created_at,
-            MOST
+            MAX_KEYS
         )
         .fetch_one(&mut *transaction)
         .await?;
-        if good >= MOST {
+        if good >= MAX_KEYS {
             return Ok(false);
         }
         sqlx::query!(
@@ -124,7 +124,7 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// As for [`ApiKeys::issue`].
-    pub async fn list(&self, behind: Option<KeyPlace>, limit: usize) -> Result<KeyPage, StoreError> {
+    pub async fn list(&self, behind: Option<ApiKeyCursor>, limit: usize) -> Result<KeyPage, StoreError> {
         let (at, id) = keyset::or_latest(behind);
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let mut ids = sqlx::query_scalar!(
@@ -195,7 +195,7 @@ impl ApiKeys<'_> {
         }
         transaction.commit().await?;
         if ends_otherwise {
-            self.0.presence().key_changes.happened();
+            self.0.lookup_cache().key_changes.happened();
         }
         Ok(Some(key))
     }

@@ -11,7 +11,7 @@ use crate::domain::{Contact, JsonText, OrgId, Timestamp};
 pub const CONTACT_WINDOW: i64 = 10_000;
 
 /// Where a contact stands among the organization's.
-pub type ContactPlace = (Timestamp, Uuid);
+pub type ContactCursor = (Timestamp, Uuid);
 
 pub struct Contacts<'s>(pub(super) &'s TenantStore);
 
@@ -33,7 +33,7 @@ pub struct ContactPage {
     pub total: i64,
     /// The last contact looked at, where there may be more behind it; the last of the page, where that was cut because
     /// of its bytes.
-    pub rest: Option<ContactPlace>,
+    pub rest: Option<ContactCursor>,
 }
 
 /// Which contacts a list looks at, whichever page of them it asks for.
@@ -41,7 +41,7 @@ pub struct ContactPage {
 pub(super) struct ContactWindowKey {
     org: OrgId,
     search: Option<String>,
-    behind: Option<ContactPlace>,
+    behind: Option<ContactCursor>,
 }
 
 /// What is known of the contacts that a list looks at.
@@ -50,7 +50,7 @@ pub(super) struct ContactWindow {
     /// How many of them are meant.
     total: i64,
     /// The last one, where there may be more behind it.
-    end: Option<ContactPlace>,
+    end: Option<ContactCursor>,
 }
 
 struct Counted {
@@ -226,7 +226,7 @@ impl Contacts<'_> {
     pub async fn list(
         &self,
         search: Option<&str>,
-        behind: Option<ContactPlace>,
+        behind: Option<ContactCursor>,
         skip: i64,
         limit: i64,
     ) -> Result<ContactPage, StoreError> {
@@ -292,7 +292,7 @@ impl Contacts<'_> {
         &self,
         transaction: &mut PooledTransaction,
         search: Option<&str>,
-        behind: Option<ContactPlace>,
+        behind: Option<ContactCursor>,
     ) -> Result<ContactWindow, StoreError> {
         let key = ContactWindowKey { org: self.0.org, search: search.map(str::to_owned), behind };
         if let Some(window) = self.0.counts().contacts.get(&key) {

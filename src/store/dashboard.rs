@@ -30,7 +30,7 @@ pub struct MemberRow {
 }
 
 /// Charts and members of one organization at most: nobody looks at more.
-const MOST: i64 = 1_000;
+const MAX_ENTRIES: i64 = 1_000;
 
 /// The dashboard of one organization.
 pub struct Dashboard<'s>(pub(super) &'s TenantStore);
@@ -83,7 +83,7 @@ impl Dashboard<'_> {
                 WHERE org_id = $1 AND ($3::bigint IS NULL OR (position, chart_id) > ($3, $4::uuid))
                 ORDER BY position, chart_id LIMIT $2"#,
             self.0.org.0,
-            MOST,
+            MAX_ENTRIES,
             after.map(|(position, _)| position),
             after.map(|(_, id)| id)
         );
@@ -109,7 +109,7 @@ impl Dashboard<'_> {
             id,
             settings.as_str(),
             now,
-            MOST
+            MAX_ENTRIES
         )
         .execute(&mut *transaction)
         .await?
@@ -166,7 +166,7 @@ impl Dashboard<'_> {
             MemberRow,
             "SELECT email, added_at FROM organization_members WHERE org_id = $1 ORDER BY added_at, email LIMIT $2",
             self.0.org.0,
-            MOST
+            MAX_ENTRIES
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -187,7 +187,7 @@ impl Dashboard<'_> {
             self.0.org.0,
             email,
             now,
-            MOST
+            MAX_ENTRIES
         )
         .execute(&mut *transaction)
         .await?;

@@ -56,7 +56,7 @@ impl Directory<'_> {
             .await?;
             row.map(KeyRecord::try_from).transpose()
         };
-        self.0.presence().keys.find((hash, self.0.presence().key_changes.get()), read).await
+        self.0.lookup_cache().keys.find((hash, self.0.lookup_cache().key_changes.get()), read).await
     }
 
     /// Whose access token this is: the record of its key, with the token's own end.
@@ -75,7 +75,7 @@ impl Directory<'_> {
             .await?;
             row.map(KeyRecord::try_from).transpose()
         };
-        self.0.presence().tokens.find((hash, self.0.presence().key_changes.get()), read).await
+        self.0.lookup_cache().tokens.find((hash, self.0.lookup_cache().key_changes.get()), read).await
     }
 
     /// Keeps an access token of a key from `now` until `ends`, and takes out the key's tokens that have run out.
@@ -98,7 +98,7 @@ impl Directory<'_> {
     /// Whether the organization can be told without asking the database.
     #[must_use]
     pub fn remembers(&self, id: OrgId) -> bool {
-        self.0.presence().organizations.has(&id)
+        self.0.lookup_cache().organizations.has(&id)
     }
 
     /// The organization, disabled or not.
@@ -133,7 +133,7 @@ impl Directory<'_> {
             })
             .transpose()
         };
-        self.0.presence().organizations.find(id, read).await
+        self.0.lookup_cache().organizations.find(id, read).await
     }
 
     /// The organization that `issuer` calls `external_id`.
@@ -155,7 +155,7 @@ impl Directory<'_> {
             .await?;
             Ok(row.map(OrgId))
         };
-        let found = self.0.presence().external_ids.find((issuer.to_owned(), external_id.to_owned()), read).await?;
+        let found = self.0.lookup_cache().external_ids.find((issuer.to_owned(), external_id.to_owned()), read).await?;
         Ok(found.map(|org| *org))
     }
 }

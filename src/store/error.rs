@@ -28,7 +28,7 @@ pub enum StoreError {
     StorageFull,
     /// The database refused this one statement: a fault of ours, since what callers may send is checked before.
     #[error("the database refused the statement: {}", advice::described(.0))]
-    Refused(Arc<sqlx::Error>),
+    Rejected(Arc<sqlx::Error>),
     /// A row that this version cannot read.
     #[error("unreadable row: {0}")]
     Unreadable(String),
@@ -41,7 +41,7 @@ impl From<sqlx::Error> for StoreError {
         } else if is_transient(&error) {
             Self::Unavailable
         } else {
-            Self::Refused(Arc::new(error))
+            Self::Rejected(Arc::new(error))
         }
     }
 }

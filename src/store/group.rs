@@ -28,7 +28,7 @@ use super::StoreError;
 use super::error::{is_too_long, is_transient, prevents_writes};
 use super::permits::{OrgPermit, OrgPermits, PermitLimits};
 use super::readiness::WriteHealth;
-use super::scope::Held;
+use super::scope::WriterConnection;
 use super::storage::StorageMeter;
 use crate::domain::OrgId;
 
@@ -77,7 +77,7 @@ pub(super) trait Batch: Send + Sync + 'static {
     /// May be called again with the same requests after an error of the connection, and with a part of them after
     /// any other error.
     fn run(
-        held: &mut Held,
+        writer: &mut WriterConnection,
         requests: &[&Self::Request],
     ) -> impl Future<Output = Result<Vec<Self::Answer>, sqlx::Error>> + Send;
 }
@@ -117,7 +117,7 @@ impl<B: Batch> Group<B> {
         let (queues, handles) = (0..tasks)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-                let worker = Worker::<B> { receiver, options: options.clone(), held: None, reports: reports.clone() };
+                let worker = Worker::<B> { receiver, options: options.clone(), writer: None, reports: reports.clone() };
                 (sender, tokio::spawn(worker.run(closing.clone())))
             })
             .unzip();
@@ -179,7 +179,7 @@ impl<B: Batch> Group<B> {
 struct Worker<B: Batch> {
     receiver: mpsc::Receiver<Waiting<B>>,
     options: PgConnectOptions,
-    held: Option<Held>,
+    writer: Option<WriterConnection>,
     reports: Reports,
 }
 
@@ -208,7 +208,7 @@ impl<B: Batch> Worker<B> {
     /// [`StoreError::Unavailable`], and the task with its queue.
     async fn answer_or_recover(&mut self, batch: Vec<Waiting<B>>) {
         if AssertUnwindSafe(self.answer(batch)).catch_unwind().await.is_err() {
-            self.held = None;
+            self.writer = None;
             metrics::counter!("sessionary_batch_panics_total", "queue" => B::NAME).increment(1);
             tracing::error!(queue = B::NAME, "store.batch_panicked");
         }
@@ -229,7 +229,7 @@ impl<B: Batch> Worker<B> {
                         let _ = waiting.reply.send(Ok(answer));
                     }
                 }
-                Err(StoreError::Refused(_)) if part.len() > 1 => {
+                Err(StoreError::Rejected(_)) if part.len() > 1 => {
                     let second = part.split_off(part.len() / 2);
                     parts.extend([second, part]);
                 }
@@ -259,13 +259,13 @@ impl<B: Batch> Worker<B> {
             };
             // A statement that takes too long is refused, so that half of it is tried.
             if !is_transient(&error) || is_too_long(&error) && requests.len() > 1 {
-                return Err(StoreError::Refused(Arc::new(error)));
+                return Err(StoreError::Rejected(Arc::new(error)));
             }
             if B::WRITES && prevents_writes(&error) {
                 self.reports.health.failed();
             }
             // Whatever state the connection is in, the next attempt does not want it.
-            self.held = None;
+            self.writer = None;
             tracing::warn!(queue = B::NAME, requests = requests.len(), %error, "store.batch_retried");
             if Instant::now() + pause >= deadline {
                 return Err(StoreError::Unavailable);
@@ -277,18 +277,18 @@ impl<B: Batch> Worker<B> {
 
     async fn once(&mut self, requests: &[&B::Request]) -> Result<Vec<B::Answer>, sqlx::Error> {
         let attempt = AssertUnwindSafe(async {
-            let held = match &mut self.held {
-                Some(held) => held,
-                None => self.held.insert(Held::connect(&self.options).await?),
+            let writer = match &mut self.writer {
+                Some(writer) => writer,
+                None => self.writer.insert(WriterConnection::connect(&self.options).await?),
             };
-            B::run(held, requests).await
+            B::run(writer, requests).await
         })
         .catch_unwind();
         match tokio::time::timeout(ATTEMPT, attempt).await {
             Ok(Ok(result)) => result,
             // A panic on the way to Postgres is a request of ours that cannot be written: let bisection find it.
             Ok(Err(_panic)) => {
-                self.held = None;
+                self.writer = None;
                 Err(sqlx::Error::Encode("a request could not be encoded".into()))
             }
             Err(_elapsed) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
@@ -345,7 +345,7 @@ mod tests {
             0
         }
 
-        async fn run(_: &mut Held, _: &[&usize]) -> Result<Vec<usize>, sqlx::Error> {
+        async fn run(_: &mut WriterConnection, _: &[&usize]) -> Result<Vec<usize>, sqlx::Error> {
             Ok(Vec::new())
         }
     }

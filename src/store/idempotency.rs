@@ -48,7 +48,7 @@ pub struct Reservation {
 
 /// An answer, to be given again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptAnswer {
+pub struct StoredResponse {
     /// 200 to 299.
     pub status: u16,
     pub content_type: Option<String>,
@@ -61,7 +61,7 @@ pub enum Claimed {
     /// To be carried out by whoever claimed it.
     Ours(Reservation),
     /// Carried out before.
-    Answered(KeptAnswer),
+    Answered(StoredResponse),
     /// Somebody else is at work on it.
     Running,
     /// The key belongs to a request with another body.
@@ -137,14 +137,14 @@ impl Idempotency<'_> {
                 match standing {
                     Some(row) if !row.same_body => Claimed::OtherBody,
                     Some(row) => match (row.status, row.answer) {
-                        (Some(status), Some(body)) => Claimed::Answered(KeptAnswer {
+                        (Some(status), Some(body)) => Claimed::Answered(StoredResponse {
                             status: status.unsigned_abs(),
                             content_type: row.content_type,
                             body,
                         }),
                         _ => Claimed::Running,
                     },
-                    // Given back between the two statements: whoever asks again finds it free.
+                    // JsonField back between the two statements: whoever asks again finds it free.
                     None => Claimed::Running,
                 }
             }
@@ -157,7 +157,7 @@ impl Idempotency<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn keep(&self, held: &Reservation, answer: &KeptAnswer) -> Result<bool, StoreError> {
+    pub async fn keep(&self, held: &Reservation, answer: &StoredResponse) -> Result<bool, StoreError> {
         if answer.body.len() > ANSWER_LIMIT {
             return Ok(false);
         }

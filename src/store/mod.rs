@@ -26,10 +26,10 @@ mod group;
 mod idempotency;
 mod inspect;
 mod keyset;
+mod lookup_cache;
 mod migrate;
 mod numbers;
 mod permits;
-mod presence;
 mod readiness;
 mod schema;
 mod scope;
@@ -45,14 +45,14 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
 pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, Agents};
-pub use api_keys::{ApiKeys, KeyPage, KeyPlace};
-pub use avatars::{AvatarChanges, Avatars, ImageSlice, KeptAvatar};
+pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage};
+pub use avatars::{AvatarChanges, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
     Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,
     LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanRow, StoryEventRow, StoryPage, StoryRow,
 };
-pub use contacts::{ContactPage, ContactPlace, Contacts, Kept};
+pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};
 pub use counts::COUNTS;
 pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};
 pub use database::{Database, DatabaseError, LOOKUP_PLANS, SCAN_PLANS};
@@ -60,15 +60,15 @@ pub use directory::{Directory, KeyRecord};
 pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
 pub use feed::{Change, Feed, FeedPlace};
-pub use idempotency::{Claimed, Idempotency, KeptAnswer, KeyedRequest, Reservation};
+pub use idempotency::{Claimed, Idempotency, KeyedRequest, Reservation, StoredResponse};
 pub use inspect::{DatabaseRole, Login, Server, TableIsolation};
+pub use lookup_cache::LOOKUP_CACHE_TTL;
 pub use migrate::{MigrateError, Migrated, allow_logins, create_database, migrate, provision};
 pub use numbers::{Numbers, Series};
-pub use presence::PRESENCE;
 pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
     Among, Appends, Census, Changed, CopiedEvents, CopySize, Created, Fork, Forked, HEADING_CHARS, Heading,
-    INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED, SessionOrder, SessionPage, SessionPlace,
+    INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED, SessionCursor, SessionOrder, SessionPage,
     SessionQuery, SessionRow, SessionStretch, Sessions, WINDOW,
 };
 pub use signals::{TurnWatch, Woken};
@@ -78,9 +78,9 @@ use crate::domain::{OrgId, Organization};
 use captures::CaptureEvents;
 use counts::Counts;
 use group::{Group, Reports};
+use lookup_cache::LookupCache;
 use numbers::Blocks;
 use permits::{OrgPermits, PermitLimits};
-use presence::Presence;
 use scope::TenantPool;
 use sessions::{ChangeSessions, CreateSessions, FindSessions};
 use signals::Turns;
@@ -100,7 +100,7 @@ pub struct StoreSettings {
     /// Connections that no organization can use up: credentials, organizations, readiness.
     pub lookups: u32,
     /// How long presence is remembered; zero asks every time.
-    pub presence: Duration,
+    pub lookup_cache: Duration,
     /// How long counts over more than 1,000 rows are cached.
     pub counts: Duration,
     /// Bytes that an organization may store where it has no quota of its own.
@@ -118,7 +118,7 @@ impl Default for StoreSettings {
             pool: 6,
             scans: 2,
             lookups: 2,
-            presence: PRESENCE,
+            lookup_cache: LOOKUP_CACHE_TTL,
             counts: COUNTS,
             storage_quota: STORAGE_QUOTA,
         }
@@ -132,7 +132,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     pools: Pools,
     groups: Groups,
-    presence: Presence,
+    lookup_cache: LookupCache,
     counts: Counts,
     blocks: Blocks,
     reports: Reports,
@@ -210,7 +210,7 @@ impl Store {
                 find_sessions: Group::start(&held, settings.readers, &reports),
                 capture_events: Group::start(&held, settings.writers, &reports),
             },
-            presence: Presence::new(settings.presence),
+            lookup_cache: LookupCache::new(settings.lookup_cache),
             counts: Counts::new(settings.counts),
             blocks: Blocks::default(),
             reports,
@@ -299,8 +299,8 @@ impl Store {
         &self.0.pools.lookups
     }
 
-    fn presence(&self) -> &Presence {
-        &self.0.presence
+    fn lookup_cache(&self) -> &LookupCache {
+        &self.0.lookup_cache
     }
 }
 
@@ -396,8 +396,8 @@ impl TenantStore {
         &self.store.0.groups
     }
 
-    fn presence(&self) -> &Presence {
-        self.store.presence()
+    fn lookup_cache(&self) -> &LookupCache {
+        self.store.lookup_cache()
     }
 
     fn counts(&self) -> &Counts {

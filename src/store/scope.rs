@@ -67,21 +67,21 @@ fn scope_statement(set: String, orgs: &[OrgId]) -> AssertSqlSafe<String> {
 /// A connection that one task holds, and whom its statements see.
 ///
 /// The scope outlives the transaction here. A distributed Postgres that hands on `SET LOCAL` alone needs
-/// [`Held::narrowed`] to begin a transaction for each statement, as [`Held::begin`] does.
+/// [`WriterConnection::narrowed`] to begin a transaction for each statement, as [`WriterConnection::begin`] does.
 ///
 /// The task gives the connection up whenever a statement on it was not answered.
-pub(super) struct Held {
+pub(super) struct WriterConnection {
     connection: PgConnection,
     sees: Vec<OrgId>,
 }
 
-impl Held {
+impl WriterConnection {
     pub async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         Ok(Self { connection: options.connect().await?, sees: Vec::new() })
     }
 
     /// The connection for statements that are a transaction each, and that see exactly `orgs`: one round trip where
-    /// [`Held::begin`] and its COMMIT make three. The scope stays as it was for a caller who names the same again.
+    /// [`WriterConnection::begin`] and its COMMIT make three. The scope stays as it was for a caller who names the same again.
     pub async fn narrowed(&mut self, orgs: &[OrgId]) -> Result<&mut PgConnection, sqlx::Error> {
         if self.sees != orgs {
             // Until it is answered, the scope can be either of the two.

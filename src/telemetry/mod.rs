@@ -62,7 +62,7 @@ pub fn request_served(served: &Served<'_>) {
         http.status = served.status.as_u16(),
         http.latency_us = served.latency.as_micros() as u64,
         org = served.org.map(tracing::field::display),
-        dialect = served.dialect.map_or("house", DialectName::as_str),
+        dialect = served.dialect.map_or("none", DialectName::as_str),
         request_id = served.request_id,
         "http.request"
     );

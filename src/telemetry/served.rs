@@ -32,7 +32,7 @@ thread_local! {
 /// Counts a request and its latency.
 pub(super) fn count(served: &Served<'_>) {
     let labels = Labels {
-        dialect: served.dialect.map_or("house", DialectName::as_str),
+        dialect: served.dialect.map_or("none", DialectName::as_str),
         method: known_method(served.method),
         status: served.status,
     };

@@ -6,7 +6,7 @@
 mod support;
 
 mod authorization;
-mod house;
+mod http;
 mod openapi;
 mod process;
 mod responders;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::AgentKeyDialect;
-use crate::http::{About, Forbidden, RETRY_AFTER, Refusal, Reply, Unauthenticated, refuse};
+use crate::http::{About, Forbidden, RETRY_AFTER, Rejection, Reply, Unauthenticated, reject};
 use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum AgentKeyError {
     NoAnswer,
     /// The token endpoint's own errors (RFC 6749, section 5.2).
     Token(TokenError),
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,21 +56,21 @@ pub enum TokenError {
     UnsupportedGrantType,
 }
 
-impl From<Refusal> for AgentKeyError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<Rejection> for AgentKeyError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
     }
 }
 
 impl From<StoreError> for AgentKeyError {
     fn from(error: StoreError) -> Self {
-        Self::Refused(error.into())
+        Self::Rejected(error.into())
     }
 }
 
 impl IntoResponse for AgentKeyError {
     fn into_response(self) -> Response {
-        refuse::<AgentKeyDialect>(self)
+        reject::<AgentKeyDialect>(self)
     }
 }
 
@@ -176,7 +176,7 @@ impl AgentKeyError {
             Self::SessionKeyTaken(key) => {
                 (StatusCode::CONFLICT, None, format!("A session with key '{key}' already exists."))
             }
-            Self::Refused(refusal) => refused(refusal),
+            Self::Rejected(rejection) => rejected(rejection),
         };
         let request_id = about.request_id.as_str();
         let error_description = error.map(|_| message.as_str());
@@ -193,63 +193,65 @@ impl AgentKeyError {
     }
 }
 
-fn refused(refusal: &Refusal) -> (StatusCode, Option<&'static str>, String) {
+fn rejected(rejection: &Rejection) -> (StatusCode, Option<&'static str>, String) {
     let invalid = |message: String| (StatusCode::BAD_REQUEST, INVALID_REQUEST, message);
-    let (status, code, message) = match refusal {
-        Refusal::NoRoute => (StatusCode::NOT_FOUND, None, "There is nothing at this path."),
-        Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, None, "This path has no such method."),
-        Refusal::MalformedPath => return invalid("The path must be valid UTF-8.".to_owned()),
-        Refusal::MalformedHeader(name) => return invalid(format!("{name} must be one valid header.")),
-        Refusal::UnsupportedMediaType(_) => {
+    let (status, code, message) = match rejection {
+        Rejection::NoRoute => (StatusCode::NOT_FOUND, None, "There is nothing at this path."),
+        Rejection::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, None, "This path has no such method."),
+        Rejection::MalformedPath => return invalid("The path must be valid UTF-8.".to_owned()),
+        Rejection::MalformedHeader(name) => return invalid(format!("{name} must be one valid header.")),
+        Rejection::UnsupportedMediaType(_) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, "The body must be application/json in UTF-8.")
         }
-        Refusal::UnsupportedEncoding => (
+        Rejection::UnsupportedEncoding => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             INVALID_REQUEST,
             "The body's Content-Encoding must be gzip or deflate.",
         ),
-        Refusal::BodyTooLarge(limit) => {
+        Rejection::BodyTooLarge(limit) => {
             let message = format!("The body must not exceed {limit} bytes.");
             return (StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message);
         }
-        Refusal::UnreadableBody => return invalid("The body could not be read.".to_owned()),
-        Refusal::MalformedJson(fault) => return invalid(format!("Malformed body: {fault}.")),
-        Refusal::NotAnObject => return invalid("The body must be a JSON object.".to_owned()),
-        Refusal::DuplicateMember => return invalid("The body names a member twice.".to_owned()),
-        Refusal::Unauthenticated(Unauthenticated::Missing | Unauthenticated::BadOrg) => {
+        Rejection::UnreadableBody => return invalid("The body could not be read.".to_owned()),
+        Rejection::MalformedJson(fault) => return invalid(format!("Malformed body: {fault}.")),
+        Rejection::NotAnObject => return invalid("The body must be a JSON object.".to_owned()),
+        Rejection::DuplicateMember => return invalid("The body names a member twice.".to_owned()),
+        Rejection::Unauthenticated(Unauthenticated::Missing | Unauthenticated::BadOrg) => {
             (StatusCode::UNAUTHORIZED, Some("unauthorized"), "An API key or a token is required.")
         }
-        Refusal::Unauthenticated(_) => {
+        Rejection::Unauthenticated(_) => {
             (StatusCode::UNAUTHORIZED, Some("unauthorized"), "The API key or token is not valid.")
         }
-        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+        Rejection::Forbidden(Forbidden::Scope(scope)) => {
             let message = format!("This credential lacks the scope {scope}.");
             return (StatusCode::FORBIDDEN, Some("forbidden"), message);
         }
-        Refusal::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, Some("forbidden"), "This credential has no access to the requested organization.")
         }
-        Refusal::StillRunning => (StatusCode::CONFLICT, None, "A request with this Idempotency-Key is still running."),
-        Refusal::KeyReused => (
+        Rejection::StillRunning => {
+            (StatusCode::CONFLICT, None, "A request with this Idempotency-Key is still running.")
+        }
+        Rejection::KeyReused => (
             StatusCode::UNPROCESSABLE_ENTITY,
             INVALID_REQUEST,
             "This Idempotency-Key belongs to a request with another body.",
         ),
-        Refusal::StorageFull => {
+        Rejection::StorageFull => {
             (StatusCode::FORBIDDEN, Some("storage_quota_exceeded"), "The organization's storage quota is used up.")
         }
-        Refusal::QueryTooSlow => {
+        Rejection::QueryTooSlow => {
             (StatusCode::UNPROCESSABLE_ENTITY, INVALID_REQUEST, "The query took too long. Narrow it and try again.")
         }
-        Refusal::RateLimited(_) | Refusal::TooManyStreams | Refusal::TooManyConcurrent => (
+        Rejection::RateLimited(_) | Rejection::TooManyStreams | Rejection::TooManyConcurrent => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("rate_limit_exceeded"),
             "Too many requests. Retry after the time given in Retry-After.",
         ),
-        Refusal::Unavailable | Refusal::TimedOut => {
+        Rejection::Unavailable | Rejection::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, None, "The service is temporarily unavailable.")
         }
-        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, None, "Something went wrong."),
+        Rejection::Internal => (StatusCode::INTERNAL_SERVER_ERROR, None, "Something went wrong."),
     };
     (status, code, message.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sessions::session::Detail;
+use super::sessions::session::AgentKeyDetail;
 use super::{AgentKeyDialect, AgentKeyError};
 use crate::auth::Caller;
 use crate::domain::ids::parse_hyphenated_uuid;
@@ -17,7 +17,7 @@ pub(super) async fn agent<P>(caller: &Caller<AgentKeyDialect, P>, key: &str) -> 
 }
 
 /// A session that is not over, under its agent.
-pub(super) struct Living {
+pub(super) struct FoundSession {
     pub agent: Arc<Agent>,
     pub session: Session,
 }
@@ -26,10 +26,10 @@ pub(super) struct Living {
 pub(super) async fn session<P>(
     caller: &Caller<AgentKeyDialect, P>,
     (agent_key, session_key): &(String, String),
-) -> Result<Living, AgentKeyError> {
+) -> Result<FoundSession, AgentKeyError> {
     let agent = agent(caller, agent_key).await?;
     let session = session_under(caller, &agent, session_key).await?;
-    Ok(Living { agent, session })
+    Ok(FoundSession { agent, session })
 }
 
 /// The session of that key under an agent.
@@ -46,7 +46,7 @@ pub(super) async fn session_under<P>(
         .find(DialectName::AgentKey, SessionId::from_key(agent.id, &key))
         .await?
         .ok_or_else(session_not_found)?;
-    let latest = match Detail::of(&first).generation {
+    let latest = match AgentKeyDetail::of(&first).generation {
         0 => Some(first),
         generation => {
             let id = SessionId::from_key_again(agent.id, &key, generation);

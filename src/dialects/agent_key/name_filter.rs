@@ -9,7 +9,7 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 
 use super::AgentKeyError;
-use super::page_key::Place;
+use super::page_key::PageCursor;
 use super::patch::invalid;
 use crate::domain::OrgId;
 use crate::http::{CostlyWork, QueryPairs, Scan, Watch};
@@ -25,7 +25,7 @@ const DEEPEST: u32 = 50;
 pub(super) trait Named: Send + 'static {
     fn name(&self) -> &str;
     fn description(&self) -> Option<&str>;
-    fn place(&self) -> Place;
+    fn place(&self) -> PageCursor;
 }
 
 impl Named for Heading {
@@ -37,8 +37,8 @@ impl Named for Heading {
         self.description.as_deref()
     }
 
-    fn place(&self) -> Place {
-        Place { at: self.created_at, id: self.id.0 }
+    fn place(&self) -> PageCursor {
+        PageCursor { at: self.created_at, id: self.id.0 }
     }
 }
 
@@ -51,8 +51,8 @@ impl Named for AgentHeading {
         self.description.as_deref()
     }
 
-    fn place(&self) -> Place {
-        Place { at: self.created_at, id: self.id.0 }
+    fn place(&self) -> PageCursor {
+        PageCursor { at: self.created_at, id: self.id.0 }
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) struct NameFilter {
 pub(super) struct Narrowed<T> {
     pub rows: Vec<T>,
     /// The last row that was looked at.
-    pub reached: Option<Place>,
+    pub reached: Option<PageCursor>,
     /// Whether the scan's time ended before the last row.
     pub is_over: bool,
 }

@@ -22,7 +22,7 @@ pub(super) struct List {
 
 /// The last thing on a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct PageCursor {
     pub at: Timestamp,
     pub id: Uuid,
 }
@@ -46,7 +46,7 @@ impl List {
     }
 
     /// The key of the page behind `place`: 80 hexadecimal digits.
-    pub(super) fn page_key(&self, place: Place) -> String {
+    pub(super) fn page_key(&self, place: PageCursor) -> String {
         let mut bytes = place.at.timestamp_millis().to_be_bytes().to_vec();
         bytes.extend_from_slice(place.id.as_bytes());
         let seal = self.seal(&bytes);
@@ -58,11 +58,11 @@ impl List {
     ///
     /// # Errors
     /// 400 when the key is none, or of another list.
-    pub(super) fn place(&self, page_key: &str) -> Result<Place, AgentKeyError> {
+    pub(super) fn place(&self, page_key: &str) -> Result<PageCursor, AgentKeyError> {
         self.open(page_key).ok_or_else(|| invalid("page_key", "is no page key of this list"))
     }
 
-    fn open(&self, page_key: &str) -> Option<Place> {
+    fn open(&self, page_key: &str) -> Option<PageCursor> {
         let digits = page_key.as_bytes();
         if digits.len() != 80 || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
@@ -75,7 +75,7 @@ impl List {
             return None;
         }
         let at = i64::from_be_bytes(place.get(..8)?.try_into().ok()?);
-        Some(Place { at: Timestamp::from_timestamp_millis(at)?, id: Uuid::from_slice(place.get(8..)?).ok()? })
+        Some(PageCursor { at: Timestamp::from_timestamp_millis(at)?, id: Uuid::from_slice(place.get(8..)?).ok()? })
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_page_key_is_good_for_its_list_alone(ms in 0i64..1 << 45, id: u128, org: u128, owner: u128, digit in 0usize..80) {
-            let place = Place { at: Timestamp::from_timestamp_millis(ms).unwrap(), id: Uuid::from_u128(id) };
+            let place = PageCursor { at: Timestamp::from_timestamp_millis(ms).unwrap(), id: Uuid::from_u128(id) };
             let own = list("sessions", org, owner);
             let key = own.page_key(place);
             prop_assert_eq!(own.open(&key), Some(place));

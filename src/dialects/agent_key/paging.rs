@@ -8,7 +8,7 @@ use super::patch::invalid;
 use crate::http::{QueryPairs, without_zero_fraction};
 
 const DEFAULT_LIMIT: usize = 10;
-const MOST: usize = 100;
+const MAX_LIMIT: usize = 100;
 
 /// How many are asked for: 1 to 100, 10 unless given.
 pub(super) fn limit(query: &QueryPairs) -> Result<usize, AgentKeyError> {
@@ -17,7 +17,7 @@ pub(super) fn limit(query: &QueryPairs) -> Result<usize, AgentKeyError> {
     plain
         .then(|| text.parse().ok())
         .flatten()
-        .filter(|limit| (1..=MOST).contains(limit))
+        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
         .ok_or_else(|| invalid("limit", "must be an integer from 1 to 100"))
 }
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::AgentKeyError;
-use crate::domain::{Given, JsonText, Patch};
+use crate::domain::{JsonField, JsonText, Patch};
 
 pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> AgentKeyError {
     AgentKeyError::InvalidField { field, message: message.into() }
@@ -11,14 +11,14 @@ pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> AgentK
 
 /// A string of so many characters.
 pub(super) fn text(
-    given: Given,
+    given: JsonField,
     field: &'static str,
     length: RangeInclusive<usize>,
 ) -> Result<Patch<String>, AgentKeyError> {
     match given {
-        Given::Absent => Ok(Patch::Keep),
-        Given::Null => Ok(Patch::Clear),
-        Given::String(text) if length.contains(&text.chars().count()) => Ok(Patch::Set(text)),
+        JsonField::Absent => Ok(Patch::Keep),
+        JsonField::Null => Ok(Patch::Clear),
+        JsonField::String(text) if length.contains(&text.chars().count()) => Ok(Patch::Set(text)),
         _ if *length.start() == 0 => {
             Err(invalid(field, format!("must be a string of at most {} characters", length.end())))
         }
@@ -26,20 +26,20 @@ pub(super) fn text(
     }
 }
 
-pub(super) fn boolean(given: &Given, field: &'static str) -> Result<Patch<bool>, AgentKeyError> {
+pub(super) fn boolean(given: &JsonField, field: &'static str) -> Result<Patch<bool>, AgentKeyError> {
     match given {
-        Given::Absent => Ok(Patch::Keep),
-        Given::Null => Ok(Patch::Clear),
-        Given::Bool(value) => Ok(Patch::Set(*value)),
+        JsonField::Absent => Ok(Patch::Keep),
+        JsonField::Null => Ok(Patch::Clear),
+        JsonField::Bool(value) => Ok(Patch::Set(*value)),
         _ => Err(invalid(field, "must be a boolean")),
     }
 }
 
 /// An integer of 0 or more.
-pub(super) fn count(given: &Given, field: &'static str) -> Result<Patch<i64>, AgentKeyError> {
+pub(super) fn count(given: &JsonField, field: &'static str) -> Result<Patch<i64>, AgentKeyError> {
     match given {
-        Given::Absent => Ok(Patch::Keep),
-        Given::Null => Ok(Patch::Clear),
+        JsonField::Absent => Ok(Patch::Keep),
+        JsonField::Null => Ok(Patch::Clear),
         given => match given.as_i64().filter(|count| *count >= 0) {
             Some(count) => Ok(Patch::Set(count)),
             None => Err(invalid(field, "must be an integer of 0 or more")),
@@ -51,20 +51,22 @@ pub(super) fn count(given: &Given, field: &'static str) -> Result<Patch<i64>, Ag
 const METADATA_LIMIT: usize = 65_536;
 
 /// Metadata: any object, within the house's limit.
-pub(super) fn metadata(given: Given) -> Result<Patch<JsonText>, AgentKeyError> {
+pub(super) fn metadata(given: JsonField) -> Result<Patch<JsonText>, AgentKeyError> {
     match given {
-        Given::Absent => Ok(Patch::Keep),
-        Given::Null => Ok(Patch::Clear),
-        Given::Object(object) if object.utf16_len() <= METADATA_LIMIT => Ok(Patch::Set(object)),
-        Given::Object(_) => Err(AgentKeyError::InvalidMetadata(format!("must not exceed {METADATA_LIMIT} characters"))),
+        JsonField::Absent => Ok(Patch::Keep),
+        JsonField::Null => Ok(Patch::Clear),
+        JsonField::Object(object) if object.utf16_len() <= METADATA_LIMIT => Ok(Patch::Set(object)),
+        JsonField::Object(_) => {
+            Err(AgentKeyError::InvalidMetadata(format!("must not exceed {METADATA_LIMIT} characters")))
+        }
         _ => Err(AgentKeyError::InvalidMetadata("must be an object".to_owned())),
     }
 }
 
 /// A key that the caller chose.
-pub(super) fn key<K: std::str::FromStr>(given: &Given) -> Result<Option<K>, AgentKeyError> {
+pub(super) fn key<K: std::str::FromStr>(given: &JsonField) -> Result<Option<K>, AgentKeyError> {
     match given {
-        Given::Absent | Given::Null => Ok(None),
+        JsonField::Absent | JsonField::Null => Ok(None),
         given => match given.as_str().and_then(|key| key.parse().ok()) {
             Some(key) => Ok(Some(key)),
             None => Err(invalid("key", "must be 1 to 50 characters of 0-9, a-z, A-Z, _ and -")),

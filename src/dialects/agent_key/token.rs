@@ -15,9 +15,9 @@ use utoipa::ToSchema;
 
 use super::AgentKeyError;
 use super::error::{Envelope, TokenError};
-use crate::auth::Gate;
-use crate::domain::Given;
-use crate::http::{Record, Refusal, Reply, metered_bytes, parse_object, unpacked};
+use crate::auth::Authenticator;
+use crate::domain::JsonField;
+use crate::http::{Record, Rejection, Reply, metered_bytes, parse_object, unpacked};
 
 /// Bytes of a request for a token.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -28,14 +28,14 @@ pub struct TokenRequest {
     /// An API key's id: its UUID, or `key_…` as the chat API shows it. Required, unless HTTP Basic has it.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    client_id: Given,
+    client_id: JsonField,
     /// The API key. Required, unless HTTP Basic has it; not both.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    client_secret: Given,
+    client_secret: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<String>, default = "client_credentials")]
-    grant_type: Given,
+    grant_type: JsonField,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -65,8 +65,11 @@ pub struct TokenResponse {
         (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
     )
 )]
-pub async fn oauth2_token(gate: State<Arc<Gate>>, request: Request) -> Result<Response, AgentKeyError> {
-    issue(&gate, request).await
+pub async fn oauth2_token(
+    authenticator: State<Arc<Authenticator>>,
+    request: Request,
+) -> Result<Response, AgentKeyError> {
+    issue(&authenticator, request).await
 }
 
 /// Get an access token, at its older path
@@ -82,29 +85,32 @@ pub async fn oauth2_token(gate: State<Arc<Gate>>, request: Request) -> Result<Re
         (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
     )
 )]
-pub async fn oauth_token(gate: State<Arc<Gate>>, request: Request) -> Result<Response, AgentKeyError> {
-    issue(&gate, request).await
+pub async fn oauth_token(
+    authenticator: State<Arc<Authenticator>>,
+    request: Request,
+) -> Result<Response, AgentKeyError> {
+    issue(&authenticator, request).await
 }
 
 #[tracing::instrument(name = "agent_key.token", level = "debug", skip_all)]
-async fn issue(gate: &Gate, request: Request) -> Result<Response, AgentKeyError> {
+async fn issue(authenticator: &Authenticator, request: Request) -> Result<Response, AgentKeyError> {
     let (parts, body) = request.into_parts();
-    let address = gate.client_address(&parts);
+    let address = authenticator.client_address(&parts);
     let basic = basic(&parts.headers)?;
     let record = parts.extensions.get::<Record>().cloned();
     let body = read(Request::from_parts(parts, body)).await?;
     match &body.grant_type {
-        Given::Absent | Given::Null => {}
+        JsonField::Absent | JsonField::Null => {}
         grant if grant.as_str() == Some(GRANT) => {}
-        Given::String(_) => return Err(refused(TokenError::UnsupportedGrantType)),
-        _ => return Err(refused(TokenError::InvalidRequest("grant_type must be a string."))),
+        JsonField::String(_) => return Err(rejected(TokenError::UnsupportedGrantType)),
+        _ => return Err(rejected(TokenError::InvalidRequest("grant_type must be a string."))),
     }
-    let (id, secret) = credentials(&basic, &body).map_err(refused)?;
-    let issued = gate.issue_token(id.trim(), secret.trim(), address).await;
-    if let (Some(Record(record)), Err(Refusal::RateLimited(status))) = (record, &issued) {
+    let (id, secret) = credentials(&basic, &body).map_err(rejected)?;
+    let issued = authenticator.issue_token(id.trim(), secret.trim(), address).await;
+    if let (Some(Record(record)), Err(Rejection::RateLimited(status))) = (record, &issued) {
         let _ = record.rate.set(*status);
     }
-    let token = issued?.ok_or(refused(TokenError::InvalidClient))?;
+    let token = issued?.ok_or(rejected(TokenError::InvalidClient))?;
     let body = TokenResponse {
         access_token: token.token.expose().to_owned(),
         token_type: "Bearer",
@@ -115,7 +121,7 @@ async fn issue(gate: &Gate, request: Request) -> Result<Response, AgentKeyError>
     Ok(response)
 }
 
-fn refused(error: TokenError) -> AgentKeyError {
+fn rejected(error: TokenError) -> AgentKeyError {
     AgentKeyError::Token(error)
 }
 
@@ -134,12 +140,12 @@ enum Basic {
 /// Reads `Authorization: Basic`, whose id and secret are form-encoded before they are joined.
 ///
 /// # Errors
-/// [`Refusal::MalformedHeader`] for a header that came twice.
-fn basic(headers: &HeaderMap) -> Result<Basic, Refusal> {
+/// [`Rejection::MalformedHeader`] for a header that came twice.
+fn basic(headers: &HeaderMap) -> Result<Basic, Rejection> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = sent.next() else { return Ok(Basic::Absent) };
     if sent.next().is_some() {
-        return Err(Refusal::MalformedHeader("Authorization"));
+        return Err(Rejection::MalformedHeader("Authorization"));
     }
     Ok(value.to_str().ok().and_then(pair).unwrap_or(Basic::Unreadable))
 }
@@ -189,17 +195,17 @@ async fn read(request: Request) -> Result<TokenRequest, AgentKeyError> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json =
         content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("application/json"));
-    let bytes = metered_bytes(unpacked(request)?, BODY_LIMIT, &mut ()).await.map_err(|refusal| match refusal {
-        Refusal::UnreadableBody => refused(TokenError::InvalidRequest("The body could not be read.")),
-        refusal => refusal.into(),
+    let bytes = metered_bytes(unpacked(request)?, BODY_LIMIT, &mut ()).await.map_err(|rejection| match rejection {
+        Rejection::UnreadableBody => rejected(TokenError::InvalidRequest("The body could not be read.")),
+        rejection => rejection.into(),
     })?;
     if !is_json {
-        return form(&bytes).map_err(refused);
+        return form(&bytes).map_err(rejected);
     }
     if bytes.is_empty() {
         return Ok(TokenRequest::default());
     }
-    parse_object(&bytes).map_err(|_| refused(TokenError::InvalidRequest("The body is not a valid JSON object.")))
+    parse_object(&bytes).map_err(|_| rejected(TokenError::InvalidRequest("The body is not a valid JSON object.")))
 }
 
 /// Reads a form, in which a parameter may come once.
@@ -212,7 +218,7 @@ fn form(bytes: &[u8]) -> Result<TokenRequest, TokenError> {
             "grant_type" => &mut body.grant_type,
             _ => continue,
         };
-        if !std::mem::replace(member, Given::String(value.into_owned())).is_absent() {
+        if !std::mem::replace(member, JsonField::String(value.into_owned())).is_absent() {
             return Err(TokenError::InvalidRequest("A parameter must not come twice."));
         }
     }
@@ -249,7 +255,7 @@ mod tests {
         let mut twice = HeaderMap::new();
         twice.append(header::AUTHORIZATION, HeaderValue::from_static("Basic YTpi"));
         twice.append(header::AUTHORIZATION, HeaderValue::from_static("Basic YTpi"));
-        assert_eq!(basic(&twice), Err(Refusal::MalformedHeader("Authorization")));
+        assert_eq!(basic(&twice), Err(Rejection::MalformedHeader("Authorization")));
     }
 
     proptest! {

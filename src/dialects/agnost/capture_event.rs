@@ -16,7 +16,7 @@ use super::{Agnost, AgnostError, reading};
 use crate::auth::{BodyAllowance, Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{CaptureFacts, Contract, Given, JsonText, Mint, NewCapture, NewEvent, SessionId, Timestamp};
+use crate::domain::{CaptureFacts, Contract, JsonField, JsonText, Mint, NewCapture, NewEvent, SessionId, Timestamp};
 use crate::http::{BODY_LIMIT, LargeBodies, Reply, Sender, metered_json_bytes};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -25,60 +25,60 @@ pub struct CaptureEvent {
     /// event.
     #[serde(default)]
     #[schema(value_type = uuid::Uuid, required = true)]
-    event_id: Given,
+    event_id: JsonField,
     /// The conversation's id.
     #[serde(default)]
     #[schema(value_type = uuid::Uuid, required = true)]
-    session_id: Given,
+    session_id: JsonField,
     /// The agent that answered, or the tool that was called.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
-    primitive_name: Given,
+    primitive_name: JsonField,
     /// The user's message, or a tool's arguments as JSON.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
-    args: Given,
+    args: JsonField,
     /// The agent's reply, or what the tool returned.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
-    result: Given,
+    result: JsonField,
     /// `true` when absent.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
-    success: Given,
+    success: JsonField,
     /// Milliseconds.
     #[serde(default)]
     #[schema(value_type = i64, required = true)]
-    latency: Given,
+    latency: JsonField,
     /// Unix time in milliseconds; the server's time when absent.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
-    timestamp: Given,
+    timestamp: JsonField,
     /// The turn, or the tool, that made this call.
     #[serde(default)]
     #[schema(value_type = Option<uuid::Uuid>)]
-    parent_id: Given,
+    parent_id: JsonField,
     /// Free. Credentials among its `headers` are not kept.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    metadata: Given,
+    metadata: JsonField,
     /// Sent by the vendor's clients: `tool`, `resource` or `prompt`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    primitive_type: Given,
+    primitive_type: JsonField,
     /// Sent by the vendor's clients: named moments of a call, in milliseconds from its beginning.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
-    checkpoints: Given,
+    checkpoints: JsonField,
     /// Sent by the vendor's clients, and not looked at: the header or the credential decides.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    org_id: Given,
+    org_id: JsonField,
 }
 
 impl Capture for CaptureEvent {
     fn is_clients(&self) -> bool {
-        [&self.primitive_type, &self.checkpoints, &self.org_id].into_iter().any(|given| *given != Given::Absent)
+        [&self.primitive_type, &self.checkpoints, &self.org_id].into_iter().any(|given| *given != JsonField::Absent)
     }
 }
 
@@ -91,8 +91,8 @@ pub struct CapturedEventId {
 
 impl CaptureEvent {
     fn hold_to_the_page(&self) -> Result<(), AgnostError> {
-        let uuid = |given: &Given, missing, wrong| match given {
-            Given::Absent | Given::Null => Err(AgnostError::Invalid(missing)),
+        let uuid = |given: &JsonField, missing, wrong| match given {
+            JsonField::Absent | JsonField::Null => Err(AgnostError::Invalid(missing)),
             id if id.as_str().and_then(parse_hyphenated_uuid).is_none() => Err(AgnostError::Invalid(wrong)),
             _ => Ok(()),
         };
@@ -137,13 +137,13 @@ impl CaptureEvent {
     }
 
     fn hold_to_both(&self) -> Result<(), AgnostError> {
-        if !matches!(self.success, Given::Absent | Given::Null | Given::Bool(_)) {
+        if !matches!(self.success, JsonField::Absent | JsonField::Null | JsonField::Bool(_)) {
             return Err(AgnostError::Invalid("success must be a boolean"));
         }
         if !self.timestamp.is_missing() && contract::moment(&self.timestamp).is_none() {
             return Err(AgnostError::Invalid("timestamp must be Unix time in milliseconds"));
         }
-        if !matches!(self.metadata, Given::Absent | Given::Null | Given::Object(_)) {
+        if !matches!(self.metadata, JsonField::Absent | JsonField::Null | JsonField::Object(_)) {
             return Err(AgnostError::Invalid("metadata must be an object"));
         }
         Ok(())
@@ -152,7 +152,7 @@ impl CaptureEvent {
     /// Whole milliseconds, where it says any; a client may measure fractions.
     fn latency_ms(&self) -> Option<i64> {
         match &self.latency {
-            Given::Number(number) => {
+            JsonField::Number(number) => {
                 let latency: f64 = number.read().ok()?;
                 (latency >= 0.0).then(|| latency.round() as i64)
             }
@@ -162,7 +162,7 @@ impl CaptureEvent {
 
     fn metadata(&self) -> Option<JsonText> {
         match &self.metadata {
-            Given::Object(metadata) => Some(redacted(metadata)),
+            JsonField::Object(metadata) => Some(redacted(metadata)),
             _ => None,
         }
     }
@@ -254,7 +254,7 @@ fn read(bytes: &[u8], configured: Contract, now: Timestamp, mint: &Mint) -> Resu
     let facts = CaptureFacts {
         at,
         name: name.to_owned(),
-        success: capture.success != Given::Bool(false),
+        success: capture.success != JsonField::Bool(false),
         latency_ms: capture.latency_ms().unwrap_or_default(),
     };
     let grams = grams(&event, &capture.result);

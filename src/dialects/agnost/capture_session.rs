@@ -16,8 +16,8 @@ use super::{Agnost, AgnostError};
 use crate::auth::{BodyAllowance, Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{Contract, DialectName, Given, JsonText, NewSession, SessionId, Timestamp};
-use crate::http::{BODY_LIMIT, LargeBodies, Refusal, Reply, Sender, metered_json_bytes};
+use crate::domain::{Contract, DialectName, JsonField, JsonText, NewSession, SessionId, Timestamp};
+use crate::http::{BODY_LIMIT, LargeBodies, Rejection, Reply, Sender, metered_json_bytes};
 use crate::store::Created;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -25,34 +25,34 @@ pub struct CaptureSession {
     /// Session UUID. Reuse on every event in this conversation.
     #[serde(default)]
     #[schema(value_type = uuid::Uuid, required = true)]
-    session_id: Given,
+    session_id: JsonField,
     /// The end user. `user_id` is required, other keys are free.
     #[serde(default)]
     #[schema(value_type = Object, required = true)]
-    user_data: Given,
+    user_data: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    metadata: Given,
+    metadata: JsonField,
     /// Unix time in milliseconds when the session began; the server's time when absent.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
-    timestamp: Given,
+    timestamp: JsonField,
     /// Free label of the client.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    client_config: Given,
+    client_config: JsonField,
     /// Sent by the vendor's clients.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    connection_type: Given,
+    connection_type: JsonField,
     /// Sent by the vendor's clients.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    ip: Given,
+    ip: JsonField,
     /// Sent by the vendor's clients.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
-    tools: Given,
+    tools: JsonField,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -66,57 +66,57 @@ pub struct Captured {
 #[derive(Default, Deserialize)]
 struct UserData {
     #[serde(default)]
-    user_id: Given,
+    user_id: JsonField,
     #[serde(default, rename = "userId")]
-    user_id_in_camel_case: Given,
+    user_id_in_camel_case: JsonField,
 }
 
 /// What of a session only this dialect understands, as it was sent.
 #[derive(Serialize)]
-struct Detail<'a> {
+struct AgnostDetail<'a> {
     received_at: Milliseconds,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    user_data: &'a Given,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    client_config: &'a Given,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    connection_type: &'a Given,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    ip: &'a Given,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    tools: &'a Given,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    user_data: &'a JsonField,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    client_config: &'a JsonField,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    connection_type: &'a JsonField,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    ip: &'a JsonField,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    tools: &'a JsonField,
 }
 
 impl Capture for CaptureSession {
     fn is_clients(&self) -> bool {
-        [&self.connection_type, &self.ip, &self.tools].into_iter().any(|given| *given != Given::Absent)
+        [&self.connection_type, &self.ip, &self.tools].into_iter().any(|given| *given != JsonField::Absent)
     }
 }
 
 impl CaptureSession {
     fn hold_to_the_page(&self) -> Result<(), AgnostError> {
         match &self.session_id {
-            Given::Absent | Given::Null => return Err(AgnostError::Invalid("session_id is required")),
+            JsonField::Absent | JsonField::Null => return Err(AgnostError::Invalid("session_id is required")),
             id if id.as_str().and_then(parse_hyphenated_uuid).is_none() => {
                 return Err(AgnostError::Invalid("session_id must be a UUID"));
             }
             _ => {}
         }
         match &self.user_data {
-            Given::Absent | Given::Null => return Err(AgnostError::Invalid("user_data is required")),
-            Given::Object(_) if self.user_id().is_none_or(|user| user.is_empty()) => {
+            JsonField::Absent | JsonField::Null => return Err(AgnostError::Invalid("user_data is required")),
+            JsonField::Object(_) if self.user_id().is_none_or(|user| user.is_empty()) => {
                 return Err(AgnostError::Invalid("user_data.user_id must be a non-empty string"));
             }
-            Given::Object(_) => {}
+            JsonField::Object(_) => {}
             _ => return Err(AgnostError::Invalid("user_data must be an object")),
         }
-        if !matches!(self.metadata, Given::Absent | Given::Null | Given::Object(_)) {
+        if !matches!(self.metadata, JsonField::Absent | JsonField::Null | JsonField::Object(_)) {
             return Err(AgnostError::Invalid("metadata must be an object"));
         }
         if !self.timestamp.is_missing() && self.began().is_none() {
             return Err(AgnostError::Invalid("timestamp must be Unix time in milliseconds"));
         }
-        if !matches!(self.client_config, Given::Absent | Given::Null | Given::String(_)) {
+        if !matches!(self.client_config, JsonField::Absent | JsonField::Null | JsonField::String(_)) {
             return Err(AgnostError::Invalid("client_config must be a string"));
         }
         Ok(())
@@ -132,7 +132,7 @@ impl CaptureSession {
     /// The documented `user_id`; what is no string there is no user.
     fn user_id(&self) -> Option<String> {
         match self.user().user_id {
-            Given::String(user) => Some(user),
+            JsonField::String(user) => Some(user),
             _ => None,
         }
     }
@@ -141,15 +141,15 @@ impl CaptureSession {
     fn any_user_id(&self) -> Option<String> {
         let user = self.user();
         [user.user_id, user.user_id_in_camel_case].into_iter().find_map(|given| match given {
-            Given::Absent | Given::Null => None,
-            Given::String(text) => Some(text).filter(|text| !text.is_empty()),
+            JsonField::Absent | JsonField::Null => None,
+            JsonField::String(text) => Some(text).filter(|text| !text.is_empty()),
             other => other.to_json().map(|json| json.as_str().to_owned()),
         })
     }
 
     fn user(&self) -> UserData {
         match &self.user_data {
-            Given::Object(object) => object.read().unwrap_or_default(),
+            JsonField::Object(object) => object.read().unwrap_or_default(),
             _ => UserData::default(),
         }
     }
@@ -160,8 +160,8 @@ impl CaptureSession {
 
     fn metadata(&self) -> Option<JsonText> {
         match &self.metadata {
-            Given::Absent | Given::Null => None,
-            Given::Object(metadata) => Some(redacted(metadata)),
+            JsonField::Absent | JsonField::Null => None,
+            JsonField::Object(metadata) => Some(redacted(metadata)),
             other => other.to_json().map(|json| json.into_owned()),
         }
     }
@@ -207,7 +207,7 @@ pub async fn capture_session(
             }
         }
         // These sessions have no agent to miss.
-        Created::NoSuchAgent => return Err(Refusal::Internal.into()),
+        Created::NoSuchAgent => return Err(Rejection::Internal.into()),
     }
     Ok(Reply(StatusCode::OK, Captured { session_id: session.public_id }))
 }
@@ -225,7 +225,7 @@ fn read(
         Contract::Observed => capture.hold_to_the_clients()?,
     }
     let session_id = capture.session_id.as_str().unwrap_or_default();
-    let detail = Detail {
+    let detail = AgnostDetail {
         received_at: Milliseconds(now),
         user_data: &capture.user_data,
         client_config: &capture.client_config,

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::AgnostError;
-use crate::domain::{Contract, Given, JsonFault, JsonText, Timestamp, json};
-use crate::http::{Refusal, parse_object};
+use crate::domain::{Contract, JsonFault, JsonField, JsonText, Timestamp, json};
+use crate::http::{Rejection, parse_object};
 
 /// Bytes of a stored event's JSON, and of a session's.
 pub const STORED_LIMIT: usize = 2 * 1024 * 1024;
@@ -27,15 +27,15 @@ pub trait Capture: DeserializeOwned {
 /// replaced by U+FFFD there. Half a surrogate pair is replaced in both contracts.
 ///
 /// # Errors
-/// The refusal that fits.
-pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contract), Refusal> {
+/// The rejection that fits.
+pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contract), Rejection> {
     let contract = |capture: &C| if capture.is_clients() { Contract::Observed } else { configured };
     match parse_object::<C>(bytes) {
         Ok(capture) => {
             let contract = contract(&capture);
             Ok((capture, contract))
         }
-        Err(fault @ Refusal::MalformedJson(JsonFault::Nul)) => {
+        Err(fault @ Rejection::MalformedJson(JsonFault::Nul)) => {
             let text = std::str::from_utf8(bytes).map_err(|_| fault.clone())?;
             let capture: C = parse_object(json::mend(text).as_bytes())?;
             match contract(&capture) {
@@ -43,7 +43,7 @@ pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contra
                 Contract::Documented => Err(fault),
             }
         }
-        Err(refusal) => Err(refusal),
+        Err(rejection) => Err(rejection),
     }
 }
 
@@ -53,11 +53,11 @@ pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contra
 /// [`AgnostError::EventTooLarge`] past [`STORED_LIMIT`]: where credentials are taken out, what is left can be longer than
 /// what was sent.
 pub fn stored(detail: &impl Serialize) -> Result<JsonText, AgnostError> {
-    json::within(detail, STORED_LIMIT).map_err(|_| Refusal::Internal)?.ok_or(AgnostError::EventTooLarge(STORED_LIMIT))
+    json::within(detail, STORED_LIMIT).map_err(|_| Rejection::Internal)?.ok_or(AgnostError::EventTooLarge(STORED_LIMIT))
 }
 
 /// A moment in Unix milliseconds, if it is one.
-pub fn moment(given: &Given) -> Option<Timestamp> {
+pub fn moment(given: &JsonField) -> Option<Timestamp> {
     given.as_i64().and_then(moment_at)
 }
 

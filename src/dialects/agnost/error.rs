@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Agnost;
-use crate::http::{Forbidden, Refusal, Reply, Unauthenticated, refuse};
+use crate::http::{Forbidden, Rejection, Reply, Unauthenticated, reject};
 use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,24 +31,24 @@ pub enum AgnostError {
     UnpacksToTooMuch(usize),
     /// 413: an event that takes more than this many bytes once it is written down.
     EventTooLarge(usize),
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
-impl From<Refusal> for AgnostError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<Rejection> for AgnostError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
     }
 }
 
 impl From<StoreError> for AgnostError {
     fn from(error: StoreError) -> Self {
-        Self::Refused(error.into())
+        Self::Rejected(error.into())
     }
 }
 
 impl IntoResponse for AgnostError {
     fn into_response(self) -> Response {
-        refuse::<Agnost>(self)
+        reject::<Agnost>(self)
     }
 }
 
@@ -81,59 +81,61 @@ impl AgnostError {
             Self::EventTooLarge(limit) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, format!("What is stored of a capture must not exceed {limit} bytes"))
             }
-            Self::Refused(refusal) => refused(refusal),
+            Self::Rejected(rejection) => rejected(rejection),
         };
         Reply(status, Envelope { error }).into_response()
     }
 }
 
-fn refused(refusal: &Refusal) -> (StatusCode, String) {
+fn rejected(rejection: &Rejection) -> (StatusCode, String) {
     let body = |why: &str| (StatusCode::BAD_REQUEST, format!("Invalid request body: {why}"));
-    let (status, text) = match refusal {
-        Refusal::NoRoute => (StatusCode::NOT_FOUND, "Not found"),
-        Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
-        Refusal::MalformedPath => (StatusCode::BAD_REQUEST, "Invalid path"),
-        Refusal::MalformedHeader("x-org-id") => (StatusCode::BAD_REQUEST, "x-org-id must be your organization's UUID"),
-        Refusal::MalformedHeader(name) => return (StatusCode::BAD_REQUEST, format!("Invalid {name} header")),
-        Refusal::UnsupportedMediaType(_) => {
+    let (status, text) = match rejection {
+        Rejection::NoRoute => (StatusCode::NOT_FOUND, "Not found"),
+        Rejection::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+        Rejection::MalformedPath => (StatusCode::BAD_REQUEST, "Invalid path"),
+        Rejection::MalformedHeader("x-org-id") => {
+            (StatusCode::BAD_REQUEST, "x-org-id must be your organization's UUID")
+        }
+        Rejection::MalformedHeader(name) => return (StatusCode::BAD_REQUEST, format!("Invalid {name} header")),
+        Rejection::UnsupportedMediaType(_) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8")
         }
-        Refusal::UnsupportedEncoding => {
+        Rejection::UnsupportedEncoding => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's Content-Encoding must be gzip or deflate")
         }
-        Refusal::BodyTooLarge(limit) => {
+        Rejection::BodyTooLarge(limit) => {
             return (StatusCode::PAYLOAD_TOO_LARGE, format!("The body must not exceed {limit} bytes"));
         }
-        Refusal::UnreadableBody => return body("it could not be read"),
-        Refusal::MalformedJson(fault) => return body(&fault.to_string()),
-        Refusal::NotAnObject => return body("it must be a JSON object"),
-        Refusal::DuplicateMember => return body("it names a member twice"),
-        Refusal::Unauthenticated(Unauthenticated::BadOrg) => {
+        Rejection::UnreadableBody => return body("it could not be read"),
+        Rejection::MalformedJson(fault) => return body(&fault.to_string()),
+        Rejection::NotAnObject => return body("it must be a JSON object"),
+        Rejection::DuplicateMember => return body("it names a member twice"),
+        Rejection::Unauthenticated(Unauthenticated::BadOrg) => {
             (StatusCode::UNAUTHORIZED, "Invalid organization ID or organization not active")
         }
-        Refusal::Unauthenticated(Unauthenticated::Missing) => (StatusCode::UNAUTHORIZED, "Authentication required"),
-        Refusal::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "Invalid or expired credential"),
-        Refusal::Forbidden(Forbidden::Organization) => {
+        Rejection::Unauthenticated(Unauthenticated::Missing) => (StatusCode::UNAUTHORIZED, "Authentication required"),
+        Rejection::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "Invalid or expired credential"),
+        Rejection::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
         }
-        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+        Rejection::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));
         }
-        Refusal::StillRunning => (StatusCode::CONFLICT, "A request with this Idempotency-Key is still running"),
-        Refusal::KeyReused => {
+        Rejection::StillRunning => (StatusCode::CONFLICT, "A request with this Idempotency-Key is still running"),
+        Rejection::KeyReused => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")
         }
-        Refusal::RateLimited(_) | Refusal::TooManyStreams | Refusal::TooManyConcurrent => {
+        Rejection::RateLimited(_) | Rejection::TooManyStreams | Rejection::TooManyConcurrent => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many requests")
         }
-        Refusal::StorageFull => (StatusCode::FORBIDDEN, "Storage quota exceeded"),
-        Refusal::QueryTooSlow => {
+        Rejection::StorageFull => (StatusCode::FORBIDDEN, "Storage quota exceeded"),
+        Rejection::QueryTooSlow => {
             (StatusCode::UNPROCESSABLE_ENTITY, "The query took too long; narrow its time range or its filters")
         }
-        Refusal::Unavailable | Refusal::TimedOut => {
+        Rejection::Unavailable | Rejection::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable, please retry")
         }
-        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+        Rejection::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     };
     (status, text.to_owned())
 }

@@ -10,24 +10,24 @@ use super::reading;
 use crate::dialects::wire::Milliseconds;
 use crate::domain::grams::Grams;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{DialectName, EventId, Given, JsonText, NewEvent, NewSession, Session, SessionId, Timestamp};
-use crate::http::Refusal;
+use crate::domain::{DialectName, EventId, JsonField, JsonText, NewEvent, NewSession, Session, SessionId, Timestamp};
+use crate::http::Rejection;
 use crate::store::{CapturedRow, StoreError};
 
 /// What of an event only this dialect understands, as it was sent.
 #[derive(Serialize)]
 pub struct EventDetail<'a> {
     pub received_at: Milliseconds,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    pub args: &'a Given,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    pub result: &'a Given,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    pub args: &'a JsonField,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    pub result: &'a JsonField,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<JsonText>,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    pub primitive_type: &'a Given,
-    #[serde(skip_serializing_if = "Given::is_missing")]
-    pub checkpoints: &'a Given,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    pub primitive_type: &'a JsonField,
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
+    pub checkpoints: &'a JsonField,
     /// The parent's id where it is no UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<&'a str>,
@@ -40,12 +40,12 @@ pub struct EventDetail<'a> {
 #[derive(Default, Deserialize)]
 struct StoredDetail {
     #[serde(default)]
-    args: Given,
+    args: JsonField,
     #[serde(default)]
-    result: Given,
+    result: JsonField,
     metadata: Option<JsonText>,
     #[serde(default)]
-    primitive_type: Given,
+    primitive_type: JsonField,
     checkpoints: Option<JsonText>,
     parent_id: Option<String>,
     span: Option<JsonText>,
@@ -76,7 +76,7 @@ impl Kind {
 
     /// Nothing in an event says its kind for certain (apis/agnost, section 2.3): the MCP clients name it, and what has
     /// a parent is a call that its parent made.
-    pub fn of(primitive_type: &Given, has_parent: bool) -> Self {
+    pub fn of(primitive_type: &JsonField, has_parent: bool) -> Self {
         match primitive_type.as_str() {
             Some("tool") => Self::Tool,
             Some("resource") => Self::Resource,
@@ -93,10 +93,10 @@ pub fn event_id(session: SessionId, text: &str) -> EventId {
 }
 
 /// Returns what an event is searched by: its name and its input as they read, and its output as it was sent.
-pub fn grams(event: &NewEvent, result: &Given) -> Grams {
+pub fn grams(event: &NewEvent, result: &JsonField) -> Grams {
     let output = match result {
-        Given::Absent | Given::Null => None,
-        Given::String(text) => Some(Cow::Borrowed(text.as_str())),
+        JsonField::Absent | JsonField::Null => None,
+        JsonField::String(text) => Some(Cow::Borrowed(text.as_str())),
         other => other.to_json().map(|json| Cow::Owned(json.as_str().to_owned())),
     };
     let texts = [event.author_id.as_deref(), event.content.as_deref(), output.as_deref()];
@@ -123,7 +123,7 @@ struct ImpliedDetail<'a> {
 
 impl Implied<'_> {
     /// The session, to be filled in by its own capture.
-    pub fn session(&self) -> Result<NewSession, Refusal> {
+    pub fn session(&self) -> Result<NewSession, Rejection> {
         let detail = ImpliedDetail { implied: true, client_config: self.client_config };
         Ok(NewSession {
             dialect: DialectName::Agnost,
@@ -136,7 +136,7 @@ impl Implied<'_> {
             name: None,
             description: None,
             metadata: None,
-            detail: JsonText::of(&detail).map_err(|_| Refusal::Internal)?,
+            detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
             created_at: self.at,
             expires_at: None,
             nonce: self.nonce,
@@ -147,11 +147,11 @@ impl Implied<'_> {
 /// Whether a session is known from its events only.
 pub fn is_implied(session: &Session) -> bool {
     #[derive(Deserialize)]
-    struct Detail {
+    struct ImpliedDetail {
         #[serde(default)]
         implied: bool,
     }
-    session.detail.read::<Detail>().is_ok_and(|detail| detail.implied)
+    session.detail.read::<ImpliedDetail>().is_ok_and(|detail| detail.implied)
 }
 
 /// A captured event.
@@ -177,9 +177,9 @@ pub struct CapturedEvent {
     number: i64,
     #[schema(example = "turn")]
     kind: String,
-    #[serde(skip_serializing_if = "Given::is_missing")]
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
     #[schema(value_type = Option<String>)]
-    primitive_type: Given,
+    primitive_type: JsonField,
     /// The agent that answered, or the tool that was called.
     primitive_name: String,
     /// What was said to it, as it reads.
@@ -187,13 +187,13 @@ pub struct CapturedEvent {
     /// What it answered, as it reads.
     output: String,
     /// What was said to it, as it was sent.
-    #[serde(skip_serializing_if = "Given::is_missing")]
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
     #[schema(value_type = Option<String>)]
-    args: Given,
+    args: JsonField,
     /// What it answered, as it was sent.
-    #[serde(skip_serializing_if = "Given::is_missing")]
+    #[serde(skip_serializing_if = "JsonField::is_missing")]
     #[schema(value_type = Option<String>)]
-    result: Given,
+    result: JsonField,
     success: bool,
     /// Milliseconds.
     latency: i64,
@@ -244,9 +244,9 @@ impl CapturedEvent {
 
     /// Its cells in a CSV file, under [`Self::COLUMNS`].
     pub fn cells(&self) -> [String; 17] {
-        let text = |given: &Given| match given {
-            Given::Absent | Given::Null => String::new(),
-            Given::String(text) => text.clone(),
+        let text = |given: &JsonField| match given {
+            JsonField::Absent | JsonField::Null => String::new(),
+            JsonField::String(text) => text.clone(),
             other => other.to_json().map(|json| json.as_str().to_owned()).unwrap_or_default(),
         };
         let json = |json: &Option<JsonText>| json.as_ref().map(|json| json.as_str().to_owned()).unwrap_or_default();

@@ -4,25 +4,25 @@
 //! puts it into `{"input": …}` and `{"output": …}`; the MCP ones put a tool's arguments beside its name, `{"tool": …}`.
 //! What was sent is kept as it was sent; this is how it reads.
 
-use crate::domain::Given;
+use crate::domain::JsonField;
 use crate::domain::json::{self, ObjectWriter};
 
 /// What was said to an agent or handed to a tool.
 #[must_use]
-pub fn input(args: &Given) -> String {
+pub fn input(args: &JsonField) -> String {
     readable(args, "input")
 }
 
 /// What came back.
 #[must_use]
-pub fn output(result: &Given) -> String {
+pub fn output(result: &JsonField) -> String {
     readable(result, "output")
 }
 
-fn readable(given: &Given, wrapper: &str) -> String {
+fn readable(given: &JsonField, wrapper: &str) -> String {
     match given {
-        Given::Absent | Given::Null => String::new(),
-        Given::String(text) => unwrapped(text, wrapper).unwrap_or_else(|| text.clone()),
+        JsonField::Absent | JsonField::Null => String::new(),
+        JsonField::String(text) => unwrapped(text, wrapper).unwrap_or_else(|| text.clone()),
         other => other.to_json().map(|json| json.as_str().to_owned()).unwrap_or_default(),
     }
 }
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn every_wrapper_reads_as_what_was_said() {
-        let text = |text: &str| Given::String(text.to_owned());
+        let text = |text: &str| JsonField::String(text.to_owned());
         for (sent, reads) in [
             (text("hi"), "hi"),
             (text(r#""hi""#), "hi"),
@@ -92,9 +92,9 @@ mod tests {
             (text("{broken"), "{broken"),
             (text(r#""broken"#), r#""broken"#),
             (text(""), ""),
-            (Given::Absent, ""),
-            (Given::Null, ""),
-            (Given::Bool(true), "true"),
+            (JsonField::Absent, ""),
+            (JsonField::Null, ""),
+            (JsonField::Bool(true), "true"),
             (serde_json::from_str(r#"{"a":[1,2]}"#).unwrap(), r#"{"a":[1,2]}"#),
         ] {
             assert_eq!(input(&sent), reads, "{sent:?}");
@@ -107,14 +107,14 @@ mod tests {
         #[test]
         fn whatever_is_said_reads_as_it_was_said(said in "[^\u{0}]{0,40}") {
             let json = serde_json::to_string(&said).unwrap();
-            prop_assert_eq!(input(&Given::String(json.clone())), said.clone());
-            prop_assert_eq!(input(&Given::String(format!("{{\"input\":{json}}}"))), said.clone());
-            prop_assert_eq!(output(&Given::String(format!("{{\"output\": {json}}}"))), said);
+            prop_assert_eq!(input(&JsonField::String(json.clone())), said.clone());
+            prop_assert_eq!(input(&JsonField::String(format!("{{\"input\":{json}}}"))), said.clone());
+            prop_assert_eq!(output(&JsonField::String(format!("{{\"output\": {json}}}"))), said);
         }
 
         #[test]
         fn any_text_is_read(text in "[\"{}a-z:, \\\\]{0,30}") {
-            let _ = input(&Given::String(text));
+            let _ = input(&JsonField::String(text));
         }
     }
 }

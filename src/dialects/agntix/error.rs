@@ -5,9 +5,9 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Agntix;
+use crate::dialects::agntix::Agntix;
 use crate::dialects::wire::Seconds;
-use crate::http::{About, Forbidden, Refusal, Reply, refuse};
+use crate::http::{About, Forbidden, Rejection, Reply, reject};
 use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,24 +36,24 @@ pub enum AgntixError {
     KeyOutlivesCaller,
     /// Another contact has the external id.
     ContactTaken,
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
-impl From<Refusal> for AgntixError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<Rejection> for AgntixError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
     }
 }
 
 impl From<StoreError> for AgntixError {
     fn from(error: StoreError) -> Self {
-        Self::Refused(error.into())
+        Self::Rejected(error.into())
     }
 }
 
 impl IntoResponse for AgntixError {
     fn into_response(self) -> Response {
-        refuse::<Agntix>(self)
+        reject::<Agntix>(self)
     }
 }
 
@@ -155,64 +155,64 @@ impl AgntixError {
             Self::ContactTaken => {
                 fixed(StatusCode::CONFLICT, "CONFLICT", "A contact with this externalId already exists.")
             }
-            Self::Refused(refusal) => refused(refusal),
+            Self::Rejected(rejection) => rejected(rejection),
         }
     }
 }
 
-fn refused(refusal: &Refusal) -> (StatusCode, &'static str, String) {
+fn rejected(rejection: &Rejection) -> (StatusCode, &'static str, String) {
     let validation = |message: &str| (StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message.to_owned());
-    let (status, code, message) = match refusal {
-        Refusal::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path."),
-        Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path has no such method."),
-        Refusal::MalformedPath => return validation("the path must be valid UTF-8"),
-        Refusal::MalformedHeader(name) => return validation(&format!("{name} must be one valid header")),
-        Refusal::UnsupportedMediaType(_) => (
+    let (status, code, message) = match rejection {
+        Rejection::NoRoute => (StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this path."),
+        Rejection::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path has no such method."),
+        Rejection::MalformedPath => return validation("the path must be valid UTF-8"),
+        Rejection::MalformedHeader(name) => return validation(&format!("{name} must be one valid header")),
+        Rejection::UnsupportedMediaType(_) => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
             "The body must be application/json in UTF-8.",
         ),
-        Refusal::UnsupportedEncoding => (
+        Rejection::UnsupportedEncoding => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
             "The body's Content-Encoding must be gzip or deflate.",
         ),
-        Refusal::BodyTooLarge(limit) => {
+        Rejection::BodyTooLarge(limit) => {
             let message = format!("The body must not exceed {limit} bytes.");
             return (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message);
         }
-        Refusal::UnreadableBody => return validation("the body could not be read"),
-        Refusal::MalformedJson(fault) => return validation(&fault.to_string()),
-        Refusal::NotAnObject => return validation("the body must be a JSON object"),
-        Refusal::DuplicateMember => return validation("the body must not name a member twice"),
-        Refusal::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Authentication required."),
-        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+        Rejection::UnreadableBody => return validation("the body could not be read"),
+        Rejection::MalformedJson(fault) => return validation(&fault.to_string()),
+        Rejection::NotAnObject => return validation("the body must be a JSON object"),
+        Rejection::DuplicateMember => return validation("the body must not name a member twice"),
+        Rejection::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Authentication required."),
+        Rejection::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, "FORBIDDEN", format!("This credential lacks the scope {scope}."));
         }
-        Refusal::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "FORBIDDEN", "This credential has no access to the requested organization.")
         }
-        Refusal::StillRunning => {
+        Rejection::StillRunning => {
             (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT", "A request with this Idempotency-Key is still running.")
         }
-        Refusal::KeyReused => (
+        Rejection::KeyReused => (
             StatusCode::UNPROCESSABLE_ENTITY,
             "IDEMPOTENCY_KEY_REUSED",
             "This Idempotency-Key belongs to a request with another body.",
         ),
-        Refusal::RateLimited(_) | Refusal::TooManyStreams | Refusal::TooManyConcurrent => {
+        Rejection::RateLimited(_) | Rejection::TooManyStreams | Rejection::TooManyConcurrent => {
             (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", "Too many requests. Please retry later.")
         }
-        Refusal::StorageFull => {
+        Rejection::StorageFull => {
             (StatusCode::FORBIDDEN, "STORAGE_QUOTA_EXCEEDED", "The organization's storage quota is used up.")
         }
-        Refusal::QueryTooSlow => {
+        Rejection::QueryTooSlow => {
             (StatusCode::UNPROCESSABLE_ENTITY, "QUERY_TOO_SLOW", "The query took too long. Narrow it and try again.")
         }
-        Refusal::Unavailable | Refusal::TimedOut => {
+        Rejection::Unavailable | Rejection::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "Please retry in a moment.")
         }
-        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "GENERIC_ERROR", "Something went wrong."),
+        Rejection::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "GENERIC_ERROR", "Something went wrong."),
     };
     (status, code, message.to_owned())
 }

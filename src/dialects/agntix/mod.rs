@@ -1,33 +1,14 @@
 //! Agntix: chat sessions under `ses_…` ids (apis/agntix).
 
-mod agent;
+mod agents;
 mod api_keys;
-mod close_session;
-mod contact;
-mod create_agent;
-mod create_contact;
-mod create_session;
-mod delete_agent;
-mod delete_contact;
-mod download_sessions;
+mod contacts;
 mod error;
-mod get_agent;
-mod get_session;
 mod health;
-mod list_agents;
-mod list_contacts;
-mod list_messages;
-mod list_models;
-mod list_sessions;
-mod message;
+mod messages;
 mod paging;
-mod reply_stream;
-mod send_message;
-mod session;
+mod sessions;
 mod settings;
-mod stream_events;
-mod update_agent;
-mod update_contact;
 pub mod webhook;
 
 use axum::routing::{get, patch, post};
@@ -39,8 +20,8 @@ use utoipa_axum::routes;
 pub use error::AgntixError;
 pub use settings::{Model, Pace, Settings};
 
-use super::document;
 use crate::AppState;
+use crate::dialects::document;
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Reset};
 
@@ -80,23 +61,23 @@ The chat session API of Agntix.
 pub fn routes() -> OpenApiRouter<AppState> {
     let mut described = super::described("Agntix", ABOUT);
     let components = described.get_openapi_mut().components.get_or_insert_default();
-    for (name, scheme) in stream_events::token_schemes() {
+    for (name, scheme) in sessions::stream_events::token_schemes() {
         components.add_security_scheme(name, scheme);
     }
     described
-        .routes(routes!(create_session::create_session, list_sessions::list_sessions))
-        .routes(routes!(create_session::create_session_at_alias))
-        .routes(routes!(get_session::get_session))
-        .routes(routes!(close_session::close_session))
-        .routes(routes!(send_message::send_message, list_messages::list_messages))
-        .routes(routes!(download_sessions::download_sessions))
-        .routes(routes!(create_agent::create_agent, list_agents::list_agents))
-        .routes(routes!(get_agent::get_agent, update_agent::update_agent, delete_agent::delete_agent))
-        .routes(routes!(list_models::list_models))
-        .routes(routes!(create_contact::create_contact, list_contacts::list_contacts))
-        .routes(routes!(update_contact::update_contact, delete_contact::delete_contact))
+        .routes(routes!(sessions::create::create_session, sessions::list::list_sessions))
+        .routes(routes!(sessions::create::create_session_at_alias))
+        .routes(routes!(sessions::get::get_session))
+        .routes(routes!(sessions::close::close_session))
+        .routes(routes!(messages::send::send_message, messages::list::list_messages))
+        .routes(routes!(sessions::download::download_sessions))
+        .routes(routes!(agents::create::create_agent, agents::list::list_agents))
+        .routes(routes!(agents::get::get_agent, agents::update::update_agent, agents::delete::delete_agent))
+        .routes(routes!(agents::list_models::list_models))
+        .routes(routes!(contacts::create::create_contact, contacts::list::list_contacts))
+        .routes(routes!(contacts::update::update_contact, contacts::delete::delete_contact))
         .merge(api_keys::routes())
-        .routes(routes!(stream_events::stream_events))
+        .routes(routes!(sessions::stream_events::stream_events))
         .routes(routes!(health::health))
         .merge(older_paths())
 }
@@ -123,16 +104,16 @@ pub(super) fn complete(document: &mut OpenApi) {
 fn older_paths() -> OpenApiRouter<AppState> {
     let sessions = "/api/v1/chat/sessions";
     OpenApiRouter::new()
-        .route(sessions, get(list_sessions::list_sessions))
-        .route(&format!("{sessions}/{{sessionId}}"), get(get_session::get_session))
-        .route(&format!("{sessions}/{{sessionId}}/close"), patch(close_session::close_session))
+        .route(sessions, get(sessions::list::list_sessions))
+        .route(&format!("{sessions}/{{sessionId}}"), get(sessions::get::get_session))
+        .route(&format!("{sessions}/{{sessionId}}/close"), patch(sessions::close::close_session))
         .route(
             &format!("{sessions}/{{sessionId}}/messages"),
-            post(send_message::send_message).get(list_messages::list_messages),
+            post(messages::send::send_message).get(messages::list::list_messages),
         )
-        .route("/v1/chat/agents", post(create_agent::create_agent).get(list_agents::list_agents))
+        .route("/v1/chat/agents", post(agents::create::create_agent).get(agents::list::list_agents))
         .route(
             "/v1/chat/agents/{agentId}",
-            get(get_agent::get_agent).patch(update_agent::update_agent).delete(delete_agent::delete_agent),
+            get(agents::get::get_agent).patch(agents::update::update_agent).delete(agents::delete::delete_agent),
         )
 }

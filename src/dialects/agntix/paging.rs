@@ -5,12 +5,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::AgntixError;
+use crate::dialects::agntix::AgntixError;
 use crate::dialects::cursor;
 use crate::domain::Timestamp;
 use crate::http::{QueryPairs, without_zero_fraction};
 
-const MOST_PER_PAGE: i64 = 100;
+const MAX_PER_PAGE: i64 = 100;
 /// Far past every page there is.
 const LAST_PAGE: i64 = 1_000_000_000;
 
@@ -29,7 +29,7 @@ impl Paging {
         let number = |name: &str| pairs.first(name).and_then(integer);
         let limit = number("limit").or_else(|| number("pageSize")).unwrap_or(default_limit);
         let page = number("page").unwrap_or(1);
-        Ok(Self { page: page.clamp(1, LAST_PAGE), limit: limit.clamp(1, MOST_PER_PAGE), behind })
+        Ok(Self { page: page.clamp(1, LAST_PAGE), limit: limit.clamp(1, MAX_PER_PAGE), behind })
     }
 
     /// How many come before the page.
@@ -101,7 +101,7 @@ mod tests {
             let number = |text: &str, least: i64, most: i64, default| integer(text).unwrap_or(default).clamp(least, most);
             let paging = Paging {
                 page: number(&page, 1, LAST_PAGE, 1),
-                limit: number(&limit, 1, MOST_PER_PAGE, 20),
+                limit: number(&limit, 1, MAX_PER_PAGE, 20),
                 behind: None,
             };
             prop_assert!(paging.skip() >= 0);

@@ -5,8 +5,8 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::IntegerId;
-use crate::http::{Forbidden, Refusal, Reply, Unauthenticated, refuse};
+use crate::dialects::integer_id::IntegerId;
+use crate::http::{Forbidden, Rejection, Reply, Unauthenticated, reject};
 use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum IntegerIdError {
     ImageNotFound,
     /// An error of the routes whose pages show no `success` beside it: changes of agents and avatars.
     Bare(Bare),
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,21 +48,21 @@ impl From<Bare> for IntegerIdError {
     }
 }
 
-impl From<Refusal> for IntegerIdError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<Rejection> for IntegerIdError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
     }
 }
 
 impl From<StoreError> for IntegerIdError {
     fn from(error: StoreError) -> Self {
-        Self::Refused(error.into())
+        Self::Rejected(error.into())
     }
 }
 
 impl IntoResponse for IntegerIdError {
     fn into_response(self) -> Response {
-        refuse::<IntegerId>(self)
+        reject::<IntegerId>(self)
     }
 }
 
@@ -107,57 +107,57 @@ impl IntegerIdError {
             Self::NoSuchUser => (StatusCode::NOT_FOUND, "User not found".to_owned()),
             Self::ImageNotFound => (StatusCode::NOT_FOUND, "Image not found".to_owned()),
             Self::Bare(bare) => return bare.render(),
-            Self::Refused(refusal) => refused(refusal),
+            Self::Rejected(rejection) => rejected(rejection),
         };
         Reply(status, Envelope { success: false, error }).into_response()
     }
 }
 
-fn refused(refusal: &Refusal) -> (StatusCode, String) {
-    let (status, text) = match refusal {
-        Refusal::NoRoute => (StatusCode::NOT_FOUND, "Not found"),
-        Refusal::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
-        Refusal::MalformedPath => (StatusCode::BAD_REQUEST, "Invalid path"),
-        Refusal::MalformedHeader(name) => return (StatusCode::BAD_REQUEST, format!("Invalid {name} header")),
-        Refusal::UnsupportedMediaType(_) => {
+fn rejected(rejection: &Rejection) -> (StatusCode, String) {
+    let (status, text) = match rejection {
+        Rejection::NoRoute => (StatusCode::NOT_FOUND, "Not found"),
+        Rejection::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+        Rejection::MalformedPath => (StatusCode::BAD_REQUEST, "Invalid path"),
+        Rejection::MalformedHeader(name) => return (StatusCode::BAD_REQUEST, format!("Invalid {name} header")),
+        Rejection::UnsupportedMediaType(_) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8")
         }
-        Refusal::UnsupportedEncoding => {
+        Rejection::UnsupportedEncoding => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's Content-Encoding must be gzip or deflate")
         }
-        Refusal::BodyTooLarge(limit) => {
+        Rejection::BodyTooLarge(limit) => {
             return (StatusCode::PAYLOAD_TOO_LARGE, format!("The body must not exceed {limit} bytes"));
         }
-        Refusal::UnreadableBody => (StatusCode::BAD_REQUEST, "The body could not be read"),
-        Refusal::MalformedJson(fault) => return (StatusCode::BAD_REQUEST, format!("Invalid JSON: {fault}")),
-        Refusal::NotAnObject => (StatusCode::BAD_REQUEST, "The body must be a JSON object"),
-        Refusal::DuplicateMember => (StatusCode::BAD_REQUEST, "The body names a member twice"),
-        Refusal::Unauthenticated(Unauthenticated::Missing | Unauthenticated::BadOrg) => {
+        Rejection::UnreadableBody => (StatusCode::BAD_REQUEST, "The body could not be read"),
+        Rejection::MalformedJson(fault) => return (StatusCode::BAD_REQUEST, format!("Invalid JSON: {fault}")),
+        Rejection::NotAnObject => (StatusCode::BAD_REQUEST, "The body must be a JSON object"),
+        Rejection::DuplicateMember => (StatusCode::BAD_REQUEST, "The body names a member twice"),
+        Rejection::Unauthenticated(Unauthenticated::Missing | Unauthenticated::BadOrg) => {
             (StatusCode::UNAUTHORIZED, "API key required")
         }
-        Refusal::Unauthenticated(Unauthenticated::BadKey) => (StatusCode::UNAUTHORIZED, "Invalid API key"),
-        Refusal::Unauthenticated(Unauthenticated::BadToken) => (StatusCode::UNAUTHORIZED, "Invalid or expired token"),
-        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+        Rejection::Unauthenticated(Unauthenticated::BadKey) => (StatusCode::UNAUTHORIZED, "Invalid API key"),
+        Rejection::Unauthenticated(Unauthenticated::BadToken) => (StatusCode::UNAUTHORIZED, "Invalid or expired token"),
+        Rejection::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));
         }
-        Refusal::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
         }
-        Refusal::StillRunning => (StatusCode::CONFLICT, "A request with this Idempotency-Key is still running"),
-        Refusal::KeyReused => {
+        Rejection::StillRunning => (StatusCode::CONFLICT, "A request with this Idempotency-Key is still running"),
+        Rejection::KeyReused => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")
         }
-        Refusal::RateLimited(_) | Refusal::TooManyStreams | Refusal::TooManyConcurrent => {
+        Rejection::RateLimited(_) | Rejection::TooManyStreams | Rejection::TooManyConcurrent => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many requests. Please retry after 1 minute.")
         }
-        Refusal::StorageFull => (StatusCode::FORBIDDEN, "Storage quota exceeded"),
-        Refusal::QueryTooSlow => {
+        Rejection::StorageFull => (StatusCode::FORBIDDEN, "Storage quota exceeded"),
+        Rejection::QueryTooSlow => {
             (StatusCode::UNPROCESSABLE_ENTITY, "The query took too long, please narrow it and try again")
         }
-        Refusal::Unavailable | Refusal::TimedOut => {
+        Rejection::Unavailable | Rejection::TimedOut => {
             (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, please retry")
         }
-        Refusal::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+        Rejection::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     };
     (status, text.to_owned())
 }

@@ -1,11 +1,11 @@
 //! What the lists' parameters mean.
 
-use super::IntegerIdError;
 use crate::dialects::cursor;
+use crate::dialects::integer_id::IntegerIdError;
 use crate::domain::session::State;
 use crate::domain::{AgentNumber, SessionId};
 use crate::http::{QueryPairs, without_zero_fraction};
-use crate::store::SessionPlace;
+use crate::store::SessionCursor;
 
 /// Whose sessions are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) fn status(pairs: &QueryPairs) -> Option<State> {
     }
 }
 
-pub(super) fn cursor(pairs: &QueryPairs) -> Result<Option<SessionPlace>, IntegerIdError> {
+pub(super) fn cursor(pairs: &QueryPairs) -> Result<Option<SessionCursor>, IntegerIdError> {
     let Some(text) = given(pairs, "cursor") else { return Ok(None) };
     let (at, id) = cursor::read(text).ok_or(IntegerIdError::Invalid("Invalid cursor"))?;
     Ok(Some((at, SessionId(id))))

@@ -3,9 +3,9 @@
 use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
 
-use super::MessagingError;
-use crate::domain::{Given, JsonText};
-use crate::http::{MediaType, Refusal, json_bytes, parse_json};
+use crate::dialects::messaging::MessagingError;
+use crate::domain::{JsonField, JsonText};
+use crate::http::{MediaType, Rejection, json_bytes, parse_json};
 
 /// The members of a body. A form is taken in and has none.
 pub struct Members(Option<JsonText>);
@@ -15,7 +15,7 @@ impl<S: Send + Sync> FromRequest<S> for Members {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
         let bytes = match json_bytes(request).await {
-            Err(Refusal::UnsupportedMediaType(MediaType::Form)) => return Ok(Self(None)),
+            Err(Rejection::UnsupportedMediaType(MediaType::Form)) => return Ok(Self(None)),
             bytes => bytes?,
         };
         Ok(Self(parse_json(&bytes)?))
@@ -32,8 +32,8 @@ impl Members {
     pub(super) fn read<T: DeserializeOwned + Default>(&self) -> Result<Option<T>, MessagingError> {
         let Some(json) = &self.0 else { return Ok(None) };
         match json.read().unwrap_or_default() {
-            Given::Array(_) => Ok(Some(T::default())),
-            Given::Object(object) => Ok(Some(object.read().map_err(|_| Refusal::DuplicateMember)?)),
+            JsonField::Array(_) => Ok(Some(T::default())),
+            JsonField::Object(object) => Ok(Some(object.read().map_err(|_| Rejection::DuplicateMember)?)),
             _ => Ok(None),
         }
     }

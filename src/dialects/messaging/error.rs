@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::Messaging;
+use crate::dialects::messaging::Messaging;
 use crate::dialects::wire::Milliseconds;
 use crate::domain::{JsonText, Timestamp};
-use crate::http::{About, Forbidden, MediaType, Refusal, Reply, refuse};
+use crate::http::{About, Forbidden, MediaType, Rejection, Reply, reject};
 use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -60,28 +60,28 @@ pub enum MessagingError {
     ChannelNotFound,
     /// A body that is no JSON object, or none that was read as one: each operation has its own words for it.
     NoObject,
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
-impl From<Refusal> for MessagingError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
+impl From<Rejection> for MessagingError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
             // ElizaOS takes forms in and reads nothing from them.
-            Refusal::NotAnObject | Refusal::UnsupportedMediaType(MediaType::Form) => Self::NoObject,
-            refusal => Self::Refused(refusal),
+            Rejection::NotAnObject | Rejection::UnsupportedMediaType(MediaType::Form) => Self::NoObject,
+            rejection => Self::Rejected(rejection),
         }
     }
 }
 
 impl From<StoreError> for MessagingError {
     fn from(error: StoreError) -> Self {
-        Self::Refused(error.into())
+        Self::Rejected(error.into())
     }
 }
 
 impl IntoResponse for MessagingError {
     fn into_response(self) -> Response {
-        refuse::<Messaging>(self)
+        reject::<Messaging>(self)
     }
 }
 
@@ -252,18 +252,18 @@ impl MessagingError {
             Self::NoReply => plain(StatusCode::INTERNAL_SERVER_ERROR, "Failed to process message in HTTP transport"),
             Self::InvalidSubmission(error) => plain(StatusCode::BAD_REQUEST, error),
             Self::ChannelNotFound => plain(StatusCode::NOT_FOUND, "Channel not found"),
-            Self::Refused(Refusal::Internal) => session(
+            Self::Rejected(Rejection::Internal) => session(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "INTERNAL_SERVER_ERROR",
                 "An unexpected error occurred".to_owned(),
                 None,
             ),
-            Self::Refused(Refusal::Unauthenticated(_)) => Reply(
+            Self::Rejected(Rejection::Unauthenticated(_)) => Reply(
                 StatusCode::UNAUTHORIZED,
                 KeyRequired { error: "API key required", message: "Missing or invalid X-API-KEY header" },
             )
             .into_response(),
-            Self::Refused(refusal) => server(refusal),
+            Self::Rejected(rejection) => server(rejection),
         }
     }
 }
@@ -272,74 +272,74 @@ fn plain(status: StatusCode, error: &'static str) -> Response {
     Reply(status, Plain { success: false, error }).into_response()
 }
 
-fn server(refusal: &Refusal) -> Response {
-    let (status, code, message) = match refusal {
-        Refusal::NoRoute | Refusal::NoMethod => (StatusCode::NOT_FOUND, None, "API endpoint not found".to_owned()),
-        Refusal::MalformedPath => (StatusCode::BAD_REQUEST, None, "Failed to decode param".to_owned()),
-        Refusal::MalformedHeader(name) => (StatusCode::BAD_REQUEST, None, format!("Invalid {name} header")),
-        Refusal::UnsupportedMediaType(MediaType::Charset) => {
+fn server(rejection: &Rejection) -> Response {
+    let (status, code, message) = match rejection {
+        Rejection::NoRoute | Rejection::NoMethod => (StatusCode::NOT_FOUND, None, "API endpoint not found".to_owned()),
+        Rejection::MalformedPath => (StatusCode::BAD_REQUEST, None, "Failed to decode param".to_owned()),
+        Rejection::MalformedHeader(name) => (StatusCode::BAD_REQUEST, None, format!("Invalid {name} header")),
+        Rejection::UnsupportedMediaType(MediaType::Charset) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported charset".to_owned())
         }
-        Refusal::UnsupportedMediaType(_) => {
+        Rejection::UnsupportedMediaType(_) => {
             (StatusCode::BAD_REQUEST, Some("INVALID_CONTENT_TYPE"), "Invalid or missing Content-Type header".to_owned())
         }
-        Refusal::UnsupportedEncoding => {
+        Rejection::UnsupportedEncoding => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported content encoding".to_owned())
         }
-        Refusal::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None, "request entity too large".to_owned()),
-        Refusal::UnreadableBody => (StatusCode::BAD_REQUEST, None, "request aborted".to_owned()),
-        Refusal::MalformedJson(fault) => (StatusCode::BAD_REQUEST, None, fault.to_string()),
-        Refusal::DuplicateMember => (StatusCode::BAD_REQUEST, None, "the body names a member twice".to_owned()),
-        Refusal::Forbidden(Forbidden::Scope(scope)) => {
+        Rejection::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None, "request entity too large".to_owned()),
+        Rejection::UnreadableBody => (StatusCode::BAD_REQUEST, None, "request aborted".to_owned()),
+        Rejection::MalformedJson(fault) => (StatusCode::BAD_REQUEST, None, fault.to_string()),
+        Rejection::DuplicateMember => (StatusCode::BAD_REQUEST, None, "the body names a member twice".to_owned()),
+        Rejection::Forbidden(Forbidden::Scope(scope)) => {
             (StatusCode::FORBIDDEN, Some("FORBIDDEN"), format!("This credential lacks the scope {scope}"))
         }
-        Refusal::Forbidden(Forbidden::Organization) => (
+        Rejection::Forbidden(Forbidden::Organization) => (
             StatusCode::FORBIDDEN,
             Some("FORBIDDEN"),
             "This credential has no access to the requested organization".to_owned(),
         ),
-        Refusal::StillRunning => (
+        Rejection::StillRunning => (
             StatusCode::CONFLICT,
             Some("IDEMPOTENCY_CONFLICT"),
             "A request with this Idempotency-Key is still running".to_owned(),
         ),
-        Refusal::KeyReused => (
+        Rejection::KeyReused => (
             StatusCode::UNPROCESSABLE_ENTITY,
             Some("IDEMPOTENCY_KEY_REUSED"),
             "This Idempotency-Key belongs to a request with another body".to_owned(),
         ),
-        Refusal::RateLimited(_) => (
+        Rejection::RateLimited(_) => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("RATE_LIMIT_EXCEEDED"),
             "Too many requests. Please try again later.".to_owned(),
         ),
-        Refusal::TooManyStreams => (
+        Rejection::TooManyStreams => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("RATE_LIMIT_EXCEEDED"),
             "Too many open streams. Please try again later.".to_owned(),
         ),
-        Refusal::TooManyConcurrent => (
+        Rejection::TooManyConcurrent => (
             StatusCode::TOO_MANY_REQUESTS,
             Some("RATE_LIMIT_EXCEEDED"),
             "Too many requests at once. Please try again later.".to_owned(),
         ),
-        Refusal::StorageFull => (
+        Rejection::StorageFull => (
             StatusCode::FORBIDDEN,
             Some("STORAGE_QUOTA_EXCEEDED"),
             "The organization's storage quota is used up.".to_owned(),
         ),
-        Refusal::QueryTooSlow => (
+        Rejection::QueryTooSlow => (
             StatusCode::UNPROCESSABLE_ENTITY,
             Some("QUERY_TOO_SLOW"),
             "The query took too long. Narrow it and try again.".to_owned(),
         ),
-        Refusal::Unavailable | Refusal::TimedOut => (
+        Rejection::Unavailable | Rejection::TimedOut => (
             StatusCode::SERVICE_UNAVAILABLE,
             Some("SERVICE_UNAVAILABLE"),
             "Temporarily unavailable. Please try again.".to_owned(),
         ),
         // Worded by the session's own envelope.
-        Refusal::NotAnObject | Refusal::Unauthenticated(_) | Refusal::Internal => {
+        Rejection::NotAnObject | Rejection::Unauthenticated(_) | Rejection::Internal => {
             (StatusCode::INTERNAL_SERVER_ERROR, None, "Internal server error".to_owned())
         }
     };

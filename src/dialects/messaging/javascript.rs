@@ -1,43 +1,43 @@
 //! What JavaScript makes of a value: ElizaOS reads bodies and queries by its rules (ECMA-262).
 
-use crate::domain::Given;
+use crate::domain::JsonField;
 
 /// JavaScript's `Boolean(value)`.
-pub(super) fn is_truthy(given: &Given) -> bool {
+pub(super) fn is_truthy(given: &JsonField) -> bool {
     match given {
-        Given::Absent | Given::Null => false,
-        Given::Bool(value) => *value,
-        Given::Number(_) => js_number(given).is_some_and(|number| number != 0.0),
-        Given::String(text) => !text.is_empty(),
-        Given::Array(_) | Given::Object(_) => true,
+        JsonField::Absent | JsonField::Null => false,
+        JsonField::Bool(value) => *value,
+        JsonField::Number(_) => js_number(given).is_some_and(|number| number != 0.0),
+        JsonField::String(text) => !text.is_empty(),
+        JsonField::Array(_) | JsonField::Object(_) => true,
     }
 }
 
 /// JavaScript's `Number(value)`; `None` where there was none.
-pub(super) fn js_number(given: &Given) -> Option<f64> {
+pub(super) fn js_number(given: &JsonField) -> Option<f64> {
     Some(match given {
-        Given::Absent => return None,
-        Given::Null => 0.0,
-        Given::Bool(value) => f64::from(u8::from(*value)),
-        Given::Number(number) => number.as_str().parse().unwrap_or(f64::NAN),
-        Given::String(text) => js_number_of(text),
-        Given::Array(_) => js_number_of(&js_text(given)),
-        Given::Object(_) => f64::NAN,
+        JsonField::Absent => return None,
+        JsonField::Null => 0.0,
+        JsonField::Bool(value) => f64::from(u8::from(*value)),
+        JsonField::Number(number) => number.as_str().parse().unwrap_or(f64::NAN),
+        JsonField::String(text) => js_number_of(text),
+        JsonField::Array(_) => js_number_of(&js_text(given)),
+        JsonField::Object(_) => f64::NAN,
     })
 }
 
 /// JavaScript's `String(value)`, as an array's elements are joined.
-pub(super) fn js_text(given: &Given) -> String {
+pub(super) fn js_text(given: &JsonField) -> String {
     match given {
-        Given::Absent | Given::Null => String::new(),
-        Given::Bool(value) => value.to_string(),
-        Given::Number(number) => number.as_str().to_owned(),
-        Given::String(text) => text.clone(),
-        Given::Array(elements) => {
-            let elements: Vec<Given> = elements.read().unwrap_or_default();
+        JsonField::Absent | JsonField::Null => String::new(),
+        JsonField::Bool(value) => value.to_string(),
+        JsonField::Number(number) => number.as_str().to_owned(),
+        JsonField::String(text) => text.clone(),
+        JsonField::Array(elements) => {
+            let elements: Vec<JsonField> = elements.read().unwrap_or_default();
             elements.iter().map(js_text).collect::<Vec<_>>().join(",")
         }
-        Given::Object(_) => "[object Object]".to_owned(),
+        JsonField::Object(_) => "[object Object]".to_owned(),
     }
 }
 
@@ -153,8 +153,8 @@ mod tests {
             let number = js_number_of(&text);
             // Rust reads `inf`, `nan` and `infinity` in any case; JavaScript reads `Infinity` alone.
             prop_assert!(number.is_nan() || !text.to_lowercase().contains("inf") || text.contains("Infinity"));
-            prop_assert_eq!(js_number(&Given::String(text.clone())).map(f64::to_bits), Some(number.to_bits()));
-            prop_assert_eq!(is_truthy(&Given::String(text.clone())), !text.is_empty());
+            prop_assert_eq!(js_number(&JsonField::String(text.clone())).map(f64::to_bits), Some(number.to_bits()));
+            prop_assert_eq!(is_truthy(&JsonField::String(text.clone())), !text.is_empty());
         }
     }
 }

@@ -3,12 +3,12 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::MessagingError;
-use super::javascript::is_truthy;
-use super::session::Detail;
-use super::timeouts::TimeoutConfig;
-use crate::domain::{AgentId, Given, JsonText, Session, SessionId};
-use crate::http::Refusal;
+use crate::dialects::messaging::MessagingError;
+use crate::dialects::messaging::javascript::is_truthy;
+use crate::dialects::messaging::sessions::session::MessagingDetail;
+use crate::dialects::messaging::sessions::timeouts::TimeoutConfig;
+use crate::domain::{AgentId, JsonField, JsonText, Session, SessionId};
+use crate::http::Rejection;
 
 /// UTF-16 code units of the compact form; the vendor's message calls them bytes.
 const LIMIT: usize = 10_240;
@@ -16,7 +16,7 @@ const LIMIT: usize = 10_240;
 type Members = IndexMap<String, JsonText>;
 
 /// What was sent as metadata; whatever JavaScript takes for false is none.
-pub(super) fn given(metadata: &Given) -> JsonText {
+pub(super) fn given(metadata: &JsonField) -> JsonText {
     match metadata {
         given if !is_truthy(given) => JsonText::empty_object(),
         given => given.to_json().map_or_else(JsonText::empty_object, |json| json.into_owned()),
@@ -36,8 +36,12 @@ pub(super) fn check(metadata: &JsonText) -> Result<(), MessagingError> {
 ///
 /// The channel tells of the session as it began; the session's own metadata may say otherwise, and the message's goes
 /// before all.
-pub(super) fn of_message(session: &Session, detail: &Detail, own: Option<&JsonText>) -> Result<JsonText, Refusal> {
-    let unwritten = |_| Refusal::Internal;
+pub(super) fn of_message(
+    session: &Session,
+    detail: &MessagingDetail,
+    own: Option<&JsonText>,
+) -> Result<JsonText, Rejection> {
+    let unwritten = |_| Rejection::Internal;
     let id = JsonText::of(&session.id).map_err(unwritten)?;
     let channel = Channel {
         session_id: session.id,
@@ -70,16 +74,16 @@ struct Channel<'a> {
 /// places; other values have none.
 fn spread(json: &JsonText, over: &mut Members) {
     match json.read().unwrap_or_default() {
-        Given::Object(object) => over.extend(object.read::<Members>().unwrap_or_default()),
-        Given::Array(array) => {
+        JsonField::Object(object) => over.extend(object.read::<Members>().unwrap_or_default()),
+        JsonField::Array(array) => {
             let elements: Vec<JsonText> = array.read().unwrap_or_default();
             over.extend(elements.into_iter().enumerate().map(|(place, element)| (place.to_string(), element)));
         }
-        Given::String(text) => {
+        JsonField::String(text) => {
             let characters = text.chars().enumerate();
             over.extend(characters.filter_map(|(place, c)| Some((place.to_string(), JsonText::of(&c).ok()?))));
         }
-        Given::Absent | Given::Null | Given::Bool(_) | Given::Number(_) => {}
+        JsonField::Absent | JsonField::Null | JsonField::Bool(_) | JsonField::Number(_) => {}
     }
 }
 

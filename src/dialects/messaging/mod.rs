@@ -1,32 +1,14 @@
 //! ElizaOS messaging sessions (apis/messaging).
 
+mod agents;
 mod body;
-mod census;
-mod channel;
-mod create_session;
-mod delete_session;
 mod error;
-mod get_messages;
-mod get_session;
-mod health;
-mod heartbeat;
-mod info;
 mod javascript;
-mod list_agents;
-mod list_sessions;
-mod message;
+mod messages;
 mod metadata;
 mod paths;
 mod ping;
-mod renew_session;
-mod reply_stream;
-mod say;
-mod send_message;
-mod session;
-mod set_timeout;
-mod submit_message;
-mod timeouts;
-mod transport;
+mod sessions;
 
 use axum::routing::delete;
 use http::HeaderName;
@@ -37,10 +19,10 @@ use utoipa_axum::routes;
 pub use error::MessagingError;
 pub use javascript::parse_int;
 pub use paths::with_lenient_paths;
-pub use timeouts::{Bounds, GivenBounds, GivenDefaults};
+pub use sessions::timeouts::{Bounds, GivenBounds, GivenDefaults};
 
-use super::document;
 use crate::AppState;
+use crate::dialects::document;
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Reset};
 
@@ -97,15 +79,15 @@ pub(super) fn complete(document: &mut OpenApi) {
 
 pub fn routes() -> OpenApiRouter<AppState> {
     super::described("ElizaOS messaging sessions", ABOUT)
-        .routes(routes!(health::health))
-        .route("/api/messaging/sessions/health", delete(health::delete_health))
-        .routes(routes!(create_session::create_session, list_sessions::list_sessions))
-        .routes(routes!(get_session::get_session, delete_session::delete_session))
-        .routes(routes!(send_message::send_message, get_messages::get_messages))
-        .routes(routes!(renew_session::renew_session))
-        .routes(routes!(set_timeout::set_timeout))
-        .routes(routes!(heartbeat::heartbeat))
-        .routes(routes!(submit_message::submit_message))
-        .routes(routes!(list_agents::list_agents))
+        .routes(routes!(sessions::health::health))
+        .route("/api/messaging/sessions/health", delete(sessions::health::delete_health))
+        .routes(routes!(sessions::create::create_session, sessions::list::list_sessions))
+        .routes(routes!(sessions::get::get_session, sessions::delete::delete_session))
+        .routes(routes!(messages::send::send_message, messages::list::get_messages))
+        .routes(routes!(sessions::renew::renew_session))
+        .routes(routes!(sessions::set_timeout::set_timeout))
+        .routes(routes!(sessions::heartbeat::heartbeat))
+        .routes(routes!(messages::submit::submit_message))
+        .routes(routes!(agents::list::list_agents))
         .routes(routes!(ping::ping))
 }

@@ -5,8 +5,8 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Messaging;
 use crate::auth::{Caller, purpose};
+use crate::dialects::messaging::Messaging;
 use crate::domain::Timestamp;
 use crate::http::Reply;
 

@@ -1,12 +1,12 @@
 //! JSON from outside: held against what the house can keep, in one pass, before anything else reads it.
 
 mod bounded;
-mod given;
+mod field;
 mod members;
 mod text;
 
 pub use bounded::within;
-pub use given::Given;
+pub use field::JsonField;
 pub use members::{ObjectWriter, each_member};
 pub use text::JsonText;
 

@@ -37,7 +37,7 @@ pub const LONGEST: usize = 8_000;
 /// How deep parentheses and `NOT` may stand in each other.
 pub const DEEPEST: usize = 32;
 /// Conditions, list entries and further members of paths of a filter, all together.
-pub const MOST_CONDITIONS: usize = 200;
+pub const MAX_CONDITIONS: usize = 200;
 /// Members of one path.
 pub const LONGEST_PATH: usize = 32;
 
@@ -143,7 +143,7 @@ pub enum InvalidFilter {
     TooLong,
     #[error("is nested too deeply (at most {DEEPEST} levels)")]
     TooDeep,
-    #[error("has too many conditions, list entries and members of paths (at most {MOST_CONDITIONS})")]
+    #[error("has too many conditions, list entries and members of paths (at most {MAX_CONDITIONS})")]
     TooMany,
     #[error("has a path that is too long (at most {LONGEST_PATH} members)")]
     LongPath,

@@ -1,7 +1,7 @@
 //! Reading a filter by recursive descent, of bounded depth.
 
 use super::tokens::{Placed, Token, tokens};
-use super::{Comparison, DEEPEST, Filter, InvalidFilter, LONGEST_PATH, Literal, MOST_CONDITIONS, Path};
+use super::{Comparison, DEEPEST, Filter, InvalidFilter, LONGEST_PATH, Literal, MAX_CONDITIONS, Path};
 
 pub(super) fn filter(text: &str) -> Result<Filter, InvalidFilter> {
     let tokens = tokens(text)?;
@@ -143,7 +143,7 @@ impl Parser {
 
     fn count(&mut self) -> Result<(), InvalidFilter> {
         self.conditions += 1;
-        if self.conditions > MOST_CONDITIONS { Err(InvalidFilter::TooMany) } else { Ok(()) }
+        if self.conditions > MAX_CONDITIONS { Err(InvalidFilter::TooMany) } else { Ok(()) }
     }
 
     /// The literal that comes next, if one does.
@@ -320,11 +320,11 @@ mod tests {
         assert_eq!("NOT ".repeat(2_001).parse::<Filter>(), Err(InvalidFilter::TooLong));
         assert_eq!("NOT ".repeat(1_000).parse::<Filter>(), Err(InvalidFilter::TooDeep));
         let many = |count| vec!["a=1"; count].join(" OR ");
-        assert!(many(MOST_CONDITIONS).parse::<Filter>().is_ok());
-        assert_eq!(many(MOST_CONDITIONS + 1).parse::<Filter>(), Err(InvalidFilter::TooMany));
+        assert!(many(MAX_CONDITIONS).parse::<Filter>().is_ok());
+        assert_eq!(many(MAX_CONDITIONS + 1).parse::<Filter>(), Err(InvalidFilter::TooMany));
         let list = |count| format!("a IN ({})", vec!["1"; count].join(","));
-        assert!(list(MOST_CONDITIONS - 1).parse::<Filter>().is_ok());
-        assert_eq!(list(MOST_CONDITIONS).parse::<Filter>(), Err(InvalidFilter::TooMany));
+        assert!(list(MAX_CONDITIONS - 1).parse::<Filter>().is_ok());
+        assert_eq!(list(MAX_CONDITIONS).parse::<Filter>(), Err(InvalidFilter::TooMany));
         let long = |members| vec!["a"; members].join(".");
         for path in [long, |members| format!("\"{}\"", vec!["a"; members].join("."))] {
             assert!(format!("{} IS NULL", path(LONGEST_PATH)).parse::<Filter>().is_ok());

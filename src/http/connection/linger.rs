@@ -9,7 +9,7 @@ use rustix::net::Shutdown;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::{Share, Shares};
+use crate::domain::{Permit, Quota};
 use crate::http::network::Network;
 
 /// Bytes that are read at once, and memory that each lingering connection takes.
@@ -54,32 +54,32 @@ impl LingerBounds {
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Lingering {
     bounds: LingerBounds,
-    networks: Shares<Network>,
+    networks: Quota<Network>,
     permits: Arc<Semaphore>,
 }
 
 /// The right to read on.
 #[derive(Debug)]
-pub(in crate::http) struct Permit {
+pub(in crate::http) struct LingerPermit {
     bounds: LingerBounds,
-    _share: Share<Network>,
+    _share: Permit<Network>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Lingering {
     pub fn new(bounds: LingerBounds) -> Self {
-        Self { bounds, networks: Shares::new(bounds.per_network), permits: Arc::new(Semaphore::new(bounds.total)) }
+        Self { bounds, networks: Quota::new(bounds.per_network), permits: Arc::new(Semaphore::new(bounds.total)) }
     }
 
     /// Returns a permit, while there are any for the peer's network.
-    pub fn permit(&self, peer: IpAddr) -> Option<Permit> {
+    pub fn permit(&self, peer: IpAddr) -> Option<LingerPermit> {
         let share = self.networks.take(Network::of(peer))?;
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        Some(Permit { bounds: self.bounds, _share: share, _permit: permit })
+        Some(LingerPermit { bounds: self.bounds, _share: share, _permit: permit })
     }
 }
 
-impl Permit {
+impl LingerPermit {
     /// Ends the sending side, then reads until the client does the same, within the bounds.
     pub async fn linger(self, socket: &TcpStream) {
         let _ = rustix::net::shutdown(socket, Shutdown::Write);

@@ -1,7 +1,7 @@
 //! Bodies most of which are small, and then cost nothing to count.
 
 use super::{KIB, LargeBodies, LargeBody, Sender};
-use crate::http::{Meter, Refusal};
+use crate::http::{Meter, Rejection};
 
 /// Bytes of a body that is read and parsed in about a millisecond, and counts as no large one.
 const SMALL: usize = 64 * KIB;
@@ -26,14 +26,14 @@ impl LargeBodies {
 }
 
 impl Meter for MaybeLarge {
-    fn expect(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn expect(&mut self, bytes: usize) -> Result<(), Rejection> {
         if bytes > SMALL && self.large.is_none() {
             self.large = Some(self.bodies.admit(self.sender)?);
         }
         Ok(())
     }
 
-    fn received(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn received(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.bytes += bytes;
         self.expect(self.bytes)?;
         match &mut self.large {
@@ -45,11 +45,11 @@ impl Meter for MaybeLarge {
 }
 
 impl MaybeLarge {
-    /// Runs the work on the body: at once where it is small, as [`Turn::run`](super::Turn::run) does where it is large.
+    /// Runs the work on the body: at once where it is small, as [`AdmittedBody::run`](super::AdmittedBody::run) does where it is large.
     ///
     /// # Errors
-    /// As for [`Turn::run`](super::Turn::run).
-    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    /// As for [`AdmittedBody::run`](super::AdmittedBody::run).
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
         match self.large {
             None => Ok(work()),
             Some(large) => {
@@ -101,7 +101,7 @@ mod tests {
         );
         let (mut first, mut second) = (bodies.maybe(sender()), bodies.maybe(sender()));
         first.expect(SMALL + 1).unwrap();
-        assert_eq!(second.expect(SMALL + 1), Err(Refusal::TooManyConcurrent));
+        assert_eq!(second.expect(SMALL + 1), Err(Rejection::TooManyConcurrent));
         drop(first);
         second.expect(SMALL + 1).unwrap();
     }

@@ -4,7 +4,7 @@
 //! 1. [`LargeBodies::admit`], or [`LargeBodies::admit_in_turn`], and [`LargeBody::hold`] count the bodies and their bytes,
 //!    per sender and per replica.
 //! 2. [`LargeBody::turn`] waits for one of the sender's turns, and then for memory to build in.
-//! 3. [`Turn::run`] waits for a worker and runs the work on a blocking thread.
+//! 3. [`AdmittedBody::run`] waits for a worker and runs the work on a blocking thread.
 //!
 //! Nothing waits for an earlier step while it has a later one, so the waits cannot form a cycle. A sender has few
 //! turns, so no sender has more than those in front of another one. Dropping a future at any point returns everything;
@@ -26,7 +26,7 @@ pub use maybe::MaybeLarge;
 
 use super::body::Meter;
 use super::low_priority::LowPriority;
-use super::refusal::Refusal;
+use super::rejection::Rejection;
 use crate::domain::{Credential, OrgId, Principal};
 
 /// The unit in which memory is reserved.
@@ -103,13 +103,13 @@ impl LargeBodies {
     /// Returns a permit for one body, which does not count any bytes yet.
     ///
     /// # Errors
-    /// [`Refusal::TooManyConcurrent`] when the sender has as many bodies in progress as it may have.
-    pub fn admit(&self, sender: Sender) -> Result<LargeBody, Refusal> {
+    /// [`Rejection::TooManyConcurrent`] when the sender has as many bodies in progress as it may have.
+    pub fn admit(&self, sender: Sender) -> Result<LargeBody, Rejection> {
         let mut in_progress = self.in_progress();
         let state = in_progress.state_of(sender, &self.0.limits);
         let permit = Arc::clone(&state.permits).try_acquire_owned().ok();
         let turns = Arc::clone(&state.turns);
-        let Some(permit) = permit else { return Err(Refusal::TooManyConcurrent) };
+        let Some(permit) = permit else { return Err(Rejection::TooManyConcurrent) };
         state.bodies += 1;
         drop(in_progress);
         Ok(LargeBody { bodies: self.clone(), sender, bytes: 0, turns, _permit: permit })
@@ -165,23 +165,23 @@ impl LargeBody {
     /// Counts more bytes, before they are copied.
     ///
     /// # Errors
-    /// [`Refusal::TooManyConcurrent`] when the sender has too many bytes in memory or sends too fast,
-    /// [`Refusal::Unavailable`] when all senders together have too many bytes in memory.
-    pub fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+    /// [`Rejection::TooManyConcurrent`] when the sender has too many bytes in memory or sends too fast,
+    /// [`Rejection::Unavailable`] when all senders together have too many bytes in memory.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), Rejection> {
         let sent = NonZeroU32::new(u32::try_from(bytes).unwrap_or(u32::MAX));
         if let (Some(limiter), Some(sent)) = (&self.bodies.0.sent, sent)
             && !matches!(limiter.check_key_n(&self.sender, sent), Ok(Ok(())))
         {
-            return Err(Refusal::TooManyConcurrent);
+            return Err(Rejection::TooManyConcurrent);
         }
         let limits = &self.bodies.0.limits;
         let mut in_progress = self.bodies.in_progress();
         if bytes > limits.bytes.saturating_sub(in_progress.bytes) {
-            return Err(Refusal::Unavailable);
+            return Err(Rejection::Unavailable);
         }
-        let Some(state) = in_progress.senders.get_mut(&self.sender) else { return Err(Refusal::Internal) };
+        let Some(state) = in_progress.senders.get_mut(&self.sender) else { return Err(Rejection::Internal) };
         if bytes > limits.bytes_per_sender.saturating_sub(state.bytes) {
-            return Err(Refusal::TooManyConcurrent);
+            return Err(Rejection::TooManyConcurrent);
         }
         state.bytes += bytes;
         in_progress.bytes += bytes;
@@ -193,13 +193,13 @@ impl LargeBody {
     /// Waits for a turn of the sender, and for so many bytes of memory. More than there are in all count as all.
     ///
     /// # Errors
-    /// [`Refusal::Unavailable`] when the service stops.
-    pub async fn turn(self, memory: usize) -> Result<Turn, Refusal> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Refusal::Unavailable)?;
+    /// [`Rejection::Unavailable`] when the service stops.
+    pub async fn turn(self, memory: usize) -> Result<AdmittedBody, Rejection> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Rejection::Unavailable)?;
         let inner = &self.bodies.0;
         let permits = permits(memory.min(inner.limits.memory));
-        let memory = Arc::clone(&inner.memory).acquire_many_owned(permits).await.map_err(|_| Refusal::Unavailable)?;
-        Ok(Turn { body: self, _turn: turn, memory })
+        let memory = Arc::clone(&inner.memory).acquire_many_owned(permits).await.map_err(|_| Rejection::Unavailable)?;
+        Ok(AdmittedBody { body: self, _turn: turn, memory })
     }
 
     fn release_bytes(&mut self) {
@@ -228,28 +228,31 @@ impl Drop for LargeBody {
 }
 
 impl Meter for LargeBody {
-    fn received(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn received(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.hold(bytes)
     }
 }
 
 /// A body that may be worked on.
 #[derive(Debug)]
-pub struct Turn {
+pub struct AdmittedBody {
     body: LargeBody,
     _turn: OwnedSemaphorePermit,
     memory: OwnedSemaphorePermit,
 }
 
-impl Turn {
+impl AdmittedBody {
     /// Runs the work on a blocking thread, once a worker is free. The work must be bounded, because it goes on when the
     /// future is dropped; until it ends, everything that the turn has stays taken.
     ///
     /// # Errors
-    /// [`Refusal::Internal`] when the work panics, [`Refusal::Unavailable`] when the service stops.
-    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<(Self, T), Refusal> {
+    /// [`Rejection::Internal`] when the work panics, [`Rejection::Unavailable`] when the service stops.
+    pub async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(Self, T), Rejection> {
         let workers = Arc::clone(&self.body.bodies.0.workers);
-        let worker = workers.acquire_owned().await.map_err(|_| Refusal::Unavailable)?;
+        let worker = workers.acquire_owned().await.map_err(|_| Rejection::Unavailable)?;
         let span = tracing::Span::current();
         let low_priority = self.body.bodies.0.low_priority.clone();
         let task = low_priority.spawn_blocking(move || {
@@ -260,9 +263,9 @@ impl Turn {
         task.await.map_err(|error| {
             if error.is_panic() {
                 tracing::error!("http.large_body_work_panicked");
-                Refusal::Internal
+                Rejection::Internal
             } else {
-                Refusal::Unavailable
+                Rejection::Unavailable
             }
         })
     }
@@ -309,14 +312,14 @@ mod tests {
     fn bodies_and_bytes_are_counted_per_sender_and_replica() {
         let bodies = LargeBodies::new(LIMITS, LowPriority::default());
         let mut own: Vec<_> = (0..3).map(|_| bodies.admit(sender(1, false)).unwrap()).collect();
-        assert_eq!(bodies.admit(sender(1, false)).unwrap_err(), Refusal::TooManyConcurrent);
+        assert_eq!(bodies.admit(sender(1, false)).unwrap_err(), Rejection::TooManyConcurrent);
         own[0].hold(6).unwrap();
         own[1].hold(4).unwrap();
-        assert_eq!(own[2].hold(1), Err(Refusal::TooManyConcurrent));
+        assert_eq!(own[2].hold(1), Err(Rejection::TooManyConcurrent));
 
         let mut public = bodies.admit(sender(1, true)).unwrap();
         public.hold(5).unwrap();
-        assert_eq!(public.hold(1), Err(Refusal::Unavailable));
+        assert_eq!(public.hold(1), Err(Rejection::Unavailable));
         drop(own.remove(0));
         public.hold(1).unwrap();
         drop((own, public));
@@ -335,7 +338,7 @@ mod tests {
             bodies.admit(sender(1, false)).unwrap().hold(10).unwrap();
         }
         let mut body = bodies.admit(sender(1, false)).unwrap();
-        assert_eq!(body.hold(10), Err(Refusal::TooManyConcurrent));
+        assert_eq!(body.hold(10), Err(Rejection::TooManyConcurrent));
         bodies.admit(sender(2, false)).unwrap().hold(100).unwrap();
         drop(body);
         assert!(bodies.is_idle());
@@ -376,7 +379,7 @@ mod tests {
     async fn a_panic_is_an_error_and_returns_everything() {
         let bodies = LargeBodies::new(LIMITS, LowPriority::default());
         let turn = bodies.admit(sender(1, false)).unwrap().turn(KIB).await.unwrap();
-        assert_eq!(turn.run(|| panic!("on purpose")).await.map(|_| ()), Err(Refusal::Internal));
+        assert_eq!(turn.run(|| panic!("on purpose")).await.map(|_| ()), Err(Rejection::Internal));
         assert!(bodies.is_idle());
     }
 }

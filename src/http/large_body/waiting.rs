@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{LargeBodies, LargeBody, Sender};
-use crate::http::Refusal;
+use crate::http::Rejection;
 
 /// Bodies of one sender that wait at once. None of a waiting body has been read.
 const MAX_WAITING: usize = 1_024;
@@ -13,20 +13,20 @@ impl LargeBodies {
     /// in progress as it may have.
     ///
     /// # Errors
-    /// [`Refusal::TooManyConcurrent`] when too many bodies of the sender wait already, or the wait took too long.
-    pub async fn admit_in_turn(&self, sender: Sender) -> Result<LargeBody, Refusal> {
+    /// [`Rejection::TooManyConcurrent`] when too many bodies of the sender wait already, or the wait took too long.
+    pub async fn admit_in_turn(&self, sender: Sender) -> Result<LargeBody, Rejection> {
         let (waiting, permits) = {
             let mut in_progress = self.in_progress();
             let state = in_progress.state_of(sender, &self.0.limits);
             if state.waiting >= MAX_WAITING {
-                return Err(Refusal::TooManyConcurrent);
+                return Err(Rejection::TooManyConcurrent);
             }
             state.waiting += 1;
             state.bodies += 1;
             (Waiting { bodies: self, sender }, Arc::clone(&state.permits))
         };
         let permit = tokio::time::timeout(self.0.limits.wait, permits.acquire_owned()).await;
-        let permit = permit.map_err(|_| Refusal::TooManyConcurrent)?.map_err(|_| Refusal::Unavailable)?;
+        let permit = permit.map_err(|_| Rejection::TooManyConcurrent)?.map_err(|_| Rejection::Unavailable)?;
         let mut in_progress = self.in_progress();
         // It has a permit from here on, and what waited counts for it.
         let state = in_progress.state_of(sender, &self.0.limits);
@@ -78,11 +78,11 @@ mod tests {
         let first = bodies.admit_in_turn(sender(1)).await.unwrap();
         let mut second = Box::pin(bodies.admit_in_turn(sender(1)));
         assert!(second.as_mut().now_or_never().is_none());
-        assert_eq!(bodies.admit(sender(1)).unwrap_err(), Refusal::TooManyConcurrent);
+        assert_eq!(bodies.admit(sender(1)).unwrap_err(), Rejection::TooManyConcurrent);
         assert!(bodies.admit_in_turn(sender(2)).now_or_never().is_some_and(|body| body.is_ok()));
         drop(first);
         let second = second.await.unwrap();
-        assert_eq!(bodies.admit(sender(1)).unwrap_err(), Refusal::TooManyConcurrent);
+        assert_eq!(bodies.admit(sender(1)).unwrap_err(), Rejection::TooManyConcurrent);
         drop(second);
         assert!(bodies.is_idle());
     }
@@ -101,10 +101,10 @@ mod tests {
     async fn waits_are_bounded_in_time_and_number() {
         let bodies = bodies();
         let _first = bodies.admit(sender(1)).unwrap();
-        assert_eq!(bodies.admit_in_turn(sender(1)).await.unwrap_err(), Refusal::TooManyConcurrent);
+        assert_eq!(bodies.admit_in_turn(sender(1)).await.unwrap_err(), Rejection::TooManyConcurrent);
         let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(bodies.admit_in_turn(sender(1)))).collect();
         assert!(waiting.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
         let one_more = bodies.admit_in_turn(sender(1)).now_or_never();
-        assert!(matches!(one_more, Some(Err(Refusal::TooManyConcurrent))));
+        assert!(matches!(one_more, Some(Err(Rejection::TooManyConcurrent))));
     }
 }

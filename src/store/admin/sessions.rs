@@ -47,7 +47,7 @@ impl AdminStore {
             // The newest of each dialect, because the index has the dialect before the time.
             r#"SELECT s.org_id, s.dialect, s.session_id, s.agent_id, s.public_id, s.nonce, s.ended_at, s.enabled, s.kind,
                       s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!", s.created_at,
-                      s.updated_at, s.expires_at, s.expiry_told_at, s.turn::text, s.last_change
+                      s.updated_at, s.expires_at, s.expiry_reported_at, s.turn::text, s.last_change
                  FROM UNNEST($2::smallint[]) AS wanted (dialect)
                 CROSS JOIN LATERAL (
                       SELECT * FROM sessions
@@ -78,7 +78,7 @@ impl AdminStore {
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
                       description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
-                      expiry_told_at, turn::text, last_change
+                      expiry_reported_at, turn::text, last_change
                  FROM sessions
                 WHERE org_id = $1 AND (public_id = $2 OR session_id = $3)
                 ORDER BY created_at DESC, session_id DESC, dialect DESC"#,

@@ -44,8 +44,8 @@ impl Agents<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn find(&self, name: &AgentRef) -> Result<Option<Arc<Agent>>, StoreError> {
-        let age = self.0.presence().changes.of(self.0.org).get();
-        self.0.presence().agents.find((self.0.org, name.clone(), age), || self.read(name)).await
+        let age = self.0.lookup_cache().changes.of(self.0.org).get();
+        self.0.lookup_cache().agents.find((self.0.org, name.clone(), age), || self.read(name)).await
     }
 
     async fn read(&self, name: &AgentRef) -> Result<Option<Agent>, StoreError> {
@@ -70,6 +70,6 @@ impl Agents<'_> {
 
     /// Whatever was remembered of the organization's agents counts no longer.
     fn forget(&self) {
-        self.0.presence().changes.of(self.0.org).happened();
+        self.0.lookup_cache().changes.of(self.0.org).happened();
     }
 }

@@ -1,12 +1,12 @@
 //! The images that avatars were uploaded with.
 
-use super::{Avatars, KeptAvatar};
+use super::{Avatars, StoredAvatar};
 use crate::domain::ImageId;
 use crate::store::scope::PooledTransaction;
 use crate::store::{StoreError, scope};
 
 /// Images that one organization can keep: 5 GB of the largest. Of several that are uploaded at once, each may be the last.
-const MOST: i64 = 1_000;
+const MAX_IMAGES: i64 = 1_000;
 
 /// Bytes of an image that are read at once.
 const SLICE: i32 = 64 * 1024;
@@ -26,7 +26,7 @@ impl Avatars<'_> {
     ///
     /// # Errors
     /// As for [`Avatars::create`].
-    pub async fn create_with_image(&self, new: &KeptAvatar, id: ImageId, bytes: &[u8]) -> Result<bool, StoreError> {
+    pub async fn create_with_image(&self, new: &StoredAvatar, id: ImageId, bytes: &[u8]) -> Result<bool, StoreError> {
         self.0.has_room()?;
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let others = sqlx::query_scalar!(
@@ -36,7 +36,7 @@ impl Avatars<'_> {
         )
         .fetch_one(&mut *transaction)
         .await?;
-        if others >= MOST {
+        if others >= MAX_IMAGES {
             return Ok(false);
         }
         sqlx::query!(

@@ -13,7 +13,7 @@ pub struct Avatars<'s>(pub(super) &'s TenantStore);
 
 /// An avatar as it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KeptAvatar {
+pub struct StoredAvatar {
     pub number: i64,
     pub name: String,
     pub url: String,
@@ -24,7 +24,7 @@ pub struct KeptAvatar {
     pub updated_at: Timestamp,
 }
 
-impl Weighed for KeptAvatar {
+impl Weighed for StoredAvatar {
     fn text_bytes(&self) -> usize {
         json_bytes(&self.name) + json_bytes(&self.url) + optional_json_bytes(self.voice_id.as_deref())
     }
@@ -46,14 +46,14 @@ impl Avatars<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn create(&self, new: &KeptAvatar) -> Result<(), StoreError> {
+    pub async fn create(&self, new: &StoredAvatar) -> Result<(), StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         self.insert(&mut transaction, new).await?;
         transaction.commit().await?;
         Ok(())
     }
 
-    async fn insert(&self, transaction: &mut PooledTransaction, new: &KeptAvatar) -> Result<(), StoreError> {
+    async fn insert(&self, transaction: &mut PooledTransaction, new: &StoredAvatar) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO avatars (org_id, number, name, url, voice_id, is_favorite, is_public, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (org_id, number) DO NOTHING",
@@ -114,7 +114,7 @@ impl Avatars<'_> {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        self.0.presence().changes.of(self.0.org).happened();
+        self.0.lookup_cache().changes.of(self.0.org).happened();
         Ok(updated.rows_affected() == 1)
     }
 
@@ -129,7 +129,7 @@ impl Avatars<'_> {
             .await?;
         self.delete_image(&mut transaction, number).await?;
         transaction.commit().await?;
-        self.0.presence().changes.of(self.0.org).happened();
+        self.0.lookup_cache().changes.of(self.0.org).happened();
         Ok(deleted.rows_affected() == 1)
     }
 
@@ -143,10 +143,10 @@ impl Avatars<'_> {
         only_public: bool,
         before: Option<(Timestamp, i64)>,
         limit: i64,
-    ) -> Result<Page<KeptAvatar>, StoreError> {
+    ) -> Result<Page<StoredAvatar>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let avatars = sqlx::query_as!(
-            KeptAvatar,
+            StoredAvatar,
             "SELECT number, name, url, voice_id, is_favorite, is_public, created_at, updated_at
                FROM avatars
               WHERE org_id = $1

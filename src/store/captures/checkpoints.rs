@@ -5,7 +5,7 @@ use super::{CaptureFilter, Captures, SAMPLE};
 use crate::store::{StoreError, scope};
 
 /// Checkpoints in one response.
-const MOST: i64 = 500;
+const MAX_CHECKPOINTS: i64 = 500;
 
 /// One checkpoint of one tool, over the newest events of the window.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl Captures<'_> {
             filter,
             None,
             SAMPLE,
-            MOST
+            MAX_CHECKPOINTS
         )
         .fetch_all(&mut *transaction)
         .await?;

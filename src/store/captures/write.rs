@@ -14,7 +14,7 @@ use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, NewCapture, OrgId};
 use crate::store::events;
 use crate::store::group::Batch;
-use crate::store::scope::Held;
+use crate::store::scope::WriterConnection;
 use crate::store::sessions::{self, RowKey};
 
 pub struct Request {
@@ -56,7 +56,7 @@ impl Batch for CaptureEvents {
         request.key().route()
     }
 
-    async fn run(held: &mut Held, requests: &[&Request]) -> Result<Vec<bool>, sqlx::Error> {
+    async fn run(writer: &mut WriterConnection, requests: &[&Request]) -> Result<Vec<bool>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -65,7 +65,7 @@ impl Batch for CaptureEvents {
 
         let mut attempts = 0;
         let fresh = loop {
-            let mut transaction = held.begin(&orgs).await?;
+            let mut transaction = writer.begin(&orgs).await?;
             let implied = imply_sessions(&mut transaction, requests).await?;
             name_users(&mut transaction, requests).await?;
             start_counters(&mut transaction, &keys).await?;
@@ -74,7 +74,7 @@ impl Batch for CaptureEvents {
             if !emptied.is_empty() && attempts == 0 {
                 // Sessions are locked before counters, so these are shown again in a transaction before this one.
                 transaction.rollback().await?;
-                let mut transaction = held.begin(&orgs).await?;
+                let mut transaction = writer.begin(&orgs).await?;
                 shown::show(&mut transaction, &emptied).await?;
                 transaction.commit().await?;
                 attempts += 1;

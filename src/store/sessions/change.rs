@@ -15,7 +15,7 @@ use crate::domain::{Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
-use crate::store::scope::Held;
+use crate::store::scope::WriterConnection;
 use crate::store::signals::{self, Signal};
 use crate::store::usage::{self, Use};
 
@@ -73,24 +73,24 @@ impl Batch for ChangeSessions {
         request.key.route()
     }
 
-    async fn run(held: &mut Held, requests: &[&Request]) -> Result<Vec<Self::Answer>, sqlx::Error> {
+    async fn run(writer: &mut WriterConnection, requests: &[&Request]) -> Result<Vec<Self::Answer>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
         keys.sort_unstable();
         keys.dedup();
         let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
         orgs.dedup();
 
-        let mut transaction = held.begin(&orgs).await?;
+        let mut transaction = writer.begin(&orgs).await?;
         let rows = SessionRow::lock(&mut transaction, &keys).await?;
         let wanted: Vec<(RowKey, EventId)> =
             requests.iter().flat_map(|request| request.appends.iter().map(|id| (request.key, *id))).collect();
         let known = events::known(&mut transaction, &wanted).await?;
 
-        let mut standing = Standing::new(&rows)?;
+        let mut locked_sessions = LockedSessions::new(&rows)?;
         let made = made_before(requests, &rows, &known);
         let mut answers: Vec<Self::Answer> = Vec::with_capacity(requests.len());
         for (request, made) in requests.iter().zip(made) {
-            answers.push(standing.get(&request.key).map(|session| {
+            answers.push(locked_sessions.get(&request.key).map(|session| {
                 let mut new = Vec::new();
                 if !made {
                     request.ran.store(true, Ordering::Relaxed);
@@ -107,7 +107,7 @@ impl Batch for ChangeSessions {
         }
 
         let appended = number(&mut transaction, requests, &mut answers).await?;
-        let changed = standing.changed();
+        let changed = locked_sessions.changed();
         if !changed.is_empty() {
             write(&mut transaction, &changed).await?;
             request_erasures(&mut transaction, &changed).await?;
@@ -146,9 +146,9 @@ fn made_before(
 }
 
 /// The sessions of a batch, as its changes leave them.
-struct Standing(HashMap<RowKey, Locked>);
+struct LockedSessions(HashMap<RowKey, LockedSession>);
 
-pub(super) struct Locked {
+pub(super) struct LockedSession {
     pub before: Session,
     pub now: Session,
     /// The nonce of the change that was made, if one was.
@@ -157,7 +157,7 @@ pub(super) struct Locked {
     pub takes_turn: bool,
 }
 
-impl Locked {
+impl LockedSession {
     fn apply(&mut self, request: &Request) -> Vec<NewEvent> {
         let before = self.now.clone();
         let appended = (request.rule)(&mut self.now);
@@ -179,20 +179,20 @@ fn takes_turn(before: &Session, now: &Session, appended: &[NewEvent]) -> bool {
     is_over(now) && !is_over(before) || is_taken && !is_replied()
 }
 
-impl Standing {
+impl LockedSessions {
     fn new(rows: &HashMap<RowKey, SessionRow>) -> Result<Self, sqlx::Error> {
         let locked = rows.iter().map(|(key, row)| {
             let session = Session::try_from(row.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            Ok((*key, Locked { before: session.clone(), now: session, last_change: None, takes_turn: false }))
+            Ok((*key, LockedSession { before: session.clone(), now: session, last_change: None, takes_turn: false }))
         });
         locked.collect::<Result<_, _>>().map(Self)
     }
 
-    fn get(&mut self, key: &RowKey) -> Option<&mut Locked> {
+    fn get(&mut self, key: &RowKey) -> Option<&mut LockedSession> {
         self.0.get_mut(key)
     }
 
-    fn changed(&self) -> Vec<(RowKey, &Locked)> {
+    fn changed(&self) -> Vec<(RowKey, &LockedSession)> {
         self.0.iter().filter(|(_, locked)| locked.last_change.is_some()).map(|(key, locked)| (*key, locked)).collect()
     }
 }
@@ -233,10 +233,10 @@ async fn number(
 /// Lets those know who follow sessions and count them.
 async fn tell(
     connection: &mut PgConnection,
-    changed: &[(RowKey, &Locked)],
+    changed: &[(RowKey, &LockedSession)],
     appended: Vec<(RowKey, Happened, Timestamp)>,
 ) -> Result<(), sqlx::Error> {
-    let ended = |locked: &Locked| locked.before.ended_at.is_none() && locked.now.ended_at.is_some();
+    let ended = |locked: &LockedSession| locked.before.ended_at.is_none() && locked.now.ended_at.is_some();
     let uses: Vec<Use> = changed
         .iter()
         .filter(|(_, locked)| ended(locked))
@@ -245,7 +245,7 @@ async fn tell(
     usage::count(connection, &uses).await?;
     let mut happened = appended;
     // How far a reply has got is nothing that happened to the session.
-    let differs = |locked: &Locked| Session { turn: locked.before.turn, ..locked.now.clone() } != locked.before;
+    let differs = |locked: &LockedSession| Session { turn: locked.before.turn, ..locked.now.clone() } != locked.before;
     let followed = changed.iter().filter(|(key, locked)| key.dialect == feed::FOLLOWED.code() && differs(locked));
     for (key, locked) in followed {
         let what = if ended(locked) { Happened::Ended } else { Happened::Updated };
@@ -255,8 +255,11 @@ async fn tell(
 }
 
 /// Lets the worker delete the events of the sessions that were deleted.
-async fn request_erasures(connection: &mut PgConnection, changed: &[(RowKey, &Locked)]) -> Result<(), sqlx::Error> {
-    let erased: Vec<&(RowKey, &Locked)> = changed.iter().filter(|(_, locked)| locked.now.is_erased).collect();
+async fn request_erasures(
+    connection: &mut PgConnection,
+    changed: &[(RowKey, &LockedSession)],
+) -> Result<(), sqlx::Error> {
+    let erased: Vec<&(RowKey, &LockedSession)> = changed.iter().filter(|(_, locked)| locked.now.is_erased).collect();
     if erased.is_empty() {
         return Ok(());
     }
@@ -278,7 +281,10 @@ async fn request_erasures(connection: &mut PgConnection, changed: &[(RowKey, &Lo
 }
 
 /// Writes what may change of a session. Metadata that stayed as it was is not sent again.
-pub(super) async fn write(connection: &mut PgConnection, sessions: &[(RowKey, &Locked)]) -> Result<(), sqlx::Error> {
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    sessions: &[(RowKey, &LockedSession)],
+) -> Result<(), sqlx::Error> {
     let keys = RowKey::columns(sessions.iter().map(|(key, _)| key));
     let enabled: Vec<bool> = sessions.iter().map(|(_, s)| s.now.enabled).collect();
     let texts = |of: fn(&Session) -> Option<&str>| -> Vec<Option<&str>> {
@@ -299,7 +305,7 @@ pub(super) async fn write(connection: &mut PgConnection, sessions: &[(RowKey, &L
     };
     let expires = times(|session| session.expires_at);
     let ended = times(|session| session.ended_at);
-    let told = times(|session| session.expiry_told_at);
+    let told = times(|session| session.expiry_reported_at);
     let turns: Result<Vec<Option<JsonText>>, _> =
         sessions.iter().map(|(_, session)| session.now.turn.as_ref().map(JsonText::of).transpose()).collect();
     let turns = turns.map_err(|error| sqlx::Error::Encode(error.into()))?;
@@ -310,13 +316,13 @@ pub(super) async fn write(connection: &mut PgConnection, sessions: &[(RowKey, &L
             SET enabled = new.enabled, name = new.name, description = new.description,
                 metadata = CASE WHEN new.keeps_metadata THEN s.metadata ELSE new.metadata::json END,
                 detail = new.detail::json, updated_at = new.updated_at, expires_at = new.expires_at,
-                ended_at = new.ended_at, expiry_told_at = new.expiry_told_at, last_change = new.last_change,
+                ended_at = new.ended_at, expiry_reported_at = new.expiry_reported_at, last_change = new.last_change,
                 turn = new.turn::json
            FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::boolean[], $5::text[], $6::text[], $7::boolean[],
                        $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
                        $13::timestamptz[], $14::uuid[], $15::text[])
              AS new (org_id, dialect, session_id, enabled, name, description, keeps_metadata, metadata, detail,
-                     updated_at, expires_at, ended_at, expiry_told_at, last_change, turn)
+                     updated_at, expires_at, ended_at, expiry_reported_at, last_change, turn)
           WHERE s.org_id = new.org_id AND s.dialect = new.dialect AND s.session_id = new.session_id",
         &keys.orgs,
         &keys.dialects,

@@ -9,7 +9,7 @@ use super::{Created, KeyColumns, RowKey, SessionRow};
 use crate::domain::{AgentId, JsonText, NewSession, OrgId, Session, Timestamp};
 use crate::store::feed;
 use crate::store::group::Batch;
-use crate::store::scope::Held;
+use crate::store::scope::WriterConnection;
 use crate::store::usage;
 
 pub struct Request {
@@ -51,7 +51,7 @@ impl Batch for CreateSessions {
         request.key().route()
     }
 
-    async fn run(held: &mut Held, requests: &[&Request]) -> Result<Vec<Created>, sqlx::Error> {
+    async fn run(writer: &mut WriterConnection, requests: &[&Request]) -> Result<Vec<Created>, sqlx::Error> {
         // An id that came twice would fail the statement, and two writers that lock in different orders would
         // deadlock. The sort is stable, so of several creates of one session the first to come is the one written.
         let mut first: Vec<&Request> = requests.to_vec();
@@ -60,7 +60,7 @@ impl Batch for CreateSessions {
         let mut orgs: Vec<OrgId> = first.iter().map(|request| request.org).collect();
         orgs.dedup();
 
-        let connection = held.narrowed(&orgs).await?;
+        let connection = writer.narrowed(&orgs).await?;
         let mut inserted = write(connection, &first).await?;
         let mut standing = HashMap::new();
         let others: Vec<&Request> =

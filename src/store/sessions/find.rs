@@ -3,7 +3,7 @@
 use super::{RowKey, SessionRow};
 use crate::domain::OrgId;
 use crate::store::group::Batch;
-use crate::store::scope::Held;
+use crate::store::scope::WriterConnection;
 
 pub enum FindSessions {}
 
@@ -29,14 +29,14 @@ impl Batch for FindSessions {
         request.route()
     }
 
-    async fn run(held: &mut Held, requests: &[&RowKey]) -> Result<Vec<Self::Answer>, sqlx::Error> {
+    async fn run(writer: &mut WriterConnection, requests: &[&RowKey]) -> Result<Vec<Self::Answer>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|key| **key).collect();
         keys.sort_unstable();
         keys.dedup();
         let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
         orgs.dedup();
 
-        let rows = SessionRow::read(held.narrowed(&orgs).await?, &keys).await?;
+        let rows = SessionRow::read(writer.narrowed(&orgs).await?, &keys).await?;
         Ok(requests.iter().map(|key| rows.get(key).cloned()).collect())
     }
 }

@@ -6,7 +6,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::change::{self, Locked};
+use super::change::{self, LockedSession};
 use super::{RowKey, SessionRow, Sessions};
 use crate::domain::event::Numbering;
 use crate::domain::{DialectName, NewEvent, Session, SessionId, Timestamp};
@@ -115,7 +115,8 @@ impl Sessions<'_> {
         if is_made {
             return Ok(Forked::Opened(Box::new(before)));
         }
-        let mut locked = Locked { now: before.clone(), before, last_change: Some(fork.nonce), takes_turn: false };
+        let mut locked =
+            LockedSession { now: before.clone(), before, last_change: Some(fork.nonce), takes_turn: false };
         if !(fork.opens)(&mut locked.now) {
             return Ok(Forked::NotOpened(Box::new(locked.now)));
         }

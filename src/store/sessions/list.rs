@@ -23,7 +23,7 @@ pub const WINDOW: i64 = 10_000;
 const FAR: i64 = 200;
 
 /// Where a session stands among those of its dialect: by its creation, then its id.
-pub type SessionPlace = (Timestamp, SessionId);
+pub type SessionCursor = (Timestamp, SessionId);
 
 /// In which order sessions are given. Those last updated are ordered within the newest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub struct SessionQuery<'q> {
     pub now: Timestamp,
     pub order: SessionOrder,
     /// Only sessions behind this place, in the order that is asked for.
-    pub behind: Option<SessionPlace>,
+    pub behind: Option<SessionCursor>,
     pub skip: i64,
     pub limit: i64,
 }
@@ -122,7 +122,7 @@ pub struct WindowKey {
     agent: Option<AgentId>,
     kind: Option<String>,
     state: Option<State>,
-    behind: Option<SessionPlace>,
+    behind: Option<SessionCursor>,
     is_oldest_first: bool,
 }
 
@@ -132,7 +132,7 @@ pub struct Window {
     /// How many of them are meant.
     total: i64,
     /// The last one, where there may be more behind it.
-    pub(super) end: Option<SessionPlace>,
+    pub(super) end: Option<SessionCursor>,
 }
 
 /// A page of sessions.
@@ -143,7 +143,7 @@ pub struct SessionPage {
     pub total: i64,
     /// The last session looked at, where there may be more behind it; the last of the page, where that was cut because
     /// of its bytes.
-    pub rest: Option<SessionPlace>,
+    pub rest: Option<SessionCursor>,
 }
 
 /// A page of sessions for a caller who goes on from page to page without skipping.
@@ -151,7 +151,7 @@ pub struct SessionPage {
 pub struct SessionStretch {
     pub sessions: Vec<Session>,
     /// Where the next page begins: behind this session. `None` on the last page.
-    pub next: Option<SessionPlace>,
+    pub next: Option<SessionCursor>,
 }
 
 impl SessionStretch {
@@ -188,7 +188,7 @@ fn code(state: State) -> i16 {
     }
 }
 
-fn place_of(session: &Session) -> SessionPlace {
+fn place_of(session: &Session) -> SessionCursor {
     (session.created_at, session.id)
 }
 

@@ -30,7 +30,7 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub expires_at: Option<Timestamp>,
-    pub expiry_told_at: Option<Timestamp>,
+    pub expiry_reported_at: Option<Timestamp>,
     /// The JSON of an [`OpenTurn`](crate::domain::OpenTurn).
     pub turn: Option<String>,
     /// The nonce of the latest change.
@@ -54,7 +54,7 @@ macro_rules! rows_under {
             r#"SELECT s.org_id AS "org_id!", s.dialect AS "dialect!", s.session_id AS "session_id!", s.agent_id,
                       s.public_id AS "public_id!", s.nonce AS "nonce!", s.ended_at, s.enabled AS "enabled!", s.kind,
                       s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!",
-                      s.created_at AS "created_at!", s.updated_at AS "updated_at!", s.expires_at, s.expiry_told_at,
+                      s.created_at AS "created_at!", s.updated_at AS "updated_at!", s.expires_at, s.expiry_reported_at,
                       s.turn::text, s.last_change
                  FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) AS wanted (org_id, dialect, session_id)
                  JOIN sessions s USING (org_id, dialect, session_id)"#
@@ -94,7 +94,7 @@ impl SessionRow {
             r#"SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", agent_id,
                       public_id AS "public_id!", nonce AS "nonce!", ended_at, enabled AS "enabled!", kind, user_id, name,
                       description, metadata::text, detail::text AS "detail!", created_at AS "created_at!",
-                      updated_at AS "updated_at!", expires_at, expiry_told_at, turn::text, last_change
+                      updated_at AS "updated_at!", expires_at, expiry_reported_at, turn::text, last_change
                  FROM (SELECT s.*
                          FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) WITH ORDINALITY
                            AS wanted (org_id, dialect, session_id, place)
@@ -148,7 +148,7 @@ impl TryFrom<SessionRow> for Session {
             updated_at: row.updated_at,
             expires_at: row.expires_at,
             ended_at: row.ended_at,
-            expiry_told_at: row.expiry_told_at,
+            expiry_reported_at: row.expiry_reported_at,
             is_erased: false,
             // One that a later version wrote in another way is no turn to this one.
             turn: row.turn.and_then(|turn| serde_json::from_str(&turn).ok()),

@@ -64,7 +64,7 @@ macro_rules! page_rows {
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
                       description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
-                      expiry_told_at, turn::text, last_change
+                      expiry_reported_at, turn::text, last_change
                  FROM (SELECT * FROM sessions
                         WHERE org_id = $1 AND dialect = $2 AND "#
                 + $of
@@ -95,7 +95,7 @@ macro_rules! filtered_rows {
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
                       description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
-                      expiry_told_at, turn::text, last_change
+                      expiry_reported_at, turn::text, last_change
                  FROM (SELECT * FROM sessions
                         WHERE org_id = $1 AND dialect = $2 AND "#
                 + $of

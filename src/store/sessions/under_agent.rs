@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{RowKey, SessionPlace, SessionRow};
+use super::{RowKey, SessionCursor, SessionRow};
 use crate::domain::metadata_filter::Filter;
 use crate::domain::{AgentId, DialectName, Session, SessionId, Timestamp};
 use crate::store::bytes::Page;
@@ -65,7 +65,7 @@ impl Sessions<'_> {
         &self,
         agent: AgentId,
         now: Timestamp,
-        after: Option<SessionPlace>,
+        after: Option<SessionCursor>,
         limit: i64,
     ) -> Result<Vec<Heading>, StoreError> {
         let (at, id) = keyset::or_latest(after.map(|(at, id)| (at, id.0)));
@@ -105,7 +105,7 @@ impl Sessions<'_> {
         agent: AgentId,
         documents: &[String],
         now: Timestamp,
-        after: Option<SessionPlace>,
+        after: Option<SessionCursor>,
         limit: i64,
     ) -> Result<Option<Vec<Heading>>, StoreError> {
         let (at, id) = keyset::or_latest(after.map(|(at, id)| (at, id.0)));

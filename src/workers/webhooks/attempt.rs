@@ -22,7 +22,7 @@ const RECORDED_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     /// Any other status than a success; redirects are not followed.
-    Refused(StatusCode),
+    Rejected(StatusCode),
     TimedOut,
     Unreachable,
     NotHttp,
@@ -39,8 +39,8 @@ impl Fault {
     /// The word for it, in metrics and in the list of deliveries.
     fn label(self) -> &'static str {
         match self {
-            Self::Refused(status) if status.is_redirection() => "redirected",
-            Self::Refused(_) => "refused",
+            Self::Rejected(status) if status.is_redirection() => "redirected",
+            Self::Rejected(_) => "refused",
             Self::TimedOut => "timed_out",
             Self::Unreachable => "unreachable",
             Self::NotHttp => "not_http",
@@ -52,7 +52,7 @@ impl Fault {
     }
 
     fn status(self) -> Option<StatusCode> {
-        if let Self::Refused(status) = self { Some(status) } else { None }
+        if let Self::Rejected(status) = self { Some(status) } else { None }
     }
 }
 
@@ -103,7 +103,7 @@ impl Webhooks {
         let request = request.headers(headers).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let response = request.body(body).send().await.map_err(Unsent::from)?;
         let status = response.status();
-        if status.is_success() { Ok(status) } else { Err(Fault::Refused(status)) }
+        if status.is_success() { Ok(status) } else { Err(Fault::Rejected(status)) }
     }
 }
 

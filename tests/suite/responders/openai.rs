@@ -173,7 +173,7 @@ fn a_key_is_looked_up_and_never_shown() {
         let fake = FakeResponder::start([answer(401, "application/json", r#"{"error":"no"}"#)]).await;
         let responder = openai(&fake.url);
         let refused = ask(&responder).await.unwrap_err();
-        assert_eq!(refused, ResponderError::Refused(http::StatusCode::UNAUTHORIZED));
+        assert_eq!(refused, ResponderError::Rejected(http::StatusCode::UNAUTHORIZED));
         for shown in [refused.to_string(), format!("{refused:?} {responder:?} {:?}", settings())] {
             assert!(!shown.contains(KEY) && !shown.contains("sk-test"), "{shown}");
         }
@@ -211,7 +211,7 @@ fn what_came_to_nothing_is_tried_once_more() {
             assert_eq!(fake.received().len(), 2);
         }
         let fake = FakeResponder::start([answer(503, "text/plain", "oh")]).await;
-        assert_eq!(ask(&openai(&fake.url)).await, Err(ResponderError::Refused(http::StatusCode::SERVICE_UNAVAILABLE)));
+        assert_eq!(ask(&openai(&fake.url)).await, Err(ResponderError::Rejected(http::StatusCode::SERVICE_UNAVAILABLE)));
         assert_eq!(fake.received().len(), 2, "no third time");
     });
 }

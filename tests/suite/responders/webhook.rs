@@ -129,7 +129,10 @@ fn a_message_is_delivered_once() {
     run(async {
         let fake =
             FakeResponder::start([answer(503, "text/plain", "later"), document(r#"{"content":"Hello."}"#)]).await;
-        assert_eq!(ask(&webhook(&fake.url)).await, Err(ResponderError::Refused(http::StatusCode::SERVICE_UNAVAILABLE)));
+        assert_eq!(
+            ask(&webhook(&fake.url)).await,
+            Err(ResponderError::Rejected(http::StatusCode::SERVICE_UNAVAILABLE))
+        );
         assert_eq!(fake.received().len(), 1);
     });
 }

@@ -47,7 +47,7 @@ fn named(app: &TestApp, key: &str) -> NewAgent {
 
 /// A store that remembers for longer than the test takes.
 async fn with_long_memory() -> Store {
-    let settings = StoreSettings { presence: Duration::from_secs(600), pool: 2, ..StoreSettings::default() };
+    let settings = StoreSettings { lookup_cache: Duration::from_secs(600), pool: 2, ..StoreSettings::default() };
     Store::connect(database().await, settings).await.expect("a store")
 }
 
@@ -96,7 +96,7 @@ fn a_change_shows_at_once_by_every_name() {
                 agent.name = format!("Change {place}");
                 Ok(())
             };
-            tenant.agents().update(name, rule).await.expect("an answer").expect("the agent").expect("no refusal");
+            tenant.agents().update(name, rule).await.expect("an answer").expect("the agent").expect("no rejection");
             for seen in &names {
                 let found = tenant.agents().find(seen).await.expect("a look").expect("the agent");
                 assert_eq!(found.name, format!("Change {place}"));

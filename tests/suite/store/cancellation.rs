@@ -41,7 +41,7 @@ fn one_of_each() -> StoreSettings {
         pool: 1,
         scans: 1,
         lookups: 1,
-        presence: Duration::ZERO,
+        lookup_cache: Duration::ZERO,
         ..StoreSettings::default()
     }
 }

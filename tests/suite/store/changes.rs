@@ -249,7 +249,7 @@ fn a_change_that_cannot_be_written_fails_alone() {
                 .await;
         for (content, answer) in contents.iter().zip(answers) {
             match content.as_str() {
-                "\0" => assert!(matches!(answer, Err(StoreError::Refused(_)))),
+                "\0" => assert!(matches!(answer, Err(StoreError::Rejected(_)))),
                 _ => assert!(answer.expect("an answer").is_some()),
             }
         }
@@ -269,7 +269,7 @@ fn a_rule_that_panics_fails_alone() {
             panic!("a rule that a test broke")
         });
         let (broken, sound) = tokio::join!(panics, count_up(store().await, org, id, "x"));
-        assert!(matches!(broken, Err(StoreError::Refused(_))));
+        assert!(matches!(broken, Err(StoreError::Rejected(_))));
         assert_eq!(sound.expect("an answer").expect("the session").outcome, Some(1));
     });
 }

@@ -89,10 +89,10 @@ fn scans_that_hang_leave_everything_else_as_it_was() {
         let tenant = store.tenant(quiet);
         let now = start();
         let among = Among { dialect: DialectName::Messaging, now, since: now };
-        assert!(tenant.sessions().living(among, None, 10).await.expect("a page").sessions.is_empty());
-        assert_eq!(tenant.sessions().census(among, &["x"]).await.expect("counts").living, 0);
+        assert!(tenant.sessions().open(among, None, 10).await.expect("a page").sessions.is_empty());
+        assert_eq!(tenant.sessions().census(among, &["x"]).await.expect("counts").open, 0);
         // The loud one's own small requests, too.
-        assert!(store.tenant(loud).sessions().living(among, None, 10).await.expect("a page").sessions.is_empty());
+        assert!(store.tenant(loud).sessions().open(among, None, 10).await.expect("a page").sessions.is_empty());
 
         // What Postgres cancels is a query that took too long, not a database that is down.
         let cancelled: bool = sqlx::query_scalar("SELECT pg_cancel_backend($1)")

@@ -79,7 +79,7 @@ fn a_poison_row_among_five_hundred_fails_alone() {
         .await;
         for (id, answer) in ids.iter().zip(answers) {
             if *id == poison {
-                assert!(matches!(answer, Err(StoreError::Refused(_))), "{answer:?}");
+                assert!(matches!(answer, Err(StoreError::Rejected(_))), "{answer:?}");
                 assert_eq!(find(store().await, org, *id).await, None);
             } else {
                 assert_eq!(answer.expect("an answer"), Created::New);

@@ -10,7 +10,7 @@ use axum::body::Body;
 use chrono::DateTime;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
-use sessionary::auth::{BaseUrl, DefaultOrg, Gate, JwtVerifier};
+use sessionary::auth::{Authenticator, BaseUrl, DefaultOrg, JwtVerifier};
 use sessionary::conversation::Conversations;
 use sessionary::dialects::agntix;
 use sessionary::dialects::integer_id::Transfers;
@@ -20,7 +20,7 @@ use sessionary::domain::{
 };
 use sessionary::http::listener::Peer;
 use sessionary::http::{CostlyWork, LargeBodies, RateLimiter, ResponseLimits};
-use sessionary::idempotency::Patience;
+use sessionary::idempotency::WaitTimeout;
 use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{NewAvatar, NewKey, NewOrganization};
@@ -52,7 +52,7 @@ pub struct Setup {
     /// Whether the test's organization stands in for callers of the messaging dialect without a credential.
     pub default_org: bool,
     pub cors_origins: Vec<HeaderValue>,
-    pub patience: Patience,
+    pub wait_timeout: WaitTimeout,
     pub responders: RespondersSettings,
     pub messaging: Bounds,
     pub agntix: agntix::Settings,
@@ -79,7 +79,7 @@ impl Default for Setup {
             jwt: None,
             default_org: false,
             cors_origins: Vec::new(),
-            patience: Patience::default(),
+            wait_timeout: WaitTimeout::default(),
             // A test's own endpoints are on this machine.
             responders: RespondersSettings {
                 private_addresses: PrivateAddresses::Allowed,
@@ -122,7 +122,7 @@ impl TestApp {
         if setup.rate_limit {
             limiter = limiter.with_responses(setup.responses);
         }
-        let gate = Gate {
+        let authenticator = Authenticator {
             store: match setup.store {
                 Some(store) => store,
                 None => store().await.clone(),
@@ -139,14 +139,14 @@ impl TestApp {
         let router = build_app(Deployment {
             contract: setup.contract,
             cors_origins: setup.cors_origins.into(),
-            patience: setup.patience,
+            wait_timeout: setup.wait_timeout,
             messaging: setup.messaging,
             agntix: setup.agntix,
             public_url: setup.public_url,
             transfers: setup.transfers,
             costly: setup.costly,
             large_bodies: setup.large_bodies,
-            ..Deployment::new(Arc::new(gate), conversations.clone())
+            ..Deployment::new(Arc::new(authenticator), conversations.clone())
         });
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;
         Self { router, clock, mint, org, key, external_id, conversations, stop }

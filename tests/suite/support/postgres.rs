@@ -103,7 +103,7 @@ pub const DATABASE: &str = "sessionary_tests";
 pub async fn store() -> &'static Store {
     STORE
         .get_or_init(|| async {
-            let settings = StoreSettings { presence: Duration::ZERO, ..StoreSettings::default() };
+            let settings = StoreSettings { lookup_cache: Duration::ZERO, ..StoreSettings::default() };
             Store::connect(database().await, settings).await.expect("a store")
         })
         .await

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sessionary::auth::Gate;
+use sessionary::auth::Authenticator;
 use sessionary::conversation::Conversations;
 use sessionary::domain::Mint;
 use sessionary::http::RateLimiter;
@@ -37,7 +37,7 @@ impl TestApp {
     }
 
     fn with_turns(&self, store: Store, mint: Mint, conversations: Conversations) -> Self {
-        let gate = Gate {
+        let authenticator = Authenticator {
             store,
             clock: self.clock.clone(),
             mint: mint.clone(),
@@ -46,7 +46,7 @@ impl TestApp {
             trusted_proxies: Vec::new(),
             default_org: None,
         };
-        let router = build_app(Deployment::new(Arc::new(gate), conversations.clone()));
+        let router = build_app(Deployment::new(Arc::new(authenticator), conversations.clone()));
         Self {
             router,
             conversations,

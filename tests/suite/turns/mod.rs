@@ -28,14 +28,14 @@ fn completion(text: &str) -> Vec<Step> {
     fake_responder::json(&json!({ "choices": [{ "message": { "content": text } }] }).to_string())
 }
 
-/// A model's refusal that is not tried again.
-fn refusal() -> Vec<Step> {
+/// A model's rejection that is not tried again.
+fn rejection() -> Vec<Step> {
     fake_responder::answer(400, "application/json", "{}")
 }
 
 /// Another replica of the service: with its own turns, and its own connections to the database.
 async fn replica(app: &TestApp) -> TestApp {
-    let settings = StoreSettings { presence: std::time::Duration::ZERO, ..StoreSettings::default() };
+    let settings = StoreSettings { lookup_cache: std::time::Duration::ZERO, ..StoreSettings::default() };
     let store = Store::connect(database().await, settings).await.expect("a store");
     app.apart(store, Setup::default().responders)
 }

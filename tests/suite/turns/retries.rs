@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::{answered_by, completion, refusal, replica};
+use super::{answered_by, completion, rejection, replica};
 use crate::support::fake_responder::{FakeResponder, Step};
 use crate::support::talk::{Talk, agent, user};
 use crate::support::{TestApp, run};
@@ -23,7 +23,7 @@ fn a_retry_after_a_failure_continues_the_message() {
     run(async {
         for talk in Talk::ALL {
             let app = TestApp::new().await;
-            let model = answered_by(&app, [refusal(), refusal(), completion("Hello!")]).await;
+            let model = answered_by(&app, [rejection(), rejection(), completion("Hello!")]).await;
             let id = talk.begin(&app).await;
             for _ in 0..2 {
                 talk.say(&app, &id, "hello").send().await.expect(talk.failed());
@@ -45,7 +45,7 @@ fn a_streaming_retry_continues_the_message() {
     run(async {
         for talk in Talk::STREAMING {
             let app = TestApp::new().await;
-            let _model = answered_by(&app, [refusal(), completion("Hello!")]).await;
+            let _model = answered_by(&app, [rejection(), completion("Hello!")]).await;
             let id = talk.begin(&app).await;
             let failed = talk.stream(&app, &id, "hello").send().await;
             assert!(failed.text().contains("error"), "{talk:?}: {}", failed.text());
@@ -65,7 +65,7 @@ fn what_is_no_retry_is_another_message() {
     run(async {
         for talk in Talk::ALL {
             let app = TestApp::new().await;
-            let _model = answered_by(&app, [refusal()]).await;
+            let _model = answered_by(&app, [rejection()]).await;
             let id = talk.begin(&app).await;
             talk.say(&app, &id, "hello").send().await.expect(talk.failed());
             // Another text, and the first one again: the newest is another by then.
@@ -96,7 +96,7 @@ fn a_failed_request_under_a_key_is_carried_out_again_for_the_same_message() {
     run(async {
         for talk in Talk::ALL.into_iter().filter(|talk| *talk != Talk::IntegerId) {
             let app = TestApp::new().await;
-            let _model = answered_by(&app, [refusal(), completion("Hello!")]).await;
+            let _model = answered_by(&app, [rejection(), completion("Hello!")]).await;
             let id = talk.begin(&app).await;
             let say = || talk.say(&app, &id, "hello").header("idempotency-key", "k").send();
             say().await.expect(talk.failed());
@@ -115,7 +115,7 @@ fn a_retry_while_the_first_still_runs_streams_its_reply_on_any_replica() {
             let other = replica(&app).await;
             let told = Arc::new(Notify::new());
             let script = [vec![Step::Until(Arc::clone(&told))], completion("Hello!")].concat();
-            let model = answered_by(&app, [script, refusal()]).await;
+            let model = answered_by(&app, [script, rejection()]).await;
             let id = talk.begin(&app).await;
             let first = talk.say(&app, &id, "hello").send();
             let retries = async {
@@ -148,7 +148,7 @@ fn a_call_that_is_sent_again_waits_for_the_reply_to_the_first() {
         let other = replica(&app).await;
         let told = Arc::new(Notify::new());
         let script = [vec![Step::Until(Arc::clone(&told))], completion("Hello!")].concat();
-        let model = answered_by(&app, [script, refusal()]).await;
+        let model = answered_by(&app, [script, rejection()]).await;
         let id = talk.begin(&app).await;
         let says = [&app, &other, &app].map(|app| talk.say(app, &id, "hello").send());
         let (replies, ()) = tokio::join!(join_all(says), async {
@@ -172,7 +172,7 @@ fn of_the_same_message_from_two_replicas_at_once_one_is_stored() {
             let other = replica(&app).await;
             let told = Arc::new(Notify::new());
             let script = [vec![Step::Until(Arc::clone(&told))], completion("Hello!")].concat();
-            let model = answered_by(&app, [script, refusal()]).await;
+            let model = answered_by(&app, [script, rejection()]).await;
             let id = talk.begin(&app).await;
             let says = (0..12).map(|n| talk.say(if n % 2 == 0 { &app } else { &other }, &id, "hello").send());
             let (replies, _) = tokio::join!(join_all(says), async {
@@ -194,7 +194,7 @@ fn a_message_that_was_deleted_or_hidden_is_not_continued() {
     run(async {
         let talk = Talk::AgentKey;
         let app = TestApp::new().await;
-        let _model = answered_by(&app, [refusal()]).await;
+        let _model = answered_by(&app, [rejection()]).await;
         let id = talk.begin(&app).await;
         for below in ["", "/hide"] {
             talk.say(&app, &id, "hello").send().await.expect(502);
@@ -229,7 +229,7 @@ fn a_message_that_the_model_rejects_does_not_end_the_conversation() {
     run(async {
         for talk in Talk::ALL {
             let app = TestApp::new().await;
-            let script = [completion("1"), refusal(), refusal(), completion("3"), refusal(), completion("4")];
+            let script = [completion("1"), rejection(), rejection(), completion("3"), rejection(), completion("4")];
             let model = answered_by(&app, script).await;
             let id = talk.begin(&app).await;
             talk.say(&app, &id, "one").send().await.expect(talk.replied());
@@ -262,7 +262,7 @@ fn a_failed_turn_does_not_spoil_the_conversation() {
     run(async {
         for talk in Talk::ALL {
             let app = TestApp::new().await;
-            let model = answered_by(&app, [completion("1"), refusal(), completion("3")]).await;
+            let model = answered_by(&app, [completion("1"), rejection(), completion("3")]).await;
             let id = talk.begin(&app).await;
             for text in ["one", "two", "three"] {
                 talk.say(&app, &id, text).send().await;

@@ -6,15 +6,15 @@ use indexmap::IndexMap;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use utoipa::ToSchema;
 
-use crate::domain::Given;
+use crate::domain::JsonField;
 
 /// A JSON object, its members in their order, none of them twice. Members that nobody here knows are kept as well.
 #[derive(Debug, Default)]
-pub struct Members(pub IndexMap<String, Given>);
+pub struct Members(pub IndexMap<String, JsonField>);
 
 impl Members {
     /// Takes a member out.
-    pub(super) fn take(&mut self, name: &str) -> Given {
+    pub(super) fn take(&mut self, name: &str) -> JsonField {
         self.0.shift_remove(name).unwrap_or_default()
     }
 }
@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = IndexMap::new();
-                while let Some((name, value)) = map.next_entry::<String, Given>()? {
+                while let Some((name, value)) = map.next_entry::<String, JsonField>()? {
                     if members.insert(name, value).is_some() {
                         return Err(A::Error::custom("a member comes twice"));
                     }

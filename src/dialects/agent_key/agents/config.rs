@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::identity::Identity;
 use crate::dialects::agent_key::AgentKeyError;
 use crate::dialects::agent_key::patch::{self, invalid};
-use crate::domain::{Agent, DialectName, Given, JsonText};
-use crate::http::Refusal;
+use crate::domain::{Agent, DialectName, JsonField, JsonText};
+use crate::http::Rejection;
 
 /// Bytes of an agent's configuration as compact JSON.
 const LARGEST: usize = 512 * 1024;
@@ -35,14 +35,15 @@ impl Config {
 
     /// Agents' settings with this in place of what was kept.
     pub(super) fn within(&self, settings: &JsonText) -> Result<JsonText, AgentKeyError> {
-        crate::domain::agent::with_settings(settings, DialectName::AgentKey, self).map_err(|_| Refusal::Internal.into())
+        crate::domain::agent::with_settings(settings, DialectName::AgentKey, self)
+            .map_err(|_| Rejection::Internal.into())
     }
 
     /// The members of a body, instead of whatever was kept.
     ///
     /// # Errors
     /// 400 for a member that cannot be what was sent.
-    pub(super) fn replace(&mut self, body: IndexMap<String, Given>) -> Result<(), AgentKeyError> {
+    pub(super) fn replace(&mut self, body: IndexMap<String, JsonField>) -> Result<(), AgentKeyError> {
         self.members.clear();
         self.patch(body)
     }
@@ -51,20 +52,20 @@ impl Config {
     ///
     /// # Errors
     /// 400 for a member that cannot be what was sent.
-    pub(super) fn patch(&mut self, body: IndexMap<String, Given>) -> Result<(), AgentKeyError> {
+    pub(super) fn patch(&mut self, body: IndexMap<String, JsonField>) -> Result<(), AgentKeyError> {
         for (name, given) in body {
             let given = match given {
-                Given::Absent => continue,
+                JsonField::Absent => continue,
                 _ if NOT_KEPT.contains(&name.as_str()) => continue,
-                Given::Null => {
+                JsonField::Null => {
                     self.members.shift_remove(&name);
                     continue;
                 }
-                Given::Object(new) if MAPS.contains(&name.as_str()) || name == "first_step" => {
+                JsonField::Object(new) if MAPS.contains(&name.as_str()) || name == "first_step" => {
                     let old = self.members.get(&name);
-                    merged(old, &new, name == "steps").ok_or(Refusal::Internal)?
+                    merged(old, &new, name == "steps").ok_or(Rejection::Internal)?
                 }
-                given => given.to_json().map(std::borrow::Cow::into_owned).ok_or(Refusal::Internal)?,
+                given => given.to_json().map(std::borrow::Cow::into_owned).ok_or(Rejection::Internal)?,
             };
             self.members.insert(name, given);
         }
@@ -84,7 +85,7 @@ impl Config {
             }
         }
         if let Some(metadata) = self.members.get("metadata") {
-            let given = if is_object(metadata) { Given::Object(metadata.clone()) } else { Given::Bool(false) };
+            let given = if is_object(metadata) { JsonField::Object(metadata.clone()) } else { JsonField::Bool(false) };
             patch::metadata(given)?;
         }
         let is_name =
@@ -150,39 +151,39 @@ fn merged(old: Option<&JsonText>, new: &JsonText, deep: bool) -> Option<JsonText
 #[derive(Deserialize)]
 struct Compaction {
     #[serde(default)]
-    enabled: Given,
+    enabled: JsonField,
     #[serde(default)]
-    threshold_percent: Given,
+    threshold_percent: JsonField,
     #[serde(default)]
-    keep_recent_inputs: Given,
+    keep_recent_inputs: JsonField,
     #[serde(default)]
-    compaction_message: Given,
+    compaction_message: JsonField,
     #[serde(default)]
-    tool_event_policy: Given,
+    tool_event_policy: JsonField,
 }
 
 impl Compaction {
     fn check(compaction: &JsonText) -> Result<(), AgentKeyError> {
-        let refused = |message| Err(invalid("compaction", message));
-        let Ok(given) = compaction.read::<Self>() else { return refused("names a member twice") };
-        let none_or = |given: &Given, fits: bool| given.is_missing() || fits;
-        let within = |given: &Given, least, most| given.as_i64().is_some_and(|n| (least..=most).contains(&n));
-        if !none_or(&given.enabled, matches!(given.enabled, Given::Bool(_))) {
-            refused("enabled must be a boolean")
+        let rejected = |message| Err(invalid("compaction", message));
+        let Ok(given) = compaction.read::<Self>() else { return rejected("names a member twice") };
+        let none_or = |given: &JsonField, fits: bool| given.is_missing() || fits;
+        let within = |given: &JsonField, least, most| given.as_i64().is_some_and(|n| (least..=most).contains(&n));
+        if !none_or(&given.enabled, matches!(given.enabled, JsonField::Bool(_))) {
+            rejected("enabled must be a boolean")
         } else if !none_or(&given.threshold_percent, within(&given.threshold_percent, 50, 95)) {
-            refused("threshold_percent must be an integer from 50 to 95")
+            rejected("threshold_percent must be an integer from 50 to 95")
         } else if !none_or(&given.keep_recent_inputs, within(&given.keep_recent_inputs, 1, i64::from(i32::MAX))) {
-            refused("keep_recent_inputs must be an integer of 1 or more")
+            rejected("keep_recent_inputs must be an integer of 1 or more")
         } else if !none_or(
             &given.compaction_message,
             given.compaction_message.as_str().is_some_and(|text| text.chars().count() <= 10_000),
         ) {
-            refused("compaction_message must be a string of at most 10000 characters")
+            rejected("compaction_message must be a string of at most 10000 characters")
         } else if !none_or(
             &given.tool_event_policy,
             matches!(given.tool_event_policy.as_str(), Some("exclude" | "include_outputs" | "include_all")),
         ) {
-            refused("tool_event_policy must be exclude, include_outputs or include_all")
+            rejected("tool_event_policy must be exclude, include_outputs or include_all")
         } else {
             Ok(())
         }

@@ -12,7 +12,7 @@ use crate::dialects::agent_key::keys::{self, Kind};
 use crate::dialects::agent_key::patch::{self, invalid};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{AgentId, AgentKey, AgentNumber, JsonText, NewAgent};
-use crate::http::{Refusal, Reply};
+use crate::http::{Rejection, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::{AgentCreated, Series};
 
@@ -22,7 +22,7 @@ const NAME_LIMIT: usize = 50;
 const DESCRIPTION_LIMIT: usize = 10_000;
 
 /// What a body says of a whole agent.
-pub(super) struct Wanted {
+pub(super) struct ValidatedCreateAgent {
     pub key: Option<AgentKey>,
     pub name: String,
     pub description: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Wanted {
     pub config: Config,
 }
 
-impl Wanted {
+impl ValidatedCreateAgent {
     pub(super) fn read(mut body: Members) -> Result<Self, AgentKeyError> {
         let key = patch::key(&body.take("key"))?;
         let name = patch::text(body.take("name"), "name", 1..=NAME_LIMIT)?
@@ -76,13 +76,13 @@ async fn create(
     caller: Caller<AgentKeyDialect, purpose::WriteAgents>,
     body: Members,
 ) -> Result<Reply<WireAgent>, AgentKeyError> {
-    let wanted = Wanted::read(body)?;
+    let wanted = ValidatedCreateAgent::read(body)?;
     let id = AgentId(caller.mint.uuid());
     let candidates: Vec<AgentKey> = match wanted.key {
         Some(key) => vec![key],
         None => keys::candidates(Kind::Agent, &wanted.name, &caller.mint),
     };
-    let number = AgentNumber::new(caller.number(Series::Agents).await?).ok_or(Refusal::Internal)?;
+    let number = AgentNumber::new(caller.number(Series::Agents).await?).ok_or(Rejection::Internal)?;
     let settings = wanted.config.within(&JsonText::empty_object())?;
     for key in &candidates {
         let new = NewAgent {

@@ -9,7 +9,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
-use crate::domain::{Agent, AgentKey, AgentRef, Given, JsonText};
+use crate::domain::{Agent, AgentKey, AgentRef, JsonField, JsonText};
 use crate::http::{JsonBody, PathOf, Reply};
 
 /// Bytes of a list of roles.
@@ -68,23 +68,23 @@ impl WireIdentity {
 pub struct UpdateIdentity {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    mode: Given,
+    mode: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
-    api_roles: Given,
+    api_roles: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
-    corpus_roles: Given,
+    corpus_roles: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
-    agent_roles: Given,
+    agent_roles: JsonField,
 }
 
-fn roles(given: Given, field: &'static str, kept: JsonText) -> Result<JsonText, AgentKeyError> {
+fn roles(given: JsonField, field: &'static str, kept: JsonText) -> Result<JsonText, AgentKeyError> {
     match given {
-        Given::Absent => Ok(kept),
-        Given::Null => Ok(JsonText::of(&[(); 0]).unwrap_or(kept)),
-        Given::Array(roles) if roles.as_str().len() <= ROLES_LIMIT => Ok(roles),
+        JsonField::Absent => Ok(kept),
+        JsonField::Null => Ok(JsonText::of(&[(); 0]).unwrap_or(kept)),
+        JsonField::Array(roles) if roles.as_str().len() <= ROLES_LIMIT => Ok(roles),
         _ => Err(invalid(field, "must be an array of at most 65536 bytes")),
     }
 }

@@ -11,7 +11,7 @@ use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::name_filter::{NameFilter, Named};
-use crate::dialects::agent_key::page_key::{List, Place};
+use crate::dialects::agent_key::page_key::{List, PageCursor};
 use crate::dialects::agent_key::paging::{self, ListMetadata, SCAN_CHUNK, SCAN_TIME};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Agent, AgentId};
@@ -74,14 +74,14 @@ type Reader = Caller<AgentKeyDialect, purpose::ReadAgents>;
 /// The agents of a page, and the cursor of the next one.
 struct Found {
     agents: Vec<Agent>,
-    next: Option<Place>,
+    next: Option<PageCursor>,
 }
 
 /// Reads the agents of a page that no filter narrows.
 async fn page(
     caller: &Reader,
     enabled: Option<bool>,
-    after: Option<Place>,
+    after: Option<PageCursor>,
     limit: usize,
 ) -> Result<Found, AgentKeyError> {
     let filter = AgentFilter { enabled, ..AgentFilter::default() };
@@ -96,7 +96,7 @@ async fn page(
 async fn scan(
     caller: &Reader,
     enabled: Option<bool>,
-    mut after: Option<Place>,
+    mut after: Option<PageCursor>,
     limit: usize,
     mut filter: NameFilter,
 ) -> Result<Found, AgentKeyError> {
@@ -128,6 +128,6 @@ async fn scan(
     Ok(Found { agents: page.rows, next })
 }
 
-fn place_of(agent: &Agent) -> Place {
-    Place { at: agent.created_at, id: agent.id.0 }
+fn place_of(agent: &Agent) -> PageCursor {
+    PageCursor { at: agent.created_at, id: agent.id.0 }
 }

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::body::{CreateAgent, Members};
 use super::config::Config;
-use super::create::Wanted;
+use super::create::ValidatedCreateAgent;
 use super::update::same_key;
 use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
@@ -42,7 +42,7 @@ pub async fn replace_agent(
     find::agent(&caller, &path.0).await?;
     let mut body = body.0;
     same_key(&mut body, &key)?;
-    let wanted = Wanted::read(body)?;
+    let wanted = ValidatedCreateAgent::read(body)?;
     let now = caller.now();
     let changed = caller
         .store

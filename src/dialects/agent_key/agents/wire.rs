@@ -7,7 +7,7 @@ use super::config::{Config, Object};
 use crate::dialects::agent_key::AgentKeyError;
 use crate::dialects::wire::Milliseconds;
 use crate::domain::{Agent, AgentKey, JsonText, Responder};
-use crate::http::Refusal;
+use crate::http::Rejection;
 
 /// What the first step is called that nobody named.
 const FIRST_STEP: &str = "first_step";
@@ -68,7 +68,7 @@ struct OutputParser {
 impl WireAgent {
     /// `default` is what answers where the agent has no responder of its own.
     pub(super) fn new(agent: &Agent, default: &Responder) -> Result<Self, AgentKeyError> {
-        Self::write(agent, default).map_err(|_| Refusal::Internal.into())
+        Self::write(agent, default).map_err(|_| Rejection::Internal.into())
     }
 
     fn write(agent: &Agent, default: &Responder) -> Result<Self, serde_json::Error> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::wire::{AGENT_OUTPUT, COMPACTION, INPUT_MESSAGE};
 use crate::domain::{Event, EventId, JsonText, Mint, NewEvent, Session, Timestamp};
-use crate::http::Refusal;
+use crate::http::Rejection;
 use crate::store::{Excerpt, Page, StoreError, TenantStore};
 
 /// Characters that each message gives to the summary.
@@ -55,7 +55,7 @@ impl Compacted {
         id: EventId,
         mint: &Mint,
         at: Timestamp,
-    ) -> Result<NewEvent, Refusal> {
+    ) -> Result<NewEvent, Rejection> {
         let payload = Payload {
             turns_compacted: self.turns,
             events_compacted: self.events.len(),
@@ -69,7 +69,7 @@ impl Compacted {
             kind: COMPACTION.to_owned(),
             author_id: None,
             content: Some(format!("Summary of what was said before:\n{}", self.summary)),
-            payload: JsonText::of(&payload).map_err(|_| Refusal::Internal)?,
+            payload: JsonText::of(&payload).map_err(|_| Rejection::Internal)?,
             hidden: false,
             at,
         })

@@ -15,16 +15,16 @@ use super::wire::{INPUT_MESSAGE, SESSION_INTERRUPTED, TOOL_OUTPUT, WireEvent};
 use crate::conversation::{self, Conversations, Parts};
 use crate::dialects::agent_key::agents::Config;
 use crate::dialects::agent_key::error::Envelope;
-use crate::dialects::agent_key::find::{self, Living};
+use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
-use crate::http::{CostlyWork, PathOf, Refusal, Reply};
-use crate::idempotency::{Claim, IdempotencyKeyHeader, Ticket};
+use crate::http::{CostlyWork, PathOf, Rejection, Reply};
+use crate::idempotency::{ClaimOutcome, IdempotencyGuard, IdempotencyKeyHeader};
 use crate::store::TenantStore;
 
 /// Events that one compaction sums up.
-const MOST_COMPACTED: i64 = 5_000;
+const MAX_COMPACTED: i64 = 5_000;
 
 #[derive(Serialize, ToSchema)]
 pub struct AgentResponse {
@@ -101,19 +101,19 @@ pub async fn create_event(
         request => request,
     };
     let org = caller.principal.organization.id;
-    let place = services.conversations.streams.take(org).ok_or(Refusal::TooManyStreams)?;
-    let (caller, event, ticket) = match request {
-        Err(event) => (caller, event, Ticket::unkeyed()),
+    let place = services.conversations.streams.take(org).ok_or(Rejection::TooManyStreams)?;
+    let (caller, event, guard) = match request {
+        Err(event) => (caller, event, IdempotencyGuard::unkeyed()),
         Ok(request) => match request.claim(caller).await {
-            Claim::Answered(response) => return Ok(response),
-            Claim::Fresh(caller, event, ticket) => (caller, event, ticket),
+            ClaimOutcome::Answered(response) => return Ok(response),
+            ClaimOutcome::Fresh(caller, event, guard) => (caller, event, guard),
         },
     };
     let (now, clock) = (caller.now(), caller.clock.clone());
     match begin(&services, caller, path, event).await {
-        Ok(begun) => Ok(stream::response(begun, clock, ticket, place)),
+        Ok(begun) => Ok(stream::response(begun, clock, guard, place)),
         Err(error) => {
-            ticket.hand_back::<AgentKeyDialect>(&error, now).await;
+            guard.hand_back::<AgentKeyDialect>(&error, now).await;
             Err(error)
         }
     }
@@ -149,7 +149,7 @@ async fn begin(
 ) -> Result<Begun, AgentKeyError> {
     let this = services.clone();
     let begun = services.conversations.see_through(async move { take_in(&this, &caller, &path, event).await });
-    begun.await.unwrap_or_else(|| Err(Refusal::Internal.into()))
+    begun.await.unwrap_or_else(|| Err(Rejection::Internal.into()))
 }
 
 async fn take_in(
@@ -158,7 +158,7 @@ async fn take_in(
     path: &(String, String),
     event: CreateEvent,
 ) -> Result<Begun, AgentKeyError> {
-    let living = find::session(caller, path).await?;
+    let found = find::session(caller, path).await?;
     let new = |kind: &str, payload: JsonText| NewEvent {
         id: EventId(caller.mint.uuid()),
         public_id: None,
@@ -173,20 +173,20 @@ async fn take_in(
     let appended = match event.read()? {
         Input::Message(message) => {
             let Turned { session, message, parts } =
-                turn::say(&services.conversations, caller, &living, &message).await?;
+                turn::say(&services.conversations, caller, &found, &message).await?;
             let (store, agent_key) = (caller.store.clone(), path.0.clone());
             let answer = parts.map(|parts| AnswerToCome { parts, store, agent_key });
             return Ok(Begun { session, events: vec![message], answer });
         }
         Input::Interrupt => {
             let interrupted = new(SESSION_INTERRUPTED, JsonText::empty_object());
-            turn::append(caller, &living, vec![interrupted], WhileRunning::Interrupts).await?
+            turn::append(caller, &found, vec![interrupted], WhileRunning::Interrupts).await?
         }
         Input::ToolOutput(outputs) => {
             let outputs = outputs.into_iter().map(|payload| new(TOOL_OUTPUT, payload)).collect();
-            turn::append(caller, &living, outputs, WhileRunning::Rejected).await?
+            turn::append(caller, &found, outputs, WhileRunning::Rejected).await?
         }
-        Input::Compact { up_to } => compact(&services.costly, caller, &living, up_to).await?,
+        Input::Compact { up_to } => compact(&services.costly, caller, &found, up_to).await?,
     };
     Ok(Begun { session: appended.session, events: appended.events, answer: None })
 }
@@ -195,17 +195,17 @@ async fn take_in(
 async fn compact(
     costly: &CostlyWork,
     caller: &EventCaller,
-    living: &Living,
+    found: &FoundSession,
     up_to: Option<EventId>,
 ) -> Result<turn::Appended, AgentKeyError> {
     let _permit = costly.copy(caller.store.org())?;
-    let mut events = compaction::outline(&caller.store, &living.session, MOST_COMPACTED).await?.rows;
+    let mut events = compaction::outline(&caller.store, &found.session, MAX_COMPACTED).await?.rows;
     let end = match up_to {
         Some(id) => events.iter().position(|event| event.id == id).map(|place| place + 1).ok_or_else(|| {
             invalid("compact_up_to_event_id", "names an event that is not among the session's visible events")
         })?,
         None => {
-            let keep = Config::of(&living.agent).keep_recent_inputs();
+            let keep = Config::of(&found.agent).keep_recent_inputs();
             let inputs: Vec<usize> = (0..events.len()).filter(|place| events[*place].kind == INPUT_MESSAGE).collect();
             inputs.len().checked_sub(keep).and_then(|first| inputs.get(first)).copied().unwrap_or(0)
         }
@@ -213,7 +213,7 @@ async fn compact(
     events.truncate(end);
     let compacted = Compacted::of(&events).ok_or(AgentKeyError::TooFewTurns)?;
     let event = compacted.event(EventId(caller.mint.uuid()), &caller.mint, caller.now())?;
-    let appended = turn::append(caller, living, vec![event], WhileRunning::Rejected).await?;
+    let appended = turn::append(caller, found, vec![event], WhileRunning::Rejected).await?;
     caller.store.sessions().events(&appended.session).hide(&compacted.events, true).await?;
     Ok(appended)
 }

@@ -32,8 +32,8 @@ pub async fn delete_event(
     path: PathOf<AgentKeyDialect, (String, String, String)>,
 ) -> Result<StatusCode, AgentKeyError> {
     let (agent, session, id) = path.0;
-    let living = find::session(&caller, &(agent, session)).await?;
+    let found = find::session(&caller, &(agent, session)).await?;
     let event = find::event_id(&id).ok_or_else(|| AgentKeyError::EventNotFound(id.clone()))?;
-    let deleted = caller.store.sessions().events(&living.session).delete(event).await?;
+    let deleted = caller.store.sessions().events(&found.session).delete(event).await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(AgentKeyError::EventNotFound(id)) }
 }

@@ -6,9 +6,9 @@ use http::header;
 use super::input::CreateEvent;
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
-use crate::domain::{Given, JsonFault};
-use crate::http::{Refusal, parse_json, unpacked};
-use crate::idempotency::{Idempotent, Patience};
+use crate::domain::{JsonFault, JsonField};
+use crate::http::{Rejection, parse_json, unpacked};
+use crate::idempotency::{Idempotent, WaitTimeout};
 
 /// A body in either form.
 pub(super) enum Body {
@@ -19,7 +19,7 @@ pub(super) enum Body {
 impl<S> FromRequest<S> for Body
 where
     S: Send + Sync,
-    Patience: FromRef<S>,
+    WaitTimeout: FromRef<S>,
 {
     type Rejection = AgentKeyError;
 
@@ -35,7 +35,7 @@ where
         if request.headers().contains_key("idempotency-key") {
             return Err(invalid("body", "a form cannot be sent under an Idempotency-Key; send JSON"));
         }
-        let form = Multipart::from_request(unpacked(request)?, state).await.map_err(|_| Refusal::UnreadableBody)?;
+        let form = Multipart::from_request(unpacked(request)?, state).await.map_err(|_| Rejection::UnreadableBody)?;
         read(form).await.map(Self::Form)
     }
 }
@@ -43,8 +43,8 @@ where
 async fn read(mut form: Multipart) -> Result<CreateEvent, AgentKeyError> {
     let mut body = CreateEvent::default();
     let broken = |error: axum::extract::multipart::MultipartError| match error.status() {
-        http::StatusCode::PAYLOAD_TOO_LARGE => Refusal::BodyTooLarge(crate::http::BODY_LIMIT),
-        _ => Refusal::UnreadableBody,
+        http::StatusCode::PAYLOAD_TOO_LARGE => Rejection::BodyTooLarge(crate::http::BODY_LIMIT),
+        _ => Rejection::UnreadableBody,
     };
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -53,17 +53,17 @@ async fn read(mut form: Multipart) -> Result<CreateEvent, AgentKeyError> {
         }
         let bytes = field.bytes().await.map_err(broken)?;
         let text = || {
-            let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::MalformedJson(JsonFault::NotUtf8))?;
-            if text.contains('\0') { Err(Refusal::MalformedJson(JsonFault::Nul)) } else { Ok(text) }
+            let text = std::str::from_utf8(&bytes).map_err(|_| Rejection::MalformedJson(JsonFault::NotUtf8))?;
+            if text.contains('\0') { Err(Rejection::MalformedJson(JsonFault::Nul)) } else { Ok(text) }
         };
         match name.as_str() {
             "messages" => body.messages = json(&bytes)?,
             "message" if body.messages.is_absent() => body.messages = CreateEvent::text(text()?)?,
-            "type" => body.kind = Given::String(text()?.to_owned()),
+            "type" => body.kind = JsonField::String(text()?.to_owned()),
             "stream_response" => {
                 body.stream_response = match text()?.to_ascii_lowercase().as_str() {
-                    "true" => Given::Bool(true),
-                    "false" | "" => Given::Bool(false),
+                    "true" => JsonField::Bool(true),
+                    "false" | "" => JsonField::Bool(false),
                     _ => return Err(invalid("stream_response", "must be a boolean")),
                 }
             }
@@ -74,10 +74,10 @@ async fn read(mut form: Multipart) -> Result<CreateEvent, AgentKeyError> {
 }
 
 /// A field that holds JSON: an array, or nothing of use.
-fn json(bytes: &[u8]) -> Result<Given, AgentKeyError> {
+fn json(bytes: &[u8]) -> Result<JsonField, AgentKeyError> {
     match parse_json(bytes)? {
-        Some(value) if value.as_str().starts_with('[') => Ok(Given::Array(value)),
-        Some(value) => Ok(Given::Number(value)),
-        None => Ok(Given::Absent),
+        Some(value) if value.as_str().starts_with('[') => Ok(JsonField::Array(value)),
+        Some(value) => Ok(JsonField::Number(value)),
+        None => Ok(JsonField::Absent),
     }
 }

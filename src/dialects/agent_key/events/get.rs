@@ -33,7 +33,7 @@ pub async fn get_event(
     path: PathOf<AgentKeyDialect, (String, String, String)>,
 ) -> Result<Reply<WireEvent>, AgentKeyError> {
     let (agent, session, id) = path.0;
-    let living = find::session(&caller, &(agent, session)).await?;
-    let event = find::event(&caller, &living.session, &id).await?;
-    Ok(Reply(StatusCode::OK, WireEvent::new(&event, &living.session)))
+    let found = find::session(&caller, &(agent, session)).await?;
+    let event = find::event(&caller, &found.session, &id).await?;
+    Ok(Reply(StatusCode::OK, WireEvent::new(&event, &found.session)))
 }

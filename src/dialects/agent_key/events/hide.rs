@@ -68,8 +68,8 @@ async fn set_hidden(
     hidden: bool,
 ) -> Result<Reply<WireEvent>, AgentKeyError> {
     let (agent, session, id) = path.0;
-    let living = find::session(caller, &(agent, session)).await?;
-    let event = find::event(caller, &living.session, &id).await?;
-    caller.store.sessions().events(&living.session).hide(&[event.id], hidden).await?;
-    Ok(Reply(StatusCode::OK, WireEvent::new(&event, &living.session)))
+    let found = find::session(caller, &(agent, session)).await?;
+    let event = find::event(caller, &found.session, &id).await?;
+    caller.store.sessions().events(&found.session).hide(&[event.id], hidden).await?;
+    Ok(Reply(StatusCode::OK, WireEvent::new(&event, &found.session)))
 }

@@ -6,40 +6,40 @@ use utoipa::ToSchema;
 use crate::dialects::agent_key::AgentKeyError;
 use crate::dialects::agent_key::find;
 use crate::dialects::agent_key::patch::{self, invalid};
-use crate::domain::{EventId, Given, JsonText};
-use crate::http::Refusal;
+use crate::domain::{EventId, JsonField, JsonText};
+use crate::http::Rejection;
 
 /// Characters of all texts of a message.
 const TEXT_LIMIT: usize = 200_000;
 /// Parts of a message, and outputs of tools in one call.
-const MOST_PARTS: usize = 100;
+const MAX_PARTS: usize = 100;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct CreateEvent {
     /// `input_message`, unless given, `interrupt`, `compact` or `tool_output`.
     #[serde(default, rename = "type")]
     #[schema(value_type = Option<String>, default = "input_message")]
-    pub(super) kind: Given,
+    pub(super) kind: JsonField,
     /// Of an `input_message`: `{"type": "text", "content": …}` or `{"type": "skill", "skill_name": …}`, 1 to 100.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
-    pub(super) messages: Given,
+    pub(super) messages: JsonField,
     /// Streams the answer as server-sent events.
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = false)]
-    pub(super) stream_response: Given,
+    pub(super) stream_response: JsonField,
     /// Of a `compact`: the last event to compact.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    pub(super) compact_up_to_event_id: Given,
+    pub(super) compact_up_to_event_id: JsonField,
     /// Of a `compact`: kept nowhere, since the summary is made of the words themselves.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    pub(super) compaction_message: Given,
+    pub(super) compaction_message: JsonField,
     /// Of a `tool_output`: `{"tool_call_id": …, "tool_output": {…}}`, 1 to 100.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
-    pub(super) tool_outputs: Given,
+    pub(super) tool_outputs: JsonField,
 }
 
 /// A body, judged.
@@ -68,11 +68,11 @@ pub(super) enum Part {
 #[derive(Deserialize)]
 struct GivenPart {
     #[serde(default, rename = "type")]
-    kind: Given,
+    kind: JsonField,
     #[serde(default)]
-    content: Given,
+    content: JsonField,
     #[serde(default)]
-    skill_name: Given,
+    skill_name: JsonField,
 }
 
 #[derive(Serialize)]
@@ -83,8 +83,10 @@ struct TextPart<'a> {
 
 impl CreateEvent {
     /// A message of one text, as the older form of the multipart body has it.
-    pub(super) fn text(text: &str) -> Result<Given, Refusal> {
-        JsonText::of(&[TextPart { r#type: "text", content: text }]).map(Given::Array).map_err(|_| Refusal::Internal)
+    pub(super) fn text(text: &str) -> Result<JsonField, Rejection> {
+        JsonText::of(&[TextPart { r#type: "text", content: text }])
+            .map(JsonField::Array)
+            .map_err(|_| Rejection::Internal)
     }
 
     pub(super) fn streams(&self) -> Result<bool, AgentKeyError> {
@@ -93,8 +95,8 @@ impl CreateEvent {
 
     pub(super) fn read(self) -> Result<Input, AgentKeyError> {
         match &self.kind {
-            Given::Absent | Given::Null => Ok(Input::Message(message(&self.messages)?)),
-            Given::String(kind) => match kind.as_str() {
+            JsonField::Absent | JsonField::Null => Ok(Input::Message(message(&self.messages)?)),
+            JsonField::String(kind) => match kind.as_str() {
                 "input_message" => Ok(Input::Message(message(&self.messages)?)),
                 "interrupt" => Ok(Input::Interrupt),
                 "compact" => compact(&self),
@@ -110,7 +112,7 @@ fn compact(body: &CreateEvent) -> Result<Input, AgentKeyError> {
     const FIELD: &str = "compact_up_to_event_id";
     patch::text(body.compaction_message.clone(), "compaction_message", 0..=10_000)?;
     match &body.compact_up_to_event_id {
-        Given::Absent | Given::Null => Ok(Input::Compact { up_to: None }),
+        JsonField::Absent | JsonField::Null => Ok(Input::Compact { up_to: None }),
         given => {
             let id = given.as_str().and_then(find::event_id).ok_or_else(|| invalid(FIELD, "must be an event's id"))?;
             Ok(Input::Compact { up_to: Some(id) })
@@ -119,17 +121,17 @@ fn compact(body: &CreateEvent) -> Result<Input, AgentKeyError> {
 }
 
 /// The entries of an array of 1 to 100.
-fn entries<T: for<'de> Deserialize<'de>>(given: &Given, field: &'static str) -> Result<Vec<T>, AgentKeyError> {
-    let refused = || invalid(field, format!("must be an array of 1 to {MOST_PARTS} objects"));
-    let Given::Array(array) = given else { return Err(refused()) };
-    let entries: Vec<JsonText> = array.read().map_err(|_| refused())?;
-    if !(1..=MOST_PARTS).contains(&entries.len()) || !entries.iter().all(|entry| entry.as_str().starts_with('{')) {
-        return Err(refused());
+fn entries<T: for<'de> Deserialize<'de>>(given: &JsonField, field: &'static str) -> Result<Vec<T>, AgentKeyError> {
+    let rejected = || invalid(field, format!("must be an array of 1 to {MAX_PARTS} objects"));
+    let JsonField::Array(array) = given else { return Err(rejected()) };
+    let entries: Vec<JsonText> = array.read().map_err(|_| rejected())?;
+    if !(1..=MAX_PARTS).contains(&entries.len()) || !entries.iter().all(|entry| entry.as_str().starts_with('{')) {
+        return Err(rejected());
     }
     entries.iter().map(|entry| entry.read().map_err(|_| invalid(field, "names a member twice"))).collect()
 }
 
-fn message(given: &Given) -> Result<Message, AgentKeyError> {
+fn message(given: &JsonField) -> Result<Message, AgentKeyError> {
     const FIELD: &str = "messages";
     if given.is_missing() {
         return Err(invalid(FIELD, "is required"));
@@ -138,9 +140,9 @@ fn message(given: &Given) -> Result<Message, AgentKeyError> {
     let parts: Result<Vec<Part>, AgentKeyError> = parts
         .into_iter()
         .map(|part| match (part.kind.as_str(), part.content, part.skill_name) {
-            (Some("text"), Given::String(text), _) if !text.is_empty() => Ok(Part::Text(text)),
-            (None, Given::String(text), _) if part.kind.is_missing() && !text.is_empty() => Ok(Part::Text(text)),
-            (Some("skill"), _, Given::String(name)) => Ok(Part::Skill(name)),
+            (Some("text"), JsonField::String(text), _) if !text.is_empty() => Ok(Part::Text(text)),
+            (None, JsonField::String(text), _) if part.kind.is_missing() && !text.is_empty() => Ok(Part::Text(text)),
+            (Some("skill"), _, JsonField::String(name)) => Ok(Part::Skill(name)),
             (Some("text"), ..) => Err(invalid(FIELD, "a text must have a content that is not empty")),
             (Some("skill"), ..) => Err(invalid(FIELD, "a skill must have a skill_name")),
             _ => Err(invalid(FIELD, "must be of the type text or skill")),
@@ -156,22 +158,22 @@ fn message(given: &Given) -> Result<Message, AgentKeyError> {
     if characters > TEXT_LIMIT {
         return Err(invalid(FIELD, format!("must not exceed {TEXT_LIMIT} characters")));
     }
-    let messages = given.to_json().ok_or(Refusal::Internal)?.into_owned();
+    let messages = given.to_json().ok_or(Rejection::Internal)?.into_owned();
     Ok(Message { parts, messages })
 }
 
 #[derive(Deserialize)]
 struct GivenOutput {
     #[serde(default)]
-    tool_call_id: Given,
+    tool_call_id: JsonField,
     #[serde(default)]
-    tool_configuration_name: Given,
+    tool_configuration_name: JsonField,
     #[serde(default)]
-    tool_name: Given,
+    tool_name: JsonField,
     #[serde(default)]
-    tool_output: Given,
+    tool_output: JsonField,
     #[serde(default)]
-    error: Given,
+    error: JsonField,
 }
 
 /// The payload of a `tool_output` event: whatever was sent, and everything that the vendor's SDK insists on.
@@ -184,20 +186,20 @@ struct ToolOutput {
     error: bool,
 }
 
-fn tool_outputs(given: &Given) -> Result<Vec<JsonText>, AgentKeyError> {
+fn tool_outputs(given: &JsonField) -> Result<Vec<JsonText>, AgentKeyError> {
     const FIELD: &str = "tool_outputs";
     let outputs: Vec<GivenOutput> = entries(given, FIELD)?;
     let payload = |output: GivenOutput| {
-        let name = |given: Given, or: &str| match given {
-            Given::Absent | Given::Null => Ok(or.to_owned()),
-            Given::String(text) if text.len() <= 1_000 => Ok(text),
+        let name = |given: JsonField, or: &str| match given {
+            JsonField::Absent | JsonField::Null => Ok(or.to_owned()),
+            JsonField::String(text) if text.len() <= 1_000 => Ok(text),
             _ => Err(invalid(FIELD, "names must be strings of at most 1000 bytes")),
         };
         let tool_call_id = name(output.tool_call_id, "")?;
         if tool_call_id.is_empty() {
             return Err(invalid(FIELD, "each must have a tool_call_id"));
         }
-        let Given::Object(tool_output) = output.tool_output else {
+        let JsonField::Object(tool_output) = output.tool_output else {
             return Err(invalid(FIELD, "each must have a tool_output that is an object"));
         };
         let tool_name = name(output.tool_name, "client_tool")?;
@@ -208,7 +210,7 @@ fn tool_outputs(given: &Given) -> Result<Vec<JsonText>, AgentKeyError> {
             tool_output,
             error: patch::boolean(&output.error, FIELD)?.set().unwrap_or(false),
         };
-        JsonText::of(&payload).map_err(|_| Refusal::Internal.into())
+        JsonText::of(&payload).map_err(|_| Rejection::Internal.into())
     };
     outputs.into_iter().map(payload).collect()
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::wire::WireEvent;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
-use crate::dialects::agent_key::find::{self, Living};
-use crate::dialects::agent_key::page_key::{List, Place};
+use crate::dialects::agent_key::find::{self, FoundSession};
+use crate::dialects::agent_key::page_key::{List, PageCursor};
 use crate::dialects::agent_key::paging::{self, ListMetadata};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
@@ -51,7 +51,7 @@ pub async fn list_events(
     path: PathOf<AgentKeyDialect, (String, String)>,
     query: QueryPairs,
 ) -> Result<Reply<Events>, AgentKeyError> {
-    let Living { session, .. } = find::session(&caller, &path.0).await?;
+    let FoundSession { session, .. } = find::session(&caller, &path.0).await?;
     let limit = paging::limit(&query)?;
     let hidden = paging::boolean(&query, "include_hidden")?.unwrap_or(false);
     let list = List { name: "events", org: caller.store.org(), owner: session.id.0 };
@@ -67,7 +67,7 @@ pub async fn list_events(
     let more = events.truncate(limit);
     let page_key = events.rows.last().filter(|_| more).map(|event| {
         let id = Uuid::from_u128(u128::from(event.number.unsigned_abs()));
-        list.page_key(Place { at: event.created_at, id })
+        list.page_key(PageCursor { at: event.created_at, id })
     });
     let events = events.rows.iter().map(|event| WireEvent::new(event, &session)).collect();
     Ok(Reply(StatusCode::OK, Events { events, metadata: ListMetadata { page_key } }))

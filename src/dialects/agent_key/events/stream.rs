@@ -11,10 +11,10 @@ use super::turn;
 use super::wire::{self, AGENT_OUTPUT, WireEvent};
 use crate::conversation::{EndReason, Outcome, Part, Parts};
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{Clock, Event, Session, Share};
-use crate::http::event_stream::{self, CONTENT_TYPE, Listener};
+use crate::domain::{Clock, Event, Permit, Session};
+use crate::http::event_stream::{self, CONTENT_TYPE, FrameSender};
 use crate::http::frame;
-use crate::idempotency::Ticket;
+use crate::idempotency::IdempotencyGuard;
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -29,19 +29,19 @@ enum Frame<'a> {
 struct Narrator {
     clock: Clock,
     chunks: usize,
-    listener: Listener,
+    listener: FrameSender,
 }
 
 impl Narrator {
     /// Tells all of it, whether or not the client stays to hear it, and keeps what was told under the request's key.
-    async fn narrate(mut self, begun: Begun, ticket: Ticket) {
+    async fn narrate(mut self, begun: Begun, guard: IdempotencyGuard) {
         for event in &begun.events {
             self.tell(&WireEvent::new(event, &begun.session));
         }
         let mut answered = true;
         if let (Some(answer), Some(message)) = (begun.answer, begun.events.last()) {
             let AnswerToCome { parts, store, agent_key } = answer;
-            let ending = match self.hear(parts, &ticket).await {
+            let ending = match self.hear(parts, &guard).await {
                 Outcome::Ended { reason, .. } if reason != EndReason::Interrupted => Err(words(reason)),
                 outcome => {
                     let settled = turn::settled(&store, &begun.session, &agent_key, message, outcome).await;
@@ -58,14 +58,14 @@ impl Narrator {
         }
         self.tell(&Frame::End);
         match self.listener.told() {
-            Some(transcript) if answered => ticket.keep(StatusCode::CREATED, Some(CONTENT_TYPE), &transcript).await,
-            _ => ticket.give_up().await,
+            Some(transcript) if answered => guard.keep(StatusCode::CREATED, Some(CONTENT_TYPE), &transcript).await,
+            _ => guard.give_up().await,
         }
     }
 
     /// Sends the pieces of the answer as they come. Returns what became of it.
-    async fn hear(&mut self, mut parts: Parts, ticket: &Ticket) -> Outcome {
-        let mut renewing = std::pin::pin!(ticket.renewing());
+    async fn hear(&mut self, mut parts: Parts, guard: &IdempotencyGuard) -> Outcome {
+        let mut renewing = std::pin::pin!(guard.renewing());
         loop {
             let part = tokio::select! {
                 part = parts.recv() => part,
@@ -117,9 +117,9 @@ fn words(reason: EndReason) -> &'static str {
 
 /// The response that streams what was begun, to be kept under `ticket`, while it holds its `place` among the open
 /// streams.
-pub(super) fn response(begun: Begun, clock: Clock, ticket: Ticket, place: Share) -> Response {
-    let (listener, frames) = event_stream::listener(ticket.keeps());
-    tokio::spawn(Narrator { clock, chunks: 0, listener }.narrate(begun, ticket));
+pub(super) fn response(begun: Begun, clock: Clock, guard: IdempotencyGuard, place: Permit) -> Response {
+    let (listener, frames) = event_stream::frame_channel(guard.keeps());
+    tokio::spawn(Narrator { clock, chunks: 0, listener }.narrate(begun, guard));
     let mut response = event_stream::response(event_stream::holding(frames, place));
     *response.status_mut() = StatusCode::CREATED;
     response

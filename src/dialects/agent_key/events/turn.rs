@@ -8,13 +8,13 @@ use super::wire::{self, AGENT_OUTPUT, INPUT_MESSAGE, SESSION_INTERRUPTED};
 use crate::auth::{Caller, purpose};
 use crate::conversation::{Conversations, EndReason, Incoming, NotAccepted, Outcome, Parts, Replier, ReplyMark, Turn};
 use crate::dialects::agent_key::agents::Config;
-use crate::dialects::agent_key::find::Living;
+use crate::dialects::agent_key::find::FoundSession;
 use crate::dialects::agent_key::patch::invalid;
-use crate::dialects::agent_key::sessions::session::{Detail, expires_at};
+use crate::dialects::agent_key::sessions::session::{AgentKeyDetail, expires_at};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{DialectName, Event, EventId, JsonText, NewEvent, Responder, Session, Timestamp};
-use crate::http::{Refusal, Unauthenticated};
+use crate::http::{Rejection, Unauthenticated};
 use crate::store::{Appends, EventWindow, TenantStore};
 
 pub(super) type EventCaller = Caller<AgentKeyDialect, purpose::WriteEvents>;
@@ -51,7 +51,7 @@ impl NotTaken {
 
 /// Puts down in the session that something is appended to it.
 fn touch(session: &mut Session, now: Timestamp) {
-    let mut detail = Detail::of(session);
+    let mut detail = AgentKeyDetail::of(session);
     detail.started = true;
     detail.put_into(session);
     session.expires_at = expires_at(now, detail.tti_minutes);
@@ -76,7 +76,7 @@ pub(super) enum WhileRunning {
 /// Appends events that no reply is expected to. They end what waits for a reply.
 pub(super) async fn append(
     caller: &EventCaller,
-    living: &Living,
+    found: &FoundSession,
     events: Vec<NewEvent>,
     while_running: WhileRunning,
 ) -> Result<Appended, AgentKeyError> {
@@ -91,13 +91,13 @@ pub(super) async fn append(
         session.turn = None;
         (None, events.clone())
     };
-    let key = (DialectName::AgentKey, living.session.id);
+    let key = (DialectName::AgentKey, found.session.id);
     let changed = caller
         .store
         .sessions()
         .change(key, caller.mint.uuid(), appends, rule)
         .await?
-        .ok_or_else(|| AgentKeyError::SessionNotFound(living.session.public_id.clone()))?;
+        .ok_or_else(|| AgentKeyError::SessionNotFound(found.session.public_id.clone()))?;
     match changed.outcome.flatten() {
         Some(reason) => Err(reason.error(&changed.session)),
         None => Ok(Appended { session: changed.session, events: changed.events }),
@@ -121,10 +121,10 @@ pub(super) struct Turned {
 pub(super) async fn say(
     conversations: &Conversations,
     caller: &EventCaller,
-    living: &Living,
+    found: &FoundSession,
     message: &Message,
 ) -> Result<Turned, AgentKeyError> {
-    let agent = living.agent.clone();
+    let agent = found.agent.clone();
     if !agent.enabled {
         return Err(AgentKeyError::AgentDisabled(agent.key.to_string()));
     }
@@ -139,13 +139,13 @@ pub(super) async fn say(
         kind: INPUT_MESSAGE.to_owned(),
         author_id: None,
         content: Some(text),
-        payload: JsonText::of(&payload).map_err(|_| Refusal::Internal)?,
+        payload: JsonText::of(&payload).map_err(|_| Rejection::Internal)?,
         hidden: false,
         at: caller.now(),
     };
-    let place = conversations.places.take(caller.principal.organization.id).ok_or(Refusal::TooManyStreams)?;
+    let place = conversations.places.take(caller.principal.organization.id).ok_or(Rejection::TooManyStreams)?;
     let incoming = Incoming {
-        session: (DialectName::AgentKey, living.session.id),
+        session: (DialectName::AgentKey, found.session.id),
         event,
         sent_by: caller.sent_by(),
         replier: (responder != Responder::None).then_some(Replier { agent: agent.id, reply: reply_id }),
@@ -159,9 +159,9 @@ pub(super) async fn say(
         }
     };
     let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
-        NotAccepted::NoSession => NotTaken::Over.error(&living.session),
-        NotAccepted::Busy => NotTaken::Busy.error(&living.session),
-        NotAccepted::Rejected(reason) => reason.error(&living.session),
+        NotAccepted::NoSession => NotTaken::Over.error(&found.session),
+        NotAccepted::Busy => NotTaken::Busy.error(&found.session),
+        NotAccepted::Rejected(reason) => reason.error(&found.session),
         NotAccepted::Store(error) => error.into(),
     })?;
     let (session, message) = (accepted.session, accepted.message);
@@ -196,7 +196,7 @@ pub(super) async fn say(
 /// A session counts its idle time from the reply.
 fn on_reply(session: &mut Session, now: Timestamp) {
     if session.state_at(now) == State::Open {
-        session.expires_at = expires_at(now, Detail::of(session).tti_minutes);
+        session.expires_at = expires_at(now, AgentKeyDetail::of(session).tti_minutes);
     }
 }
 
@@ -239,8 +239,8 @@ pub(super) async fn settled(
             EndReason::SessionEnded => NotTaken::Over.error(session),
             EndReason::SessionDisabled => NotTaken::Disabled.error(session),
             EndReason::AgentDisabled => AgentKeyError::AgentDisabled(agent_key.to_owned()),
-            EndReason::OrganizationDisabled => Refusal::Unauthenticated(Unauthenticated::BadKey).into(),
-            EndReason::Stopping => Refusal::Unavailable.into(),
+            EndReason::OrganizationDisabled => Rejection::Unauthenticated(Unauthenticated::BadKey).into(),
+            EndReason::Stopping => Rejection::Unavailable.into(),
         }),
     }
 }

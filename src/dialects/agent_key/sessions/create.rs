@@ -11,14 +11,14 @@ use utoipa::ToSchema;
 
 use super::fork::{self, FromSession, Source};
 use super::keyed;
-use super::session::{AgentSession, Detail, expires_at};
+use super::session::{AgentKeyDetail, AgentSession, expires_at};
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::keys::{self, Kind};
 use crate::dialects::agent_key::patch::{self, invalid};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, clients, find};
-use crate::domain::{Agent, Contract, DialectName, Given, JsonText, NewSession, SessionId, SessionKey};
-use crate::http::{CostlyWork, PathOf, Refusal, Reply};
+use crate::domain::{Agent, Contract, DialectName, JsonField, JsonText, NewSession, SessionId, SessionKey};
+use crate::http::{CostlyWork, PathOf, Rejection, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 
 /// Characters; the vendor documents no limit.
@@ -37,36 +37,36 @@ pub struct CreateSession {
     /// 1 to 50 characters of `0-9`, `a-z`, `A-Z`, `_` and `-`, unique under the agent; made from the name when absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^[0-9a-zA-Z_-]{1,50}$")]
-    key: Given,
+    key: JsonField,
     /// Required, except of the vendor's own SDKs and MCP server; 1 to 1,000 characters.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
-    name: Given,
+    name: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    description: Given,
+    description: JsonField,
     /// At most 65,536 UTF-16 code units as compact JSON.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    metadata: Given,
+    metadata: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = true)]
-    enabled: Given,
+    enabled: JsonField,
     /// Minutes without events until the session ends by itself; 0 is never.
     #[serde(default)]
     #[schema(value_type = Option<i64>, default = 0)]
-    tti_minutes: Given,
+    tti_minutes: JsonField,
     /// Read back as four asterisks each, under their names; the values are not kept.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    secrets: Given,
+    secrets: JsonField,
     /// The session to fork.
     #[serde(default)]
     #[schema(value_type = Option<FromSession>)]
-    from_session: Given,
+    from_session: JsonField,
 }
 
-struct Wanted {
+struct ValidatedCreateSession {
     key: Option<SessionKey>,
     name: String,
     description: Option<String>,
@@ -77,27 +77,27 @@ struct Wanted {
 }
 
 /// The names of the secrets that a session is made with: `[A-Za-z0-9_-]`, with values of 1 to 4,096 characters.
-fn secrets(given: &Given) -> Result<Vec<String>, AgentKeyError> {
-    let refused = || invalid("secrets", "must map names of A-Z, a-z, 0-9, _ and - to texts of 1 to 4096 characters");
-    let members: IndexMap<String, Given> = match given {
-        Given::Absent | Given::Null => return Ok(Vec::new()),
-        Given::Object(object) => object.read().map_err(|_| refused())?,
-        _ => return Err(refused()),
+fn secrets(given: &JsonField) -> Result<Vec<String>, AgentKeyError> {
+    let rejected = || invalid("secrets", "must map names of A-Z, a-z, 0-9, _ and - to texts of 1 to 4096 characters");
+    let members: IndexMap<String, JsonField> = match given {
+        JsonField::Absent | JsonField::Null => return Ok(Vec::new()),
+        JsonField::Object(object) => object.read().map_err(|_| rejected())?,
+        _ => return Err(rejected()),
     };
     let is_name = |name: &str| {
         (1..=SECRET_NAME).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    let is_value = |value: &Given| value.as_str().is_some_and(|text| (1..=4_096).contains(&text.chars().count()));
+    let is_value = |value: &JsonField| value.as_str().is_some_and(|text| (1..=4_096).contains(&text.chars().count()));
     if members.len() > SECRETS || !members.iter().all(|(name, value)| is_name(name) && is_value(value)) {
-        return Err(refused());
+        return Err(rejected());
     }
     Ok(members.into_keys().collect())
 }
 
 impl CreateSession {
     /// `source` is the session that this one is forked from: a fork that nobody named is called like it.
-    fn validate(self, contract: Contract, source: Option<&Source>) -> Result<Wanted, AgentKeyError> {
+    fn validate(self, contract: Contract, source: Option<&Source>) -> Result<ValidatedCreateSession, AgentKeyError> {
         let key = patch::key(&self.key)?;
         let name = match patch::text(self.name, "name", 1..=NAME_LIMIT)?.set() {
             Some(name) => name,
@@ -111,7 +111,7 @@ impl CreateSession {
         let enabled = patch::boolean(&self.enabled, "enabled")?.set().unwrap_or(true);
         let tti_minutes = patch::count(&self.tti_minutes, "tti_minutes")?.set().unwrap_or(0);
         let secrets = secrets(&self.secrets)?;
-        Ok(Wanted { key, name, description, metadata, enabled, tti_minutes, secrets })
+        Ok(ValidatedCreateSession { key, name, description, metadata, enabled, tti_minutes, secrets })
     }
 }
 
@@ -165,16 +165,19 @@ async fn create(
 ) -> Result<Reply<AgentSession>, AgentKeyError> {
     let agent = taking_sessions(find::agent(&caller, &agent_key).await?)?;
     let source = match &body.from_session {
-        Given::Absent | Given::Null => None,
+        JsonField::Absent | JsonField::Null => None,
         given => Some(fork::source(&caller, costly, &agent, given).await?),
     };
     let wanted = body.validate(contract, source.as_ref())?;
 
     let now = caller.now();
     let nonce = caller.mint.uuid();
-    let detail =
-        JsonText::of(&Detail { tti_minutes: wanted.tti_minutes, secrets: wanted.secrets.clone(), ..Detail::default() })
-            .map_err(|_| Refusal::Internal)?;
+    let detail = JsonText::of(&AgentKeyDetail {
+        tti_minutes: wanted.tti_minutes,
+        secrets: wanted.secrets.clone(),
+        ..AgentKeyDetail::default()
+    })
+    .map_err(|_| Rejection::Internal)?;
     let session = |id: SessionId, key: &SessionKey| NewSession {
         dialect: DialectName::AgentKey,
         id,

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
-use crate::dialects::agent_key::find::{self, Living};
+use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{DialectName, Session};
@@ -37,7 +37,7 @@ pub async fn delete_session(
     path: PathOf<AgentKeyDialect, (String, String)>,
 ) -> Result<StatusCode, AgentKeyError> {
     let session_not_found = || AgentKeyError::SessionNotFound(path.0.1.clone());
-    let Living { session, .. } = find::session(&caller, &path.0).await?;
+    let FoundSession { session, .. } = find::session(&caller, &path.0).await?;
     let now = caller.now();
     let rule = move |session: &mut Session| {
         let is_open = session.state_at(now) == State::Open;

@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::session::Detail;
+use super::session::AgentKeyDetail;
 use crate::auth::Caller;
 use crate::dialects::agent_key::events::compaction::{Compacted, outline};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
-use crate::domain::{Agent, Event, EventId, Given, Session, Share, Timestamp};
-use crate::http::{CostlyWork, Refusal};
+use crate::domain::{Agent, Event, EventId, JsonField, Permit, Session, Timestamp};
+use crate::http::{CostlyWork, Rejection};
 use crate::store::{CopiedEvents, Fork, Forked, MAX_COPIED_BYTES, MAX_COPIED_EVENTS};
 
 /// The session to fork, and how much of it. At most one of the two event ids may be given.
@@ -17,19 +17,19 @@ use crate::store::{CopiedEvents, Fork, Forked, MAX_COPIED_BYTES, MAX_COPIED_EVEN
 pub struct FromSession {
     #[schema(value_type = String, required = true)]
     #[serde(default)]
-    session_key: Given,
+    session_key: JsonField,
     /// The agent whose session it is, if it is another one's.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    agent_key: Given,
+    agent_key: JsonField,
     /// The last event to take along.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    include_up_to_event_id: Given,
+    include_up_to_event_id: JsonField,
     /// The last event to compact into a summary; those after it are taken along as they are.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    compact_up_to_event_id: Given,
+    compact_up_to_event_id: JsonField,
 }
 
 /// What is forked.
@@ -37,13 +37,13 @@ pub(super) struct Source {
     pub session: Session,
     compacted: Option<Compacted>,
     copied: CopiedEvents,
-    _permit: Share,
+    _permit: Permit,
 }
 
-fn text<'g>(given: &'g Given, message: &str) -> Result<Option<&'g str>, AgentKeyError> {
+fn text<'g>(given: &'g JsonField, message: &str) -> Result<Option<&'g str>, AgentKeyError> {
     match given {
-        Given::Absent | Given::Null => Ok(None),
-        Given::String(text) => Ok(Some(text)),
+        JsonField::Absent | JsonField::Null => Ok(None),
+        JsonField::String(text) => Ok(Some(text)),
         _ => Err(invalid("from_session", message)),
     }
 }
@@ -53,9 +53,9 @@ pub(super) async fn source<P>(
     caller: &Caller<AgentKeyDialect, P>,
     costly: &CostlyWork,
     agent: &Agent,
-    given: &Given,
+    given: &JsonField,
 ) -> Result<Source, AgentKeyError> {
-    let Given::Object(object) = given else { return Err(invalid("from_session", "must be an object")) };
+    let JsonField::Object(object) = given else { return Err(invalid("from_session", "must be an object")) };
     let from: FromSession = object.read().map_err(|_| invalid("from_session", "names a member twice"))?;
     let session_key = text(&from.session_key, "session_key must be a string")?
         .ok_or_else(|| invalid("from_session", "session_key is required"))?;
@@ -139,7 +139,7 @@ impl Source {
         let has_first = first.is_some();
         let copies = sessions.copy_size(self.copied).await?.events > 0;
         let opens = move |session: &mut Session| {
-            let mut detail = Detail::of(session);
+            let mut detail = AgentKeyDetail::of(session);
             // While it was over, another create may have taken its key.
             if detail.generation > 0 {
                 return false;
@@ -156,7 +156,7 @@ impl Source {
             Forked::Opened(session) => Ok(*session),
             Forked::NotOpened(session) => Err(AgentKeyError::SessionKeyTaken(session.public_id)),
             Forked::TooLarge => Err(too_large()),
-            Forked::NoSuchSession => Err(Refusal::Internal.into()),
+            Forked::NoSuchSession => Err(Rejection::Internal.into()),
         }
     }
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::session::AgentSession;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
-use crate::dialects::agent_key::find::{self, Living};
+use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::http::{PathOf, Reply};
 
@@ -29,6 +29,6 @@ pub async fn get_session(
     caller: Caller<AgentKeyDialect, purpose::ReadSessions>,
     path: PathOf<AgentKeyDialect, (String, String)>,
 ) -> Result<Reply<AgentSession>, AgentKeyError> {
-    let Living { agent, session } = find::session(&caller, &path.0).await?;
+    let FoundSession { agent, session } = find::session(&caller, &path.0).await?;
     Ok(Reply(StatusCode::OK, AgentSession::new(session, agent.key.clone(), caller.now())))
 }

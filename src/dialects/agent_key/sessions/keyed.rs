@@ -6,7 +6,7 @@
 //! latest. What was said before stays where it was.
 
 use crate::auth::Caller;
-use crate::dialects::agent_key::sessions::session::Detail;
+use crate::dialects::agent_key::sessions::session::AgentKeyDetail;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{Agent, DialectName, NewSession, Session, SessionId, SessionKey};
@@ -25,7 +25,7 @@ pub(super) async fn create<P>(
         Ok(session) => return Ok(Some(session)),
         Err(standing) => standing,
     };
-    let mut generation = Detail::of(&first).generation;
+    let mut generation = AgentKeyDetail::of(&first).generation;
     let mut latest = match generation {
         0 => *first,
         _ => {
@@ -74,7 +74,7 @@ async fn remember<P>(
     generation: u32,
 ) -> Result<(), AgentKeyError> {
     let rule = move |session: &mut Session| {
-        let mut detail = Detail::of(session);
+        let mut detail = AgentKeyDetail::of(session);
         if detail.generation < generation {
             detail.generation = generation;
             detail.put_into(session);

@@ -13,13 +13,13 @@ use super::session::AgentSession;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::name_filter::{NameFilter, Named, Narrowed};
-use crate::dialects::agent_key::page_key::{List, Place};
+use crate::dialects::agent_key::page_key::{List, PageCursor};
 use crate::dialects::agent_key::paging::{self, ListMetadata, METADATA_SCAN_TIME, SCAN_CHUNK, SCAN_TIME};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::domain::metadata_filter::Filter;
 use crate::domain::{AgentId, DialectName, OrgId, Session, SessionId};
-use crate::http::{CostlyWork, PathOf, QueryPairs, Refusal, Reply};
+use crate::http::{CostlyWork, PathOf, QueryPairs, Rejection, Reply};
 use crate::store::{Heading, MAX_REQUIRED};
 
 #[derive(Serialize, ToSchema)]
@@ -92,7 +92,7 @@ struct Source {
 impl Source {
     fn of(filters: &Filters) -> Result<Self, AgentKeyError> {
         let documents = filters.metadata.as_ref().map(|filter| filter.required(MAX_REQUIRED)).transpose();
-        let documents = documents.map_err(|_| Refusal::Internal)?.unwrap_or_default();
+        let documents = documents.map_err(|_| Rejection::Internal)?.unwrap_or_default();
         Ok(Self { documents, uses_index: false })
     }
 
@@ -104,7 +104,7 @@ impl Source {
         &mut self,
         caller: &Caller<AgentKeyDialect, purpose::ReadSessions>,
         agent: AgentId,
-        after: Option<Place>,
+        after: Option<PageCursor>,
         chunk: usize,
     ) -> Result<Vec<Heading>, AgentKeyError> {
         let (sessions, now) = (caller.store.sessions(), caller.now());
@@ -198,6 +198,6 @@ pub async fn list_sessions(
     Ok(Reply(StatusCode::OK, Sessions { sessions: wire, metadata: ListMetadata { page_key } }))
 }
 
-fn place_of(session: &Session) -> Place {
-    Place { at: session.created_at, id: session.id.0 }
+fn place_of(session: &Session) -> PageCursor {
+    PageCursor { at: session.created_at, id: session.id.0 }
 }

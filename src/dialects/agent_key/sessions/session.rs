@@ -51,7 +51,7 @@ fn is_zero(minutes: &i64) -> bool {
 
 /// What of a session only this dialect understands.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in crate::dialects::agent_key) struct Detail {
+pub(in crate::dialects::agent_key) struct AgentKeyDetail {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tti_minutes: i64,
     /// On the first session of a key: which generation of the key is the latest one, once that is not itself.
@@ -69,7 +69,7 @@ fn is_first(generation: &u32) -> bool {
     *generation == 0
 }
 
-impl Detail {
+impl AgentKeyDetail {
     pub(in crate::dialects::agent_key) fn of(session: &Session) -> Self {
         session.detail.read().unwrap_or_default()
     }
@@ -85,7 +85,7 @@ impl Detail {
 
 impl AgentSession {
     pub(in crate::dialects::agent_key) fn new(session: Session, agent_key: AgentKey, now: Timestamp) -> Self {
-        let detail = Detail::of(&session);
+        let detail = AgentKeyDetail::of(&session);
         let status = match (session.is_running(now), detail.started) {
             (true, _) => Status::Running,
             (false, true) => Status::Stopped,

@@ -5,14 +5,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::create::{DESCRIPTION_LIMIT, NAME_LIMIT};
-use super::session::{AgentSession, Detail, expires_at};
+use super::session::{AgentKeyDetail, AgentSession, expires_at};
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
-use crate::dialects::agent_key::find::{self, Living};
+use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::patch;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
-use crate::domain::{DialectName, Given, JsonText, Patch, Session, Timestamp};
+use crate::domain::{DialectName, JsonField, JsonText, Patch, Session, Timestamp};
 use crate::http::{JsonBody, PathOf, Reply};
 use crate::store::Appends;
 
@@ -21,23 +21,23 @@ pub struct UpdateSession {
     /// 1 to 1,000 characters; null leaves it as it is.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    name: Given,
+    name: JsonField,
     /// Null takes it away.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    description: Given,
+    description: JsonField,
     /// Replaces all of it; null is the empty object.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    metadata: Given,
+    metadata: JsonField,
     /// Null is true.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
-    enabled: Given,
+    enabled: JsonField,
     /// Counted from now on; null is 0, never.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
-    tti_minutes: Given,
+    tti_minutes: JsonField,
 }
 
 /// What is to be changed.
@@ -71,7 +71,7 @@ impl Changes {
         session.metadata = Some(metadata);
         self.enabled.apply_or(&mut session.enabled, true);
         if self.tti_minutes != Patch::Keep {
-            let mut detail = Detail::of(session);
+            let mut detail = AgentKeyDetail::of(session);
             self.tti_minutes.apply_or(&mut detail.tti_minutes, 0);
             session.expires_at = expires_at(now, detail.tti_minutes);
             detail.put_into(session);
@@ -105,7 +105,7 @@ pub async fn update_session(
     body: JsonBody<AgentKeyDialect, UpdateSession>,
 ) -> Result<Reply<AgentSession>, AgentKeyError> {
     let session_not_found = || AgentKeyError::SessionNotFound(path.0.1.clone());
-    let Living { agent, session } = find::session(&caller, &path.0).await?;
+    let FoundSession { agent, session } = find::session(&caller, &path.0).await?;
     let changes = Changes::read(body.0)?;
     let now = caller.now();
     let rule = move |session: &mut Session| {

@@ -12,7 +12,7 @@ use super::organizations::person;
 use crate::auth::{Caller, purpose};
 use crate::dialects::cursor;
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{ApiKey, Given, IssuedKey, KeyId, KeyPrefix};
+use crate::domain::{ApiKey, IssuedKey, JsonField, KeyId, KeyPrefix};
 use crate::http::{JsonBody, PathOf, QueryPairs, Reply};
 
 /// Characters of a name.
@@ -81,7 +81,7 @@ pub struct NewApiKey {
     /// 1 to 200 characters.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
-    name: Given,
+    name: JsonField,
 }
 
 /// A key that was just made: the one answer that holds it.

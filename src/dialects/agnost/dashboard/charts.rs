@@ -12,13 +12,13 @@ use super::super::{Agnost, AgnostError};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{Given, JsonText};
-use crate::http::{JsonBody, PathOf, QueryPairs, Refusal, Reply, json_bytes, parse_object};
+use crate::domain::{JsonField, JsonText};
+use crate::http::{JsonBody, PathOf, QueryPairs, Rejection, Reply, json_bytes, parse_object};
 use crate::store::{ChartCursor, ChartRow, Page};
 
 /// Bytes of what a chart keeps.
 const LIMIT: usize = 64 * 1024;
-const MOST_CHARTS: usize = 1_000;
+const MAX_CHARTS: usize = 1_000;
 /// Where the next charts begin: the response is an array, which has no room for it.
 static NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
@@ -34,9 +34,9 @@ pub struct Chart {
 }
 
 impl Chart {
-    fn of(row: ChartRow) -> Result<Self, Refusal> {
+    fn of(row: ChartRow) -> Result<Self, Rejection> {
         let mut settings: IndexMap<String, JsonText> =
-            serde_json::from_str(&row.settings).map_err(|_| Refusal::Internal)?;
+            serde_json::from_str(&row.settings).map_err(|_| Rejection::Internal)?;
         settings.shift_remove("id");
         settings.shift_remove("created_at");
         Ok(Self { id: row.chart_id, created_at: Milliseconds(row.created_at), settings })
@@ -103,10 +103,10 @@ pub async fn create_chart(
 ) -> Result<Reply<Chart>, AgnostError> {
     let bytes = json_bytes(request).await?;
     if bytes.len() > LIMIT {
-        return Err(Refusal::BodyTooLarge(LIMIT).into());
+        return Err(Rejection::BodyTooLarge(LIMIT).into());
     }
     let settings: IndexMap<String, JsonText> = parse_object(&bytes)?;
-    let kept = JsonText::of(&settings).map_err(|_| Refusal::Internal)?;
+    let kept = JsonText::of(&settings).map_err(|_| Rejection::Internal)?;
     let (id, now) = (caller.mint.uuid(), caller.now());
     if !caller.store.dashboard().add_chart(id, &kept, now).await? {
         return Err(AgnostError::Full("charts"));
@@ -141,7 +141,7 @@ pub async fn delete_chart(
 pub struct NewOrder {
     #[serde(default)]
     #[schema(value_type = Vec<Uuid>, required = true)]
-    chart_ids: Given,
+    chart_ids: JsonField,
 }
 
 /// Reorder charts
@@ -164,11 +164,11 @@ pub async fn reorder_charts(
     order: JsonBody<Agnost, NewOrder>,
 ) -> Result<(HeaderMap, Reply<Vec<Chart>>), AgnostError> {
     let ids: Option<Vec<Uuid>> = match &order.0.chart_ids {
-        Given::Array(ids) => ids
+        JsonField::Array(ids) => ids
             .read::<Vec<String>>()
             .ok()
             .and_then(|ids| ids.iter().map(|id| parse_hyphenated_uuid(id)).collect::<Option<Vec<Uuid>>>())
-            .filter(|ids| ids.len() <= MOST_CHARTS),
+            .filter(|ids| ids.len() <= MAX_CHARTS),
         _ => None,
     };
     let mut ids = ids.ok_or(AgnostError::Invalid("chart_ids must be an array of at most 1000 UUIDs"))?;

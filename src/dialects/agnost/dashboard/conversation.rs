@@ -16,29 +16,29 @@ use super::spans::{Span, hierarchy};
 use crate::auth::{Caller, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{DialectName, Given, JsonText, Session, SessionId};
+use crate::domain::{DialectName, JsonField, JsonText, Session, SessionId};
 use crate::http::{JsonBody, Reply, json_bytes, parse_object};
 use crate::store::{MAX_PAGE_BYTES, PageLimit, Weighed};
 
 /// Events in one response, of at most [`MAX_PAGE_BYTES`]; `next_cursor` leads to the rest.
-const MOST_MESSAGES: i64 = 1_000;
+const MAX_MESSAGES: i64 = 1_000;
 /// Events that a hierarchy is made of.
-const MOST_SPANS: i64 = 10_000;
+const MAX_SPANS: i64 = 10_000;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct ConversationQuery {
     /// The conversation: its UUID, or its id as it was captured.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
-    conversation_id: Given,
+    conversation_id: JsonField,
     /// `conversation-spans` only: this event, what led to it and what it led to.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    event_id: Given,
+    event_id: JsonField,
     /// The `next_cursor` of the answer before.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    cursor: Given,
+    cursor: JsonField,
 }
 
 impl ConversationQuery {
@@ -51,7 +51,7 @@ impl ConversationQuery {
 
     fn after(&self) -> Result<i64, AgnostError> {
         match &self.cursor {
-            Given::Absent | Given::Null => Ok(0),
+            JsonField::Absent | JsonField::Null => Ok(0),
             given => given
                 .as_str()
                 .and_then(|text| text.parse().ok())
@@ -107,9 +107,9 @@ async fn messages(
     bytes: usize,
 ) -> Result<Messages, AgnostError> {
     let bytes = bytes.saturating_sub(session.weight());
-    let limit = PageLimit::rows(MOST_MESSAGES + 1).within(bytes);
+    let limit = PageLimit::rows(MAX_MESSAGES + 1).within(bytes);
     let mut page = caller.store.captures().events_of(session.id, after, limit).await?;
-    let more = page.truncate(MOST_MESSAGES as usize);
+    let more = page.truncate(MAX_MESSAGES as usize);
     let rows = page.rows;
     let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
     let mut messages: Vec<CapturedEvent> = rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?;
@@ -189,9 +189,9 @@ async fn spans(
     around: Option<Uuid>,
     SpanPage { after, bytes }: SpanPage,
 ) -> Result<Spans, AgnostError> {
-    let limit = PageLimit::rows(MOST_SPANS + 1).within(bytes);
+    let limit = PageLimit::rows(MAX_SPANS + 1).within(bytes);
     let mut page = caller.store.captures().spans_of(session.id, after, limit).await?;
-    let more = page.truncate(MOST_SPANS as usize);
+    let more = page.truncate(MAX_SPANS as usize);
     let next_cursor = page.rows.last().filter(|_| more).map(|row| row.number.to_string());
     let spans = hierarchy(page.rows, around).ok_or(AgnostError::Missing("Event"))?;
     Ok(Spans {
@@ -224,8 +224,10 @@ pub async fn conversation_spans(
     query: JsonBody<Agnost, ConversationQuery>,
 ) -> Result<Reply<Spans>, AgnostError> {
     let around = match &query.0.event_id {
-        Given::Absent | Given::Null => None,
-        Given::String(id) if !id.is_empty() && id.len() <= ID_LIMIT => Some(event_id(query.0.conversation()?, id).0),
+        JsonField::Absent | JsonField::Null => None,
+        JsonField::String(id) if !id.is_empty() && id.len() <= ID_LIMIT => {
+            Some(event_id(query.0.conversation()?, id).0)
+        }
         _ => return Err(AgnostError::Invalid("event_id must be the id of an event")),
     };
     let session = find(&caller, &query.0).await?;
@@ -235,7 +237,7 @@ pub async fn conversation_spans(
 
 /// A conversation, whole.
 #[derive(Serialize, ToSchema)]
-pub struct Detail {
+pub struct ConversationDetail {
     messages: Messages,
     spans: Spans,
 }
@@ -249,7 +251,7 @@ pub struct Detail {
     request_body = ConversationQuery,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The conversation.", body = Detail),
+        (status = 200, description = "The conversation.", body = ConversationDetail),
         (status = 400, description = "The body is not as documented.", body = Envelope),
         (status = 401, description = "No credential that holds.", body = Envelope),
         (status = 404, description = "No such conversation.", body = Envelope),
@@ -259,19 +261,19 @@ pub struct Detail {
 pub async fn conversation_detail(
     caller: Caller<Agnost, purpose::ReadEvents>,
     query: JsonBody<Agnost, ConversationQuery>,
-) -> Result<Reply<Detail>, AgnostError> {
+) -> Result<Reply<ConversationDetail>, AgnostError> {
     let after = query.0.after()?;
     let session = find(&caller, &query.0).await?;
     let spans = spans(&caller, session.clone(), None, SpanPage { after: 0, bytes: MAX_PAGE_BYTES / 2 }).await?;
     let messages = messages(&caller, session, after, MAX_PAGE_BYTES / 2).await?;
-    Ok(Reply(StatusCode::OK, Detail { messages, spans }))
+    Ok(Reply(StatusCode::OK, ConversationDetail { messages, spans }))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct EventQuery {
     #[serde(default)]
     #[schema(value_type = Uuid, required = true)]
-    event_id: Given,
+    event_id: JsonField,
 }
 
 /// Event input and output

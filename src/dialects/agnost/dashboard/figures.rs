@@ -48,13 +48,13 @@ pub struct Point {
 }
 
 /// Names in one response, and points of time.
-pub const MOST_NAMES: usize = 500;
-pub const MOST_POINTS: usize = 10_000;
+pub const MAX_NAMES: usize = 500;
+pub const MAX_POINTS: usize = 10_000;
 
-/// One point per bucket in which something happened, oldest first: the newest [`MOST_POINTS`].
+/// One point per bucket in which something happened, oldest first: the newest [`MAX_POINTS`].
 pub fn series<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Vec<Point> {
     let buckets = grouped(figures, |figure| figure.bucket);
-    let oldest = buckets.len().saturating_sub(MOST_POINTS);
+    let oldest = buckets.len().saturating_sub(MAX_POINTS);
     buckets
         .into_iter()
         .skip(oldest)
@@ -71,14 +71,14 @@ pub struct Named {
     sums: Sums,
 }
 
-/// Per kind and name, the most frequent first: the first [`MOST_NAMES`].
+/// Per kind and name, the most frequent first: the first [`MAX_NAMES`].
 pub fn by_name<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Vec<Named> {
     let mut named: Vec<Named> = grouped(figures, |figure| (figure.kind.as_str(), figure.name.as_str()))
         .into_iter()
         .map(|((kind, name), figures)| Named { name: name.to_owned(), kind: kind.to_owned(), sums: Sums::of(figures) })
         .collect();
     named.sort_by_key(|named| std::cmp::Reverse(named.sums.count));
-    named.truncate(MOST_NAMES);
+    named.truncate(MAX_NAMES);
     named
 }
 

@@ -7,16 +7,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::AgnostError;
-use crate::domain::{Given, JsonText, Timestamp};
+use crate::domain::{JsonField, JsonText, Timestamp};
 use crate::http::{json_bytes, parse_object};
 use crate::store::{COUNT_LIMIT, CaptureFilter, Cursor, Grain, PageLimit};
 
 const PAGE_SIZE: i64 = 20;
-const MOST_PER_PAGE: i64 = 1_000;
+const MAX_PER_PAGE: i64 = 1_000;
 /// Names, values and filters of one kind.
-const MOST_VALUES: usize = 100;
+const MAX_VALUES: usize = 100;
 /// Filters by a member of the metadata.
-const MOST_METADATA: usize = 32;
+const MAX_METADATA: usize = 32;
 /// Bytes of a text that is looked for.
 const SEARCH_LIMIT: usize = 1_000;
 
@@ -26,43 +26,43 @@ pub struct QueryFilters {
     /// `1min`, `1h`, `1d`, `1w` (the default), `1m` (30 days) or `all`, counted back from now.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "1w")]
-    time_range: Given,
+    time_range: JsonField,
     /// One or several, as of all three at most 100.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
-    connection_type: Given,
+    connection_type: JsonField,
     /// One or several: the `primitive_name` of an event.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
-    agent_name: Given,
+    agent_name: JsonField,
     /// One or several.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
-    client_config: Given,
+    client_config: JsonField,
     /// Members that the metadata must have, each `{"key": …, "value": …}`; values are compared as texts. At most 32.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
-    metadata_filters: Given,
+    metadata_filters: JsonField,
     /// A text that the name, the input or the output contains.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    search: Given,
+    search: JsonField,
     /// From 1. Pages reach as far as 10,000 rows; `cursor` reaches further.
     #[serde(default)]
     #[schema(value_type = Option<i64>, example = 1)]
-    page: Given,
+    page: JsonField,
     /// 1 to 1,000; 20 when absent.
     #[serde(default)]
     #[schema(value_type = Option<i64>, example = 20)]
-    page_size: Given,
+    page_size: JsonField,
     /// The `next_cursor` of the page before; goes with page 1.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    cursor: Given,
+    cursor: JsonField,
     /// For `spotlight-search` only, where it is required.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    query: Given,
+    query: JsonField,
 }
 
 /// How far back.
@@ -143,7 +143,7 @@ impl Asked {
 impl QueryFilters {
     fn understood(&self, now: Timestamp) -> Result<Asked, AgnostError> {
         let range = match &self.time_range {
-            Given::Absent | Given::Null => TimeRange::Week,
+            JsonField::Absent | JsonField::Null => TimeRange::Week,
             given => given
                 .as_str()
                 .and_then(TimeRange::read)
@@ -151,14 +151,14 @@ impl QueryFilters {
         };
         let page = integer(&self.page, 1).ok_or(AgnostError::Invalid("page must be an integer from 1"))?;
         let page_size = integer(&self.page_size, PAGE_SIZE)
-            .filter(|size| *size <= MOST_PER_PAGE)
+            .filter(|size| *size <= MAX_PER_PAGE)
             .ok_or(AgnostError::Invalid("page_size must be an integer from 1 to 1000"))?;
         if page.saturating_mul(page_size) > COUNT_LIMIT.max(page_size) {
             return Err(AgnostError::Invalid("pages reach as far as 10000 rows; go on with cursor"));
         }
         let cursor =
             match &self.cursor {
-                Given::Absent | Given::Null => None,
+                JsonField::Absent | JsonField::Null => None,
                 given => Some(given.as_str().and_then(cursor_of).filter(|_| page == 1).ok_or(AgnostError::Invalid(
                     "cursor must be the next_cursor of another page, and goes with page 1",
                 ))?),
@@ -182,46 +182,48 @@ impl QueryFilters {
 }
 
 /// A positive integer, or what stands for none.
-fn integer(given: &Given, default: i64) -> Option<i64> {
+fn integer(given: &JsonField, default: i64) -> Option<i64> {
     match given {
-        Given::Absent | Given::Null => Some(default),
+        JsonField::Absent | JsonField::Null => Some(default),
         given => given.as_i64().filter(|number| *number >= 1),
     }
 }
 
 /// A text that may be absent or empty, which is the same.
-fn text(given: &Given) -> Option<Option<String>> {
+fn text(given: &JsonField) -> Option<Option<String>> {
     match given {
-        Given::Absent | Given::Null => Some(None),
-        Given::String(text) if text.len() <= SEARCH_LIMIT => Some(Some(text.clone()).filter(|text| !text.is_empty())),
+        JsonField::Absent | JsonField::Null => Some(None),
+        JsonField::String(text) if text.len() <= SEARCH_LIMIT => {
+            Some(Some(text.clone()).filter(|text| !text.is_empty()))
+        }
         _ => None,
     }
 }
 
 /// One text or several.
-fn texts(given: &Given) -> Option<Vec<String>> {
+fn texts(given: &JsonField) -> Option<Vec<String>> {
     let texts = match given {
-        Given::Absent | Given::Null => Vec::new(),
-        Given::String(text) => vec![text.clone()],
-        Given::Array(texts) => texts.read::<Vec<String>>().ok()?,
+        JsonField::Absent | JsonField::Null => Vec::new(),
+        JsonField::String(text) => vec![text.clone()],
+        JsonField::Array(texts) => texts.read::<Vec<String>>().ok()?,
         _ => return None,
     };
-    (texts.len() <= MOST_VALUES && texts.iter().all(|text| text.len() <= SEARCH_LIMIT)).then_some(texts)
+    (texts.len() <= MAX_VALUES && texts.iter().all(|text| text.len() <= SEARCH_LIMIT)).then_some(texts)
 }
 
-fn metadata(given: &Given) -> Option<Vec<(String, String)>> {
+fn metadata(given: &JsonField) -> Option<Vec<(String, String)>> {
     #[derive(Deserialize)]
     struct Filter {
         key: String,
         value: JsonText,
     }
     let filters = match given {
-        Given::Absent | Given::Null => Vec::new(),
-        Given::Array(filters) => filters.read::<Vec<Filter>>().ok()?,
+        JsonField::Absent | JsonField::Null => Vec::new(),
+        JsonField::Array(filters) => filters.read::<Vec<Filter>>().ok()?,
         _ => return None,
     };
     let is_short = |filter: &Filter| filter.key.len() <= SEARCH_LIMIT && filter.value.as_str().len() <= SEARCH_LIMIT;
-    if filters.len() > MOST_METADATA || !filters.iter().all(is_short) {
+    if filters.len() > MAX_METADATA || !filters.iter().all(is_short) {
         return None;
     }
     // As Postgres writes a member as a text.

@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use crate::auth::{Caller, purpose};
-use crate::domain::{Given, JsonText};
-use crate::http::{JsonBody, Refusal, Reply};
+use crate::domain::{JsonField, JsonText};
+use crate::http::{JsonBody, Rejection, Reply};
 
-const MOST_KEYS: usize = 1_000;
+const MAX_KEYS: usize = 1_000;
 /// Bytes of a key.
 const LONGEST_KEY: usize = 1_000;
 
@@ -19,10 +19,10 @@ const LONGEST_KEY: usize = 1_000;
 pub struct NewKeys {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
-    keys: Given,
+    keys: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
-    include_keys: Given,
+    include_keys: JsonField,
 }
 
 /// Which members of metadata are shown.
@@ -32,13 +32,13 @@ pub struct Keys {
     include_keys: Vec<String>,
 }
 
-fn list(given: &Given) -> Option<Vec<String>> {
+fn list(given: &JsonField) -> Option<Vec<String>> {
     let keys = match given {
-        Given::Absent | Given::Null => Vec::new(),
-        Given::Array(keys) => keys.read::<Vec<String>>().ok()?,
+        JsonField::Absent | JsonField::Null => Vec::new(),
+        JsonField::Array(keys) => keys.read::<Vec<String>>().ok()?,
         _ => return None,
     };
-    (keys.len() <= MOST_KEYS && keys.iter().all(|key| key.len() <= LONGEST_KEY)).then_some(keys)
+    (keys.len() <= MAX_KEYS && keys.iter().all(|key| key.len() <= LONGEST_KEY)).then_some(keys)
 }
 
 impl NewKeys {
@@ -53,7 +53,7 @@ impl NewKeys {
 
 async fn kept(caller: &Caller<Agnost, purpose::ReadEvents>, name: &str) -> Result<Reply<Keys>, AgnostError> {
     let kept = caller.store.dashboard().setting(name).await?;
-    let keys = kept.map(|kept| kept.read()).transpose().map_err(|_| Refusal::Internal)?;
+    let keys = kept.map(|kept| kept.read()).transpose().map_err(|_| Rejection::Internal)?;
     Ok(Reply(StatusCode::OK, keys.unwrap_or_default()))
 }
 
@@ -63,7 +63,7 @@ async fn keep(
     new: &NewKeys,
 ) -> Result<Reply<Keys>, AgnostError> {
     let keys = new.judged()?;
-    caller.store.dashboard().set(name, &JsonText::of(&keys).map_err(|_| Refusal::Internal)?).await?;
+    caller.store.dashboard().set(name, &JsonText::of(&keys).map_err(|_| Rejection::Internal)?).await?;
     Ok(Reply(StatusCode::OK, keys))
 }
 

@@ -13,8 +13,8 @@ use super::super::{Agnost, AgnostError};
 use crate::auth::{Caller, Purpose, purpose};
 use crate::dialects::wire::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{Credential, Given};
-use crate::http::{JsonBody, PathOf, Refusal, Reply, Unauthenticated};
+use crate::domain::{Credential, JsonField};
+use crate::http::{JsonBody, PathOf, Rejection, Reply, Unauthenticated};
 use crate::store::MemberRow;
 
 /// Characters of a name.
@@ -50,7 +50,7 @@ impl Member {
 pub(super) fn person<P: Purpose>(caller: &Caller<Agnost, P>) -> Result<Option<String>, AgnostError> {
     match &caller.principal.credential {
         Credential::Jwt { subject } => Ok(subject.clone()),
-        _ => Err(Refusal::Unauthenticated(Unauthenticated::Missing).into()),
+        _ => Err(Rejection::Unauthenticated(Unauthenticated::Missing).into()),
     }
 }
 
@@ -61,7 +61,7 @@ async fn own<P: Purpose>(caller: &Caller<Agnost, P>, name: Option<String>) -> Re
         id: caller.store.org().0,
         name: name.unwrap_or_else(|| caller.principal.organization.name.clone()),
         subscription: "self_hosted",
-        created_at: Milliseconds(founded.ok_or(Refusal::Internal)?),
+        created_at: Milliseconds(founded.ok_or(Rejection::Internal)?),
     })
 }
 
@@ -116,7 +116,7 @@ pub struct OrganizationChange {
     /// 1 to 200 characters; as it was when absent.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    name: Given,
+    name: JsonField,
 }
 
 /// Update organization
@@ -143,8 +143,8 @@ pub async fn update_organization(
     person(&caller)?;
     is_own(&caller, &path.0)?;
     let name = match &change.0.name {
-        Given::Absent | Given::Null => None,
-        Given::String(name) if (1..=NAME_LIMIT).contains(&name.chars().count()) => Some(name.clone()),
+        JsonField::Absent | JsonField::Null => None,
+        JsonField::String(name) if (1..=NAME_LIMIT).contains(&name.chars().count()) => Some(name.clone()),
         _ => return Err(AgnostError::Invalid("name must be a string of 1 to 200 characters")),
     };
     if let Some(name) = &name {
@@ -209,7 +209,7 @@ pub async fn members(
 pub struct NewMember {
     #[serde(default)]
     #[schema(value_type = String, required = true)]
-    email: Given,
+    email: JsonField,
 }
 
 /// Add member

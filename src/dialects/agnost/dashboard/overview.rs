@@ -23,7 +23,7 @@ type Reader = Caller<Agnost, purpose::ReadEvents>;
 /// Bytes of the conversations, and of the errors, in a summary of everything.
 const PART_BYTES: usize = MAX_PAGE_BYTES / 4;
 /// Values shown of each member of metadata.
-const MOST_VALUES: usize = 20;
+const MAX_VALUES: usize = 20;
 
 /// The organization's figures.
 #[derive(Serialize, ToSchema)]
@@ -174,7 +174,7 @@ pub async fn metadata_distribution(
         let key =
             keys.entry(row.key.clone()).or_insert_with(|| MetadataKey { key: row.key, count: 0, values: Vec::new() });
         key.count += row.count;
-        if key.values.len() < MOST_VALUES {
+        if key.values.len() < MAX_VALUES {
             key.values.push(MetadataValue { value: row.value, count: row.count });
         }
     }

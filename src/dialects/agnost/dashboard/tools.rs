@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::super::error::Envelope;
 use super::super::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
-use super::figures::{MOST_NAMES, MOST_POINTS, Named, Point, by_name, grouped, is_call, series};
+use super::figures::{MAX_NAMES, MAX_POINTS, Named, Point, by_name, grouped, is_call, series};
 use super::filters::{Asked, QueryFilters};
 use crate::auth::{Caller, purpose};
 use crate::http::Reply;
@@ -22,7 +22,7 @@ type Reader = Caller<Agnost, purpose::ReadEvents>;
 /// Errors whose texts are told apart, the newest of the window.
 const SAMPLED_ERRORS: i64 = 1_000;
 /// Texts of errors that are listed.
-const MOST_MESSAGES: usize = 50;
+const MAX_MESSAGES: usize = 50;
 /// Characters of an error's text by which errors are told apart.
 const MESSAGE_LENGTH: usize = 200;
 
@@ -68,12 +68,12 @@ impl ToolSeries {
     fn of(figures: &Figures, grain: Grain) -> Self {
         // Newest first, so the oldest points are those that are left out.
         let mut calls = figures.rows.iter().filter(|figure| is_call(figure));
-        let shown: Vec<&Figure> = calls.by_ref().take(MOST_POINTS).collect();
+        let shown: Vec<&Figure> = calls.by_ref().take(MAX_POINTS).collect();
         let tools = grouped(shown, |figure| figure.name.as_str());
-        let complete = figures.complete && calls.next().is_none() && tools.len() <= MOST_NAMES;
+        let complete = figures.complete && calls.next().is_none() && tools.len() <= MAX_NAMES;
         let series = tools
             .into_iter()
-            .take(MOST_NAMES)
+            .take(MAX_NAMES)
             .map(|(name, figures)| OneTool { name: name.to_owned(), points: series(figures) })
             .collect();
         Self { series, bucket_seconds: grain.seconds(), complete }
@@ -109,7 +109,7 @@ async fn distribution(caller: &Reader, asked: &Asked, figures: &Figures) -> Resu
     let mut messages: Vec<ErrorText> =
         counts.into_iter().map(|(message, count)| ErrorText { message, count }).collect();
     messages.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.message.cmp(&b.message)));
-    messages.truncate(MOST_MESSAGES);
+    messages.truncate(MAX_MESSAGES);
     let mut tools = by_name(figures.rows.iter().filter(|figure| is_call(figure)));
     tools.retain(|tool| tool.errors() > 0);
     tools.sort_by_key(|tool| std::cmp::Reverse(tool.errors()));

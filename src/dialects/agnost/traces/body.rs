@@ -14,7 +14,7 @@ use super::export::Rejected;
 use super::limits::Limits;
 use super::unpack::unpack;
 use crate::domain::{JsonFault, json};
-use crate::http::{ContentEncoding, MediaType, Refusal, UnpackError};
+use crate::http::{ContentEncoding, MediaType, Rejection, UnpackError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -25,8 +25,8 @@ pub enum Encoding {
 impl Encoding {
     /// # Errors
     /// 415 for any other.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
-        let other = Refusal::UnsupportedMediaType(MediaType::Other);
+    pub fn of(headers: &HeaderMap) -> Result<Self, Rejection> {
+        let other = Rejection::UnsupportedMediaType(MediaType::Other);
         let mut types = headers.get_all(header::CONTENT_TYPE).iter();
         let (Some(value), None) = (types.next(), types.next()) else { return Err(other) };
         let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -66,18 +66,18 @@ impl Packed {
         match self.encoding {
             Encoding::Protobuf => {
                 let invalid = AgnostError::Invalid("it is no ExportTraceServiceRequest in protobuf");
-                let count = count::protobuf(&bytes).map_err(|error| refused(error, invalid.clone()))?;
+                let count = count::protobuf(&bytes).map_err(|error| rejected(error, invalid.clone()))?;
                 let export = ExportTraceServiceRequest::decode(bytes).map_err(|_| invalid)?;
                 Ok((export, count.memory(length)))
             }
             Encoding::Json => {
                 let invalid = AgnostError::Invalid("it is no ExportTraceServiceRequest in JSON");
-                let text = std::str::from_utf8(&bytes).map_err(|_| Refusal::MalformedJson(JsonFault::NotUtf8))?;
+                let text = std::str::from_utf8(&bytes).map_err(|_| Rejection::MalformedJson(JsonFault::NotUtf8))?;
                 // A refused span is a lost span: what no text can hold is mended.
                 let text = json::mend(text);
                 drop((bytes, self.bytes));
-                let text = json::check(text.as_bytes()).map_err(Refusal::MalformedJson)?;
-                let count = count::json(text).map_err(|error| refused(error, invalid.clone()))?;
+                let text = json::check(text.as_bytes()).map_err(Rejection::MalformedJson)?;
+                let count = count::json(text).map_err(|error| rejected(error, invalid.clone()))?;
                 let export = serde_json::from_str(text).map_err(|_| invalid)?;
                 Ok((export, count.memory(length)))
             }
@@ -94,7 +94,7 @@ impl From<UnpackError> for AgnostError {
     }
 }
 
-fn refused(error: CountError, invalid: AgnostError) -> AgnostError {
+fn rejected(error: CountError, invalid: AgnostError) -> AgnostError {
     match error {
         CountError::TooManySpans => AgnostError::TooManySpans(SPAN_LIMIT),
         CountError::TooManyParts => AgnostError::TooManyParts(PART_LIMIT),

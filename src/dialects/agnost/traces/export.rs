@@ -14,7 +14,7 @@ use super::fit;
 use super::limits::{CHUNK, SHARED_LIMIT, SHARED_MEMORY};
 use super::span::{Placed, hex, is_id};
 use crate::domain::{JsonText, Mint, NewCapture, SessionId, Timestamp};
-use crate::http::Refusal;
+use crate::http::Rejection;
 
 /// The least that a resource or a scope is shortened to.
 const SHARED_MINIMUM: usize = 512;
@@ -74,8 +74,8 @@ impl Export {
     /// Reads an export of which at most so many bytes of events are built.
     ///
     /// # Errors
-    /// [`Refusal::Internal`] when a resource cannot be written.
-    pub fn of(request: ExportTraceServiceRequest, budget: usize) -> Result<Self, Refusal> {
+    /// [`Rejection::Internal`] when a resource cannot be written.
+    pub fn of(request: ExportTraceServiceRequest, budget: usize) -> Result<Self, Rejection> {
         let mut unwritten = Unwritten::default();
         let mut spans = Vec::new();
         let mut rejected = Rejected::default();
@@ -127,8 +127,8 @@ impl Export {
     /// Returns the next events, [`CHUNK`] bytes and one event at most.
     ///
     /// # Errors
-    /// [`Refusal::Internal`] when an event cannot be written.
-    pub fn next_chunk(&mut self, now: Timestamp, mint: &Mint) -> Result<Chunk, Refusal> {
+    /// [`Rejection::Internal`] when an event cannot be written.
+    pub fn next_chunk(&mut self, now: Timestamp, mint: &Mint) -> Result<Chunk, Rejection> {
         let mut chunk = Chunk::default();
         while chunk.bytes < CHUNK
             && let Some(placed) = self.spans.next()
@@ -162,7 +162,7 @@ struct Unwritten {
 impl Unwritten {
     /// Writes resources and scopes so that they take half of the budget at most, once they are stored with each of
     /// their spans.
-    fn write(mut self, budget: usize) -> Result<(Vec<Source>, Vec<Option<JsonText>>), Refusal> {
+    fn write(mut self, budget: usize) -> Result<(Vec<Source>, Vec<Option<JsonText>>), Rejection> {
         let limit = SHARED_LIMIT.min(SHARED_MEMORY / (self.resources.len() + self.scopes.len()).max(1));
         let whole = self.write_within(limit)?;
         let spans: usize = self.resources.iter().map(|(_, spans)| spans).sum();
@@ -177,7 +177,7 @@ impl Unwritten {
         self.write_within((budget / 4 / spans.max(1)).max(SHARED_MINIMUM).min(limit))
     }
 
-    fn write_within(&mut self, limit: usize) -> Result<(Vec<Source>, Vec<Option<JsonText>>), Refusal> {
+    fn write_within(&mut self, limit: usize) -> Result<(Vec<Source>, Vec<Option<JsonText>>), Rejection> {
         let sources = self.resources.iter_mut().map(|(attributes, spans)| match attributes {
             Some(attributes) if *spans > 0 => Source::of(attributes, limit),
             _ => Ok(Source::default()),
@@ -191,7 +191,7 @@ impl Unwritten {
 }
 
 impl Source {
-    fn of(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<Self, Refusal> {
+    fn of(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<Self, Rejection> {
         Ok(Self {
             service: first_id(attributes, &["service.name"]),
             session: first_id(attributes, &SESSION),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::attributes::members;
 use crate::domain::{JsonText, json};
-use crate::http::Refusal;
+use crate::http::Rejection;
 
 /// OpenTelemetry's limit for the attributes, events and links of a span, and the attributes of each of those.
 pub const LIST_LIMIT: usize = 128;
@@ -131,8 +131,8 @@ fn shorten_bytes(bytes: &mut Vec<u8>, longest: usize) -> bool {
 /// Returns the attributes of a resource as an object of at most `limit` bytes; see [`Shortening`] for what is left out.
 ///
 /// # Errors
-/// [`Refusal::Internal`] when they cannot be written.
-pub fn resource(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<JsonText, Refusal> {
+/// [`Rejection::Internal`] when they cannot be written.
+pub fn resource(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<JsonText, Rejection> {
     loop {
         if let Some(object) = written(&members(attributes), limit)? {
             return Ok(object);
@@ -146,8 +146,8 @@ pub fn resource(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<JsonText
 /// The same for a scope, as OTLP writes it in JSON; `None` where not even its name fits.
 ///
 /// # Errors
-/// [`Refusal::Internal`] when it cannot be written.
-pub fn scope(scope: &mut InstrumentationScope, limit: usize) -> Result<Option<JsonText>, Refusal> {
+/// [`Rejection::Internal`] when it cannot be written.
+pub fn scope(scope: &mut InstrumentationScope, limit: usize) -> Result<Option<JsonText>, Rejection> {
     loop {
         if let Some(object) = written(scope, limit)? {
             return Ok(Some(object));
@@ -177,11 +177,11 @@ fn shrink(attributes: &mut Vec<KeyValue>, limit: usize) -> bool {
 }
 
 /// A value that Postgres can hold, unless it is too long.
-pub fn written(value: &impl Serialize, limit: usize) -> Result<Option<JsonText>, Refusal> {
-    let Some(json) = json::within(value, limit).map_err(|_| Refusal::Internal)? else { return Ok(None) };
+pub fn written(value: &impl Serialize, limit: usize) -> Result<Option<JsonText>, Rejection> {
+    let Some(json) = json::within(value, limit).map_err(|_| Rejection::Internal)? else { return Ok(None) };
     let is_mended = !json.as_str().contains("\\u0000");
     let mended = if is_mended { Ok(json) } else { JsonText::stored(json::mend(json.as_str())) };
-    mended.map(Some).map_err(|_| Refusal::Internal)
+    mended.map(Some).map_err(|_| Rejection::Internal)
 }
 
 #[cfg(test)]

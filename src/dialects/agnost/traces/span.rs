@@ -13,8 +13,8 @@ use super::attributes::{Attributes, SESSION, USER, first_id, mended};
 use super::export::Shared;
 use super::fit::{self, Shortening};
 use crate::dialects::wire::Milliseconds;
-use crate::domain::{CaptureFacts, EventId, Given, JsonText, Mint, NewCapture, NewEvent, Timestamp, json};
-use crate::http::Refusal;
+use crate::domain::{CaptureFacts, EventId, JsonField, JsonText, Mint, NewCapture, NewEvent, Timestamp, json};
+use crate::http::Rejection;
 
 /// Namespace of the UUIDv5 that stands for a trace and a span in it.
 const SPANS: Uuid = Uuid::from_u128(0x5f1c_9a0e_6d3b_4f77_8b52_0d9e_64a1_7c02);
@@ -57,7 +57,7 @@ struct Said {
     kind: &'static str,
     name: String,
     content: String,
-    result: Given,
+    result: JsonField,
     payload: JsonText,
 }
 
@@ -65,8 +65,8 @@ impl Placed {
     /// Returns the span as an event; `None` where it does not fit one, however much of it is left out.
     ///
     /// # Errors
-    /// [`Refusal::Internal`] when it cannot be written.
-    pub fn capture(mut self, shared: &Shared, now: Timestamp, mint: &Mint) -> Result<Option<NewCapture>, Refusal> {
+    /// [`Rejection::Internal`] when it cannot be written.
+    pub fn capture(mut self, shared: &Shared, now: Timestamp, mint: &Mint) -> Result<Option<NewCapture>, Rejection> {
         let trace = shared.traces.get(&self.span.trace_id);
         let source = shared.sources.get(self.source);
         let session_id = first_id(&self.attributes, &SESSION)
@@ -116,7 +116,7 @@ impl Placed {
     }
 
     /// Returns what the span says; `None` where that takes more than [`STORED_LIMIT`].
-    fn said(&self, shared: &Shared, is_root: bool, now: Timestamp) -> Result<Option<Said>, Refusal> {
+    fn said(&self, shared: &Shared, is_root: bool, now: Timestamp) -> Result<Option<Said>, Rejection> {
         let attributes = Attributes::of(&self.attributes);
         let span_name = mended(&self.span.name);
         let kind = attributes.kind(&span_name, is_root);
@@ -138,12 +138,12 @@ impl Placed {
             args: &args,
             result: &result,
             metadata: Some(metadata),
-            primitive_type: &Given::Absent,
-            checkpoints: &Given::Absent,
+            primitive_type: &JsonField::Absent,
+            checkpoints: &JsonField::Absent,
             parent_id: None,
             span: Some(span),
         };
-        let Some(payload) = json::within(&detail, STORED_LIMIT).map_err(|_| Refusal::Internal)? else {
+        let Some(payload) = json::within(&detail, STORED_LIMIT).map_err(|_| Rejection::Internal)? else {
             return Ok(None);
         };
         let content = reading::input(&args);
@@ -151,6 +151,6 @@ impl Placed {
     }
 }
 
-fn text(said: Option<String>) -> Given {
-    said.map_or(Given::Absent, Given::String)
+fn text(said: Option<String>) -> JsonField {
+    said.map_or(JsonField::Absent, JsonField::String)
 }

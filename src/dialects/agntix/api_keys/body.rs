@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::AgntixError;
-use super::super::agent::{text, word};
-use super::super::create_session::metadata;
-use crate::domain::{Given, IssuedKey, JsonText, KeyPrefix, Patch, Scopes, Timestamp};
+use crate::dialects::agntix::AgntixError;
+use crate::dialects::agntix::agents::agent::{text, word};
+use crate::dialects::agntix::sessions::create::metadata;
+use crate::domain::{IssuedKey, JsonField, JsonText, KeyPrefix, Patch, Scopes, Timestamp};
 
 /// Characters of a description. The vendor documents no limit.
 const DESCRIPTION_LIMIT: usize = 1_000;
@@ -18,35 +18,35 @@ pub struct NewApiKey {
     /// 1 to 200 characters.
     #[serde(default)]
     #[schema(value_type = String, required = true, example = "Production")]
-    name: Given,
+    name: JsonField,
     /// At most 1,000 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    description: Given,
+    description: JsonField,
     /// At most 4,096 UTF-16 code units as compact JSON.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    metadata: Given,
+    metadata: JsonField,
     /// Such as `chat:read`; all of the caller's own where there are none.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, example = json!(["chat:read", "chat:write"]))]
-    scopes: Given,
+    scopes: JsonField,
     /// Another word for `scopes`, which counts where both are given.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
-    permissions: Given,
+    permissions: JsonField,
     /// `LIVE` (`pk_live_…`) or `DEVELOPMENT` (`pk_dev_…`).
     #[serde(default)]
     #[schema(value_type = Option<String>, default = "LIVE")]
-    prefix_type: Given,
+    prefix_type: JsonField,
     /// In the future. Where there is none: never, or together with the API key that the request came with.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Given,
+    expires_at: JsonField,
 }
 
 /// A key that may be made. No scopes: the caller's own; and nothing of an end: the caller's, where they have one.
-pub(super) struct Wanted {
+pub(super) struct ValidatedApiKey {
     pub name: String,
     pub description: Option<String>,
     pub metadata: JsonText,
@@ -56,9 +56,9 @@ pub(super) struct Wanted {
 }
 
 impl NewApiKey {
-    pub(super) fn validate(self, now: Timestamp) -> Result<Wanted, AgntixError> {
+    pub(super) fn validate(self, now: Timestamp) -> Result<ValidatedApiKey, AgntixError> {
         let (scopes, permissions) = (scopes(&self.scopes, "scopes")?, scopes(&self.permissions, "permissions")?);
-        Ok(Wanted {
+        Ok(ValidatedApiKey {
             name: word(self.name, "name")?.ok_or_else(|| invalid("name should not be empty"))?,
             description: text(self.description, "description", DESCRIPTION_LIMIT)?,
             metadata: metadata(self.metadata)?,
@@ -76,19 +76,19 @@ pub struct UpdateApiKey {
     /// 1 to 200 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    name: Given,
+    name: JsonField,
     /// At most 1,000 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    description: Given,
+    description: JsonField,
     /// At most 4,096 UTF-16 code units as compact JSON.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    metadata: Given,
+    metadata: JsonField,
     /// In the future.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Given,
+    expires_at: JsonField,
 }
 
 /// Members that hold. `None`: not given, where null is no value of its own.
@@ -104,7 +104,7 @@ impl UpdateApiKey {
         Ok(KeyChanges {
             name: word(self.name, "name")?,
             description: match self.description {
-                Given::Absent => Patch::Keep,
+                JsonField::Absent => Patch::Keep,
                 given => text(given, "description", DESCRIPTION_LIMIT)?.into(),
             },
             metadata: if self.metadata.is_absent() { None } else { Some(metadata(self.metadata)?) },
@@ -130,10 +130,10 @@ pub(super) fn invalid(message: impl Into<String>) -> AgntixError {
     AgntixError::Validation(message.into())
 }
 
-fn scopes(given: &Given, member: &str) -> Result<Option<Scopes>, AgntixError> {
+fn scopes(given: &JsonField, member: &str) -> Result<Option<Scopes>, AgntixError> {
     let words: Vec<String> = match given {
-        Given::Absent | Given::Null => return Ok(None),
-        Given::Array(words) => words.read().map_err(|_| unknown(member))?,
+        JsonField::Absent | JsonField::Null => return Ok(None),
+        JsonField::Array(words) => words.read().map_err(|_| unknown(member))?,
         _ => return Err(invalid(format!("{member} must be an array"))),
     };
     if words.is_empty() {
@@ -147,9 +147,9 @@ fn unknown(member: &str) -> AgntixError {
     invalid(format!("each value in {member} must be one of the following values: {}", words.join(", ")))
 }
 
-fn prefix(given: &Given) -> Result<KeyPrefix, AgntixError> {
+fn prefix(given: &JsonField) -> Result<KeyPrefix, AgntixError> {
     match (given, given.as_str()) {
-        (Given::Absent | Given::Null, _) | (_, Some("LIVE")) => Ok(KeyPrefix::default()),
+        (JsonField::Absent | JsonField::Null, _) | (_, Some("LIVE")) => Ok(KeyPrefix::default()),
         (_, Some("DEVELOPMENT")) => Ok(KeyPrefix::development()),
         _ => Err(invalid("prefixType must be one of the following values: LIVE, DEVELOPMENT")),
     }
@@ -157,10 +157,10 @@ fn prefix(given: &Given) -> Result<KeyPrefix, AgntixError> {
 
 /// When a key is to end, if that is said: at a moment of RFC 3339 that is still to come, in whole milliseconds; null says
 /// never.
-fn end(given: &Given, now: Timestamp) -> Result<Patch<Timestamp>, AgntixError> {
+fn end(given: &JsonField, now: Timestamp) -> Result<Patch<Timestamp>, AgntixError> {
     let moment = match given {
-        Given::Absent => return Ok(Patch::Keep),
-        Given::Null => return Ok(Patch::Clear),
+        JsonField::Absent => return Ok(Patch::Keep),
+        JsonField::Null => return Ok(Patch::Clear),
         _ => given.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()),
     };
     let moment = moment.and_then(|at| DateTime::from_timestamp_millis(at.timestamp_millis()));

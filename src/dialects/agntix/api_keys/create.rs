@@ -2,14 +2,14 @@
 
 use http::StatusCode;
 
-use super::super::error::Envelope;
-use super::super::{Agntix, AgntixError};
-use super::body::NewApiKey;
-use super::ends;
-use super::wire::MadeApiKey;
 use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::api_keys::body::NewApiKey;
+use crate::dialects::agntix::api_keys::ends;
+use crate::dialects::agntix::api_keys::wire::MadeApiKey;
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::{ApiKey, IssuedKey, KeyId};
-use crate::http::{Forbidden, JsonBody, Refusal, Reply};
+use crate::http::{Forbidden, JsonBody, Rejection, Reply};
 
 /// Create API key
 ///
@@ -38,7 +38,7 @@ pub async fn create_api_key(
     let held = caller.principal.scopes;
     let scopes = wanted.scopes.unwrap_or(held);
     if let Some(scope) = scopes.beyond(held) {
-        return Err(Refusal::Forbidden(Forbidden::Scope(scope)).into());
+        return Err(Rejection::Forbidden(Forbidden::Scope(scope)).into());
     }
     let key = ApiKey::generate(&wanted.prefix, &caller.mint);
     let issued = IssuedKey {

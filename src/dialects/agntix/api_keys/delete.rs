@@ -1,10 +1,10 @@
 //! `DELETE /v1/chat/api-keys/{keyId}`.
 
-use super::super::error::Envelope;
-use super::super::{Agntix, AgntixError};
-use super::revoke::revoke;
-use super::wire::{ChatApiKey, id_of};
 use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::api_keys::revoke::revoke;
+use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::http::{PathOf, Reply};
 
 /// Delete API key

@@ -1,9 +1,9 @@
 //! Who may let a key be good for how long.
 
-use super::super::AgntixError;
-use super::body::invalid;
+use crate::dialects::agntix::AgntixError;
+use crate::dialects::agntix::api_keys::body::invalid;
 use crate::domain::{IssuedKey, Patch, Principal, Timestamp};
-use crate::http::{Forbidden, Refusal};
+use crate::http::{Forbidden, Rejection};
 
 /// When a key that the caller makes ends: with the caller's own key where nothing is said, and no later.
 pub(super) fn of_new(caller: &Principal, wanted: Patch<Timestamp>) -> Result<Option<Timestamp>, AgntixError> {
@@ -28,7 +28,7 @@ pub(super) fn may_move(
         return Err(AgntixError::KeyOutlivesCaller);
     }
     match key.scopes.beyond(caller.scopes) {
-        Some(scope) if is_later(end, key.expires_at) => Err(Refusal::Forbidden(Forbidden::Scope(scope)).into()),
+        Some(scope) if is_later(end, key.expires_at) => Err(Rejection::Forbidden(Forbidden::Scope(scope)).into()),
         _ => Ok(()),
     }
 }

@@ -4,15 +4,15 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::error::Envelope;
-use super::super::{Agntix, AgntixError, paging};
-use super::wire::ChatApiKey;
 use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::api_keys::wire::ChatApiKey;
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::{Agntix, AgntixError, paging};
 use crate::dialects::cursor;
 use crate::http::{QueryPairs, Reply};
 
 /// Keys in one answer, at most. The vendor documents no pages.
-const MOST: usize = 1_000;
+const MAX_KEYS: usize = 1_000;
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -44,7 +44,7 @@ pub async fn list_api_keys(
     caller: Caller<Agntix, purpose::Manage>,
     pairs: QueryPairs,
 ) -> Result<Reply<ApiKeyList>, AgntixError> {
-    let found = caller.store.api_keys().list(paging::behind(&pairs)?, MOST).await?;
+    let found = caller.store.api_keys().list(paging::behind(&pairs)?, MAX_KEYS).await?;
     let now = caller.now();
     let data = found.keys.into_iter().map(|key| ChatApiKey::new(key, now)).collect();
     Ok(Reply(StatusCode::OK, ApiKeyList { data, next_cursor: found.rest.map(cursor::write) }))

@@ -4,12 +4,12 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::agent::text;
-use super::super::error::Envelope;
-use super::super::{Agntix, AgntixError};
-use super::wire::{ChatApiKey, id_of};
 use crate::auth::{Caller, purpose};
-use crate::domain::{Given, KeyId};
+use crate::dialects::agntix::agents::agent::text;
+use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::domain::{JsonField, KeyId};
 use crate::http::{OptionalJsonBody, PathOf, Reply};
 
 /// Characters of a reason. The vendor documents no limit.
@@ -20,7 +20,7 @@ pub struct RevokeApiKey {
     /// 500 characters at most.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    reason: Given,
+    reason: JsonField,
 }
 
 /// Revoke API key

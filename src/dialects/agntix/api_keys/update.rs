@@ -2,12 +2,12 @@
 
 use http::StatusCode;
 
-use super::super::error::Envelope;
-use super::super::{Agntix, AgntixError};
-use super::body::UpdateApiKey;
-use super::ends;
-use super::wire::{ChatApiKey, id_of};
 use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::api_keys::body::UpdateApiKey;
+use crate::dialects::agntix::api_keys::ends;
+use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::IssuedKey;
 use crate::http::{JsonBody, PathOf, Reply};
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::AgntixError;
+use crate::dialects::agntix::AgntixError;
 use crate::dialects::wire::Seconds;
 use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 

@@ -9,8 +9,8 @@ use crate::store::admin::{AdminError, AdminStore};
 use crate::store::{feed, scope};
 
 /// Endpoints, and entries for each of them, that are worked through in one transaction.
-const MOST_ENDPOINTS: usize = 50;
-const MOST_ENTRIES: usize = 500;
+const MAX_ENDPOINTS: usize = 50;
+const MAX_ENTRIES: usize = 500;
 
 /// What there is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl AdminStore {
         queue(&mut transaction, &told, dialect, now, mint).await?;
         Endpoint::move_on(&mut transaction, &endpoints).await?;
         transaction.commit().await?;
-        Ok(endpoints.len() == MOST_ENDPOINTS || read.contains(&MOST_ENTRIES))
+        Ok(endpoints.len() == MAX_ENDPOINTS || read.contains(&MAX_ENTRIES))
     }
 
     /// Brings back places that lie in the future: those of a database that was copied here from another Postgres, which
@@ -163,7 +163,7 @@ impl Endpoint {
               ORDER BY w.feed_transaction, w.feed_place
               LIMIT $1
                 FOR UPDATE OF w SKIP LOCKED",
-            as_limit(MOST_ENDPOINTS)
+            as_limit(MAX_ENDPOINTS)
         )
         .fetch_all(connection)
         .await
@@ -190,7 +190,7 @@ impl Endpoint {
             &orgs,
             &transactions,
             &places,
-            as_limit(MOST_ENTRIES)
+            as_limit(MAX_ENTRIES)
         )
         .fetch_all(connection)
         .await

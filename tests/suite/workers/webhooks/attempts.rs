@@ -72,7 +72,7 @@ fn a_delivery_is_tried_for_a_day_under_one_id_and_can_be_resent() {
 #[test]
 fn whatever_is_no_success_in_time_is_tried_again() {
     run(async {
-        let patience = WebhookSettings { answer: Duration::from_millis(300), ..settings() };
+        let wait_timeout = WebhookSettings { answer: Duration::from_millis(300), ..settings() };
         for (script, status, error) in [
             (redirect(307, "/elsewhere"), Some(307), "redirected"),
             (redirect(301, "http://169.254.169.254/"), Some(301), "redirected"),
@@ -84,7 +84,7 @@ fn whatever_is_no_success_in_time_is_tried_again() {
             (vec![Step::Send(b"hello\r\n\r\n".to_vec())], None, "not_http"),
             (vec![Step::Reset], None, "unreachable"),
         ] {
-            let hooks = Hooks::with(patience.clone()).await;
+            let hooks = Hooks::with(wait_timeout.clone()).await;
             let endpoint = hooks.endpoint([script, taken()]).await;
             create(&hooks.app, "").await;
             hooks.fanned_out(1).await;

@@ -57,6 +57,6 @@ async fn used(app: &TestApp, key: &str) -> Reply {
 
 /// The same organization behind a service that remembers for longer than a test takes.
 async fn with_long_memory(app: &TestApp) -> TestApp {
-    let settings = StoreSettings { presence: Duration::from_secs(600), pool: 2, ..StoreSettings::default() };
+    let settings = StoreSettings { lookup_cache: Duration::from_secs(600), pool: 2, ..StoreSettings::default() };
     app.replica(Store::connect(database().await, settings).await.expect("a store"))
 }

@@ -1,0 +1,250 @@
+//! The application: its state, and the router that leads each request to the dialect that owns its path.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use ::http::HeaderValue;
+use axum::Router;
+use axum::extract::{FromRef, Request};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower::{ServiceExt, service_fn};
+
+use crate::auth::{Authenticator, BaseUrl};
+use crate::conversation::Conversations;
+use crate::dialects::{
+    self, agent_key::AgentKeyDialect, agnost::Agnost, agntix, agntix::Agntix, integer_id, integer_id::IntegerId,
+    messaging, messaging::Messaging,
+};
+use crate::domain::{Contract, DialectName};
+use crate::http::{
+    self, CostlyWork, Dialect, EnvelopeState, LargeBodies, LowPriority, Readiness, Rejection, StartedAt,
+};
+use crate::idempotency::WaitTimeout;
+use crate::store::Store;
+
+/// Returns the router of the whole service: the system routes, and every dialect below its own paths.
+pub fn build_app(deployment: Deployment) -> Router {
+    let state = AppState::from(deployment);
+    let descriptions = DialectName::ALL.map(|dialect| (dialect, dialects::openapi(dialect)));
+    let routers = Arc::new(DialectRouters {
+        agnost: router_of::<Agnost>(&state),
+        agntix: router_of::<Agntix>(&state),
+        agent_key: router_of::<AgentKeyDialect>(&state),
+        messaging: dialects::messaging::with_lenient_paths(router_of::<Messaging>(&state)),
+        integer_id: router_of::<IntegerId>(&state),
+    });
+    http::system_routes::routes(descriptions.into())
+        .fallback_service(service_fn(move |request| routers.route(request)))
+        .with_state(state)
+}
+
+/// Returns the routes of one dialect. Every error below its paths is in its envelope.
+fn router_of<D: Dialect>(state: &AppState) -> Router {
+    let (routes, _described) = dialects::routes(D::NAME).split_for_parts();
+    routes
+        .fallback(|| async { D::Error::from(Rejection::NoRoute) })
+        .method_not_allowed_fallback(|| async { D::Error::from(Rejection::NoMethod) })
+        .layer(from_fn_with_state(state.envelope_state(), http::request_context::<D>))
+        .layer(http::cors::layer(&state.cors_origins))
+        .with_state(state.clone())
+}
+
+struct DialectRouters {
+    agnost: Router,
+    agntix: Router,
+    agent_key: Router,
+    messaging: Router,
+    integer_id: Router,
+}
+
+impl DialectRouters {
+    /// Sends the request to the dialect that owns its path.
+    fn route(&self, request: Request) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+        let router = match DialectName::owner_of(request.uri().path()) {
+            Some(DialectName::Agnost) => Some(&self.agnost),
+            Some(DialectName::Agntix) => Some(&self.agntix),
+            Some(DialectName::AgentKey) => Some(&self.agent_key),
+            Some(DialectName::Messaging) => Some(&self.messaging),
+            Some(DialectName::IntegerId) => Some(&self.integer_id),
+            None => None,
+        };
+        let routed = router.map(|router| router.clone().oneshot(request));
+        async move {
+            let response = match routed {
+                Some(response) => response.await?,
+                None => http::system_routes::not_found(),
+            };
+            Ok(http::response_headers::private(response).await)
+        }
+    }
+}
+
+/// What a deployment is made of, and what it decides.
+pub struct Deployment {
+    pub authenticator: Arc<Authenticator>,
+    pub contract: Contract,
+    pub cors_origins: Arc<[HeaderValue]>,
+    /// How long a repeated request waits for the first.
+    pub wait_timeout: WaitTimeout,
+    pub conversations: Conversations,
+    /// The deployment's bounds for the time-outs of messaging sessions.
+    pub messaging: messaging::Bounds,
+    /// What the deployment decides about Agntix's sessions.
+    pub agntix: agntix::Settings,
+    /// The places for Agent Human's images on their way.
+    pub transfers: integer_id::Transfers,
+    pub readiness: Readiness,
+    /// The permits for work that takes the processor for longer than a moment.
+    pub costly: CostlyWork,
+    /// The threads for what takes the processor for longer than a moment.
+    pub low_priority: LowPriority,
+    /// What large bodies may take.
+    pub large_bodies: LargeBodies,
+    /// Where the service is reached; `None` for wherever a request was sent.
+    pub public_url: Option<BaseUrl>,
+    pub started_at: StartedAt,
+    /// `None` where nobody collects metrics.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+impl Deployment {
+    /// A deployment that decides nothing, as from now.
+    #[must_use]
+    pub fn new(authenticator: Arc<Authenticator>, conversations: Conversations) -> Self {
+        Self {
+            contract: Contract::default(),
+            cors_origins: Arc::default(),
+            wait_timeout: WaitTimeout::default(),
+            conversations,
+            messaging: messaging::Bounds::default(),
+            agntix: agntix::Settings::default(),
+            transfers: integer_id::Transfers::default(),
+            readiness: Readiness::new(authenticator.clock.clone()),
+            costly: CostlyWork::default(),
+            low_priority: LowPriority::default(),
+            large_bodies: LargeBodies::default(),
+            public_url: None,
+            started_at: StartedAt(authenticator.clock.now()),
+            metrics: None,
+            authenticator,
+        }
+    }
+
+    /// What the dialects' doors need of it.
+    #[must_use]
+    pub fn envelope_state(&self) -> EnvelopeState {
+        EnvelopeState {
+            clock: self.authenticator.clock.clone(),
+            mint: self.authenticator.mint.clone(),
+            large_bodies: self.large_bodies.clone(),
+            responses: self.authenticator.limiter.responses.clone(),
+            low_priority: self.low_priority.clone(),
+        }
+    }
+}
+
+/// The deployment as requests share it: a router clones its state several times for each.
+#[derive(Clone)]
+pub struct AppState(Arc<Deployment>);
+
+impl From<Deployment> for AppState {
+    fn from(deployment: Deployment) -> Self {
+        Self(Arc::new(deployment))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Deployment;
+
+    fn deref(&self) -> &Deployment {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Arc<Authenticator> {
+    fn from_ref(state: &AppState) -> Self {
+        Self::clone(&state.authenticator)
+    }
+}
+
+impl FromRef<AppState> for Store {
+    fn from_ref(state: &AppState) -> Self {
+        state.authenticator.store.clone()
+    }
+}
+
+impl FromRef<AppState> for Readiness {
+    fn from_ref(state: &AppState) -> Self {
+        state.readiness.clone()
+    }
+}
+
+impl FromRef<AppState> for Contract {
+    fn from_ref(state: &AppState) -> Self {
+        state.contract
+    }
+}
+
+impl FromRef<AppState> for WaitTimeout {
+    fn from_ref(state: &AppState) -> Self {
+        state.wait_timeout
+    }
+}
+
+impl FromRef<AppState> for Conversations {
+    fn from_ref(state: &AppState) -> Self {
+        state.conversations.clone()
+    }
+}
+
+impl FromRef<AppState> for messaging::Bounds {
+    fn from_ref(state: &AppState) -> Self {
+        state.messaging
+    }
+}
+
+impl FromRef<AppState> for agntix::Settings {
+    fn from_ref(state: &AppState) -> Self {
+        state.agntix.clone()
+    }
+}
+
+impl FromRef<AppState> for integer_id::Transfers {
+    fn from_ref(state: &AppState) -> Self {
+        state.transfers.clone()
+    }
+}
+
+impl FromRef<AppState> for CostlyWork {
+    fn from_ref(state: &AppState) -> Self {
+        state.costly.clone()
+    }
+}
+
+impl FromRef<AppState> for LargeBodies {
+    fn from_ref(state: &AppState) -> Self {
+        state.large_bodies.clone()
+    }
+}
+
+impl FromRef<AppState> for Option<BaseUrl> {
+    fn from_ref(state: &AppState) -> Self {
+        state.public_url.clone()
+    }
+}
+
+impl FromRef<AppState> for StartedAt {
+    fn from_ref(state: &AppState) -> Self {
+        state.started_at
+    }
+}
+
+impl FromRef<AppState> for Option<PrometheusHandle> {
+    fn from_ref(state: &AppState) -> Self {
+        state.metrics.clone()
+    }
+}

@@ -1,0 +1,32 @@
+//! `DELETE /v2/chat/agents/{agentId}` (apis/agntix, section 7).
+
+use http::StatusCode;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::agents::get::name_of;
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::http::PathOf;
+
+/// Delete agent
+///
+/// Its sessions stay. Also at `/v1/chat/agents/{agentId}`.
+#[utoipa::path(
+    delete,
+    path = "/v2/chat/agents/{agentId}",
+    params(("agentId" = uuid::Uuid, Path, description = "The agent's id.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 204, description = "The agent was deleted."),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such agent in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.delete_agent", level = "debug", skip_all)]
+pub async fn delete_agent(
+    caller: Caller<Agntix, purpose::WriteAgents>,
+    path: PathOf<Agntix, String>,
+) -> Result<StatusCode, AgntixError> {
+    let found = caller.store.agents().delete(&name_of(&path.0)?, caller.now()).await?;
+    if found { Ok(StatusCode::NO_CONTENT) } else { Err(AgntixError::AgentNotFound) }
+}

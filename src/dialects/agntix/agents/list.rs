@@ -1,0 +1,77 @@
+//! `GET /v1/chat/agents` and `GET /v2/chat/agents` (apis/agntix, section 7).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::agents::agent::ChatAgent;
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::paging::{Pagination, Paging};
+use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::dialects::document::LenientInteger;
+use crate::domain::AgentId;
+use crate::http::{QueryPairs, Reply};
+use crate::store::{AgentFilter, Page, PageLimit, WINDOW};
+
+const DEFAULT_LIMIT: i64 = 20;
+
+#[derive(Serialize, ToSchema)]
+pub struct AgentList {
+    data: Vec<ChatAgent>,
+    pagination: Pagination,
+}
+
+/// List agents
+///
+/// Newest first. A page has at most 4 MiB; of one that is cut so, `pagination.nextCursor` leads to the rest. Also at
+/// `/v1/chat/agents`.
+#[utoipa::path(
+    get,
+    path = "/v2/chat/agents",
+    params(
+        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
+        ("search" = Option<String>, Query, description = "Part of the name, in any case."),
+        ("isActive" = Option<bool>, Query),
+        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier answer; pages are counted from there."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The agents.", body = AgentList),
+        (status = 400, description = "A filter is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.list_agents", level = "debug", skip_all)]
+pub async fn list_agents(
+    caller: Caller<Agntix, purpose::ReadAgents>,
+    pairs: QueryPairs,
+) -> Result<Reply<AgentList>, AgntixError> {
+    let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
+    let enabled = match pairs.first("isActive").filter(|text| !text.is_empty()) {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => return Err(AgntixError::Validation("isActive must be a boolean value".to_owned())),
+    };
+    // U+0000 is in no name, and Postgres takes no text with it.
+    let search = pairs.first("search").filter(|text| !text.is_empty());
+    if search.is_some_and(|text| text.contains('\0')) {
+        return Ok(Reply(StatusCode::OK, AgentList { data: Vec::new(), pagination: Pagination::new(paging, 0, None) }));
+    }
+    let filter = AgentFilter { enabled, name_contains: search };
+    let behind = paging.behind.map(|(at, id)| (at, AgentId(id)));
+    let agents = caller.store.agents();
+    let window = PageLimit::rows(paging.limit.min(WINDOW - paging.skip())).skipping(paging.skip());
+    let (total, found) = if paging.skip() < WINDOW {
+        tokio::try_join!(agents.count(filter, WINDOW), agents.list(filter, behind, window))?
+    } else {
+        (agents.count(filter, WINDOW).await?, Page::empty())
+    };
+    let more = found.is_full(paging.limit);
+    let rest = found.rows.last().filter(|_| more).map(|last| (last.created_at, last.id.0));
+    let organization = &caller.principal.organization;
+    let data = found.rows.iter().map(|agent| ChatAgent::new(agent, organization)).collect();
+    Ok(Reply(StatusCode::OK, AgentList { data, pagination: Pagination::new(paging, total, rest) }))
+}

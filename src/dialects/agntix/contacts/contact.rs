@@ -1,0 +1,153 @@
+//! A contact as Agntix writes it (apis/agntix, section 7).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::dialects::agntix::AgntixError;
+use crate::dialects::agntix::agents::agent::text;
+use crate::dialects::agntix::sessions::create::metadata;
+use crate::dialects::wire::Seconds;
+use crate::domain::{Contact, JsonField, JsonText, Organization, Timestamp};
+
+/// Characters of an external id, which is looked up by; the other words have no more.
+const WORD_LIMIT: usize = 255;
+/// Characters of an e-mail address (RFC 5321).
+const EMAIL_LIMIT: usize = 320;
+const MAX_TAGS: usize = 100;
+
+/// What can be said of a contact, when it is made or changed. Null takes a member away.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContactBody {
+    /// The caller's own customer id, unique among the organization's contacts; 1 to 255 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    external_id: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    name: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    phone: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    email: JsonField,
+    /// At most 4,096 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: JsonField,
+    /// At most 100, of at most 255 characters each.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    tags: JsonField,
+}
+
+/// Members that hold. `None`: not given.
+#[derive(Clone, Debug, Default)]
+pub(in crate::dialects::agntix) struct ContactChanges {
+    external_id: Option<Option<String>>,
+    name: Option<Option<String>>,
+    phone: Option<Option<String>>,
+    email: Option<Option<String>>,
+    metadata: Option<JsonText>,
+    tags: Option<Vec<String>>,
+}
+
+fn member(given: JsonField, name: &str, most: usize) -> Result<Option<Option<String>>, AgntixError> {
+    if given.is_absent() { Ok(None) } else { text(given, name, most).map(Some) }
+}
+
+fn tags(given: &JsonField) -> Result<Option<Vec<String>>, AgntixError> {
+    let invalid = || AgntixError::Validation("tags must be an array of at most 100 strings".to_owned());
+    let tags: Vec<String> = match given {
+        JsonField::Absent => return Ok(None),
+        JsonField::Null => Vec::new(),
+        JsonField::Array(tags) => tags.read().map_err(|_| invalid())?,
+        _ => return Err(invalid()),
+    };
+    let fits = tags.len() <= MAX_TAGS && tags.iter().all(|tag| tag.chars().count() <= WORD_LIMIT);
+    if fits { Ok(Some(tags)) } else { Err(invalid()) }
+}
+
+impl ContactBody {
+    pub(in crate::dialects::agntix) fn validate(self) -> Result<ContactChanges, AgntixError> {
+        let external_id = member(self.external_id, "externalId", WORD_LIMIT)?;
+        if external_id.as_ref().is_some_and(|id| id.as_deref() == Some("")) {
+            return Err(AgntixError::Validation("externalId should not be empty".to_owned()));
+        }
+        Ok(ContactChanges {
+            external_id,
+            name: member(self.name, "name", WORD_LIMIT)?,
+            phone: member(self.phone, "phone", WORD_LIMIT)?,
+            email: member(self.email, "email", EMAIL_LIMIT)?,
+            metadata: if self.metadata.is_absent() { None } else { Some(metadata(self.metadata)?) },
+            tags: tags(&self.tags)?,
+        })
+    }
+}
+
+impl ContactChanges {
+    /// A contact of which this is all that is known.
+    pub(in crate::dialects::agntix) fn contact(&self, id: Uuid, created_at: Timestamp) -> Contact {
+        let mut contact = Contact {
+            id,
+            external_id: None,
+            name: None,
+            phone: None,
+            email: None,
+            metadata: JsonText::empty_object(),
+            tags: Vec::new(),
+            created_at,
+        };
+        self.apply(&mut contact);
+        contact
+    }
+
+    pub(in crate::dialects::agntix) fn apply(&self, contact: &mut Contact) {
+        fn put<T: Clone>(place: &mut T, given: &Option<T>) {
+            if let Some(value) = given {
+                place.clone_from(value);
+            }
+        }
+        put(&mut contact.external_id, &self.external_id);
+        put(&mut contact.name, &self.name);
+        put(&mut contact.phone, &self.phone);
+        put(&mut contact.email, &self.email);
+        put(&mut contact.metadata, &self.metadata);
+        put(&mut contact.tags, &self.tags);
+    }
+}
+
+/// A contact.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatContact {
+    id: Uuid,
+    external_id: Option<String>,
+    name: Option<String>,
+    phone: Option<String>,
+    email: Option<String>,
+    #[schema(value_type = Object)]
+    metadata: JsonText,
+    tags: Vec<String>,
+    org_id: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Seconds,
+}
+
+impl ChatContact {
+    pub(in crate::dialects::agntix) fn new(contact: Contact, organization: &Organization) -> Self {
+        Self {
+            id: contact.id,
+            external_id: contact.external_id,
+            name: contact.name,
+            phone: contact.phone,
+            email: contact.email,
+            metadata: contact.metadata,
+            tags: contact.tags,
+            org_id: organization.public_id(),
+            created_at: Seconds(contact.created_at),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `DELETE /v1/chat/contacts/{contactId}` (apis/agntix, section 7).
+
+use http::StatusCode;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::contacts::update::id_of;
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::http::PathOf;
+
+/// Delete contact
+///
+/// Sessions go on telling of the contact that they were created with.
+#[utoipa::path(
+    delete,
+    path = "/v1/chat/contacts/{contactId}",
+    params(("contactId" = uuid::Uuid, Path, description = "The contact's id.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 204, description = "The contact was deleted."),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such contact in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.delete_contact", level = "debug", skip_all)]
+pub async fn delete_contact(
+    caller: Caller<Agntix, purpose::WriteSessions>,
+    path: PathOf<Agntix, String>,
+) -> Result<StatusCode, AgntixError> {
+    let found = caller.store.contacts().delete(id_of(&path.0)?).await?;
+    if found { Ok(StatusCode::NO_CONTENT) } else { Err(AgntixError::ContactNotFound) }
+}

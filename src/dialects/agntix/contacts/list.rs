@@ -1,0 +1,59 @@
+//! `GET /v1/chat/contacts` (apis/agntix, section 7).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::contacts::contact::ChatContact;
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::paging::{Pagination, Paging};
+use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::dialects::document::LenientInteger;
+use crate::http::{QueryPairs, Reply};
+
+const DEFAULT_LIMIT: i64 = 20;
+
+#[derive(Serialize, ToSchema)]
+pub struct ContactList {
+    data: Vec<ChatContact>,
+    pagination: Pagination,
+}
+
+/// List contacts
+///
+/// Newest first. One response looks at the nearest 10,000, and has at most 4 MiB; `pagination.nextCursor` leads on.
+#[utoipa::path(
+    get,
+    path = "/v1/chat/contacts",
+    params(
+        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
+        ("search" = Option<String>, Query, description = "Part of the name, the e-mail address, the phone number or the external id, in any case."),
+        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier answer; pages are counted from there."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The contacts.", body = ContactList),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.list_contacts", level = "debug", skip_all)]
+pub async fn list_contacts(
+    caller: Caller<Agntix, purpose::ReadSessions>,
+    pairs: QueryPairs,
+) -> Result<Reply<ContactList>, AgntixError> {
+    let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
+    let search = pairs.first("search").filter(|text| !text.is_empty());
+    // U+0000 is in no contact, and Postgres takes no text with it.
+    if search.is_some_and(|text| text.contains('\0')) {
+        let pagination = Pagination::new(paging, 0, None);
+        return Ok(Reply(StatusCode::OK, ContactList { data: Vec::new(), pagination }));
+    }
+    let found = caller.store.contacts().list(search, paging.behind, paging.skip(), paging.limit).await?;
+    let organization = &caller.principal.organization;
+    let pagination = Pagination::new(paging, found.total, found.rest);
+    let data = found.contacts.into_iter().map(|contact| ChatContact::new(contact, organization)).collect();
+    Ok(Reply(StatusCode::OK, ContactList { data, pagination }))
+}

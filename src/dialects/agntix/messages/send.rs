@@ -1,0 +1,228 @@
+//! `POST /v1/chat/chat/sessions/{sessionId}/messages` (apis/agntix, section 6.1).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::conversation::{self, Conversations, EndReason, Incoming, NotAccepted, Outcome, Parts, Replier, Turn};
+use crate::dialects::agntix::agents::agent::AgntixAgentSettings;
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::messages::message::{self, ChatMessage};
+use crate::dialects::agntix::messages::reply_stream;
+use crate::dialects::agntix::sessions::session;
+use crate::dialects::agntix::{Agntix, AgntixError, Settings};
+use crate::domain::responder::ModelName;
+use crate::domain::session::State as SessionState;
+use crate::domain::{Agent, AgentRef, DialectName, Event, EventId, JsonField, Permit, Responder, Session};
+use crate::http::{PathOf, Rejection, Reply, Unauthenticated};
+use crate::idempotency::{ClaimOutcome, IdempotencyKeyHeader, Idempotent};
+
+#[derive(Deserialize, ToSchema)]
+pub struct SendMessage {
+    #[serde(default)]
+    #[schema(value_type = String, required = true)]
+    content: JsonField,
+    /// Whether the reply is streamed, which it is unless this is false.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>, default = true)]
+    stream: JsonField,
+}
+
+/// Send message
+///
+/// Streams the reply as `data: {"id", "delta"}` frames, all with the reply's id, and `data: [DONE]`; with
+/// `stream: false` it waits for the whole of it. The message is kept before anything is answered, and so is the reply,
+/// also when nobody waits for it any longer. The same message sent again while its reply is on its way, or within 60
+/// seconds after that failed, is stored once: it gets the reply to the stored one. Closing the session ends the reply,
+/// and what had come of it is stored with `interrupted`. Whatever is wrong is told before a stream begins; where a reply breaks
+/// off, a frame `data: {"error": {…}}` says so. Also at `/api/v1/chat/sessions/{sessionId}/messages`.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/chat/sessions/{sessionId}/messages",
+    params(("sessionId" = String, Path, description = "The session's id, `ses_…`."), IdempotencyKeyHeader),
+    request_body = SendMessage,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The reply; `text/event-stream` unless `stream` is false.", body = ChatMessage),
+        (status = 400, description = "The body is not as documented, or the session is closed or has expired.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such session in this organization, or its agent is gone.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
+        (status = 422, description = "Nothing answers this agent's messages.", body = Envelope),
+        (status = 429, description = "Too many requests, or streams.", body = Envelope),
+        (status = 502, description = "The message was stored, and no reply came. The same message sent again within 60 seconds continues it.", body = Envelope),
+        (status = 503, description = "The service is stopping. The message was stored; send it again.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.send_message", level = "debug", skip_all)]
+pub async fn send_message(
+    State(settings): State<Settings>,
+    State(conversations): State<Conversations>,
+    caller: Caller<Agntix, purpose::WriteEvents>,
+    path: PathOf<Agntix, String>,
+    request: Idempotent<Agntix, SendMessage>,
+) -> Result<Response, AgntixError> {
+    let streams = match &request.body().stream {
+        JsonField::Absent | JsonField::Null => true,
+        JsonField::Bool(streams) => *streams,
+        _ => return Err(invalid("stream must be a boolean value")),
+    };
+    if !streams {
+        let answering = move |caller, body| answer(settings, conversations, caller, path.0, body);
+        return Ok(request.answer(caller, answering).await);
+    }
+    let org = caller.principal.organization.id;
+    let place = conversations.streams.take(org).ok_or(Rejection::TooManyStreams)?;
+    let (caller, body, guard) = match request.claim(caller).await {
+        ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
+        ClaimOutcome::Answered(response) => return Ok(response),
+    };
+    let now = caller.now();
+    match say(settings, &conversations, caller, path.0, body).await {
+        Ok((id, parts)) => Ok(reply_stream::response(id, parts, guard, place)),
+        Err(error) => {
+            guard.hand_back::<Agntix>(&error, now).await;
+            Err(error)
+        }
+    }
+}
+
+/// Keeps the message, and answers with the reply.
+async fn answer(
+    settings: Settings,
+    conversations: Conversations,
+    caller: Caller<Agntix, purpose::WriteEvents>,
+    id: String,
+    body: SendMessage,
+) -> Result<Reply<ChatMessage>, AgntixError> {
+    let deadline = caller.answer_by();
+    let (_, parts) = say(settings, &conversations, caller, id, body).await?;
+    let reply = reply_of(conversation::outcome_by(deadline, parts).await)?;
+    Ok(Reply(StatusCode::OK, ChatMessage::from(*reply)))
+}
+
+/// The whole reply, or why there is none.
+pub(in crate::dialects::agntix) fn reply_of(outcome: Outcome) -> Result<Box<Event>, AgntixError> {
+    match outcome {
+        Outcome::Replied(reply) => Ok(reply),
+        Outcome::Failed => Err(AgntixError::NoReply),
+        Outcome::Ended { reason, .. } => Err(match reason {
+            EndReason::Interrupted => AgntixError::NoReply,
+            EndReason::SessionEnded | EndReason::SessionDisabled => AgntixError::SessionClosed,
+            EndReason::AgentDisabled => AgntixError::NobodyAnswers,
+            EndReason::OrganizationDisabled => Rejection::Unauthenticated(Unauthenticated::BadKey).into(),
+            EndReason::Stopping => Rejection::Unavailable.into(),
+        }),
+    }
+}
+
+fn invalid(message: &str) -> AgntixError {
+    AgntixError::Validation(message.to_owned())
+}
+
+/// Keeps the message and begins the turn that answers it, whoever hangs up in between; the reply's id, and the reply as
+/// it comes.
+async fn say(
+    settings: Settings,
+    conversations: &Conversations,
+    caller: Caller<Agntix, purpose::WriteEvents>,
+    id: String,
+    body: SendMessage,
+) -> Result<(EventId, Parts), AgntixError> {
+    let this = conversations.clone();
+    let said = conversations.see_through(async move {
+        let place = this.places.take(caller.principal.organization.id).ok_or(Rejection::TooManyStreams)?;
+        let turn = keep(&this, &settings, &caller, &id, body, place).await?;
+        Ok((turn.pending.id, this.begin(caller.store.clone(), turn)))
+    });
+    said.await.unwrap_or_else(|| Err(Rejection::Internal.into()))
+}
+
+/// Stores the message, which puts an idle time-out off. Returns the turn that replies to it.
+async fn keep(
+    conversations: &Conversations,
+    settings: &Settings,
+    caller: &Caller<Agntix, purpose::WriteEvents>,
+    id: &str,
+    body: SendMessage,
+    place: Permit,
+) -> Result<Turn, AgntixError> {
+    let content = match body.content {
+        JsonField::Absent | JsonField::Null => return Err(invalid("content should not be empty")),
+        JsonField::String(text) if text.is_empty() => return Err(invalid("content should not be empty")),
+        JsonField::String(text) => text,
+        _ => return Err(invalid("content must be a string")),
+    };
+    let session = session::find(caller, id).await?;
+    let now = caller.now();
+    takes_messages(session.state_at(now))?;
+    let agent = session.agent.ok_or(AgntixError::AgentNotFound)?;
+    let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.ok_or(AgntixError::AgentNotFound)?;
+    let responder = responder(&agent, &caller.principal.organization.responder, settings);
+    if !agent.enabled || responder == Responder::None {
+        return Err(AgntixError::NobodyAnswers);
+    }
+
+    let event = message::said(EventId(caller.mint.uuid()), content, now);
+    let idle_timeout = settings.idle_timeout;
+    let incoming = Incoming {
+        session: (DialectName::Agntix, session.id),
+        event,
+        sent_by: caller.sent_by(),
+        replier: Some(Replier { agent: agent.id, reply: EventId(caller.mint.uuid()) }),
+    };
+    let rule = move |session: &mut Session| {
+        takes_messages(session.state_at(now))?;
+        if let Some(idle) = idle_timeout {
+            session.expires_at = Some(now + idle);
+        }
+        Ok(())
+    };
+    let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
+        NotAccepted::NoSession => AgntixError::SessionNotFound,
+        NotAccepted::Rejected(error) => error,
+        NotAccepted::Store(error) => error.into(),
+        NotAccepted::Busy => Rejection::Internal.into(),
+    })?;
+    let pending = accepted.pending.ok_or(Rejection::Internal)?;
+    let (id, to, clock) = (pending.id, accepted.message.id, caller.clock.clone());
+    Ok(Turn {
+        session: accepted.session,
+        agent,
+        responder,
+        message: accepted.message,
+        metadata: None,
+        speaker: message::speaker,
+        pending,
+        reply: Box::new(move |text, completeness| message::reply(id, to, text, completeness, clock.now())),
+        on_reply: |_, _| {},
+        place,
+    })
+}
+
+fn takes_messages(state: SessionState) -> Result<(), AgntixError> {
+    match state {
+        SessionState::Open => Ok(()),
+        SessionState::Ended => Err(AgntixError::SessionClosed),
+        SessionState::Expired => Err(AgntixError::SessionExpired),
+    }
+}
+
+/// What answers the agent's messages. Where the organization's model does, it is told what the agent was made with:
+/// its system prompt, and its model if that is one of the deployment's.
+fn responder(agent: &Arc<Agent>, default: &Responder, settings: &Settings) -> Responder {
+    let responder = agent.responder_or(default).clone();
+    let (Responder::OpenAi(mut endpoint), None) = (responder.clone(), &agent.responder) else { return responder };
+    let own: AgntixAgentSettings = agent.settings_of(DialectName::Agntix).unwrap_or_default();
+    endpoint.system_prompt = own.system_prompt.or(endpoint.system_prompt);
+    let named = own.model_id.filter(|id| settings.models.iter().any(|model| model.id == *id && model.is_active));
+    if let Some(Ok(model)) = named.map(ModelName::try_from) {
+        endpoint.model = model;
+    }
+    Responder::OpenAi(endpoint)
+}

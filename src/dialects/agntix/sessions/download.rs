@@ -1,0 +1,143 @@
+//! `GET /v1/chat/chat/sessions/download/csv` (apis/agntix, section 6.2). The vendor documents no columns.
+
+use std::sync::Arc;
+
+use axum::BoxError;
+use axum::body::Body;
+use axum::extract::State as Shared;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::{HeaderValue, header};
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::sessions::list::wanted;
+use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::dialects::wire::Seconds;
+use crate::domain::session::State;
+use crate::domain::{Organization, Session, Timestamp};
+use crate::http::{CostlyWork, QueryPairs};
+use crate::store::{SessionCursor, SessionOrder, SessionQuery, SessionStretch, StoreError, TenantStore};
+
+/// Sessions read at a time: while one page is sent, no more than this is held.
+const PAGE: i64 = 500;
+const HEAD: &[u8] = b"id,agentId,platform,state,metadata,orgId,createdAt,updatedAt\r\n";
+
+/// Download sessions as CSV
+///
+/// All of them, newest first, or those that `agentId`, `state` and `platform` leave: RFC 4180, in UTF-8.
+#[utoipa::path(
+    get,
+    path = "/v1/chat/chat/sessions/download/csv",
+    params(
+        ("agentId" = Option<uuid::Uuid>, Query),
+        ("state" = Option<String>, Query, description = "`OPEN`, `CLOSED` or `EXPIRED`."),
+        ("platform" = Option<String>, Query, description = "`SDK`, `WEB`, `WHATSAPP` or `VOICE`."),
+        ("sort" = Option<String>, Query, description = "`createdAt:desc` or `createdAt:asc`."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The sessions.", content_type = "text/csv", body = String),
+        (status = 400, description = "A filter is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.download_sessions", level = "debug", skip_all)]
+pub async fn download_sessions(
+    Shared(costly): Shared<CostlyWork>,
+    caller: Caller<Agntix, purpose::ReadSessions>,
+    pairs: QueryPairs,
+) -> Result<Response, AgntixError> {
+    let now = caller.now();
+    // What is wrong, and a database that is away, is told before the head.
+    wanted(&pairs, now)?;
+    let reader = Reader { store: caller.store, organization: caller.principal.organization, pairs, now, costly };
+    let first = reader.read(None).await?;
+    let head = stream::once(async { Ok::<_, BoxError>(Bytes::from_static(HEAD)) });
+    // An error cuts the body off without its end, which a client sees.
+    let rows = stream::try_unfold(Some((reader, first)), |at| async move {
+        let Some((reader, SessionStretch { sessions, next })) = at else { return Ok(None) };
+        let rows = reader.rows(sessions).await?;
+        let next = match next {
+            None => None,
+            Some(place) => Some(reader.read(Some(place)).await?),
+        };
+        Ok::<_, BoxError>(Some((rows, next.map(|next| (reader, next)))))
+    });
+    let mut response = Response::new(Body::from_stream(head.chain(rows)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"sessions.csv\""));
+    Ok(response)
+}
+
+struct Reader {
+    store: TenantStore,
+    organization: Arc<Organization>,
+    pairs: QueryPairs,
+    now: Timestamp,
+    costly: CostlyWork,
+}
+
+impl Reader {
+    async fn read(&self, behind: Option<SessionCursor>) -> Result<SessionStretch, StoreError> {
+        let Ok(query) = wanted(&self.pairs, self.now) else { return Ok(SessionStretch::empty()) };
+        // By creation in any case: a page that ends early is gone on from by that.
+        let order = match query.order {
+            SessionOrder::Newest | SessionOrder::LastUpdated => SessionOrder::Newest,
+            SessionOrder::Oldest | SessionOrder::FirstUpdated => SessionOrder::Oldest,
+        };
+        let query = SessionQuery { behind, order, limit: PAGE, ..query };
+        self.store.sessions().stretch(&query).await
+    }
+
+    /// Writes the sessions of a page on a thread of its own.
+    async fn rows(&self, sessions: Vec<Session>) -> Result<Bytes, BoxError> {
+        let (org_id, now) = (self.organization.public_id(), self.now);
+        let written = self.costly.run(move || {
+            let mut text = String::new();
+            for session in &sessions {
+                row(&mut text, session, &org_id, now);
+            }
+            Bytes::from(text)
+        });
+        written.await.map_err(|_| "the rows could not be written".into())
+    }
+}
+
+fn row(text: &mut String, session: &Session, org_id: &str, now: Timestamp) {
+    let state = match session.state_at(now) {
+        State::Open => "OPEN",
+        State::Ended => "CLOSED",
+        State::Expired => "EXPIRED",
+    };
+    let agent = session.agent.map(|agent| agent.to_string()).unwrap_or_default();
+    let cells = [
+        session.public_id.as_str(),
+        &agent,
+        session.kind.as_deref().unwrap_or_default(),
+        state,
+        session.metadata.as_ref().map_or("{}", |metadata| metadata.as_str()),
+        org_id,
+        &Seconds(session.created_at).to_string(),
+        &Seconds(session.updated_at).to_string(),
+    ];
+    for (place, cell) in cells.into_iter().enumerate() {
+        text.push_str(if place == 0 { "" } else { "," });
+        quoted(text, cell);
+    }
+    text.push_str("\r\n");
+}
+
+/// A cell, in quotes where RFC 4180 wants them. None begins with what a spreadsheet would take for a formula: ids,
+/// words, objects and times do not.
+fn quoted(text: &mut String, cell: &str) {
+    if cell.contains([',', '"', '\r', '\n']) {
+        text.push('"');
+        text.push_str(&cell.replace('"', "\"\""));
+        text.push('"');
+    } else {
+        text.push_str(cell);
+    }
+}

@@ -1,0 +1,101 @@
+//! `GET /v1/chat/chat/sessions` (apis/agntix, section 5.2).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::paging::{Pagination, Paging};
+use crate::dialects::agntix::sessions::create::PLATFORMS;
+use crate::dialects::agntix::sessions::session::ChatSession;
+use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::dialects::document::LenientInteger;
+use crate::domain::session::State;
+use crate::domain::{AgentId, DialectName, SessionId, Timestamp};
+use crate::http::{QueryPairs, Reply};
+use crate::store::{SessionOrder, SessionQuery};
+
+const DEFAULT_LIMIT: i64 = 20;
+
+#[derive(Serialize, ToSchema)]
+pub struct SessionList {
+    data: Vec<ChatSession>,
+    pagination: Pagination,
+}
+
+/// The sessions that the parameters ask for; which page of them is not decided here.
+pub(in crate::dialects::agntix) fn wanted(pairs: &QueryPairs, now: Timestamp) -> Result<SessionQuery<'_>, AgntixError> {
+    let given = |name: &str| pairs.first(name).filter(|text| !text.is_empty());
+    let invalid = |message: &str| AgntixError::Validation(message.to_owned());
+    let agent = given("agentId").map(|text| text.parse::<AgentId>().map_err(|_| invalid("agentId must be a UUID")));
+    let state = match given("state") {
+        None => None,
+        Some("OPEN") => Some(State::Open),
+        Some("CLOSED") => Some(State::Ended),
+        Some("EXPIRED") => Some(State::Expired),
+        Some(_) => return Err(invalid("state must be one of the following values: OPEN, CLOSED, EXPIRED")),
+    };
+    let kind = given("platform");
+    if kind.is_some_and(|platform| !PLATFORMS.contains(&platform)) {
+        let all = PLATFORMS.join(", ");
+        return Err(invalid(&format!("platform must be one of the following values: {all}")));
+    }
+    let order = match given("sort") {
+        None | Some("createdAt:desc") => SessionOrder::Newest,
+        Some("createdAt:asc") => SessionOrder::Oldest,
+        Some("updatedAt:desc") => SessionOrder::LastUpdated,
+        Some("updatedAt:asc") => SessionOrder::FirstUpdated,
+        Some(_) => return Err(invalid("sort must be createdAt or updatedAt, followed by :asc or :desc")),
+    };
+    Ok(SessionQuery {
+        agent: agent.transpose()?,
+        state,
+        kind,
+        order,
+        ..SessionQuery::newest(DialectName::Agntix, now, DEFAULT_LIMIT)
+    })
+}
+
+/// List sessions
+///
+/// Most recent first. One response looks at the nearest 10,000 sessions of the organization, or of the agent, and has at
+/// most 4 MiB; `pagination.nextCursor` leads on. Also at `/api/v1/chat/sessions`.
+#[utoipa::path(
+    get,
+    path = "/v1/chat/chat/sessions",
+    params(
+        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
+        ("agentId" = Option<uuid::Uuid>, Query),
+        ("state" = Option<String>, Query, description = "`OPEN`, `CLOSED` or `EXPIRED`."),
+        ("platform" = Option<String>, Query, description = "`SDK`, `WEB`, `WHATSAPP` or `VOICE`."),
+        ("sort" = Option<String>, Query, description = "`createdAt` or `updatedAt`, with `:asc` or `:desc`."),
+        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier answer; pages are counted from there."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The sessions.", body = SessionList),
+        (status = 400, description = "A filter is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agntix.list_sessions", level = "debug", skip_all)]
+pub async fn list_sessions(
+    caller: Caller<Agntix, purpose::ReadSessions>,
+    pairs: QueryPairs,
+) -> Result<Reply<SessionList>, AgntixError> {
+    let now = caller.now();
+    let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
+    let query = SessionQuery {
+        behind: paging.behind.map(|(at, id)| (at, SessionId(id))),
+        skip: paging.skip(),
+        limit: paging.limit,
+        ..wanted(&pairs, now)?
+    };
+    let found = caller.store.sessions().list(&query).await?;
+    let organization = &caller.principal.organization;
+    let pagination = Pagination::new(paging, found.total, found.rest.map(|(at, id)| (at, id.0)));
+    let data = found.sessions.into_iter().map(|session| ChatSession::new(session, organization, now)).collect();
+    Ok(Reply(StatusCode::OK, SessionList { data, pagination }))
+}

@@ -1,0 +1,193 @@
+//! An agent as Agent Human keeps it (apis/integer_id, section 4).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::dialects::integer_id::IntegerIdError;
+use crate::dialects::integer_id::error::Bare;
+use crate::domain::{Agent, AgentNumber, AgentRef, JsonField, JsonText};
+
+/// UTF-16 code units of each member that is JSON, as compact JSON; characters of each text. The vendor documents no
+/// limits.
+const LIMIT: usize = 65_536;
+/// What `agents.name` holds.
+const NAME_LIMIT: usize = 200;
+/// The longest tag of BCP 47 that is registered.
+const LANGUAGE_LIMIT: usize = 35;
+
+/// What of an agent only this dialect keeps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::dialects::integer_id) struct IntegerIdAgentSettings {
+    pub custom_greeting: Option<String>,
+    pub context: Option<String>,
+    pub properties: Option<JsonText>,
+    pub memories: Option<JsonText>,
+    pub knowledge_base: Option<JsonText>,
+}
+
+/// What can be said of an agent, when it is made or changed.
+#[derive(Default, Deserialize, ToSchema)]
+pub struct AgentMembers {
+    /// 1 to 200 characters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    name: JsonField,
+    /// Null takes the avatar away.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>)]
+    avatar_id: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, default = "en")]
+    language: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    custom_greeting: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    context: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    properties: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    memories: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    knowledge_base: JsonField,
+    /// `active` or `archived`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    status: JsonField,
+}
+
+/// Members that hold. `None`: not given; `Some(None)`: given as null.
+#[derive(Debug)]
+pub(in crate::dialects::integer_id) struct AgentChanges {
+    pub name: Option<String>,
+    pub avatar_number: Option<Option<i64>>,
+    pub language: Option<String>,
+    pub enabled: Option<bool>,
+    custom_greeting: Option<Option<String>>,
+    context: Option<Option<String>>,
+    properties: Option<Option<JsonText>>,
+    memories: Option<Option<JsonText>>,
+    knowledge_base: Option<Option<JsonText>>,
+}
+
+impl AgentMembers {
+    pub(in crate::dialects::integer_id) fn validate(self) -> Result<AgentChanges, Bare> {
+        let name = match self.name {
+            JsonField::Absent => None,
+            JsonField::String(name) if (1..=NAME_LIMIT).contains(&name.chars().count()) => Some(name),
+            _ => return Err(Bare::Invalid("name must be a string of 1 to 200 characters")),
+        };
+        let avatar_number = match &self.avatar_id {
+            JsonField::Absent => None,
+            JsonField::Null => Some(None),
+            given => Some(Some(given.as_i64().ok_or(Bare::Invalid("avatar_id must be an integer"))?)),
+        };
+        let language = match self.language {
+            JsonField::Absent | JsonField::Null => None,
+            JsonField::String(tag) if (1..=LANGUAGE_LIMIT).contains(&tag.len()) => Some(tag),
+            _ => return Err(Bare::Invalid("language must be a language code such as en")),
+        };
+        let enabled = match self.status.as_str() {
+            Some("active") => Some(true),
+            Some("archived") => Some(false),
+            None if self.status.is_missing() => None,
+            _ => return Err(Bare::Invalid("status must be active or archived")),
+        };
+        Ok(AgentChanges {
+            name,
+            avatar_number,
+            language,
+            enabled,
+            custom_greeting: text(
+                self.custom_greeting,
+                "custom_greeting must be a string of at most 65536 characters",
+            )?,
+            context: text(self.context, "context must be a string of at most 65536 characters")?,
+            properties: json(&self.properties, "properties must not exceed 65536 characters")?,
+            memories: json(&self.memories, "memories must not exceed 65536 characters")?,
+            knowledge_base: json(&self.knowledge_base, "knowledge_base must not exceed 65536 characters")?,
+        })
+    }
+}
+
+impl AgentChanges {
+    /// Whether nothing is to change.
+    pub(in crate::dialects::integer_id) fn is_empty(&self) -> bool {
+        self.name.is_none()
+            && self.avatar_number.is_none()
+            && self.language.is_none()
+            && self.enabled.is_none()
+            && self.custom_greeting.is_none()
+            && self.context.is_none()
+            && self.properties.is_none()
+            && self.memories.is_none()
+            && self.knowledge_base.is_none()
+    }
+
+    /// Puts what only this dialect keeps in its place.
+    pub(in crate::dialects::integer_id) fn apply_own(&self, settings: &mut IntegerIdAgentSettings) {
+        put(&mut settings.custom_greeting, &self.custom_greeting);
+        put(&mut settings.context, &self.context);
+        put(&mut settings.properties, &self.properties);
+        put(&mut settings.memories, &self.memories);
+        put(&mut settings.knowledge_base, &self.knowledge_base);
+    }
+}
+
+fn put<T: Clone>(place: &mut Option<T>, given: &Option<Option<T>>) {
+    if let Some(value) = given {
+        place.clone_from(value);
+    }
+}
+
+fn text(given: JsonField, fault: &'static str) -> Result<Option<Option<String>>, Bare> {
+    match given {
+        JsonField::Absent => Ok(None),
+        JsonField::Null => Ok(Some(None)),
+        JsonField::String(text) if text.chars().count() <= LIMIT => Ok(Some(Some(text))),
+        _ => Err(Bare::Invalid(fault)),
+    }
+}
+
+fn json(given: &JsonField, fault: &'static str) -> Result<Option<Option<JsonText>>, Bare> {
+    match given {
+        JsonField::Absent => Ok(None),
+        JsonField::Null => Ok(Some(None)),
+        given => match given.to_json().filter(|json| json.utf16_len() <= LIMIT) {
+            Some(json) => Ok(Some(Some(json.into_owned()))),
+            None => Err(Bare::Invalid(fault)),
+        },
+    }
+}
+
+/// How an agent's state is called.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentStatus {
+    Active,
+    Archived,
+}
+
+impl From<&Agent> for AgentStatus {
+    fn from(agent: &Agent) -> Self {
+        if agent.enabled { Self::Active } else { Self::Archived }
+    }
+}
+
+/// The agent that a text names, if an agent can have that number; otherwise `unknown`.
+pub(in crate::dialects::integer_id) fn named(
+    text: &str,
+    unknown: impl Into<IntegerIdError>,
+) -> Result<AgentRef, IntegerIdError> {
+    text.parse::<AgentNumber>().map(AgentRef::Number).map_err(|_| unknown.into())
+}
+
+/// The avatar that an agent wears; none once it is deleted.
+pub(in crate::dialects::integer_id) fn avatar_number(agent: &Agent) -> Option<i64> {
+    agent.avatar.as_ref().map(|avatar| avatar.number)
+}

@@ -1,0 +1,71 @@
+//! `POST /api/v1/avatars` (apis/integer_id, section 5).
+
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::integer_id::avatars::avatar::AvatarBody;
+use crate::dialects::integer_id::error::{Bare, BareEnvelope, Envelope};
+use crate::dialects::integer_id::{IntegerId, IntegerIdError};
+use crate::http::Reply;
+use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
+use crate::store::{Series, StoredAvatar};
+
+#[derive(Serialize, ToSchema)]
+pub struct CreatedAvatar {
+    #[schema(example = 10)]
+    id: i64,
+    #[schema(example = "Avatar created")]
+    message: &'static str,
+}
+
+/// Create avatar
+///
+/// `name` and `url` are required.
+#[utoipa::path(
+    post,
+    path = "/api/v1/avatars",
+    params(IdempotencyKeyHeader),
+    request_body = AvatarBody,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 201, description = "Avatar created.", body = CreatedAvatar),
+        (status = 400, description = "The body is not as documented.", body = BareEnvelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+pub async fn create_avatar(
+    caller: Caller<IntegerId, purpose::WriteAgents>,
+    request: Idempotent<IntegerId, AvatarBody>,
+) -> Response {
+    request.answer(caller, create).await
+}
+
+#[tracing::instrument(name = "integer_id.create_avatar", level = "debug", skip_all)]
+async fn create(
+    caller: Caller<IntegerId, purpose::WriteAgents>,
+    body: AvatarBody,
+) -> Result<Reply<CreatedAvatar>, IntegerIdError> {
+    let wanted = body.validate()?;
+    let (Some(name), Some(url)) = (wanted.name, wanted.url) else {
+        return Err(Bare::Invalid("name and url required").into());
+    };
+    let number = caller.number(Series::Avatars).await?;
+    let avatar = StoredAvatar {
+        number,
+        name,
+        url,
+        voice_id: wanted.voice_id.flatten(),
+        is_favorite: wanted.is_favorite.unwrap_or_default(),
+        is_public: wanted.is_public.unwrap_or_default(),
+        created_at: caller.now(),
+        updated_at: caller.now(),
+    };
+    caller.store.avatars().create(&avatar).await?;
+    Ok(Reply(StatusCode::CREATED, CreatedAvatar { id: number, message: "Avatar created" }))
+}

@@ -1,0 +1,35 @@
+//! `DELETE /api/v1/avatars/{avatar_id}` (apis/integer_id, section 5).
+
+use http::StatusCode;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::integer_id::avatars::avatar::{Done, number_of};
+use crate::dialects::integer_id::error::{Bare, BareEnvelope, Envelope};
+use crate::dialects::integer_id::{IntegerId, IntegerIdError};
+use crate::http::{PathOf, Reply};
+
+/// Delete avatar
+///
+/// Agents that wear it go without one, and an image that was uploaded for it is deleted. Sessions that have started go on
+/// telling of the avatar.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/avatars/{avatar_id}",
+    params(("avatar_id" = i64, Path, description = "The avatar's integer id.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The avatar was deleted.", body = Done),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such avatar in this organization.", body = BareEnvelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "integer_id.delete_avatar", level = "debug", skip_all)]
+pub async fn delete_avatar(
+    caller: Caller<IntegerId, purpose::WriteAgents>,
+    path: PathOf<IntegerId, String>,
+) -> Result<Reply<Done>, IntegerIdError> {
+    let number = number_of(&path.0)?;
+    let found = caller.store.avatars().delete(number).await?;
+    if found { Ok(Reply(StatusCode::OK, Done::DONE)) } else { Err(Bare::AvatarNotFound.into()) }
+}

@@ -1,0 +1,159 @@
+//! `GET /api/v1/avatars`, and at `/public` and `/user/{user_id}` (apis/integer_id, section 5).
+
+use axum::response::IntoResponse;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::integer_id::error::Envelope;
+use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
+use crate::dialects::wire::Seconds;
+use crate::domain::ids::MAX_NUMBER;
+use crate::domain::{AgentNumber, Timestamp};
+use crate::http::{PathOf, QueryPairs, Reply};
+use crate::store::StoredAvatar;
+
+/// Avatars in one answer. The vendor's list has no pages; this bounds it.
+const MAX_AVATARS: i64 = 1_000;
+/// Where the next page begins: the answer is an array, which has no room for it.
+static NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
+
+/// An avatar. Booleans are 0 and 1.
+#[derive(Serialize, ToSchema)]
+pub struct ListedAvatar {
+    #[schema(example = 1)]
+    id: i64,
+    /// There are no users here, only organizations.
+    user_id: Option<i64>,
+    #[schema(example = "Professional Avatar")]
+    name: String,
+    #[schema(example = "https://example.com/avatar.jpg")]
+    url: String,
+    voice_id: Option<String>,
+    is_favorite: u8,
+    is_public: u8,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Seconds,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Seconds,
+}
+
+impl From<StoredAvatar> for ListedAvatar {
+    fn from(avatar: StoredAvatar) -> Self {
+        Self {
+            id: avatar.number,
+            user_id: None,
+            name: avatar.name,
+            url: avatar.url,
+            voice_id: avatar.voice_id,
+            is_favorite: avatar.is_favorite.into(),
+            is_public: avatar.is_public.into(),
+            created_at: Seconds(avatar.created_at),
+            updated_at: Seconds(avatar.updated_at),
+        }
+    }
+}
+
+/// List avatars
+///
+/// Newest first. Of more than 1,000, or more than 4 MiB, the newest, with `X-Next-Cursor` for the query parameter `cursor`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/avatars",
+    params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier answer.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The avatars.", body = Vec<ListedAvatar>),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "integer_id.list_avatars", level = "debug", skip_all)]
+pub async fn list_avatars(
+    caller: Caller<IntegerId, purpose::ReadAgents>,
+    pairs: QueryPairs,
+) -> Result<(HeaderMap, Reply<Vec<ListedAvatar>>), IntegerIdError> {
+    list(caller, &pairs, false).await
+}
+
+/// List public avatars
+///
+/// Those of the organization that are marked as public.
+#[utoipa::path(
+    get,
+    path = "/api/v1/avatars/public",
+    params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier answer.")),
+    security(("api_key" = []), ("bearer" = [])),
+    responses((status = 200, description = "As at `/api/v1/avatars`.", body = Vec<ListedAvatar>))
+)]
+#[tracing::instrument(name = "integer_id.list_public_avatars", level = "debug", skip_all)]
+pub async fn list_public_avatars(
+    caller: Caller<IntegerId, purpose::ReadAgents>,
+    pairs: QueryPairs,
+) -> Result<(HeaderMap, Reply<Vec<ListedAvatar>>), IntegerIdError> {
+    list(caller, &pairs, true).await
+}
+
+/// List a user's avatars
+///
+/// There are no users here, only organizations: whichever user is named, these are the organization's avatars.
+#[utoipa::path(
+    get,
+    path = "/api/v1/avatars/user/{user_id}",
+    params(
+        ("user_id" = i64, Path, description = "A user's integer id."),
+        ("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier answer."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "As at `/api/v1/avatars`, with a `Deprecation` header.", body = Vec<ListedAvatar>),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No integer that a user could have.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[deprecated = "the vendor's documentation withdrew this path; it is served all the same"]
+#[tracing::instrument(name = "integer_id.list_user_avatars", level = "debug", skip_all)]
+pub async fn list_user_avatars(
+    caller: Caller<IntegerId, purpose::ReadAgents>,
+    path: PathOf<IntegerId, String>,
+    pairs: QueryPairs,
+) -> impl IntoResponse {
+    let deprecation = [(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"))];
+    // Users' numbers would be written as agents' are.
+    let listed = match path.0.parse::<AgentNumber>() {
+        Ok(_) => list(caller, &pairs, false).await,
+        Err(_) => Err(IntegerIdError::NoSuchUser),
+    };
+    (deprecation, listed)
+}
+
+async fn list(
+    caller: Caller<IntegerId, purpose::ReadAgents>,
+    pairs: &QueryPairs,
+    only_public: bool,
+) -> Result<(HeaderMap, Reply<Vec<ListedAvatar>>), IntegerIdError> {
+    let before = query::given(pairs, "cursor").map(place).transpose()?;
+    let found = caller.store.avatars().newest(only_public, before, MAX_AVATARS).await?;
+    let mut headers = HeaderMap::new();
+    if let Some(last) = found.rows.last().filter(|_| found.is_full(MAX_AVATARS))
+        && let Ok(value) = HeaderValue::try_from(format!("{}.{}", last.created_at.timestamp_millis(), last.number))
+    {
+        headers.insert(NEXT_CURSOR.clone(), value);
+    }
+    Ok((headers, Reply(StatusCode::OK, found.rows.into_iter().map(ListedAvatar::from).collect())))
+}
+
+/// Behind which avatar a cursor leads on.
+fn place(text: &str) -> Result<(Timestamp, i64), IntegerIdError> {
+    let read = || {
+        let (at, number) = text.split_once('.')?;
+        let at = at.parse().ok().filter(|at| (0..253_402_300_800_000).contains(at));
+        let number = number.parse().ok().filter(|number| (1..=MAX_NUMBER).contains(number))?;
+        Some((at.and_then(Timestamp::from_timestamp_millis)?, number))
+    };
+    read().ok_or(IntegerIdError::Invalid("Invalid cursor"))
+}

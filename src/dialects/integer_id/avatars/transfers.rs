@@ -1,0 +1,83 @@
+//! How many images are on their way at once, so that slow clients cannot fill the memory, and one cannot keep the others
+//! out.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::{OrgId, Permit, Quota};
+use crate::http::{Network, Rejection};
+
+/// Uploads that one replica reads at once, each of 5 MiB at most.
+const UPLOADS: usize = 32;
+/// Images that one replica sends at once, a slice of each in memory.
+const DOWNLOADS: usize = 256;
+/// Which part of the uploads one organization may have: 8.
+const UPLOADS_SHARE: usize = 4;
+/// Which part of the downloads one client address may have: 32.
+const DOWNLOADS_SHARE: usize = 8;
+
+/// The permits for images on their way in and out.
+#[derive(Clone, Debug)]
+pub struct Transfers {
+    uploads: Arc<Semaphore>,
+    uploads_of: Quota<OrgId>,
+    downloads: Arc<Semaphore>,
+    /// Readers show no credential, so they are distinguished by where they call from.
+    downloads_to: Quota<Option<Network>>,
+}
+
+/// A permit for one upload, released when dropped.
+#[derive(Debug)]
+pub struct UploadPermit {
+    _permit: OwnedSemaphorePermit,
+    _share: Option<Permit<OrgId>>,
+}
+
+/// A permit for one download, released when dropped.
+#[derive(Debug)]
+pub struct DownloadPermit {
+    _permit: OwnedSemaphorePermit,
+    _share: Permit<Option<Network>>,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self::new(UPLOADS, DOWNLOADS)
+    }
+}
+
+impl Transfers {
+    /// So many transfers at once, of which one client may have its share, and at least one.
+    #[must_use]
+    pub fn new(uploads: usize, downloads: usize) -> Self {
+        Self {
+            uploads: Arc::new(Semaphore::new(uploads)),
+            uploads_of: Quota::new((uploads / UPLOADS_SHARE).max(1)),
+            downloads: Arc::new(Semaphore::new(downloads)),
+            downloads_to: Quota::new((downloads / DOWNLOADS_SHARE).max(1)),
+        }
+    }
+
+    /// Returns a permit to read an upload of this organization, which is known wherever a caller was authenticated.
+    ///
+    /// # Errors
+    /// 429 where the organization has its share, 503 where all permits are taken.
+    pub fn upload(&self, org: Option<OrgId>) -> Result<UploadPermit, Rejection> {
+        let share = org.map(|org| self.uploads_of.take(org).ok_or(Rejection::TooManyConcurrent)).transpose()?;
+        Ok(UploadPermit { _permit: take(&self.uploads)?, _share: share })
+    }
+
+    /// Returns a permit to send an image to this network.
+    ///
+    /// # Errors
+    /// 429 where the network has its share, 503 where all permits are taken.
+    pub fn download(&self, network: Option<Network>) -> Result<DownloadPermit, Rejection> {
+        let share = self.downloads_to.take(network).ok_or(Rejection::TooManyConcurrent)?;
+        Ok(DownloadPermit { _permit: take(&self.downloads)?, _share: share })
+    }
+}
+
+fn take(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Rejection> {
+    Arc::clone(permits).try_acquire_owned().map_err(|_| Rejection::Unavailable)
+}

@@ -1,0 +1,68 @@
+//! `GET /api/v1/sessions/{session_id}/messages`: an extension (apis/integer_id, section 3.6).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::integer_id::error::Envelope;
+use crate::dialects::integer_id::messages::message::Message;
+use crate::dialects::integer_id::sessions::session;
+use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
+use crate::domain::ids::MAX_NUMBER;
+use crate::http::{PathOf, QueryPairs, Reply, without_zero_fraction};
+use crate::store::EventWindow;
+
+/// Messages in one answer.
+const MAX_MESSAGES: i64 = 1_000;
+
+#[derive(Serialize, ToSchema)]
+pub struct Messages {
+    success: bool,
+    /// Oldest first, at most 1,000 and at most 4 MiB.
+    messages: Vec<Message>,
+    /// For the query parameter `cursor`, where there may be more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<i64>,
+}
+
+/// List messages
+///
+/// An extension: the vendor names this path and documents nothing more. Messages can be read after the session's end.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions/{session_id}/messages",
+    params(
+        ("session_id" = i64, Path, description = "The session's integer id."),
+        ("cursor" = Option<i64>, Query, description = "`next_cursor` of an earlier answer, or any message's id: those after it."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The messages.", body = Messages),
+        (status = 400, description = "The cursor is no message's id.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "integer_id.list_messages", level = "debug", skip_all)]
+pub async fn list_messages(
+    caller: Caller<IntegerId, purpose::ReadEvents>,
+    path: PathOf<IntegerId, String>,
+    pairs: QueryPairs,
+) -> Result<Reply<Messages>, IntegerIdError> {
+    let numbered = session::find(&caller, &path.0).await?;
+    let after_number = query::given(&pairs, "cursor").map(message_id).transpose()?;
+    let window = EventWindow { after_number, ..EventWindow::default() };
+    let page = caller.store.sessions().events(&numbered.session).oldest(&window, MAX_MESSAGES).await?;
+    let full = page.is_full(MAX_MESSAGES);
+    let messages: Vec<Message> = page.rows.into_iter().map(|event| Message::new(event, numbered.number)).collect();
+    let next_cursor = messages.last().filter(|_| full).map(Message::number);
+    Ok(Reply(StatusCode::OK, Messages { success: true, messages, next_cursor }))
+}
+
+fn message_id(text: &str) -> Result<i64, IntegerIdError> {
+    let text = without_zero_fraction(text);
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (0..=MAX_NUMBER).contains(number));
+    number.ok_or(IntegerIdError::Invalid("Invalid cursor"))
+}

@@ -1,0 +1,5 @@
+//! Messages of a session: one file per operation.
+
+pub(super) mod list;
+pub(super) mod message;
+pub(super) mod send;

@@ -1,0 +1,188 @@
+//! `POST /api/v1/sessions` (brief/integer_id; apis/integer_id, section 3.1).
+
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::integer_id::error::Envelope;
+use crate::dialects::integer_id::sessions::session::{AvatarMembers, IntegerIdDetail, Metadata, Status};
+use crate::dialects::integer_id::{IntegerId, IntegerIdError};
+use crate::dialects::wire::Seconds;
+use crate::domain::{AgentNumber, AgentRef, DialectName, JsonField, JsonText, NewSession, SessionId, SessionNumber};
+use crate::http::{Rejection, Reply};
+use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
+use crate::store::{Created, Series};
+
+/// UTF-16 code units of the metadata's compact form; the vendor documents no limit.
+const METADATA_LIMIT: usize = 65_536;
+/// The page's default, which is none of the four values that the page lists; the three short words are its family.
+const DEFAULT_TYPE: &str = "voice";
+const TYPES: [&str; 7] = ["agent_voice", "agent_video", "agent_chat", "webrtc_video", "voice", "video", "chat"];
+
+#[derive(Deserialize, ToSchema)]
+pub struct CreateSession {
+    /// The agent to start a session with.
+    #[serde(default)]
+    #[schema(value_type = i64, required = true)]
+    agent_id: JsonField,
+    /// `agent_voice`, `agent_video`, `agent_chat` or `webrtc_video`; also `voice` (the default), `video` and `chat`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, default = "voice")]
+    session_type: JsonField,
+    /// At most 65,536 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: JsonField,
+}
+
+/// A session that has been started.
+#[derive(Serialize, ToSchema)]
+pub struct Started {
+    success: bool,
+    session: StartedSession,
+    #[schema(example = "Session started successfully")]
+    message: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct StartedSession {
+    #[schema(example = 456)]
+    session_id: i64,
+    #[schema(example = 123)]
+    agent_id: i64,
+    #[schema(example = "Sales Support Agent")]
+    agent_name: String,
+    #[schema(example = "agent_voice")]
+    session_type: String,
+    status: Status,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Seconds,
+    #[schema(value_type = Option<Object>)]
+    metadata: Metadata,
+    #[serde(flatten)]
+    avatar: AvatarMembers,
+}
+
+struct ValidatedCreateSession {
+    agent: AgentNumber,
+    session_type: String,
+    metadata: Metadata,
+}
+
+impl CreateSession {
+    fn validate(self) -> Result<ValidatedCreateSession, IntegerIdError> {
+        let invalid = IntegerIdError::Invalid;
+        let agent = match &self.agent_id {
+            JsonField::Absent | JsonField::Null => return Err(invalid("agent_id is required")),
+            // As many digits as there may be: what is past 64 bits is an integer still.
+            given if given.as_i64().is_some() => given.as_i64(),
+            JsonField::Number(number) if number.as_str().bytes().all(|b| b == b'-' || b.is_ascii_digit()) => None,
+            _ => return Err(invalid("agent_id must be an integer")),
+        };
+        let session_type = match self.session_type {
+            JsonField::Absent | JsonField::Null => DEFAULT_TYPE.to_owned(),
+            JsonField::String(given) if TYPES.contains(&given.as_str()) => given,
+            _ => return Err(invalid("Invalid session_type")),
+        };
+        let metadata = metadata(self.metadata)?;
+        // No agent has a number outside 1..=2^53.
+        let agent = agent.and_then(AgentNumber::new).ok_or(IntegerIdError::AgentNotFound)?;
+        Ok(ValidatedCreateSession { agent, session_type, metadata })
+    }
+}
+
+/// Metadata that holds; `None` where none was given.
+pub(in crate::dialects::integer_id) fn metadata(given: JsonField) -> Result<Metadata, IntegerIdError> {
+    match given {
+        JsonField::Absent | JsonField::Null => Ok(None),
+        JsonField::Object(object) if object.utf16_len() <= METADATA_LIMIT => Ok(Some(object)),
+        JsonField::Object(_) => Err(IntegerIdError::Invalid("metadata must not exceed 65536 characters")),
+        _ => Err(IntegerIdError::Invalid("metadata must be an object")),
+    }
+}
+
+/// Create session
+///
+/// Starts a session at once: there is no separate start. It answers the agent's avatar as it is now.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions",
+    params(IdempotencyKeyHeader),
+    request_body = CreateSession,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 201, description = "Session started.", body = Started),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such agent in this organization, or an archived one.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+pub async fn create_session(
+    caller: Caller<IntegerId, purpose::WriteSessions>,
+    request: Idempotent<IntegerId, CreateSession>,
+) -> Response {
+    request.answer(caller, create).await
+}
+
+#[tracing::instrument(name = "integer_id.create_session", level = "debug", skip_all)]
+async fn create(
+    caller: Caller<IntegerId, purpose::WriteSessions>,
+    body: CreateSession,
+) -> Result<Reply<Started>, IntegerIdError> {
+    let wanted = body.validate()?;
+    let agent = caller
+        .store
+        .agents()
+        .find(&AgentRef::Number(wanted.agent))
+        .await?
+        .filter(|agent| agent.enabled)
+        .ok_or(IntegerIdError::AgentNotFound)?;
+
+    let now = caller.now();
+    let number = caller.number(Series::Sessions).await?;
+    let number = SessionNumber::new(number).ok_or(Rejection::Internal)?;
+    let detail = IntegerIdDetail::of(&agent);
+    let session = NewSession {
+        dialect: DialectName::IntegerId,
+        id: SessionId::from_number(number),
+        agent: Some(agent.id),
+        public_id: number.to_string(),
+        enabled: true,
+        kind: Some(wanted.session_type.clone()),
+        user_id: None,
+        name: None,
+        description: None,
+        metadata: wanted.metadata.clone(),
+        detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
+        created_at: now,
+        expires_at: None,
+        nonce: caller.mint.uuid(),
+    };
+    match caller.store.sessions().create(session).await? {
+        Created::New | Created::Recovered(_) => Ok(Reply(
+            StatusCode::CREATED,
+            Started {
+                success: true,
+                session: StartedSession {
+                    session_id: number.get(),
+                    agent_id: agent.number.get(),
+                    agent_name: detail.agent_name,
+                    session_type: wanted.session_type,
+                    status: Status::Active,
+                    started_at: Seconds(now),
+                    metadata: wanted.metadata,
+                    avatar: detail.avatar.into(),
+                },
+                message: "Session started successfully",
+            },
+        )),
+        Created::NoSuchAgent => Err(IntegerIdError::AgentNotFound),
+        // A number is handed out once.
+        Created::Existing(_) => Err(Rejection::Internal.into()),
+    }
+}

@@ -1,0 +1,202 @@
+//! `PUT /api/v1/sessions/{session_id}/end` (apis/integer_id, section 3.4).
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::integer_id::error::Envelope;
+use crate::dialects::integer_id::sessions::create;
+use crate::dialects::integer_id::sessions::session::{self, IntegerIdDetail, Metadata, NumberedSession, Status};
+use crate::dialects::integer_id::{IntegerId, IntegerIdError};
+use crate::dialects::wire::Seconds;
+use crate::domain::{JsonField, JsonText, NewEvent, Session, Timestamp};
+use crate::http::{OptionalJsonBody, PathOf, Rejection, Reply};
+use crate::store::Appends;
+
+/// Seconds that a session can be said to have taken: what the 32 bits of an SQL integer hold, 68 years.
+const LONGEST: i64 = 2_147_483_647;
+/// What keeps a transcript.
+const TRANSCRIPT: &str = "transcript";
+
+#[derive(Default, Deserialize, ToSchema)]
+pub struct EndSession {
+    /// Seconds, up to 2,147,483,647; counted from the start where absent.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>)]
+    duration: JsonField,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    transcript: JsonField,
+    /// Takes the place of what the session had. At most 65,536 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: JsonField,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Ended {
+    success: bool,
+    session: EndedSession,
+    #[schema(example = "Session ended successfully")]
+    message: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct EndedSession {
+    #[schema(example = 456)]
+    session_id: i64,
+    #[schema(example = 123)]
+    agent_id: i64,
+    #[schema(example = "Sales Support Agent")]
+    agent_name: String,
+    #[schema(example = "agent_voice")]
+    session_type: Option<String>,
+    status: Status,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Seconds,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Seconds>,
+    /// Seconds.
+    duration: Option<i64>,
+    transcript: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Metadata,
+}
+
+struct ValidatedEndSession {
+    duration: Option<i64>,
+    transcript: Option<String>,
+    metadata: Metadata,
+}
+
+impl EndSession {
+    fn validate(self) -> Result<ValidatedEndSession, IntegerIdError> {
+        let invalid = IntegerIdError::Invalid;
+        let duration = match &self.duration {
+            JsonField::Absent | JsonField::Null => None,
+            given => Some(
+                given
+                    .as_i64()
+                    .filter(|seconds| (0..=LONGEST).contains(seconds))
+                    .ok_or(invalid("duration must be a whole number of seconds"))?,
+            ),
+        };
+        let transcript = match self.transcript {
+            JsonField::Absent | JsonField::Null => None,
+            JsonField::String(text) => Some(text),
+            _ => return Err(invalid("transcript must be a string")),
+        };
+        Ok(ValidatedEndSession { duration, transcript, metadata: create::metadata(self.metadata)? })
+    }
+}
+
+/// End session
+///
+/// Ends a session once; ending it again answers it as it was ended. A body may be left out.
+#[utoipa::path(
+    put,
+    path = "/api/v1/sessions/{session_id}/end",
+    params(("session_id" = i64, Path, description = "The session's integer id.")),
+    request_body = Option<EndSession>,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The session, which has ended.", body = Ended),
+        (status = 400, description = "The body is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "integer_id.end_session", level = "debug", skip_all)]
+pub async fn end_session(
+    caller: Caller<IntegerId, purpose::WriteSessions>,
+    path: PathOf<IntegerId, String>,
+    body: OptionalJsonBody<IntegerId, EndSession>,
+) -> Result<Reply<Ended>, IntegerIdError> {
+    let key = session::key_of(&path.0)?;
+    let wanted = body.0.validate()?;
+    let now = caller.now();
+    let event = wanted.transcript.as_ref().map(|text| NewEvent {
+        id: session::transcript_of(key.1),
+        public_id: None,
+        parent: None,
+        kind: TRANSCRIPT.to_owned(),
+        author_id: None,
+        content: Some(text.clone()),
+        payload: JsonText::empty_object(),
+        hidden: true,
+        at: now,
+    });
+    let appends = Appends::of(&event);
+    let rule = move |session: &mut Session| match end(session, &wanted, now) {
+        Ok(true) => (Ok(()), event.iter().cloned().collect()),
+        Ok(false) => (Ok(()), Vec::new()),
+        Err(rejection) => (Err(rejection), Vec::new()),
+    };
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, rule).await?;
+    let changed = changed.ok_or(IntegerIdError::SessionNotFound)?;
+    changed.outcome.transpose()?;
+    let numbered: NumberedSession = changed.session.try_into()?;
+    let transcript = numbered.transcript(&caller).await?;
+    Ok(Reply(StatusCode::OK, answer(numbered, transcript, now)))
+}
+
+/// Ends a session; whether it had not ended before.
+fn end(session: &mut Session, wanted: &ValidatedEndSession, now: Timestamp) -> Result<bool, Rejection> {
+    if session.ended_at.is_some() {
+        return Ok(false);
+    }
+    let mut detail: IntegerIdDetail = session.detail.read().map_err(|_| Rejection::Internal)?;
+    detail.duration = Some(wanted.duration.unwrap_or_else(|| seconds_between(session.created_at, now)));
+    detail.has_transcript = wanted.transcript.is_some();
+    session.detail = JsonText::of(&detail).map_err(|_| Rejection::Internal)?;
+    if wanted.metadata.is_some() {
+        session.metadata.clone_from(&wanted.metadata);
+    }
+    session.ended_at = Some(now.max(session.created_at));
+    session.updated_at = now;
+    Ok(true)
+}
+
+/// Whole seconds; none where replicas' clocks disagree.
+fn seconds_between(start: Timestamp, end: Timestamp) -> i64 {
+    (end - start).num_seconds().clamp(0, LONGEST)
+}
+
+fn answer(numbered: NumberedSession, transcript: Option<String>, now: Timestamp) -> Ended {
+    let NumberedSession { number, session, detail } = numbered;
+    Ended {
+        success: true,
+        session: EndedSession {
+            session_id: number,
+            agent_id: detail.agent_id,
+            agent_name: detail.agent_name,
+            status: Status::of(&session, now),
+            session_type: session.kind,
+            started_at: Seconds(session.created_at),
+            ended_at: session.ended_at.map(Seconds),
+            duration: detail.duration,
+            transcript,
+            metadata: session.metadata,
+        },
+        message: "Session ended successfully",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn durations_are_whole_seconds_and_never_negative(start in 0i64..1 << 42, took in -100_000i64..1 << 42) {
+            let at = |ms| DateTime::from_timestamp_millis(ms).unwrap();
+            let seconds = seconds_between(at(start), at(start + took));
+            prop_assert!((0..=LONGEST).contains(&seconds));
+            prop_assert_eq!(seconds, (took.max(0) / 1_000).min(LONGEST));
+        }
+    }
+}

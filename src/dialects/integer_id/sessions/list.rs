@@ -1,0 +1,114 @@
+//! `GET /api/v1/sessions` (apis/integer_id, section 3.2).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::integer_id::error::Envelope;
+use crate::dialects::integer_id::sessions::session::{self, AvatarMembers, NumberedSession, Status};
+use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
+use crate::dialects::wire::Seconds;
+use crate::domain::{AgentRef, DialectName, Timestamp};
+use crate::http::{QueryPairs, Reply};
+use crate::store::SessionQuery;
+
+/// Sessions in one answer. The vendor's list has no pages; this bounds it.
+pub(in crate::dialects::integer_id) const MAX_SESSIONS: i64 = 1_000;
+
+#[derive(Serialize, ToSchema)]
+pub struct SessionList {
+    success: bool,
+    /// Newest first; of more than 1,000, or more than 4 MiB, the newest.
+    sessions: Vec<ListedSession>,
+    /// For the query parameter `cursor`, where there may be older ones. An extension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ListedSession {
+    #[schema(example = 456)]
+    session_id: i64,
+    #[schema(example = 123)]
+    agent_id: i64,
+    #[schema(example = "agent_voice")]
+    session_type: Option<String>,
+    status: Status,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Seconds,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Seconds>,
+    /// Seconds.
+    duration: Option<i64>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Seconds,
+    agent_name: String,
+    #[serde(flatten)]
+    avatar: AvatarMembers,
+}
+
+impl ListedSession {
+    fn new(numbered: NumberedSession, now: Timestamp) -> Self {
+        let NumberedSession { number, session, detail } = numbered;
+        Self {
+            session_id: number,
+            agent_id: detail.agent_id,
+            status: Status::of(&session, now),
+            session_type: session.kind,
+            started_at: Seconds(session.created_at),
+            ended_at: session.ended_at.map(Seconds),
+            duration: detail.duration,
+            created_at: Seconds(session.created_at),
+            agent_name: detail.agent_name,
+            avatar: detail.avatar.into(),
+        }
+    }
+}
+
+/// List sessions
+///
+/// An agent that is nobody's has no sessions. Of an organization or an agent with more than 10,000 sessions, one answer
+/// looks at the nearest 10,000, and `next_cursor` leads on.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sessions",
+    params(
+        ("agent_id" = Option<i64>, Query, description = "Only this agent's sessions."),
+        ("status" = Option<String>, Query, description = "`active`, `completed` or `all`, which every other word means, too."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier answer."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The sessions.", body = SessionList),
+        (status = 400, description = "`agent_id` is no integer, or the cursor is none of ours.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "integer_id.list_sessions", level = "debug", skip_all)]
+pub async fn list_sessions(
+    caller: Caller<IntegerId, purpose::ReadSessions>,
+    pairs: QueryPairs,
+) -> Result<Reply<SessionList>, IntegerIdError> {
+    let now = caller.now();
+    let behind = query::cursor(&pairs)?;
+    let state = query::status(&pairs);
+    let wanted = SessionQuery { state, behind, ..SessionQuery::newest(DialectName::IntegerId, now, MAX_SESSIONS) };
+    let wanted = match query::agent_id(&pairs)? {
+        query::AgentFilter::Any => wanted,
+        query::AgentFilter::Nobody => return Ok(answer(Vec::new(), None)),
+        query::AgentFilter::One(number) => {
+            let Some(agent) = caller.store.agents().find(&AgentRef::Number(number)).await? else {
+                return Ok(answer(Vec::new(), None));
+            };
+            SessionQuery { agent: Some(agent.id), ..wanted }
+        }
+    };
+    let (found, next_cursor) = session::page(&caller, &wanted).await?;
+    Ok(answer(found.into_iter().map(|numbered| ListedSession::new(numbered, now)).collect(), next_cursor))
+}
+
+fn answer(sessions: Vec<ListedSession>, next_cursor: Option<String>) -> Reply<SessionList> {
+    Reply(StatusCode::OK, SessionList { success: true, sessions, next_cursor })
+}

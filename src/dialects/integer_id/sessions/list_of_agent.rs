@@ -1,0 +1,133 @@
+//! `GET /api/v1/agents/{agent_id}/sessions` (apis/integer_id, section 3.5).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::integer_id::agents::agent;
+use crate::dialects::integer_id::error::Envelope;
+use crate::dialects::integer_id::sessions::list::MAX_SESSIONS;
+use crate::dialects::integer_id::sessions::session::{self, Metadata, NumberedSession, Status};
+use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
+use crate::dialects::wire::Seconds;
+use crate::domain::{DialectName, Timestamp};
+use crate::http::{PathOf, QueryPairs, Reply};
+use crate::store::SessionQuery;
+
+#[derive(Serialize, ToSchema)]
+pub struct AgentSessions {
+    success: bool,
+    /// Newest first; of more than 1,000 the newest.
+    sessions: Vec<AgentSession>,
+    /// For the query parameter `cursor`, where there may be older ones. An extension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct AgentSession {
+    #[schema(example = 456)]
+    id: i64,
+    /// The same as `id`.
+    #[schema(example = 456)]
+    session_id: i64,
+    #[schema(example = 123)]
+    agent_id: i64,
+    #[schema(example = "voice")]
+    call_type: Option<String>,
+    status: Status,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Seconds,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Seconds>,
+    /// Seconds.
+    duration: Option<i64>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Metadata,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Seconds,
+}
+
+impl AgentSession {
+    fn new(numbered: NumberedSession, now: Timestamp) -> Self {
+        let NumberedSession { number, session, detail } = numbered;
+        Self {
+            id: number,
+            session_id: number,
+            agent_id: detail.agent_id,
+            status: Status::of(&session, now),
+            call_type: session.kind.map(call_type),
+            started_at: Seconds(session.created_at),
+            ended_at: session.ended_at.map(Seconds),
+            duration: detail.duration,
+            metadata: session.metadata,
+            created_at: Seconds(session.created_at),
+        }
+    }
+}
+
+/// The older word for a session's type: voice, video or chat.
+fn call_type(session_type: String) -> String {
+    match session_type.strip_prefix("agent_") {
+        Some(short) => short.to_owned(),
+        None if session_type == "webrtc_video" => "video".to_owned(),
+        None => session_type,
+    }
+}
+
+/// List an agent's sessions
+#[utoipa::path(
+    get,
+    path = "/api/v1/agents/{agent_id}/sessions",
+    params(
+        ("agent_id" = i64, Path, description = "The agent's integer id."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier answer."),
+    ),
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The sessions.", body = AgentSessions),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 404, description = "No such agent in this organization.", body = Envelope),
+        (status = 429, description = "Too many requests.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "integer_id.agent_sessions", level = "debug", skip_all)]
+pub async fn agent_sessions(
+    caller: Caller<IntegerId, purpose::ReadSessions>,
+    path: PathOf<IntegerId, String>,
+    pairs: QueryPairs,
+) -> Result<Reply<AgentSessions>, IntegerIdError> {
+    let name = agent::named(&path.0, IntegerIdError::AgentNotFound)?;
+    let agent = caller.store.agents().find(&name).await?.ok_or(IntegerIdError::AgentNotFound)?;
+    let now = caller.now();
+    let wanted = SessionQuery {
+        agent: Some(agent.id),
+        behind: query::cursor(&pairs)?,
+        ..SessionQuery::newest(DialectName::IntegerId, now, MAX_SESSIONS)
+    };
+    let (found, next_cursor) = session::page(&caller, &wanted).await?;
+    let sessions = found.into_iter().map(|numbered| AgentSession::new(numbered, now)).collect();
+    Ok(Reply(StatusCode::OK, AgentSessions { success: true, sessions, next_cursor }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::call_type;
+
+    #[test]
+    fn long_and_short_words_meet() {
+        for (long, short) in [
+            ("agent_voice", "voice"),
+            ("agent_video", "video"),
+            ("agent_chat", "chat"),
+            ("webrtc_video", "video"),
+            ("voice", "voice"),
+            ("video", "video"),
+            ("chat", "chat"),
+        ] {
+            assert_eq!(call_type(long.to_owned()), short);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Agents: one file per operation.
+
+pub(super) mod list;

@@ -1,0 +1,220 @@
+//! `POST /api/messaging/sessions/{sessionId}/messages` (apis/messaging, section 5).
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::conversation::{self, Conversations, EndReason, Outcome};
+use crate::dialects::messaging::error::Envelope;
+use crate::dialects::messaging::messages::append::{AppendedMessage, MessageBody, invalid, say};
+use crate::dialects::messaging::messages::message::{AgentResponse, FlatMessage, UserMessage};
+use crate::dialects::messaging::messages::reply_stream;
+use crate::dialects::messaging::messages::transport::Transport;
+use crate::dialects::messaging::{Messaging, MessagingError};
+use crate::dialects::wire::Milliseconds;
+use crate::domain::{Event, JsonField, Permit, Session, Timestamp, expiry};
+use crate::http::{PathOf, Rejection, Reply, Unauthenticated};
+use crate::idempotency::{ClaimOutcome, IdempotencyKeyHeader, Idempotent};
+
+/// How long a request may take that waits for a reply: less than the door lets a handler take, so that the reply's
+/// absence is told in the vendor's words. The reply is kept whenever it comes.
+const PATIENCE: Duration = Duration::from_secs(28);
+
+#[derive(Deserialize, ToSchema)]
+pub struct SendMessage {
+    /// At most 4,000 UTF-16 code units.
+    #[serde(default)]
+    #[schema(value_type = String, required = true)]
+    content: JsonField,
+    /// `websocket` answers at once and leaves the reply to the session's messages, `http` waits for it, `sse` streams
+    /// it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, default = "websocket")]
+    transport: JsonField,
+    /// An older name of `transport`, with the older values `sync` and `stream`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    mode: JsonField,
+    /// At most 10,240 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: JsonField,
+    /// Kept as they are.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    attachments: JsonField,
+}
+
+impl SendMessage {
+    fn said(self) -> MessageBody {
+        MessageBody { content: self.content, metadata: self.metadata, attachments: self.attachments }
+    }
+}
+
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sent {
+    success: bool,
+    user_message: UserMessage,
+    /// The same message once more, as clients before version 1.7 read it.
+    #[serde(flatten)]
+    message: FlatMessage,
+    /// Where the transport is `http`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_response: Option<AgentResponse>,
+    session_status: SessionStatus,
+}
+
+/// The answer, and once more under `data`, which is what the vendor's client unwraps.
+#[derive(Serialize, ToSchema)]
+struct SentTwice {
+    #[serde(flatten)]
+    sent: Sent,
+    data: Sent,
+}
+
+/// Where the session stands after the message.
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SessionStatus {
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Milliseconds,
+    renewal_count: u64,
+    was_renewed: bool,
+    is_near_expiration: bool,
+}
+
+/// Send a message
+///
+/// Renews a session that renews itself. Whatever becomes of the reply, the message is kept before anything is
+/// answered, and a reply is kept also when nobody waits for it any longer. The same message sent again while its reply
+/// is on its way, or within 60 seconds after that failed, is stored once: the response has the message that is there.
+/// Deleting the session ends the reply, and what had come of it is stored with `interrupted` in its metadata.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/sessions/{sessionId}/messages",
+    params(("sessionId" = String, Path, description = "The session's id."), IdempotencyKeyHeader),
+    request_body = SendMessage,
+    security(("api_key" = []), ("bearer" = []), ()),
+    responses(
+        (status = 200, description = "With the transport `sse`: the events `user_message`, `chunk`, and `done` or `error`.", content_type = "text/event-stream", body = String),
+        (status = 201, description = "The message was kept.", body = SentTwice),
+        (status = 400, description = "The content, the metadata or the transport is not as documented.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds."),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running."),
+        (status = 410, description = "The session has expired.", body = Envelope),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
+        (status = 429, description = "Too many requests, or streams."),
+        (status = 500, description = "With the transport `http`: the message was stored, and no reply came. The same message sent again within 60 seconds continues it."),
+        (status = 503, description = "The service is stopping. The message was stored; send it again."),
+    )
+)]
+#[tracing::instrument(name = "messaging.send_message", level = "debug", skip_all)]
+pub async fn send_message(
+    State(conversations): State<Conversations>,
+    caller: Caller<Messaging, purpose::WriteEvents>,
+    path: PathOf<Messaging, String>,
+    request: Result<Idempotent<Messaging, SendMessage>, MessagingError>,
+) -> Result<Response, MessagingError> {
+    let request = request.map_err(|error| match error {
+        MessagingError::NoObject => invalid("Invalid message request format"),
+        other => other,
+    })?;
+    let body = request.body();
+    let transport = Transport::of(&body.transport, &body.mode).map_err(MessagingError::InvalidContent)?;
+    if transport != Transport::Sse {
+        let answering = move |caller, body| answer(conversations, caller, path.0, transport, body);
+        return Ok(request.answer(caller, answering).await);
+    }
+    let org = caller.principal.organization.id;
+    let place = conversations.streams.take(org).ok_or(Rejection::TooManyStreams)?;
+    let this = conversations.clone();
+    let streaming = conversations.see_through(async move { stream(&this, caller, path.0, request, place).await });
+    streaming.await.unwrap_or_else(|| Err(Rejection::Unavailable.into()))
+}
+
+/// Keeps the message, and streams the reply.
+async fn stream(
+    conversations: &Conversations,
+    caller: Caller<Messaging, purpose::WriteEvents>,
+    id: String,
+    request: Idempotent<Messaging, SendMessage>,
+    place: Permit,
+) -> Result<Response, MessagingError> {
+    let (caller, body, guard) = match request.claim(caller).await {
+        ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
+        ClaimOutcome::Answered(response) => return Ok(response),
+    };
+    let now = caller.now();
+    match say(conversations, caller, id, Transport::Sse, body.said()).await {
+        Ok(said) => {
+            let user_message = UserMessage::new(&said.message, &said.open)?;
+            Ok(reply_stream::response(user_message, said.message.id, said.reply, guard, place))
+        }
+        Err(error) => {
+            guard.hand_back::<Messaging>(&error, now).await;
+            Err(error)
+        }
+    }
+}
+
+/// Keeps the message, and answers at once or with the reply.
+async fn answer(
+    conversations: Conversations,
+    caller: Caller<Messaging, purpose::WriteEvents>,
+    id: String,
+    transport: Transport,
+    body: SendMessage,
+) -> Result<Reply<SentTwice>, MessagingError> {
+    let (now, deadline) = (caller.clock.now(), Instant::now() + PATIENCE);
+    let said = say(&conversations, caller, id, transport, body.said()).await?;
+    let user_message = UserMessage::new(&said.message, &said.open)?;
+    let session_status = SessionStatus::of(&said, now);
+    let agent_response = match (transport, said.reply) {
+        (Transport::Http, Some((_, parts))) => {
+            let outcome = conversation::outcome_by(deadline, parts).await;
+            Some(AgentResponse::new(&*reply_of(outcome, &said.open.session)?, said.message.id))
+        }
+        (Transport::Http, None) => return Err(MessagingError::NoReply),
+        _ => None,
+    };
+    let message = user_message.flat();
+    let sent = Sent { success: true, user_message, message, agent_response, session_status };
+    Ok(Reply(StatusCode::CREATED, SentTwice { data: sent.clone(), sent }))
+}
+
+/// The whole reply, or why there is none.
+fn reply_of(outcome: Outcome, session: &Session) -> Result<Box<Event>, MessagingError> {
+    match outcome {
+        Outcome::Replied(reply) => Ok(reply),
+        Outcome::Failed => Err(MessagingError::NoReply),
+        Outcome::Ended { reason, .. } => Err(match reason {
+            EndReason::SessionEnded | EndReason::SessionDisabled => {
+                MessagingError::SessionNotFound(session.public_id.clone())
+            }
+            EndReason::OrganizationDisabled => Rejection::Unauthenticated(Unauthenticated::BadKey).into(),
+            EndReason::Stopping => Rejection::Unavailable.into(),
+            EndReason::Interrupted | EndReason::AgentDisabled => MessagingError::NoReply,
+        }),
+    }
+}
+
+impl SessionStatus {
+    fn of(said: &AppendedMessage, now: Timestamp) -> Self {
+        let lifetime = &said.open.lifetime;
+        let left = expiry::remaining(lifetime.expires_at, now);
+        Self {
+            expires_at: Milliseconds(lifetime.expires_at),
+            renewal_count: lifetime.renewals,
+            was_renewed: said.was_renewed,
+            is_near_expiration: said.open.detail.timeout_config.timeouts().is_near_expiration(left),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `POST /api/messaging/sessions` (brief/messaging; apis/messaging, sections 2 and 3).
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::messaging::error::Envelope;
+use crate::dialects::messaging::messages::channel;
+use crate::dialects::messaging::sessions::session::{MessagingDetail, OpenSession};
+use crate::dialects::messaging::sessions::timeouts::{Bounds, GivenTimeouts, TimeoutConfig};
+use crate::dialects::messaging::{Messaging, MessagingError, metadata};
+use crate::dialects::wire::Milliseconds;
+use crate::domain::expiry::Lifetime;
+use crate::domain::ids::parse_hyphenated_uuid;
+use crate::domain::{AgentId, AgentRef, DialectName, JsonField, JsonText, NewSession, SessionId};
+use crate::http::{Rejection, Reply};
+use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
+use crate::store::Created;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateSession {
+    /// The agent to start a session with, in lower case.
+    #[serde(default)]
+    #[schema(value_type = Uuid, required = true)]
+    agent_id: JsonField,
+    /// The user creating the session. Nobody needs to know that user; the text comes back as it was sent.
+    #[serde(default)]
+    #[schema(value_type = Uuid, required = true)]
+    user_id: JsonField,
+    /// At most 10,240 UTF-16 code units as compact JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    metadata: JsonField,
+    /// Clamped, never refused.
+    #[serde(default)]
+    #[schema(value_type = Option<GivenTimeouts>)]
+    timeout_config: JsonField,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedSession {
+    #[schema(value_type = Uuid)]
+    session_id: SessionId,
+    channel_id: Uuid,
+    #[schema(value_type = Uuid)]
+    agent_id: Option<AgentId>,
+    #[schema(value_type = Uuid)]
+    user_id: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Milliseconds,
+    #[schema(value_type = Object)]
+    metadata: JsonText,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Milliseconds,
+    timeout_config: TimeoutConfig,
+}
+
+impl CreatedSession {
+    fn new(OpenSession { session, detail, lifetime }: OpenSession) -> Self {
+        Self {
+            session_id: session.id,
+            channel_id: detail.channel_id,
+            agent_id: session.agent,
+            user_id: session.user_id,
+            created_at: Milliseconds(session.created_at),
+            metadata: session.metadata.unwrap_or_else(JsonText::empty_object),
+            expires_at: Milliseconds(lifetime.expires_at),
+            timeout_config: detail.timeout_config,
+        }
+    }
+}
+
+struct ValidatedCreateSession {
+    agent_text: String,
+    agent: AgentId,
+    user_id: String,
+    metadata: JsonText,
+    timeouts: GivenTimeouts,
+}
+
+impl CreateSession {
+    fn validate(self) -> Result<ValidatedCreateSession, MessagingError> {
+        let (JsonField::String(agent_text), JsonField::String(user_id)) = (self.agent_id, self.user_id) else {
+            return Err(MessagingError::MissingFields);
+        };
+        // Any version counts, whatever the message says (section 2).
+        let uuid = |field, text: &str| {
+            parse_hyphenated_uuid(text).ok_or_else(|| MessagingError::InvalidUuid { field, value: text.to_owned() })
+        };
+        let agent = AgentId(uuid("agentId", &agent_text)?);
+        uuid("userId", &user_id)?;
+        let timeouts = match self.timeout_config {
+            JsonField::Object(object) => object.read().map_err(|_| Rejection::DuplicateMember)?,
+            _ => GivenTimeouts::default(),
+        };
+        Ok(ValidatedCreateSession { agent_text, agent, user_id, metadata: metadata::given(&self.metadata), timeouts })
+    }
+}
+
+/// Create a new session
+///
+/// Numbers in `timeoutConfig` are read as JavaScript reads them and moved into their bounds.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/sessions",
+    params(IdempotencyKeyHeader),
+    request_body = CreateSession,
+    security(("api_key" = []), ("bearer" = []), ()),
+    responses(
+        (status = 201, description = "Session created.", body = CreatedSession),
+        (status = 400, description = "A required field is missing or no UUID, or the metadata is too large.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds."),
+        (status = 404, description = "No such agent in this organization.", body = Envelope),
+        (status = 409, description = "A request with the same `Idempotency-Key` is still running."),
+        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
+        (status = 429, description = "Too many requests."),
+    )
+)]
+pub async fn create_session(
+    State(bounds): State<Bounds>,
+    caller: Caller<Messaging, purpose::WriteSessions>,
+    request: Idempotent<Messaging, CreateSession>,
+) -> Response {
+    request.answer(caller, move |caller, body| create(bounds, caller, body)).await
+}
+
+#[tracing::instrument(name = "messaging.create_session", level = "debug", skip_all)]
+async fn create(
+    bounds: Bounds,
+    caller: Caller<Messaging, purpose::WriteSessions>,
+    body: CreateSession,
+) -> Result<Reply<CreatedSession>, MessagingError> {
+    let wanted = body.validate()?;
+    let agent_not_found = || MessagingError::AgentNotFound(wanted.agent_text.clone());
+    // The vendor looks agents up by their text: another case of the same UUID is another agent.
+    if wanted.agent.to_string() != wanted.agent_text {
+        return Err(agent_not_found());
+    }
+    let agent = caller
+        .store
+        .agents()
+        .find(&AgentRef::Id(wanted.agent))
+        .await?
+        .filter(|agent| agent.enabled)
+        .ok_or_else(agent_not_found)?;
+    // An unknown agent is 404 whatever the metadata (section 2).
+    metadata::check(&wanted.metadata)?;
+
+    // The id is the same however often a request with a key is attempted; its time begins when it is made.
+    let (id, now) = (caller.mint.session_id_v4(caller.now()), caller.clock.now());
+    let timeout_config = TimeoutConfig::clamped(&wanted.timeouts, &bounds, bounds.of_agent(&agent.settings));
+    let lifetime = Lifetime::begin(&timeout_config.timeouts(), now);
+    let detail = MessagingDetail {
+        channel_id: channel::of_session(id),
+        timeout_config,
+        first_timeout_config: None,
+        last_activity: lifetime.last_activity,
+        renewal_count: lifetime.renewals,
+    };
+    let session = NewSession {
+        dialect: DialectName::Messaging,
+        id,
+        agent: Some(agent.id),
+        public_id: id.to_string(),
+        enabled: true,
+        kind: None,
+        user_id: Some(wanted.user_id),
+        name: None,
+        description: None,
+        metadata: Some(wanted.metadata),
+        detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
+        created_at: now,
+        expires_at: Some(lifetime.expires_at),
+        nonce: caller.mint.uuid(),
+    };
+    match caller.store.sessions().create(session.clone()).await? {
+        Created::New => Ok(Reply(StatusCode::CREATED, CreatedSession::new(OpenSession::read(session.into())?))),
+        Created::Recovered(session) => {
+            Ok(Reply(StatusCode::CREATED, CreatedSession::new(OpenSession::read(*session)?)))
+        }
+        Created::NoSuchAgent => Err(agent_not_found()),
+        // 74 random bits met twice.
+        Created::Existing(_) => Err(Rejection::Internal.into()),
+    }
+}

@@ -1,0 +1,66 @@
+//! `DELETE /api/messaging/sessions/{sessionId}` (apis/messaging, sections 1 and 4).
+
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::messaging::error::Envelope;
+use crate::dialects::messaging::sessions::session::key_of;
+use crate::dialects::messaging::{Messaging, MessagingError};
+use crate::domain::Session;
+use crate::http::{PathOf, Reply};
+use crate::store::Appends;
+
+#[derive(Serialize, ToSchema)]
+pub struct Deleted {
+    success: bool,
+    #[schema(example = "Session 01a200ec-027d-40b5-bb9f-65242fc09547 deleted successfully")]
+    message: String,
+    /// What the vendor's client unwraps.
+    data: Success,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Success {
+    success: bool,
+}
+
+/// Delete session
+///
+/// Deletes the session with its messages, which the vendor leaves in the channel. They can no longer be read from this
+/// moment, and are deleted from the database within a minute; its ids and times stay. Responses that were stored for an
+/// `Idempotency-Key` are deleted within 24 hours and 10 minutes of their request. An expired session can be deleted
+/// until a response reported its expiry.
+#[utoipa::path(
+    delete,
+    path = "/api/messaging/sessions/{sessionId}",
+    params(("sessionId" = String, Path, description = "The session's id.")),
+    security(("api_key" = []), ("bearer" = []), ()),
+    responses(
+        (status = 200, description = "Deleted.", body = Deleted),
+        (status = 401, description = "No credential, or none that holds."),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "messaging.delete_session", level = "debug", skip_all)]
+pub async fn delete_session(
+    caller: Caller<Messaging, purpose::WriteSessions>,
+    path: PathOf<Messaging, String>,
+) -> Result<Reply<Deleted>, MessagingError> {
+    let id = path.0;
+    let (key, now) = (key_of(&id)?, caller.now());
+    let end = move |session: &mut Session| {
+        let there = session.ended_at.is_none() && session.expiry_reported_at.is_none();
+        if there {
+            session.erase(now);
+        }
+        (there, Vec::new())
+    };
+    let changed = caller.store.sessions().change(key, caller.mint.uuid(), Appends::nothing(), end).await?;
+    if changed.is_none_or(|changed| changed.outcome == Some(false)) {
+        return Err(MessagingError::SessionNotFound(id));
+    }
+    let message = format!("Session {id} deleted successfully");
+    Ok(Reply(StatusCode::OK, Deleted { success: true, message, data: Success { success: true } }))
+}

@@ -1,0 +1,36 @@
+//! `POST /api/messaging/sessions/{sessionId}/heartbeat` (apis/messaging, sections 1 and 3).
+
+use http::StatusCode;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::messaging::error::Envelope;
+use crate::dialects::messaging::sessions::info::SessionInfo;
+use crate::dialects::messaging::sessions::session;
+use crate::dialects::messaging::{Messaging, MessagingError};
+use crate::http::{PathOf, Reply};
+
+/// Session heartbeat
+///
+/// Notes that somebody is there, which renews a session that renews itself. A body is not read.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/sessions/{sessionId}/heartbeat",
+    params(("sessionId" = String, Path, description = "The session's id.")),
+    security(("api_key" = []), ("bearer" = []), ()),
+    responses(
+        (status = 200, description = "The session.", body = SessionInfo),
+        (status = 401, description = "No credential, or none that holds."),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+        (status = 410, description = "The session has expired.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "messaging.heartbeat", level = "debug", skip_all)]
+pub async fn heartbeat(
+    caller: Caller<Messaging, purpose::WriteSessions>,
+    path: PathOf<Messaging, String>,
+) -> Result<Reply<SessionInfo>, MessagingError> {
+    let touched =
+        session::change(&caller, &path.0, |open, now| open.lifetime.touch(&open.detail.timeout_config.timeouts(), now))
+            .await?;
+    Ok(Reply(StatusCode::OK, SessionInfo::new(touched.open, caller.now())))
+}

@@ -1,0 +1,109 @@
+//! `GET /api/messaging/sessions` (apis/messaging, section 1).
+
+use chrono::DateTime;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::messaging::error::Envelope;
+use crate::dialects::messaging::sessions::census;
+use crate::dialects::messaging::sessions::info::SessionInfo;
+use crate::dialects::messaging::sessions::session::OpenSession;
+use crate::dialects::messaging::{Messaging, MessagingError};
+use crate::domain::ids::parse_hyphenated_uuid;
+use crate::domain::{SessionId, Timestamp};
+use crate::http::{QueryPairs, Reply};
+
+/// Sessions in one answer. The vendor's list has no pages; this bounds it.
+const MAX_SESSIONS: i64 = 1_000;
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionList {
+    /// In the order of their creation; of more than 1,000, or more than 4 MiB, the newest. One response looks at 10,000
+    /// sessions of the last 14 days.
+    sessions: Vec<SessionInfo>,
+    /// How many live among the newest 10,000, of whom the list may show a part. Where more than 1,000 are counted, the
+    /// figures here are up to 5 seconds old.
+    total: i64,
+    stats: Stats,
+    /// For the query parameter `cursor`, where there are older ones. An extension.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Stats {
+    /// The active and the expired together.
+    total_sessions: i64,
+    active_sessions: i64,
+    /// Expired, and nobody was told yet.
+    expired_sessions: i64,
+}
+
+/// List sessions
+///
+/// The living sessions of the caller's organization.
+#[utoipa::path(
+    get,
+    path = "/api/messaging/sessions",
+    params(("cursor" = Option<String>, Query, description = "`nextCursor` of an earlier answer.")),
+    security(("api_key" = []), ("bearer" = []), ()),
+    responses(
+        (status = 200, description = "The sessions.", body = SessionList),
+        (status = 400, description = "The cursor is not valid.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds."),
+    )
+)]
+#[tracing::instrument(name = "messaging.list_sessions", level = "debug", skip_all)]
+pub async fn list_sessions(
+    caller: Caller<Messaging, purpose::ReadSessions>,
+    query: QueryPairs,
+) -> Result<Reply<SessionList>, MessagingError> {
+    let now = caller.now();
+    let cursor = query.first("cursor").filter(|text| !text.is_empty());
+    let before = cursor.map(|text| read_cursor(text).ok_or_else(|| not_ours(text))).transpose()?;
+    let sessions = caller.store.sessions();
+    let (mut found, counted) = tokio::try_join!(
+        sessions.open(census::everyone(now), before, MAX_SESSIONS),
+        sessions.census(census::everyone(now), &census::WARNING)
+    )?;
+    let next_cursor = found.next.map(write_cursor);
+    found.sessions.reverse();
+    let infos: Result<_, MessagingError> =
+        found.sessions.into_iter().map(|session| Ok(SessionInfo::new(OpenSession::read(session)?, now))).collect();
+    let list = SessionList {
+        sessions: infos?,
+        total: counted.open,
+        stats: Stats {
+            total_sessions: counted.open + counted.expired,
+            active_sessions: counted.open,
+            expired_sessions: counted.expired,
+        },
+        next_cursor,
+    };
+    Ok(Reply(StatusCode::OK, list))
+}
+
+/// Milliseconds and the session's id: where the next page begins, behind this session.
+fn write_cursor((at, id): (Timestamp, SessionId)) -> String {
+    format!("{}.{id}", at.timestamp_millis())
+}
+
+fn read_cursor(text: &str) -> Option<(Timestamp, SessionId)> {
+    let (at, id) = text.split_once('.')?;
+    let at = at.parse().ok().and_then(DateTime::from_timestamp_millis)?;
+    // Postgres keeps the years that ISO 8601 writes with four digits, and more; a cursor of ours is from our time.
+    (at.timestamp_millis() >= 0 && chrono::Datelike::year(&at) < 10_000)
+        .then_some((at, SessionId(parse_hyphenated_uuid(id)?)))
+}
+
+fn not_ours(text: &str) -> MessagingError {
+    MessagingError::InvalidPagination {
+        parameter: "cursor",
+        value: text.to_owned(),
+        reason: "Must be the nextCursor of an earlier answer",
+    }
+}

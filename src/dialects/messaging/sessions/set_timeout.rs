@@ -1,0 +1,59 @@
+//! `PATCH /api/messaging/sessions/{sessionId}/timeout` (apis/messaging, section 3).
+
+use axum::extract::State;
+use http::StatusCode;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::messaging::error::Envelope;
+use crate::dialects::messaging::sessions::info::SessionInfo;
+use crate::dialects::messaging::sessions::session;
+use crate::dialects::messaging::sessions::timeouts::{Bounds, GivenTimeouts, TimeoutConfig};
+use crate::dialects::messaging::{Messaging, MessagingError, body};
+use crate::domain::{AgentRef, JsonText};
+use crate::http::{PathOf, Reply};
+
+/// Update session timeout
+///
+/// Replaces the settings: what is not sent goes back to its default. Other than at a create, a time-out out of its
+/// bounds is rejected. The session may have expired under the new settings.
+#[utoipa::path(
+    patch,
+    path = "/api/messaging/sessions/{sessionId}/timeout",
+    params(("sessionId" = String, Path, description = "The session's id.")),
+    request_body = GivenTimeouts,
+    security(("api_key" = []), ("bearer" = []), ()),
+    responses(
+        (status = 200, description = "The session under its new settings.", body = SessionInfo),
+        (status = 400, description = "A setting of the wrong type, or a time-out out of its bounds.", body = Envelope),
+        (status = 401, description = "No credential, or none that holds."),
+        (status = 404, description = "No such session in this organization.", body = Envelope),
+        (status = 410, description = "The session has expired.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "messaging.set_timeout", level = "debug", skip_all)]
+pub async fn set_timeout(
+    State(bounds): State<Bounds>,
+    caller: Caller<Messaging, purpose::WriteSessions>,
+    path: PathOf<Messaging, String>,
+    body: body::Members,
+) -> Result<Reply<SessionInfo>, MessagingError> {
+    let open = session::find(&caller, &path.0).await?;
+    let rejected = |reason| MessagingError::InvalidTimeout { reason, given: body.json().cloned() };
+    let given: GivenTimeouts =
+        body.read()?.ok_or_else(|| rejected("Invalid timeout configuration format".to_owned()))?;
+    given.validate(&bounds).map_err(rejected)?;
+
+    let agent = match open.session.agent {
+        Some(id) => caller.store.agents().find(&AgentRef::Id(id)).await?,
+        None => None,
+    };
+    let settings = agent.map_or_else(JsonText::empty_object, |agent| agent.settings.clone());
+    let config = TimeoutConfig::clamped(&given, &bounds, bounds.of_agent(&settings));
+    let changed = session::change(&caller, &path.0, move |open, now| {
+        let before = std::mem::replace(&mut open.detail.timeout_config, config.clone());
+        open.detail.first_timeout_config.get_or_insert(before);
+        open.lifetime.hold_to(&config.timeouts(), now);
+    })
+    .await?;
+    Ok(Reply(StatusCode::OK, SessionInfo::new(changed.open, caller.now())))
+}

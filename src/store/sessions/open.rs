@@ -1,0 +1,122 @@
+//! The sessions that have neither ended nor expired.
+//!
+//! None of them is older than a session can get, and at most [`WINDOW`] sessions are looked at, so what is read is
+//! bounded, however old the table and however many expired. There is no index by expiry, because every heartbeat would
+//! have to write to it.
+
+use super::list::{SessionCursor, SessionQuery, SessionStretch, WINDOW};
+use crate::domain::{DialectName, Session, Timestamp};
+use crate::store::bytes::{self, MAX_PAGE_BYTES};
+use crate::store::{SessionRow, Sessions, StoreError, keyset, scope};
+
+/// Which sessions are counted or listed.
+#[derive(Clone, Copy, Debug)]
+pub struct Among {
+    pub dialect: DialectName,
+    /// The moment at which they live or do not.
+    pub now: Timestamp,
+    /// Sessions from before are not looked at: none of them can be alive.
+    pub since: Timestamp,
+}
+
+/// How many sessions there are among the newest [`WINDOW`]; where those are more than 1,000, as of the last seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Census {
+    pub open: i64,
+    /// Those among them whose end is nearer than the warning that they ask for.
+    pub expiring_soon: i64,
+    /// Expired, and nobody was told yet.
+    pub expired: i64,
+}
+
+impl Sessions<'_> {
+    /// Returns the newest open sessions from before `before`, newest first: at most `limit`, at most
+    /// [`MAX_PAGE_BYTES`], and of the nearest [`WINDOW`] sessions.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn open(
+        &self,
+        among: Among,
+        before: Option<SessionCursor>,
+        limit: i64,
+    ) -> Result<SessionStretch, StoreError> {
+        let (at, id) = keyset::or_latest(before.map(|(at, id)| (at, id.0)));
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let rows = sqlx::query_as!(
+            SessionRow,
+            r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
+                      description, metadata::text, detail::text AS "detail!", created_at, updated_at, expires_at,
+                      expiry_reported_at, turn::text, last_change
+                 FROM (SELECT * FROM sessions
+                        WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND (created_at, session_id) < ($5, $6)
+                        ORDER BY created_at DESC, session_id DESC
+                        LIMIT $8) near
+                WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $4)
+                ORDER BY created_at DESC, session_id DESC
+                LIMIT $7"#,
+            self.0.org.0,
+            among.dialect.code(),
+            among.since,
+            among.now,
+            at,
+            id,
+            limit,
+            WINDOW
+        );
+        let page = bytes::page(rows.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
+        if page.is_full(limit) {
+            if !page.cut {
+                transaction.commit().await?;
+            }
+            let sessions = page.try_into_rows::<Session, StoreError>()?.rows;
+            let next = sessions.last().map(|last| (last.created_at, last.id));
+            return Ok(SessionStretch { sessions, next });
+        }
+        // All of the window was looked at.
+        let looked_at = SessionQuery { behind: before, ..SessionQuery::newest(among.dialect, among.now, limit) };
+        let end = self.window(&mut transaction, &looked_at).await?.end;
+        transaction.commit().await?;
+        let sessions = page.try_into_rows::<Session, StoreError>()?.rows;
+        Ok(SessionStretch { sessions, next: end.filter(|(at, _)| *at >= among.since) })
+    }
+
+    /// Counts the newest sessions, unless that was done a moment ago. `warning` is the path in the dialect's detail to the
+    /// minutes before its end in which a session counts as expiring soon.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn census(&self, among: Among, warning: &[&str]) -> Result<Census, StoreError> {
+        let key = (self.0.org, among.dialect);
+        if let Some(census) = self.0.counts().censuses.get(&key) {
+            return Ok(census);
+        }
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let warning: Vec<String> = warning.iter().map(|&name| name.to_owned()).collect();
+        let counted = sqlx::query!(
+            r#"SELECT count(*) AS "seen!",
+                      count(*) FILTER (WHERE ended_at IS NULL AND expires_at > $4) AS "open!",
+                      count(*) FILTER (WHERE ended_at IS NULL AND expires_at > $4
+                                         AND extract(epoch FROM expires_at - $4) / 60
+                                             <= (detail #>> $5::text[])::float8) AS "expiring_soon!",
+                      count(*) FILTER (WHERE ended_at IS NULL AND expires_at <= $4 AND expiry_reported_at IS NULL)
+                          AS "expired!"
+                 FROM (SELECT ended_at, expires_at, expiry_reported_at, detail FROM sessions
+                        WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
+                        ORDER BY created_at DESC
+                        LIMIT $6) newest"#,
+            self.0.org.0,
+            among.dialect.code(),
+            among.since,
+            among.now,
+            &warning,
+            WINDOW
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        let census = Census { open: counted.open, expiring_soon: counted.expiring_soon, expired: counted.expired };
+        self.0.counts().censuses.insert(key, census, counted.seen);
+        Ok(census)
+    }
+}
