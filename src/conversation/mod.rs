@@ -41,8 +41,8 @@ const BUFFERED_PARTS: usize = 256;
 const STREAMS_PER_ORG: usize = 60;
 /// Turns that one organization may have going at once.
 const TURNS_PER_ORG: usize = 256;
-/// How long something may take that is seen through for a caller who may have gone: as long as a handler.
-const SEEN_THROUGH: Duration = Duration::from_secs(30);
+/// How long work may take that runs to its end without its client: as long as a handler.
+const RUN_TO_END_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the last replies may take to be kept, once the time of grace has passed.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long a reply may still take once the service begins to stop. What has come of it then is stored, and its client
@@ -60,10 +60,10 @@ pub struct Conversations {
     stop: CancellationToken,
     /// Ends every turn: some time after the service was told to stop.
     cut: CancellationToken,
-    /// The turns of each organization that are going on.
-    pub places: Quota,
+    /// The turns of each organization that run.
+    pub turn_permits: Quota,
     /// The open streams of each organization.
-    pub streams: Quota,
+    pub stream_permits: Quota,
 }
 
 impl Conversations {
@@ -77,8 +77,17 @@ impl Conversations {
             tokio::time::sleep(grace).await;
             later.cancel();
         });
-        let (places, streams) = (Quota::new(TURNS_PER_ORG), Quota::new(STREAMS_PER_ORG));
-        Self { responders, clock, mint: Mint::system(), turns: TaskTracker::new(), stop, cut, places, streams }
+        let (turn_permits, stream_permits) = (Quota::new(TURNS_PER_ORG), Quota::new(STREAMS_PER_ORG));
+        Self {
+            responders,
+            clock,
+            mint: Mint::system(),
+            turns: TaskTracker::new(),
+            stop,
+            cut,
+            turn_permits,
+            stream_permits,
+        }
     }
 
     /// Begins a turn; what comes of it can be read along.
@@ -95,10 +104,10 @@ impl Conversations {
         self.stop.clone()
     }
 
-    /// Carries something out that must not stop halfway when its caller hangs up, such as keeping a message and
-    /// beginning its turn. `None` when it panicked, or took longer than a handler may.
-    pub async fn see_through<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        let bounded = tokio::time::timeout(SEEN_THROUGH, work.in_current_span());
+    /// Runs work that must not stop half-way when its client closes the connection, such as storing a message and
+    /// beginning its turn. Returns `None` when the work panicked or took longer than a handler may.
+    pub async fn run_to_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let bounded = tokio::time::timeout(RUN_TO_END_TIMEOUT, work.in_current_span());
         self.turns.spawn(bounded).await.ok()?.ok()
     }
 

@@ -39,8 +39,8 @@ pub struct Turn {
     pub reply: Box<dyn Fn(String, Completeness) -> NewEvent + Send + Sync>,
     /// What a reply changes of its session.
     pub on_reply: fn(&mut Session, Timestamp),
-    /// Among the turns that its organization has running.
-    pub place: Permit,
+    /// Counts it among the turns that its organization has running.
+    pub permit: Permit,
 }
 
 /// Whoever reads along, as long as they keep up: a task that is always there to read, never a client's own pace.

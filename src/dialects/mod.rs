@@ -6,12 +6,11 @@
 pub mod agent_key;
 pub mod agnost;
 pub mod agntix;
-mod cursor;
-mod document;
 pub mod integer_id;
 pub mod messaging;
-mod wire;
+mod shared;
 
+use shared::document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;

@@ -39,6 +39,22 @@ pub struct Event {
 }
 
 impl NewEvent {
+    /// Returns an event of `kind` without a text, an author or a payload, for a literal to fill in.
+    #[must_use]
+    pub fn of(id: EventId, kind: &str, at: Timestamp) -> Self {
+        Self {
+            id,
+            public_id: None,
+            parent: None,
+            kind: kind.to_owned(),
+            author_id: None,
+            content: None,
+            payload: JsonText::empty_object(),
+            hidden: false,
+            at,
+        }
+    }
+
     /// Returns how many bytes of it a caller decides.
     #[must_use]
     pub fn bytes(&self) -> usize {

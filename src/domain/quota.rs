@@ -1,4 +1,4 @@
-//! How much of something that is bounded each organization, or each client address, has taken.
+//! Permits of which each organization, or each network of clients, may have so many at once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::OrgId;
 
-/// Places of which one owner, an organization or a network, can hold so many and no more.
+/// Permits by owner, an organization or a network: each may have so many and no more. Cheap to clone.
 #[derive(Debug)]
 pub struct Quota<K: Copy + Eq + Hash = OrgId>(Arc<Inner<K>>);
 
 #[derive(Debug)]
 struct Inner<K> {
     taken: Mutex<HashMap<K, usize>>,
-    most: usize,
+    limit: usize,
 }
 
 impl<K: Copy + Eq + Hash> Clone for Quota<K> {
@@ -24,33 +24,33 @@ impl<K: Copy + Eq + Hash> Clone for Quota<K> {
 
 impl<K: Copy + Eq + Hash> Quota<K> {
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self(Arc::new(Inner { taken: Mutex::default(), most }))
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Inner { taken: Mutex::default(), limit }))
     }
 
-    /// A place, unless the owner holds all that it may.
+    /// Returns a permit, or `None` if the owner has as many as it may.
     #[must_use]
-    pub fn take(&self, owner: K) -> Option<Permit<K>> {
+    pub fn acquire(&self, owner: K) -> Option<Permit<K>> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(owner).or_default();
-        if *count >= self.0.most {
+        if *count >= self.0.limit {
             return None;
         }
         *count += 1;
-        Some(Permit { shares: self.clone(), owner })
+        Some(Permit { quota: self.clone(), owner })
     }
 }
 
-/// One place, given back when dropped.
+/// A permit, returned when dropped.
 #[derive(Debug)]
 pub struct Permit<K: Copy + Eq + Hash = OrgId> {
-    shares: Quota<K>,
+    quota: Quota<K>,
     owner: K,
 }
 
 impl<K: Copy + Eq + Hash> Drop for Permit<K> {
     fn drop(&mut self) {
-        let mut taken = self.shares.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.quota.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.owner) {
             *count -= 1;
             if *count == 0 {
@@ -67,15 +67,15 @@ mod tests {
 
     #[test]
     fn one_organization_cannot_take_more_than_its_share() {
-        let shares = Quota::new(2);
+        let quota = Quota::new(2);
         let (loud, quiet) = (OrgId(Uuid::from_u128(1)), OrgId(Uuid::from_u128(2)));
-        let (first, second) = (shares.take(loud), shares.take(loud));
+        let (first, second) = (quota.acquire(loud), quota.acquire(loud));
         assert!(first.is_some() && second.is_some());
-        assert!(shares.take(loud).is_none());
-        assert!(shares.take(quiet).is_some());
+        assert!(quota.acquire(loud).is_none());
+        assert!(quota.acquire(quiet).is_some());
         drop(first);
-        assert!(shares.take(loud).is_some());
+        assert!(quota.acquire(loud).is_some());
         drop(second);
-        assert!(shares.0.taken.lock().unwrap().is_empty());
+        assert!(quota.0.taken.lock().unwrap().is_empty());
     }
 }

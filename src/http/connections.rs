@@ -72,7 +72,7 @@ impl Connections {
         if self.trusted_proxies.iter().any(|proxies| proxies.contains(&peer)) {
             return Ok(None);
         }
-        self.shares.take(Network::of(peer)).map(Some).ok_or(Full)
+        self.shares.acquire(Network::of(peer)).map(Some).ok_or(Full)
     }
 
     /// Waits for a permit. While there is none, the connections that have been idle for the longest time are closed, one

@@ -63,7 +63,7 @@ impl CostlyWork {
     /// # Errors
     /// [`Rejection::TooManyConcurrent`] when the organization has as many as it may.
     pub fn scan(&self, org: OrgId) -> Result<Scan, Rejection> {
-        let share = self.scans.take(org).ok_or(Rejection::TooManyConcurrent)?;
+        let share = self.scans.acquire(org).ok_or(Rejection::TooManyConcurrent)?;
         Ok(Scan {
             low_priority: self.low_priority.clone(),
             threads: Arc::clone(&self.threads),
@@ -78,7 +78,7 @@ impl CostlyWork {
     /// # Errors
     /// [`Rejection::TooManyConcurrent`] when the organization has as many as it may.
     pub fn copy(&self, org: OrgId) -> Result<Permit, Rejection> {
-        self.copies.take(org).ok_or(Rejection::TooManyConcurrent)
+        self.copies.acquire(org).ok_or(Rejection::TooManyConcurrent)
     }
 
     /// Does work of a bounded size on one of the threads, once there is one.

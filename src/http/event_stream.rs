@@ -1,7 +1,7 @@
 //! Server-sent events (WHATWG HTML, section 9.2), one write per frame.
 //!
-//! What tells the frames never waits for the client: [`FrameSender`] holds what was not read yet, up to a bound. A client
-//! that stops reading is cut off by the [listener](super::listener) of the connections.
+//! The sender of frames never waits for the client: [`FrameSender`] buffers what was not read yet, up to a bound. The
+//! connection of a client that stops reading is closed by the [listener](super::listener).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +14,15 @@ use futures::{Stream, StreamExt, stream};
 use http::{HeaderName, HeaderValue, header};
 use tokio::sync::mpsc;
 
-/// How long a stream may be silent before a comment tells proxies and clients that it lives.
+/// How long a stream may be silent before a comment shows proxies and clients that it is open.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The media type of a stream of events.
 pub const MEDIA_TYPE: &str = "text/event-stream";
-/// What a stream of events says it is.
+/// The content type of a stream of events.
 pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
-/// A response that streams these frames, with a comment now and then while there are none.
+/// Returns a response that streams these frames, with a comment every 15 s while there are none.
 pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let kept_alive = stream::unfold(Box::pin(frames), |mut frames| async move {
         let frame = tokio::time::timeout(KEEP_ALIVE, frames.next()).await;
@@ -41,7 +41,7 @@ pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response 
     response
 }
 
-/// The same frames; what is `held` is let go of with them.
+/// Returns the same frames as a stream that owns `held`, which is dropped with them.
 pub fn holding<T: Send + 'static>(
     frames: impl Stream<Item = Bytes> + Send + Unpin + 'static,
     held: T,
@@ -52,37 +52,37 @@ pub fn holding<T: Send + 'static>(
     })
 }
 
-/// Bytes that wait for a client who reads slowly; whoever falls further behind has their stream closed.
+/// Bytes that wait for a client that reads slowly. The stream of a client that falls further behind is closed.
 const UNREAD: usize = 1024 * 1024;
-/// Bytes of a transcript; of a longer one nothing is kept.
+/// Bytes of a transcript; a longer one is dropped.
 const TRANSCRIPT: usize = 4 * 1024 * 1024;
 
-/// The telling end of a stream.
+/// The sending end of a stream.
 #[derive(Debug)]
 pub struct FrameSender {
-    /// `None` once they fell behind or went away.
+    /// `None` once the client fell behind or closed the connection.
     client: Option<mpsc::UnboundedSender<Bytes>>,
     unread: Arc<AtomicUsize>,
     transcript: Option<Vec<u8>>,
 }
 
-/// A stream's two ends; what is told is written down where it may be asked for again.
+/// Returns the two ends of a stream. With `transcript` the sender collects what it sends, so that it can be stored.
 pub fn frame_channel(transcript: bool) -> (FrameSender, impl Stream<Item = Bytes> + Send + Unpin + 'static) {
     let (client, frames) = mpsc::unbounded_channel();
     let unread = Arc::new(AtomicUsize::new(0));
-    let frame_channel =
+    let sender =
         FrameSender { client: Some(client), unread: Arc::clone(&unread), transcript: transcript.then(Vec::new) };
     let frames = stream::unfold((frames, unread), |(mut frames, unread)| async move {
         let frame: Bytes = frames.recv().await?;
         unread.fetch_sub(frame.len(), Ordering::Relaxed);
         Some((frame, (frames, unread)))
     });
-    (frame_channel, Box::pin(frames))
+    (sender, Box::pin(frames))
 }
 
 impl FrameSender {
-    /// Tells a frame. It waits for the client to read it; the caller does not.
-    pub fn tell(&mut self, frame: Bytes) {
+    /// Sends a frame. The caller does not wait for the client to read it.
+    pub fn send(&mut self, frame: Bytes) {
         if let Some(transcript) = &mut self.transcript {
             if transcript.len() + frame.len() > TRANSCRIPT {
                 self.transcript = None;
@@ -97,9 +97,9 @@ impl FrameSender {
         }
     }
 
-    /// Ends the stream; everything that was told, where it was written down.
+    /// Ends the stream. Returns every frame of it, or `None` if there is no transcript or it became too long.
     #[must_use]
-    pub fn told(self) -> Option<Vec<u8>> {
+    pub fn into_transcript(self) -> Option<Vec<u8>> {
         self.transcript
     }
 }

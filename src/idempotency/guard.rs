@@ -38,13 +38,13 @@ impl IdempotencyGuard {
 
     /// Whether the answer is worth collecting: there is a key to keep it under.
     #[must_use]
-    pub fn keeps(&self) -> bool {
+    pub fn is_keyed(&self) -> bool {
         self.0.is_some()
     }
 
     /// Keeps a successful answer: every byte of it, as it was sent. One of more than 4 MiB is not kept; its request is
     /// done again, to the same effect.
-    pub async fn keep(self, status: StatusCode, content_type: Option<&str>, body: &[u8]) {
+    pub async fn store(self, status: StatusCode, content_type: Option<&str>, body: &[u8]) {
         let Some(reserved) = self.0 else { return };
         debug_assert!(status.is_success(), "only what succeeded is answered again");
         let content_type = content_type.map(str::to_owned);
@@ -62,7 +62,7 @@ impl IdempotencyGuard {
     /// Hands the ticket of a request in that ended with an error: what was refused came to nothing, what failed may have
     /// come to something.
     pub async fn hand_back<D: Dialect>(self, error: &D::Error, now: Timestamp) {
-        if self.keeps() {
+        if self.is_keyed() {
             let status = D::render(error, &About { request_id: String::new(), now }).status();
             self.hand_back_with(status).await;
         }

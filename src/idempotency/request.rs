@@ -191,7 +191,7 @@ async fn keep(response: Response, guard: IdempotencyGuard) -> Response {
     };
     let bytes = body.to_bytes();
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    guard.keep(parts.status, content_type, &bytes).await;
+    guard.store(parts.status, content_type, &bytes).await;
     Response::from_parts(parts, Body::from(bytes))
 }
 

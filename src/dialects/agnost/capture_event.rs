@@ -14,7 +14,7 @@ use super::event::{EventDetail, Implied, Kind, event_id, grams};
 use super::redaction::redacted;
 use super::{Agnost, AgnostError, reading};
 use crate::auth::{BodyAllowance, Caller, purpose};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{CaptureFacts, Contract, JsonField, JsonText, Mint, NewCapture, NewEvent, SessionId, Timestamp};
 use crate::http::{BODY_LIMIT, LargeBodies, Reply, Sender, metered_json_bytes};

@@ -14,7 +14,7 @@ use super::event::is_implied;
 use super::redaction::redacted;
 use super::{Agnost, AgnostError};
 use crate::auth::{BodyAllowance, Caller, purpose};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{Contract, DialectName, JsonField, JsonText, NewSession, SessionId, Timestamp};
 use crate::http::{BODY_LIMIT, LargeBodies, Rejection, Reply, Sender, metered_json_bytes};

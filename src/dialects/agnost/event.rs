@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::reading;
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::grams::Grams;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{DialectName, EventId, JsonField, JsonText, NewEvent, NewSession, Session, SessionId, Timestamp};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::dialects::agntix::Agntix;
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::http::{About, Forbidden, Rejection, Reply, reject};
 use crate::store::StoreError;
 

@@ -21,7 +21,7 @@ pub use error::AgntixError;
 pub use settings::{Model, Pace, Settings};
 
 use crate::AppState;
-use crate::dialects::document;
+use crate::dialects::shared::document;
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Reset};
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::dialects::agntix::AgntixError;
-use crate::dialects::cursor;
+use crate::dialects::shared::cursor;
 use crate::domain::Timestamp;
 use crate::http::{QueryPairs, without_zero_fraction};
 

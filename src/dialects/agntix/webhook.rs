@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{AgentId, JsonText, Session, Timestamp, WebhookEvent};
 
 /// A session that began or ended.

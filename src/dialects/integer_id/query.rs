@@ -1,7 +1,7 @@
 //! What the lists' parameters mean.
 
-use crate::dialects::cursor;
 use crate::dialects::integer_id::IntegerIdError;
+use crate::dialects::shared::cursor;
 use crate::domain::session::State;
 use crate::domain::{AgentNumber, SessionId};
 use crate::http::{QueryPairs, without_zero_fraction};

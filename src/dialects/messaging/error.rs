@@ -8,7 +8,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::dialects::messaging::Messaging;
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{JsonText, Timestamp};
 use crate::http::{About, Forbidden, MediaType, Rejection, Reply, reject};
 use crate::store::StoreError;

@@ -22,7 +22,7 @@ pub use paths::with_lenient_paths;
 pub use sessions::timeouts::{Bounds, GivenBounds, GivenDefaults};
 
 use crate::AppState;
-use crate::dialects::document;
+use crate::dialects::shared::document;
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Reset};
 

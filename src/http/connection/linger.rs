@@ -73,7 +73,7 @@ impl Lingering {
 
     /// Returns a permit, while there are any for the peer's network.
     pub fn permit(&self, peer: IpAddr) -> Option<LingerPermit> {
-        let share = self.networks.take(Network::of(peer))?;
+        let share = self.networks.acquire(Network::of(peer))?;
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         Some(LingerPermit { bounds: self.bounds, _share: share, _permit: permit })
     }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::config::{Config, Object};
 use crate::dialects::agent_key::AgentKeyError;
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{Agent, AgentKey, JsonText, Responder};
 use crate::http::Rejection;
 

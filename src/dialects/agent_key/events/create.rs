@@ -1,5 +1,7 @@
 //! `POST /v2/agents/{agent_key}/sessions/{session_key}/events` (apis/agent_key, section 10).
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -10,9 +12,9 @@ use super::compaction::{self, Compacted};
 use super::form::Body;
 use super::input::{CreateEvent, Input};
 use super::stream;
-use super::turn::{self, EventCaller, Turned, WhileRunning};
+use super::turn::{self, AppendedEvents, EventCaller, WhileRunning};
 use super::wire::{INPUT_MESSAGE, SESSION_INTERRUPTED, TOOL_OUTPUT, WireEvent};
-use crate::conversation::{self, Conversations, Parts};
+use crate::conversation::{self, Conversations};
 use crate::dialects::agent_key::agents::Config;
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::find::{self, FoundSession};
@@ -21,7 +23,6 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
 use crate::http::{CostlyWork, PathOf, Rejection, Reply};
 use crate::idempotency::{ClaimOutcome, IdempotencyGuard, IdempotencyKeyHeader};
-use crate::store::TenantStore;
 
 /// Events that one compaction sums up.
 const MAX_COMPACTED: i64 = 5_000;
@@ -101,7 +102,7 @@ pub async fn create_event(
         request => request,
     };
     let org = caller.principal.organization.id;
-    let place = services.conversations.streams.take(org).ok_or(Rejection::TooManyStreams)?;
+    let permit = services.conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
     let (caller, event, guard) = match request {
         Err(event) => (caller, event, IdempotencyGuard::unkeyed()),
         Ok(request) => match request.claim(caller).await {
@@ -109,11 +110,11 @@ pub async fn create_event(
             ClaimOutcome::Fresh(caller, event, guard) => (caller, event, guard),
         },
     };
-    let (now, clock) = (caller.now(), caller.clock.clone());
-    match begin(&services, caller, path, event).await {
-        Ok(begun) => Ok(stream::response(begun, clock, guard, place)),
+    let caller = Arc::new(caller);
+    match append(&services, &caller, &path, event).await {
+        Ok(appended) => Ok(stream::response(appended, path.0, &caller, guard, permit)),
         Err(error) => {
-            guard.hand_back::<AgentKeyDialect>(&error, now).await;
+            guard.hand_back::<AgentKeyDialect>(&error, caller.now()).await;
             Err(error)
         }
     }
@@ -126,78 +127,50 @@ struct Services {
     costly: CostlyWork,
 }
 
-/// What was appended at once, and the answer that is to come.
-pub(super) struct Begun {
-    pub session: Session,
-    pub events: Vec<Event>,
-    pub answer: Option<AnswerToCome>,
-}
-
-/// An answer that is to come, to the last of the events that were appended.
-pub(super) struct AnswerToCome {
-    pub parts: Parts,
-    pub store: TenantStore,
-    pub agent_key: String,
-}
-
-/// Does what the body asks for, up to the answer; also for a caller who hangs up.
-async fn begin(
+/// Appends what the body asks for and begins the turn of a message; both also when the client closes the connection.
+async fn append(
     services: &Services,
-    caller: EventCaller,
-    path: (String, String),
+    caller: &Arc<EventCaller>,
+    path: &(String, String),
     event: CreateEvent,
-) -> Result<Begun, AgentKeyError> {
-    let this = services.clone();
-    let begun = services.conversations.see_through(async move { take_in(&this, &caller, &path, event).await });
-    begun.await.unwrap_or_else(|| Err(Rejection::Internal.into()))
+) -> Result<AppendedEvents, AgentKeyError> {
+    let (this, caller, path) = (services.clone(), Arc::clone(caller), path.clone());
+    let appended = services.conversations.run_to_end(async move { append_events(&this, &caller, &path, event).await });
+    appended.await.unwrap_or_else(|| Err(Rejection::Internal.into()))
 }
 
-async fn take_in(
+async fn append_events(
     services: &Services,
     caller: &EventCaller,
     path: &(String, String),
     event: CreateEvent,
-) -> Result<Begun, AgentKeyError> {
+) -> Result<AppendedEvents, AgentKeyError> {
     let found = find::session(caller, path).await?;
     let new = |kind: &str, payload: JsonText| NewEvent {
-        id: EventId(caller.mint.uuid()),
-        public_id: None,
-        parent: None,
-        kind: kind.to_owned(),
-        author_id: None,
-        content: None,
         payload,
-        hidden: false,
-        at: caller.now(),
+        ..NewEvent::of(EventId(caller.mint.uuid()), kind, caller.now())
     };
-    let appended = match event.read()? {
-        Input::Message(message) => {
-            let Turned { session, message, parts } =
-                turn::say(&services.conversations, caller, &found, &message).await?;
-            let (store, agent_key) = (caller.store.clone(), path.0.clone());
-            let answer = parts.map(|parts| AnswerToCome { parts, store, agent_key });
-            return Ok(Begun { session, events: vec![message], answer });
-        }
+    match event.read()? {
+        Input::Message(message) => turn::send(&services.conversations, caller, &found, &message).await,
         Input::Interrupt => {
             let interrupted = new(SESSION_INTERRUPTED, JsonText::empty_object());
-            turn::append(caller, &found, vec![interrupted], WhileRunning::Interrupts).await?
+            turn::append(caller, &found, vec![interrupted], WhileRunning::Interrupts).await
         }
         Input::ToolOutput(outputs) => {
             let outputs = outputs.into_iter().map(|payload| new(TOOL_OUTPUT, payload)).collect();
-            turn::append(caller, &found, outputs, WhileRunning::Rejected).await?
+            turn::append(caller, &found, outputs, WhileRunning::Rejected).await
         }
-        Input::Compact { up_to } => compact(&services.costly, caller, &found, up_to).await?,
-    };
-    Ok(Begun { session: appended.session, events: appended.events, answer: None })
+        Input::Compact { up_to } => compact(&services.costly, caller, &found, up_to).await,
+    }
 }
 
-/// Puts a summary behind what was said, and hides what it sums up.
+/// Appends a summary of the visible events and hides the events that it sums up.
 async fn compact(
     costly: &CostlyWork,
     caller: &EventCaller,
     found: &FoundSession,
     up_to: Option<EventId>,
-) -> Result<turn::Appended, AgentKeyError> {
+) -> Result<AppendedEvents, AgentKeyError> {
     let _permit = costly.copy(caller.store.org())?;
     let mut events = compaction::outline(&caller.store, &found.session, MAX_COMPACTED).await?.rows;
     let end = match up_to {
@@ -218,18 +191,18 @@ async fn compact(
     Ok(appended)
 }
 
-/// Does what the body asks for, and waits for the answer.
+/// Appends what the body asks for and waits for the reply.
 async fn answer(
     services: Services,
     caller: EventCaller,
     path: (String, String),
     event: CreateEvent,
 ) -> Result<Reply<AgentResponse>, AgentKeyError> {
-    let deadline = caller.answer_by();
-    let Begun { session, mut events, answer } = begin(&services, caller, path, event).await?;
-    if let (Some(AnswerToCome { parts, store, agent_key }), Some(message)) = (answer, events.last()) {
+    let (deadline, caller) = (caller.answer_by(), Arc::new(caller));
+    let AppendedEvents { session, mut events, reply } = append(&services, &caller, &path, event).await?;
+    if let (Some(parts), Some(message)) = (reply, events.last()) {
         let outcome = conversation::outcome_by(deadline, parts).await;
-        events.extend(turn::settled(&store, &session, &agent_key, message, outcome).await?);
+        events.extend(turn::settled(&caller.store, &session, &path.0, message, outcome).await?);
     }
     Ok(Reply(StatusCode::CREATED, AgentResponse::new(&events, &session)))
 }

@@ -6,14 +6,15 @@
 use super::input::{Message, Part as Said};
 use super::wire::{self, AGENT_OUTPUT, INPUT_MESSAGE, SESSION_INTERRUPTED};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, EndReason, Incoming, NotAccepted, Outcome, Parts, Replier, ReplyMark, Turn};
+use crate::conversation::{Conversations, EndReason, NotAccepted, Outcome, Parts, ReplyMark};
 use crate::dialects::agent_key::agents::Config;
 use crate::dialects::agent_key::find::FoundSession;
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::sessions::session::{AgentKeyDetail, expires_at};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::dialects::shared::turn::{self, NewReply, Replying};
 use crate::domain::session::State;
-use crate::domain::{DialectName, Event, EventId, JsonText, NewEvent, Responder, Session, Timestamp};
+use crate::domain::{Agent, DialectName, Event, EventId, JsonText, NewEvent, Responder, Session, Timestamp};
 use crate::http::{Rejection, Unauthenticated};
 use crate::store::{Appends, EventWindow, TenantStore};
 
@@ -59,9 +60,11 @@ fn touch(session: &mut Session, now: Timestamp) {
 }
 
 /// What was appended, and the session after it.
-pub(super) struct Appended {
+pub(super) struct AppendedEvents {
     pub session: Session,
     pub events: Vec<Event>,
+    /// The parts of the reply to the last of them, where one is expected.
+    pub reply: Option<Parts>,
 }
 
 /// What an appended event means for a turn that runs.
@@ -79,7 +82,7 @@ pub(super) async fn append(
     found: &FoundSession,
     events: Vec<NewEvent>,
     while_running: WhileRunning,
-) -> Result<Appended, AgentKeyError> {
+) -> Result<AppendedEvents, AgentKeyError> {
     let (now, clock_now) = (caller.now(), caller.clock.now());
     let appends = Appends::of(&events);
     let rule = move |session: &mut Session| {
@@ -100,7 +103,7 @@ pub(super) async fn append(
         .ok_or_else(|| AgentKeyError::SessionNotFound(found.session.public_id.clone()))?;
     match changed.outcome.flatten() {
         Some(reason) => Err(reason.error(&changed.session)),
-        None => Ok(Appended { session: changed.session, events: changed.events }),
+        None => Ok(AppendedEvents { session: changed.session, events: changed.events, reply: None }),
     }
 }
 
@@ -110,45 +113,35 @@ struct Payload<'a> {
     messages: &'a JsonText,
 }
 
-/// A message that is stored, and its reply as it comes, where something replies.
-pub(super) struct Turned {
-    pub session: Session,
-    pub message: Event,
-    pub parts: Option<Parts>,
-}
-
 /// Stores a message and begins the turn that replies to it.
-pub(super) async fn say(
+pub(super) async fn send(
     conversations: &Conversations,
     caller: &EventCaller,
     found: &FoundSession,
     message: &Message,
-) -> Result<Turned, AgentKeyError> {
+) -> Result<AppendedEvents, AgentKeyError> {
     let agent = found.agent.clone();
     if !agent.enabled {
         return Err(AgentKeyError::AgentDisabled(agent.key.to_string()));
     }
     let text = text_of(message, &Config::of(&agent))?;
     let responder = agent.responder_or(&caller.principal.organization.responder).clone();
-    let reply_id = EventId(caller.mint.uuid());
     let payload = Payload { messages: &message.messages };
     let event = NewEvent {
-        id: EventId(caller.mint.uuid()),
-        public_id: None,
-        parent: None,
-        kind: INPUT_MESSAGE.to_owned(),
-        author_id: None,
         content: Some(text),
         payload: JsonText::of(&payload).map_err(|_| Rejection::Internal)?,
-        hidden: false,
-        at: caller.now(),
+        ..NewEvent::of(EventId(caller.mint.uuid()), INPUT_MESSAGE, caller.now())
     };
-    let place = conversations.places.take(caller.principal.organization.id).ok_or(Rejection::TooManyStreams)?;
-    let incoming = Incoming {
+    let org = caller.principal.organization.id;
+    let permit = conversations.turn_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
+    let message = turn::Message {
         session: (DialectName::AgentKey, found.session.id),
         event,
-        sent_by: caller.sent_by(),
-        replier: (responder != Responder::None).then_some(Replier { agent: agent.id, reply: reply_id }),
+        metadata: found.session.metadata.clone(),
+        replying: (responder != Responder::None).then_some(Replying { agent, responder }),
+        speaker: wire::speaker,
+        reply,
+        on_reply,
     };
     let now = caller.now();
     let rule = move |session: &mut Session| match NotTaken::of(session, now) {
@@ -158,39 +151,21 @@ pub(super) async fn say(
             Ok(())
         }
     };
-    let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
+    let stored = turn::store(conversations, caller, message, permit, rule).await.map_err(|error| match error {
         NotAccepted::NoSession => NotTaken::Over.error(&found.session),
         NotAccepted::Busy => NotTaken::Busy.error(&found.session),
         NotAccepted::Rejected(reason) => reason.error(&found.session),
         NotAccepted::Store(error) => error.into(),
     })?;
-    let (session, message) = (accepted.session, accepted.message);
-    let Some(pending) = accepted.pending else { return Ok(Turned { session, message, parts: None }) };
-    let (id, to, clock) = (pending.id, message.id, caller.clock.clone());
-    let turn = Turn {
-        session: session.clone(),
-        responder,
-        agent,
-        message: message.clone(),
-        metadata: session.metadata.clone(),
-        speaker: wire::speaker,
-        pending,
-        reply: Box::new(move |text, completeness| NewEvent {
-            id,
-            public_id: None,
-            parent: Some(to),
-            kind: AGENT_OUTPUT.to_owned(),
-            author_id: None,
-            content: Some(text),
-            payload: JsonText::of(&ReplyMark::from(completeness)).unwrap_or_else(|_| JsonText::empty_object()),
-            hidden: false,
-            at: clock.now(),
-        }),
-        on_reply,
-        place,
-    };
-    let parts = conversations.begin(caller.store.clone(), turn);
-    Ok(Turned { session, message, parts: Some(parts) })
+    let reply = stored.turn.map(|turn| conversations.begin(caller.store.clone(), turn));
+    Ok(AppendedEvents { session: stored.session, events: vec![stored.message], reply })
+}
+
+/// Returns the event that stores a reply.
+fn reply(_: &Agent, reply: NewReply) -> NewEvent {
+    let NewReply { id, to, text, completeness, at } = reply;
+    let payload = JsonText::of(&ReplyMark::from(completeness)).unwrap_or_else(|_| JsonText::empty_object());
+    NewEvent { parent: Some(to), content: Some(text), payload, ..NewEvent::of(id, AGENT_OUTPUT, at) }
 }
 
 /// A session counts its idle time from the reply.

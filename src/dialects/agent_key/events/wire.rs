@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{Event, EventId, JsonText, Session};
 use crate::responders::Speaker;
 

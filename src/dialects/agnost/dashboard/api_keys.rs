@@ -10,8 +10,8 @@ use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use super::organizations::person;
 use crate::auth::{Caller, purpose};
-use crate::dialects::cursor;
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::cursor;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{ApiKey, IssuedKey, JsonField, KeyId, KeyPrefix};
 use crate::http::{JsonBody, PathOf, QueryPairs, Reply};
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use crate::auth::{Caller, purpose};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{JsonField, JsonText};
 use crate::http::{JsonBody, PathOf, QueryPairs, Rejection, Reply, json_bytes, parse_object};

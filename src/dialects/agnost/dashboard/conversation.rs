@@ -14,7 +14,7 @@ use super::super::event::{CapturedEvent, event_id, is_implied};
 use super::super::{Agnost, AgnostError};
 use super::spans::{Span, hierarchy};
 use crate::auth::{Caller, purpose};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{DialectName, JsonField, JsonText, Session, SessionId};
 use crate::http::{JsonBody, Reply, json_bytes, parse_object};

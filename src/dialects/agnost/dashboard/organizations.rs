@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use crate::auth::{Caller, Purpose, purpose};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{Credential, JsonField};
 use crate::http::{JsonBody, PathOf, Rejection, Reply, Unauthenticated};

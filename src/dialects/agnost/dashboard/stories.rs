@@ -12,7 +12,7 @@ use super::super::{Agnost, AgnostError};
 use super::conversation::SessionDetail;
 use super::filters::{Asked, CursorText, QueryFilters};
 use crate::auth::{Caller, purpose};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::JsonText;
 use crate::http::Reply;
 use crate::store::{Cursor, MAX_PAGE_BYTES, PageLimit, StoreError, StoryEventRow, StoryPage, StoryRow};

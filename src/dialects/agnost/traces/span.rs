@@ -12,7 +12,7 @@ use super::super::reading;
 use super::attributes::{Attributes, SESSION, USER, first_id, mended};
 use super::export::Shared;
 use super::fit::{self, Shortening};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{CaptureFacts, EventId, JsonField, JsonText, Mint, NewCapture, NewEvent, Timestamp, json};
 use crate::http::Rejection;
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::dialects::agntix::{AgntixError, Settings};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{Agent, AgentId, DialectName, JsonField, JsonText, Organization};
 
 /// What `agents.name` holds, in characters; ids and short words have no more, either.

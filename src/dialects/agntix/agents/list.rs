@@ -9,7 +9,7 @@ use crate::dialects::agntix::agents::agent::ChatAgent;
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::paging::{Pagination, Paging};
 use crate::dialects::agntix::{Agntix, AgntixError};
-use crate::dialects::document::LenientInteger;
+use crate::dialects::shared::document::LenientInteger;
 use crate::domain::AgentId;
 use crate::http::{QueryPairs, Reply};
 use crate::store::{AgentFilter, Page, PageLimit, WINDOW};

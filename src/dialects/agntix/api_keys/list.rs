@@ -8,7 +8,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::api_keys::wire::ChatApiKey;
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError, paging};
-use crate::dialects::cursor;
+use crate::dialects::shared::cursor;
 use crate::http::{QueryPairs, Reply};
 
 /// Keys in one answer, at most. The vendor documents no pages.

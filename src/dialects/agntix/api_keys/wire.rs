@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::dialects::agntix::AgntixError;
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
 /// Which key a text names; every other text is nobody's.

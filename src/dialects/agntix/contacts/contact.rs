@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::dialects::agntix::AgntixError;
 use crate::dialects::agntix::agents::agent::text;
 use crate::dialects::agntix::sessions::create::metadata;
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{Contact, JsonField, JsonText, Organization, Timestamp};
 
 /// Characters of an external id, which is looked up by; the other words have no more.

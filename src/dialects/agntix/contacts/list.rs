@@ -9,7 +9,7 @@ use crate::dialects::agntix::contacts::contact::ChatContact;
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::paging::{Pagination, Paging};
 use crate::dialects::agntix::{Agntix, AgntixError};
-use crate::dialects::document::LenientInteger;
+use crate::dialects::shared::document::LenientInteger;
 use crate::http::{QueryPairs, Reply};
 
 const DEFAULT_LIMIT: i64 = 20;

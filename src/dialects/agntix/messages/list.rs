@@ -11,7 +11,7 @@ use crate::dialects::agntix::messages::message::ChatMessage;
 use crate::dialects::agntix::paging::{self, Pagination, Paging};
 use crate::dialects::agntix::sessions::session;
 use crate::dialects::agntix::{Agntix, AgntixError};
-use crate::dialects::document::LenientInteger;
+use crate::dialects::shared::document::LenientInteger;
 use crate::domain::{Event, Timestamp};
 use crate::http::{PathOf, QueryPairs, Reply};
 use crate::store::{EventWindow, Page};

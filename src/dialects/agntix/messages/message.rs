@@ -3,9 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::conversation::{Completeness, ReplyMark};
-use crate::dialects::wire::Seconds;
-use crate::domain::{Event, EventId, JsonText, NewEvent, Timestamp};
+use crate::conversation::ReplyMark;
+use crate::dialects::shared::time::Seconds;
+use crate::dialects::shared::turn::NewReply;
+use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Timestamp};
 use crate::responders::Speaker;
 
 /// What users write.
@@ -43,7 +44,7 @@ impl From<Event> for ChatMessage {
     }
 }
 
-/// Who a message speaks for.
+/// Returns whom a message speaks for.
 pub(in crate::dialects::agntix) fn speaker(message: &Event) -> Option<Speaker> {
     match message.kind.as_str() {
         FROM_USER => Some(Speaker::User),
@@ -52,29 +53,14 @@ pub(in crate::dialects::agntix) fn speaker(message: &Event) -> Option<Speaker> {
     }
 }
 
-/// The event that keeps what a user said.
-pub(in crate::dialects::agntix) fn said(id: EventId, content: String, at: Timestamp) -> NewEvent {
-    NewEvent {
-        id,
-        public_id: None,
-        parent: None,
-        kind: FROM_USER.to_owned(),
-        author_id: None,
-        content: Some(content),
-        payload: JsonText::empty_object(),
-        hidden: false,
-        at,
-    }
+/// Returns the event that stores a message of a user.
+pub(in crate::dialects::agntix) fn from_user(id: EventId, content: String, at: Timestamp) -> NewEvent {
+    NewEvent { content: Some(content), ..NewEvent::of(id, FROM_USER, at) }
 }
 
-/// The event that stores the agent's reply.
-pub(in crate::dialects::agntix) fn reply(
-    id: EventId,
-    to: EventId,
-    content: String,
-    completeness: Completeness,
-    at: Timestamp,
-) -> NewEvent {
+/// Returns the event that stores the agent's reply.
+pub(in crate::dialects::agntix) fn reply(_: &Agent, reply: NewReply) -> NewEvent {
+    let NewReply { id, to, text, completeness, at } = reply;
     let payload = JsonText::of(&ReplyMark::from(completeness)).unwrap_or_else(|_| JsonText::empty_object());
-    NewEvent { parent: Some(to), kind: FROM_AGENT.to_owned(), payload, ..said(id, content, at) }
+    NewEvent { parent: Some(to), content: Some(text), payload, ..NewEvent::of(id, FROM_AGENT, at) }
 }

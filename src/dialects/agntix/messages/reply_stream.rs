@@ -4,96 +4,80 @@
 //! missing space, and a frame or a character that is cut in two. So a frame is small, and one write.
 
 use axum::response::Response;
-use http::StatusCode;
 use serde::Serialize;
 
-use crate::conversation::{Outcome, Part, Parts};
+use crate::conversation::{Outcome, Parts};
 use crate::dialects::agntix::messages::send::reply_of;
+use crate::dialects::shared::reply_stream::{self, ReplyFrames};
 use crate::domain::{EventId, Permit};
-use crate::http::event_stream::{self, CONTENT_TYPE, FrameSender};
+use crate::http::event_stream::FrameSender;
 use crate::http::frame::{DONE, Frame};
 use crate::idempotency::IdempotencyGuard;
 
 /// Bytes of a reply in one frame, at most.
 const PIECE: usize = 1_024;
+
 #[derive(Serialize)]
 struct Delta<'a> {
     id: &'a str,
     delta: &'a str,
 }
 
-/// A text in pieces of at most `most` bytes, cut between characters.
-fn pieces(text: &str, most: usize) -> impl Iterator<Item = &str> {
-    let mut rest = text;
+/// Returns a text in pieces of at most `limit` bytes, cut between characters.
+fn pieces(text: &str, limit: usize) -> impl Iterator<Item = &str> {
+    let mut left = text;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
+        if left.is_empty() {
             return None;
         }
-        let first = rest.chars().next().map_or(1, char::len_utf8);
-        let (piece, behind) = rest.split_at(rest.floor_char_boundary(most).max(first));
-        rest = behind;
+        let first = left.chars().next().map_or(1, char::len_utf8);
+        let (piece, after) = left.split_at(left.floor_char_boundary(limit).max(first));
+        left = after;
         Some(piece)
     })
 }
 
-/// Tells a client, frame by frame, what is said.
-struct Narrator {
+/// The frames of one reply.
+struct Frames {
     id: String,
-    told: bool,
-    listener: FrameSender,
+    has_pieces: bool,
 }
 
-impl Narrator {
-    /// Tells all of it, whether or not the client stays to hear it, and keeps what was told under the request's key.
-    async fn narrate(mut self, parts: Parts, guard: IdempotencyGuard) {
-        let outcome = self.hear(parts, &guard).await;
-        let replied = reply_of(outcome);
-        match &replied {
-            Ok(reply) if !self.told => self.say(reply.content.as_deref().unwrap_or_default()),
-            Ok(_) => {}
-            Err(error) => self.listener.tell(Frame::of(&error.in_stream()).write()),
-        }
-        self.listener.tell(DONE);
-        match self.listener.told() {
-            Some(transcript) if replied.is_ok() => guard.keep(StatusCode::OK, Some(CONTENT_TYPE), &transcript).await,
-            _ => guard.give_up().await,
-        }
-    }
-
-    /// Sends the pieces of the reply as they come. Returns what became of it.
-    async fn hear(&mut self, mut parts: Parts, guard: &IdempotencyGuard) -> Outcome {
-        let mut renewing = std::pin::pin!(guard.renewing());
-        loop {
-            let part = tokio::select! {
-                part = parts.recv() => part,
-                () = &mut renewing => None,
-            };
-            match part {
-                Some(Part::Chunk(text)) => self.say(&text),
-                Some(Part::Over(outcome)) => return outcome,
-                None => return Outcome::Failed,
-            }
-        }
-    }
-
-    fn say(&mut self, text: &str) {
+impl Frames {
+    fn send(&mut self, text: &str, client: &mut FrameSender) {
         for delta in pieces(text, PIECE) {
-            self.told = true;
-            self.listener.tell(Frame::of(&Delta { id: &self.id, delta }).write());
+            self.has_pieces = true;
+            client.send(Frame::of(&Delta { id: &self.id, delta }).write());
         }
     }
 }
 
-/// The response that streams a reply, to be kept under `ticket`, while it holds its `place` among the open streams.
+impl ReplyFrames for Frames {
+    fn piece(&mut self, text: &str, client: &mut FrameSender) {
+        self.send(text, client);
+    }
+
+    async fn end(&mut self, outcome: Option<Outcome>, client: &mut FrameSender) -> bool {
+        let reply = reply_of(outcome.unwrap_or(Outcome::Failed));
+        match &reply {
+            Ok(reply) if !self.has_pieces => self.send(reply.content.as_deref().unwrap_or_default(), client),
+            Ok(_) => {}
+            Err(error) => client.send(Frame::of(&error.in_stream()).write()),
+        }
+        client.send(DONE);
+        reply.is_ok()
+    }
+}
+
+/// Returns the response that streams a reply.
 pub(in crate::dialects::agntix) fn response(
     reply: EventId,
     parts: Parts,
     guard: IdempotencyGuard,
-    place: Permit,
+    permit: Permit,
 ) -> Response {
-    let (listener, frames) = event_stream::frame_channel(guard.keeps());
-    tokio::spawn(Narrator { id: reply.to_agntix(), told: false, listener }.narrate(parts, guard));
-    event_stream::response(event_stream::holding(frames, place))
+    let frames = Frames { id: reply.to_agntix(), has_pieces: false };
+    reply_stream::response(frames, Some(parts), guard, permit)
 }
 
 #[cfg(test)]

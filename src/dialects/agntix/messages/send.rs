@@ -9,13 +9,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::conversation::{self, Conversations, EndReason, Incoming, NotAccepted, Outcome, Parts, Replier, Turn};
+use crate::conversation::{self, Conversations, EndReason, Outcome, Parts, Turn};
 use crate::dialects::agntix::agents::agent::AgntixAgentSettings;
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::messages::message::{self, ChatMessage};
 use crate::dialects::agntix::messages::reply_stream;
 use crate::dialects::agntix::sessions::session;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
+use crate::dialects::shared::turn::{self, Replying};
 use crate::domain::responder::ModelName;
 use crate::domain::session::State as SessionState;
 use crate::domain::{Agent, AgentRef, DialectName, Event, EventId, JsonField, Permit, Responder, Session};
@@ -77,14 +78,14 @@ pub async fn send_message(
         return Ok(request.answer(caller, answering).await);
     }
     let org = caller.principal.organization.id;
-    let place = conversations.streams.take(org).ok_or(Rejection::TooManyStreams)?;
+    let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
     let (caller, body, guard) = match request.claim(caller).await {
         ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
         ClaimOutcome::Answered(response) => return Ok(response),
     };
     let now = caller.now();
-    match say(settings, &conversations, caller, path.0, body).await {
-        Ok((id, parts)) => Ok(reply_stream::response(id, parts, guard, place)),
+    match send(settings, &conversations, caller, path.0, body).await {
+        Ok((id, parts)) => Ok(reply_stream::response(id, parts, guard, permit)),
         Err(error) => {
             guard.hand_back::<Agntix>(&error, now).await;
             Err(error)
@@ -92,7 +93,7 @@ pub async fn send_message(
     }
 }
 
-/// Keeps the message, and answers with the reply.
+/// Stores the message and returns the whole reply.
 async fn answer(
     settings: Settings,
     conversations: Conversations,
@@ -101,7 +102,7 @@ async fn answer(
     body: SendMessage,
 ) -> Result<Reply<ChatMessage>, AgntixError> {
     let deadline = caller.answer_by();
-    let (_, parts) = say(settings, &conversations, caller, id, body).await?;
+    let (_, parts) = send(settings, &conversations, caller, id, body).await?;
     let reply = reply_of(conversation::outcome_by(deadline, parts).await)?;
     Ok(Reply(StatusCode::OK, ChatMessage::from(*reply)))
 }
@@ -125,32 +126,30 @@ fn invalid(message: &str) -> AgntixError {
     AgntixError::Validation(message.to_owned())
 }
 
-/// Keeps the message and begins the turn that answers it, whoever hangs up in between; the reply's id, and the reply as
-/// it comes.
-async fn say(
+/// Stores the message and begins its turn. Returns the id of the reply, and its parts as they come.
+async fn send(
     settings: Settings,
     conversations: &Conversations,
     caller: Caller<Agntix, purpose::WriteEvents>,
     id: String,
     body: SendMessage,
 ) -> Result<(EventId, Parts), AgntixError> {
-    let this = conversations.clone();
-    let said = conversations.see_through(async move {
-        let place = this.places.take(caller.principal.organization.id).ok_or(Rejection::TooManyStreams)?;
-        let turn = keep(&this, &settings, &caller, &id, body, place).await?;
-        Ok((turn.pending.id, this.begin(caller.store.clone(), turn)))
-    });
-    said.await.unwrap_or_else(|| Err(Rejection::Internal.into()))
+    let work = move |this: Conversations, caller: Arc<Caller<_, _>>, permit| async move {
+        let turn = store(&this, &settings, &caller, &id, body, permit).await?;
+        Ok::<_, AgntixError>(((), Some(turn)))
+    };
+    let ((), reply) = turn::store_and_begin(conversations, caller, work).await?;
+    reply.ok_or_else(|| Rejection::Internal.into())
 }
 
-/// Stores the message, which puts an idle time-out off. Returns the turn that replies to it.
-async fn keep(
+/// Stores the message, which postpones an idle time-out. Returns the turn that replies to it.
+async fn store(
     conversations: &Conversations,
     settings: &Settings,
     caller: &Caller<Agntix, purpose::WriteEvents>,
     id: &str,
     body: SendMessage,
-    place: Permit,
+    permit: Permit,
 ) -> Result<Turn, AgntixError> {
     let content = match body.content {
         JsonField::Absent | JsonField::Null => return Err(invalid("content should not be empty")),
@@ -167,15 +166,16 @@ async fn keep(
     if !agent.enabled || responder == Responder::None {
         return Err(AgntixError::NobodyAnswers);
     }
-
-    let event = message::said(EventId(caller.mint.uuid()), content, now);
-    let idle_timeout = settings.idle_timeout;
-    let incoming = Incoming {
+    let message = turn::Message {
         session: (DialectName::Agntix, session.id),
-        event,
-        sent_by: caller.sent_by(),
-        replier: Some(Replier { agent: agent.id, reply: EventId(caller.mint.uuid()) }),
+        event: message::from_user(EventId(caller.mint.uuid()), content, now),
+        metadata: None,
+        replying: Some(Replying { agent, responder }),
+        speaker: message::speaker,
+        reply: message::reply,
+        on_reply: |_, _| {},
     };
+    let idle_timeout = settings.idle_timeout;
     let rule = move |session: &mut Session| {
         takes_messages(session.state_at(now))?;
         if let Some(idle) = idle_timeout {
@@ -183,26 +183,9 @@ async fn keep(
         }
         Ok(())
     };
-    let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
-        NotAccepted::NoSession => AgntixError::SessionNotFound,
-        NotAccepted::Rejected(error) => error,
-        NotAccepted::Store(error) => error.into(),
-        NotAccepted::Busy => Rejection::Internal.into(),
-    })?;
-    let pending = accepted.pending.ok_or(Rejection::Internal)?;
-    let (id, to, clock) = (pending.id, accepted.message.id, caller.clock.clone());
-    Ok(Turn {
-        session: accepted.session,
-        agent,
-        responder,
-        message: accepted.message,
-        metadata: None,
-        speaker: message::speaker,
-        pending,
-        reply: Box::new(move |text, completeness| message::reply(id, to, text, completeness, clock.now())),
-        on_reply: |_, _| {},
-        place,
-    })
+    let stored = turn::store(conversations, caller, message, permit, rule).await;
+    let stored = stored.map_err(|reason| turn::not_stored(reason, AgntixError::SessionNotFound))?;
+    Ok(stored.turn.ok_or(Rejection::Internal)?)
 }
 
 fn takes_messages(state: SessionState) -> Result<(), AgntixError> {

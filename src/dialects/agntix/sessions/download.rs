@@ -14,7 +14,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::sessions::list::wanted;
 use crate::dialects::agntix::{Agntix, AgntixError};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::session::State;
 use crate::domain::{Organization, Session, Timestamp};
 use crate::http::{CostlyWork, QueryPairs};

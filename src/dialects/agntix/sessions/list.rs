@@ -10,7 +10,7 @@ use crate::dialects::agntix::paging::{Pagination, Paging};
 use crate::dialects::agntix::sessions::create::PLATFORMS;
 use crate::dialects::agntix::sessions::session::ChatSession;
 use crate::dialects::agntix::{Agntix, AgntixError};
-use crate::dialects::document::LenientInteger;
+use crate::dialects::shared::document::LenientInteger;
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, SessionId, Timestamp};
 use crate::http::{QueryPairs, Reply};

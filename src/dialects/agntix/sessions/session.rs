@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::auth::Caller;
 use crate::dialects::agntix::{Agntix, AgntixError};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, JsonText, Organization, Session, SessionId, Timestamp};
 

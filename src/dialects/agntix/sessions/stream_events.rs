@@ -24,7 +24,7 @@ use crate::dialects::agntix::messages::message::ChatMessage;
 use crate::dialects::agntix::sessions::session::ChatSession;
 use crate::dialects::agntix::settings::Pace;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{Clock, DialectName, Permit, Principal, Scope};
 use crate::http::frame::Frame;
 use crate::http::{Rejection, event_stream};
@@ -90,7 +90,7 @@ pub async fn stream_events(
     let now = caller.store.feed().now().await?;
     let place = last_place(&headers).map_or(now, |last| last.min(now));
     let org = caller.principal.organization.id;
-    let share = conversations.streams.take(org).ok_or(Rejection::TooManyStreams)?;
+    let share = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
     let follower = Follower {
         store: caller.store,
         authenticator,

@@ -9,7 +9,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::agents::agent::{self, AgentMembers, AgentStatus, IntegerIdAgentSettings};
 use crate::dialects::integer_id::error::{Bare, Envelope};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::agent::with_settings;
 use crate::domain::{AgentId, AgentNumber, DialectName, JsonText, NewAgent};
 use crate::http::{Rejection, Reply};

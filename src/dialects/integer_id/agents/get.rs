@@ -9,7 +9,7 @@ use crate::dialects::integer_id::agents::agent::{self, AgentStatus, IntegerIdAge
 use crate::dialects::integer_id::agents::usage::UsageMembers;
 use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{DialectName, JsonText};
 use crate::http::{PathOf, Reply};
 

@@ -5,13 +5,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::cursor;
 use crate::dialects::integer_id::agents::agent::{AgentStatus, IntegerIdAgentSettings};
 use crate::dialects::integer_id::agents::usage::UsageMembers;
 use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::session::{AvatarMembers, AvatarThen};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::cursor;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{Agent, AgentId, DialectName};
 use crate::http::{QueryPairs, Reply};
 use crate::store::{AgentFilter, PageLimit, Usage};

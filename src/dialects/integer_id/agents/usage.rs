@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::store::Usage;
 
 /// The three members that tell of an agent's sessions of this dialect.

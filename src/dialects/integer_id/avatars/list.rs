@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::ids::MAX_NUMBER;
 use crate::domain::{AgentNumber, Timestamp};
 use crate::http::{PathOf, QueryPairs, Reply};

@@ -64,7 +64,7 @@ impl Transfers {
     /// # Errors
     /// 429 where the organization has its share, 503 where all permits are taken.
     pub fn upload(&self, org: Option<OrgId>) -> Result<UploadPermit, Rejection> {
-        let share = org.map(|org| self.uploads_of.take(org).ok_or(Rejection::TooManyConcurrent)).transpose()?;
+        let share = org.map(|org| self.uploads_of.acquire(org).ok_or(Rejection::TooManyConcurrent)).transpose()?;
         Ok(UploadPermit { _permit: take(&self.uploads)?, _share: share })
     }
 
@@ -73,7 +73,7 @@ impl Transfers {
     /// # Errors
     /// 429 where the network has its share, 503 where all permits are taken.
     pub fn download(&self, network: Option<Network>) -> Result<DownloadPermit, Rejection> {
-        let share = self.downloads_to.take(network).ok_or(Rejection::TooManyConcurrent)?;
+        let share = self.downloads_to.acquire(network).ok_or(Rejection::TooManyConcurrent)?;
         Ok(DownloadPermit { _permit: take(&self.downloads)?, _share: share })
     }
 }

@@ -4,10 +4,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::conversation::{Completeness, ReplyMark};
+use crate::conversation::ReplyMark;
 use crate::dialects::integer_id::sessions::session::Metadata;
-use crate::dialects::wire::Seconds;
-use crate::domain::{Event, EventId, JsonText, NewEvent, Timestamp};
+use crate::dialects::shared::time::Seconds;
+use crate::dialects::shared::turn::NewReply;
+use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Timestamp};
 use crate::responders::Speaker;
 
 /// What users write.
@@ -55,7 +56,7 @@ impl Message {
     }
 }
 
-/// Who a message speaks for.
+/// Returns whom a message speaks for.
 pub(in crate::dialects::integer_id) fn speaker(message: &Event) -> Option<Speaker> {
     match message.kind.as_str() {
         FROM_USER => Some(Speaker::User),
@@ -64,34 +65,20 @@ pub(in crate::dialects::integer_id) fn speaker(message: &Event) -> Option<Speake
     }
 }
 
-/// The event that keeps what a user said.
-pub(in crate::dialects::integer_id) fn said(
+/// Returns the event that stores a message of a user.
+pub(in crate::dialects::integer_id) fn from_user(
     id: EventId,
     content: String,
     metadata: Metadata,
     at: Timestamp,
 ) -> NewEvent {
-    NewEvent {
-        id,
-        public_id: None,
-        parent: None,
-        kind: FROM_USER.to_owned(),
-        author_id: None,
-        content: Some(content),
-        payload: metadata.unwrap_or_else(JsonText::empty_object),
-        hidden: false,
-        at,
-    }
+    let payload = metadata.unwrap_or_else(JsonText::empty_object);
+    NewEvent { content: Some(content), payload, ..NewEvent::of(id, FROM_USER, at) }
 }
 
-/// The event that stores the agent's reply. One that was interrupted says so in its metadata.
-pub(in crate::dialects::integer_id) fn reply(
-    id: EventId,
-    to: EventId,
-    content: String,
-    completeness: Completeness,
-    at: Timestamp,
-) -> NewEvent {
-    let mark = JsonText::of(&ReplyMark::from(completeness)).ok();
-    NewEvent { parent: Some(to), kind: FROM_AGENT.to_owned(), ..said(id, content, mark, at) }
+/// Returns the event that stores the agent's reply. One that was interrupted has `interrupted` in its metadata.
+pub(in crate::dialects::integer_id) fn reply(_: &Agent, reply: NewReply) -> NewEvent {
+    let NewReply { id, to, text, completeness, at } = reply;
+    let payload = JsonText::of(&ReplyMark::from(completeness)).unwrap_or_else(|_| JsonText::empty_object());
+    NewEvent { parent: Some(to), content: Some(text), payload, ..NewEvent::of(id, FROM_AGENT, at) }
 }

@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::conversation::{self, Conversations, Incoming, NotAccepted, Outcome, Parts, Replier, Turn};
+use crate::conversation::{self, Conversations, Outcome, Turn};
 use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::messages::message::{self, Message};
 use crate::dialects::integer_id::sessions::create;
 use crate::dialects::integer_id::sessions::session::{self, Metadata, NumberedSession};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
+use crate::dialects::shared::turn;
 use crate::domain::session::State as SessionState;
-use crate::domain::{Agent, AgentRef, EventId, JsonField, Permit, Responder, Session};
-use crate::http::{PathOf, Rejection, Reply};
+use crate::domain::{EventId, JsonField, Permit, Responder, Session};
+use crate::http::{PathOf, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 
 #[derive(Deserialize, ToSchema)]
@@ -77,17 +78,13 @@ async fn send(
     id: String,
     body: SendMessage,
 ) -> Result<Reply<Sent>, IntegerIdError> {
-    let (this, deadline) = (conversations.clone(), caller.answer_by());
-    // Whoever hangs up: what is kept is answered.
-    let said = conversations.see_through(async move {
-        let place = this.places.take(caller.principal.organization.id).ok_or(Rejection::TooManyStreams)?;
-        let (message, turn) = store(&this, &caller, &id, body, place).await?;
-        Ok((message, turn.map(|turn| this.begin(caller.store.clone(), turn))))
-    });
-    let (message, parts): (Message, Option<Parts>) =
-        said.await.unwrap_or_else(|| Err(IntegerIdError::from(Rejection::Internal)))?;
-    let reply = match parts {
-        Some(parts) => match conversation::outcome_by(deadline, parts).await {
+    let deadline = caller.answer_by();
+    let work = move |this: Conversations, caller: Arc<Caller<_, _>>, permit| async move {
+        store(&this, &caller, &id, body, permit).await
+    };
+    let (message, reply) = turn::store_and_begin(&conversations, caller, work).await?;
+    let reply = match reply {
+        Some((_, parts)) => match conversation::outcome_by(deadline, parts).await {
             Outcome::Replied(reply) => Some(*reply),
             Outcome::Ended { partial, .. } => partial.map(|partial| *partial),
             Outcome::Failed => None,
@@ -105,60 +102,30 @@ async fn store(
     caller: &Caller<IntegerId, purpose::WriteEvents>,
     id: &str,
     body: SendMessage,
-    place: Permit,
+    permit: Permit,
 ) -> Result<(Message, Option<Turn>), IntegerIdError> {
     let key = session::key_of(id)?;
     let (content, metadata) = body.validate()?;
     let session = caller.store.sessions().find(key.0, key.1).await?.ok_or(IntegerIdError::SessionNotFound)?;
-    let asked = asked(caller, &session).await?;
+    let replying = turn::replying(caller, &session).await?;
     let now = caller.now();
-    let reply = EventId(caller.mint.uuid());
-    let incoming = Incoming {
+    let message = turn::Message {
         session: key,
-        event: message::said(EventId(caller.mint.uuid()), content, metadata.clone(), now),
-        sent_by: caller.sent_by(),
-        replier: asked.as_ref().map(|(_, agent)| Replier { agent: agent.id, reply }),
+        event: message::from_user(EventId(caller.mint.uuid()), content, metadata.clone(), now),
+        metadata,
+        replying: replying.filter(|replying| replying.responder != Responder::None),
+        speaker: message::speaker,
+        reply: message::reply,
+        on_reply: |_, _| {},
     };
     let rule = move |session: &mut Session| match session.state_at(now) {
         SessionState::Open => Ok(()),
         SessionState::Ended | SessionState::Expired => Err(IntegerIdError::SessionEnded),
     };
-    let accepted = conversations.accept(&caller.store, incoming, rule).await.map_err(|error| match error {
-        NotAccepted::NoSession => IntegerIdError::SessionNotFound,
-        NotAccepted::Rejected(error) => error,
-        NotAccepted::Store(error) => error.into(),
-        NotAccepted::Busy => Rejection::Internal.into(),
-    })?;
-    let message = accepted.message;
-    let numbered: NumberedSession = accepted.session.try_into()?;
-    let turn = asked.zip(accepted.pending).map(|((responder, agent), pending)| {
-        let (id, to, clock) = (pending.id, message.id, caller.clock.clone());
-        Turn {
-            session: numbered.session.clone(),
-            responder,
-            agent,
-            message: message.clone(),
-            metadata,
-            speaker: message::speaker,
-            pending,
-            reply: Box::new(move |text, completeness| message::reply(id, to, text, completeness, clock.now())),
-            on_reply: |_, _| {},
-            place,
-        }
-    });
-    Ok((Message::new(message, numbered.number), turn))
-}
-
-/// What replies to the messages of a session, if anything does.
-async fn asked(
-    caller: &Caller<IntegerId, purpose::WriteEvents>,
-    session: &Session,
-) -> Result<Option<(Responder, Arc<Agent>)>, IntegerIdError> {
-    let Some(agent) = session.agent else { return Ok(None) };
-    let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.filter(|agent| agent.enabled);
-    let default = &caller.principal.organization.responder;
-    let asked = agent.map(|agent| (agent.responder_or(default).clone(), agent));
-    Ok(asked.filter(|(responder, _)| *responder != Responder::None))
+    let stored = turn::store(conversations, caller, message, permit, rule).await;
+    let stored = stored.map_err(|reason| turn::not_stored(reason, IntegerIdError::SessionNotFound))?;
+    let numbered: NumberedSession = stored.session.try_into()?;
+    Ok((Message::new(stored.message, numbered.number), stored.turn))
 }
 
 impl SendMessage {

@@ -9,7 +9,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::session::{AvatarMembers, IntegerIdDetail, Metadata, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{AgentNumber, AgentRef, DialectName, JsonField, JsonText, NewSession, SessionId, SessionNumber};
 use crate::http::{Rejection, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};

@@ -9,7 +9,7 @@ use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::create;
 use crate::dialects::integer_id::sessions::session::{self, IntegerIdDetail, Metadata, NumberedSession, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{JsonField, JsonText, NewEvent, Session, Timestamp};
 use crate::http::{OptionalJsonBody, PathOf, Rejection, Reply};
 use crate::store::Appends;

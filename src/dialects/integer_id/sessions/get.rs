@@ -8,7 +8,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::session::{self, AvatarMembers, Metadata, NumberedSession, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::http::{PathOf, Reply};
 
 #[derive(Serialize, ToSchema)]

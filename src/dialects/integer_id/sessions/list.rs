@@ -8,7 +8,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::session::{self, AvatarMembers, NumberedSession, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{AgentRef, DialectName, Timestamp};
 use crate::http::{QueryPairs, Reply};
 use crate::store::SessionQuery;

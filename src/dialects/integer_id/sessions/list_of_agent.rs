@@ -10,7 +10,7 @@ use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::list::MAX_SESSIONS;
 use crate::dialects::integer_id::sessions::session::{self, Metadata, NumberedSession, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
-use crate::dialects::wire::Seconds;
+use crate::dialects::shared::time::Seconds;
 use crate::domain::{DialectName, Timestamp};
 use crate::http::{PathOf, QueryPairs, Reply};
 use crate::store::SessionQuery;

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::Caller;
-use crate::dialects::cursor;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
+use crate::dialects::shared::cursor;
 use crate::domain::session::State;
 use crate::domain::{Agent, Avatar, DialectName, EventId, JsonText, Session, SessionId, SessionNumber, Timestamp};
 use crate::http::Rejection;

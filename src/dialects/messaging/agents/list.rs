@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::cursor;
 use crate::dialects::messaging::{Messaging, MessagingError};
+use crate::dialects::shared::cursor;
 use crate::domain::{Agent, AgentId};
 use crate::http::{QueryPairs, Reply};
 use crate::store::{AgentFilter, PageLimit};

@@ -6,12 +6,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::document::LenientInteger;
 use crate::dialects::messaging::error::Envelope;
 use crate::dialects::messaging::javascript::parse_int;
 use crate::dialects::messaging::messages::message::HistoryMessage;
 use crate::dialects::messaging::sessions::session::{self, OpenSession};
 use crate::dialects::messaging::{Messaging, MessagingError};
+use crate::dialects::shared::document::LenientInteger;
 use crate::domain::Timestamp;
 use crate::http::{PathOf, QueryPairs, Rejection, Reply};
 use crate::store::EventWindow;

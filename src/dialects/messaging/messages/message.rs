@@ -1,14 +1,15 @@
-//! A message as ElizaOS keeps it and tells of it (apis/messaging, sections 1, 5 and 6).
+//! A message in the three spellings of the vendor: beside a sent message, in the history, and as a reply.
 
 use chrono::serde::ts_milliseconds;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::conversation::{Completeness, ReplyMark};
+use crate::conversation::ReplyMark;
 use crate::dialects::messaging::metadata;
 use crate::dialects::messaging::sessions::session::{MessagingDetail, OpenSession};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
+use crate::dialects::shared::turn::NewReply;
 use crate::domain::{Agent, Event, EventId, JsonField, JsonText, NewEvent, Session, Timestamp};
 use crate::http::Rejection;
 use crate::responders::Speaker;
@@ -21,7 +22,7 @@ pub(in crate::dialects::messaging) const FROM_USER: &str = "user";
 /// What agents write.
 pub(in crate::dialects::messaging) const FROM_AGENT: &str = "agent_response";
 
-/// Who a message speaks for.
+/// Returns whom a message speaks for.
 pub(in crate::dialects::messaging) fn speaker(message: &Event) -> Option<Speaker> {
     match message.kind.as_str() {
         FROM_USER => Some(Speaker::User),
@@ -30,13 +31,13 @@ pub(in crate::dialects::messaging) fn speaker(message: &Event) -> Option<Speaker
     }
 }
 
-/// What of a message is kept besides its text.
+/// What of a message is stored besides its text.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::dialects::messaging) struct Payload {
-    /// What the message brought along; its channel's metadata is laid under it when it is read.
+    /// The metadata of the message; its channel's metadata is laid under it when it is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<JsonText>,
-    /// Never judged, and told to nobody but the sender.
+    /// Not validated, and returned to the sender only.
     #[serde(default, skip_serializing_if = "JsonField::is_absent")]
     pub attachments: JsonField,
     /// The raw message of a worker.
@@ -50,7 +51,7 @@ impl Payload {
     }
 }
 
-/// A message as the answer to sending it tells it: snake_case, and milliseconds since 1970.
+/// A message in the response of sending it: snake_case, and milliseconds since 1970.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct UserMessage {
     id: Uuid,
@@ -120,7 +121,7 @@ impl UserMessage {
     }
 }
 
-/// A message as the history tells it: camelCase, and ISO 8601.
+/// A message in the history: camelCase, and ISO 8601.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryMessage {
@@ -156,7 +157,7 @@ impl HistoryMessage {
     }
 }
 
-/// The agent's answer, as the call that waited for it tells it.
+/// The agent's reply in the response of a request that waited for it.
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentResponse {
@@ -186,9 +187,9 @@ impl AgentResponse {
     }
 }
 
-/// The metadata of an agent's answer in the history.
+/// The metadata of an agent's reply in the history.
 #[derive(Serialize)]
-struct AnswerMetadata<'a> {
+struct ReplyMetadata<'a> {
     #[serde(flatten)]
     mark: ReplyMark,
     thought: &'static str,
@@ -202,16 +203,10 @@ struct AnswerMetadata<'a> {
     channel_type: &'static str,
 }
 
-/// The event that keeps an agent's answer.
-pub(in crate::dialects::messaging) fn answer(
-    id: EventId,
-    agent: &Agent,
-    to: EventId,
-    text: String,
-    completeness: Completeness,
-    at: Timestamp,
-) -> Result<NewEvent, Rejection> {
-    let metadata = AnswerMetadata {
+/// Returns the event that stores the agent's reply.
+pub(in crate::dialects::messaging) fn reply(agent: &Agent, reply: NewReply) -> NewEvent {
+    let NewReply { id, to, text, completeness, at } = reply;
+    let metadata = ReplyMetadata {
         mark: completeness.into(),
         thought: "",
         actions: ["REPLY"],
@@ -220,17 +215,12 @@ pub(in crate::dialects::messaging) fn answer(
         agent_name: &agent.name,
         channel_type: "GROUP",
     };
-    let unwritten = |_| Rejection::Internal;
-    let payload = Payload { metadata: Some(JsonText::of(&metadata).map_err(unwritten)?), ..Payload::default() };
-    Ok(NewEvent {
-        id,
-        public_id: None,
+    let payload = Payload { metadata: JsonText::of(&metadata).ok(), ..Payload::default() };
+    NewEvent {
         parent: Some(to),
-        kind: FROM_AGENT.to_owned(),
         author_id: Some(agent.id.to_string()),
         content: Some(text),
-        payload: JsonText::of(&payload).map_err(unwritten)?,
-        hidden: false,
-        at,
-    })
+        payload: JsonText::of(&payload).unwrap_or_else(|_| JsonText::empty_object()),
+        ..NewEvent::of(id, FROM_AGENT, at)
+    }
 }

@@ -1,30 +1,23 @@
 //! `POST /api/messaging/sessions/{sessionId}/messages` (apis/messaging, section 5).
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::conversation::{self, Conversations, EndReason, Outcome};
 use crate::dialects::messaging::error::Envelope;
-use crate::dialects::messaging::messages::append::{AppendedMessage, MessageBody, invalid, say};
+use crate::dialects::messaging::messages::append::{AppendedMessage, MessageBody, append, invalid};
 use crate::dialects::messaging::messages::message::{AgentResponse, FlatMessage, UserMessage};
 use crate::dialects::messaging::messages::reply_stream;
 use crate::dialects::messaging::messages::transport::Transport;
 use crate::dialects::messaging::{Messaging, MessagingError};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{Event, JsonField, Permit, Session, Timestamp, expiry};
 use crate::http::{PathOf, Rejection, Reply, Unauthenticated};
 use crate::idempotency::{ClaimOutcome, IdempotencyKeyHeader, Idempotent};
-
-/// How long a request may take that waits for a reply: less than the door lets a handler take, so that the reply's
-/// absence is told in the vendor's words. The reply is kept whenever it comes.
-const PATIENCE: Duration = Duration::from_secs(28);
 
 #[derive(Deserialize, ToSchema)]
 pub struct SendMessage {
@@ -52,7 +45,7 @@ pub struct SendMessage {
 }
 
 impl SendMessage {
-    fn said(self) -> MessageBody {
+    fn into_message(self) -> MessageBody {
         MessageBody { content: self.content, metadata: self.metadata, attachments: self.attachments }
     }
 }
@@ -134,9 +127,9 @@ pub async fn send_message(
         return Ok(request.answer(caller, answering).await);
     }
     let org = caller.principal.organization.id;
-    let place = conversations.streams.take(org).ok_or(Rejection::TooManyStreams)?;
+    let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
     let this = conversations.clone();
-    let streaming = conversations.see_through(async move { stream(&this, caller, path.0, request, place).await });
+    let streaming = conversations.run_to_end(async move { stream(&this, caller, path.0, request, permit).await });
     streaming.await.unwrap_or_else(|| Err(Rejection::Unavailable.into()))
 }
 
@@ -146,17 +139,17 @@ async fn stream(
     caller: Caller<Messaging, purpose::WriteEvents>,
     id: String,
     request: Idempotent<Messaging, SendMessage>,
-    place: Permit,
+    permit: Permit,
 ) -> Result<Response, MessagingError> {
     let (caller, body, guard) = match request.claim(caller).await {
         ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
         ClaimOutcome::Answered(response) => return Ok(response),
     };
     let now = caller.now();
-    match say(conversations, caller, id, Transport::Sse, body.said()).await {
-        Ok(said) => {
-            let user_message = UserMessage::new(&said.message, &said.open)?;
-            Ok(reply_stream::response(user_message, said.message.id, said.reply, guard, place))
+    match append(conversations, caller, id, Transport::Sse, body.into_message()).await {
+        Ok(appended) => {
+            let user_message = UserMessage::new(&appended.message, &appended.open)?;
+            Ok(reply_stream::response(user_message, appended.message.id, appended.reply, guard, permit))
         }
         Err(error) => {
             guard.hand_back::<Messaging>(&error, now).await;
@@ -173,14 +166,14 @@ async fn answer(
     transport: Transport,
     body: SendMessage,
 ) -> Result<Reply<SentTwice>, MessagingError> {
-    let (now, deadline) = (caller.clock.now(), Instant::now() + PATIENCE);
-    let said = say(&conversations, caller, id, transport, body.said()).await?;
-    let user_message = UserMessage::new(&said.message, &said.open)?;
-    let session_status = SessionStatus::of(&said, now);
-    let agent_response = match (transport, said.reply) {
+    let (now, deadline) = (caller.clock.now(), caller.answer_by());
+    let appended = append(&conversations, caller, id, transport, body.into_message()).await?;
+    let user_message = UserMessage::new(&appended.message, &appended.open)?;
+    let session_status = SessionStatus::of(&appended, now);
+    let agent_response = match (transport, appended.reply) {
         (Transport::Http, Some((_, parts))) => {
             let outcome = conversation::outcome_by(deadline, parts).await;
-            Some(AgentResponse::new(&*reply_of(outcome, &said.open.session)?, said.message.id))
+            Some(AgentResponse::new(&*reply_of(outcome, &appended.open.session)?, appended.message.id))
         }
         (Transport::Http, None) => return Err(MessagingError::NoReply),
         _ => None,
@@ -207,14 +200,14 @@ fn reply_of(outcome: Outcome, session: &Session) -> Result<Box<Event>, Messaging
 }
 
 impl SessionStatus {
-    fn of(said: &AppendedMessage, now: Timestamp) -> Self {
-        let lifetime = &said.open.lifetime;
+    fn of(appended: &AppendedMessage, now: Timestamp) -> Self {
+        let lifetime = &appended.open.lifetime;
         let left = expiry::remaining(lifetime.expires_at, now);
         Self {
             expires_at: Milliseconds(lifetime.expires_at),
             renewal_count: lifetime.renewals,
-            was_renewed: said.was_renewed,
-            is_near_expiration: said.open.detail.timeout_config.timeouts().is_near_expiration(left),
+            was_renewed: appended.was_renewed,
+            is_near_expiration: appended.open.detail.timeout_config.timeouts().is_near_expiration(left),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::dialects::messaging::messages::channel;
 use crate::dialects::messaging::messages::message::{self, Payload};
 use crate::dialects::messaging::sessions::session::MessagingDetail;
 use crate::dialects::messaging::{Messaging, MessagingError, metadata};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{DialectName, Event, EventId, JsonField, JsonText, NewEvent, Session};
 use crate::http::{Rejection, Reply};
@@ -206,15 +206,11 @@ async fn submit(
     }
     let id = wanted.id.unwrap_or_else(|| EventId(caller.mint.uuid()));
     let event = NewEvent {
-        id,
-        public_id: None,
         parent: wanted.in_reply_to,
-        kind: wanted.source_type,
         author_id: Some(wanted.author),
         content: Some(wanted.content),
         payload: JsonText::of(&wanted.payload).map_err(|_| Rejection::Internal)?,
-        hidden: false,
-        at: caller.now(),
+        ..NewEvent::of(id, &wanted.source_type, caller.now())
     };
     let key = (DialectName::Messaging, session_id);
     let appends = Appends::of([&event]);

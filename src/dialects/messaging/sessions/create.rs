@@ -13,7 +13,7 @@ use crate::dialects::messaging::messages::channel;
 use crate::dialects::messaging::sessions::session::{MessagingDetail, OpenSession};
 use crate::dialects::messaging::sessions::timeouts::{Bounds, GivenTimeouts, TimeoutConfig};
 use crate::dialects::messaging::{Messaging, MessagingError, metadata};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::expiry::Lifetime;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{AgentId, AgentRef, DialectName, JsonField, JsonText, NewSession, SessionId};

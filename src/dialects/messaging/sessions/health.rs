@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::auth::{Caller, purpose};
 use crate::dialects::messaging::sessions::census;
 use crate::dialects::messaging::{Messaging, MessagingError};
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::http::{Reply, StartedAt};
 
 #[derive(Serialize, ToSchema)]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::dialects::messaging::sessions::session::OpenSession;
 use crate::dialects::messaging::sessions::timeouts::TimeoutConfig;
-use crate::dialects::wire::Milliseconds;
+use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{AgentId, JsonText, SessionId, Timestamp, expiry};
 
 #[derive(Serialize, ToSchema)]

@@ -45,9 +45,9 @@ fn a_stream_is_409_while_it_runs_and_its_transcript_afterwards() {
         let (app, mut guards) = streaming().await;
         ask(&app).await.expect(200);
         let guard = guards.recv().await.expect("a ticket");
-        assert!(guard.keeps());
+        assert!(guard.is_keyed());
         ask(&app).await.expect(409);
-        guard.keep(StatusCode::OK, Some("text/event-stream"), b"data: all of it\n\n").await;
+        guard.store(StatusCode::OK, Some("text/event-stream"), b"data: all of it\n\n").await;
         let replayed = ask(&app).await.expect(200);
         assert_eq!(replayed.text(), "data: all of it\n\n");
         assert_eq!(replayed.header("content-type"), Some("text/event-stream"));
@@ -71,7 +71,7 @@ fn a_stream_that_renews_its_lease_is_not_taken_over() {
         assert_eq!(first.text(), second.text(), "time, chance and numbers are those of the first attempt");
         assert!(!guard.renew().await.expect("an answer"), "another attempt has it");
         // What comes too late is not kept.
-        guard.keep(StatusCode::OK, None, b"late").await;
+        guard.store(StatusCode::OK, None, b"late").await;
         ask(&app).await.expect(409);
     });
 }
@@ -101,12 +101,12 @@ fn an_answer_too_long_to_keep_is_made_again() {
         let (app, mut guards) = streaming().await;
         let first = ask(&app).await.expect(200);
         let guard = guards.recv().await.expect("a ticket");
-        guard.keep(StatusCode::OK, None, &vec![b'x'; 4 * 1024 * 1024 + 1]).await;
+        guard.store(StatusCode::OK, None, &vec![b'x'; 4 * 1024 * 1024 + 1]).await;
         app.clock.advance(TimeDelta::seconds(40));
         assert_eq!(ask(&app).await.expect(200).text(), first.text());
         let guard = guards.recv().await.expect("a ticket");
         let longest = vec![b'x'; 4 * 1024 * 1024];
-        guard.keep(StatusCode::OK, None, &longest).await;
+        guard.store(StatusCode::OK, None, &longest).await;
         assert_eq!(ask(&app).await.expect(200).bytes, longest);
     });
 }
@@ -118,9 +118,9 @@ fn without_a_key_a_ticket_is_good_for_nothing() {
         for _ in 0..2 {
             app.post(PATH, "{}").send().await.expect(200);
             let guard = guards.recv().await.expect("a ticket");
-            assert!(!guard.keeps());
+            assert!(!guard.is_keyed());
             assert!(guard.renew().await.expect("an answer"));
-            guard.keep(StatusCode::OK, None, b"x").await;
+            guard.store(StatusCode::OK, None, b"x").await;
         }
         assert_eq!(keys(&app).await, 0);
     });

@@ -579,7 +579,7 @@ fn a_message_that_is_sent_again_late_does_not_turn_the_session_back() {
         let id = create(&app, "").await;
         let ask = || hello(&app, &path_of(&id, "/messages")).header("idempotency-key", "late");
         // The first attempt finds the session full of somebody else's turns, and comes to nothing.
-        let places: Vec<_> = std::iter::from_fn(|| app.conversations.places.take(app.org)).collect();
+        let places: Vec<_> = std::iter::from_fn(|| app.conversations.turn_permits.acquire(app.org)).collect();
         ask().send().await.expect(429);
         drop(places);
         app.clock.advance(TimeDelta::minutes(25));

@@ -6,12 +6,12 @@ use uuid::Uuid;
 use crate::domain::Timestamp;
 use crate::domain::ids::parse_hyphenated_uuid;
 
-pub(super) fn write((at, id): (Timestamp, Uuid)) -> String {
+pub(in crate::dialects) fn write((at, id): (Timestamp, Uuid)) -> String {
     format!("{}.{id}", at.timestamp_millis())
 }
 
 /// The inverse of [`write()`]; `None` for every text that it does not write.
-pub(super) fn read(text: &str) -> Option<(Timestamp, Uuid)> {
+pub(in crate::dialects) fn read(text: &str) -> Option<(Timestamp, Uuid)> {
     let (at, id) = text.split_once('.')?;
     let at = at.parse().ok().and_then(DateTime::from_timestamp_millis)?;
     // Postgres' time ends before chrono's; a cursor of ours is from our time.

@@ -7,7 +7,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBui
 use utoipa::{PartialSchema, ToSchema};
 
 /// The schemas of a dialect's errors, by name.
-pub(super) struct Errors {
+pub(in crate::dialects) struct Errors {
     /// What an operation's own errors are.
     pub own: &'static str,
     /// What the shared rejections are.
@@ -89,7 +89,7 @@ fn packing() -> Parameter {
 }
 
 /// Adds to every operation the shared rejections that it does not have, and to responses without a body the envelope.
-pub(super) fn complete(document: &mut OpenApi, errors: &Errors) {
+pub(in crate::dialects) fn complete(document: &mut OpenApi, errors: &Errors) {
     if document.paths.paths.values_mut().flat_map(operations).flatten().any(|operation| has_lenient_integer(operation))
     {
         let components = document.components.get_or_insert_default();
@@ -143,7 +143,7 @@ fn either(response: &mut Response, errors: &Errors) {
 }
 
 /// Describes the operations of a path at another path of theirs as well, where they are not described yet.
-pub(super) fn describe_alias(document: &mut OpenApi, path: &str, alias: &str) {
+pub(in crate::dialects) fn describe_alias(document: &mut OpenApi, path: &str, alias: &str) {
     let Some(mut item) = document.paths.paths.get(path).cloned() else { return };
     let described = document.paths.paths.entry(alias.to_owned()).or_default();
     for (own, there) in operations(&mut item).into_iter().zip(operations(described)) {
@@ -176,7 +176,7 @@ fn has_lenient_integer(operation: &Operation) -> bool {
 }
 
 /// An integer in a query of a dialect that takes every other text for none.
-pub(super) struct LenientInteger;
+pub(in crate::dialects) struct LenientInteger;
 
 impl ToSchema for LenientInteger {}
 

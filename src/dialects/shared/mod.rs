@@ -1,0 +1,7 @@
+//! What several dialects write in the same way. Words that differ by vendor are not here.
+
+pub(super) mod cursor;
+pub(super) mod document;
+pub(super) mod reply_stream;
+pub(super) mod time;
+pub(super) mod turn;
