@@ -22,7 +22,8 @@ use sessionary::domain::{
     AgentId, ApiKey, Clock, JsonField, KeyId, KeyPrefix, Mint, NewAgent, OrgId, Responder, Scopes,
 };
 use sessionary::embedded_postgres::EmbeddedPostgres;
-use sessionary::http::listener::{Bounds, serve};
+use sessionary::http::bounds::Bounds;
+use sessionary::http::listener::serve;
 use sessionary::http::{JsonBody, RateLimiter, Reply, request_context};
 use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{AdminStore, NewKey, NewOrganization};

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use chrono::TimeDelta;
 
-use super::Authenticator;
+use super::authenticator::Authenticator;
 use crate::domain::{ApiKey, Credential, KeyId, Principal, Proof};
 use crate::http::{Class, Lookup, Rejection, Unauthenticated};
 use crate::store::KeyRecord;

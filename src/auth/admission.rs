@@ -1,4 +1,4 @@
-//! Which credentials each surface takes: the table of DESIGN, section 3, in one place.
+//! Which credentials each dialect accepts: the table of docs/credentials.md, in one place.
 
 use super::Purpose;
 use crate::domain::{DialectName, Scope};

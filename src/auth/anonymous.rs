@@ -9,9 +9,10 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Version, header};
 
-use super::{Authenticator, client_address};
+use super::authenticator::Authenticator;
+use super::client_address;
 use crate::domain::{Credential, Principal, Proof, Scope, Scopes};
-use crate::http::listener::Peer;
+use crate::http::bounds::Peer;
 use crate::http::{Rejection, Unauthenticated};
 
 /// Headers that reverse proxies and content delivery networks add, and no client needs to.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Authenticator;
+use super::authenticator::Authenticator;
 use crate::domain::{ApiKey, Credential, Principal, Proof};
 use crate::http::{Lookup, Rejection, Unauthenticated};
 

@@ -11,8 +11,9 @@ use http::uri::Authority;
 use http::{HeaderMap, header};
 use url::Url;
 
-use super::{Authenticator, client_address};
-use crate::http::listener::Peer;
+use super::authenticator::Authenticator;
+use super::client_address;
+use crate::http::bounds::Peer;
 use crate::http::{Dialect, Rejection};
 
 /// Bytes of a base URL, at most: it begins URLs that have a limit of their own.

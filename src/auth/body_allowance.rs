@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 
-use super::Authenticator;
+use super::authenticator::Authenticator;
 use crate::domain::{Credential, OrgId, Principal};
 use crate::http::{ByteKind, Meter, PUBLIC_BODY_LIMIT, Record, Rejection};
 

@@ -6,82 +6,16 @@ use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
-use ipnet::IpNet;
 use tokio::time::Instant;
 
 use super::admission::{Admission, Nothing};
+use super::authenticator::Authenticator;
 use super::headers::{Bearer, Credentials};
-use super::{JwtVerifier, access_token, api_key, org_header};
-use crate::domain::{ApiKey, Clock, Credential, Mint, OrgId, Principal, Scope, SentBy, Timestamp};
-use crate::http::{Class, Dialect, Forbidden, REPLY_TIMEOUT, RateLimiter, Record, Rejection, Sender, Unauthenticated};
-use crate::store::{Reservation, Series, Store, StoreError, TenantStore};
-
-/// What authentication works with.
-pub struct Authenticator {
-    pub store: Store,
-    pub clock: Clock,
-    pub mint: Mint,
-    pub limiter: RateLimiter,
-    /// Without one, tokens are refused.
-    pub jwt: Option<JwtVerifier>,
-    pub trusted_proxies: Vec<IpNet>,
-    pub default_org: Option<DefaultOrg>,
-}
-
-/// On whose behalf the messaging dialect's anonymous calls are made.
-#[derive(Clone, Copy, Debug)]
-pub struct DefaultOrg {
-    pub id: OrgId,
-    /// Also for calls from other machines; else only for those from this one, to a name of this one.
-    pub anywhere: bool,
-}
-
-/// What a route is for: the scope it needs, and which rate limit counts it.
-pub trait Purpose: Send + Sync + 'static {
-    const SCOPE: Scope;
-    const CLASS: Class;
-    /// Whether a token may come without a header, as browsers' `EventSource` sends it.
-    const HEADERLESS_TOKEN: bool = false;
-}
-
-/// The purposes.
-pub mod purpose {
-    use super::{Class, Purpose, Scope};
-
-    macro_rules! purposes {
-        ($($(#[$doc:meta])* $name:ident: $scope:ident, $class:ident;)*) => {
-            $($(#[$doc])*
-            pub enum $name {}
-
-            impl Purpose for $name {
-                const SCOPE: Scope = Scope::$scope;
-                const CLASS: Class = Class::$class;
-            })*
-        };
-    }
-
-    purposes! {
-        /// Writing down what happened elsewhere.
-        Capture: Capture, Capture;
-        ReadSessions: SessionsRead, Read;
-        WriteSessions: SessionsWrite, Write;
-        ReadEvents: EventsRead, Read;
-        WriteEvents: EventsWrite, Write;
-        ReadAgents: AgentsRead, Read;
-        WriteAgents: AgentsWrite, Write;
-        /// API keys and the organization itself.
-        Manage: Manage, Write;
-    }
-
-    /// Following what happens, from a browser as well.
-    pub enum FollowEvents {}
-
-    impl Purpose for FollowEvents {
-        const SCOPE: Scope = ReadEvents::SCOPE;
-        const CLASS: Class = ReadEvents::CLASS;
-        const HEADERLESS_TOKEN: bool = true;
-    }
-}
+use super::purpose::Purpose;
+use super::{access_token, api_key, org_header};
+use crate::domain::{ApiKey, Clock, Credential, Mint, Principal, SentBy, Timestamp};
+use crate::http::{Class, Dialect, Forbidden, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated};
+use crate::store::{Reservation, Series, StoreError, TenantStore};
 
 /// A caller with the right to do `P`, in the voice of dialect `D`.
 pub struct Caller<D, P> {

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::Authenticator;
+use super::authenticator::Authenticator;
 use crate::domain::{Clock, Credential, OrgId, Organization, Principal, Proof, Scopes, Timestamp};
 use crate::http::{Forbidden, Lookup, Rejection, Unauthenticated};
 

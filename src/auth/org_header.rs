@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Authenticator;
+use super::authenticator::Authenticator;
 use crate::domain::{Credential, DialectName, OrgId, Organization, Principal, Proof, Scope};
 use crate::http::{Class, Forbidden, Rejection, Unauthenticated};
 

@@ -1,6 +1,6 @@
 //! Whether somebody who was recognised would be recognised now: for answers that go on.
 
-use super::Authenticator;
+use super::authenticator::Authenticator;
 use crate::domain::{Principal, Proof};
 use crate::store::StoreError;
 

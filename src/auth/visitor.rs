@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 
-use super::Authenticator;
+use super::authenticator::Authenticator;
 use crate::domain::OrgId;
 use crate::http::{Class, Network, Record, Rejection};
 use crate::store::TenantStore;

@@ -1,4 +1,4 @@
-//! The command line (DESIGN, section 6).
+//! The command line (docs/command-line.md).
 //!
 //! Commands use `DATABASE_URL`, or the private Postgres: beside a running service over its socket, and without one
 //! by starting it for as long as they run. Results go to standard output, everything else to standard error.

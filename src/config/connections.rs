@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::checked::number;
 use super::setting::{Setting, SettingError};
-use crate::http::listener::KEEP_ALIVE;
+use crate::http::bounds::KEEP_ALIVE;
 
 /// What a deployment decides about clients' connections.
 #[derive(Args, Clone, Debug)]

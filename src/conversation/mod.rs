@@ -12,6 +12,7 @@ mod join;
 mod lease;
 mod outcome;
 mod retry;
+mod run;
 mod turn;
 mod worker;
 
@@ -94,7 +95,7 @@ impl Conversations {
     pub fn begin(&self, store: TenantStore, turn: Turn) -> Parts {
         let (sender, parts) = mpsc::channel(BUFFERED_PARTS);
         let (this, cut) = (self.clone(), self.cut.clone());
-        self.turns.spawn(async move { turn::run(&this, &store, turn, sender, cut.cancelled()).await });
+        self.turns.spawn(async move { run::run(&this, &store, turn, sender, cut.cancelled()).await });
         parts
     }
 

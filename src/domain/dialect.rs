@@ -56,7 +56,7 @@ impl DialectName {
         matches!(self, Self::AgentKey | Self::Messaging)
     }
 
-    /// Whose path this is (DESIGN, section 2); `None` is the house's own.
+    /// Returns the dialect that owns a path, or `None` for a path of the service itself.
     ///
     /// The messaging dialect's server matches paths without regard to case, so its prefixes do too.
     #[must_use]
@@ -102,7 +102,7 @@ impl FromStr for DialectName {
 #[error("no such dialect; it is one of agnost, agntix, agent_key, messaging, integer_id")]
 pub struct UnknownDialect;
 
-/// Whose word counts where a vendor's page and its own clients disagree (DESIGN, section 2).
+/// Which contract applies where a vendor's page and its own clients disagree (docs/adr/0006-two-contracts.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Contract {
     /// The vendor's page, unless a request is recognisably a vendor's client's.

@@ -1,6 +1,6 @@
 //! When a session's time runs out: pure arithmetic over the time-out settings of a conversation.
 //!
-//! The rules are ElizaOS's (apis/messaging, section 3). All lengths are minutes and may have fractions.
+//! The rules are ElizaOS's (docs/dialects/messaging.md). All lengths are minutes and may have fractions.
 
 use chrono::Duration;
 

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: what one looks like, and how long it counts (DESIGN, section 5).
+//! `Idempotency-Key`: what one looks like, and how long it is valid (docs/data-model.md).
 
 use std::fmt;
 use std::str::FromStr;

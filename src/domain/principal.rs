@@ -97,7 +97,7 @@ impl Scopes {
         Scope::ALL.into_iter().filter(|scope| self.has(*scope)).map(|scope| scope.to_string()).collect()
     }
 
-    /// What an organization's administrator, member or other user may do (DESIGN, section 3).
+    /// Returns the scopes of an organization's administrator, member or other user (docs/credentials.md).
     ///
     /// Clerk writes roles as `admin` (session token version 2) or `org:admin` (version 1).
     #[must_use]

@@ -1,4 +1,4 @@
-//! What organizations are told of their sessions, and how often it is tried (apis/agntix, section 7).
+//! What organizations are told of their sessions, and how often it is tried (docs/dialects/agntix.md).
 
 use std::fmt;
 use std::str::FromStr;

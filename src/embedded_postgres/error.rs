@@ -2,7 +2,8 @@
 
 use std::{io, path::Path, path::PathBuf, process::ExitStatus};
 
-use super::find::OLDEST_MAJOR;
+/// What the schema and its statements need at least.
+pub(super) const OLDEST_MAJOR: u32 = 15;
 
 /// Why the embedded Postgres does not run.
 #[derive(Debug, thiserror::Error)]

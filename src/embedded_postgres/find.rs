@@ -2,14 +2,12 @@
 
 use std::{fs, path::Path, path::PathBuf};
 
+use super::error::OLDEST_MAJOR;
 use super::{
     error::{EmbeddedPostgresError, Result},
     install_hint::install_hint,
     server_user::ServerUser,
 };
-
-/// What the schema and its statements need at least.
-pub(super) const OLDEST_MAJOR: u32 = 15;
 
 /// Where packages put Postgres: a folder, how the name of the version's folder begins, what is
 /// below that.

@@ -9,7 +9,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter as Limiter};
 
 use super::network::Network;
-use super::rate_limit::RateStatus;
+use super::rate_status::RateStatus;
 use crate::domain::{Clock, OrgId};
 
 /// Bytes of one body from a caller who shows `x-org-id` and nothing else.

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::rate_limit::RateStatus;
+use super::rate_status::RateStatus;
 use super::rejection::Rejection;
 use crate::domain::{DialectName, Timestamp};
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::network::{Network, SLASH_56_FACTOR};
-use super::rate_limit::RateStatus;
+use super::rate_status::RateStatus;
 use super::rejection::Rejection;
 use crate::domain::{Clock, KeyHash, Timestamp};
 use crate::store::StoreError;

@@ -3,6 +3,7 @@
 //! Nothing here knows a dialect by name; each brings its envelope along as a [`Dialect`].
 
 mod body;
+pub mod bounds;
 mod byte_rate;
 mod connection;
 mod connections;
@@ -20,6 +21,7 @@ mod network;
 mod params;
 mod query;
 pub mod rate_limit;
+mod rate_status;
 mod readiness;
 mod rejection;
 mod request_context;
@@ -43,7 +45,8 @@ pub use low_priority::{LowPriority, LowPriorityThreads};
 pub use network::Network;
 pub use params::PathOf;
 pub use query::{QueryPairs, without_zero_fraction};
-pub use rate_limit::{Class, RateLimiter, RateStatus};
+pub use rate_limit::{Class, RateLimiter};
+pub use rate_status::RateStatus;
 pub use readiness::{Readiness, Ready};
 pub use rejection::{Forbidden, MediaType, RETRY_AFTER, Rejection, Unauthenticated};
 pub use request_context::{

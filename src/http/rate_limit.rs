@@ -18,8 +18,9 @@ use uuid::Uuid;
 use super::byte_rate::ByteRate;
 use super::lookups::Lookups;
 use super::network::{Network, SLASH_56_FACTOR};
+use super::rate_status::RateStatus;
 use super::response_rate::{ResponseLimits, ResponseRate};
-use crate::domain::{Clock, Credential, OrgId, RateLimits, Timestamp};
+use crate::domain::{Clock, Credential, OrgId, RateLimits};
 
 /// What kind of work a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,16 +42,6 @@ const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
 const MAX_COUNTED: u64 = 100_000;
 /// After a minute without a call a caller has the full limit again, and is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
-
-/// Where a caller's limit stands after this request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateStatus {
-    pub limit: u32,
-    pub remaining: u32,
-    /// Seconds until a request is possible again (when none remain) or the full limit is (otherwise).
-    pub resets_in: u32,
-    pub resets_at: Timestamp,
-}
 
 /// Whom a limit counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

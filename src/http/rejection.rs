@@ -3,7 +3,7 @@
 use crate::domain::{JsonFault, Scope};
 use crate::store::StoreError;
 
-use super::rate_limit::RateStatus;
+use super::rate_status::RateStatus;
 
 /// A request that the house cannot serve, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

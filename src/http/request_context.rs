@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::dialect::{About, Dialect, Pending};
 use super::large_body::{LargeBodies, MaybeLarge, Sender};
 use super::low_priority::LowPriority;
-use super::rate_limit::RateStatus;
+use super::rate_status::RateStatus;
 use super::rejection::{RETRY_AFTER, Rejection};
 use super::request_id;
 use super::response_rate::ResponseRate;

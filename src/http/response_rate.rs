@@ -15,7 +15,7 @@ use futures::{StreamExt, stream};
 use http::{HeaderMap, header};
 
 use super::event_stream;
-use super::rate_limit::RateStatus;
+use super::rate_status::RateStatus;
 use crate::domain::{Clock, OrgId, Timestamp};
 
 /// Responses with fewer bytes are not counted, because the number of requests limits them already: 3,000 a minute.

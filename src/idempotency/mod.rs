@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the same create twice is one session and the same answer (DESIGN, section 5).
+//! `Idempotency-Key`: the same create twice is one session and the same response (docs/data-model.md).
 //!
 //! A handler names [`Idempotent`] in its signature, where it would name a JSON body, and lets it [answer]. Without the
 //! header nothing is different. With it, the request is reserved under organization, dialect, method, path and key

@@ -1,5 +1,5 @@
 //! The vendor's own clients, by what their requests say of them. They are held to the observed contract, because they
-//! leave out what the vendor's page requires (apis/agent_key, section 2).
+//! leave out what the vendor's page requires (docs/dialects/agent-key.md).
 
 use http::{HeaderMap, HeaderValue};
 

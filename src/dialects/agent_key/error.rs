@@ -1,5 +1,5 @@
 //! Vectara's envelope: `messages`, `field_errors`, `id` and `request_id`, and beside them as `code` the words of the
-//! brief's error table (brief/agent_key; apis/agent_key, section 7).
+//! brief's error table (docs/dialects/agent-key.md).
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,4 @@
-//! Keys that the service makes up: `ase_<slug>_<hexadecimal digits>` for sessions, `agt_…` for agents (apis/agent_key,
-//! section 4).
+//! Keys that the service makes up: `ase_<slug>_<hexadecimal digits>` for sessions, `agt_…` for agents (docs/dialects/agent-key.md).
 
 use std::str::FromStr;
 

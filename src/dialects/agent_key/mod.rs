@@ -1,4 +1,4 @@
-//! Vectara: agents and sessions under keys (apis/agent_key).
+//! Vectara: agents and sessions under keys (docs/dialects/agent-key.md).
 
 mod agents;
 mod clients;

@@ -1,4 +1,4 @@
-//! Page keys: where in a list the next page begins, sealed to that list (apis/agent_key, section 5).
+//! Page keys: where in a list the next page begins, sealed to that list (docs/dialects/agent-key.md).
 //!
 //! A page key says nothing but a place, and every page is read within its caller's organization: one that somebody
 //! made up could show nothing that they may not list anyway. The seal tells a key of another list, another

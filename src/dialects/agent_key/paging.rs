@@ -1,4 +1,4 @@
-//! What lists are asked for, and what stands around their pages (apis/agent_key, section 5).
+//! What lists are asked for, and what stands around their pages (docs/dialects/agent-key.md).
 
 use serde::Serialize;
 use utoipa::ToSchema;

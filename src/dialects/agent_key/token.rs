@@ -1,4 +1,4 @@
-//! `POST /oauth2/token` and `POST /oauth/token` (apis/agent_key, section 8; RFC 6749, sections 2.3.1, 4.4 and 5), in
+//! `POST /oauth2/token` and `POST /oauth/token` (docs/dialects/agent-key.md; RFC 6749, sections 2.3.1, 4.4 and 5), in
 //! every form that clients send: a form, JSON, and JSON without a grant type; with the client's credentials in the body
 //! or by HTTP Basic.
 

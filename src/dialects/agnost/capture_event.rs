@@ -1,4 +1,4 @@
-//! `POST /api/v1/capture-event` (apis/agnost, sections 2.2, 2.3 and 9).
+//! `POST /api/v1/capture-event` (docs/dialects/agnost.md).
 //!
 //! Events come before their sessions, children before their parents, and the same event more than once. None of that
 //! is an error: the session is made, the parent may come, and the event is there once.
@@ -269,7 +269,7 @@ mod tests {
         contract::read::<CaptureEvent>(body.as_bytes(), Contract::Documented).unwrap().1
     }
 
-    /// One body per client, each reduced to the members that it sends (apis/agnost, section 2.2).
+    /// One body per client, each reduced to the members that it sends (docs/dialects/agnost.md).
     #[test]
     fn the_vendors_clients_are_recognised() {
         for (client, body) in [

@@ -1,4 +1,4 @@
-//! `POST /api/v1/capture-session` (brief/agnost; apis/agnost, sections 2.1 and 9).
+//! `POST /api/v1/capture-session` (docs/dialects/agnost.md).
 //!
 //! An event may have made the session before; then its data are filled in now.
 
@@ -265,7 +265,7 @@ mod tests {
         contract::read::<CaptureSession>(body.as_bytes(), Contract::Documented).unwrap().1
     }
 
-    /// One body per client version, each reduced to the members that it sends (apis/agnost, section 2.1).
+    /// One body per client version, each reduced to the members that it sends (docs/dialects/agnost.md).
     #[test]
     fn the_vendors_clients_are_recognised() {
         for (client, body) in [

@@ -1,4 +1,4 @@
-//! Which of the two contracts a capture is held to (DESIGN, section 2).
+//! Which of the two contracts applies to a capture (docs/adr/0006-two-contracts.md).
 //!
 //! The vendor's page wants UUIDs and users; the vendor's own clients send neither reliably, and what is refused to them
 //! is a conversation lost. A request that carries any of the clients' own members is theirs and is held to what they do.

@@ -1,4 +1,4 @@
-//! Agnost's envelope: `{"error": "<text>"}` (brief/agnost).
+//! Agnost's envelope: `{"error": "<text>"}` (docs/dialects/agnost.md).
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;

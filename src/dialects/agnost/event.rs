@@ -74,7 +74,7 @@ impl Kind {
         }
     }
 
-    /// Nothing in an event says its kind for certain (apis/agnost, section 2.3): the MCP clients name it, and what has
+    /// Nothing in an event says its kind for certain (docs/dialects/agnost.md): the MCP clients name it, and what has
     /// a parent is a call that its parent made.
     pub fn of(primitive_type: &JsonField, has_parent: bool) -> Self {
         match primitive_type.as_str() {

@@ -1,4 +1,4 @@
-//! Agnost AI: captured conversations (apis/agnost).
+//! Agnost AI: captured conversations (docs/dialects/agnost.md).
 
 mod capture_event;
 mod capture_session;

@@ -1,6 +1,6 @@
 //! Captured texts as a person would read them.
 //!
-//! The clients wrap what was said (apis/agnost, section 2.2): Python's writes a text as JSON, `"\"hi\""`; the npm one
+//! The clients wrap what was said (docs/dialects/agnost.md): Python's writes a text as JSON, `"\"hi\""`; the npm one
 //! puts it into `{"input": …}` and `{"output": …}`; the MCP ones put a tool's arguments beside its name, `{"tool": …}`.
 //! What was sent is kept as it was sent; this is how it reads.
 

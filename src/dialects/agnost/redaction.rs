@@ -1,4 +1,4 @@
-//! Credentials that a vendor's client sent along with its metadata (apis/agnost, section 7, point 17).
+//! Credentials that a vendor's client sent along with its metadata (docs/dialects/agnost.md).
 //!
 //! The MCP clients forward the headers of the request that they track. What a header of these names says is a
 //! credential of somebody's user, and is not kept.

@@ -1,4 +1,4 @@
-//! Agntix's envelope: the superset of its three documented versions (apis/agntix, section 3).
+//! Agntix's envelope: the superset of its three documented versions (docs/dialects/agntix.md).
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! `GET /v1/chat/health` (apis/agntix, section 7).
+//! `GET /v1/chat/health` (docs/dialects/agntix.md).
 
 use axum::extract::State;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! Agntix: chat sessions under `ses_…` ids (apis/agntix).
+//! Agntix: chat sessions under `ses_…` ids (docs/dialects/agntix.md).
 
 mod agents;
 mod api_keys;
@@ -9,6 +9,7 @@ mod messages;
 mod paging;
 mod sessions;
 mod settings;
+mod validate;
 pub mod webhook;
 
 use axum::routing::{get, patch, post};

@@ -1,4 +1,4 @@
-//! Pages, as Agntix counts them (apis/agntix, section 5.2). What is out of bounds is moved to the nearer end, and what
+//! Pages, as Agntix counts them (docs/dialects/agntix.md). What is out of bounds is moved to the nearer end, and what
 //! is no number counts as absent; neither is ever refused.
 
 use serde::Serialize;

@@ -26,7 +26,7 @@ pub struct Pace {
 }
 
 impl Default for Pace {
-    /// Heartbeats come as the vendor's do (apis/agntix, section 7).
+    /// Heartbeats come as the vendor's do (docs/dialects/agntix.md).
     fn default() -> Self {
         Self { poll: Duration::from_millis(500), heartbeat: Duration::from_secs(30) }
     }

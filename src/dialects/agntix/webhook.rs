@@ -1,4 +1,4 @@
-//! What Agntix posts to webhooks (apis/agntix, section 7): one flat object per event.
+//! What Agntix posts to webhooks (docs/dialects/agntix.md): one flat object per event.
 
 use serde::Serialize;
 

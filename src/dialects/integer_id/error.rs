@@ -1,4 +1,4 @@
-//! Agent Human's envelope: `{"success": false, "error": "<text>"}` (brief/integer_id).
+//! Agent Human's envelope: `{"success": false, "error": "<text>"}` (docs/dialects/integer-id.md).
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;

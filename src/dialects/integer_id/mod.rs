@@ -1,4 +1,4 @@
-//! Agent Human, generation 1: sessions under integers (apis/integer_id).
+//! Agent Human, generation 1: sessions under integers (docs/dialects/integer-id.md).
 
 mod agents;
 mod avatars;

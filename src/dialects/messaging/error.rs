@@ -1,5 +1,5 @@
 //! ElizaOS's envelopes: sessions answer `{"error": {code, message, timestamp, details?}}`, the server around them
-//! `{"success": false, "error": {…}}` or, for a missing key, two texts (apis/messaging, section 7).
+//! `{"success": false, "error": {…}}` or, for a missing key, two texts (docs/dialects/messaging.md).
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! ElizaOS messaging sessions (apis/messaging).
+//! ElizaOS messaging sessions (docs/dialects/messaging.md).
 
 mod agents;
 mod body;

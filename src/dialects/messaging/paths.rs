@@ -1,5 +1,4 @@
-//! Paths as Express matches them: without regard to case, and with a slash at the end or without (apis/messaging,
-//! section 1). A session's id keeps its case.
+//! Paths as Express matches them: without regard to case, and with a slash at the end or without (docs/dialects/messaging.md). A session's id keeps its case.
 
 use axum::Router;
 use axum::extract::Request;

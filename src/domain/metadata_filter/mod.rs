@@ -1,4 +1,4 @@
-//! Filters over a session's metadata, as Vectara's `metadata_filter` writes them (apis/agent_key, section 5).
+//! Filters over a session's metadata, as Vectara's `metadata_filter` writes them (docs/dialects/agent-key.md).
 //!
 //! ```text
 //! filter     = and { OR and } ;

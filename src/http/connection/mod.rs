@@ -29,8 +29,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::bounds::{Bounds, Peer};
 use super::connections::Activity;
-use super::listener::{Bounds, Peer};
 use bodies::{Receiving, Sending, discard_small};
 use client::{Client, Due};
 use stream::{ClientStream, has_unread};

@@ -50,7 +50,7 @@ pub struct WebhookSettings {
 }
 
 impl Default for WebhookSettings {
-    /// The vendor waits 15 seconds (apis/agntix, section 7).
+    /// The vendor waits 15 seconds (docs/dialects/agntix.md).
     fn default() -> Self {
         Self {
             private_addresses: PrivateAddresses::Refused,

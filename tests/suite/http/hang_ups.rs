@@ -6,7 +6,7 @@
 //! one after the other, and 30 of them, because an organization may upload only a few at once.
 
 use futures::StreamExt;
-use sessionary::http::listener::Bounds;
+use sessionary::http::bounds::Bounds;
 use sqlx::AssertSqlSafe;
 use tokio::io::AsyncWriteExt;
 

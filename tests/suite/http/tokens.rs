@@ -1,4 +1,4 @@
-//! Bearer tokens, through every check that DESIGN, section 3, names.
+//! Bearer tokens, through every check of docs/credentials.md.
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};

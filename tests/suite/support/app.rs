@@ -18,7 +18,7 @@ use sessionary::dialects::messaging::Bounds;
 use sessionary::domain::{
     AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
 };
-use sessionary::http::listener::Peer;
+use sessionary::http::bounds::Peer;
 use sessionary::http::{CostlyWork, LargeBodies, RateLimiter, ResponseLimits};
 use sessionary::idempotency::WaitTimeout;
 use sessionary::outbound::PrivateAddresses;

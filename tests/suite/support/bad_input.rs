@@ -120,7 +120,7 @@ pub const FILLINGS: [(&str, usize); 8] =
 /// compact.
 pub const HOSTILE_OBJECT: &str = r#"{"z":1,"__proto__":{"admin":true},"constructor":null,"":0,"a\"b\\c":[],"$serde_json::private::RawValue":"1","$serde_json::private::Number":"2","toString":"x","'; DROP TABLE sessions; --":"$1","a":123456789012345678901234567890,"float":1.0,"exponent":1E2,"é😀":"\u00e9\/\ud83d\ude00"}"#;
 
-/// Tries every credential against the table of DESIGN, section 3, with the dialect's answer for each.
+/// Tries every credential against the table of docs/credentials.md, with the dialect's response for each.
 pub struct Credentials {
     pub org_header: u16,
     pub bearer_api_key: u16,

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use sessionary::http::listener::{Bounds, serve};
+use sessionary::http::bounds::Bounds;
+use sessionary::http::listener::serve;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;

@@ -1,9 +1,9 @@
-//! What this dialect keeps about an agent: the members of its body as they were sent (apis/agent_key, section 10).
+//! What this dialect keeps about an agent: the members of its body as they were sent (docs/dialects/agent-key.md).
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::identity::Identity;
 use crate::dialects::agent_key::AgentKeyError;
 use crate::dialects::agent_key::patch::{self, invalid};
 use crate::domain::{Agent, DialectName, JsonField, JsonText};
@@ -18,6 +18,23 @@ const NOT_KEPT: [&str; 6] = ["key", "name", "description", "enabled", "created_a
 const MAPS: [&str; 4] = ["tool_configurations", "skills", "steps", "metadata"];
 
 pub(super) type Object = IndexMap<String, JsonText>;
+
+/// The identity that an agent acts under. It is stored and returned, and has no effect here, because agents act as no
+/// one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) mode: Mode,
+    pub(super) api_roles: JsonText,
+    pub(super) corpus_roles: JsonText,
+    pub(super) agent_roles: JsonText,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    Auto,
+    Manual,
+}
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::dialects::agent_key) struct Config {

@@ -1,4 +1,4 @@
-//! `POST /v2/agents` (apis/agent_key, section 10).
+//! `POST /v2/agents` (docs/dialects/agent-key.md).
 
 use axum::response::Response;
 use http::StatusCode;

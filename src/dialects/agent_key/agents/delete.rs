@@ -1,4 +1,4 @@
-//! `DELETE /v2/agents/{agent_key}` (apis/agent_key, section 6).
+//! `DELETE /v2/agents/{agent_key}` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 

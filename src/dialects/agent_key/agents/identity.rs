@@ -1,10 +1,10 @@
-//! `GET` and `PATCH /v2/agents/{agent_key}/identity` (apis/agent_key, section 10).
+//! `GET` and `PATCH /v2/agents/{agent_key}/identity` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::config::Config;
+use super::config::{Config, Identity, Mode};
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::patch::invalid;
@@ -14,22 +14,6 @@ use crate::http::{JsonBody, PathOf, Reply};
 
 /// Bytes of a list of roles.
 const ROLES_LIMIT: usize = 65_536;
-
-/// Who an agent acts as: kept and told, and of no consequence here, where agents act as nobody.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Identity {
-    mode: Mode,
-    api_roles: JsonText,
-    corpus_roles: JsonText,
-    agent_roles: JsonText,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Mode {
-    Auto,
-    Manual,
-}
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentIdentity)]

@@ -1,4 +1,4 @@
-//! `GET /v2/agents` (apis/agent_key, sections 1 and 5).
+//! `GET /v2/agents` (docs/dialects/agent-key.md).
 
 use axum::extract::State;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! `PUT /v2/agents/{agent_key}` (apis/agent_key, section 1).
+//! `PUT /v2/agents/{agent_key}` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! `PATCH /v2/agents/{agent_key}` (apis/agent_key, sections 6 and 10).
+//! `PATCH /v2/agents/{agent_key}` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! `POST /v2/agents/{agent_key}/sessions/{session_key}/events` (apis/agent_key, section 10).
+//! `POST /v2/agents/{agent_key}/sessions/{session_key}/events` (docs/dialects/agent-key.md).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `DELETE /v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}` (apis/agent_key, section 1).
+//! `DELETE /v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 

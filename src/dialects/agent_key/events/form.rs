@@ -1,4 +1,4 @@
-//! The multipart form of a message (apis/agent_key, section 10), beside its JSON.
+//! The multipart form of a message (docs/dialects/agent-key.md), beside its JSON.
 
 use axum::extract::{FromRef, FromRequest, Multipart, Request};
 use http::header;

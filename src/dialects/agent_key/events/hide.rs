@@ -1,4 +1,4 @@
-//! `POST …/events/{event_id}/hide` and `/unhide` (apis/agent_key, section 10).
+//! `POST …/events/{event_id}/hide` and `/unhide` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 

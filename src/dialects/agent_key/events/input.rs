@@ -1,4 +1,4 @@
-//! What can be said to a session: the body of `POST …/events` (apis/agent_key, section 10).
+//! What can be said to a session: the body of `POST …/events` (docs/dialects/agent-key.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

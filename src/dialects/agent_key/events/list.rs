@@ -1,4 +1,4 @@
-//! `GET /v2/agents/{agent_key}/sessions/{session_key}/events` (apis/agent_key, sections 5 and 10).
+//! `GET /v2/agents/{agent_key}/sessions/{session_key}/events` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! An event as Vectara writes it (apis/agent_key, section 10): `id`, `session_key`, `created_at`, `type`, then whatever
+//! An event as Vectara writes it (docs/dialects/agent-key.md): `id`, `session_key`, `created_at`, `type`, then whatever
 //! its type has.
 
 use indexmap::IndexMap;

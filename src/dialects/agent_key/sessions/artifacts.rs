@@ -1,5 +1,5 @@
 //! `GET …/sessions/{session_key}/artifacts`, `…/artifacts/{artifact_id}` and `…/outstanding_client_tool_calls`
-//! (apis/agent_key, section 1).
+//! (docs/dialects/agent-key.md).
 //!
 //! Agents here call no tools and take no files, so a session has neither artifacts nor calls that wait for a client.
 

@@ -1,4 +1,4 @@
-//! `POST /v2/agents/{agent_key}/sessions` (brief/agent_key; apis/agent_key, sections 2 to 4).
+//! `POST /v2/agents/{agent_key}/sessions` (docs/dialects/agent-key.md).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Forks: a session that begins with what was said in another (apis/agent_key, sections 2 and 10).
+//! Forks: a session that begins with what was said in another (docs/dialects/agent-key.md).
 
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! `GET /v2/agents/{agent_key}/sessions/{session_key}` (apis/agent_key, section 1).
+//! `GET /v2/agents/{agent_key}/sessions/{session_key}` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 

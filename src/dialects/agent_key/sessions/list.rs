@@ -1,4 +1,4 @@
-//! `GET /v2/agents/{agent_key}/sessions` (apis/agent_key, sections 1 and 5).
+//! `GET /v2/agents/{agent_key}/sessions` (docs/dialects/agent-key.md).
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `PATCH /v2/agents/{agent_key}/sessions/{session_key}` (apis/agent_key, section 6).
+//! `PATCH /v2/agents/{agent_key}/sessions/{session_key}` (docs/dialects/agent-key.md).
 
 use http::StatusCode;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! `/dashboard/api/organization/api-keys` (apis/agnost, section 4): for people with a token alone.
+//! `/dashboard/api/organization/api-keys` (docs/dialects/agnost.md): for people with a token alone.
 //!
 //! The keys are the organization's, whichever dialect they are used in; a key that was deleted is revoked.
 

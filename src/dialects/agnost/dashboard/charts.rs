@@ -1,4 +1,4 @@
-//! `/dashboard/api/dashboard/charts`: charts that a dashboard keeps, whatever it keeps of them (apis/agnost, section 3).
+//! `/dashboard/api/dashboard/charts`: charts that a dashboard keeps, whatever it keeps of them (docs/dialects/agnost.md).
 
 use axum::extract::Request;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

@@ -1,5 +1,5 @@
 //! `POST /dashboard/api/conversation-messages`, `conversation-spans`, `conversation-detail` and `event-io`
-//! (apis/agnost, section 3): one conversation, and one event. The vendor's page shows no bodies but that of
+//! (docs/dialects/agnost.md): one conversation, and one event. The vendor's page shows no bodies but that of
 //! `conversation-detail`; these are ours.
 
 use axum::extract::Request;

@@ -1,4 +1,4 @@
-//! `QueryFilters`: what every read of the dashboard may ask for (apis/agnost, section 3).
+//! `QueryFilters`: what every read of the dashboard may ask for (docs/dialects/agnost.md).
 
 use axum::extract::Request;
 use chrono::TimeDelta;

@@ -1,5 +1,5 @@
 //! `/dashboard/api/organization/event-keys` and `conversation-keys`: which members of metadata a dashboard shows
-//! (apis/agnost, section 5).
+//! (docs/dialects/agnost.md).
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
 //! `POST /dashboard/api/raw-logs`, its count, `errors` and `spotlight-search`: events of all conversations, newest
-//! first (apis/agnost, section 3). The vendor's page shows no bodies; these are ours.
+//! first (docs/dialects/agnost.md). The vendor's page shows no bodies; these are ours.
 
 use axum::extract::Request;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! The dashboard's REST: what was captured, read back (apis/agnost, sections 3 to 6).
+//! The dashboard's REST: what was captured, read back (docs/dialects/agnost.md).
 
 mod api_keys;
 mod charts;

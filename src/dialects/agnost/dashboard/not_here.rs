@@ -1,5 +1,5 @@
 //! The vendor's routes that a store of conversations has nothing to answer from: they need a language model, a bill or
-//! somebody's Slack, and say so (apis/agnost, section 6).
+//! somebody's Slack, and say so (docs/dialects/agnost.md).
 
 use axum::routing::any;
 use http::StatusCode;

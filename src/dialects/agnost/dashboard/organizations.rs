@@ -1,4 +1,4 @@
-//! `/dashboard/api/profile`, `/dashboard/api/organizations` and what is below (apis/agnost, section 5).
+//! `/dashboard/api/profile`, `/dashboard/api/organizations` and what is below (docs/dialects/agnost.md).
 //!
 //! A token names one organization, so that is the one its user belongs to here. Organizations are made and ended by
 //! whoever runs the deployment.

@@ -1,5 +1,5 @@
 //! `POST /dashboard/api/dashboard`, `command-center-summary` and `metadata-distribution`: an organization at a glance
-//! (apis/agnost, section 3). The vendor's page shows no more than four members of one of them; the rest is ours.
+//! (docs/dialects/agnost.md). The vendor's page shows no more than four members of one of them; the rest is ours.
 
 use axum::extract::Request;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! `POST /dashboard/api/user-stories`: conversations, newest first (apis/agnost, section 3). The vendor's page shows no
+//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows no
 //! body; this is ours.
 
 use axum::extract::Request;

@@ -1,5 +1,5 @@
 //! The tools of an organization: `tool-stats`, `tool-time-series`, `tool-error-distribution`, `tool-checkpoint-stats`,
-//! and all of them in `tools-dashboard` (apis/agnost, section 3). The vendor's page shows no bodies; these are ours.
+//! and all of them in `tools-dashboard` (docs/dialects/agnost.md). The vendor's page shows no bodies; these are ours.
 
 use std::collections::HashMap;
 

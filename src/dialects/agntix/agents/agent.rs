@@ -1,14 +1,13 @@
-//! An agent as Agntix keeps it (apis/agntix, section 7).
+//! An agent as Agntix keeps it (docs/dialects/agntix.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::dialects::agntix::validate::{NAME_LIMIT, text, word};
 use crate::dialects::agntix::{AgntixError, Settings};
 use crate::dialects::shared::time::Seconds;
 use crate::domain::{Agent, AgentId, DialectName, JsonField, JsonText, Organization};
 
-/// What `agents.name` holds, in characters; ids and short words have no more, either.
-const NAME_LIMIT: usize = 200;
 /// Characters of the long texts. The vendor documents no limits.
 const TEXT_LIMIT: usize = 65_536;
 const PIPELINES: [&str; 3] = ["pipeline", "sts", "hybrid"];
@@ -111,28 +110,6 @@ pub(in crate::dialects::agntix) struct AgentChanges {
 
 fn invalid(message: String) -> AgntixError {
     AgntixError::Validation(message)
-}
-
-/// A text of at most `most` characters.
-pub(in crate::dialects::agntix) fn text(
-    given: JsonField,
-    name: &str,
-    most: usize,
-) -> Result<Option<String>, AgntixError> {
-    match given {
-        JsonField::Absent | JsonField::Null => Ok(None),
-        JsonField::String(text) if text.chars().count() <= most => Ok(Some(text)),
-        JsonField::String(_) => Err(invalid(format!("{name} must be shorter than or equal to {most} characters"))),
-        _ => Err(invalid(format!("{name} must be a string"))),
-    }
-}
-
-/// A text that has something to say.
-pub(in crate::dialects::agntix) fn word(given: JsonField, name: &str) -> Result<Option<String>, AgntixError> {
-    match text(given, name, NAME_LIMIT)? {
-        Some(text) if text.is_empty() => Err(invalid(format!("{name} should not be empty"))),
-        text => Ok(text),
-    }
 }
 
 fn truth(given: &JsonField, name: &str) -> Result<Option<bool>, AgntixError> {

@@ -1,4 +1,4 @@
-//! `POST /v2/chat/agents`, and the quickstart's `POST /v1/chat/agents` (apis/agntix, section 7).
+//! `POST /v2/chat/agents`, and the quickstart's `POST /v1/chat/agents` (docs/dialects/agntix.md).
 
 use axum::extract::State;
 use axum::response::Response;

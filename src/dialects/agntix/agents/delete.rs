@@ -1,4 +1,4 @@
-//! `DELETE /v2/chat/agents/{agentId}` (apis/agntix, section 7).
+//! `DELETE /v2/chat/agents/{agentId}` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 

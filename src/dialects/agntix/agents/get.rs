@@ -1,4 +1,4 @@
-//! `GET /v2/chat/agents/{agentId}` (apis/agntix, section 7).
+//! `GET /v2/chat/agents/{agentId}` (docs/dialects/agntix.md).
 
 use axum::extract::State;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! `GET /v1/chat/agents` and `GET /v2/chat/agents` (apis/agntix, section 7).
+//! `GET /v1/chat/agents` and `GET /v2/chat/agents` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 use serde::Serialize;

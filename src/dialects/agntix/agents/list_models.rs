@@ -1,4 +1,4 @@
-//! `GET /v1/chat/models` (apis/agntix, section 7).
+//! `GET /v1/chat/models` (docs/dialects/agntix.md).
 
 use axum::extract::State;
 use http::StatusCode;

@@ -5,8 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::dialects::agntix::AgntixError;
-use crate::dialects::agntix::agents::agent::{text, word};
-use crate::dialects::agntix::sessions::create::metadata;
+use crate::dialects::agntix::validate::{metadata, text, word};
 use crate::domain::{IssuedKey, JsonField, JsonText, KeyPrefix, Patch, Scopes, Timestamp};
 
 /// Characters of a description. The vendor documents no limit.

@@ -1,4 +1,4 @@
-//! `/v1/chat/api-keys` (apis/agntix, sections 2 and 7).
+//! `/v1/chat/api-keys` (docs/dialects/agntix.md).
 
 mod body;
 mod create;

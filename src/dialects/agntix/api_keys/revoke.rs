@@ -5,9 +5,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agntix::agents::agent::text;
 use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
 use crate::dialects::agntix::error::Envelope;
+use crate::dialects::agntix::validate::text;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::{JsonField, KeyId};
 use crate::http::{OptionalJsonBody, PathOf, Reply};

@@ -1,12 +1,11 @@
-//! A contact as Agntix writes it (apis/agntix, section 7).
+//! A contact as Agntix writes it (docs/dialects/agntix.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::dialects::agntix::AgntixError;
-use crate::dialects::agntix::agents::agent::text;
-use crate::dialects::agntix::sessions::create::metadata;
+use crate::dialects::agntix::validate::{metadata, text};
 use crate::dialects::shared::time::Seconds;
 use crate::domain::{Contact, JsonField, JsonText, Organization, Timestamp};
 

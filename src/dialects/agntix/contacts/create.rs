@@ -1,4 +1,4 @@
-//! `POST /v1/chat/contacts` (apis/agntix, section 7).
+//! `POST /v1/chat/contacts` (docs/dialects/agntix.md).
 
 use axum::response::Response;
 use http::StatusCode;

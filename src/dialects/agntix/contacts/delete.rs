@@ -1,4 +1,4 @@
-//! `DELETE /v1/chat/contacts/{contactId}` (apis/agntix, section 7).
+//! `DELETE /v1/chat/contacts/{contactId}` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 

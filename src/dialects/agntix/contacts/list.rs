@@ -1,4 +1,4 @@
-//! `GET /v1/chat/contacts` (apis/agntix, section 7).
+//! `GET /v1/chat/contacts` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `PATCH /v1/chat/contacts/{contactId}` (apis/agntix, section 7).
+//! `PATCH /v1/chat/contacts/{contactId}` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! `GET /v1/chat/chat/sessions/{sessionId}/messages` (apis/agntix, section 6.2).
+//! `GET /v1/chat/chat/sessions/{sessionId}/messages` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 use serde::Serialize;

@@ -1,12 +1,14 @@
-//! A message as Agntix writes it (apis/agntix, section 6).
+//! A message as Agntix writes it (docs/dialects/agntix.md).
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::conversation::ReplyMark;
+use crate::conversation::{EndReason, Outcome, ReplyMark};
+use crate::dialects::agntix::AgntixError;
 use crate::dialects::shared::time::Seconds;
 use crate::dialects::shared::turn::NewReply;
 use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Timestamp};
+use crate::http::{Rejection, Unauthenticated};
 use crate::responders::Speaker;
 
 /// What users write.
@@ -63,4 +65,22 @@ pub(in crate::dialects::agntix) fn reply(_: &Agent, reply: NewReply) -> NewEvent
     let NewReply { id, to, text, completeness, at } = reply;
     let payload = JsonText::of(&ReplyMark::from(completeness)).unwrap_or_else(|_| JsonText::empty_object());
     NewEvent { parent: Some(to), content: Some(text), payload, ..NewEvent::of(id, FROM_AGENT, at) }
+}
+
+/// Returns the whole reply.
+///
+/// # Errors
+/// The reason for which there is none.
+pub(in crate::dialects::agntix) fn reply_of(outcome: Outcome) -> Result<Box<Event>, AgntixError> {
+    match outcome {
+        Outcome::Replied(reply) => Ok(reply),
+        Outcome::Failed => Err(AgntixError::NoReply),
+        Outcome::Ended { reason, .. } => Err(match reason {
+            EndReason::Interrupted => AgntixError::NoReply,
+            EndReason::SessionEnded | EndReason::SessionDisabled => AgntixError::SessionClosed,
+            EndReason::AgentDisabled => AgntixError::NobodyAnswers,
+            EndReason::OrganizationDisabled => Rejection::Unauthenticated(Unauthenticated::BadKey).into(),
+            EndReason::Stopping => Rejection::Unavailable.into(),
+        }),
+    }
 }

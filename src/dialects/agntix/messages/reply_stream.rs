@@ -1,4 +1,4 @@
-//! A reply as it streams (apis/agntix, section 6.1): `data: {"id","delta"}` for each piece, then `data: [DONE]`.
+//! A reply as it streams (docs/dialects/agntix.md): `data: {"id","delta"}` for each piece, then `data: [DONE]`.
 //!
 //! The vendor's own sample parser takes what comes in one read for whole lines: it stumbles over a carriage return, a
 //! missing space, and a frame or a character that is cut in two. So a frame is small, and one write.
@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use crate::conversation::{Outcome, Parts};
-use crate::dialects::agntix::messages::send::reply_of;
+use crate::dialects::agntix::messages::message::reply_of;
 use crate::dialects::shared::reply_stream::{self, ReplyFrames};
 use crate::domain::{EventId, Permit};
 use crate::http::event_stream::FrameSender;

@@ -1,4 +1,4 @@
-//! `POST /v1/chat/chat/sessions/{sessionId}/messages` (apis/agntix, section 6.1).
+//! `POST /v1/chat/chat/sessions/{sessionId}/messages` (docs/dialects/agntix.md).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::conversation::{self, Conversations, EndReason, Outcome, Parts, Turn};
+use crate::conversation::{self, Conversations, Parts, Turn};
 use crate::dialects::agntix::agents::agent::AgntixAgentSettings;
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::messages::message::{self, ChatMessage};
@@ -19,8 +19,8 @@ use crate::dialects::agntix::{Agntix, AgntixError, Settings};
 use crate::dialects::shared::turn::{self, Replying};
 use crate::domain::responder::ModelName;
 use crate::domain::session::State as SessionState;
-use crate::domain::{Agent, AgentRef, DialectName, Event, EventId, JsonField, Permit, Responder, Session};
-use crate::http::{PathOf, Rejection, Reply, Unauthenticated};
+use crate::domain::{Agent, AgentRef, DialectName, EventId, JsonField, Permit, Responder, Session};
+use crate::http::{PathOf, Rejection, Reply};
 use crate::idempotency::{ClaimOutcome, IdempotencyKeyHeader, Idempotent};
 
 #[derive(Deserialize, ToSchema)]
@@ -103,23 +103,8 @@ async fn answer(
 ) -> Result<Reply<ChatMessage>, AgntixError> {
     let deadline = caller.answer_by();
     let (_, parts) = send(settings, &conversations, caller, id, body).await?;
-    let reply = reply_of(conversation::outcome_by(deadline, parts).await)?;
+    let reply = message::reply_of(conversation::outcome_by(deadline, parts).await)?;
     Ok(Reply(StatusCode::OK, ChatMessage::from(*reply)))
-}
-
-/// The whole reply, or why there is none.
-pub(in crate::dialects::agntix) fn reply_of(outcome: Outcome) -> Result<Box<Event>, AgntixError> {
-    match outcome {
-        Outcome::Replied(reply) => Ok(reply),
-        Outcome::Failed => Err(AgntixError::NoReply),
-        Outcome::Ended { reason, .. } => Err(match reason {
-            EndReason::Interrupted => AgntixError::NoReply,
-            EndReason::SessionEnded | EndReason::SessionDisabled => AgntixError::SessionClosed,
-            EndReason::AgentDisabled => AgntixError::NobodyAnswers,
-            EndReason::OrganizationDisabled => Rejection::Unauthenticated(Unauthenticated::BadKey).into(),
-            EndReason::Stopping => Rejection::Unavailable.into(),
-        }),
-    }
 }
 
 fn invalid(message: &str) -> AgntixError {

@@ -1,4 +1,4 @@
-//! `PATCH /v1/chat/chat/sessions/{sessionId}/close` (apis/agntix, section 5.4).
+//! `PATCH /v1/chat/chat/sessions/{sessionId}/close` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 use serde::Deserialize;

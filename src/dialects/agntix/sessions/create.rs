@@ -1,4 +1,4 @@
-//! `POST /v1/chat/chat/sessions` (brief/agntix; apis/agntix, section 5.1).
+//! `POST /v1/chat/chat/sessions` (docs/dialects/agntix.md).
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,14 +10,13 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::contacts::contact::ContactBody;
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::sessions::session::{AgntixDetail, ChatSession};
+use crate::dialects::agntix::validate::metadata;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
 use crate::domain::{AgentId, AgentRef, DialectName, JsonField, JsonText, NewSession, Session};
 use crate::http::{Rejection, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::Created;
 
-/// UTF-16 code units of the metadata's compact form.
-const METADATA_LIMIT: usize = 4_096;
 pub(in crate::dialects::agntix) const PLATFORMS: [&str; 4] = ["SDK", "WEB", "WHATSAPP", "VOICE"];
 
 #[derive(Deserialize, ToSchema)]
@@ -92,15 +91,6 @@ impl CreateSession {
 
 fn invalid(message: &str) -> AgntixError {
     AgntixError::Validation(message.to_owned())
-}
-
-pub(in crate::dialects::agntix) fn metadata(given: JsonField) -> Result<JsonText, AgntixError> {
-    match given {
-        JsonField::Absent | JsonField::Null => Ok(JsonText::empty_object()),
-        JsonField::Object(object) if object.utf16_len() <= METADATA_LIMIT => Ok(object),
-        JsonField::Object(_) => Err(invalid("metadata must be shorter than or equal to 4096 characters")),
-        _ => Err(invalid("metadata must be an object")),
-    }
 }
 
 fn contact(given: JsonField) -> Result<Option<JsonText>, AgntixError> {

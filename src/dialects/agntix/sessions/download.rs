@@ -1,4 +1,4 @@
-//! `GET /v1/chat/chat/sessions/download/csv` (apis/agntix, section 6.2). The vendor documents no columns.
+//! `GET /v1/chat/chat/sessions/download/csv` (docs/dialects/agntix.md). The vendor documents no columns.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `GET /v1/chat/chat/sessions/{sessionId}` (apis/agntix, section 5.3).
+//! `GET /v1/chat/chat/sessions/{sessionId}` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 

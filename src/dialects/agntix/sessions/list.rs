@@ -1,4 +1,4 @@
-//! `GET /v1/chat/chat/sessions` (apis/agntix, section 5.2).
+//! `GET /v1/chat/chat/sessions` (docs/dialects/agntix.md).
 
 use http::StatusCode;
 use serde::Serialize;

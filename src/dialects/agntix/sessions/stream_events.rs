@@ -1,4 +1,4 @@
-//! `GET /v1/chat/events/stream` (apis/agntix, section 7): what happens to an organization's sessions, as it happens.
+//! `GET /v1/chat/events/stream` (docs/dialects/agntix.md): what happens to an organization's sessions, as it happens.
 //!
 //! Every replica reads the same feed, so a client can come back to any of them. Each frame's id is a place in the feed;
 //! what happened behind it is told to whoever comes back with it as `Last-Event-ID`, for a day. Nothing is lost; what

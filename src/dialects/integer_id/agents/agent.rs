@@ -1,4 +1,4 @@
-//! An agent as Agent Human keeps it (apis/integer_id, section 4).
+//! An agent as Agent Human keeps it (docs/dialects/integer-id.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! `POST /api/v1/agents` (apis/integer_id, section 4).
+//! `POST /api/v1/agents` (docs/dialects/integer-id.md).
 
 use axum::response::Response;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! `GET /api/v1/agents` (apis/integer_id, section 4).
+//! `GET /api/v1/agents` (docs/dialects/integer-id.md).
 
 use http::StatusCode;
 use serde::Serialize;

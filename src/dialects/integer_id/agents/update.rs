@@ -1,4 +1,4 @@
-//! `PUT /api/v1/agents/{agent_id}` (apis/integer_id, section 4).
+//! `PUT /api/v1/agents/{agent_id}` (docs/dialects/integer-id.md).
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! What the avatars' routes share (apis/integer_id, section 5).
+//! What the avatars' routes share (docs/dialects/integer-id.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

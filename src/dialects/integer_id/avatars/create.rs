@@ -1,4 +1,4 @@
-//! `POST /api/v1/avatars` (apis/integer_id, section 5).
+//! `POST /api/v1/avatars` (docs/dialects/integer-id.md).
 
 use axum::response::Response;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! The form that an avatar is uploaded with (apis/integer_id, section 5).
+//! The form that an avatar is uploaded with (docs/dialects/integer-id.md).
 
 use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequest, Request};

@@ -1,4 +1,4 @@
-//! `GET /api/v1/avatars`, and at `/public` and `/user/{user_id}` (apis/integer_id, section 5).
+//! `GET /api/v1/avatars`, and at `/public` and `/user/{user_id}` (docs/dialects/integer-id.md).
 
 use axum::response::IntoResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

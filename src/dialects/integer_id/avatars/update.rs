@@ -1,4 +1,4 @@
-//! `PUT /api/v1/avatars/{avatar_id}` (apis/integer_id, section 5).
+//! `PUT /api/v1/avatars/{avatar_id}` (docs/dialects/integer-id.md).
 
 use http::StatusCode;
 

@@ -1,5 +1,4 @@
-//! A message of a session: an extension, since the vendor names the path and documents nothing more (apis/integer_id,
-//! section 3.6).
+//! A message of a session: an extension, since the vendor names the path and documents nothing more (docs/dialects/integer-id.md).
 
 use serde::Serialize;
 use utoipa::ToSchema;

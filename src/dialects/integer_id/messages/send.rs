@@ -1,4 +1,4 @@
-//! `POST /api/v1/sessions/{session_id}/messages`: an extension (apis/integer_id, section 3.6).
+//! `POST /api/v1/sessions/{session_id}/messages`: an extension (docs/dialects/integer-id.md).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `POST /api/v1/sessions` (brief/integer_id; apis/integer_id, section 3.1).
+//! `POST /api/v1/sessions` (docs/dialects/integer-id.md).
 
 use axum::response::Response;
 use http::StatusCode;

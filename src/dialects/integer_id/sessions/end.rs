@@ -1,4 +1,4 @@
-//! `PUT /api/v1/sessions/{session_id}/end` (apis/integer_id, section 3.4).
+//! `PUT /api/v1/sessions/{session_id}/end` (docs/dialects/integer-id.md).
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};

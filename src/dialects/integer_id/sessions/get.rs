@@ -1,4 +1,4 @@
-//! `GET /api/v1/sessions/{session_id}` (apis/integer_id, section 3.3).
+//! `GET /api/v1/sessions/{session_id}` (docs/dialects/integer-id.md).
 
 use http::StatusCode;
 use serde::Serialize;

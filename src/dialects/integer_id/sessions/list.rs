@@ -1,4 +1,4 @@
-//! `GET /api/v1/sessions` (apis/integer_id, section 3.2).
+//! `GET /api/v1/sessions` (docs/dialects/integer-id.md).
 
 use http::StatusCode;
 use serde::Serialize;

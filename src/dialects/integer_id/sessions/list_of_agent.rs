@@ -1,4 +1,4 @@
-//! `GET /api/v1/agents/{agent_id}/sessions` (apis/integer_id, section 3.5).
+//! `GET /api/v1/agents/{agent_id}/sessions` (docs/dialects/integer-id.md).
 
 use http::StatusCode;
 use serde::Serialize;

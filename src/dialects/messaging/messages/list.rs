@@ -1,4 +1,4 @@
-//! `GET /api/messaging/sessions/{sessionId}/messages` (apis/messaging, section 6).
+//! `GET /api/messaging/sessions/{sessionId}/messages` (docs/dialects/messaging.md).
 
 use chrono::{DateTime, Datelike};
 use http::StatusCode;

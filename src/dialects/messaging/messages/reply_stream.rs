@@ -1,4 +1,4 @@
-//! A reply as it streams: `user_message`, `chunk` for each piece, then `done` or `error` (apis/messaging, section 5).
+//! A reply as it streams: `user_message`, `chunk` for each piece, then `done` or `error` (docs/dialects/messaging.md).
 
 use axum::response::Response;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `POST /api/messaging/sessions/{sessionId}/messages` (apis/messaging, section 5).
+//! `POST /api/messaging/sessions/{sessionId}/messages` (docs/dialects/messaging.md).
 
 use axum::extract::State;
 use axum::response::Response;

@@ -1,4 +1,4 @@
-//! `POST /api/messaging/submit`: how a worker posts an agent's reply (apis/messaging, section 5).
+//! `POST /api/messaging/submit`: how a worker posts an agent's reply (docs/dialects/messaging.md).
 
 use axum::response::Response;
 use http::StatusCode;

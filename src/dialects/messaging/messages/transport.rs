@@ -1,4 +1,4 @@
-//! How the answer to a message is to travel (apis/messaging, section 5).
+//! How the answer to a message is to travel (docs/dialects/messaging.md).
 
 use crate::domain::JsonField;
 

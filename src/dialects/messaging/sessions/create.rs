@@ -1,4 +1,4 @@
-//! `POST /api/messaging/sessions` (brief/messaging; apis/messaging, sections 2 and 3).
+//! `POST /api/messaging/sessions` (docs/dialects/messaging.md).
 
 use axum::extract::State;
 use axum::response::Response;

@@ -1,4 +1,4 @@
-//! `DELETE /api/messaging/sessions/{sessionId}` (apis/messaging, sections 1 and 4).
+//! `DELETE /api/messaging/sessions/{sessionId}` (docs/dialects/messaging.md).
 
 use http::StatusCode;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `GET /api/messaging/sessions/{sessionId}` (apis/messaging, sections 1 and 4).
+//! `GET /api/messaging/sessions/{sessionId}` (docs/dialects/messaging.md).
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! `GET /api/messaging/sessions/health` (apis/messaging, section 1).
+//! `GET /api/messaging/sessions/health` (docs/dialects/messaging.md).
 
 use axum::extract::State;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! `POST /api/messaging/sessions/{sessionId}/heartbeat` (apis/messaging, sections 1 and 3).
+//! `POST /api/messaging/sessions/{sessionId}/heartbeat` (docs/dialects/messaging.md).
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! `GET /api/messaging/sessions` (apis/messaging, section 1).
+//! `GET /api/messaging/sessions` (docs/dialects/messaging.md).
 
 use chrono::DateTime;
 use http::StatusCode;

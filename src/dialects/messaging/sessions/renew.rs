@@ -1,4 +1,4 @@
-//! `POST /api/messaging/sessions/{sessionId}/renew` (apis/messaging, sections 1 and 3).
+//! `POST /api/messaging/sessions/{sessionId}/renew` (docs/dialects/messaging.md).
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! `PATCH /api/messaging/sessions/{sessionId}/timeout` (apis/messaging, section 3).
+//! `PATCH /api/messaging/sessions/{sessionId}/timeout` (docs/dialects/messaging.md).
 
 use axum::extract::State;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! What a deployment and an agent decide about time-outs, where a session does not (apis/messaging, section 3).
+//! What a deployment and an agent decide about time-outs, where a session does not (docs/dialects/messaging.md).
 //!
 //! ElizaOS turns an agent's `SESSION_AUTO_RENEW` around: `true` switches renewal off there. Here it does what the
 //! vendor's documentation says.

@@ -1,5 +1,5 @@
 //! The time-out settings of a session, read as ElizaOS reads them: by JavaScript's number rules, clamped and never
-//! refused when a session is created (apis/messaging, section 3).
+//! refused when a session is created (docs/dialects/messaging.md).
 
 mod bounds;
 
@@ -154,7 +154,7 @@ mod tests {
         )
     }
 
-    /// Every row was seen on a running server of the vendor's (apis/messaging, section 3).
+    /// Every row was seen on a running server of the vendor's (docs/dialects/messaging.md).
     #[test]
     fn numbers_are_javascripts() {
         for (sent, minutes) in [

@@ -303,7 +303,7 @@ fn the_uuid_of_another_dialects_session_is_free() {
     });
 }
 
-/// One body per client version (apis/agnost, section 2.1), with what must be known of its session.
+/// One body per client version (docs/dialects/agnost.md), with what must be known of its session.
 const CLIENTS: [(&str, &str, Option<&str>, Option<&str>); 7] = [
     (
         "agnost 0.1.13 (Python)",
