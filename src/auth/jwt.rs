@@ -1,7 +1,7 @@
 //! Bearer tokens: JSON Web Tokens (RFC 7519) of one identity provider.
 //!
-//! The algorithm comes from the configuration, never from the token. `exp` and `iss` are required; `nbf`, `aud` and
-//! `azp` are checked. Time is the service's [`Clock`], with Clerk's five seconds of leeway.
+//! The algorithm comes from the configuration, never from the token. `exp` and `iss` are required; `nbf`, `aud`, `azp` and
+//! Clerk's `sts` are checked. Time is the service's [`Clock`], with Clerk's five seconds of leeway.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::authenticator::Authenticator;
@@ -50,49 +49,24 @@ pub struct JwtKeyError;
 /// Tells tokens that hold from those that do not.
 #[derive(Clone)]
 pub struct JwtVerifier {
+    algorithm: Algorithm,
     key: DecodingKey,
-    validation: Validation,
     settings: JwtSettings,
 }
 
-#[derive(Deserialize)]
+/// The claims of a token. Only those that are checked or used have a type; a claim that is not needed may be anything,
+/// because identity providers let customers add claims of their own under any name.
 struct Claims {
     iss: String,
     exp: f64,
-    nbf: Option<f64>,
-    sub: Option<String>,
-    aud: Option<Audience>,
-    azp: Option<String>,
     /// Clerk's session token, version 2.
     o: Option<ClerkOrganization>,
-    /// Clerk's session token, version 1.
-    org_id: Option<String>,
-    org_role: Option<String>,
-    role: Option<String>,
-    #[serde(flatten)]
-    others: Map<String, Value>,
+    all: Map<String, Value>,
 }
 
-#[derive(Deserialize)]
 struct ClerkOrganization {
     id: String,
     rol: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Audience {
-    fn meets(&self, wanted: &[String]) -> bool {
-        match self {
-            Self::One(audience) => wanted.contains(audience),
-            Self::Many(audiences) => audiences.iter().any(|audience| wanted.contains(audience)),
-        }
-    }
 }
 
 impl fmt::Debug for JwtVerifier {
@@ -117,24 +91,30 @@ impl JwtVerifier {
                     .map_err(|_| JwtKeyError)?
             }
         };
-        let mut validation = Validation::new(algorithm);
-        // The library checks the signature; what the claims say is checked below, against the service's own clock.
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
-        Ok(Self { key, validation, settings })
+        Ok(Self { algorithm, key, settings })
+    }
+
+    /// Returns the claims of a token with a valid signature, of whatever content.
+    ///
+    /// `jsonwebtoken::decode` is not used, because it rejects a token whose `sub`, `aud` or `iss` has another type than it
+    /// expects, whether or not they are needed.
+    fn signed(&self, token: &str) -> jsonwebtoken::errors::Result<Map<String, Value>> {
+        let header = jsonwebtoken::decode_header(token)?;
+        // The service understands no extension, so it must reject a token that marks one as critical, even in an empty
+        // list, which no issuer may send (RFC 7515, section 4.1.11).
+        if header.alg != self.algorithm || header.crit.is_some() {
+            return Err(ErrorKind::InvalidAlgorithm.into());
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(ErrorKind::InvalidToken)?;
+        if !jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.key, self.algorithm)? {
+            return Err(ErrorKind::InvalidSignature.into());
+        }
+        jsonwebtoken::dangerous::insecure_decode_claims(token)
     }
 
     fn verify(&self, clock: &Clock, token: &str) -> Option<Claims> {
-        let claims = match jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation) {
-            // The service understands no extension, so it must reject a token that marks one as critical, even in an
-            // empty list, which no issuer may send (RFC 7515, section 4.1.11).
-            Ok(token) if token.header.crit.is_some() => {
-                tracing::debug!("auth.token_with_critical_extensions_rejected");
-                return None;
-            }
-            Ok(token) => token.claims,
+        let claims = match self.signed(token) {
+            Ok(claims) => Claims::of(claims)?,
             Err(error) => {
                 // The kind, never the token; a wrong signature is nothing to note.
                 if !matches!(error.kind(), ErrorKind::InvalidSignature | ErrorKind::InvalidToken) {
@@ -146,12 +126,12 @@ impl JwtVerifier {
         let now = clock.now().timestamp_millis() as f64 / 1_000.0;
         let settings = &self.settings;
         let holds = claims.exp > now - LEEWAY
-            && claims.nbf.is_none_or(|start| start <= now + LEEWAY)
+            && claims.starts_by(now + LEEWAY)
+            && !claims.is_pending()
             && settings.issuer.as_ref().is_none_or(|issuer| *issuer == claims.iss)
-            && (settings.audiences.is_empty()
-                || claims.aud.as_ref().is_some_and(|audience| audience.meets(&settings.audiences)))
+            && (settings.audiences.is_empty() || claims.meets(&settings.audiences))
             && (settings.authorized_parties.is_empty()
-                || claims.azp.as_ref().is_some_and(|party| settings.authorized_parties.contains(party)));
+                || claims.text("azp").is_some_and(|party| settings.authorized_parties.iter().any(|any| any == party)));
         holds.then_some(claims)
     }
 
@@ -171,12 +151,12 @@ impl JwtVerifier {
         let organization = self.organization(authenticator, &claims, address).await?;
         let role = match &claims.o {
             Some(organization) => organization.rol.as_deref(),
-            None => claims.org_role.as_deref().or(claims.role.as_deref()),
+            None => claims.role(),
         };
         Ok(Principal {
             organization: organization.ok_or(Rejection::Forbidden(Forbidden::Organization))?,
             scopes: Scopes::of_role(role),
-            credential: Credential::Jwt { subject: claims.sub.clone() },
+            credential: Credential::Jwt { subject: claims.subject() },
             proof: Proof::NotKept,
             expires_at: claims.ends(),
         })
@@ -189,8 +169,8 @@ impl JwtVerifier {
         address: Option<IpAddr>,
     ) -> Result<Option<Arc<Organization>>, Rejection> {
         let named = match &self.settings.org_claim {
-            Some(claim) => claims.custom(claim),
-            None => claims.o.as_ref().map(|organization| organization.id.as_str()).or(claims.org_id.as_deref()),
+            Some(claim) => claims.text(claim),
+            None => claims.organization(),
         };
         let Some(named) = named else { return Ok(None) };
         let lookup = Lookup::Organization(claims.iss.clone(), named.to_owned());
@@ -212,17 +192,79 @@ impl JwtVerifier {
 }
 
 impl Claims {
-    /// From when on the token is refused; `None` where no calendar reaches that far.
+    /// Returns the claims, or `None` where one that every token must have is missing or has the wrong type.
+    fn of(all: Map<String, Value>) -> Option<Self> {
+        let iss = all.get("iss")?.as_str()?.to_owned();
+        let exp = all.get("exp")?.as_f64()?;
+        let o = all.get("o").and_then(ClerkOrganization::of);
+        Some(Self { iss, exp, o, all })
+    }
+
+    /// Returns a claim that is a string. One of another type counts as absent.
+    fn text(&self, claim: &str) -> Option<&str> {
+        self.all.get(claim)?.as_str()
+    }
+
+    /// Returns a claim unless it is absent or null.
+    fn given(&self, claim: &str) -> Option<&Value> {
+        self.all.get(claim).filter(|value| !value.is_null())
+    }
+
+    /// Returns when the token stops being accepted, or `None` where no calendar reaches that far.
     fn ends(&self) -> Option<Timestamp> {
         DateTime::from_timestamp_millis(((self.exp + LEEWAY) * 1_000.0) as i64)
     }
 
-    fn custom(&self, claim: &str) -> Option<&str> {
-        match claim {
-            "org_id" => self.org_id.as_deref(),
-            "sub" => self.sub.as_deref(),
-            "azp" => self.azp.as_deref(),
-            _ => self.others.get(claim).and_then(Value::as_str),
+    /// Returns `true` if the token may be used at `latest`. A start that is no number cannot have come.
+    fn starts_by(&self, latest: f64) -> bool {
+        self.given("nbf").is_none_or(|start| start.as_f64().is_some_and(|start| start <= latest))
+    }
+
+    /// Returns `true` for Clerk's sessions of users who have tasks left before they are signed in, such as the choice of
+    /// an organization. Clerk's own SDKs treat them as signed out.
+    fn is_pending(&self) -> bool {
+        self.text("sts") == Some("pending")
+    }
+
+    /// Returns `true` if the audience is one of these, or a list that has one of them.
+    fn meets(&self, wanted: &[String]) -> bool {
+        let is_wanted = |audience: &Value| audience.as_str().is_some_and(|text| wanted.iter().any(|any| any == text));
+        match self.all.get("aud") {
+            Some(Value::Array(audiences)) => audiences.iter().any(is_wanted),
+            Some(audience) => is_wanted(audience),
+            None => false,
         }
+    }
+
+    /// Returns the organization of a Clerk session token. One whose `o` cannot be read names none, whatever its other
+    /// claims are.
+    fn organization(&self) -> Option<&str> {
+        match (&self.o, self.given("o")) {
+            (Some(organization), _) => Some(organization.id.as_str()),
+            (None, Some(_)) => None,
+            (None, None) => self.text("org_id"),
+        }
+    }
+
+    /// Returns the role in a token without `o`: `org_role`, or `role` where that is absent. A role that is no string is
+    /// none, so that it gives the fewest scopes.
+    fn role(&self) -> Option<&str> {
+        self.given("org_role").or_else(|| self.given("role"))?.as_str()
+    }
+
+    /// Returns the subject. Some providers number their users.
+    fn subject(&self) -> Option<String> {
+        match self.all.get("sub")? {
+            Value::String(subject) => Some(subject.clone()),
+            Value::Number(subject) => Some(subject.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl ClerkOrganization {
+    fn of(claim: &Value) -> Option<Self> {
+        let id = claim.get("id")?.as_str()?.to_owned();
+        Some(Self { id, rol: claim.get("rol").and_then(Value::as_str).map(str::to_owned) })
     }
 }

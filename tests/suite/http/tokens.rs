@@ -60,6 +60,8 @@ fn a_token_that_holds_acts_for_its_organization() {
             ("no subject", json!({"sub": null})),
             ("expired within the leeway", json!({"exp": start().timestamp() - 3})),
             ("an audience that nobody asked for", json!({"aud": "someone"})),
+            ("a session that is active", json!({"sts": "active"})),
+            ("an expiry in fractions of a second", json!({"exp": start().timestamp() as f64 + 60.5})),
         ] {
             assert_eq!(create(&app, &signed(&with(claims(&app), changes))).await, 201, "{what}");
         }
@@ -76,6 +78,8 @@ fn a_token_that_does_not_hold_is_401() {
             ("no expiry", json!({"exp": null})),
             ("an expiry that is a text", json!({"exp": (now + 60).to_string()})),
             ("not yet valid", json!({"nbf": now + 10})),
+            ("a start that is a text", json!({"nbf": (now - 10).to_string()})),
+            ("a session whose user has tasks left", json!({"sts": "pending"})),
             ("another issuer", json!({"iss": "https://other.example.com"})),
             ("no issuer", json!({"iss": null})),
             ("an issuer that is a number", json!({"iss": 7})),
@@ -98,6 +102,56 @@ fn a_token_that_does_not_hold_is_401() {
         }
         let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).expect("claims"));
         assert_eq!(create(&app, &unsigned).await, 401, "no algorithm");
+    });
+}
+
+/// Identity providers let customers add claims, and ASP.NET writes one role as a text and two as an array. A provider
+/// that names a claim as another one does must not lock its users out.
+#[test]
+fn a_claim_that_is_not_needed_may_have_any_type() {
+    run(async {
+        let app = app_with(settings()).await;
+        for claim in
+            ["aud", "azp", "org_id", "org_role", "role", "sub", "sts", "act", "sid", "iat", "v", "fea", "custom"]
+        {
+            for value in
+                [json!(["admin", "user"]), json!({"name": "admin"}), json!(17), json!(true), json!(""), json!(1.5)]
+            {
+                let token = signed(&with(claims(&app), json!({claim: value})));
+                assert_eq!(create(&app, &token).await, 201, "{claim}: {value}");
+            }
+        }
+        // `with` removes nulls, so this one is written by hand.
+        for claim in ["aud", "azp", "nbf", "org_id", "role", "sts", "sub"] {
+            let mut claims = claims(&app);
+            claims[claim] = Value::Null;
+            assert_eq!(create(&app, &signed(&claims)).await, 201, "{claim}: null");
+        }
+    });
+}
+
+#[test]
+fn a_claim_that_is_needed_and_cannot_be_read_gives_nothing() {
+    run(async {
+        let app = app_with(settings()).await;
+        let version_1 = json!({"v": null, "o": null, "org_id": app.external_id, "org_role": "org:admin"});
+        for (what, changes, status) in [
+            ("an organization that is a text", json!({"o": app.external_id}), 403),
+            ("an organization without an id", json!({"o": {"rol": "admin"}, "org_id": app.external_id}), 403),
+            ("an organization whose id is a number", json!({"o": {"id": 17, "rol": "admin"}}), 403),
+            ("a role that is an array", json!({"o": {"id": app.external_id, "rol": ["admin"]}, "role": "admin"}), 403),
+        ] {
+            assert_eq!(create(&app, &signed(&with(claims(&app), changes))).await, status, "{what}");
+        }
+        for (what, changes, status) in [
+            ("version 1", json!({}), 201),
+            ("an id that is a number", json!({"org_id": 17}), 403),
+            ("a role that is an array", json!({"org_role": ["org:admin"], "role": "admin"}), 403),
+            ("a role under the other name", json!({"org_role": null, "role": "admin"}), 201),
+        ] {
+            let claims = with(with(claims(&app), version_1.clone()), changes);
+            assert_eq!(create(&app, &signed(&claims)).await, status, "{what}");
+        }
     });
 }
 
@@ -155,6 +209,10 @@ fn audiences_and_parties_are_held_against_what_was_configured() {
         for (aud, azp, status) in [
             (json!("sessionary"), json!(party), 201),
             (json!(["other", "sessionary"]), json!(party), 201),
+            (json!([7, null, "sessionary"]), json!(party), 201),
+            (json!([]), json!(party), 401),
+            (json!({"sessionary": true}), json!(party), 401),
+            (json!("sessionary"), json!([party]), 401),
             (json!("other"), json!(party), 401),
             (Value::Null, json!(party), 401),
             (json!("sessionary"), json!("https://evil.example"), 401),
