@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
-use tower_http::cors::{AllowCredentials, AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowCredentials, AllowHeaders, AllowOrigin, CorsLayer};
 
 const CAPTURE_PATHS: &str = "/api/v1/capture-";
-const TRACES_PATH: &str = "/v1/traces";
+/// Where OTLP is received.
+const OTLP_PATHS: [&str; 3] = ["/v1/traces", "/v1/logs", "/v1/metrics"];
 const IMAGES_PATH: &str = "/api/v1/avatars/images/";
 /// Where a cookie is a credential.
 const COOKIE_PATH: &str = "/v1/chat/events/stream";
@@ -25,7 +26,7 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
         move |origin: &HeaderValue, request: &Parts| request.uri.path() == COOKIE_PATH && configured.contains(origin);
     let allowed = move |origin: &HeaderValue, request: &Parts| {
         let path = request.uri.path();
-        let is_public = path.starts_with(CAPTURE_PATHS) || path == TRACES_PATH || path.starts_with(IMAGES_PATH);
+        let is_public = path.starts_with(CAPTURE_PATHS) || OTLP_PATHS.contains(&path) || path.starts_with(IMAGES_PATH);
         is_public || origins.contains(origin)
     };
     shared().allow_origin(AllowOrigin::predicate(allowed)).allow_credentials(AllowCredentials::predicate(with_cookies))
@@ -35,25 +36,28 @@ fn shared() -> CorsLayer {
     let named = HeaderName::from_static;
     CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::CONTENT_TYPE,
-            header::AUTHORIZATION,
-            named("x-api-key"),
-            named("x-org-id"),
-            named("x-agnost-org-id"),
-            header::CONTENT_ENCODING,
-            named("x-request-id"),
-            named("idempotency-key"),
-            named("last-event-id"),
-        ])
+        // Whatever the page asks for, because a page does not choose all of its headers: tracing tools add theirs to every
+        // fetch (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-trace-id`, `b3`, `newrelic` and more each year), and
+        // a list without one of them loses the request. No header grants anything here but a credential that is sent with
+        // it, and a page of another origin is stopped by its origin.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             named("x-request-id"),
             named("x-ratelimit-limit"),
             named("x-ratelimit-remaining"),
             named("x-ratelimit-reset"),
+            named("ratelimit-limit"),
+            named("ratelimit-remaining"),
+            named("ratelimit-reset"),
+            named("ratelimit-policy"),
             named("idempotency-replayed"),
             named("x-next-cursor"),
+            named("deprecation"),
             header::RETRY_AFTER,
+            header::CONTENT_DISPOSITION,
+            header::ACCEPT,
+            header::ACCEPT_ENCODING,
+            header::ETAG,
         ])
         .max_age(PREFLIGHT_LASTS)
 }

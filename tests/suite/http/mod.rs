@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod cors;
 mod encodings;
 mod envelopes;
 mod hang_ups;
