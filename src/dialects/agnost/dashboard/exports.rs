@@ -9,14 +9,13 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
-use http::{HeaderValue, header};
 
 use super::super::error::Envelope;
 use super::super::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
-use super::csv;
 use super::filters::{Asked, QueryFilters};
 use crate::auth::{Caller, purpose};
+use crate::dialects::shared::csv;
 use crate::http::CostlyWork;
 use crate::store::{CaptureFilter, CapturedRow, Cursor, StoreError, TenantStore};
 
@@ -45,7 +44,7 @@ impl Rest {
 fn written(rows: Vec<CapturedRow>, is_first: bool) -> Result<Bytes, StoreError> {
     let mut text = String::new();
     if is_first {
-        text.push_str(&csv::row(CapturedEvent::COLUMNS));
+        text.push_str(&csv::head(CapturedEvent::COLUMNS));
     }
     for row in rows {
         let cells = CapturedEvent::of(row)?.cells();
@@ -65,11 +64,7 @@ async fn export(
     let rest = Rest { store: caller.store, costly, filter: asked.filter, errors_only, from: Some(asked.cursor) };
     // A failure on the way breaks the body off: nobody takes half a file for a whole one.
     let body = Body::from_stream(stream::try_unfold(rest, Rest::piece));
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(file));
-    Ok(response)
+    Ok(csv::download(file, body))
 }
 
 /// Raw logs as CSV
@@ -81,7 +76,7 @@ async fn export(
     request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "A CSV file.", body = String, content_type = "text/csv"),
+        (status = 200, description = "A CSV file in UTF-8, with a byte order mark.", body = String, content_type = "text/csv"),
         (status = 400, description = "The body is not as documented.", body = Envelope),
         (status = 401, description = "No credential that holds.", body = Envelope),
     )
@@ -104,7 +99,7 @@ pub async fn export_raw_logs(
     request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "A CSV file.", body = String, content_type = "text/csv"),
+        (status = 200, description = "A CSV file in UTF-8, with a byte order mark.", body = String, content_type = "text/csv"),
         (status = 400, description = "The body is not as documented.", body = Envelope),
         (status = 401, description = "No credential that holds.", body = Envelope),
     )

@@ -3,7 +3,6 @@
 mod api_keys;
 mod charts;
 mod conversation;
-mod csv;
 mod exports;
 mod figures;
 mod filters;

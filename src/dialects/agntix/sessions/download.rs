@@ -8,12 +8,12 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::{HeaderValue, header};
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::sessions::list::wanted;
 use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::dialects::shared::csv;
 use crate::dialects::shared::time::Seconds;
 use crate::domain::session::State;
 use crate::domain::{Organization, Session, Timestamp};
@@ -22,11 +22,11 @@ use crate::store::{SessionCursor, SessionOrder, SessionQuery, SessionStretch, St
 
 /// Sessions read at a time: while one page is sent, no more than this is held.
 const PAGE: i64 = 500;
-const HEAD: &[u8] = b"id,agentId,platform,state,metadata,orgId,createdAt,updatedAt\r\n";
+const COLUMNS: [&str; 8] = ["id", "agentId", "platform", "state", "metadata", "orgId", "createdAt", "updatedAt"];
 
 /// Download sessions as CSV
 ///
-/// All of them, newest first, or those that `agentId`, `state` and `platform` leave: RFC 4180, in UTF-8.
+/// All of them, newest first, or those that `agentId`, `state` and `platform` leave: RFC 4180, in UTF-8 with a byte order mark.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions/download/csv",
@@ -54,7 +54,7 @@ pub async fn download_sessions(
     wanted(&pairs, now)?;
     let reader = Reader { store: caller.store, organization: caller.principal.organization, pairs, now, costly };
     let first = reader.read(None).await?;
-    let head = stream::once(async { Ok::<_, BoxError>(Bytes::from_static(HEAD)) });
+    let head = stream::once(async { Ok::<_, BoxError>(Bytes::from(csv::head(COLUMNS))) });
     // An error cuts the body off without its end, which a client sees.
     let rows = stream::try_unfold(Some((reader, first)), |at| async move {
         let Some((reader, SessionStretch { sessions, next })) = at else { return Ok(None) };
@@ -65,11 +65,7 @@ pub async fn download_sessions(
         };
         Ok::<_, BoxError>(Some((rows, next.map(|next| (reader, next)))))
     });
-    let mut response = Response::new(Body::from_stream(head.chain(rows)));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"sessions.csv\""));
-    Ok(response)
+    Ok(csv::download("attachment; filename=\"sessions.csv\"", Body::from_stream(head.chain(rows))))
 }
 
 struct Reader {
@@ -98,7 +94,7 @@ impl Reader {
         let written = self.costly.run(move || {
             let mut text = String::new();
             for session in &sessions {
-                row(&mut text, session, &org_id, now);
+                text.push_str(&row(session, &org_id, now));
             }
             Bytes::from(text)
         });
@@ -106,14 +102,14 @@ impl Reader {
     }
 }
 
-fn row(text: &mut String, session: &Session, org_id: &str, now: Timestamp) {
+fn row(session: &Session, org_id: &str, now: Timestamp) -> String {
     let state = match session.state_at(now) {
         State::Open => "OPEN",
         State::Ended => "CLOSED",
         State::Expired => "EXPIRED",
     };
     let agent = session.agent.map(|agent| agent.to_string()).unwrap_or_default();
-    let cells = [
+    csv::row([
         session.public_id.as_str(),
         &agent,
         session.kind.as_deref().unwrap_or_default(),
@@ -122,22 +118,5 @@ fn row(text: &mut String, session: &Session, org_id: &str, now: Timestamp) {
         org_id,
         &Seconds(session.created_at).to_string(),
         &Seconds(session.updated_at).to_string(),
-    ];
-    for (place, cell) in cells.into_iter().enumerate() {
-        text.push_str(if place == 0 { "" } else { "," });
-        quoted(text, cell);
-    }
-    text.push_str("\r\n");
-}
-
-/// A cell, in quotes where RFC 4180 wants them. None begins with what a spreadsheet would take for a formula: ids,
-/// words, objects and times do not.
-fn quoted(text: &mut String, cell: &str) {
-    if cell.contains([',', '"', '\r', '\n']) {
-        text.push('"');
-        text.push_str(&cell.replace('"', "\"\""));
-        text.push('"');
-    } else {
-        text.push_str(cell);
-    }
+    ])
 }

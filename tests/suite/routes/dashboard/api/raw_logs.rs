@@ -92,13 +92,18 @@ fn an_export_is_all_of_it_and_no_formula() {
         let mut lines = text.split("\r\n");
         assert_eq!(
             lines.next().unwrap(),
-            "event_id,session_id,conversation_id,user_id,timestamp,kind,primitive_name,success,latency,input,output,args,\
+            "\u{feff}event_id,session_id,conversation_id,user_id,timestamp,kind,primitive_name,success,latency,input,output,args,\
              result,metadata,parent_id,connection_type,client_config"
         );
         let first = lines.next().unwrap();
         assert!(first.starts_with("\"'=cmd|' /C calc'!A0\",conv_a,"), "{first}");
         assert!(first.contains(",\"'@SUM(1+1)\",true,1,\"a,\"\"b\"\"\nc\",\"'-1+2\","), "{first}");
         assert_eq!(lines.filter(|line| !line.is_empty()).count(), 8);
+        let negative =
+            json!({"session_id": "conv_a", "primitive_name": "n", "args": "-12.5", "result": -3, "timestamp": ago(1)});
+        capture(&app, observed_with(negative)).await;
+        let numbers = ask(&app, "raw-logs/export", &json!({"agent_name": "n"})).send().await.expect(200).text();
+        assert!(numbers.contains(",-12.5,-3,"), "{numbers}");
         let some = ask(&app, "raw-logs/export", &json!({"agent_name": "pay"})).send().await.expect(200).text();
         assert_eq!(some.matches("\r\n").count(), 3);
         let none = ask(&app, "raw-logs/export", &json!({"agent_name": "nobody"})).send().await.expect(200).text();

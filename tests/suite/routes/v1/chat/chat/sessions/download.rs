@@ -22,7 +22,7 @@ fn the_sessions_come_as_rfc_4180() {
         assert_eq!(csv.header("content-disposition"), Some("attachment; filename=\"sessions.csv\""));
         let org = &app.external_id;
         let expected = format!(
-            "id,agentId,platform,state,metadata,orgId,createdAt,updatedAt\r\n\
+            "\u{feff}id,agentId,platform,state,metadata,orgId,createdAt,updatedAt\r\n\
              {open},{AGENT_ID},SDK,OPEN,{{}},{org},2026-04-29T09:00:01Z,2026-04-29T09:00:01Z\r\n\
              {closed},{AGENT_ID},WEB,CLOSED,\"{{\"\"note\"\":\"\"=1+1, \\\"\"客\\\"\"\\n\"\"}}\",{org},2026-04-29T09:00:00Z,2026-04-29T09:00:00Z\r\n"
         );
