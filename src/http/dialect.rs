@@ -17,6 +17,9 @@ pub trait Dialect: Sized + Send + Sync + 'static {
     /// Words an error.
     fn render(error: &Self::Error, about: &About) -> Response;
 
+    /// Returns the shared rejection that an error is, if it is one.
+    fn rejection(error: &Self::Error) -> Option<&Rejection>;
+
     /// Under which headers this vendor tells where a caller's limit stands, if it does.
     fn rate_headers() -> Option<RateHeaders>;
 }

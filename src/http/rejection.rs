@@ -16,7 +16,7 @@ pub enum Rejection {
     MalformedPath,
     /// 400: a header that may come once came twice, or holds what it cannot.
     MalformedHeader(&'static str),
-    /// 415: a body that does not say it is JSON in UTF-8.
+    /// 415: a body of another type than the route accepts.
     UnsupportedMediaType(MediaType),
     /// 415: a body that is packed in a way that is not known.
     UnsupportedEncoding,
@@ -57,15 +57,41 @@ pub enum Rejection {
     Internal,
 }
 
-/// What a body said it was, instead of JSON in UTF-8.
+/// What was wrong with the type of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
-    /// What an HTML form sends.
+    /// What an HTML form sends, where JSON is accepted.
     Form,
     /// JSON, in another charset than UTF-8.
     Charset,
-    /// Anything else, or nothing.
+    /// Anything else than JSON, or nothing.
     Other,
+    /// Anything else than JSON or a form with parts, where both are accepted.
+    NotJsonOrForm,
+    /// Anything else than an encoding of OTLP.
+    NotOtlp,
+}
+
+impl MediaType {
+    /// Returns what the route accepts, for the response's header `Accept` (RFC 9110, section 15.5.16).
+    #[must_use]
+    pub fn accepted(self) -> &'static str {
+        match self {
+            Self::Form | Self::Charset | Self::Other => "application/json",
+            Self::NotJsonOrForm => "application/json, multipart/form-data",
+            Self::NotOtlp => "application/x-protobuf, application/json",
+        }
+    }
+
+    /// Returns what the route accepts, for the text of an error.
+    #[must_use]
+    pub fn accepted_in_words(self) -> &'static str {
+        match self {
+            Self::Form | Self::Charset | Self::Other => "application/json in UTF-8",
+            Self::NotJsonOrForm => "application/json in UTF-8 or multipart/form-data",
+            Self::NotOtlp => "application/x-protobuf or application/json",
+        }
+    }
 }
 
 /// Why nobody was recognised.

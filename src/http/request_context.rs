@@ -98,6 +98,9 @@ pub async fn request_context<D: Dialect>(
         for (name, value) in response.headers() {
             rendered.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
+        if let Some(Rejection::UnsupportedMediaType(media_type)) = D::rejection(&error) {
+            rendered.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(media_type.accepted()));
+        }
         response = rendered;
         if matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));

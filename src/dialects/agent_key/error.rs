@@ -200,8 +200,9 @@ fn rejected(rejection: &Rejection) -> (StatusCode, Option<&'static str>, String)
         Rejection::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, None, "This path has no such method."),
         Rejection::MalformedPath => return invalid("The path must be valid UTF-8.".to_owned()),
         Rejection::MalformedHeader(name) => return invalid(format!("{name} must be one valid header.")),
-        Rejection::UnsupportedMediaType(_) => {
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, "The body must be application/json in UTF-8.")
+        Rejection::UnsupportedMediaType(media_type) => {
+            let message = format!("The body must be {}.", media_type.accepted_in_words());
+            return (StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, message);
         }
         Rejection::UnsupportedEncoding => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

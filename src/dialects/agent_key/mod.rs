@@ -21,7 +21,7 @@ pub use error::AgentKeyError;
 
 use crate::AppState;
 use crate::domain::DialectName;
-use crate::http::{About, Dialect, RateHeaders};
+use crate::http::{About, Dialect, RateHeaders, Rejection};
 
 pub struct AgentKeyDialect;
 
@@ -34,6 +34,10 @@ impl Dialect for AgentKeyDialect {
     }
 
     /// This vendor tells its callers nothing of limits; a 429 carries `Retry-After`.
+    fn rejection(error: &AgentKeyError) -> Option<&Rejection> {
+        if let AgentKeyError::Rejected(rejection) = error { Some(rejection) } else { None }
+    }
+
     fn rate_headers() -> Option<RateHeaders> {
         None
     }

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::AgentKeyError;
 use super::patch::invalid;
+use crate::dialects::shared::boolean;
 use crate::http::{QueryPairs, without_zero_fraction};
 
 const DEFAULT_LIMIT: usize = 10;
@@ -29,11 +30,7 @@ pub(super) fn page_key(query: &QueryPairs) -> Option<&str> {
 /// A boolean in any spelling that the vendor's clients have.
 pub(super) fn boolean(query: &QueryPairs, field: &'static str) -> Result<Option<bool>, AgentKeyError> {
     let Some(text) = query.first(field).filter(|text| !text.is_empty()) else { return Ok(None) };
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(Some(true)),
-        "false" | "0" | "no" | "off" => Ok(Some(false)),
-        _ => Err(invalid(field, "must be true or false")),
-    }
+    boolean::boolean(text).map(Some).ok_or_else(|| invalid(field, "must be true or false"))
 }
 
 /// Stands beside every list.

@@ -17,7 +17,7 @@ pub use error::AgnostError;
 
 use crate::AppState;
 use crate::domain::DialectName;
-use crate::http::{About, Dialect, RateHeaders};
+use crate::http::{About, Dialect, RateHeaders, Rejection};
 
 pub struct Agnost;
 
@@ -30,6 +30,10 @@ impl Dialect for Agnost {
     }
 
     /// This vendor tells its callers nothing of limits.
+    fn rejection(error: &AgnostError) -> Option<&Rejection> {
+        if let AgnostError::Rejected(rejection) = error { Some(rejection) } else { None }
+    }
+
     fn rate_headers() -> Option<RateHeaders> {
         None
     }

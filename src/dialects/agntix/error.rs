@@ -167,11 +167,10 @@ fn rejected(rejection: &Rejection) -> (StatusCode, &'static str, String) {
         Rejection::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This path has no such method."),
         Rejection::MalformedPath => return validation("the path must be valid UTF-8"),
         Rejection::MalformedHeader(name) => return validation(&format!("{name} must be one valid header")),
-        Rejection::UnsupportedMediaType(_) => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_MEDIA_TYPE",
-            "The body must be application/json in UTF-8.",
-        ),
+        Rejection::UnsupportedMediaType(media_type) => {
+            let message = format!("The body must be {}.", media_type.accepted_in_words());
+            return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message);
+        }
         Rejection::UnsupportedEncoding => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",

@@ -24,7 +24,7 @@ pub use settings::{Model, Pace, Settings};
 use crate::AppState;
 use crate::dialects::shared::document;
 use crate::domain::DialectName;
-use crate::http::{About, Dialect, RateHeaders, Reset};
+use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
 pub struct Agntix;
 
@@ -34,6 +34,10 @@ impl Dialect for Agntix {
 
     fn render(error: &AgntixError, about: &About) -> axum::response::Response {
         error.render(about)
+    }
+
+    fn rejection(error: &AgntixError) -> Option<&Rejection> {
+        if let AgntixError::Rejected(rejection) = error { Some(rejection) } else { None }
     }
 
     fn rate_headers() -> Option<RateHeaders> {

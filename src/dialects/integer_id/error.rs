@@ -119,8 +119,9 @@ fn rejected(rejection: &Rejection) -> (StatusCode, String) {
         Rejection::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
         Rejection::MalformedPath => (StatusCode::BAD_REQUEST, "Invalid path"),
         Rejection::MalformedHeader(name) => return (StatusCode::BAD_REQUEST, format!("Invalid {name} header")),
-        Rejection::UnsupportedMediaType(_) => {
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8")
+        Rejection::UnsupportedMediaType(media_type) => {
+            let message = format!("The body must be {}", media_type.accepted_in_words());
+            return (StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
         }
         Rejection::UnsupportedEncoding => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's Content-Encoding must be gzip or deflate")

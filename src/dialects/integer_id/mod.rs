@@ -16,7 +16,7 @@ pub use error::IntegerIdError;
 
 use crate::AppState;
 use crate::domain::DialectName;
-use crate::http::{About, Dialect, RateHeaders, Reset};
+use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
 pub struct IntegerId;
 
@@ -26,6 +26,10 @@ impl Dialect for IntegerId {
 
     fn render(error: &IntegerIdError, _: &About) -> axum::response::Response {
         error.render()
+    }
+
+    fn rejection(error: &IntegerIdError) -> Option<&Rejection> {
+        if let IntegerIdError::Rejected(rejection) = error { Some(rejection) } else { None }
     }
 
     fn rate_headers() -> Option<RateHeaders> {

@@ -278,13 +278,13 @@ fn server(rejection: &Rejection) -> Response {
         Rejection::MalformedPath => (StatusCode::BAD_REQUEST, None, "Failed to decode param".to_owned()),
         Rejection::MalformedHeader(name) => (StatusCode::BAD_REQUEST, None, format!("Invalid {name} header")),
         Rejection::UnsupportedMediaType(MediaType::Charset) => {
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported charset".to_owned())
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported charset; send application/json in UTF-8".to_owned())
         }
         Rejection::UnsupportedMediaType(_) => {
             (StatusCode::BAD_REQUEST, Some("INVALID_CONTENT_TYPE"), "Invalid or missing Content-Type header".to_owned())
         }
         Rejection::UnsupportedEncoding => {
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported content encoding".to_owned())
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, None, "unsupported content encoding; send gzip or deflate".to_owned())
         }
         Rejection::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None, "request entity too large".to_owned()),
         Rejection::UnreadableBody => (StatusCode::BAD_REQUEST, None, "request aborted".to_owned()),

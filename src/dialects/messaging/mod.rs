@@ -24,7 +24,7 @@ pub use sessions::timeouts::{Bounds, GivenBounds, GivenDefaults};
 use crate::AppState;
 use crate::dialects::shared::document;
 use crate::domain::DialectName;
-use crate::http::{About, Dialect, RateHeaders, Reset};
+use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
 pub struct Messaging;
 
@@ -34,6 +34,10 @@ impl Dialect for Messaging {
 
     fn render(error: &MessagingError, about: &About) -> axum::response::Response {
         error.render(about)
+    }
+
+    fn rejection(error: &MessagingError) -> Option<&Rejection> {
+        if let MessagingError::Rejected(rejection) = error { Some(rejection) } else { None }
     }
 
     fn rate_headers() -> Option<RateHeaders> {

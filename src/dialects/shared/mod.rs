@@ -1,5 +1,6 @@
 //! What several dialects write in the same way. Words that differ by vendor are not here.
 
+pub(super) mod boolean;
 pub(super) mod csv;
 pub(super) mod cursor;
 pub(super) mod document;

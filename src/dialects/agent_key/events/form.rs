@@ -6,8 +6,9 @@ use http::header;
 use super::input::CreateEvent;
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::dialects::shared::boolean::boolean;
 use crate::domain::{JsonFault, JsonField};
-use crate::http::{Rejection, parse_json, unpacked};
+use crate::http::{MediaType, Rejection, parse_json, unpacked};
 use crate::idempotency::{Idempotent, WaitTimeout};
 
 /// A body in either form.
@@ -30,7 +31,13 @@ where
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("multipart/form-data"));
         if !is_form {
-            return Idempotent::from_request(request, state).await.map(Self::Json);
+            return match Idempotent::from_request(request, state).await {
+                Ok(json) => Ok(Self::Json(json)),
+                Err(AgentKeyError::Rejected(Rejection::UnsupportedMediaType(MediaType::Other | MediaType::Form))) => {
+                    Err(Rejection::UnsupportedMediaType(MediaType::NotJsonOrForm).into())
+                }
+                Err(error) => Err(error),
+            };
         }
         if request.headers().contains_key("idempotency-key") {
             return Err(invalid("body", "a form cannot be sent under an Idempotency-Key; send JSON"));
@@ -61,10 +68,11 @@ async fn read(mut form: Multipart) -> Result<CreateEvent, AgentKeyError> {
             "message" if body.messages.is_absent() => body.messages = CreateEvent::text(text()?)?,
             "type" => body.kind = JsonField::String(text()?.to_owned()),
             "stream_response" => {
-                body.stream_response = match text()?.to_ascii_lowercase().as_str() {
-                    "true" => JsonField::Bool(true),
-                    "false" | "" => JsonField::Bool(false),
-                    _ => return Err(invalid("stream_response", "must be a boolean")),
+                body.stream_response = match text()? {
+                    "" => JsonField::Bool(false),
+                    text => {
+                        boolean(text).map(JsonField::Bool).ok_or_else(|| invalid("stream_response", "must be a boolean"))?
+                    }
                 }
             }
             _ => {}

@@ -26,7 +26,7 @@ impl Encoding {
     /// # Errors
     /// 415 for any other.
     pub fn of(headers: &HeaderMap) -> Result<Self, Rejection> {
-        let other = Rejection::UnsupportedMediaType(MediaType::Other);
+        let other = Rejection::UnsupportedMediaType(MediaType::NotOtlp);
         let mut types = headers.get_all(header::CONTENT_TYPE).iter();
         let (Some(value), None) = (types.next(), types.next()) else { return Err(other) };
         let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();

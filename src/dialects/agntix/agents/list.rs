@@ -9,6 +9,7 @@ use crate::dialects::agntix::agents::agent::ChatAgent;
 use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::paging::{Pagination, Paging};
 use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::dialects::shared::boolean::boolean;
 use crate::dialects::shared::document::LenientInteger;
 use crate::domain::AgentId;
 use crate::http::{QueryPairs, Reply};
@@ -51,9 +52,10 @@ pub async fn list_agents(
     let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
     let enabled = match pairs.first("isActive").filter(|text| !text.is_empty()) {
         None => None,
-        Some("true") => Some(true),
-        Some("false") => Some(false),
-        Some(_) => return Err(AgntixError::Validation("isActive must be a boolean value".to_owned())),
+        Some(text) => {
+            let invalid = || AgntixError::Validation("isActive must be a boolean value".to_owned());
+            Some(boolean(text).ok_or_else(invalid)?)
+        }
     };
     // U+0000 is in no name, and Postgres takes no text with it.
     let search = pairs.first("search").filter(|text| !text.is_empty());

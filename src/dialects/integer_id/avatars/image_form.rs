@@ -11,6 +11,7 @@ use crate::dialects::integer_id::avatars::avatar::AvatarBody;
 use crate::dialects::integer_id::avatars::transfers::{Transfers, UploadPermit};
 use crate::dialects::integer_id::error::Bare;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
+use crate::dialects::shared::boolean::boolean;
 use crate::domain::{IMAGE_LIMIT, JsonField};
 use crate::http::{Record, unpacked};
 use crate::idempotency::{Idempotent, SentKey, WaitTimeout};
@@ -132,8 +133,7 @@ fn text(field: Option<&[u8]>) -> Result<JsonField, Bare> {
 
 fn truth(field: Option<&[u8]>) -> Result<JsonField, Bare> {
     Ok(match text(field)? {
-        JsonField::String(text) if matches!(text.as_str(), "true" | "1") => JsonField::Bool(true),
-        JsonField::String(text) if matches!(text.as_str(), "false" | "0") => JsonField::Bool(false),
+        JsonField::String(text) => boolean(&text).map_or(JsonField::String(text), JsonField::Bool),
         given => given,
     })
 }
@@ -146,15 +146,16 @@ mod tests {
     proptest! {
         #[test]
         fn a_field_is_text_exactly_when_it_can_be_stored(bytes in prop_oneof![
-            prop::collection::vec(any::<u8>(), 0..12), ".{0,12}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..12), "(?i)true|false|on|.{0,12}".prop_map(String::into_bytes),
         ]) {
             let stored = std::str::from_utf8(&bytes).is_ok_and(|text| !text.contains('\0'));
             prop_assert_eq!(text(Some(&bytes)).is_ok(), stored);
             let expected = match &bytes[..] {
-                b"true" | b"1" => Some(JsonField::Bool(true)),
-                b"false" | b"0" => Some(JsonField::Bool(false)),
                 b"" => Some(JsonField::Absent),
-                _ => String::from_utf8(bytes.clone()).ok().filter(|_| stored).map(JsonField::String),
+                _ => String::from_utf8(bytes.clone())
+                    .ok()
+                    .filter(|_| stored)
+                    .map(|text| boolean(&text).map_or(JsonField::String(text), JsonField::Bool)),
             };
             prop_assert_eq!(truth(Some(&bytes)).ok(), expected);
         }

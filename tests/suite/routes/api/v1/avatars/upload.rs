@@ -53,6 +53,17 @@ fn an_avatar_is_made_of_a_file() {
         assert_eq!((&avatar["url"], &avatar["is_favorite"]), (&made["url"], &json!(1)));
         assert_eq!((&avatar["is_public"], &avatar["name"]), (&json!(0), &json!(name)));
 
+        // As JavaScript, Python, a ticked box of an HTML form and others write it.
+        for (word, is_public) in
+            [("True", 1), ("on", 1), ("yes", 1), ("1", 1), ("False", 0), ("off", 0), ("no", 0), ("0", 0)]
+        {
+            let made = upload(&app, &[NAME, FILE, ("is_public", None, word.as_bytes())]).await.expect(201).json();
+            let listed = app.get(AVATARS).send().await.expect(200).json();
+            let avatar =
+                listed.as_array().and_then(|all| all.iter().find(|avatar| avatar["id"] == made["id"]).cloned());
+            assert_eq!(avatar.expect("the avatar")["is_public"], is_public, "{word}");
+        }
+
         let plain = upload(&app, &[NAME, FILE, ("voice_id", None, b"")]).await.expect(201).json();
         assert_eq!(plain["voice_id"], Value::Null);
         assert_ne!((&plain["id"], &plain["url"]), (&made["id"], &made["url"]));

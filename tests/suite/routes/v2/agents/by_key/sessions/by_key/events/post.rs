@@ -107,9 +107,16 @@ fn a_message_may_come_as_a_form() {
         assert_eq!(reply.json()["events"][1]["content"], "You said: hi");
         let reply = send(form(&[("name=\"message\"", "older")])).await.expect(201).json();
         assert_eq!(reply["events"][0]["messages"], json!([{ "type": "text", "content": "older" }]));
-        let streamed = send(form(&[("name=\"message\"", "x"), ("name=\"stream_response\"", "true")])).await.expect(201);
-        assert_eq!(streamed.header("content-type"), Some("text/event-stream; charset=utf-8"));
-        assert!(streamed.text().ends_with("data: {\"type\":\"end\"}\n\n"));
+        for yes in ["true", "True", "on", "yes", "1"] {
+            let streamed =
+                send(form(&[("name=\"message\"", yes), ("name=\"stream_response\"", yes)])).await.expect(201);
+            assert_eq!(streamed.header("content-type"), Some("text/event-stream; charset=utf-8"), "{yes}");
+            assert!(streamed.text().ends_with("data: {\"type\":\"end\"}\n\n"));
+        }
+        for no in ["False", "off", "no", "0", ""] {
+            let whole = send(form(&[("name=\"message\"", no), ("name=\"stream_response\"", no)])).await;
+            assert_ne!(whole.header("content-type"), Some("text/event-stream; charset=utf-8"), "{no}");
+        }
         let before = kinds(&app, "mine", "").await.len();
         for bad in [
             form(&[("name=\"files\"; filename=\"a.txt\"", "x"), ("name=\"message\"", "x")]),
