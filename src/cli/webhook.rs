@@ -1,4 +1,4 @@
-//! `webhook create`, `webhook list`, `webhook delete`, `webhook deliveries`, `webhook resend`.
+//! `webhook create`, `webhook list`, `webhook enable`, `webhook delete`, `webhook deliveries`, `webhook resend`.
 
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
@@ -11,7 +11,7 @@ use super::{Context, Failure, org};
 use crate::domain::responder::HttpUrl;
 use crate::domain::{DeliveryId, OrgId, SessionId, Timestamp, WebhookEvent, WebhookId};
 use crate::outbound::signature;
-use crate::store::admin::{AdminStore, DeliveryRow, NewWebhook};
+use crate::store::admin::{AdminStore, DeliveryRow, NewWebhook, WebhookRow};
 
 #[derive(Subcommand)]
 pub(super) enum Webhook {
@@ -21,6 +21,11 @@ pub(super) enum Webhook {
     List {
         #[arg(long)]
         org: String,
+    },
+    /// Deliver to an endpoint again that is disabled or paused, from now on
+    Enable {
+        /// The endpoint's id
+        id: WebhookId,
     },
     /// Forget an endpoint, and what it was still to be told
     Delete {
@@ -73,6 +78,28 @@ struct Shown {
     url: String,
     events: Vec<String>,
     created_at: Timestamp,
+    /// `enabled`, `paused` or `disabled`.
+    state: &'static str,
+    paused_until: Option<Timestamp>,
+    disabled_at: Option<Timestamp>,
+}
+
+impl Shown {
+    fn of(row: WebhookRow, now: Timestamp) -> Self {
+        let paused_until = row.paused_until.filter(|until| *until > now);
+        let state = match (row.disabled_at, paused_until) {
+            (Some(_), _) => "disabled",
+            (None, Some(_)) => "paused",
+            (None, None) => "enabled",
+        };
+        let WebhookRow { webhook_id, url, events, created_at, disabled_at, .. } = row;
+        Self { webhook_id, url, events, created_at, state, paused_until, disabled_at }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let (id, created) = (self.webhook_id.to_string(), self.created_at.to_rfc3339());
+        vec![id, self.events.join(","), created, self.state.to_owned(), self.url.clone()]
+    }
 }
 
 #[derive(Serialize)]
@@ -128,9 +155,15 @@ impl Delivery {
     }
 }
 
-const TABLE: Table<'_> = Table { name: "webhooks", heads: &["id", "events", "created", "url"] };
+const TABLE: Table<'_> = Table { name: "webhooks", heads: &["id", "events", "created", "state", "url"] };
 const DELIVERIES: Table<'_> =
     Table { name: "deliveries", heads: &["id", "event", "session", "state", "attempts", "last result"] };
+
+#[derive(Serialize)]
+struct Enabled {
+    webhook_id: WebhookId,
+    state: &'static str,
+}
 
 #[derive(Serialize)]
 struct Deleted {
@@ -164,21 +197,15 @@ impl Webhook {
             }
             Self::List { org } => {
                 let org = org::find(admin, &org).await?;
-                let rows: Vec<Shown> = admin
-                    .webhooks(org)
-                    .await?
-                    .into_iter()
-                    .map(|row| Shown {
-                        webhook_id: row.webhook_id,
-                        url: row.url,
-                        events: row.events,
-                        created_at: row.created_at,
-                    })
-                    .collect();
-                context.output.table(&TABLE, &rows, |row| {
-                    let (id, created) = (row.webhook_id.to_string(), row.created_at.to_rfc3339());
-                    vec![id, row.events.join(","), created, row.url.clone()]
-                });
+                let now = context.clock.now();
+                let rows: Vec<Shown> = admin.webhooks(org).await?.into_iter().map(|row| Shown::of(row, now)).collect();
+                context.output.table(&TABLE, &rows, Shown::cells);
+                Ok(())
+            }
+            Self::Enable { id } => {
+                admin.enable_webhook(id).await?;
+                let sentence = format!("Webhook {id} is enabled: it is notified of what happens from now on.");
+                context.output.line(&sentence, &Enabled { webhook_id: id, state: "enabled" });
                 Ok(())
             }
             Self::Delete { id } => {

@@ -51,16 +51,47 @@ const PAUSES: [i64; 7] = [5, 5 * 60, 30 * 60, 2 * 3_600, 5 * 3_600, 10 * 3_600, 
 /// How long a delivery is tried, from when it was queued: the vendor's 24 hours, which cut the last of the pauses short.
 pub const TRIED_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// When to try again after the `attempts`-th attempt, counted from 1, has failed; `None`: no more.
+/// How long the other deliveries to an endpoint wait at most because of a `Retry-After`. As long as a delivery whose
+/// time is over is not yet given up, so that each still has its last attempt.
+pub const PAUSE_LIMIT: TimeDelta = TimeDelta::hours(1);
+/// An endpoint that asks for less than this is attempted again after it, from the second attempt on.
+const SHORTEST_PAUSE: i64 = 60;
+
+/// Returns when to try again after the `attempts`-th attempt, counted from 1, has failed, or `None` for never.
 ///
-/// Time alone ends it: attempts whose outcome was lost count, and are not to use the day up.
+/// `asked` is the time of the endpoint's `Retry-After`. It replaces the usual pause, in both directions. Time alone ends
+/// the attempts: those whose outcome was lost count too, and must not use the day up.
 #[must_use]
-pub fn next_attempt(attempts: u32, queued_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+pub fn next_attempt(
+    attempts: u32,
+    queued_at: Timestamp,
+    now: Timestamp,
+    asked: Option<Timestamp>,
+) -> Option<Timestamp> {
     let end = queued_at + TRIED_FOR;
     let [.., last] = PAUSES;
-    let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
-    let pause = PAUSES.get(place).copied().unwrap_or(last);
-    (now < end).then(|| end.min(now + TimeDelta::seconds(pause)))
+    let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+    let pause = PAUSES.get(index).copied().unwrap_or(last);
+    let next = match asked {
+        Some(asked) => asked.max(now + TimeDelta::seconds(pause.min(SHORTEST_PAUSE))),
+        None => now + TimeDelta::seconds(pause),
+    };
+    (now < end).then(|| end.min(next))
+}
+
+/// Returns the time that a `Retry-After` names: so many seconds from now, or a date in one of HTTP's three formats
+/// (RFC 9110, section 10.2.3). A time that has passed is `now`; one too far away for a calendar is the calendar's end.
+/// Returns `None` for any other text.
+#[must_use]
+pub fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = text.parse::<i64>().ok().and_then(TimeDelta::try_seconds);
+        let at = seconds.and_then(|seconds| now.checked_add_signed(seconds));
+        return Some(at.unwrap_or(Timestamp::MAX_UTC));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(Timestamp::from(date).max(now))
 }
 
 #[cfg(test)]
@@ -73,7 +104,7 @@ mod tests {
     fn a_delivery_is_tried_for_a_day() {
         let queued = DateTime::UNIX_EPOCH;
         let (mut now, mut tried) = (queued, vec![0]);
-        while let Some(next) = next_attempt(u32::try_from(tried.len()).unwrap(), queued, now) {
+        while let Some(next) = next_attempt(u32::try_from(tried.len()).unwrap(), queued, now, None) {
             now = next;
             tried.push((now - queued).num_seconds());
         }
@@ -82,13 +113,61 @@ mod tests {
 
     proptest! {
         #[test]
-        fn time_alone_ends_it_and_no_attempt_is_put_past_the_day_or_into_the_past(attempts: u32, late in 0i64..200_000) {
+        fn time_alone_ends_it_and_no_attempt_is_put_past_the_day_or_into_the_past(
+            attempts: u32,
+            late in 0i64..200_000,
+            asked in prop::option::of(-200_000i64..400_000),
+        ) {
             let queued = DateTime::UNIX_EPOCH;
             let now = queued + TimeDelta::seconds(late);
-            match next_attempt(attempts, queued, now) {
+            let asked = asked.map(|asked| now + TimeDelta::seconds(asked));
+            match next_attempt(attempts, queued, now, asked) {
                 Some(next) => prop_assert!(next > now && next <= queued + TRIED_FOR),
                 None => prop_assert!(now >= queued + TRIED_FOR),
             }
+        }
+    }
+
+    #[test]
+    fn an_endpoint_says_when() {
+        let queued = DateTime::UNIX_EPOCH;
+        let after = |attempts, seconds| {
+            let next = next_attempt(attempts, queued, queued, Some(queued + TimeDelta::seconds(seconds)));
+            next.map(|next| (next - queued).num_seconds())
+        };
+        assert_eq!([after(1, 0), after(1, 5), after(1, 6), after(1, 3_600)], [Some(5), Some(5), Some(6), Some(3_600)]);
+        // Sooner than the usual half an hour, though not as often as once a second.
+        assert_eq!([after(3, 1), after(3, 60), after(3, 90)], [Some(60), Some(60), Some(90)]);
+        assert_eq!(after(1, 1_000_000), Some(86_400));
+    }
+
+    #[test]
+    fn a_retry_after_is_seconds_or_a_date() {
+        let now = DateTime::from_timestamp(784_111_777, 0).unwrap();
+        let read = |text| retry_after(text, now).map(|at| (at - now).num_seconds());
+        for (text, seconds) in [
+            ("0", 0),
+            ("120", 120),
+            (" 7 ", 7),
+            ("Sun, 06 Nov 1994 08:51:37 GMT", 120),
+            ("Sunday, 06-Nov-94 08:51:37 GMT", 120),
+            ("Sun Nov  6 08:51:37 1994", 120),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", 0),
+        ] {
+            assert_eq!(read(text), Some(seconds), "{text}");
+        }
+        for text in ["", "-1", "1.5", "+3", "soon", "1e3", "06 Nov 1994", "١"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(retry_after("99999999999999999999999", now), Some(Timestamp::MAX_UTC));
+        assert_eq!(retry_after("9223372036854775", now), Some(Timestamp::MAX_UTC));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_breaks_the_reader(text in "[0-9]{1,30}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT|.{0,30}") {
+            let now = DateTime::UNIX_EPOCH;
+            prop_assert!(retry_after(&text, now).is_none_or(|at| at >= now));
         }
     }
 

@@ -5,8 +5,8 @@ use crate::domain::Timestamp;
 use crate::store::scope;
 
 impl AdminStore {
-    /// Deletes at most `most` entries of the feed from `until` or before; how many there were. What an endpoint of an
-    /// organization that is not disabled has still to be told of is spared, unless it is from `last` or before.
+    /// Deletes at most `most` entries of the feed from `until` or before; how many there were. What an endpoint
+    /// has still to be told of is spared, unless it is from `last` or before, or the endpoint or its organization is disabled.
     ///
     /// Replicas that do this at once each take others. A crash may undo it, and then it is done again.
     ///
@@ -21,7 +21,7 @@ impl AdminStore {
                         AND (at <= $2 OR NOT EXISTS (
                                 SELECT FROM webhooks w
                                   JOIN organizations o USING (org_id)
-                                 WHERE w.org_id = f.org_id AND o.disabled_at IS NULL
+                                 WHERE w.org_id = f.org_id AND o.disabled_at IS NULL AND w.disabled_at IS NULL
                                    AND (w.feed_transaction, w.feed_place) < (f.transaction, f.place)))
                       LIMIT $3
                         FOR UPDATE SKIP LOCKED) AS old

@@ -16,12 +16,14 @@ pub use captures::{RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use organizations::{NewOrganization, OrganizationDetails, OrganizationRow, OrganizationSettings, as_bytes};
 pub use sessions::{EventRow, Page};
-pub use webhooks::{Attempted, Backlog, DeliveryRow, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow};
+pub use webhooks::{
+    Attempted, Backlog, DeliveryRow, EndpointChange, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow,
+};
 
 use sqlx::PgPool;
 
 use super::{Database, DatabaseError, LOOKUP_PLANS, StoreError};
-use crate::domain::KeyId;
+use crate::domain::{KeyId, WebhookId};
 
 /// What an administrator asks for that cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,8 @@ pub enum AdminError {
     AmbiguousAgent(String),
     #[error("API key {0} has been revoked or has expired, so that nothing uses it; create another")]
     KeyHasEnded(KeyId),
+    #[error("webhook {0} is disabled, because its endpoint responded with 410; enable it first")]
+    WebhookDisabled(WebhookId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use tokio::time::{Instant, timeout};
 
 use super::Webhooks;
 use crate::dialects::agntix;
+use crate::domain::Timestamp;
 use crate::domain::responder::HttpUrl;
-use crate::domain::webhook::next_attempt;
+use crate::domain::webhook::{PAUSE_LIMIT, next_attempt, retry_after};
 use crate::outbound::{Unsent, signature};
-use crate::store::admin::{Attempted, Leased, Next};
+use crate::store::admin::{Attempted, EndpointChange, Leased, Next};
 use crate::telemetry;
 
 /// How long the database may take to write an attempt down; afterwards it counts as lost.
@@ -21,8 +22,10 @@ const RECORDED_WITHIN: Duration = Duration::from_secs(10);
 /// Why an attempt failed. Nothing of what was posted, and no secret, is in it.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Any other status than a success; redirects are not followed.
-    Rejected(StatusCode),
+    /// Any other status than a success, and when the endpoint asked to be tried again; redirects are not followed.
+    Rejected(StatusCode, Option<Timestamp>),
+    /// 410: the endpoint takes no more deliveries.
+    Gone,
     TimedOut,
     Unreachable,
     NotHttp,
@@ -39,8 +42,9 @@ impl Fault {
     /// The word for it, in metrics and in the list of deliveries.
     fn label(self) -> &'static str {
         match self {
-            Self::Rejected(status) if status.is_redirection() => "redirected",
-            Self::Rejected(_) => "refused",
+            Self::Rejected(status, _) if status.is_redirection() => "redirected",
+            Self::Rejected(..) => "refused",
+            Self::Gone => "gone",
             Self::TimedOut => "timed_out",
             Self::Unreachable => "unreachable",
             Self::NotHttp => "not_http",
@@ -52,7 +56,16 @@ impl Fault {
     }
 
     fn status(self) -> Option<StatusCode> {
-        if let Self::Rejected(status) = self { Some(status) } else { None }
+        match self {
+            Self::Rejected(status, _) => Some(status),
+            Self::Gone => Some(StatusCode::GONE),
+            _ => None,
+        }
+    }
+
+    /// Returns when the endpoint asked to be tried again.
+    fn retry_at(self) -> Option<Timestamp> {
+        if let Self::Rejected(_, retry_at) = self { retry_at } else { None }
     }
 }
 
@@ -67,26 +80,35 @@ impl From<Unsent> for Fault {
 }
 
 impl Webhooks {
-    /// Posts a delivery and writes down what became of it; how long the endpoint took.
-    pub(super) async fn attempt(&self, leased: &Leased) -> Duration {
+    /// Posts a delivery and stores what became of it. Returns how long the endpoint took, and whether it can have more.
+    pub(super) async fn attempt(&self, leased: &Leased) -> (Duration, Appetite) {
         let started = Instant::now();
         let answer = timeout(self.settings.answer, self.post(leased)).await.unwrap_or(Err(Fault::TimedOut));
         let latency = started.elapsed();
         let now = self.clock.now();
         let next = match answer {
             Ok(_) => Next::DeliveredAt(now),
-            Err(Fault::SessionGone) => Next::FailedAt(now),
-            Err(_) => next_attempt(leased.attempt, leased.queued_at, now).map_or(Next::FailedAt(now), Next::AgainAt),
+            Err(Fault::SessionGone | Fault::Gone) => Next::FailedAt(now),
+            Err(fault) => next_attempt(leased.attempt, leased.queued_at, now, fault.retry_at())
+                .map_or(Next::FailedAt(now), Next::AgainAt),
+        };
+        let endpoint = match answer {
+            Err(Fault::Gone) => EndpointChange::Disabled(now),
+            Err(Fault::Rejected(_, Some(retry_at))) => EndpointChange::Paused(retry_at.min(now + PAUSE_LIMIT)),
+            _ => EndpointChange::None,
         };
         tell(leased, answer, next, latency);
         let status = answer.map_or_else(Fault::status, Some).map(|status| status.as_u16());
-        let attempted = Attempted { leased, status, error: answer.err().map(Fault::label), next };
+        let attempted = Attempted { leased, status, error: answer.err().map(Fault::label), next, endpoint };
         match timeout(RECORDED_WITHIN, self.admin.record_attempt(&attempted)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, delivery = %leased.delivery, "webhook.not_recorded"),
             Err(error) => tracing::warn!(%error, delivery = %leased.delivery, "webhook.not_recorded"),
         }
-        latency
+        if endpoint == EndpointChange::Disabled(now) {
+            tracing::warn!(org = %leased.org, webhook = %leased.webhook, "webhook.disabled");
+        }
+        (latency, if endpoint == EndpointChange::None { Appetite::More } else { Appetite::NoMore })
     }
 
     /// Posts it once; the status of an endpoint that took it.
@@ -103,8 +125,25 @@ impl Webhooks {
         let request = request.headers(headers).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let response = request.body(body).send().await.map_err(Unsent::from)?;
         let status = response.status();
-        if status.is_success() { Ok(status) } else { Err(Fault::Rejected(status)) }
+        match status {
+            _ if status.is_success() => Ok(status),
+            StatusCode::GONE => Err(Fault::Gone),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+                let retry_at = header.and_then(|text| retry_after(text, self.clock.now()));
+                Err(Fault::Rejected(status, retry_at))
+            }
+            _ => Err(Fault::Rejected(status, None)),
+        }
     }
+}
+
+/// Whether an endpoint can have more deliveries at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Appetite {
+    More,
+    /// It asked for a pause, or takes no more deliveries.
+    NoMore,
 }
 
 /// Counts and logs an attempt.

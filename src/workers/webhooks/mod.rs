@@ -10,6 +10,7 @@ mod pace;
 mod rhythm;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use crate::domain::{Clock, DialectName, Mint, WebhookId};
 use crate::outbound::{Client, NoTls, PrivateAddresses};
 use crate::store::admin::{AdminError, AdminStore, LeaseTerms, Leased};
+use attempt::Appetite;
 use pace::{Pace, Paces};
 
 /// Whose sessions are told of.
@@ -131,12 +133,17 @@ struct Round {
 }
 
 impl Round {
-    /// Posts all of it, and how soon that was answered. What an endpoint that stops answering leaves no time for is
-    /// attempted again when the lease has run out.
+    /// Posts all of it, and how soon that was answered. What an endpoint that stops answering leaves no time for, and what
+    /// is left when it asks for a pause, is attempted again when the lease has run out.
     async fn run(self, webhooks: &Webhooks) -> Pace {
         let (begun, answer) = (Instant::now(), webhooks.settings.answer);
-        let in_time = self.deliveries.into_iter().take_while(|_| begun.elapsed() < answer);
-        let attempts = in_time.map(|delivery: Leased| async move { webhooks.attempt(&delivery).await });
+        let full = &AtomicBool::new(false);
+        let more = |_: &Leased| begun.elapsed() < answer && !full.load(Ordering::Relaxed);
+        let attempts = self.deliveries.into_iter().take_while(more).map(|delivery| async move {
+            let (latency, appetite) = webhooks.attempt(&delivery).await;
+            full.fetch_or(appetite == Appetite::NoMore, Ordering::Relaxed);
+            latency
+        });
         let latencies = stream::iter(attempts).buffer_unordered(AT_ONCE);
         let slowest = latencies.fold(Duration::ZERO, async |slowest, latency| slowest.max(latency)).await;
         if slowest <= answer / SOON { Pace::Prompt } else { Pace::Slow }

@@ -177,6 +177,12 @@ pub fn answer(status: u16, media_type: &str, body: &str) -> Vec<Step> {
     vec![Step::Send((head + body).into_bytes())]
 }
 
+/// A response that asks to be tried again later.
+pub fn asking(status: u16, retry_after: &str) -> Vec<Step> {
+    let head = format!("HTTP/1.1 {status} Word\r\nRetry-After: {retry_after}\r\nConnection: close\r\n");
+    vec![Step::Send((head + "Content-Length: 0\r\n\r\n").into_bytes())]
+}
+
 pub fn json(body: &str) -> Vec<Step> {
     answer(200, "application/json; charset=utf-8", body)
 }

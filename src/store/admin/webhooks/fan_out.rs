@@ -15,7 +15,7 @@ const MAX_ENTRIES: usize = 500;
 /// What there is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// There are endpoints of organizations that are not disabled; the rest counts these only.
+    /// There are endpoints that are not disabled, of organizations that are not; the rest counts these only.
     pub registered: bool,
     /// The feed has what is not yet among the deliveries.
     pub behind: bool,
@@ -41,7 +41,8 @@ impl AdminStore {
         Ok(sqlx::query_as!(
             Waiting,
             r#"WITH open AS (
-                   SELECT w.* FROM webhooks w JOIN organizations o USING (org_id) WHERE o.disabled_at IS NULL)
+                   SELECT w.* FROM webhooks w JOIN organizations o USING (org_id)
+                    WHERE o.disabled_at IS NULL AND w.disabled_at IS NULL)
                SELECT EXISTS (SELECT FROM open) AS "registered!",
                       EXISTS (SELECT FROM open w
                                CROSS JOIN LATERAL (
@@ -55,7 +56,8 @@ impl AdminStore {
                                      SELECT FROM webhook_deliveries d
                                       WHERE d.org_id = w.org_id AND d.webhook_id = w.webhook_id
                                         AND d.next_attempt_at <= $1
-                                      LIMIT 1) delivery) AS "due!""#,
+                                      LIMIT 1) delivery
+                               WHERE w.paused_until IS NULL OR w.paused_until <= $1) AS "due!""#,
             now
         )
         .fetch_one(&self.pool)
@@ -155,7 +157,7 @@ impl Endpoint {
             "SELECT w.org_id, w.webhook_id, w.events, w.feed_transaction, w.feed_place
                FROM webhooks w
                JOIN organizations o USING (org_id)
-              WHERE o.disabled_at IS NULL
+              WHERE o.disabled_at IS NULL AND w.disabled_at IS NULL
                 AND EXISTS (SELECT FROM session_feed f
                              WHERE f.org_id = w.org_id
                                AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::{DeliveryId, OrgId, Timestamp};
+use crate::domain::{DeliveryId, OrgId, Timestamp, WebhookId};
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::scope;
 
@@ -71,22 +71,34 @@ impl AdminStore {
     /// Puts a delivery on again, whatever became of it: as if it had been queued `now`, under the id that it has.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`] when there is no such delivery, or no longer.
+    /// [`AdminError::NotFound`] when there is no such delivery, or no longer; [`AdminError::WebhookDisabled`] when its
+    /// endpoint is disabled.
     pub async fn resend_delivery(&self, id: DeliveryId, now: Timestamp) -> Result<(), AdminError> {
-        // By way of the organizations that have endpoints, since they lead every index.
+        // By way of the endpoints, since their organizations lead every index.
         let changed = sqlx::query!(
             "UPDATE webhook_deliveries d
                 SET queued_at = $2, attempts = 0, next_attempt_at = $2, delivered_at = NULL, failed_at = NULL,
                     last_status = NULL, last_error = NULL
-               FROM (SELECT DISTINCT org_id FROM webhooks) org
-              WHERE d.org_id = org.org_id AND d.delivery_id = $1",
+               FROM webhooks w
+              WHERE d.org_id = w.org_id AND d.delivery_id = $1 AND d.webhook_id = w.webhook_id
+                AND w.disabled_at IS NULL",
             id.0,
             now
         )
         .execute(&self.pool)
         .await?
         .rows_affected();
-        if changed == 0 { Err(AdminError::NotFound("delivery")) } else { Ok(()) }
+        if changed > 0 {
+            return Ok(());
+        }
+        let disabled = sqlx::query_scalar!(
+            "SELECT w.webhook_id FROM webhooks w
+               JOIN webhook_deliveries d ON d.org_id = w.org_id AND d.delivery_id = $1 AND d.webhook_id = w.webhook_id",
+            id.0
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Err(disabled.map_or(AdminError::NotFound("delivery"), |id| AdminError::WebhookDisabled(WebhookId(id))))
     }
 
     /// Gives up at most `most` deliveries that were queued at `until` or before and are due at `now`, without an

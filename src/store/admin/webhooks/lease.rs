@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::as_limit;
@@ -9,6 +10,9 @@ use crate::domain::{DeliveryId, OrgId, Session, Timestamp, WebhookEvent, Webhook
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::sessions::RowKey;
 use crate::store::{SessionRow, StoreError, scope};
+
+/// Deliveries that fail with their endpoint in one transaction.
+const MAX_FAILED: u64 = 1_000;
 
 /// A delivery that is this caller's to attempt until its lease runs out.
 pub struct Leased {
@@ -51,6 +55,17 @@ pub struct Attempted<'a> {
     /// The word for what went wrong.
     pub error: Option<&'static str>,
     pub next: Next,
+    pub endpoint: EndpointChange,
+}
+
+/// What an attempt changes for the other deliveries to its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointChange {
+    None,
+    /// Nothing is leased before this time.
+    Paused(Timestamp),
+    /// Nothing is leased or queued any more, and what waits has failed.
+    Disabled(Timestamp),
 }
 
 /// How a delivery goes on.
@@ -63,8 +78,8 @@ pub enum Next {
 
 impl AdminStore {
     /// Leases what is due at `now`: of an endpoint, what has been due longest. Chance decides between endpoints, since
-    /// by age those with the longest backlog, which answer nobody, would always win. Nothing
-    /// of disabled organizations is leased, and what this version does not know is left to others.
+    /// by age those with the longest backlog, which answer nobody, would always win. Nothing of disabled organizations, and
+    /// of endpoints that are disabled or paused, is leased, and what this version does not know is left to others.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -78,7 +93,8 @@ impl AdminStore {
                           row_number() OVER (PARTITION BY w.webhook_id = ANY ($5::uuid[]) ORDER BY random()) AS number
                      FROM webhooks w
                      JOIN organizations o USING (org_id)
-                    WHERE o.disabled_at IS NULL AND w.webhook_id <> ALL ($3::uuid[])
+                    WHERE o.disabled_at IS NULL AND w.disabled_at IS NULL
+                      AND (w.paused_until IS NULL OR w.paused_until <= $1) AND w.webhook_id <> ALL ($3::uuid[])
                       AND EXISTS (SELECT FROM webhook_deliveries d
                                    WHERE d.org_id = w.org_id AND d.webhook_id = w.webhook_id
                                      AND d.next_attempt_at <= $1)
@@ -145,8 +161,9 @@ impl AdminStore {
         Ok(leased.collect())
     }
 
-    /// Writes down what became of an attempt, unless somebody else has delivered it since. A failure counts only while
-    /// nobody has leased it again or put it on again.
+    /// Stores what became of an attempt, unless another replica has delivered it since, and what it changes for the
+    /// endpoint. A failure counts only while the delivery has not been leased or queued again, and has not failed with its
+    /// endpoint.
     ///
     /// # Errors
     /// When the database cannot be reached. Then it is attempted again once the lease has run out.
@@ -158,11 +175,13 @@ impl AdminStore {
             Next::FailedAt(at) => failed = Some(at),
         }
         let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        // The endpoint before its deliveries, as when it is deleted, so that the two cannot wait for each other.
+        attempted.endpoint.store(&mut transaction, attempted.leased).await?;
         sqlx::query!(
             "UPDATE webhook_deliveries
                 SET delivered_at = $4, next_attempt_at = $5, failed_at = $6, last_status = $7, last_error = $8
               WHERE org_id = $1 AND delivery_id = $2 AND delivered_at IS NULL
-                AND (attempts = $3 AND queued_at = $9 OR $4::timestamptz IS NOT NULL)",
+                AND (attempts = $3 AND queued_at = $9 AND failed_at IS NULL OR $4::timestamptz IS NOT NULL)",
             attempted.leased.org.0,
             attempted.leased.delivery.0,
             i32::try_from(attempted.leased.attempt).unwrap_or(i32::MAX),
@@ -176,6 +195,53 @@ impl AdminStore {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
+        if let EndpointChange::Disabled(at) = attempted.endpoint {
+            while self.fail_waiting(attempted.leased, at).await? == MAX_FAILED {}
+        }
+        Ok(())
+    }
+
+    /// Fails a batch of the deliveries that wait for an endpoint that is disabled. Returns how many there were. What is
+    /// left when this is cut off expires with its day.
+    async fn fail_waiting(&self, leased: &Leased, at: Timestamp) -> Result<u64, AdminError> {
+        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        let failed = sqlx::query!(
+            "UPDATE webhook_deliveries d
+                SET next_attempt_at = NULL, failed_at = $3, last_error = 'gone'
+               FROM (SELECT org_id, delivery_id FROM webhook_deliveries
+                      WHERE org_id = $1 AND webhook_id = $2 AND next_attempt_at IS NOT NULL
+                      LIMIT $4 FOR UPDATE SKIP LOCKED) AS waiting
+              WHERE d.org_id = waiting.org_id AND d.delivery_id = waiting.delivery_id",
+            leased.org.0,
+            leased.webhook.0,
+            at,
+            MAX_FAILED as i64
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(failed.rows_affected())
+    }
+}
+
+impl EndpointChange {
+    async fn store(self, connection: &mut PgConnection, leased: &Leased) -> Result<(), sqlx::Error> {
+        let (paused_until, disabled_at) = match self {
+            Self::None => return Ok(()),
+            Self::Paused(until) => (Some(until), None),
+            Self::Disabled(at) => (None, Some(at)),
+        };
+        sqlx::query!(
+            "UPDATE webhooks
+                SET paused_until = GREATEST(paused_until, $3), disabled_at = COALESCE(disabled_at, $4)
+              WHERE org_id = $1 AND webhook_id = $2",
+            leased.org.0,
+            leased.webhook.0,
+            paused_until,
+            disabled_at
+        )
+        .execute(connection)
+        .await?;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ mod lease;
 
 pub use fan_out::Waiting;
 pub use history::{Backlog, DeliveryRow};
-pub use lease::{Attempted, LeaseTerms, Leased, Next};
+pub use lease::{Attempted, EndpointChange, LeaseTerms, Leased, Next};
 
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -41,6 +41,10 @@ pub struct WebhookRow {
     pub url: String,
     pub events: Vec<String>,
     pub created_at: Timestamp,
+    /// Until when the endpoint asked to be left alone.
+    pub paused_until: Option<Timestamp>,
+    /// Since when nothing is delivered, because the endpoint responded with 410.
+    pub disabled_at: Option<Timestamp>,
 }
 
 impl AdminStore {
@@ -73,11 +77,33 @@ impl AdminStore {
     pub async fn webhooks(&self, org: OrgId) -> Result<Vec<WebhookRow>, AdminError> {
         Ok(sqlx::query_as!(
             WebhookRow,
-            "SELECT webhook_id, url, events, created_at FROM webhooks WHERE org_id = $1 ORDER BY created_at, webhook_id",
+            "SELECT webhook_id, url, events, created_at, paused_until, disabled_at
+               FROM webhooks WHERE org_id = $1 ORDER BY created_at, webhook_id",
             org.0
         )
         .fetch_all(&self.pool)
         .await?)
+    }
+
+    /// Lets an endpoint have deliveries again that is disabled or paused. One that was disabled is notified of what happens
+    /// from now on.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`] when there is no such endpoint.
+    pub async fn enable_webhook(&self, id: WebhookId) -> Result<(), AdminError> {
+        let changed = sqlx::query!(
+            "UPDATE webhooks
+                SET feed_transaction = CASE WHEN disabled_at IS NULL THEN feed_transaction
+                                            ELSE pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 END,
+                    feed_place = CASE WHEN disabled_at IS NULL THEN feed_place ELSE 2147483647 END,
+                    paused_until = NULL, disabled_at = NULL
+              WHERE webhook_id = $1",
+            id.0
+        )
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        if changed == 0 { Err(AdminError::NotFound("webhook")) } else { Ok(()) }
     }
 
     /// Forgets an endpoint with its secret, and what it was or was still to be told. What is under way arrives.

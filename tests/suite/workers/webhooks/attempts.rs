@@ -14,7 +14,7 @@ use sessionary::workers::webhooks::{LEASE, WebhookSettings};
 use sqlx::PgConnection;
 
 use crate::support::agntix::create;
-use crate::support::fake_responder::{Step, answer, redirect};
+use crate::support::fake_responder::{Step, answer, asking, redirect};
 use crate::support::webhooks::{Hooks, register, settings, taken, verify, worker};
 use crate::support::{DATABASE, admin, connection, run};
 
@@ -77,7 +77,9 @@ fn whatever_is_no_success_in_time_is_tried_again() {
             (redirect(307, "/elsewhere"), Some(307), "redirected"),
             (redirect(301, "http://169.254.169.254/"), Some(301), "redirected"),
             (answer(400, "text/plain", "no"), Some(400), "refused"),
-            (answer(410, "text/plain", "gone"), Some(410), "refused"),
+            (answer(429, "text/plain", "slowly"), Some(429), "refused"),
+            (asking(500, "3600"), Some(500), "refused"),
+            (asking(429, "soon"), Some(429), "refused"),
             (answer(503, "text/plain", "later"), Some(503), "refused"),
             (vec![Step::Hang], None, "timed_out"),
             (vec![Step::Send(b"HTTP/1.1 200 OK\r\nX-Half: ".to_vec()), Step::Hang], None, "timed_out"),
