@@ -93,7 +93,9 @@ fn rejected(rejection: &Rejection) -> (StatusCode, String) {
         Rejection::NoRoute => (StatusCode::NOT_FOUND, "Not found"),
         Rejection::NoMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
         Rejection::MalformedPath => (StatusCode::BAD_REQUEST, "Invalid path"),
-        Rejection::MalformedHeader("x-org-id") => (StatusCode::BAD_REQUEST, "x-org-id must be your organization's UUID"),
+        Rejection::MalformedHeader("x-org-id") => {
+            (StatusCode::BAD_REQUEST, "x-org-id must be your organization's UUID")
+        }
         Rejection::MalformedHeader(name) => return (StatusCode::BAD_REQUEST, format!("Invalid {name} header")),
         Rejection::UnsupportedMediaType(media_type) => {
             let message = format!("The body must be {}", media_type.accepted_in_words());

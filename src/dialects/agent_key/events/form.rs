@@ -70,9 +70,9 @@ async fn read(mut form: Multipart) -> Result<CreateEvent, AgentKeyError> {
             "stream_response" => {
                 body.stream_response = match text()? {
                     "" => JsonField::Bool(false),
-                    text => {
-                        boolean(text).map(JsonField::Bool).ok_or_else(|| invalid("stream_response", "must be a boolean"))?
-                    }
+                    text => boolean(text)
+                        .map(JsonField::Bool)
+                        .ok_or_else(|| invalid("stream_response", "must be a boolean"))?,
                 }
             }
             _ => {}
