@@ -36,6 +36,7 @@ mod scope;
 mod sessions;
 mod signals;
 mod storage;
+mod tenant;
 mod usage;
 
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub use sessions::{
     SessionQuery, SessionRow, SessionStretch, Sessions, WINDOW,
 };
 pub use signals::{TurnWatch, Woken};
+pub use tenant::TenantStore;
 pub use usage::Usage;
 
 use crate::domain::{OrgId, Organization};
@@ -105,8 +107,12 @@ pub struct StoreSettings {
     pub counts: Duration,
     /// Bytes that an organization may store where it has no quota of its own.
     pub storage_quota: u64,
+    /// How long a caller waits for a permit of its organization.
+    pub permit_wait: Duration,
 }
 
+/// How long a caller waits for a permit of its organization.
+const PERMIT_WAIT: Duration = Duration::from_secs(5);
 /// Bytes that an organization may store unless the deployment or its own quota says otherwise.
 pub const STORAGE_QUOTA: u64 = 100 * 1024 * 1024 * 1024;
 
@@ -121,6 +127,7 @@ impl Default for StoreSettings {
             lookup_cache: LOOKUP_CACHE_TTL,
             counts: COUNTS,
             storage_quota: STORAGE_QUOTA,
+            permit_wait: PERMIT_WAIT,
         }
     }
 }
@@ -166,14 +173,12 @@ impl Pools {
     const WAITING: usize = 256;
     /// Callers of one organization that wait for a scan.
     const WAITING_SCANS: usize = 4;
-    /// How long a caller waits for its organization's permit.
-    const WAIT: Duration = Duration::from_secs(5);
 
     /// An organization has at most half of the connections for small statements, and one for scans.
     async fn connect(database: &Database, settings: &StoreSettings) -> Result<Self, DatabaseError> {
         let shared = |pool: PgPool, permits: u32, waiting: usize| {
             let callers = permits as usize + waiting;
-            TenantPool::new(pool, OrgPermits::new(PermitLimits { permits, callers, wait: Self::WAIT }))
+            TenantPool::new(pool, OrgPermits::new(PermitLimits { permits, callers, wait: settings.permit_wait }))
         };
         let tenants = database.app_pool(settings.pool, ACQUIRE_TIMEOUT).await?;
         // Few, because each takes a processor of Postgres' machine; callers wait for their organization's turn.
@@ -225,7 +230,7 @@ impl Store {
     /// The store as one organization sees it, whatever it has stored.
     #[must_use]
     pub fn tenant(&self, org: OrgId) -> TenantStore {
-        TenantStore { store: self.clone(), org, is_full: false }
+        TenantStore::new(self.clone(), org, false)
     }
 
     /// The store as callers of an organization see it: once its storage quota is used up, they can read, change and
@@ -233,7 +238,7 @@ impl Store {
     #[must_use]
     pub fn tenant_within_quota(&self, organization: &Organization) -> TenantStore {
         let quota = organization.storage_quota.unwrap_or(self.0.storage_quota);
-        TenantStore { is_full: organization.stored_bytes >= quota, ..self.tenant(organization.id) }
+        TenantStore::new(self.clone(), organization.id, organization.stored_bytes >= quota)
     }
 
     /// Adds the bytes that were counted since the last second to what the database knows.
@@ -301,110 +306,5 @@ impl Store {
 
     fn lookup_cache(&self) -> &LookupCache {
         &self.0.lookup_cache
-    }
-}
-
-/// The store, narrowed to one organization: there is no other way to a tenant's rows.
-#[derive(Clone)]
-pub struct TenantStore {
-    store: Store,
-    org: OrgId,
-    is_full: bool,
-}
-
-impl TenantStore {
-    /// The organization whose store this is.
-    #[must_use]
-    pub fn org(&self) -> OrgId {
-        self.org
-    }
-
-    /// Returns whether the organization is still there and not disabled.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn is_organization_enabled(&self) -> Result<bool, StoreError> {
-        let organization = self.store.directory().organization(self.org).await?;
-        Ok(organization.is_some_and(|organization| organization.disabled_at.is_none()))
-    }
-
-    #[must_use]
-    pub fn sessions(&self) -> Sessions<'_> {
-        Sessions(self)
-    }
-
-    #[must_use]
-    pub fn captures(&self) -> Captures<'_> {
-        Captures(self)
-    }
-
-    #[must_use]
-    pub fn dashboard(&self) -> Dashboard<'_> {
-        Dashboard(self)
-    }
-
-    #[must_use]
-    pub fn agents(&self) -> Agents<'_> {
-        Agents(self)
-    }
-
-    #[must_use]
-    pub fn api_keys(&self) -> ApiKeys<'_> {
-        ApiKeys(self)
-    }
-
-    #[must_use]
-    pub fn avatars(&self) -> Avatars<'_> {
-        Avatars(self)
-    }
-
-    #[must_use]
-    pub fn contacts(&self) -> Contacts<'_> {
-        Contacts(self)
-    }
-
-    #[must_use]
-    pub fn feed(&self) -> Feed<'_> {
-        Feed(self)
-    }
-
-    #[must_use]
-    pub fn numbers(&self) -> Numbers<'_> {
-        Numbers(self)
-    }
-
-    fn pool(&self) -> &TenantPool {
-        &self.store.0.pools.tenants
-    }
-
-    /// To be asked before anything is added.
-    fn has_room(&self) -> Result<(), StoreError> {
-        if self.is_full { Err(StoreError::StorageFull) } else { Ok(()) }
-    }
-
-    /// Counts bytes that were added otherwise than through a group, which counts its own.
-    fn stored(&self, bytes: usize) {
-        self.store.0.reports.storage.add(self.org, bytes);
-    }
-
-    /// For queries that read many rows.
-    fn scans(&self) -> &TenantPool {
-        &self.store.0.pools.scans
-    }
-
-    fn groups(&self) -> &Groups {
-        &self.store.0.groups
-    }
-
-    fn lookup_cache(&self) -> &LookupCache {
-        self.store.lookup_cache()
-    }
-
-    fn counts(&self) -> &Counts {
-        &self.store.0.counts
-    }
-
-    fn blocks(&self) -> &Blocks {
-        &self.store.0.blocks
     }
 }

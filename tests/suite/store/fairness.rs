@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures::future::poll_immediate;
 use sessionary::domain::{DialectName, Mint, OrgId};
@@ -50,7 +51,9 @@ fn scans_that_hang_leave_everything_else_as_it_was() {
         make_database(NAME).await;
         let database = database_called(NAME).await;
         provision(&database).await.expect("an up-to-date database");
-        let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
+        // Longer than the test can take on any machine, because what it shows is who waits, not for how long.
+        let settings = StoreSettings { permit_wait: Duration::from_secs(600), ..StoreSettings::default() };
+        let store = Store::connect(&database, settings).await.expect("a store");
         let (loud, quiet) = (new_org(), new_org());
         let mut locker = connection("postgres", NAME).await;
         let mut superuser = connection("postgres", NAME).await;
@@ -106,8 +109,7 @@ fn scans_that_hang_leave_everything_else_as_it_was() {
 
         sqlx::query("ROLLBACK").execute(&mut locker).await.expect("the lock is gone");
         for scan in futures::future::join_all(scans).await {
-            // On a slow machine a scan may have waited for longer than it may.
-            assert!(matches!(&scan, Err(StoreError::OrgBusy)) || scan.expect("a page").rows.is_empty());
+            assert!(scan.expect("a page").rows.is_empty());
         }
         store.close().await;
     });
