@@ -55,6 +55,16 @@ WITH chance AS MATERIALIZED (
     SELECT org_id, event_id, session_id, at + number * interval '1 second', 'turn', 'author' || n % 20, n % 50 <> 0, n % 900
       FROM talked
      WHERE dialect = 1
+), traced AS (
+    INSERT INTO captured_traces (org_id, trace_id)
+    SELECT DISTINCT org_id, session_id FROM talked WHERE dialect = 1
+), spanned AS (
+    INSERT INTO captured_spans (org_id, event_id, trace_id, started_at, role, replied, has_content, name, form, logs,
+                                revision, session_id, kind, shown_name)
+    SELECT org_id, event_id, session_id, at, 0, true, true, 'author' || n % 20, 2, 0, 0, session_id, 'turn',
+           'author' || n % 20
+      FROM talked
+     WHERE dialect = 1
 ), fed AS (
     INSERT INTO session_feed (org_id, transaction, place, dialect, session_id, kind, at)
     SELECT org_id, -n, 1, dialect, session_id, 1, at FROM made WHERE dialect = 2 AND n % 4 = 0

@@ -70,7 +70,10 @@ impl DialectName {
 
         if ["/api/messaging", "/api/agents", "/api/server"].into_iter().any(in_any_case) {
             Some(Self::Messaging)
-        } else if path.starts_with("/api/v1/capture-") || path == "/v1/traces" || under("/dashboard/api") {
+        } else if path.starts_with("/api/v1/capture-")
+            || ["/v1/traces", "/v1/logs", "/v1/metrics"].contains(&path)
+            || under("/dashboard/api")
+        {
             Some(Self::Agnost)
         } else if ["/v1/chat", "/v2/chat", "/api/v1/chat", "/v1/voice"].into_iter().any(under) {
             Some(Self::Agntix)
@@ -138,6 +141,8 @@ mod tests {
             ("/api/v1/capture-session", Some(Agnost)),
             ("/api/v1/capture-anything", Some(Agnost)),
             ("/v1/traces", Some(Agnost)),
+            ("/v1/logs", Some(Agnost)),
+            ("/v1/metrics", Some(Agnost)),
             ("/dashboard/api/event-io", Some(Agnost)),
             ("/v1/chat/chat/sessions", Some(Agntix)),
             ("/v2/chat/agents", Some(Agntix)),

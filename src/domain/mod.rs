@@ -25,12 +25,13 @@ pub mod principal;
 pub mod quota;
 pub mod responder;
 pub mod session;
+pub mod trace;
 pub mod turn;
 pub mod webhook;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
-pub use capture::{CaptureFacts, NewCapture};
+pub use capture::{CaptureFacts, NewCapture, NewSpan, SpanForm};
 pub use clock::Clock;
 pub use contact::Contact;
 pub use dialect::{Contract, DialectName};

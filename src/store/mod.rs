@@ -51,7 +51,8 @@ pub use avatars::{AvatarChanges, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
     Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,
-    LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanRow, StoryEventRow, StoryPage, StoryRow,
+    LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow, StoryEventRow, StoryPage, StoryRow,
+    Unmerged,
 };
 pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};
 pub use counts::COUNTS;
@@ -77,7 +78,7 @@ pub use tenant::TenantStore;
 pub use usage::Usage;
 
 use crate::domain::{OrgId, Organization};
-use captures::CaptureEvents;
+use captures::{CaptureEvents, CaptureSpans};
 use counts::Counts;
 use group::{Group, Reports};
 use lookup_cache::LookupCache;
@@ -196,6 +197,7 @@ struct Groups {
     change_sessions: Group<ChangeSessions>,
     find_sessions: Group<FindSessions>,
     capture_events: Group<CaptureEvents>,
+    capture_spans: Group<CaptureSpans>,
 }
 
 impl Store {
@@ -214,6 +216,7 @@ impl Store {
                 change_sessions: Group::start(&held, settings.writers, &reports),
                 find_sessions: Group::start(&held, settings.readers, &reports),
                 capture_events: Group::start(&held, settings.writers, &reports),
+                capture_spans: Group::start(&held, settings.writers, &reports),
             },
             lookup_cache: LookupCache::new(settings.lookup_cache),
             counts: Counts::new(settings.counts),
@@ -281,6 +284,7 @@ impl Store {
         groups.create_sessions.queued_bytes()
             + groups.change_sessions.queued_bytes()
             + groups.capture_events.queued_bytes()
+            + groups.capture_spans.queued_bytes()
     }
 
     /// Finishes what was accepted, refuses what comes after, and lets go of every connection.
@@ -291,7 +295,8 @@ impl Store {
             groups.create_sessions.close(),
             groups.change_sessions.close(),
             groups.find_sessions.close(),
-            groups.capture_events.close()
+            groups.capture_events.close(),
+            groups.capture_spans.close()
         );
         if let Err(error) = self.flush_storage().await {
             tracing::warn!(%error, "store.storage_not_counted");

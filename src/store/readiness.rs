@@ -38,6 +38,7 @@ impl Store {
             && groups.change_sessions.is_alive()
             && groups.find_sessions.is_alive()
             && groups.capture_events.is_alive()
+            && groups.capture_spans.is_alive()
     }
 
     /// Commits a small message to the write-ahead log, and looks at how the last group commits went. The message is for

@@ -15,6 +15,8 @@ const INDEX_EVERY: Duration = Duration::from_secs(5);
 const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 /// Batches of events that are added to the index before blocks are made of them.
 const BACKLOG_BATCHES: u32 = 16;
+/// Days whose maxima are lowered at once.
+const RECOUNTED_DAYS: u8 = 16;
 /// Rows per transaction, so that none holds its locks for long.
 const BATCH: u16 = 2_000;
 
@@ -28,6 +30,9 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
             match fold_totals(admin, clock.now()).await {
                 Ok(folded) => tracing::debug!(folded, "captures.totals_folded"),
                 Err(error) => tracing::warn!(%error, "captures.failed"),
+            }
+            if let Err(error) = recount(admin).await {
+                tracing::warn!(%error, "captures.failed");
             }
         }
         if is_due(noted_at, NOTE_EVERY) {
@@ -57,6 +62,15 @@ pub async fn fold_totals(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
             return Ok(folded);
         }
     }
+}
+
+/// Lowers maxima of days on which captured events changed.
+///
+/// # Errors
+/// [`AdminError::Store`] when the database cannot be reached. What was recounted before stays so.
+pub async fn recount(admin: &AdminStore) -> Result<(), AdminError> {
+    while admin.recount_captured_days(i64::from(RECOUNTED_DAYS)).await? == u64::from(RECOUNTED_DAYS) {}
+    Ok(())
 }
 
 /// Brings the search index up to date: makes blocks where there are enough events, and adds events that are missing.

@@ -140,8 +140,8 @@ impl CaptureEvent {
         if !matches!(self.success, JsonField::Absent | JsonField::Null | JsonField::Bool(_)) {
             return Err(AgnostError::Invalid("success must be a boolean"));
         }
-        if !self.timestamp.is_missing() && contract::moment(&self.timestamp).is_none() {
-            return Err(AgnostError::Invalid("timestamp must be Unix time in milliseconds"));
+        if !self.timestamp.is_missing() {
+            contract::moment(&self.timestamp)?;
         }
         if !matches!(self.metadata, JsonField::Absent | JsonField::Null | JsonField::Object(_)) {
             return Err(AgnostError::Invalid("metadata must be an object"));
@@ -217,7 +217,8 @@ fn read(bytes: &[u8], configured: Contract, now: Timestamp, mint: &Mint) -> Resu
     let sent_id = capture.event_id.as_str().filter(|id| !id.is_empty());
     let public_id = sent_id.map_or_else(|| mint.uuid().to_string(), str::to_owned);
     let parent = capture.parent_id.as_str().filter(|id| !id.is_empty());
-    let at = contract::moment(&capture.timestamp).unwrap_or(now);
+    let sent_at = if capture.timestamp.is_missing() { now } else { contract::moment(&capture.timestamp)? };
+    let (at, claimed_timestamp) = contract::filed(sent_at, now);
     let name = capture.primitive_name.as_str().unwrap_or_default();
     let detail = EventDetail {
         received_at: Milliseconds(now),
@@ -228,6 +229,7 @@ fn read(bytes: &[u8], configured: Contract, now: Timestamp, mint: &Mint) -> Resu
         checkpoints: &capture.checkpoints,
         parent_id: parent.filter(|id| parse_hyphenated_uuid(id).is_none()),
         span: None,
+        claimed_timestamp,
     };
     let implied = Implied {
         session_id,
@@ -251,11 +253,13 @@ fn read(bytes: &[u8], configured: Contract, now: Timestamp, mint: &Mint) -> Resu
         hidden: false,
         at: now,
     };
+    let latency = capture.latency_ms();
     let facts = CaptureFacts {
         at,
         name: name.to_owned(),
         success: capture.success != JsonField::Bool(false),
-        latency_ms: capture.latency_ms().unwrap_or_default(),
+        latency_ms: latency.unwrap_or_default(),
+        is_timed: latency.is_some_and(CaptureFacts::is_plausible),
     };
     let grams = grams(&event, &capture.result);
     Ok((public_id, NewCapture { session: implied.session()?, event, facts, grams }))

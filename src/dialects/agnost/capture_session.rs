@@ -113,8 +113,8 @@ impl CaptureSession {
         if !matches!(self.metadata, JsonField::Absent | JsonField::Null | JsonField::Object(_)) {
             return Err(AgnostError::Invalid("metadata must be an object"));
         }
-        if !self.timestamp.is_missing() && self.began().is_none() {
-            return Err(AgnostError::Invalid("timestamp must be Unix time in milliseconds"));
+        if !self.timestamp.is_missing() {
+            contract::moment(&self.timestamp)?;
         }
         if !matches!(self.client_config, JsonField::Absent | JsonField::Null | JsonField::String(_)) {
             return Err(AgnostError::Invalid("client_config must be a string"));
@@ -154,8 +154,9 @@ impl CaptureSession {
         }
     }
 
-    fn began(&self) -> Option<Timestamp> {
-        contract::moment(&self.timestamp)
+    /// Returns when the session began; one of more than a day after its arrival began with its arrival.
+    fn began(&self, now: Timestamp) -> Option<Timestamp> {
+        contract::moment(&self.timestamp).ok().map(|at| if contract::filed(at, now).1.is_some() { now } else { at })
     }
 
     fn metadata(&self) -> Option<JsonText> {
@@ -237,7 +238,7 @@ fn read(
     if metadata.as_ref().is_some_and(|metadata| metadata.as_str().len() > STORED_LIMIT) {
         return Err(AgnostError::EventTooLarge(STORED_LIMIT));
     }
-    let began = capture.began();
+    let began = capture.began(now);
     let session = NewSession {
         dialect: DialectName::Agnost,
         id: SessionId::from_agnost(session_id),

@@ -3,6 +3,7 @@
 //! The vendor's page wants UUIDs and users; the vendor's own clients send neither reliably, and what is refused to them
 //! is a conversation lost. A request that carries any of the clients' own members is theirs and is held to what they do.
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -56,9 +57,37 @@ pub fn stored(detail: &impl Serialize) -> Result<JsonText, AgnostError> {
     json::within(detail, STORED_LIMIT).map_err(|_| Rejection::Internal)?.ok_or(AgnostError::EventTooLarge(STORED_LIMIT))
 }
 
-/// A moment in Unix milliseconds, if it is one.
-pub fn moment(given: &JsonField) -> Option<Timestamp> {
-    given.as_i64().and_then(moment_at)
+/// Milliseconds to March 1973. What is less is Unix time in seconds, or none.
+const FIRST_MILLISECOND: i64 = 100_000_000_000;
+
+/// How far ahead of its arrival an event may have happened, because clocks differ.
+const AHEAD: TimeDelta = TimeDelta::days(1);
+
+/// Returns a moment in Unix milliseconds.
+///
+/// # Errors
+/// [`AgnostError::Invalid`] for what is none, and for a time in another unit, which would be filed in 1970 or in the year
+/// 50,000.
+pub fn moment(given: &JsonField) -> Result<Timestamp, AgnostError> {
+    let number = given.as_i64().filter(|number| *number >= 0);
+    match number.ok_or(AgnostError::Invalid("timestamp must be Unix time in milliseconds"))? {
+        number if number < FIRST_MILLISECOND => {
+            Err(AgnostError::Invalid("timestamp must be Unix time in milliseconds; this looks like seconds"))
+        }
+        number => moment_at(number).ok_or(AgnostError::Invalid(
+            "timestamp must be Unix time in milliseconds; this looks like microseconds or nanoseconds",
+        )),
+    }
+}
+
+/// How long before its arrival an event is filed whose own time is more than [`AHEAD`]: it is not known when it happened, so
+/// that it is not listed before the newest of those whose time is known.
+const FILED_BEFORE: TimeDelta = TimeDelta::minutes(1);
+
+/// Returns when an event is filed, and the time that was sent where that is another: one of more than a day ahead is
+/// filed under its arrival, because it would be the newest event for as long.
+pub fn filed(at: Timestamp, now: Timestamp) -> (Timestamp, Option<i64>) {
+    if at > now + AHEAD { (now - FILED_BEFORE, Some(at.timestamp_millis())) } else { (at, None) }
 }
 
 /// The moment so many milliseconds after 1970, up to the year 9999.

@@ -34,6 +34,9 @@ pub struct EventDetail<'a> {
     /// The rest of an OpenTelemetry span.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<JsonText>,
+    /// Unix time in milliseconds as it was sent, where the event is filed under its arrival instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_timestamp: Option<i64>,
 }
 
 /// The same, read again.
@@ -49,6 +52,7 @@ struct StoredDetail {
     checkpoints: Option<JsonText>,
     parent_id: Option<String>,
     span: Option<JsonText>,
+    claimed_timestamp: Option<i64>,
 }
 
 /// What kinds of events there are.
@@ -59,8 +63,6 @@ pub enum Kind {
     Tool,
     Resource,
     Prompt,
-    /// A span of a trace that is none of the above.
-    Span,
 }
 
 impl Kind {
@@ -70,7 +72,6 @@ impl Kind {
             Self::Tool => "tool",
             Self::Resource => "resource",
             Self::Prompt => "prompt",
-            Self::Span => "span",
         }
     }
 
@@ -199,6 +200,10 @@ pub struct CapturedEvent {
     latency: i64,
     /// Unix time in milliseconds when it happened.
     timestamp: i64,
+    /// The time that was sent, where it is more than a day after the event's arrival. `timestamp` is a minute before the
+    /// arrival then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_timestamp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     metadata: Option<JsonText>,
@@ -236,6 +241,7 @@ impl CapturedEvent {
             success: row.success,
             latency: row.latency_ms,
             timestamp: row.at.timestamp_millis(),
+            claimed_timestamp: detail.claimed_timestamp,
             metadata: detail.metadata,
             checkpoints: detail.checkpoints,
             span: detail.span,
@@ -291,11 +297,6 @@ impl CapturedEvent {
         "connection_type",
         "client_config",
     ];
-
-    /// The place in time, then in its conversation: how events are read.
-    pub fn order(&self) -> (i64, i64) {
-        (self.timestamp, self.number)
-    }
 
     pub fn output(&self) -> &str {
         &self.output

@@ -4,6 +4,10 @@
 //! puts it into `{"input": …}` and `{"output": …}`; the MCP ones put a tool's arguments beside its name, `{"tool": …}`.
 //! What was sent is kept as it was sent; this is how it reads.
 
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
 use crate::domain::JsonField;
 use crate::domain::json::{self, ObjectWriter};
 
@@ -22,8 +26,13 @@ pub fn output(result: &JsonField) -> String {
 fn readable(given: &JsonField, wrapper: &str) -> String {
     match given {
         JsonField::Absent | JsonField::Null => String::new(),
-        JsonField::String(text) => unwrapped(text, wrapper).unwrap_or_else(|| text.clone()),
-        other => other.to_json().map(|json| json.as_str().to_owned()).unwrap_or_default(),
+        JsonField::String(text) => unwrapped(text, wrapper).unwrap_or_else(|| match text.as_bytes().first() {
+            Some(b'{' | b'[') if text.contains("\\u") && serde_json::from_str::<IgnoredAny>(text).is_ok() => {
+                unescaped(text).into_owned()
+            }
+            _ => text.clone(),
+        }),
+        other => other.to_json().map(|json| unescaped(json.as_str()).into_owned()).unwrap_or_default(),
     }
 }
 
@@ -64,9 +73,45 @@ fn without_tool(text: &str) -> Option<String> {
     Some(arguments.finish())
 }
 
+/// Returns JSON whose escaped characters outside of ASCII are written out, as a person would read them.
+pub fn unescaped(json: &str) -> Cow<'_, str> {
+    if !json.contains("\\u") {
+        return Cow::Borrowed(json);
+    }
+    let unit = |text: &str| u16::from_str_radix(text.get(..4)?, 16).ok();
+    let mut read = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        read.push_str(before);
+        let escaped = escape.strip_prefix("\\u").and_then(|digits| {
+            let first = unit(digits)?;
+            let second = digits.get(4..).and_then(|rest| rest.strip_prefix("\\u")).and_then(unit);
+            let mut units = char::decode_utf16([Some(first), second].into_iter().flatten());
+            let character = units.next()?.ok().filter(|character| *character as u32 >= 0x80)?;
+            Some((character, 2 + 4 + if character.len_utf16() == 2 { 6 } else { 0 }))
+        });
+        let taken = match escaped {
+            Some((character, taken)) => {
+                read.push(character);
+                taken
+            }
+            // Another escape: the backslash and the character after it.
+            None => {
+                let taken = 1 + escape[1..].chars().next().map_or(0, char::len_utf8);
+                read.push_str(&escape[..taken]);
+                taken
+            }
+        };
+        rest = &escape[taken..];
+    }
+    read.push_str(rest);
+    Cow::Owned(read)
+}
+
 /// A text as it is, everything else as JSON.
 fn plain(json: &str) -> String {
-    serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
+    serde_json::from_str(json).unwrap_or_else(|_| unescaped(json).into_owned())
 }
 
 #[cfg(test)]
@@ -90,6 +135,9 @@ mod tests {
             (text(r#"{ "b" : [1, 2], "tool" : "add" , "input":"x"}"#), r#"{"b":[1, 2],"input":"x"}"#),
             (text(r#"{"tool":"add","a":1} and more"#), r#"{"tool":"add","a":1} and more"#),
             (text("{broken"), "{broken"),
+            (text(r#"{"q":"\u4f60"}"#), r#"{"q":"你"}"#),
+            (text(r#"{"input":{"q":"\u4f60"}}"#), r#"{"q":"你"}"#),
+            (text(r#"{\u4f60"#), r#"{\u4f60"#),
             (text(r#""broken"#), r#""broken"#),
             (text(""), ""),
             (JsonField::Absent, ""),

@@ -7,7 +7,7 @@ use crate::domain::{EventId, OrgId, Timestamp};
 use crate::store::captures::fold::BY_KEYS;
 use crate::store::captures::rebuild::BY_RANGES;
 use crate::store::captures::search::{backlog, blocks};
-use crate::store::captures::{delete, fold, rebuild, shown};
+use crate::store::captures::{delete, fold, rebuild, recount, shown};
 use crate::store::scope::{self, PooledTransaction};
 
 /// What a batch of a rebuild did.
@@ -62,6 +62,24 @@ impl AdminStore {
             + rebuild::settle_sums(&mut transaction, org, days).await?;
         transaction.commit().await?;
         Ok(Some(RebuiltBatch { until: days.until, repaired }))
+    }
+
+    /// Lowers maxima of at most `limit` days on which captured events changed. Returns how many days there were.
+    ///
+    /// # Errors
+    /// [`AdminError::Store`] when the database cannot be reached.
+    pub async fn recount_captured_days(&self, limit: i64) -> Result<u64, AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let days = recount::take(&mut transaction, limit).await?;
+        // Writers note the same days, and would wait for the end of a longer transaction.
+        transaction.commit().await?;
+        for (org, days) in &days {
+            let mut transaction = self.begin_planned(BY_RANGES).await?;
+            rebuild::lower_maxima(&mut transaction, *org, *days).await?;
+            rebuild::settle_sums(&mut transaction, *org, *days).await?;
+            transaction.commit().await?;
+        }
+        Ok(days.len() as u64)
     }
 
     /// Returns organizations whose events have enough grams outside of blocks to make something of.

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::write::Request;
-use crate::domain::Timestamp;
+use crate::domain::{OrgId, Timestamp};
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'r> {
@@ -22,37 +22,73 @@ struct Key<'r> {
 struct Sums {
     events: i64,
     errors: i64,
+    untimed: i64,
     latency: i64,
     longest: i64,
+}
+
+/// What of an event is summed up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summed {
+    pub org: OrgId,
+    pub at: Timestamp,
+    pub kind: String,
+    pub name: String,
+    pub success: bool,
+    pub latency_ms: i64,
+    pub is_timed: bool,
 }
 
 /// What a batch adds, in the order of the rows.
 ///
 /// Each connection adds to rows of its own, because writers would otherwise wait for each other's COMMIT; rows that two
 /// connections share all the same are locked in one order. [`super::fold`] adds them up once their buckets are over.
+#[derive(Default)]
 pub struct Totals<'r>(BTreeMap<Key<'r>, Sums>);
 
 impl<'r> Totals<'r> {
     pub fn of(fresh: &[&'r Request]) -> Self {
-        let mut totals: BTreeMap<Key<'r>, Sums> = BTreeMap::new();
+        let mut totals = Self::default();
         for request in fresh {
             let facts = &request.capture.facts;
-            for (daily, bucket) in [(false, TimeDelta::hours(1)), (true, TimeDelta::days(1))] {
-                let key = Key {
-                    org: request.org.0,
-                    daily,
-                    bucket: facts.at.duration_trunc(bucket).unwrap_or(facts.at),
-                    kind: &request.capture.event.kind,
-                    name: facts.indexed_name(),
-                };
-                let sums = totals.entry(key).or_default();
-                sums.events += 1;
-                sums.errors += i64::from(!facts.success);
-                sums.latency = sums.latency.saturating_add(facts.latency_ms);
-                sums.longest = sums.longest.max(facts.latency_ms);
-            }
+            let latency = (facts.latency_ms, facts.is_timed);
+            totals.sum(
+                (request.org, facts.at),
+                (&request.capture.event.kind, facts.indexed_name()),
+                facts.success,
+                latency,
+                1,
+            );
         }
-        Self(totals)
+        totals
+    }
+
+    /// Adds an event as it is now, and takes away what was added for it.
+    pub fn replace(&mut self, before: &'r Summed, after: &'r Summed) {
+        for (event, sign) in [(before, -1), (after, 1)] {
+            let latency = (event.latency_ms, event.is_timed);
+            self.sum((event.org, event.at), (&event.kind, &event.name), event.success, latency, sign);
+        }
+    }
+
+    fn sum(
+        &mut self,
+        (org, at): (OrgId, Timestamp),
+        (kind, name): (&'r str, &'r str),
+        success: bool,
+        (latency_ms, is_timed): (i64, bool),
+        sign: i64,
+    ) {
+        let latency_ms = if is_timed { latency_ms } else { 0 };
+        for (daily, bucket) in [(false, TimeDelta::hours(1)), (true, TimeDelta::days(1))] {
+            let bucket = at.duration_trunc(bucket).unwrap_or(at);
+            let sums = self.0.entry(Key { org: org.0, daily, bucket, kind, name }).or_default();
+            sums.events += sign;
+            sums.errors += sign * i64::from(!success);
+            sums.untimed += sign * i64::from(!is_timed);
+            sums.latency = sums.latency.saturating_add(sign * latency_ms);
+            sums.longest = sums.longest.max(if sign > 0 { latency_ms } else { 0 });
+        }
     }
 
     pub async fn add(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -66,18 +102,20 @@ impl<'r> Totals<'r> {
         let names: Vec<&str> = self.0.keys().map(|key| key.name).collect();
         let events: Vec<i64> = self.0.values().map(|sums| sums.events).collect();
         let errors: Vec<i64> = self.0.values().map(|sums| sums.errors).collect();
+        let untimed: Vec<i64> = self.0.values().map(|sums| sums.untimed).collect();
         let latencies: Vec<i64> = self.0.values().map(|sums| sums.latency).collect();
         let longest: Vec<i64> = self.0.values().map(|sums| sums.longest).collect();
         sqlx::query!(
-            "INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, latency_ms,
-                                               latency_max)
-             SELECT org_id, daily, bucket, kind, name, (pg_backend_pid() % 32)::smallint, events, errors, latency_ms,
-                    latency_max
+            "INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, untimed,
+                                               latency_ms, latency_max)
+             SELECT org_id, daily, bucket, kind, name, (pg_backend_pid() % 32)::smallint, events, errors, untimed,
+                    latency_ms, latency_max
                FROM UNNEST($1::uuid[], $2::boolean[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[],
-                           $7::bigint[], $8::bigint[], $9::bigint[])
-                 AS new (org_id, daily, bucket, kind, name, events, errors, latency_ms, latency_max)
+                           $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+                 AS new (org_id, daily, bucket, kind, name, events, errors, untimed, latency_ms, latency_max)
                  ON CONFLICT (org_id, daily, bucket, kind, name, shard)
                  DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
+                               untimed = t.untimed + EXCLUDED.untimed,
                                latency_ms = t.latency_ms + EXCLUDED.latency_ms,
                                latency_max = GREATEST(t.latency_max, EXCLUDED.latency_max)",
             &orgs,
@@ -87,6 +125,7 @@ impl<'r> Totals<'r> {
             &names as &[&str],
             &events,
             &errors,
+            &untimed,
             &latencies,
             &longest
         )

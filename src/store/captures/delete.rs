@@ -19,19 +19,30 @@ pub(in crate::store) async fn delete(
     let deleted = sqlx::query!(
         r#"WITH deleted AS (
              DELETE FROM captured_events WHERE org_id = $1 AND event_id = ANY ($2)
-             RETURNING event_id, at, kind, name, success, latency_ms
+             RETURNING event_id, at, kind, name, success, latency_ms, untimed
          ), counted AS (
              SELECT daily, date_trunc(CASE WHEN daily THEN 'day' ELSE 'hour' END, at, 'UTC') AS bucket, kind, name,
-                    count(*) AS events, count(*) FILTER (WHERE NOT success) AS errors, sum(latency_ms) AS latency_ms
+                    count(*) AS events, count(*) FILTER (WHERE NOT success) AS errors,
+                    count(*) FILTER (WHERE untimed) AS untimed,
+                    COALESCE(sum(latency_ms) FILTER (WHERE NOT untimed), 0) AS latency_ms
                FROM deleted CROSS JOIN (VALUES (false), (true)) AS width (daily) GROUP BY 1, 2, 3, 4
          ), subtracted AS (
-             INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, latency_ms,
-                                               latency_max)
-             SELECT $1, daily, bucket, kind, name, (pg_backend_pid() % 32)::smallint, -events, -errors, -latency_ms, 0
+             INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, untimed,
+                                               latency_ms, latency_max)
+             SELECT $1, daily, bucket, kind, name, (pg_backend_pid() % 32)::smallint, -events, -errors, -untimed,
+                    -latency_ms, 0
                FROM counted ORDER BY daily, bucket, kind, name
                  ON CONFLICT (org_id, daily, bucket, kind, name, shard)
                  DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
+                               untimed = t.untimed + EXCLUDED.untimed,
                                latency_ms = t.latency_ms + EXCLUDED.latency_ms
+         ), spans AS (
+             DELETE FROM captured_spans WHERE org_id = $1 AND event_id = ANY ($2) RETURNING trace_id
+         ), traces AS (
+             DELETE FROM captured_traces t USING (SELECT DISTINCT trace_id FROM spans) gone
+              WHERE t.org_id = $1 AND t.trace_id = gone.trace_id
+                AND NOT EXISTS (SELECT FROM captured_spans s
+                                 WHERE s.org_id = $1 AND s.trace_id = gone.trace_id AND s.event_id <> ALL ($2))
          )
          SELECT event_id, at FROM deleted"#,
         org.0,

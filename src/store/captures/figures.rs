@@ -63,7 +63,9 @@ pub struct Figure {
     pub name: String,
     pub events: i64,
     pub errors: i64,
-    /// Of all events together, in milliseconds.
+    /// Events whose latency is none or longer than a day, so that it does not count.
+    pub untimed: i64,
+    /// Of all other events together, in milliseconds.
     pub latency_ms: f64,
     pub latency_max: i64,
 }
@@ -73,6 +75,7 @@ impl Figure {
     pub(super) fn add(&mut self, other: &Self) {
         self.events += other.events;
         self.errors += other.errors;
+        self.untimed += other.untimed;
         self.latency_ms += other.latency_ms;
         self.latency_max = self.latency_max.max(other.latency_max);
     }

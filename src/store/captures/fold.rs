@@ -50,32 +50,39 @@ pub(in crate::store) async fn fold(
              DELETE FROM captured_totals t USING old
               WHERE t.org_id = old.org_id AND t.daily = old.daily AND t.bucket = old.bucket AND t.kind = old.kind
                 AND t.name = old.name AND t.shard = old.shard
-             RETURNING t.org_id, t.daily, t.bucket, t.kind, t.name, t.events, t.errors, t.latency_ms, t.latency_max
+             RETURNING t.org_id, t.daily, t.bucket, t.kind, t.name, t.events, t.errors, t.untimed, t.latency_ms,
+                       t.latency_max
          ), folded AS (
-             INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, latency_ms,
-                                               latency_max)
-             SELECT org_id, daily, bucket, kind, name, $4, sum(events), sum(errors), sum(latency_ms), max(latency_max)
+             INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, untimed,
+                                               latency_ms, latency_max)
+             SELECT org_id, daily, bucket, kind, name, $4, sum(events), sum(errors), sum(untimed), sum(latency_ms),
+                    max(latency_max)
                FROM taken
               GROUP BY org_id, daily, bucket, kind, name
               ORDER BY org_id, daily, bucket, kind, name
                  ON CONFLICT (org_id, daily, bucket, kind, name, shard)
                  DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
+                               untimed = t.untimed + EXCLUDED.untimed,
                                latency_ms = t.latency_ms + EXCLUDED.latency_ms,
                                latency_max = GREATEST(t.latency_max, EXCLUDED.latency_max)
              RETURNING org_id, daily, bucket, kind, name, events
          ), parts AS (
              SELECT org_id, monthly, CASE WHEN monthly THEN date_trunc('month', bucket, 'UTC') ELSE bucket END AS bucket,
-                    kind, CASE WHEN monthly THEN name ELSE '' END AS name, events, errors, latency_ms, latency_max
+                    kind, CASE WHEN monthly THEN name ELSE '' END AS name, events, errors, untimed, latency_ms,
+                    latency_max
                FROM taken CROSS JOIN (VALUES (false), (true)) AS width (monthly)
               WHERE daily
          ), summed AS (
-             INSERT INTO captured_sums AS s (org_id, monthly, bucket, kind, name, events, errors, latency_ms, latency_max)
-             SELECT org_id, monthly, bucket, kind, name, sum(events), sum(errors), sum(latency_ms), max(latency_max)
+             INSERT INTO captured_sums AS s (org_id, monthly, bucket, kind, name, events, errors, untimed, latency_ms,
+                                             latency_max)
+             SELECT org_id, monthly, bucket, kind, name, sum(events), sum(errors), sum(untimed), sum(latency_ms),
+                    max(latency_max)
                FROM parts
               GROUP BY org_id, monthly, bucket, kind, name
               ORDER BY org_id, monthly, bucket, kind, name
                  ON CONFLICT (org_id, monthly, bucket, kind, name)
                  DO UPDATE SET events = s.events + EXCLUDED.events, errors = s.errors + EXCLUDED.errors,
+                               untimed = s.untimed + EXCLUDED.untimed,
                                latency_ms = s.latency_ms + EXCLUDED.latency_ms,
                                latency_max = GREATEST(s.latency_max, EXCLUDED.latency_max)
          )

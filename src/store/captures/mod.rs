@@ -12,10 +12,10 @@ mod export;
 mod figures;
 mod filter;
 pub(super) mod fold;
-mod join;
 mod log;
 mod metadata;
 pub(super) mod rebuild;
+pub(super) mod recount;
 mod row;
 mod scan;
 pub(super) mod search;
@@ -23,6 +23,7 @@ mod searched;
 pub(super) mod shown;
 mod stories;
 mod totals;
+mod traces;
 mod write;
 
 pub use checkpoints::CheckpointRow;
@@ -35,10 +36,13 @@ pub use row::CapturedRow;
 pub use scan::SCAN_BYTES;
 
 pub use stories::{StoryEventRow, StoryPage, StoryRow};
+pub(super) use traces::CaptureSpans;
+pub use traces::{SpanOutcome, Unmerged};
 pub(super) use write::CaptureEvents;
 
 use super::{StoreError, TenantStore, scope};
-use crate::domain::{DialectName, JsonText, NewCapture, NewSession, Timestamp};
+use crate::domain::trace::TraceId;
+use crate::domain::{DialectName, JsonText, NewCapture, NewSession, NewSpan, Timestamp};
 
 /// Rows of a window that are looked at where no index tells which of them are meant.
 pub const SCAN_LIMIT: i64 = 20_000;
@@ -60,6 +64,17 @@ impl Captures<'_> {
         self.0.has_room()?;
         self.0.groups().capture_events.submit(write::Request { org: self.0.org, capture }).await?;
         Ok(())
+    }
+
+    /// Writes spans of one trace, durably, and returns what became of each. Which are turns, and of which conversation, is
+    /// decided with all spans of the trace that are stored; those that were stored before are changed where they turn out
+    /// to be something else.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn append_spans(&self, trace: TraceId, spans: Vec<NewSpan>) -> Result<Vec<SpanOutcome>, StoreError> {
+        self.0.has_room()?;
+        self.0.groups().capture_spans.submit(traces::Request { org: self.0.org, trace, spans }).await
     }
 
     /// Gives a session that an event implied what its own capture says, and when it began if that says so. A session

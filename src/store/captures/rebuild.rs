@@ -70,16 +70,17 @@ pub(in crate::store) async fn add_missing(
     let repaired = sqlx::query!(
         "WITH hours AS (
              SELECT date_trunc('hour', at, 'UTC') AS hour, kind, name, count(*) AS events,
-                    count(*) FILTER (WHERE NOT success) AS errors, sum(latency_ms) AS latency_ms,
-                    max(latency_ms) AS latency_max
+                    count(*) FILTER (WHERE NOT success) AS errors, count(*) FILTER (WHERE untimed) AS untimed,
+                    COALESCE(sum(latency_ms) FILTER (WHERE NOT untimed), 0) AS latency_ms,
+                    COALESCE(max(latency_ms) FILTER (WHERE NOT untimed), 0) AS latency_max
                FROM captured_events WHERE org_id = $1 AND at >= $2 AND at < $3 GROUP BY 1, 2, 3
          ), counted AS (
              SELECT daily, CASE WHEN daily THEN date_trunc('day', hour, 'UTC') ELSE hour END AS bucket, kind, name,
-                    sum(events) AS events, sum(errors) AS errors, sum(latency_ms) AS latency_ms,
-                    max(latency_max) AS latency_max
+                    sum(events) AS events, sum(errors) AS errors, sum(untimed) AS untimed,
+                    sum(latency_ms) AS latency_ms, max(latency_max) AS latency_max
                FROM hours CROSS JOIN (VALUES (false), (true)) AS width (daily) GROUP BY 1, 2, 3, 4
          ), stored AS (
-             SELECT daily, bucket, kind, name, sum(events) AS events, sum(errors) AS errors,
+             SELECT daily, bucket, kind, name, sum(events) AS events, sum(errors) AS errors, sum(untimed) AS untimed,
                     sum(latency_ms) AS latency_ms, max(latency_max) AS latency_max
                FROM (SELECT * FROM captured_totals WHERE org_id = $1 AND daily AND bucket >= $2 AND bucket < $3
                      UNION ALL
@@ -88,19 +89,23 @@ pub(in crate::store) async fn add_missing(
          ), missing AS (
              SELECT daily, bucket, kind, name, COALESCE(c.events, 0) - COALESCE(s.events, 0) AS events,
                     COALESCE(c.errors, 0) - COALESCE(s.errors, 0) AS errors,
+                    COALESCE(c.untimed, 0) - COALESCE(s.untimed, 0) AS untimed,
                     COALESCE(c.latency_ms, 0) - COALESCE(s.latency_ms, 0) AS latency_ms,
                     COALESCE(c.latency_max, 0) AS latency_max
                FROM counted c FULL JOIN stored s USING (daily, bucket, kind, name)
               WHERE COALESCE(c.events, 0) <> COALESCE(s.events, 0) OR COALESCE(c.errors, 0) <> COALESCE(s.errors, 0)
+                 OR COALESCE(c.untimed, 0) <> COALESCE(s.untimed, 0)
                  OR COALESCE(c.latency_ms, 0) <> COALESCE(s.latency_ms, 0)
                  OR COALESCE(c.latency_max, 0) > COALESCE(s.latency_max, 0)
          )
-         INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, latency_ms,
-                                           latency_max)
-         SELECT $1, daily, bucket, kind, name, (pg_backend_pid() % 32)::smallint, events, errors, latency_ms, latency_max
+         INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, untimed,
+                                           latency_ms, latency_max)
+         SELECT $1, daily, bucket, kind, name, (pg_backend_pid() % 32)::smallint, events, errors, untimed, latency_ms,
+                latency_max
            FROM missing ORDER BY daily, bucket, kind, name
              ON CONFLICT (org_id, daily, bucket, kind, name, shard)
              DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
+                           untimed = t.untimed + EXCLUDED.untimed,
                            latency_ms = t.latency_ms + EXCLUDED.latency_ms,
                            latency_max = GREATEST(t.latency_max, EXCLUDED.latency_max)",
         org.0,
@@ -120,7 +125,8 @@ pub(in crate::store) async fn lower_maxima(
 ) -> Result<u64, sqlx::Error> {
     let lowered = sqlx::query!(
         "WITH hours AS (
-             SELECT date_trunc('hour', at, 'UTC') AS hour, kind, name, max(latency_ms) AS latency_max
+             SELECT date_trunc('hour', at, 'UTC') AS hour, kind, name,
+                    COALESCE(max(latency_ms) FILTER (WHERE NOT untimed), 0) AS latency_max
                FROM captured_events WHERE org_id = $1 AND at >= $2 AND at < $3 GROUP BY 1, 2, 3
          ), counted AS (
              SELECT daily, CASE WHEN daily THEN date_trunc('day', hour, 'UTC') ELSE hour END AS bucket, kind, name,
@@ -162,7 +168,7 @@ pub(in crate::store) async fn settle_sums(
          ), folded AS (
              SELECT monthly, CASE WHEN monthly THEN date_trunc('month', bucket, 'UTC') ELSE bucket END AS bucket, kind,
                     CASE WHEN monthly THEN name ELSE '' END AS name, sum(events) AS events, sum(errors) AS errors,
-                    sum(latency_ms) AS latency_ms, max(latency_max) AS latency_max
+                    sum(untimed) AS untimed, sum(latency_ms) AS latency_ms, max(latency_max) AS latency_max
                FROM captured_totals CROSS JOIN (VALUES (false), (true)) AS width (monthly)
               WHERE org_id = $1 AND daily AND shard = $4
                 AND bucket >= (SELECT first FROM months) AND bucket < (SELECT last FROM months)
@@ -174,17 +180,20 @@ pub(in crate::store) async fn settle_sums(
          ), wrong AS (
              SELECT monthly, bucket, kind, name, COALESCE(f.events, 0) - COALESCE(s.events, 0) AS events,
                     COALESCE(f.errors, 0) - COALESCE(s.errors, 0) AS errors,
+                    COALESCE(f.untimed, 0) - COALESCE(s.untimed, 0) AS untimed,
                     COALESCE(f.latency_ms, 0) - COALESCE(s.latency_ms, 0) AS latency_ms,
                     COALESCE(f.latency_max, 0) AS latency_max
                FROM folded f FULL JOIN stored s USING (monthly, bucket, kind, name)
-              WHERE (f.events, f.errors, f.latency_ms, f.latency_max)
-                    IS DISTINCT FROM (s.events, s.errors, s.latency_ms, s.latency_max)
+              WHERE (f.events, f.errors, f.untimed, f.latency_ms, f.latency_max)
+                    IS DISTINCT FROM (s.events, s.errors, s.untimed, s.latency_ms, s.latency_max)
          )
-         INSERT INTO captured_sums AS t (org_id, monthly, bucket, kind, name, events, errors, latency_ms, latency_max)
-         SELECT $1, monthly, bucket, kind, name, events, errors, latency_ms, latency_max
+         INSERT INTO captured_sums AS t (org_id, monthly, bucket, kind, name, events, errors, untimed, latency_ms,
+                                         latency_max)
+         SELECT $1, monthly, bucket, kind, name, events, errors, untimed, latency_ms, latency_max
            FROM wrong ORDER BY monthly, bucket, kind, name
              ON CONFLICT (org_id, monthly, bucket, kind, name)
              DO UPDATE SET events = t.events + EXCLUDED.events, errors = t.errors + EXCLUDED.errors,
+                           untimed = t.untimed + EXCLUDED.untimed,
                            latency_ms = t.latency_ms + EXCLUDED.latency_ms,
                            latency_max = GREATEST(t.latency_max, EXCLUDED.latency_max)",
         org.0,

@@ -78,7 +78,9 @@ pub(super) async fn figures(
                 Figure,
                 r#"SELECT date_trunc($13, at, 'UTC') AS "bucket!", kind AS "kind!", name AS "name!",
                           count(*) AS "events!", count(*) FILTER (WHERE NOT success) AS "errors!",
-                          sum(latency_ms)::float8 AS "latency_ms!", max(latency_ms) AS "latency_max!"
+                          count(*) FILTER (WHERE untimed) AS "untimed!",
+                          COALESCE(sum(latency_ms) FILTER (WHERE NOT untimed), 0)::float8 AS "latency_ms!",
+                          COALESCE(max(latency_ms) FILTER (WHERE NOT untimed), 0) AS "latency_max!"
                      FROM (SELECT c.*"#,
                 "",
                 ") c GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3 LIMIT $14",

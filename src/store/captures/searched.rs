@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::row::{captured, captured_rows};
 use super::search::{Candidates, Entry, find};
 use super::{CaptureFilter, CapturedRow, Captures, Cursor, DIALECT, LogPage, SCAN_BYTES};
-use crate::domain::OrgId;
+use crate::domain::{OrgId, Timestamp};
 use crate::store::bytes::{self, Page, PageLimit};
 use crate::store::{StoreError, scope};
 
@@ -21,6 +21,7 @@ const MAX_COMPARED: usize = 4_000;
 
 struct Matched {
     event_id: Uuid,
+    at: Timestamp,
 }
 
 /// Candidates that were compared.
@@ -120,7 +121,7 @@ async fn compare(
             ($condition:literal) => {
                 captured!(
                     Matched,
-                    r#"SELECT c.event_id AS "event_id!""#,
+                    r#"SELECT c.event_id AS "event_id!", c.at AS "at!""#,
                     $condition,
                     "",
                     org,
@@ -138,8 +139,9 @@ async fn compare(
         } else {
             matching!(" AND event_id = ANY ($13)")
         };
-        let rows: HashSet<Uuid> = rows.into_iter().map(|row| row.event_id).collect();
-        matched.extend(chunk[..ids.len()].iter().copied().filter(|entry| rows.contains(&entry.id)));
+        // An event whose time changed is found under both; the older one does not count.
+        let rows: HashSet<(Uuid, Timestamp)> = rows.into_iter().map(|row| (row.event_id, row.at)).collect();
+        matched.extend(chunk[..ids.len()].iter().copied().filter(|entry| rows.contains(&(entry.id, entry.at))));
         compared += ids.len();
     }
     let last = compared.checked_sub(1).and_then(|last| entries.get(last)).copied();

@@ -63,6 +63,7 @@ struct Row {
     name: String,
     events: i64,
     errors: i64,
+    untimed: i64,
     latency_ms: f64,
     latency_max: i64,
     parts: i64,
@@ -76,8 +77,8 @@ impl Weighed for Row {
 
 impl Row {
     fn figure(self) -> Figure {
-        let Self { bucket, kind, name, events, errors, latency_ms, latency_max, parts: _ } = self;
-        Figure { bucket, kind, name, events, errors, latency_ms, latency_max }
+        let Self { bucket, kind, name, events, errors, untimed, latency_ms, latency_max, parts: _ } = self;
+        Figure { bucket, kind, name, events, errors, untimed, latency_ms, latency_max }
     }
 }
 
@@ -90,20 +91,22 @@ macro_rules! summed {
             Row,
             "SELECT " + $bucket + r#" AS "bucket!", kind AS "kind!", "# + $name + r#" AS "name!",
                     sum(events)::bigint AS "events!", sum(errors)::bigint AS "errors!",
+                    sum(untimed)::bigint AS "untimed!",
                     sum(latency_ms::float8) AS "latency_ms!", max(latency_max) AS "latency_max!", count(*) AS "parts!"
                FROM ("# + $parts + r#"
                      UNION ALL
-                     SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+                     SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max FROM captured_totals
                       WHERE org_id = $1 AND NOT daily AND bucket >= $3 AND bucket < $4
                         AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
                      UNION ALL
                      SELECT date_trunc('hour', at, 'UTC'), kind, name, count(*), count(*) FILTER (WHERE NOT success),
-                            sum(latency_ms), max(latency_ms)
+                            count(*) FILTER (WHERE untimed), COALESCE(sum(latency_ms) FILTER (WHERE NOT untimed), 0),
+                            COALESCE(max(latency_ms) FILTER (WHERE NOT untimed), 0)
                        FROM captured_events
                       WHERE org_id = $1 AND at >= $2 AND at < $3
                         AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
-                      GROUP BY 1, 2, 3) parts (at, kind, name, events, errors,
-                                                                                     latency_ms, latency_max)
+                      GROUP BY 1, 2, 3) parts (at, kind, name, events, errors, untimed, latency_ms,
+                                                     latency_max)
               GROUP BY 1, 2, 3 HAVING sum(events) > 0 ORDER BY "# + $order + " LIMIT $6",
             $org.0,
             filter.since,
@@ -131,13 +134,13 @@ pub(super) async fn by_day(
         connection,
         "date_trunc('day', at, 'UTC')",
         "''",
-        "SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_sums
+        "SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max FROM captured_sums
           WHERE org_id = $1 AND NOT monthly AND bucket >= $4 AND cardinality($5::text[]) = 0
          UNION ALL
-         SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+         SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max FROM captured_totals
           WHERE org_id = $1 AND daily AND bucket >= $4 AND shard >= 0 AND cardinality($5::text[]) = 0
          UNION ALL
-         SELECT * FROM (SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+         SELECT * FROM (SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max FROM captured_totals
                          WHERE org_id = $1 AND daily AND bucket >= $4 AND cardinality($5::text[]) > 0
                            AND name = ANY ($5)
                          ORDER BY bucket DESC LIMIT $7) named",
@@ -160,16 +163,16 @@ pub(super) async fn by_name(
         connection,
         "$2::timestamptz",
         "name",
-        "SELECT * FROM (SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_sums
+        "SELECT * FROM (SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max FROM captured_sums
                          WHERE org_id = $1 AND monthly AND bucket >= $7
                            AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
                          ORDER BY bucket DESC LIMIT $8) months
          UNION ALL
-         SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+         SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max FROM captured_totals
           WHERE org_id = $1 AND daily AND bucket >= $7 AND shard >= 0
             AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
          UNION ALL
-         SELECT bucket, kind, name, events, errors, latency_ms, latency_max FROM captured_totals
+         SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max FROM captured_totals
           WHERE org_id = $1 AND daily AND bucket >= $4 AND bucket < $7
             AND (cardinality($5::text[]) = 0 OR name = ANY ($5))",
         "4 DESC, 2, 3",
@@ -199,22 +202,23 @@ pub(super) async fn over_time(
     let mut rows = sqlx::query_as!(
         Row,
         r#"SELECT date_trunc($6, bucket, 'UTC') AS "bucket!", kind AS "kind!", name AS "name!", events AS "events!",
-                  errors AS "errors!", latency_ms::float8 AS "latency_ms!", latency_max AS "latency_max!",
+                  errors AS "errors!", untimed AS "untimed!", latency_ms::float8 AS "latency_ms!", latency_max AS "latency_max!",
                   1::bigint AS "parts!"
-             FROM (SELECT * FROM (SELECT bucket, kind, name, events, errors, latency_ms, latency_max
+             FROM (SELECT * FROM (SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max
                                     FROM captured_totals
                                    WHERE org_id = $1 AND daily AND bucket >= $4
                                      AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
                                    ORDER BY bucket DESC LIMIT $7) days
                    UNION ALL
-                   SELECT * FROM (SELECT bucket, kind, name, events, errors, latency_ms, latency_max
+                   SELECT * FROM (SELECT bucket, kind, name, events, errors, untimed, latency_ms, latency_max
                                     FROM captured_totals
                                    WHERE org_id = $1 AND NOT daily AND bucket >= $3 AND bucket < $4
                                      AND (cardinality($5::text[]) = 0 OR name = ANY ($5))
                                    ORDER BY bucket DESC LIMIT $7) hours
                    UNION ALL
                    SELECT date_trunc('hour', at, 'UTC'), kind, name, count(*), count(*) FILTER (WHERE NOT success),
-                          sum(latency_ms), max(latency_ms)
+                          count(*) FILTER (WHERE untimed), COALESCE(sum(latency_ms) FILTER (WHERE NOT untimed), 0),
+                          COALESCE(max(latency_ms) FILTER (WHERE NOT untimed), 0)
                      FROM captured_events
                     WHERE org_id = $1 AND at >= $2 AND at < $3
                       AND (cardinality($5::text[]) = 0 OR name = ANY ($5))

@@ -66,8 +66,8 @@ impl Batch for CaptureEvents {
         let mut attempts = 0;
         let fresh = loop {
             let mut transaction = writer.begin(&orgs).await?;
-            let implied = imply_sessions(&mut transaction, requests).await?;
-            name_users(&mut transaction, requests).await?;
+            let implied = imply_sessions(&mut transaction, sessions_of(requests)).await?;
+            name_users(&mut transaction, users_of(requests)).await?;
             start_counters(&mut transaction, &keys).await?;
             let mut numberings = events::numberings(&mut transaction, &keys).await?;
             let emptied = shown::emptied(&numberings);
@@ -96,29 +96,39 @@ impl Batch for CaptureEvents {
 }
 
 /// Returns the bytes of a capture as far as its sender decides them.
-fn content_bytes(capture: &NewCapture) -> usize {
+pub(super) fn content_bytes(capture: &NewCapture) -> usize {
     capture.session.bytes() + capture.event.bytes() + capture.facts.name.len()
 }
 
-/// Makes the sessions that nobody made before. Returns which those are.
-async fn imply_sessions(connection: &mut PgConnection, requests: &[&Request]) -> Result<Vec<RowKey>, sqlx::Error> {
-    let mut implied: Vec<&Request> = requests.to_vec();
-    implied.sort_by_key(|request| request.key());
-    implied.dedup_by_key(|request| request.key());
-    let implied: Vec<sessions::CreateRequest> = implied
-        .into_iter()
+fn sessions_of(requests: &[&Request]) -> Vec<sessions::CreateRequest> {
+    requests
+        .iter()
         .map(|request| sessions::CreateRequest { org: request.org, session: request.capture.session.clone() })
-        .collect();
+        .collect()
+}
+
+fn users_of<'r>(requests: &[&'r Request]) -> Vec<(RowKey, &'r str)> {
+    let user = |request: &&'r Request| Some((request.key(), request.capture.session.user_id.as_deref()?));
+    requests.iter().filter_map(user).collect()
+}
+
+/// Makes the sessions that do not exist. Returns which those are. Of several with one key the first is made.
+pub(super) async fn imply_sessions(
+    connection: &mut PgConnection,
+    mut implied: Vec<sessions::CreateRequest>,
+) -> Result<Vec<RowKey>, sqlx::Error> {
+    let key = |request: &sessions::CreateRequest| RowKey::new(request.org, request.session.dialect, request.session.id);
+    implied.sort_by_key(key);
+    implied.dedup_by_key(|request| key(request));
     let inserted = sessions::insert(connection, &implied.iter().collect::<Vec<_>>()).await?;
     Ok(inserted.into_keys().collect())
 }
 
-/// Tells sessions that know no user who it is, where an event says.
-async fn name_users(connection: &mut PgConnection, requests: &[&Request]) -> Result<(), sqlx::Error> {
-    let mut naming: Vec<(RowKey, &str)> = requests
-        .iter()
-        .filter_map(|request| Some((request.key(), request.capture.session.user_id.as_deref()?)))
-        .collect();
+/// Gives sessions without a user the one that an event names.
+pub(super) async fn name_users(
+    connection: &mut PgConnection,
+    mut naming: Vec<(RowKey, &str)>,
+) -> Result<(), sqlx::Error> {
     naming.sort_by_key(|(key, _)| *key);
     naming.dedup_by_key(|(key, _)| *key);
     if naming.is_empty() {
@@ -150,7 +160,7 @@ async fn name_users(connection: &mut PgConnection, requests: &[&Request]) -> Res
 }
 
 /// Makes sure that each session has a counter to lock.
-async fn start_counters(connection: &mut PgConnection, keys: &[RowKey]) -> Result<(), sqlx::Error> {
+pub(super) async fn start_counters(connection: &mut PgConnection, keys: &[RowKey]) -> Result<(), sqlx::Error> {
     let columns = RowKey::columns(keys);
     sqlx::query!(
         "INSERT INTO session_counters (org_id, dialect, session_id, last_number, last_at)
@@ -167,8 +177,11 @@ async fn start_counters(connection: &mut PgConnection, keys: &[RowKey]) -> Resul
     Ok(())
 }
 
-/// Takes in the events that are not known yet, and says which those are, in the order in which they came.
-async fn take_in<'r>(connection: &mut PgConnection, requests: &[&'r Request]) -> Result<Vec<&'r Request>, sqlx::Error> {
+/// Takes in the events that are not known yet, and returns them in the order in which they came.
+pub(super) async fn take_in<'r>(
+    connection: &mut PgConnection,
+    requests: &[&'r Request],
+) -> Result<Vec<&'r Request>, sqlx::Error> {
     let mut sorted: Vec<&Request> = requests.to_vec();
     sorted.sort_by_key(|request| request.event());
     sorted.dedup_by_key(|request| request.event());
@@ -179,13 +192,15 @@ async fn take_in<'r>(connection: &mut PgConnection, requests: &[&'r Request]) ->
     let kinds: Vec<&str> = sorted.iter().map(|request| request.capture.event.kind.as_str()).collect();
     let names: Vec<&str> = sorted.iter().map(|request| request.capture.facts.indexed_name()).collect();
     let successes: Vec<bool> = sorted.iter().map(|request| request.capture.facts.success).collect();
+    let untimed: Vec<bool> = sorted.iter().map(|request| !request.capture.facts.is_timed).collect();
     let latencies: Vec<i64> = sorted.iter().map(|request| request.capture.facts.latency_ms).collect();
     let rows = sqlx::query!(
-        "INSERT INTO captured_events (org_id, event_id, session_id, at, kind, name, success, latency_ms)
-         SELECT new.org_id, new.event_id, new.session_id, new.at, new.kind, new.name, new.success, new.latency_ms
+        "INSERT INTO captured_events (org_id, event_id, session_id, at, kind, name, success, latency_ms, untimed)
+         SELECT new.org_id, new.event_id, new.session_id, new.at, new.kind, new.name, new.success, new.latency_ms,
+                new.untimed
            FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::boolean[],
-                       $8::bigint[])
-             AS new (org_id, event_id, session_id, at, kind, name, success, latency_ms)
+                       $8::bigint[], $9::boolean[])
+             AS new (org_id, event_id, session_id, at, kind, name, success, latency_ms, untimed)
           ORDER BY new.org_id, new.event_id
              ON CONFLICT (org_id, event_id) DO NOTHING
          RETURNING org_id, event_id",
@@ -196,7 +211,8 @@ async fn take_in<'r>(connection: &mut PgConnection, requests: &[&'r Request]) ->
         &kinds as &[&str],
         &names as &[&str],
         &successes,
-        &latencies
+        &latencies,
+        &untimed
     )
     .fetch_all(connection)
     .await?;
@@ -207,7 +223,7 @@ async fn take_in<'r>(connection: &mut PgConnection, requests: &[&'r Request]) ->
 }
 
 /// Numbers the events under the lock of their counters and appends them.
-async fn append(
+pub(super) async fn append(
     connection: &mut PgConnection,
     fresh: &[&Request],
     numberings: &mut HashMap<RowKey, Numbering>,

@@ -114,6 +114,8 @@ const AGNOST: &[Row] = &[
         200,
     ),
     row("POST", "/v1/traces", Captures, Capture, Json(r#"{"resourceSpans":[]}"#), 200),
+    row("POST", "/v1/logs", Captures, Capture, Json(r#"{"resourceLogs":[]}"#), 200),
+    row("POST", "/v1/metrics", Captures, Capture, Json(r#"{"resourceMetrics":[]}"#), 200),
     row("POST", "/dashboard/api/conversation-messages", Keys, EventsRead, CONVERSATION, 200),
     row("POST", "/dashboard/api/conversation-spans", Keys, EventsRead, CONVERSATION, 200),
     row("POST", "/dashboard/api/conversation-detail", Keys, EventsRead, CONVERSATION, 200),

@@ -44,8 +44,8 @@ fn filter(since: Timestamp, names: &[&str]) -> CaptureFilter {
 /// What the rows add up to, in the order of the figures.
 async fn counted(org: OrgId, filter: &CaptureFilter, breakdown: Breakdown) -> Vec<Figure> {
     let mut system = connection("sessionary_system", DATABASE).await;
-    let rows: Vec<(Timestamp, String, String, bool, i64)> = sqlx::query_as(
-        "SELECT at, kind, name, success, latency_ms FROM captured_events
+    let rows: Vec<(Timestamp, String, String, bool, i64, bool)> = sqlx::query_as(
+        "SELECT at, kind, name, success, latency_ms, untimed FROM captured_events
           WHERE org_id = $1 AND at >= $2 AND (cardinality($3::text[]) = 0 OR name = ANY ($3))",
     )
     .bind(org)
@@ -55,7 +55,7 @@ async fn counted(org: OrgId, filter: &CaptureFilter, breakdown: Breakdown) -> Ve
     .await
     .expect("rows");
     let mut figures: BTreeMap<(Timestamp, String, String), Figure> = BTreeMap::new();
-    for (at, kind, name, success, latency) in rows {
+    for (at, kind, name, success, latency, untimed) in rows {
         let day = at.duration_trunc(TimeDelta::days(1)).expect("a day");
         let (bucket, name) = match breakdown {
             Breakdown::Days => (day, String::new()),
@@ -71,13 +71,18 @@ async fn counted(org: OrgId, filter: &CaptureFilter, breakdown: Breakdown) -> Ve
             name,
             events: 0,
             errors: 0,
+            untimed: 0,
             latency_ms: 0.0,
             latency_max: 0,
         });
         figure.events += 1;
         figure.errors += i64::from(!success);
-        figure.latency_ms += latency as f64;
-        figure.latency_max = figure.latency_max.max(latency);
+        if untimed {
+            figure.untimed += 1;
+        } else {
+            figure.latency_ms += latency as f64;
+            figure.latency_max = figure.latency_max.max(latency);
+        }
     }
     figures.into_values().collect()
 }
@@ -125,7 +130,7 @@ proptest! {
     #[test]
     fn figures_from_totals_are_figures_from_rows(
         events in prop::collection::vec(
-            (0i64..100 * 86_400, 0usize..3, any::<bool>(), 0i64..1_000), 1..24),
+            (0i64..100 * 86_400, 0usize..3, any::<bool>(), prop_oneof![0i64..1_000, Just(90_000_000)]), 1..24),
         sinces in prop::collection::vec(0i64..100 * 86_400, 1..3),
         deleted in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {

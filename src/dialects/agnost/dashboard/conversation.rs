@@ -2,6 +2,8 @@
 //! (docs/dialects/agnost.md): one conversation, and one event. The vendor's page shows no bodies but that of
 //! `conversation-detail`; these are ours.
 
+use std::collections::HashMap;
+
 use axum::extract::Request;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -16,9 +18,9 @@ use super::spans::{Span, hierarchy};
 use crate::auth::{Caller, purpose};
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{DialectName, JsonField, JsonText, Session, SessionId};
+use crate::domain::{DialectName, JsonField, JsonText, Session, SessionId, Timestamp};
 use crate::http::{JsonBody, Reply, json_bytes, parse_object};
-use crate::store::{MAX_PAGE_BYTES, PageLimit, Weighed};
+use crate::store::{CapturedRow, MAX_PAGE_BYTES, PageLimit, Weighed};
 
 /// Events in one response, of at most [`MAX_PAGE_BYTES`]; `next_cursor` leads to the rest.
 const MAX_MESSAGES: i64 = 1_000;
@@ -110,10 +112,10 @@ async fn messages(
     let limit = PageLimit::rows(MAX_MESSAGES + 1).within(bytes);
     let mut page = caller.store.captures().events_of(session.id, after, limit).await?;
     let more = page.truncate(MAX_MESSAGES as usize);
-    let rows = page.rows;
+    let mut rows = page.rows;
     let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
-    let mut messages: Vec<CapturedEvent> = rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?;
-    messages.sort_by_key(CapturedEvent::order);
+    sort(&mut rows);
+    let messages = rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?;
     let detail: SessionDetail = session.detail.read().unwrap_or_default();
     Ok(Messages {
         conversation_id: session.id.0,
@@ -129,6 +131,19 @@ async fn messages(
         messages,
         next_cursor,
     })
+}
+
+/// Sorts events by their time, as they are read. Of those of one millisecond, which is as exact as JavaScript is, an event
+/// comes after the one that led to it, and else in the order in which they were taken in.
+fn sort(rows: &mut [CapturedRow]) {
+    let above: HashMap<Uuid, (Timestamp, Option<Uuid>)> =
+        rows.iter().map(|row| (row.event_id, (row.at, row.parent_id))).collect();
+    rows.sort_by_cached_key(|row| {
+        let ancestors = std::iter::successors(row.parent_id, |id| above.get(id)?.1);
+        let is_tied = |id: &Uuid| above.get(id).is_some_and(|(at, _)| *at == row.at);
+        // Events can lead to each other.
+        (row.at, ancestors.take_while(is_tied).take(MAX_TIED).count(), row.number)
+    });
 }
 
 async fn find(caller: &Caller<Agnost, purpose::ReadEvents>, query: &ConversationQuery) -> Result<Session, AgnostError> {
@@ -161,6 +176,9 @@ pub async fn conversation_messages(
     let session = find(&caller, &query.0).await?;
     Ok(Reply(StatusCode::OK, messages(&caller, session, after, MAX_PAGE_BYTES).await?))
 }
+
+/// Ancestors of the same millisecond that are looked at.
+const MAX_TIED: usize = 100;
 
 /// A conversation's events as they called each other.
 #[derive(Serialize, ToSchema)]

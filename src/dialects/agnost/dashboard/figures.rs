@@ -16,7 +16,7 @@ pub struct Sums {
     error_count: i64,
     /// 0 to 1; 1 where nothing happened.
     success_rate: f64,
-    /// Milliseconds.
+    /// Milliseconds, of the events whose latency is known and at most a day.
     average_latency: f64,
     /// Milliseconds.
     max_latency: i64,
@@ -24,16 +24,17 @@ pub struct Sums {
 
 impl Sums {
     pub fn of<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Self {
-        let (mut sums, mut latency) = (Self::default(), 0.0);
+        let (mut sums, mut latency, mut timed) = (Self::default(), 0.0, 0);
         for figure in figures {
             sums.count += figure.events;
             sums.error_count += figure.errors;
             sums.max_latency = sums.max_latency.max(figure.latency_max);
             latency += figure.latency_ms;
+            timed += figure.events - figure.untimed;
         }
         let count = sums.count.max(1) as f64;
         sums.success_rate = 1.0 - sums.error_count as f64 / count;
-        sums.average_latency = latency / count;
+        sums.average_latency = latency / timed.max(1) as f64;
         sums
     }
 }

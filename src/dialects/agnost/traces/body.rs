@@ -3,17 +3,17 @@
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use prost::Message;
 
 use super::super::AgnostError;
 use super::count::{self, CountError, PART_LIMIT, SPAN_LIMIT};
+use super::decode::{self, Decoded, Item, NoExport};
 use super::export::Rejected;
 use super::limits::Limits;
+use super::logs::Unjoined;
 use super::unpack::unpack;
-use crate::domain::{JsonFault, json};
+use crate::domain::json;
 use crate::http::{ContentEncoding, MediaType, Rejection, UnpackError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,26 +60,26 @@ impl Packed {
     ///
     /// # Errors
     /// 413 or 400.
-    pub fn read(self, limits: Limits) -> Result<(ExportTraceServiceRequest, usize), AgnostError> {
+    pub fn read<T: Item>(self, limits: Limits) -> Result<(Decoded<T>, usize), AgnostError> {
         let bytes = unpack(&self.bytes, self.packing, limits.unpacked)?;
         let length = bytes.len();
         match self.encoding {
             Encoding::Protobuf => {
-                let invalid = AgnostError::Invalid("it is no ExportTraceServiceRequest in protobuf");
-                let count = count::protobuf(&bytes).map_err(|error| rejected(error, invalid.clone()))?;
-                let export = ExportTraceServiceRequest::decode(bytes).map_err(|_| invalid)?;
-                Ok((export, count.memory(length)))
+                let invalid = AgnostError::Invalid("it is not an OTLP export in protobuf");
+                let count = count::protobuf(&bytes, T::SIGNAL).map_err(|error| rejected(error, invalid.clone()))?;
+                let decoded = decode::protobuf::<T>(&bytes).map_err(|NoExport| invalid)?;
+                let length = length + decoded.grown;
+                Ok((decoded, count.memory(length)))
             }
             Encoding::Json => {
-                let invalid = AgnostError::Invalid("it is no ExportTraceServiceRequest in JSON");
-                let text = std::str::from_utf8(&bytes).map_err(|_| Rejection::MalformedJson(JsonFault::NotUtf8))?;
-                // A refused span is a lost span: what no text can hold is mended.
-                let text = json::mend(text);
+                let invalid = AgnostError::Invalid("it is not an OTLP export in JSON");
+                // A rejected span is a lost span: what no text can hold is mended.
+                let text = json::mend(&String::from_utf8_lossy(&bytes));
                 drop((bytes, self.bytes));
                 let text = json::check(text.as_bytes()).map_err(Rejection::MalformedJson)?;
                 let count = count::json(text).map_err(|error| rejected(error, invalid.clone()))?;
-                let export = serde_json::from_str(text).map_err(|_| invalid)?;
-                Ok((export, count.memory(length)))
+                let decoded = decode::json::<T>(text).map_err(|NoExport| invalid)?;
+                Ok((decoded, count.memory(length)))
             }
         }
     }
@@ -103,31 +103,65 @@ fn rejected(error: CountError, invalid: AgnostError) -> AgnostError {
     }
 }
 
-/// The answer to an export of which these spans were rejected.
-pub fn answer(encoding: Encoding, rejected: Rejected) -> Response {
-    let Rejected { nameless, too_large, over_budget } = rejected;
-    let reasons = [
-        (nameless, "spans need a trace id of 16 bytes and a span id of 8, neither of them zero"),
-        (too_large, "a span must not take more than 2 MiB, however many of its texts are shortened"),
-        (over_budget, "the export takes too many bytes; send fewer spans, or fewer attributes of their resource"),
-    ];
-    let sum = nameless + too_large + over_budget;
-    let partial_success = (sum > 0).then(|| ExportTracePartialSuccess {
-        rejected_spans: i64::try_from(sum).unwrap_or(i64::MAX),
-        error_message: reasons
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(_, why)| *why)
-            .collect::<Vec<_>>()
-            .join("; "),
+/// What of an export is not stored.
+#[derive(Debug, Default)]
+pub struct Partial {
+    rejected: usize,
+    reasons: Vec<&'static str>,
+}
+
+impl Partial {
+    pub fn of_spans(rejected: Rejected) -> Self {
+        let Rejected { malformed, nameless, too_large, over_budget } = rejected;
+        Self::default()
+            .and(malformed, "spans with a value or an id that OTLP does not allow are not stored")
+            .and(nameless, "spans need a trace id of 16 bytes and a span id of 8, neither of them zero")
+            .and(too_large, "a span must not take more than 2 MiB, however many of its texts are shortened")
+            .and(
+                over_budget,
+                "the export takes too many bytes; send fewer spans, or fewer attributes of their resource",
+            )
+    }
+
+    pub fn of_logs(rejected: Rejected, unjoined: Unjoined) -> Self {
+        let Rejected { malformed, nameless, too_large, over_budget } = rejected;
+        Self::default()
+            .and(malformed, "log records with a value or an id that OTLP does not allow are not stored")
+            .and(unjoined.other, "log records are stored only where they say what was said in a span (gen_ai.*)")
+            .and(nameless + unjoined.spanless, "log records need the ids of their trace and span")
+            .and(too_large, "the log records of a span must not take more than 2 MiB")
+            .and(over_budget, "the export takes too many bytes; send fewer log records")
+    }
+
+    /// Nothing is stored, and nothing is wrong.
+    pub fn dropped(why: &'static str) -> Self {
+        Self { rejected: 0, reasons: vec![why] }
+    }
+
+    fn and(mut self, count: usize, why: &'static str) -> Self {
+        if count > 0 {
+            self.rejected += count;
+            self.reasons.push(why);
+        }
+        self
+    }
+}
+
+/// The response to an export; `count` is the name of the number of rejected records in JSON.
+pub fn respond(encoding: Encoding, count: &'static str, partial: &Partial) -> Response {
+    let Partial { rejected, reasons } = partial;
+    // The partial success of every signal has the same two fields.
+    let partial_success = (!reasons.is_empty()).then(|| ExportTracePartialSuccess {
+        rejected_spans: i64::try_from(*rejected).unwrap_or(i64::MAX),
+        error_message: reasons.join("; "),
     });
-    let answer = ExportTraceServiceResponse { partial_success };
-    let bytes = match (encoding, &answer.partial_success) {
-        (Encoding::Protobuf, _) => answer.encode_to_vec(),
+    let response = ExportTraceServiceResponse { partial_success };
+    let bytes = match (encoding, &response.partial_success) {
+        (Encoding::Protobuf, _) => response.encode_to_vec(),
         (Encoding::Json, None) => b"{}".to_vec(),
         // An int64 is a text in protobuf's JSON.
         (Encoding::Json, Some(partial)) => serde_json::json!({"partialSuccess": {
-            "rejectedSpans": partial.rejected_spans.to_string(),
+            count: partial.rejected_spans.to_string(),
             "errorMessage": partial.error_message,
         }})
         .to_string()

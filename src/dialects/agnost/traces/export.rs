@@ -1,30 +1,31 @@
 //! From an export to events, a few at a time.
 //!
-//! What spans share (their resource, their scope, the session and the user of their trace) is read once and stored with
+//! What spans share (their resource, their scope) is read once and stored with
 //! each of them. That multiplies: the limits here bound what an export comes to, whatever it shares.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::vec;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
 
-use super::attributes::{SESSION, USER, first_id};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::super::contract::ID_LIMIT;
+use super::attributes::{members, text};
+use super::conventions::identity::{Whose, identity};
+use super::decode::Decoded;
 use super::fit;
 use super::limits::{CHUNK, SHARED_LIMIT, SHARED_MEMORY};
-use super::span::{Placed, hex, is_id};
-use crate::domain::{JsonText, Mint, NewCapture, SessionId, Timestamp};
+use super::span::{Placed, is_id};
+use crate::domain::{JsonText, Mint, NewCapture, NewSpan, Timestamp};
 use crate::http::Rejection;
 
 /// The least that a resource or a scope is shortened to.
 const SHARED_MINIMUM: usize = 512;
-
-/// What the spans of a trace say of its conversation, so that those that say nothing go with those that do.
-#[derive(Default)]
-pub struct Trace {
-    pub session: Option<String>,
-    pub user: Option<String>,
-}
 
 /// What produced spans.
 #[derive(Default)]
@@ -35,16 +36,25 @@ pub struct Source {
     pub resource: Option<JsonText>,
 }
 
+/// An instrumentation scope.
+#[derive(Default)]
+pub struct Scope {
+    pub name: String,
+    pub json: Option<JsonText>,
+}
+
 /// What the spans of an export have in common.
+#[derive(Default)]
 pub struct Shared {
-    pub traces: HashMap<Vec<u8>, Trace>,
     pub sources: Vec<Source>,
-    pub scopes: Vec<Option<JsonText>>,
+    pub scopes: Vec<Scope>,
 }
 
 /// Spans that are not stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rejected {
+    /// They cannot be read.
+    pub malformed: usize,
     /// They have no ids.
     pub nameless: usize,
     /// They do not fit an event, however much is left out.
@@ -56,9 +66,18 @@ pub struct Rejected {
 /// Events of an export that are to be written together.
 #[derive(Default)]
 pub struct Chunk {
-    pub captures: Vec<NewCapture>,
+    /// Of one trace each.
+    pub traces: HashMap<Vec<u8>, Vec<NewSpan>>,
     /// Bytes that they are stored in.
     pub bytes: usize,
+}
+
+/// What of spans an export has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    Spans,
+    /// Nothing but events, which were log records.
+    Logs,
 }
 
 /// An export whose spans become events one after the other.
@@ -75,18 +94,23 @@ impl Export {
     ///
     /// # Errors
     /// [`Rejection::Internal`] when a resource cannot be written.
-    pub fn of(request: ExportTraceServiceRequest, budget: usize) -> Result<Self, Rejection> {
+    pub fn of(decoded: Decoded<Span>, parts: Parts, budget: usize) -> Result<Self, Rejection> {
         let mut unwritten = Unwritten::default();
         let mut spans = Vec::new();
         let mut rejected = Rejected::default();
-        for resource_spans in request.resource_spans {
+        rejected.malformed = decoded.malformed;
+        for resource_spans in decoded.sources {
             let (source, mut members) = (unwritten.resources.len(), 0);
-            for scope_spans in resource_spans.scope_spans {
+            for scope_spans in resource_spans.scopes {
                 let (scope, before) = (unwritten.scopes.len(), spans.len());
-                for mut span in scope_spans.spans {
+                for mut span in scope_spans.items {
+                    take_pending(&mut span);
                     if is_id(&span.trace_id, 16) && is_id(&span.span_id, 8) {
                         fit::cap(&mut span);
-                        spans.push(Placed { attributes: std::mem::take(&mut span.attributes), span, source, scope });
+                        let attributes = std::mem::take(&mut span.attributes);
+                        let is_span = parts == Parts::Spans;
+                        let logs = if is_span { 0 } else { 1 };
+                        spans.push(Placed { attributes, span, source, scope, logs, is_span, merged: None });
                     } else {
                         rejected.nameless += 1;
                     }
@@ -97,26 +121,11 @@ impl Export {
             unwritten.resources.push((resource_spans.resource.map(|resource| resource.attributes), members));
         }
 
-        let mut traces: HashMap<Vec<u8>, Trace> = HashMap::new();
-        for placed in &spans {
-            let trace = traces.entry(placed.span.trace_id.clone()).or_default();
-            trace.session = trace.session.take().or_else(|| first_id(&placed.attributes, &SESSION));
-            trace.user = trace.user.take().or_else(|| first_id(&placed.attributes, &USER));
-        }
-        // Events of one conversation are numbered in the order in which they are handed over.
-        spans.sort_by_key(|placed| placed.span.start_time_unix_nano);
+        // Events of one conversation are numbered in the order in which they are handed over; a parent that began in the
+        // same millisecond, as JavaScript counts, comes before its children.
+        spans.sort_by_cached_key(|placed| (placed.span.start_time_unix_nano, Reverse(placed.span.end_time_unix_nano)));
         let (sources, scopes) = unwritten.write(budget)?;
-        Ok(Self { spans: spans.into_iter(), shared: Shared { traces, sources, scopes }, budget, rejected })
-    }
-
-    /// Returns the sessions of traces that named another one: what came before of such a trace belongs there.
-    pub fn named(&self) -> Vec<(SessionId, SessionId)> {
-        let traces = self.shared.traces.iter();
-        traces
-            .filter_map(|(id, trace)| {
-                Some((SessionId::from_agnost(&hex(id)), SessionId::from_agnost(trace.session.as_deref()?)))
-            })
-            .collect()
+        Ok(Self { spans: spans.into_iter(), shared: Shared { sources, scopes }, budget, rejected })
     }
 
     /// Returns whether all spans have become events or been rejected.
@@ -133,11 +142,12 @@ impl Export {
         while chunk.bytes < CHUNK
             && let Some(placed) = self.spans.next()
         {
-            let Some(capture) = placed.capture(&self.shared, now, mint)? else {
+            let trace = placed.span.trace_id.clone();
+            let Some(span) = placed.capture(&self.shared, now, mint)? else {
                 self.rejected.too_large += 1;
                 continue;
             };
-            let bytes = stored_bytes(&capture);
+            let bytes = stored_bytes(&span.capture);
             if bytes > self.budget {
                 // What follows is not even looked at.
                 self.rejected.over_budget += 1 + self.spans.len();
@@ -146,9 +156,26 @@ impl Export {
             }
             self.budget -= bytes;
             chunk.bytes += bytes;
-            chunk.captures.push(capture);
+            chunk.traces.entry(trace).or_default().push(span);
         }
         Ok(chunk)
+    }
+}
+
+/// Makes a span that Logfire sends when another one starts, as its child, that other one: it has not ended yet.
+fn take_pending(span: &mut Span) {
+    let text = |name: &str| {
+        let attribute = span.attributes.iter().find(|attribute| attribute.key == name)?;
+        match attribute.value.as_ref()?.value.as_ref()? {
+            Any::StringValue(text) => Some(text.as_str()),
+            _ => None,
+        }
+    };
+    if text("logfire.span_type") == Some("pending_span") && is_id(&span.parent_span_id, 8) {
+        let parent = text("logfire.pending_parent_id").and_then(|id| u64::from_str_radix(id, 16).ok());
+        let parent = parent.unwrap_or_default().to_be_bytes().to_vec();
+        span.span_id = std::mem::replace(&mut span.parent_span_id, parent);
+        span.end_time_unix_nano = 0;
     }
 }
 
@@ -162,14 +189,14 @@ struct Unwritten {
 impl Unwritten {
     /// Writes resources and scopes so that they take half of the budget at most, once they are stored with each of
     /// their spans.
-    fn write(mut self, budget: usize) -> Result<(Vec<Source>, Vec<Option<JsonText>>), Rejection> {
+    fn write(mut self, budget: usize) -> Result<(Vec<Source>, Vec<Scope>), Rejection> {
         let limit = SHARED_LIMIT.min(SHARED_MEMORY / (self.resources.len() + self.scopes.len()).max(1));
         let whole = self.write_within(limit)?;
         let spans: usize = self.resources.iter().map(|(_, spans)| spans).sum();
         let length = |json: &Option<JsonText>| json.as_ref().map_or(0, |json| json.as_str().len());
         let resources =
             whole.0.iter().zip(&self.resources).map(|(source, (_, spans))| length(&source.resource) * spans);
-        let scopes = whole.1.iter().zip(&self.scopes).map(|(scope, (_, spans))| length(scope) * spans);
+        let scopes = whole.1.iter().zip(&self.scopes).map(|(scope, (_, spans))| length(&scope.json) * spans);
         if resources.chain(scopes).sum::<usize>() <= budget / 2 {
             return Ok(whole);
         }
@@ -177,27 +204,49 @@ impl Unwritten {
         self.write_within((budget / 4 / spans.max(1)).max(SHARED_MINIMUM).min(limit))
     }
 
-    fn write_within(&mut self, limit: usize) -> Result<(Vec<Source>, Vec<Option<JsonText>>), Rejection> {
+    fn write_within(&mut self, limit: usize) -> Result<(Vec<Source>, Vec<Scope>), Rejection> {
         let sources = self.resources.iter_mut().map(|(attributes, spans)| match attributes {
             Some(attributes) if *spans > 0 => Source::of(attributes, limit),
             _ => Ok(Source::default()),
         });
         let scopes = self.scopes.iter_mut().map(|(scope, spans)| match scope {
-            Some(scope) if *spans > 0 => fit::scope(scope, limit),
-            _ => Ok(None),
+            Some(scope) if *spans > 0 => {
+                let json = fit::scope(scope, limit)?;
+                Ok(Scope { name: scope.name.clone(), json })
+            }
+            _ => Ok::<_, Rejection>(Scope::default()),
         });
         Ok((sources.collect::<Result<_, _>>()?, scopes.collect::<Result<_, _>>()?))
     }
 }
 
+impl Scope {
+    /// Returns a scope as it was stored with a span.
+    pub fn stored(json: Option<JsonText>) -> Self {
+        #[derive(Default, Deserialize)]
+        struct Named {
+            #[serde(default)]
+            name: String,
+        }
+        let Named { name } = json.as_ref().and_then(|json| json.read().ok()).unwrap_or_default();
+        Self { name, json }
+    }
+}
+
 impl Source {
+    /// Returns a resource as it was stored with a span.
+    pub fn stored(resource: Option<JsonText>) -> Self {
+        let object: Map<String, Value> = resource.as_ref().and_then(|json| json.read().ok()).unwrap_or_default();
+        let id = |whose| identity(&object, whose).map(|identity| identity.id);
+        Self { service: None, session: id(Whose::Session), user: id(Whose::User), resource }
+    }
+
     fn of(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<Self, Rejection> {
-        Ok(Self {
-            service: first_id(attributes, &["service.name"]),
-            session: first_id(attributes, &SESSION),
-            user: first_id(attributes, &USER),
-            resource: Some(fit::resource(attributes, limit)?),
-        })
+        let object = members(attributes);
+        let id = |whose| identity(&object, whose).map(|identity| identity.id);
+        let service = object.get("service.name").map(text).filter(|name| (1..=ID_LIMIT).contains(&name.len()));
+        let (session, user) = (id(Whose::Session), id(Whose::User));
+        Ok(Self { service, session, user, resource: Some(fit::resource(attributes, limit)?) })
     }
 }
 
@@ -211,12 +260,11 @@ fn stored_bytes(capture: &NewCapture) -> usize {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
     use opentelemetry_proto::tonic::resource::v1::Resource;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
     use super::super::super::contract::STORED_LIMIT;
+    use super::super::decode::{OfResource, OfScope};
     use super::*;
 
     fn attribute(key: &str, value: Any) -> KeyValue {
@@ -233,9 +281,9 @@ mod tests {
 
     fn export(resource: Vec<KeyValue>, spans: Vec<Span>, budget: usize) -> Export {
         let resource = Some(Resource { attributes: resource, ..Resource::default() });
-        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-        let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
-        Export::of(ExportTraceServiceRequest { resource_spans }, budget).unwrap()
+        let scopes = vec![OfScope { scope: None, items: spans }];
+        let decoded = Decoded { sources: vec![OfResource { resource, scopes }], ..Decoded::default() };
+        Export::of(decoded, Parts::Spans, budget).unwrap()
     }
 
     /// The bytes of each chunk.
@@ -244,9 +292,10 @@ mod tests {
         let mut chunks = Vec::new();
         while !export.is_done() {
             let chunk = export.next_chunk(now, &mint).unwrap();
-            assert!(chunk.captures.iter().all(|capture| capture.event.payload.as_str().len() <= STORED_LIMIT));
-            assert_eq!(chunk.bytes, chunk.captures.iter().map(stored_bytes).sum::<usize>());
-            chunks.push((chunk.captures.len(), chunk.bytes));
+            let captures: Vec<&NewCapture> = chunk.traces.values().flatten().map(|span| &span.capture).collect();
+            assert!(captures.iter().all(|capture| capture.event.payload.as_str().len() <= STORED_LIMIT));
+            assert_eq!(chunk.bytes, captures.iter().map(|capture| stored_bytes(capture)).sum::<usize>());
+            chunks.push((captures.len(), chunk.bytes));
         }
         chunks
     }

@@ -1,40 +1,60 @@
-//! `POST /v1/traces`: spans by OTLP/HTTP (OpenTelemetry protocol 1.x; apis/agnost, section 6.3).
+//! `POST /v1/traces` and `/v1/logs`: spans and log records by OTLP/HTTP (OpenTelemetry protocol 1.x).
 
 mod attributes;
 mod body;
+mod conventions;
 mod count;
+mod decode;
 mod export;
 mod fit;
 mod limits;
+mod logs;
+mod merge;
+mod schema;
 mod span;
+mod time;
 mod unpack;
+mod wire;
+mod words;
 
 use axum::extract::{Request, State};
 use axum::middleware::map_request;
 use axum::response::Response;
 use futures::{StreamExt, TryStreamExt, stream};
 use http::HeaderName;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
-use self::body::{Encoding, Packed};
-use self::export::Export;
+use self::body::{Encoding, Packed, Partial};
+use self::export::{Export, Parts, Rejected};
 use self::limits::{CHUNK, Limits, SHARED_MEMORY};
+use self::logs::Unjoined;
 use super::error::Envelope;
 use super::{Agnost, AgnostError};
 use crate::AppState;
 use crate::auth::{BodyAllowance, Caller, purpose};
-use crate::domain::SessionId;
+use crate::domain::trace::TraceId;
+use crate::domain::{Mint, NewSpan, Timestamp};
 use crate::http::{ContentEncoding, LargeBodies, Sender, metered_bytes};
+use crate::store::{Captures, SpanOutcome, StoreError};
 
-/// Spans of one export that wait to be written at once.
+/// Traces of one export whose spans wait to be written at once.
 const AT_ONCE: usize = 256;
+/// How often parts of spans are made one, before the export is to be sent again.
+const MAX_MERGES: usize = 8;
 
 /// The header that this vendor's exporters name the organization in; everywhere else it is `x-org-id`.
 static ORG_HEADER: HeaderName = HeaderName::from_static("x-agnost-org-id");
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(export_traces)).layer(map_request(rename_org_header))
+    OpenApiRouter::new()
+        .routes(routes!(export_traces))
+        .routes(routes!(export_logs))
+        .routes(routes!(export_metrics))
+        .layer(map_request(rename_org_header))
 }
 
 /// Lets the exporters' header count as `x-org-id`. Beside another one it must say the same.
@@ -62,7 +82,8 @@ async fn rename_org_header(mut request: Request) -> Request {
 /// rest is counted as dropped. An event takes 2 MiB at most: the longest texts of a larger span are shortened until it
 /// fits, and end in `…`. Resources and scopes are shortened in the same way where they, stored with each of their spans,
 /// take more than half of what one export may store: 64 MiB in all, 8 MiB with `x-org-id` alone. Spans past that, spans
-/// that do not fit, and spans without a trace or span id are counted as `rejectedSpans`.
+/// that do not fit, and spans with an id or a value that OTLP does not allow are counted as `rejectedSpans`; the others are
+/// stored.
 #[utoipa::path(
     post,
     path = "/v1/traces",
@@ -90,6 +111,104 @@ async fn export_traces(
     request: Request,
 ) -> Result<Response, AgnostError> {
     let encoding = Encoding::of(request.headers())?;
+    let read = |packed: Packed, limits: Limits| {
+        let (decoded, memory) = packed.read::<Span>(limits)?;
+        Ok::<_, AgnostError>((Export::of(decoded, Parts::Spans, limits.stored)?, Unjoined::default(), memory))
+    };
+    let (rejected, _) = import(caller, allowance, bodies, request, encoding, read).await?;
+    Ok(body::respond(encoding, "rejectedSpans", &Partial::of_spans(rejected)))
+}
+
+/// Export log records
+///
+/// Joins log records to their spans. Stored are records that say what was said in a span: events `gen_ai.*`, and records
+/// with the attributes `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.prompt` or `gen_ai.completion`. They may
+/// come before their span. All others are dropped and counted as `rejectedLogRecords`. The limits are those of
+/// `/v1/traces`.
+#[utoipa::path(
+    post,
+    path = "/v1/logs",
+    request_body(content(
+        (Object = "application/x-protobuf"),
+        (Object = "application/json"),
+    ), description = "An `ExportLogsServiceRequest`."),
+    security(("org_id" = []), ("api_key" = []), ("bearer" = [])),
+    params(("x-agnost-org-id" = Option<String>, Header, description = "The organization's UUID, as in `x-org-id`.")),
+    responses(
+        (status = 200, description = "An `ExportLogsServiceResponse`, in the request's encoding."),
+        (status = 400, description = "The body is no export, or the header no UUID.", body = Envelope),
+        (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
+        (status = 413, description = "Too many bytes, records or parts of records, or too deeply nested.", body = Envelope),
+        (status = 415, description = "Neither protobuf nor JSON, or packed in another way than gzip or deflate.", body = Envelope),
+        (status = 429, description = "Too many requests, bytes in a minute, or exports in progress; `Retry-After` says when to send it again.", body = Envelope),
+        (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.export_logs", level = "debug", skip_all)]
+async fn export_logs(
+    caller: Caller<Agnost, purpose::Capture>,
+    allowance: BodyAllowance,
+    State(bodies): State<LargeBodies>,
+    request: Request,
+) -> Result<Response, AgnostError> {
+    let encoding = Encoding::of(request.headers())?;
+    let read = |packed: Packed, limits: Limits| {
+        let (decoded, memory) = packed.read::<LogRecord>(limits)?;
+        let (decoded, unjoined) = logs::spans(decoded);
+        Ok::<_, AgnostError>((Export::of(decoded, Parts::Logs, limits.stored)?, unjoined, memory))
+    };
+    let (rejected, unjoined) = import(caller, allowance, bodies, request, encoding, read).await?;
+    Ok(body::respond(encoding, "rejectedLogRecords", &Partial::of_logs(rejected, unjoined)))
+}
+
+/// Export metrics
+///
+/// Accepts metrics and drops them, so that exporters of all three signals can point here. The response says so in
+/// `partialSuccess.errorMessage`.
+#[utoipa::path(
+    post,
+    path = "/v1/metrics",
+    request_body(content(
+        (Object = "application/x-protobuf"),
+        (Object = "application/json"),
+    ), description = "An `ExportMetricsServiceRequest`. It is not read."),
+    security(("org_id" = []), ("api_key" = []), ("bearer" = [])),
+    params(("x-agnost-org-id" = Option<String>, Header, description = "The organization's UUID, as in `x-org-id`.")),
+    responses(
+        (status = 200, description = "An `ExportMetricsServiceResponse`, in the request's encoding."),
+        (status = 400, description = "The header is no UUID.", body = Envelope),
+        (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
+        (status = 413, description = "Too many bytes.", body = Envelope),
+        (status = 415, description = "Neither protobuf nor JSON.", body = Envelope),
+        (status = 429, description = "Too many requests, bytes in a minute, or exports in progress; `Retry-After` says when to send it again.", body = Envelope),
+        (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
+    )
+)]
+#[tracing::instrument(name = "agnost.export_metrics", level = "debug", skip_all)]
+async fn export_metrics(
+    caller: Caller<Agnost, purpose::Capture>,
+    allowance: BodyAllowance,
+    State(bodies): State<LargeBodies>,
+    request: Request,
+) -> Result<Response, AgnostError> {
+    let encoding = Encoding::of(request.headers())?;
+    let mut allowance = allowance.of(&caller.principal);
+    let limits = Limits::of(&allowance);
+    let mut body = bodies.admit_in_turn(Sender::of(&caller.principal)).await?;
+    drop(metered_bytes(request, limits.packed, &mut (&mut allowance, &mut body)).await?);
+    let partial = Partial::dropped("metrics are accepted and not stored");
+    Ok(body::respond(encoding, "rejectedDataPoints", &partial))
+}
+
+/// Reads an export and writes its spans down, a few events at a time.
+async fn import(
+    caller: Caller<Agnost, purpose::Capture>,
+    allowance: BodyAllowance,
+    bodies: LargeBodies,
+    request: Request,
+    encoding: Encoding,
+    read: fn(Packed, Limits) -> Result<(Export, Unjoined, usize), AgnostError>,
+) -> Result<(Rejected, Unjoined), AgnostError> {
     let packing = ContentEncoding::of(&request)?;
     let mut allowance = allowance.of(&caller.principal);
     let limits = Limits::of(&allowance);
@@ -98,20 +217,14 @@ async fn export_traces(
 
     let turn = body.turn(limits.decoding_memory(bytes.len(), packing)).await?;
     let packed = Packed { encoding, packing, bytes };
-    let (mut turn, read) = turn
-        .run(move || {
-            let (request, memory) = packed.read(limits)?;
-            Ok::<_, AgnostError>((Export::of(request, limits.stored)?, memory))
-        })
-        .await?;
-    let (mut export, memory) = read?;
+    let (mut turn, read) = turn.run(move || read(packed, limits)).await?;
+    let (mut export, unjoined, memory) = read?;
     turn.body_dropped();
     turn.shrink_to(memory + SHARED_MEMORY.min(memory) + CHUNK);
 
-    let named = export.named();
-    let store = caller.store.captures();
+    let (store, now) = (caller.store.captures(), caller.now());
     while !export.is_done() {
-        let (now, mint) = (caller.now(), caller.mint.clone());
+        let mint = caller.mint.clone();
         let (same, (rest, chunk)) = turn
             .run(move || {
                 let chunk = export.next_chunk(now, &mint);
@@ -121,16 +234,35 @@ async fn export_traces(
         (turn, export) = (same, rest);
         let chunk = chunk?;
         allowance.stored(chunk.bytes)?;
-        stream::iter(chunk.captures.into_iter().map(|capture| store.append(capture)))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<Vec<()>>()
-            .await?;
+        let written = chunk.traces.into_iter().filter_map(|(trace, spans)| {
+            let trace = TraceId(Uuid::from_slice(&trace).ok()?);
+            Some(write_spans(&store, trace, spans, now, &caller.mint))
+        });
+        stream::iter(written).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
     }
-    // What of these traces came in an earlier export, before they named their conversation.
-    let traces: Vec<SessionId> = named.iter().map(|(trace, _)| *trace).collect();
-    let waiting = if traces.is_empty() { Vec::new() } else { store.with_events(&traces).await? };
-    for (trace, session) in named.into_iter().filter(|(trace, _)| waiting.contains(trace)) {
-        store.join(trace, session).await?;
+    Ok((export.rejected, unjoined))
+}
+
+/// Writes spans of one trace, and makes one of those of which another part is stored.
+async fn write_spans(
+    store: &Captures<'_>,
+    trace: TraceId,
+    mut spans: Vec<NewSpan>,
+    now: Timestamp,
+    mint: &Mint,
+) -> Result<(), AgnostError> {
+    for _ in 0..MAX_MERGES {
+        let mut merged = Vec::new();
+        for outcome in store.append_spans(trace, spans).await? {
+            if let SpanOutcome::Unmerged(parts) = outcome {
+                merged.extend(merge::merge(&parts, now, mint)?);
+            }
+        }
+        if merged.is_empty() {
+            return Ok(());
+        }
+        spans = merged;
     }
-    Ok(body::answer(encoding, export.rejected))
+    // Other exports of these spans were faster each time; this one is to be sent again.
+    Err(StoreError::Busy.into())
 }

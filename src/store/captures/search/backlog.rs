@@ -25,8 +25,8 @@ pub(in crate::store) async fn note(connection: &mut PgConnection) -> Result<u64,
          SELECT org_id, 'epoch', '00000000-0000-0000-0000-000000000000'
            FROM (SELECT org_id, events FROM captured_sums WHERE NOT monthly
                  UNION ALL SELECT org_id, events FROM captured_totals WHERE daily AND shard >= 0
-                 UNION ALL SELECT org_id, -size FROM captured_blocks
-                 UNION ALL SELECT org_id, -size FROM captured_pending) counted
+                 UNION ALL SELECT org_id, again - size FROM captured_blocks
+                 UNION ALL SELECT org_id, again - size FROM captured_pending) counted
           GROUP BY org_id HAVING sum(events) > 0
              ON CONFLICT (org_id) DO NOTHING"
     )

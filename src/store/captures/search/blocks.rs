@@ -23,6 +23,7 @@ const CHUNK: usize = 4_096;
 struct Row {
     pending: Uuid,
     size: i32,
+    again: i32,
     oldest: Timestamp,
     newest: Timestamp,
     entries: Vec<u8>,
@@ -31,8 +32,8 @@ struct Row {
 
 impl Row {
     fn pending(self, org: OrgId) -> Pending {
-        let Self { pending: first, size, oldest, newest, entries, grams } = self;
-        Pending { org, first, size, oldest, newest, entries, grams }
+        let Self { pending: first, size, again, oldest, newest, entries, grams } = self;
+        Pending { org, first, size, again, oldest, newest, entries, grams }
     }
 }
 
@@ -73,7 +74,7 @@ pub(in crate::store) async fn make(connection: &mut PgConnection, org: OrgId) ->
            )
            DELETE FROM captured_pending p USING chosen
             WHERE p.org_id = $1 AND p.pending = chosen.pending
-           RETURNING p.pending, p.size, p.oldest, p.newest, p.entries, p.grams"#,
+           RETURNING p.pending, p.size, p.again, p.oldest, p.newest, p.entries, p.grams"#,
         org.0,
         BLOCK_SIZE,
         BLOCK_BYTES,
@@ -100,14 +101,17 @@ pub(in crate::store) async fn make(connection: &mut PgConnection, org: OrgId) ->
 async fn insert(connection: &mut PgConnection, org: OrgId, rows: Vec<Pending>) -> Result<(), sqlx::Error> {
     let Some(first) = rows.first().map(|row| row.first) else { return Ok(()) };
     let size: i32 = rows.iter().map(|row| row.size).sum();
+    let again: i32 = rows.iter().map(|row| row.again).sum();
     let oldest = rows.iter().map(|row| row.oldest).min();
     let newest = rows.iter().map(|row| row.newest).max();
     let entries: Vec<u8> = rows.iter().flat_map(|row| row.entries.iter().copied()).collect();
     sqlx::query!(
-        "INSERT INTO captured_blocks (org_id, block, size, oldest, newest, entries) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO captured_blocks (org_id, block, size, again, oldest, newest, entries)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         org.0,
         first,
         size,
+        again,
         oldest,
         newest,
         &entries

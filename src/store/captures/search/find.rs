@@ -66,7 +66,7 @@ pub async fn find(
         let bound = blocks[from].newest;
         if entries.iter().filter(|entry| entry.at > bound).count() >= ENOUGH {
             entries.retain(|entry| entry.at > bound);
-            entries.sort_unstable_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
+            sort(&mut entries);
             return Ok(Some(Candidates { entries, complete: false }));
         }
         let until = (from + step).min(blocks.len());
@@ -77,8 +77,14 @@ pub async fn find(
         entries.append(&mut found);
         (from, step) = (until, (step * 4).min(MAX_BLOCKS));
     }
-    entries.sort_unstable_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
+    sort(&mut entries);
     Ok(Some(Candidates { entries, complete: true }))
+}
+
+/// Sorts candidates, newest first. One that was indexed again can be among them twice.
+fn sort(entries: &mut Vec<Entry>) {
+    entries.sort_unstable_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
+    entries.dedup();
 }
 
 /// Returns whether every event is in a block or a pending row: the totals, which are added to wherever events are
@@ -90,9 +96,9 @@ async fn is_complete(connection: &mut PgConnection, org: OrgId) -> Result<bool, 
                    UNION ALL
                    SELECT events, 0, 0 FROM captured_totals WHERE org_id = $1 AND daily AND shard >= 0
                    UNION ALL
-                   SELECT 0, size, 0 FROM captured_blocks WHERE org_id = $1
+                   SELECT 0, size - again, 0 FROM captured_blocks WHERE org_id = $1
                    UNION ALL
-                   SELECT 0, size, octet_length(grams) FROM captured_pending WHERE org_id = $1) counted"#,
+                   SELECT 0, size - again, octet_length(grams) FROM captured_pending WHERE org_id = $1) counted"#,
         org.0,
         MAX_PENDING_BYTES
     )

@@ -12,4 +12,4 @@ mod pending;
 
 pub(super) use find::{Candidates, find};
 pub(super) use packing::Entry;
-pub(super) use pending::add;
+pub(super) use pending::{add, add_again};

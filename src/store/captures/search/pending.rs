@@ -16,6 +16,8 @@ pub(super) struct Pending {
     pub org: OrgId,
     pub first: Uuid,
     pub size: i32,
+    /// How many of the entries are of events that were indexed before.
+    pub again: i32,
     pub oldest: Timestamp,
     pub newest: Timestamp,
     pub entries: Vec<u8>,
@@ -25,7 +27,7 @@ pub(super) struct Pending {
 impl Pending {
     fn of(org: OrgId, entry: Entry) -> Self {
         let (entries, grams) = (Vec::new(), Vec::new());
-        Self { org, first: entry.id, size: 0, oldest: entry.at, newest: entry.at, entries, grams }
+        Self { org, first: entry.id, size: 0, again: 0, oldest: entry.at, newest: entry.at, entries, grams }
     }
 
     fn push(&mut self, entry: Entry, grams: &Grams) {
@@ -39,6 +41,7 @@ impl Pending {
     /// Adds the events of another row behind its own.
     pub fn append(&mut self, other: &Self) {
         self.size += other.size;
+        self.again += other.again;
         self.oldest = self.oldest.min(other.oldest);
         self.newest = self.newest.max(other.newest);
         self.entries.extend_from_slice(&other.entries);
@@ -76,6 +79,25 @@ pub(in crate::store::captures) async fn add(
     insert(connection, &packed(events)).await
 }
 
+/// Adds grams of events that are indexed already, because they changed: their name, or all that they say. The number
+/// tells the changes of one event apart.
+pub(in crate::store::captures) async fn add_again(
+    connection: &mut PgConnection,
+    changed: &[(OrgId, Entry, i32, Grams)],
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<Pending> = changed
+        .iter()
+        .map(|(org, entry, revision, grams)| {
+            let mut row = Pending::of(*org, *entry);
+            row.first = Uuid::new_v5(&entry.id, &revision.to_be_bytes());
+            row.push(*entry, grams);
+            row.again = row.size;
+            row
+        })
+        .collect();
+    insert(connection, &rows).await
+}
+
 pub(super) async fn insert(connection: &mut PgConnection, rows: &[Pending]) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
         return Ok(());
@@ -83,17 +105,19 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[Pending]) -> R
     let orgs: Vec<Uuid> = rows.iter().map(|row| row.org.0).collect();
     let firsts: Vec<Uuid> = rows.iter().map(|row| row.first).collect();
     let sizes: Vec<i32> = rows.iter().map(|row| row.size).collect();
+    let again: Vec<i32> = rows.iter().map(|row| row.again).collect();
     let oldest: Vec<Timestamp> = rows.iter().map(|row| row.oldest).collect();
     let newest: Vec<Timestamp> = rows.iter().map(|row| row.newest).collect();
     let entries: Vec<&[u8]> = rows.iter().map(|row| &row.entries[..]).collect();
     let grams: Vec<&[u8]> = rows.iter().map(|row| &row.grams[..]).collect();
     sqlx::query!(
-        "INSERT INTO captured_pending (org_id, pending, size, oldest, newest, entries, grams)
-         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::bytea[],
-                              $7::bytea[])",
+        "INSERT INTO captured_pending (org_id, pending, size, again, oldest, newest, entries, grams)
+         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[],
+                              $6::timestamptz[], $7::bytea[], $8::bytea[])",
         &orgs,
         &firsts,
         &sizes,
+        &again,
         &oldest,
         &newest,
         &entries as &[&[u8]],

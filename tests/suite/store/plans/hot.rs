@@ -51,6 +51,10 @@ pub const STATEMENTS: &[Hot] = &[
         "captured_events",
         "captured_events_pkey",
     ),
+    // Spans of a trace.
+    hot(&["JOIN captured_traces t USING (org_id, trace_id)"], "captured_traces", "captured_traces_pkey"),
+    hot(&["trace_id = wanted.trace_id"], "captured_spans", "captured_spans_by_trace"),
+    hot(&["JOIN captured_spans s USING (org_id, event_id)"], "captured_spans", "captured_spans_pkey"),
     // Agents, contacts, avatars, keys.
     hot(&["a.agent_id = ANY ($2)"], "agents", "agents_pkey"),
     hot(&["(a.created_at, a.agent_id) < ($4, $5)"], "agents", "agents_by_time"),

@@ -36,7 +36,7 @@ const SMALL: [(&str, &str); 4] = [
     ("migration_compatibility", "a row per migration"),
 ];
 /// Statements that read by time alone, and why.
-const READS_ALL: [(&str, &str); 13] = [
+const READS_ALL: [(&str, &str); 14] = [
     ("FROM session_erasures\n", "erasure finds what is due by its time"),
     ("WHERE arrived_at <= $1 LIMIT $2", "retention finds what is old by its time"),
     ("WHERE at <= $1", "retention finds what is old by its time"),
@@ -48,6 +48,7 @@ const READS_ALL: [(&str, &str); 13] = [
     ("INSERT INTO captured_backlog", "a worker compares what is indexed with what there is, of all organizations"),
     ("SELECT org_id FROM captured_pending", "a worker finds an organization whose events are to be indexed"),
     ("FROM captured_backlog ORDER BY org_id", "a worker takes the first of the few organizations"),
+    ("FROM captured_recounts ORDER BY", "a worker takes the first of the few days that changed"),
     ("WITH empty AS (", "dashboard rebuild removes totals without events"),
     ("WITH old AS (", "a worker finds the totals that are over, by an index of those that are not folded"),
 ];

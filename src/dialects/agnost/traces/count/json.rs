@@ -35,7 +35,7 @@ impl JsonWalk {
     }
 }
 
-/// A value of any kind. An array of spans is known by its name.
+/// A value of any kind. An array of spans or log records is known by its name.
 struct Any<'w> {
     walk: &'w mut JsonWalk,
     is_spans: bool,
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 }
 
-/// Whether a member's name is that of the spans.
+/// Whether a member's name is that of the spans or log records.
 struct IsSpans;
 
 impl<'de> DeserializeSeed<'de> for IsSpans {
@@ -120,6 +120,6 @@ impl Visitor<'_> for IsSpans {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<bool, E> {
-        Ok(name == "spans")
+        Ok(matches!(name, "spans" | "logRecords" | "log_records"))
     }
 }

@@ -10,6 +10,9 @@ mod tests;
 
 pub use json::json;
 
+use super::schema::{Member, Message, Signal};
+use super::wire::{self, Malformed};
+
 /// Spans in one export. The SDKs send 512 at once, the Collector 8,192.
 pub const SPAN_LIMIT: usize = 10_000;
 /// Elements of all lists of an export, apart from its spans.
@@ -27,6 +30,7 @@ pub struct Count {
     pub spans: usize,
     pub parts: usize,
     members: usize,
+    is_unlimited: bool,
 }
 
 /// Why an export is not built.
@@ -34,6 +38,7 @@ pub struct Count {
 pub enum CountError {
     TooManySpans,
     TooManyParts,
+    /// In protobuf it is contained in the span that is.
     TooDeep,
     Malformed,
 }
@@ -48,17 +53,17 @@ impl Count {
     /// Returns the largest count that so many unpacked bytes can have: a part takes two bytes at least.
     pub fn most(unpacked: usize) -> Self {
         let elements = unpacked / 2;
-        Self { spans: elements.min(SPAN_LIMIT), parts: elements.min(PART_LIMIT), members: 0 }
+        Self { spans: elements.min(SPAN_LIMIT), parts: elements.min(PART_LIMIT), ..Self::default() }
     }
 
     fn span(&mut self) -> Result<(), CountError> {
         self.spans += 1;
-        if self.spans > SPAN_LIMIT { Err(CountError::TooManySpans) } else { Ok(()) }
+        if self.spans > SPAN_LIMIT && !self.is_unlimited { Err(CountError::TooManySpans) } else { Ok(()) }
     }
 
     fn part(&mut self) -> Result<(), CountError> {
         self.parts += 1;
-        if self.parts > PART_LIMIT { Err(CountError::TooManyParts) } else { Ok(()) }
+        if self.parts > PART_LIMIT && !self.is_unlimited { Err(CountError::TooManyParts) } else { Ok(()) }
     }
 
     fn member(&mut self) -> Result<(), CountError> {
@@ -67,125 +72,53 @@ impl Count {
     }
 }
 
-/// Counts an export in protobuf.
+/// Counts an export in protobuf. A span, a log record, a resource or a scope that is malformed is counted as far as it
+/// can be read; [`is_whole`] tells it apart.
 ///
 /// # Errors
-/// [`CountError`] for the first limit that is exceeded, or where the bytes are no message.
-pub fn protobuf(bytes: &[u8]) -> Result<Count, CountError> {
+/// [`CountError`] for the first limit that is exceeded, or where the bytes around the spans are no message.
+pub fn protobuf(bytes: &[u8], signal: Signal) -> Result<Count, CountError> {
     let mut count = Count::default();
-    walk(bytes, Message::Export, 0, &mut count)?;
+    walk(bytes, Message::Export(signal), 0, &mut count)?;
     Ok(count)
 }
 
-/// The messages of OTLP that hold others.
-#[derive(Clone, Copy)]
-enum Message {
-    Export,
-    ResourceSpans,
-    Resource,
-    EntityRef,
-    ScopeSpans,
-    Scope,
-    Span,
-    Event,
-    Link,
-    KeyValue,
-    AnyValue,
-    ArrayValue,
-    KeyValueList,
+/// Whether a message can be read to its end, without regard to how much it contains.
+pub fn is_whole(bytes: &[u8], message: Message) -> bool {
+    let mut count = Count { is_unlimited: true, ..Count::default() };
+    // As deep as it is within an export.
+    walk(bytes, message, 3, &mut count).is_ok()
 }
 
-/// What a field of a message is, where it is not merely text, bytes or a number.
-enum Field {
-    /// An element of a list: a message, or a text.
-    Element(Option<Message>),
-    Span,
-    /// A message that its parent has once.
-    Single(Message),
-}
-
-impl Message {
-    fn field(self, number: u64) -> Option<Field> {
-        use Field::{Element, Single, Span};
-        let element = |message| Some(Element(Some(message)));
-        match (self, number) {
-            (Self::Export, 1) => element(Self::ResourceSpans),
-            (Self::ResourceSpans, 1) => Some(Single(Self::Resource)),
-            (Self::ResourceSpans, 2) => element(Self::ScopeSpans),
-            (Self::Resource, 1) | (Self::Scope, 3) => element(Self::KeyValue),
-            (Self::Resource, 3) => element(Self::EntityRef),
-            (Self::EntityRef, 3 | 4) => Some(Element(None)),
-            (Self::ScopeSpans, 1) => Some(Single(Self::Scope)),
-            (Self::ScopeSpans, 2) => Some(Span),
-            (Self::Span, 9) | (Self::Event, 3) | (Self::Link, 4) => element(Self::KeyValue),
-            (Self::Span, 11) => element(Self::Event),
-            (Self::Span, 13) => element(Self::Link),
-            (Self::KeyValue, 2) => Some(Single(Self::AnyValue)),
-            (Self::AnyValue, 5) => Some(Single(Self::ArrayValue)),
-            (Self::AnyValue, 6) => Some(Single(Self::KeyValueList)),
-            (Self::ArrayValue, 1) => element(Self::AnyValue),
-            (Self::KeyValueList, 1) => element(Self::KeyValue),
-            _ => None,
-        }
-    }
+/// Whether what is malformed in a message of this type is contained: its neighbours are read all the same.
+fn is_contained(message: Message) -> bool {
+    matches!(message, Message::Resource | Message::Scope | Message::Span | Message::LogRecord)
 }
 
 fn walk(mut bytes: &[u8], message: Message, depth: usize, count: &mut Count) -> Result<(), CountError> {
     if depth > DEPTH_LIMIT {
         return Err(CountError::TooDeep);
     }
-    while !bytes.is_empty() {
-        let tag = varint(&mut bytes)?;
-        let (number, wire_type) = (tag >> 3, tag & 7);
-        if number == 0 || tag > u64::from(u32::MAX) {
-            return Err(CountError::Malformed);
-        }
-        match wire_type {
-            0 => drop(varint(&mut bytes)?),
-            1 => drop(take(&mut bytes, 8)?),
-            5 => drop(take(&mut bytes, 4)?),
-            2 => {
-                let length = usize::try_from(varint(&mut bytes)?).map_err(|_| CountError::Malformed)?;
-                let inner = take(&mut bytes, length)?;
-                let within = match message.field(number) {
-                    None => None,
-                    Some(Field::Single(within)) => Some(within),
-                    Some(Field::Element(within)) => {
-                        count.part()?;
-                        within
-                    }
-                    Some(Field::Span) => {
-                        count.span()?;
-                        Some(Message::Span)
-                    }
-                };
-                if let Some(within) = within {
-                    walk(inner, within, depth + 1, count)?;
-                }
+    while let Some(field) = wire::next(&mut bytes).map_err(|Malformed| CountError::Malformed)? {
+        let Some(inner) = field.content else { continue };
+        let within = match message.member(field.number) {
+            None => None,
+            Some(Member::Single(within)) => Some(within),
+            Some(Member::Element(within)) => {
+                count.part()?;
+                within
             }
-            // Groups: no version of OTLP has any.
-            _ => return Err(CountError::Malformed),
+            Some(Member::Item(within)) => {
+                count.span()?;
+                Some(within)
+            }
+        };
+        if let Some(within) = within {
+            match walk(inner, within, depth + 1, count) {
+                Err(CountError::Malformed | CountError::TooDeep) if is_contained(within) => {}
+                walked => walked?,
+            }
         }
     }
     Ok(())
-}
-
-fn take<'b>(bytes: &mut &'b [u8], length: usize) -> Result<&'b [u8], CountError> {
-    let (taken, rest) = bytes.split_at_checked(length).ok_or(CountError::Malformed)?;
-    *bytes = rest;
-    Ok(taken)
-}
-
-fn varint(bytes: &mut &[u8]) -> Result<u64, CountError> {
-    let mut value = 0u64;
-    for place in 0..10 {
-        let (&byte, rest) = bytes.split_first().ok_or(CountError::Malformed)?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << (7 * place);
-        if byte < 0x80 {
-            // The tenth byte has room for one bit.
-            return if place == 9 && byte > 1 { Err(CountError::Malformed) } else { Ok(value) };
-        }
-    }
-    Err(CountError::Malformed)
 }

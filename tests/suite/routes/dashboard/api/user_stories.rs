@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::shop;
 use crate::support::agnost::{capture, dashboard, observed_with, refuses_what_it_must};
-use crate::support::{TestApp, run, store};
-use sessionary::domain::SessionId;
+use crate::support::{TestApp, run};
 
 const ROUTE: &str = "user-stories";
 
@@ -103,18 +102,20 @@ fn a_conversation_whose_events_moved_is_shown_again_with_its_next_event() {
     run(async {
         let app = TestApp::new().await;
         let event = |session, id| observed_with(json!({"session_id": session, "event_id": id}));
-        for (session, id) in [("trace", "t-1"), ("named", "n-1")] {
-            capture(&app, event(session, id)).await;
-        }
-        let tenant = store().await.tenant(app.org);
-        let [from, to] = ["trace", "named"].map(SessionId::from_agnost);
-        tenant.captures().join(from, to).await.expect("joined");
+        let trace = "ab".repeat(16);
+        let span = async |id: &str, attributes: Value| {
+            let span = json!({"traceId": trace, "spanId": id.repeat(16), "name": "chat", "attributes": attributes});
+            let export = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]});
+            app.post("/v1/traces", export.to_string()).send().await.expect(200);
+        };
+        span("1", json!([])).await;
+        assert_eq!(shown(&app).await, (vec![trace.clone()], json!(1)));
+        span("2", json!([{"key": "session.id", "value": {"stringValue": "named"}}])).await;
         assert_eq!(shown(&app).await, (vec!["named".to_owned()], json!(1)));
-        capture(&app, event("trace", "t-2")).await;
-        assert_eq!(shown(&app).await, (vec!["named".to_owned(), "trace".to_owned()], json!(2)));
+        capture(&app, event(&trace, "t-2")).await;
+        assert_eq!(shown(&app).await, (vec![trace.clone(), "named".to_owned()], json!(2)));
         // What was captured itself is shown with or without events.
-        tenant.captures().join(from, to).await.expect("joined");
-        let session = json!({"session_id": "trace", "user_data": {"user_id": "ann"}, "ip": ""});
+        let session = json!({"session_id": trace, "user_data": {"user_id": "ann"}, "ip": ""});
         app.post(crate::support::agnost::CAPTURE_SESSION, session.to_string()).send().await.expect(200);
         assert_eq!(shown(&app).await.1, json!(2));
     });

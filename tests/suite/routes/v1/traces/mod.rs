@@ -1,2 +1,6 @@
 mod bounds;
+mod late;
+mod logs;
+mod odd;
 mod post;
+mod turns;

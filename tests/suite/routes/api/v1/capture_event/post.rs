@@ -289,7 +289,10 @@ fn the_page_is_held_to() {
             (json!({"success": "yes"}), "success must be a boolean"),
             (json!({"timestamp": "now"}), "timestamp must be Unix time in milliseconds"),
             (json!({"timestamp": -1}), "timestamp must be Unix time in milliseconds"),
-            (json!({"timestamp": i64::MAX}), "timestamp must be Unix time in milliseconds"),
+            (
+                json!({"timestamp": i64::MAX}),
+                "timestamp must be Unix time in milliseconds; this looks like microseconds or nanoseconds",
+            ),
             (json!({"metadata": []}), "metadata must be an object"),
         ] {
             let reply = app.post(CAPTURE_EVENT, event_with(wrong)).send().await.expect(400);

@@ -1,0 +1,106 @@
+//! What people and agents said, wherever a framework put it: a text, a list of messages, a request, a response, the state
+//! of a graph. One reader for all of them, because frameworks change their shapes more often than their names.
+
+mod messages;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::super::reading::unescaped;
+
+pub use self::messages::{Speaker, Utterance, content_text, event_speaker, utterances};
+
+/// Values in a JSON text that is read: one of more is shown as it is, because it would take much memory.
+const MAX_VALUES: usize = 50_000;
+
+/// Which side of a conversation is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The last user message.
+    Input,
+    /// The text of the reply.
+    Output,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    pub text: String,
+    /// Whether a person or an agent speaks in it; else it is something that was passed on, for example a tool call.
+    pub is_speech: bool,
+}
+
+/// Reads a text or JSON as what was said on one side; `None` where it is empty.
+pub fn read(value: &Value, side: Side) -> Option<Words> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => read_text(text, side),
+        other => Some(speech(other, side).map_or_else(
+            || Words { text: other.to_string(), is_speech: false },
+            |text| Words { text, is_speech: true },
+        )),
+    }
+}
+
+fn read_text(text: &str, side: Side) -> Option<Words> {
+    if text.trim().is_empty() {
+        return None;
+    }
+    let Some(parsed) = parse(text) else { return Some(Words { text: text.to_owned(), is_speech: true }) };
+    match parsed {
+        // A text within a text may be JSON once more.
+        Value::String(inner) => match parse(&inner) {
+            Some(Value::String(_)) | None => {
+                (!inner.trim().is_empty()).then_some(Words { text: inner, is_speech: true })
+            }
+            Some(parsed) => Some(found(&parsed, &inner, side)),
+        },
+        parsed => Some(found(&parsed, text, side)),
+    }
+}
+
+fn found(parsed: &Value, text: &str, side: Side) -> Words {
+    match speech(parsed, side) {
+        Some(text) => Words { text, is_speech: true },
+        None => Words { text: unescaped(text).into_owned(), is_speech: false },
+    }
+}
+
+/// Returns JSON that is a text, a list or an object; `None` for any other text.
+pub fn parse(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let is_json = matches!(text.as_bytes().first()?, b'"' | b'[' | b'{');
+    let values = || text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+    if !is_json || values() > MAX_VALUES {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
+/// Returns what is said in a value; `None` where no person or agent speaks in it.
+fn speech(value: &Value, side: Side) -> Option<String> {
+    chosen(utterances(value, side), side)
+}
+
+/// Chooses among messages: the last of the side that is looked for.
+pub fn chosen(utterances: Vec<Utterance>, side: Side) -> Option<String> {
+    let wanted = match side {
+        Side::Input => Speaker::User,
+        Side::Output => Speaker::Assistant,
+    };
+    let is_any = utterances.iter().any(|utterance| utterance.speaker != Speaker::Unknown);
+    let spoken = |utterance: &Utterance| !utterance.text.trim().is_empty();
+    let last = if is_any {
+        let wanted = |utterance: &Utterance| utterance.speaker == wanted && spoken(utterance);
+        let other = |utterance: &Utterance| match side {
+            Side::Input => matches!(utterance.speaker, Speaker::System | Speaker::Unknown) && spoken(utterance),
+            Side::Output => utterance.speaker == Speaker::Unknown && spoken(utterance),
+        };
+        utterances.iter().rposition(wanted).or_else(|| utterances.iter().rposition(other))
+    } else {
+        // No text has a speaker: which of several is meant cannot be known.
+        (utterances.len() == 1 && spoken(&utterances[0])).then_some(0)
+    }?;
+    utterances.into_iter().nth(last).map(|utterance| utterance.text)
+}
