@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sessionary::store::CaptureFilter;
 
 use super::post::{span, text};
-use super::turns::{said, send};
+use super::turns::{events, said, send};
 use crate::support::agnost::{dashboard, messages};
 use crate::support::{TestApp, run};
 
@@ -83,7 +83,7 @@ fn a_span_takes_its_finished_form_whichever_comes_first() {
             }
             assert_eq!(said(&app, "s").await, json!([["turn", "agent", "q", "a"]]));
             assert_eq!(messages(&app, "s").await[0]["latency"], 1_000);
-            assert!(messages(&app, TRACE).await.is_empty());
+            assert!(events(&app, TRACE).await.is_empty());
             let totals = dashboard(&app, "dashboard", json!({"time_range": "all"})).await["totals"].clone();
             assert_eq!((&totals["count"], &totals["average_latency"]), (&json!(1), &json!(1_000.0)));
             for (search, found) in [("agent", 1), ("nothing such", 0)] {
@@ -185,7 +185,7 @@ async fn all(app: &TestApp, traces: usize) -> Value {
     sessions.extend((0..traces).map(|trace| format!("run{trace}")));
     let mut read = Vec::new();
     for session in sessions {
-        let events = messages(app, &session).await;
+        let events = events(app, &session).await;
         let mut numbers: Vec<i64> = events.iter().filter_map(|event| event["number"].as_i64()).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=events.len() as i64).collect::<Vec<_>>(), "{session}");

@@ -5,7 +5,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::post::{export, post, span, text};
-use crate::support::agnost::{dashboard, messages};
+use crate::support::agnost::{ask, dashboard, messages};
 use crate::support::{TestApp, run};
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -13,6 +13,15 @@ const TRACE: &str = "abababababababababababababababab";
 
 pub(super) async fn send(app: &TestApp, spans: Vec<Span>) {
     post(app, PROTOBUF, None, export(spans).encode_to_vec()).await.expect(200);
+}
+
+/// Returns the events of a conversation; none where it does not exist.
+pub(super) async fn events(app: &TestApp, session: &str) -> Vec<Value> {
+    let reply = ask(app, "conversation-messages", &json!({"conversation_id": session})).send().await;
+    if reply.status == 404 {
+        return Vec::new();
+    }
+    reply.expect(200).json()["messages"].as_array().expect("messages").clone()
 }
 
 /// Kind, name, input and output of each event of a conversation.
