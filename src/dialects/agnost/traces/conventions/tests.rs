@@ -1,5 +1,7 @@
 //! A test for each row of the table: spans of the shape that the client sends.
 
+mod ids;
+
 use chrono::DateTime;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -11,7 +13,7 @@ use super::super::attributes::pairs;
 use super::super::export::{Scope, Shared, Source};
 use super::super::span::Placed;
 use super::*;
-use crate::domain::trace::{Placement, Role, SpanKind, place};
+use crate::domain::trace::{Placement, SpanKind, place};
 use crate::domain::{JsonField, Mint, NewSpan};
 
 const Q: &str = "Weather in Oslo?";
@@ -401,50 +403,4 @@ fn own_spans() {
         is_turn(&read("app", "chat", object, vec![]), Some("s"), Some("u"), "chat");
     }
     is_turn(&read("app", "chat", json!({"shop.input": Q, "shop.output": A}), vec![]), None, None, "chat");
-}
-
-/// From what an application says, to what a framework makes up.
-#[test]
-fn explicit_ids_count_before_incidental_ones() {
-    let ordered = [
-        "agnost.session_id",
-        "langfuse.session.id",
-        "ai.telemetry.metadata.conversationId",
-        "mcp.session.id",
-        "gen_ai.conversation.id",
-    ];
-    for (at, first) in ordered.iter().enumerate() {
-        let mut object = json!({});
-        ordered[at..].iter().rev().for_each(|name| object[*name] = (*name).into());
-        assert_eq!(placement(&read("x", "x", object.clone(), vec![])).session.as_deref(), Some(*first));
-        object[*first] = "[Scrubbed due to 'session']".into();
-        let next = ordered.get(at + 1).copied();
-        assert_eq!(placement(&read("x", "x", object, vec![])).session.as_deref(), next, "{first} is a placeholder");
-    }
-    let object = json!({"db.session.id": "x", "browser.session.id": "y", "langsmith.trace.session_id": "z"});
-    assert_eq!(placement(&read("x", "x", object, vec![])).session, None);
-}
-
-#[test]
-fn values_that_are_no_texts_are_ids_where_they_are_numbers() {
-    for (value, session) in [
-        (json!(42), Some("42")),
-        (json!(["s"]), Some("s")),
-        (json!(["a", "b"]), None),
-        (json!(true), None),
-        (json!({"id": "s"}), None),
-        (json!("x".repeat(2_049)), None),
-    ] {
-        let span = read("x", "x", json!({"session.id": value}), vec![]);
-        assert_eq!(placement(&span).session.as_deref(), session, "{value}");
-    }
-}
-
-#[test]
-fn every_row_says_something() {
-    for row in &CONVENTIONS {
-        let says = !(row.sessions.is_empty() && row.input.is_empty() && row.output.is_empty());
-        assert!(says && !row.framework.is_empty() && !row.versions.is_empty(), "{row:?}");
-    }
-    assert_eq!(read("x", "x", json!({"agnost.kind": "TURN"}), vec![]).facts.role, Role::Turn);
 }
