@@ -390,17 +390,3 @@ fn braintrust() {
         "braintrust.output_json": encoded(json!([{"role": "assistant", "content": A}]))});
     is_turn(&read("braintrust", "Chat Completion", object, vec![]), Some("s"), Some("u"), "Chat Completion");
 }
-
-#[test]
-fn own_spans() {
-    for (session, user) in [
-        ("session_id", "user_id"),
-        ("sessionId", "userId"),
-        ("thread.id", "user.id"),
-        ("shop.session_id", "shop.userId"),
-    ] {
-        let object = json!({session: "s", user: "u", "input": Q, "output": A});
-        is_turn(&read("app", "chat", object, vec![]), Some("s"), Some("u"), "chat");
-    }
-    is_turn(&read("app", "chat", json!({"shop.input": Q, "shop.output": A}), vec![]), None, None, "chat");
-}

@@ -48,3 +48,17 @@ fn every_row_says_something() {
     }
     assert_eq!(read("x", "x", json!({"agnost.kind": "TURN"}), vec![]).facts.role, Role::Turn);
 }
+
+#[test]
+fn own_spans() {
+    for (session, user) in [
+        ("session_id", "user_id"),
+        ("sessionId", "userId"),
+        ("thread.id", "user.id"),
+        ("shop.session_id", "shop.userId"),
+    ] {
+        let object = json!({session: "s", user: "u", "input": Q, "output": A});
+        is_turn(&read("app", "chat", object, vec![]), Some("s"), Some("u"), "chat");
+    }
+    is_turn(&read("app", "chat", json!({"shop.input": Q, "shop.output": A}), vec![]), None, None, "chat");
+}
