@@ -8,7 +8,7 @@ use super::home::administer;
 use super::{Context, Failure, org};
 use crate::domain::{OrgId, Timestamp};
 use crate::store::admin::AdminStore;
-use crate::workers::captures::{fold_totals, index};
+use crate::workers::captures::{fold_totals, index, note_backlog};
 
 /// Conversations per transaction.
 const BATCH: i64 = 5_000;
@@ -53,7 +53,7 @@ impl Dashboard {
             for org in orgs {
                 rebuild(admin, org, from.unwrap_or(Timestamp::UNIX_EPOCH), &mut rebuilt).await?;
             }
-            admin.note_unindexed_events().await?;
+            note_backlog(admin).await?;
             index(admin).await?;
             rebuilt.folded_totals = fold_totals(admin, context.clock.now()).await?;
             let sentence = format!(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::domain::{Clock, Timestamp};
 use crate::store::admin::{AdminError, AdminStore};
@@ -19,6 +20,8 @@ const BACKLOG_BATCHES: u32 = 16;
 const RECOUNTED_DAYS: u8 = 16;
 /// Rows per transaction, so that none holds its locks for long.
 const BATCH: u16 = 2_000;
+/// Organizations per transaction.
+const NOTED_BATCH: i64 = 100;
 
 pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
     let mut folded_at: Option<Instant> = None;
@@ -37,7 +40,7 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
         }
         if is_due(noted_at, NOTE_EVERY) {
             noted_at = Some(Instant::now());
-            match admin.note_unindexed_events().await {
+            match note_backlog(admin).await {
                 Ok(organizations) => tracing::debug!(organizations, "captures.unindexed_noted"),
                 Err(error) => tracing::warn!(%error, "captures.failed"),
             }
@@ -71,6 +74,19 @@ pub async fn fold_totals(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
 pub async fn recount(admin: &AdminStore) -> Result<(), AdminError> {
     while admin.recount_captured_days(i64::from(RECOUNTED_DAYS)).await? == u64::from(RECOUNTED_DAYS) {}
     Ok(())
+}
+
+/// Notes the organizations that have events which are not in the search index. Returns how many were not noted before.
+///
+/// # Errors
+/// [`AdminError::Store`] when the database cannot be reached. What was noted before stays so.
+pub async fn note_backlog(admin: &AdminStore) -> Result<u64, AdminError> {
+    let (mut noted, mut after) = (0, Uuid::nil());
+    while let Some(batch) = admin.note_unindexed_events(after, NOTED_BATCH).await? {
+        noted += batch.noted;
+        after = batch.last;
+    }
+    Ok(noted)
 }
 
 /// Brings the search index up to date: makes blocks where there are enough events, and adds events that are missing.

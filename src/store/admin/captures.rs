@@ -26,6 +26,13 @@ pub struct SettledBatch {
     pub changed: u64,
 }
 
+/// Where the next batch of organizations begins, and how many of this batch have events that are not in the search index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotedBatch {
+    pub last: Uuid,
+    pub noted: u64,
+}
+
 impl AdminStore {
     /// Begins a transaction whose statements are planned as `settings` say.
     async fn begin_planned(&self, settings: &'static str) -> Result<PooledTransaction, sqlx::Error> {
@@ -105,15 +112,16 @@ impl AdminStore {
         Ok(more)
     }
 
-    /// Notes organizations that have events which are not in the search index. Returns how many there are.
+    /// Notes those of the next `limit` organizations after `after` that have events which are not in the search index.
+    /// Returns `None` after the last one.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
-    pub async fn note_unindexed_events(&self) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
-        let noted = backlog::note(&mut transaction).await?;
+    pub async fn note_unindexed_events(&self, after: Uuid, limit: i64) -> Result<Option<NotedBatch>, AdminError> {
+        let mut transaction = self.begin_planned(BY_KEYS).await?;
+        let noted = backlog::note(&mut transaction, after, limit).await?;
         transaction.commit().await?;
-        Ok(noted)
+        Ok(noted.map(|backlog::Noted { last, noted }| NotedBatch { last, noted: noted.unsigned_abs() }))
     }
 
     /// Adds a batch of events to the search index that are not in it, of an organization that was noted. Returns `false`

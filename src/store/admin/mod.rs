@@ -12,7 +12,7 @@ mod webhooks;
 
 pub use agents::NewAvatar;
 pub use api_keys::{KeyRow, NewKey, Replacement};
-pub use captures::{RebuiltBatch, SettledBatch};
+pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use organizations::{NewOrganization, OrganizationDetails, OrganizationRow, OrganizationSettings, as_bytes};
 pub use sessions::{EventRow, Page};

@@ -7,11 +7,11 @@ use serde_json::json;
 use sessionary::domain::{EventId, OrgId, Timestamp};
 use sessionary::store::admin::AdminStore;
 use sessionary::store::{CaptureFilter, Captures, Cursor, PageLimit};
-use sessionary::workers::captures::index;
+use sessionary::workers::captures::{index, note_backlog};
 use uuid::Uuid;
 
 use crate::support::agnost::{capture, dashboard, observed_with};
-use crate::support::{DATABASE, TestApp, admin, connection, run, start, store};
+use crate::support::{DATABASE, TestApp, admin, connection, database_called, make_database, run, start, store};
 
 /// Events that make a block, and some more.
 const MANY: i32 = 8_500;
@@ -137,7 +137,7 @@ async fn count(table: &'static str, org: OrgId) -> i64 {
 }
 
 async fn bring_up_to_date(admin: &AdminStore) {
-    admin.note_unindexed_events().await.expect("noted");
+    note_backlog(admin).await.expect("noted");
     index(admin).await.expect("indexed");
 }
 
@@ -179,5 +179,47 @@ fn a_search_finds_the_same_before_while_and_after_events_are_indexed() {
         let indexed = count("captured_blocks", app.org).await + count("captured_pending", app.org).await;
         assert_eq!(indexed, i64::from(MANY) + 3 - gone.len() as i64);
         finds_what_is_there(&app, "after deleting").await;
+    });
+}
+
+/// In a database of its own, because the other tests work off what is noted.
+#[test]
+fn organizations_with_events_outside_of_the_index_are_noted_in_batches() {
+    const NAME: &str = "noted";
+    run(async {
+        make_database(NAME).await;
+        let database = database_called(NAME).await;
+        sessionary::store::migrate(&database).await.expect("a schema");
+        let mut superuser = connection("postgres", NAME).await;
+        // Nine organizations with three events: in totals that are folded or not, and in the index or not.
+        for statement in [
+            "INSERT INTO organizations (org_id, name, responder, created_at)
+             SELECT md5(n::text)::uuid, n, '{\"kind\":\"none\"}', now() FROM generate_series(1, 9) AS n",
+            "INSERT INTO captured_totals (org_id, daily, bucket, kind, name, shard, events, errors, latency_ms, latency_max)
+             SELECT md5(n::text)::uuid, true, 'epoch', 'turn', 'a', 0, 2, 0, 0, 0 FROM generate_series(1, 9) AS n",
+            "INSERT INTO captured_sums (org_id, monthly, bucket, kind, name, events, errors, latency_ms, latency_max)
+             SELECT md5(n::text)::uuid, false, 'epoch', 'turn', '', 1, 0, 0, 0 FROM generate_series(1, 9) AS n",
+            "INSERT INTO captured_blocks (org_id, block, size, oldest, newest, entries)
+             SELECT md5(n::text)::uuid, gen_random_uuid(), 2, now(), now(), '' FROM generate_series(1, 6) AS n",
+            "INSERT INTO captured_pending (org_id, pending, size, oldest, newest, entries, grams)
+             SELECT md5(n::text)::uuid, gen_random_uuid(), 1, now(), now(), '', '' FROM generate_series(1, 5) AS n",
+        ] {
+            sqlx::query(statement).execute(&mut superuser).await.expect("rows");
+        }
+        let admin = AdminStore::connect(&database).await.expect("a store");
+        let (mut noted, mut looked_at, mut after) = (0, Vec::new(), Uuid::nil());
+        while let Some(batch) = admin.note_unindexed_events(after, 2).await.expect("a batch") {
+            noted += batch.noted;
+            after = batch.last;
+            looked_at.push(after);
+        }
+        assert_eq!((noted, looked_at.len()), (4, 5));
+        assert!(looked_at.is_sorted());
+        let rows =
+            "SELECT n FROM generate_series(1, 9) AS n JOIN captured_backlog ON org_id = md5(n::text)::uuid ORDER BY n";
+        let rows: Vec<i32> = sqlx::query_scalar(rows).fetch_all(&mut superuser).await.expect("rows");
+        assert_eq!(rows, [6, 7, 8, 9]);
+        assert_eq!(note_backlog(&admin).await.expect("noted"), 0, "once is enough");
+        admin.close().await;
     });
 }

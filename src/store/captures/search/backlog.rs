@@ -18,21 +18,50 @@ const BATCH: i64 = 1_000;
 /// Stored bytes of what they say.
 const BATCH_BYTES: i64 = 2 * 1024 * 1024;
 
-/// Notes the organizations that have more events than the index. Returns how many there are.
-pub(in crate::store) async fn note(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+/// The end of a batch of [`note`].
+pub(in crate::store) struct Noted {
+    /// The last organization that was looked at.
+    pub last: Uuid,
+    pub noted: i64,
+}
+
+/// Notes those of the next `limit` organizations after `after`, in the order of their ids, that have more events than the
+/// index. Returns `None` after the last organization.
+///
+/// An organization costs as many rows as it has days with events, and blocks of the index.
+pub(in crate::store) async fn note(
+    connection: &mut PgConnection,
+    after: Uuid,
+    limit: i64,
+) -> Result<Option<Noted>, sqlx::Error> {
     let noted = sqlx::query!(
-        "INSERT INTO captured_backlog (org_id, at, event_id)
-         SELECT org_id, 'epoch', '00000000-0000-0000-0000-000000000000'
-           FROM (SELECT org_id, events FROM captured_sums WHERE NOT monthly
-                 UNION ALL SELECT org_id, events FROM captured_totals WHERE daily AND shard >= 0
-                 UNION ALL SELECT org_id, again - size FROM captured_blocks
-                 UNION ALL SELECT org_id, again - size FROM captured_pending) counted
-          GROUP BY org_id HAVING sum(events) > 0
-             ON CONFLICT (org_id) DO NOTHING"
+        r#"WITH batch AS (
+               SELECT org_id FROM organizations WHERE org_id > $1 ORDER BY org_id LIMIT $2
+           ), noted AS (
+               INSERT INTO captured_backlog (org_id, at, event_id)
+               SELECT batch.org_id, 'epoch', '00000000-0000-0000-0000-000000000000'
+                 FROM batch
+                CROSS JOIN LATERAL (
+                    SELECT sum(events) AS missing
+                      FROM (SELECT events FROM captured_sums WHERE org_id = batch.org_id AND NOT monthly
+                            UNION ALL
+                            SELECT events FROM captured_totals WHERE org_id = batch.org_id AND daily AND shard >= 0
+                            UNION ALL
+                            SELECT again - size FROM captured_blocks WHERE org_id = batch.org_id
+                            UNION ALL
+                            SELECT again - size FROM captured_pending WHERE org_id = batch.org_id) counted) compared
+                WHERE missing > 0
+                   ON CONFLICT (org_id) DO NOTHING
+               RETURNING 1
+           )
+           SELECT org_id AS "last!", (SELECT count(*) FROM noted) AS "noted!"
+             FROM batch ORDER BY org_id DESC LIMIT 1"#,
+        after,
+        limit
     )
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(noted.rows_affected())
+    Ok(noted.map(|row| Noted { last: row.last, noted: row.noted }))
 }
 
 struct Row {
