@@ -51,6 +51,9 @@ pub(super) struct ContactWindow {
     total: i64,
     /// The last one, where there may be more behind it.
     end: Option<ContactCursor>,
+    /// The time of the oldest one that is meant; of the newest one where none is. A page looks no farther: contacts that were
+    /// made since are newer.
+    farthest: Option<Timestamp>,
 }
 
 struct Counted {
@@ -58,6 +61,8 @@ struct Counted {
     total: i64,
     last_at: Option<Timestamp>,
     last_id: Option<Uuid>,
+    first: Option<Timestamp>,
+    oldest_fit: Option<Timestamp>,
 }
 
 struct ContactRow {
@@ -251,20 +256,17 @@ impl Contacts<'_> {
             }
             Some(search) => {
                 sqlx::query_scalar!(
-                    r"SELECT contact_id
-                        FROM (SELECT contact_id, created_at,
-                                     strpos(lower(concat_ws(E'\n', name, email, phone, external_id)), lower($4)) > 0
-                                     AS fits
-                                FROM contacts WHERE org_id = $1 AND (created_at, contact_id) < ($2, $3)
-                               ORDER BY created_at DESC, contact_id DESC LIMIT $7) near
-                       WHERE fits ORDER BY created_at DESC, contact_id DESC LIMIT $5 OFFSET $6",
+                    r"SELECT contact_id FROM contacts
+                       WHERE org_id = $1 AND (created_at, contact_id) < ($2, $3) AND created_at >= $7
+                         AND strpos(lower(concat_ws(E'\n', name, email, phone, external_id)), lower($4)) > 0
+                       ORDER BY created_at DESC, contact_id DESC LIMIT $5 OFFSET $6",
                     self.0.org.0,
                     at,
                     id,
                     search,
                     limit,
                     skip,
-                    CONTACT_WINDOW
+                    window.farthest.unwrap_or_else(keyset::earliest)
                 )
                 .fetch_all(&mut *transaction)
                 .await?
@@ -304,7 +306,8 @@ impl Contacts<'_> {
                 sqlx::query_as!(
                     Counted,
                     r#"SELECT count(*) AS "seen!", count(*) AS "total!", (array_agg(created_at))[$4] AS last_at,
-                              (array_agg(contact_id))[$4] AS last_id
+                              (array_agg(contact_id))[$4] AS last_id, NULL::timestamptz AS first,
+                              NULL::timestamptz AS oldest_fit
                          FROM (SELECT created_at, contact_id FROM contacts
                                 WHERE org_id = $1 AND (created_at, contact_id) < ($2, $3)
                                 ORDER BY created_at DESC, contact_id DESC LIMIT $4) near"#,
@@ -320,7 +323,8 @@ impl Contacts<'_> {
                 sqlx::query_as!(
                     Counted,
                     r#"SELECT count(*) AS "seen!", count(*) FILTER (WHERE fits) AS "total!",
-                              (array_agg(created_at))[$4] AS last_at, (array_agg(contact_id))[$4] AS last_id
+                              (array_agg(created_at))[$4] AS last_at, (array_agg(contact_id))[$4] AS last_id,
+                              max(created_at) AS first, min(created_at) FILTER (WHERE fits) AS oldest_fit
                          FROM (SELECT created_at, contact_id,
                                       strpos(lower(concat_ws(E'\n', name, email, phone, external_id)), lower($5)) > 0
                                       AS fits
@@ -336,7 +340,11 @@ impl Contacts<'_> {
                 .await?
             }
         };
-        let window = ContactWindow { total: counted.total, end: counted.last_at.zip(counted.last_id) };
+        let window = ContactWindow {
+            total: counted.total,
+            end: counted.last_at.zip(counted.last_id),
+            farthest: counted.oldest_fit.or(counted.first),
+        };
         self.0.counts().contacts.insert(key, window, counted.seen);
         Ok(window)
     }

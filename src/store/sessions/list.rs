@@ -4,11 +4,14 @@
 //! by their index, at most [`WINDOW`] of them. Totals are exact within that, and a cursor leads on behind it.
 //!
 //! A page and its total are separate statements. The page reads no more than it needs; the total, which reads the whole
-//! window, is cached for a moment where that has many sessions.
+//! window, is cached for a moment where that has many sessions. Where few or none of them are meant, no page is full, and
+//! looks at all of the window; so the farthest one is cached with the total, and a page looks no farther. Sessions that were
+//! made since are nearer.
 
 use uuid::Uuid;
 
-use super::sql::{filtered_rows, filtered_times, newest, page_rows, simultaneous, times, updated_ids, walk};
+use super::sql::{filtered_rows, newest, page_rows, updated_ids, walk};
+use super::window::Window;
 use super::{RowKey, SessionRow, Sessions};
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, OrgId, Session, SessionId, Timestamp};
@@ -18,6 +21,10 @@ use crate::store::{StoreError, keyset, scope};
 
 /// Sessions that one call looks at, at most.
 pub const WINDOW: i64 = 10_000;
+
+/// Sessions that one call looks at, at most, where they are ordered by their last update: it is in no index, because each
+/// message and each renewal changes it.
+pub const UPDATED_WINDOW: i64 = 1_000;
 
 /// Sessions that a page skips one by one, which means to look at their rows.
 const FAR: i64 = 200;
@@ -67,11 +74,32 @@ impl SessionQuery<'_> {
         Self { dialect, agent: None, kind: None, state: None, now, order, behind: None, skip: 0, limit }
     }
 
-    fn is_filtered(&self) -> bool {
+    pub(super) fn is_filtered(&self) -> bool {
         self.kind.is_some() || self.state.is_some()
     }
 
-    fn parameters(&self, org: OrgId) -> Parameters<'_> {
+    fn is_by_creation(&self) -> bool {
+        matches!(self.order, SessionOrder::Newest | SessionOrder::Oldest)
+    }
+
+    /// Returns how many sessions the query looks at.
+    pub(super) fn reach(&self) -> i64 {
+        if self.is_by_creation() { WINDOW } else { UPDATED_WINDOW }
+    }
+
+    /// Returns how far a page has to look for the sessions that are meant.
+    fn farthest(&self, window: Window) -> (Timestamp, Uuid) {
+        match window.farthest {
+            Some(at) if self.order.is_oldest_first() => (at, Uuid::max()),
+            Some(at) => (at, Uuid::nil()),
+            None => {
+                let end = window.end.map(|(at, id)| (at, id.0));
+                if self.order.is_oldest_first() { keyset::or_latest(end) } else { keyset::or_earliest(end) }
+            }
+        }
+    }
+
+    pub(super) fn parameters(&self, org: OrgId) -> Parameters<'_> {
         let behind = self.behind.map(|(at, id)| (at, id.0));
         let (at, id) =
             if self.order.is_oldest_first() { keyset::or_earliest(behind) } else { keyset::or_latest(behind) };
@@ -84,55 +112,22 @@ impl SessionQuery<'_> {
             kind: self.kind,
             state: self.state.map(code),
             now: self.now,
-            skip: self.skip.clamp(0, WINDOW),
-        }
-    }
-
-    fn window_key(&self, org: OrgId) -> WindowKey {
-        WindowKey {
-            org,
-            dialect: self.dialect,
-            agent: self.agent,
-            kind: self.kind.map(str::to_owned),
-            state: self.state,
-            behind: self.behind,
-            is_oldest_first: self.order.is_oldest_first(),
+            skip: self.skip.clamp(0, self.reach()),
         }
     }
 }
 
 /// A query as the parameters of its statements.
-struct Parameters<'q> {
-    org: Uuid,
-    dialect: i16,
-    agent: Option<Uuid>,
-    at: Timestamp,
-    id: Uuid,
-    kind: Option<&'q str>,
-    state: Option<i16>,
-    now: Timestamp,
-    skip: i64,
-}
-
-/// Which sessions a query looks at, whichever page of them it asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct WindowKey {
-    org: OrgId,
-    dialect: DialectName,
-    agent: Option<AgentId>,
-    kind: Option<String>,
-    state: Option<State>,
-    behind: Option<SessionCursor>,
-    is_oldest_first: bool,
-}
-
-/// What is known of the sessions that a query looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct Window {
-    /// How many of them are meant.
-    total: i64,
-    /// The last one, where there may be more behind it.
-    pub(super) end: Option<SessionCursor>,
+pub(super) struct Parameters<'q> {
+    pub org: Uuid,
+    pub dialect: i16,
+    pub agent: Option<Uuid>,
+    pub at: Timestamp,
+    pub id: Uuid,
+    pub kind: Option<&'q str>,
+    pub state: Option<i16>,
+    pub now: Timestamp,
+    pub skip: i64,
 }
 
 /// A page of sessions.
@@ -162,24 +157,6 @@ impl SessionStretch {
     }
 }
 
-/// The nearest sessions, by their times.
-struct Times {
-    seen: i64,
-    /// How many of them are meant.
-    total: i64,
-    /// The time of the last one, where there are as many as were asked for.
-    last: Option<Timestamp>,
-    /// How many of them have that time.
-    of_last: Option<i64>,
-}
-
-/// A session among those of the same time.
-struct Simultaneous {
-    session_id: Uuid,
-    /// Whether it is meant.
-    fits: bool,
-}
-
 fn code(state: State) -> i16 {
     match state {
         State::Open => 1,
@@ -200,7 +177,7 @@ impl Sessions<'_> {
     pub async fn list(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let window = self.window(&mut transaction, query).await?;
-        let Page { rows: sessions, cut } = self.page(transaction, query, query.limit).await?;
+        let Page { rows: sessions, cut } = self.page(transaction, query, query.limit, window).await?;
         let rest = if cut { sessions.last().map(place_of) } else { window.end };
         Ok(SessionPage { sessions, total: window.total, rest })
     }
@@ -213,8 +190,20 @@ impl Sessions<'_> {
     pub async fn stretch(&self, query: &SessionQuery<'_>) -> Result<SessionStretch, StoreError> {
         let query = SessionQuery { skip: 0, ..*query };
         let limit = usize::try_from(query.limit).unwrap_or_default();
-        let transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let Page { rows: mut sessions, cut } = self.page(transaction, &query, query.limit.saturating_add(1)).await?;
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let counted = self.0.counts().windows.get(&query.window_key(self.0.org));
+        let window = match counted {
+            Some(window) => window,
+            // Where the window ends is read from the index alone, unlike what the filters let through.
+            None if query.is_filtered() => {
+                let all = SessionQuery { kind: None, state: None, ..query };
+                Window { farthest: None, ..self.window(&mut transaction, &all).await? }
+            }
+            // A page that is full needs no window.
+            None => Window::default(),
+        };
+        let page = self.page(transaction, &query, query.limit.saturating_add(1), window).await?;
+        let Page { rows: mut sessions, cut } = page;
         let has_more = sessions.len() > limit;
         sessions.truncate(limit);
         if has_more || cut {
@@ -222,81 +211,19 @@ impl Sessions<'_> {
             return Ok(SessionStretch { sessions, next });
         }
         // The page is not full: there is nothing more in the window, but perhaps behind it.
+        if query.is_filtered() {
+            // A page that looked no farther than an earlier one has counted nothing.
+            if counted.is_none() {
+                let farthest = sessions.last().map(|session| session.created_at).or(window.first);
+                let counted = Window { total: sessions.len() as i64, farthest, ..window };
+                self.0.counts().windows.insert(query.window_key(self.0.org), counted, window.seen);
+            }
+            return Ok(SessionStretch { sessions, next: window.end });
+        }
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let window = self.window(&mut transaction, &query).await?;
         transaction.commit().await?;
         Ok(SessionStretch { sessions, next: window.end })
-    }
-
-    /// Counts the sessions that a query looks at and means, unless that was done a moment ago.
-    pub(super) async fn window(
-        &self,
-        transaction: &mut PooledTransaction,
-        query: &SessionQuery<'_>,
-    ) -> Result<Window, StoreError> {
-        let key = query.window_key(self.0.org);
-        if let Some(window) = self.0.counts().windows.get(&key) {
-            return Ok(window);
-        }
-        let parameters = query.parameters(self.0.org);
-        let same_time = self.behind_at_its_time(transaction, query, &parameters).await?;
-        let others = (WINDOW - same_time.len() as i64).max(1);
-        let connection = &mut **transaction;
-        let times = if query.is_filtered() {
-            walk!(query.order, parameters, filtered_times, connection, others)
-        } else {
-            walk!(query.order, parameters, times, connection, others)
-        };
-        let total = times.total + same_time.iter().filter(|session| session.fits).count() as i64;
-        let end = match times.last.zip(times.of_last) {
-            Some((at, count)) => {
-                let connection = &mut **transaction;
-                let ids = newest!(parameters, simultaneous, connection, at);
-                let place = usize::try_from(count - 1).unwrap_or_default();
-                let id = if query.order.is_oldest_first() { ids.get(place) } else { ids.iter().rev().nth(place) };
-                id.map(|session| (at, SessionId(session.session_id)))
-            }
-            None => None,
-        };
-        let window = Window { total, end };
-        self.0.counts().windows.insert(key, window, times.seen);
-        Ok(window)
-    }
-
-    /// Returns the sessions behind the cursor that have its time.
-    async fn behind_at_its_time(
-        &self,
-        transaction: &mut PooledTransaction,
-        query: &SessionQuery<'_>,
-        parameters: &Parameters<'_>,
-    ) -> Result<Vec<Simultaneous>, StoreError> {
-        let Some((at, id)) = query.behind else { return Ok(Vec::new()) };
-        let connection = &mut **transaction;
-        let mut sessions = newest!(parameters, simultaneous, connection, at);
-        let is_oldest_first = query.order.is_oldest_first();
-        sessions.retain(|session| if is_oldest_first { session.session_id > id.0 } else { session.session_id < id.0 });
-        Ok(sessions)
-    }
-
-    /// Moves the cursor of a page that is far away to its first session, by times that are read from the index alone. Returns
-    /// `false` where there is no such session.
-    async fn skip(
-        &self,
-        transaction: &mut PooledTransaction,
-        query: &SessionQuery<'_>,
-        parameters: &mut Parameters<'_>,
-    ) -> Result<bool, StoreError> {
-        let same_time = self.behind_at_its_time(transaction, query, parameters).await?.len() as i64;
-        if parameters.skip < same_time {
-            return Ok(true);
-        }
-        let wanted = parameters.skip + 1 - same_time;
-        let connection = &mut **transaction;
-        let times = walk!(query.order, parameters, times, connection, wanted);
-        let Some((at, count)) = times.last.zip(times.of_last) else { return Ok(false) };
-        let edge = if query.order.is_oldest_first() { Uuid::nil() } else { Uuid::max() };
-        (parameters.at, parameters.id, parameters.skip) = (at, edge, count - 1);
-        Ok(true)
     }
 
     /// Reads a page of at most `limit` sessions of the window, and ends the transaction.
@@ -305,11 +232,11 @@ impl Sessions<'_> {
         mut transaction: PooledTransaction,
         query: &SessionQuery<'_>,
         limit: i64,
+        window: Window,
     ) -> Result<Page<Session>, StoreError> {
         let mut parameters = query.parameters(self.0.org);
-        let limit = limit.min(WINDOW - parameters.skip).max(0);
-        let is_by_creation = matches!(query.order, SessionOrder::Newest | SessionOrder::Oldest);
-        let is_far = parameters.skip >= FAR && is_by_creation && !query.is_filtered();
+        let limit = limit.min(query.reach() - parameters.skip).max(0);
+        let is_far = parameters.skip >= FAR && query.is_by_creation() && !query.is_filtered();
         if limit == 0 || is_far && !self.skip(&mut transaction, query, &mut parameters).await? {
             transaction.commit().await?;
             return Ok(Page { rows: Vec::new(), cut: false });
@@ -326,7 +253,8 @@ impl Sessions<'_> {
                 ids.iter().map(|id| RowKey::new(self.0.org, query.dialect, SessionId(*id))).collect();
             SessionRow::page(&mut transaction, &keys).await?
         } else if query.is_filtered() {
-            walk!(query.order, parameters, filtered_rows, connection, limit)
+            let end = query.farthest(window);
+            walk!(query.order, parameters, filtered_rows, connection, limit, end)
         } else {
             walk!(query.order, parameters, page_rows, connection, limit)
         };

@@ -10,16 +10,17 @@ mod open;
 mod row;
 mod sql;
 mod under_agent;
+mod window;
 
 pub(super) use change::ChangeSessions;
 pub(super) use create::{CreateSessions, Request as CreateRequest, insert};
 pub(super) use find::FindSessions;
 pub use fork::{CopiedEvents, CopySize, Fork, Forked, MAX_COPIED_BYTES, MAX_COPIED_EVENTS};
-pub use list::{SessionCursor, SessionOrder, SessionPage, SessionQuery, SessionStretch, WINDOW};
-pub(super) use list::{Window, WindowKey};
+pub use list::{SessionCursor, SessionOrder, SessionPage, SessionQuery, SessionStretch, UPDATED_WINDOW, WINDOW};
 pub use open::{Among, Census};
 pub use row::SessionRow;
 pub use under_agent::{HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_REQUIRED};
+pub(super) use window::{Window, WindowKey};
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -43,6 +43,11 @@ impl Sessions<'_> {
     ) -> Result<SessionStretch, StoreError> {
         let (at, id) = keyset::or_latest(before.map(|(at, id)| (at, id.0)));
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        // Where the sessions that are looked at end is read from the index alone. Those that are not alive are left out before
+        // the others are sorted, because sorting copies them.
+        let looked_at = SessionQuery { behind: before, ..SessionQuery::newest(among.dialect, among.now, limit) };
+        let end = self.window(&mut transaction, &looked_at).await?.end;
+        let (end_at, end_id) = keyset::or_earliest(end.map(|(at, id)| (at, id.0)));
         let rows = sqlx::query_as!(
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
@@ -50,11 +55,11 @@ impl Sessions<'_> {
                       expiry_reported_at, turn::text, last_change
                  FROM (SELECT * FROM sessions
                         WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND (created_at, session_id) < ($5, $6)
+                          AND (created_at, session_id) >= ($8, $9)
+                          AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > $4)
                         ORDER BY created_at DESC, session_id DESC
-                        LIMIT $8) near
-                WHERE ended_at IS NULL AND (expires_at IS NULL OR expires_at > $4)
-                ORDER BY created_at DESC, session_id DESC
-                LIMIT $7"#,
+                        LIMIT $7) page
+                ORDER BY created_at DESC, session_id DESC"#,
             self.0.org.0,
             among.dialect.code(),
             among.since,
@@ -62,23 +67,18 @@ impl Sessions<'_> {
             at,
             id,
             limit,
-            WINDOW
+            end_at,
+            end_id
         );
         let page = bytes::page(rows.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
-        if page.is_full(limit) {
-            if !page.cut {
-                transaction.commit().await?;
-            }
-            let sessions = page.try_into_rows::<Session, StoreError>()?.rows;
-            let next = sessions.last().map(|last| (last.created_at, last.id));
-            return Ok(SessionStretch { sessions, next });
+        if !page.cut {
+            transaction.commit().await?;
         }
-        // All of the window was looked at.
-        let looked_at = SessionQuery { behind: before, ..SessionQuery::newest(among.dialect, among.now, limit) };
-        let end = self.window(&mut transaction, &looked_at).await?.end;
-        transaction.commit().await?;
+        let is_full = page.is_full(limit);
         let sessions = page.try_into_rows::<Session, StoreError>()?.rows;
-        Ok(SessionStretch { sessions, next: end.filter(|(at, _)| *at >= among.since) })
+        let last = sessions.last().map(|last| (last.created_at, last.id));
+        let next = if is_full { last } else { end.filter(|(at, _)| *at >= among.since) };
+        Ok(SessionStretch { sessions, next })
     }
 
     /// Counts the newest sessions, unless that was done a moment ago. `warning` is the path in the dialect's detail to the

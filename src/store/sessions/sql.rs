@@ -1,6 +1,6 @@
 //! The statements that read sessions in the order of a list.
 //!
-//! Each stands for one index and one direction, so that its plan walks that index from the cursor on. Parameters: `$1`
+//! Each is for one index and one direction, so that its plan walks that index from the cursor on. Parameters: `$1`
 //! organization, `$2` dialect, `$3` agent, `$4` the time of the cursor; behind them those of each statement.
 
 /// Calls a macro with the conditions and the order of the walk that a query asks for.
@@ -10,6 +10,7 @@ macro_rules! walk {
             (false, true) => $statement!(
                 of: "$3::uuid IS NULL",
                 after: "(created_at, session_id) > ($4, $5)",
+                until: "(created_at, session_id) <= ($11, $12)",
                 order: "created_at, session_id",
                 later: "created_at > $4",
                 by_time: "created_at",
@@ -18,6 +19,7 @@ macro_rules! walk {
             (true, true) => $statement!(
                 of: "agent_id = $3 AND dialect IN (2, 5)",
                 after: "(created_at, session_id) > ($4, $5)",
+                until: "(created_at, session_id) <= ($11, $12)",
                 order: "created_at, session_id",
                 later: "created_at > $4",
                 by_time: "created_at",
@@ -37,6 +39,7 @@ macro_rules! newest {
             $statement!(
                 of: "agent_id = $3 AND dialect IN (2, 5)",
                 after: "(created_at, session_id) < ($4, $5)",
+                until: "(created_at, session_id) >= ($11, $12)",
                 order: "created_at DESC, session_id DESC",
                 later: "created_at < $4",
                 by_time: "created_at DESC",
@@ -46,6 +49,7 @@ macro_rules! newest {
             $statement!(
                 of: "$3::uuid IS NULL",
                 after: "(created_at, session_id) < ($4, $5)",
+                until: "(created_at, session_id) >= ($11, $12)",
                 order: "created_at DESC, session_id DESC",
                 later: "created_at < $4",
                 by_time: "created_at DESC",
@@ -58,8 +62,8 @@ macro_rules! newest {
 /// A page of at most `$6` sessions behind `$4` and `$5`, as rows. `$7` rows are skipped. Sorted inside, where texts are not
 /// unpacked yet.
 macro_rules! page_rows {
-    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
-     $query:expr, $connection:expr, $limit:expr) => {{
+    (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
+     by_time: $by_time:literal, $query:expr, $connection:expr, $limit:expr) => {{
         let rows = sqlx::query_as!(
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
@@ -86,11 +90,13 @@ macro_rules! page_rows {
     }};
 }
 
-/// A page of those sessions that the filters let through, as rows. The sessions are looked at in the order of the list,
-/// `$11` of them at most, until the page is full.
+/// A page of those sessions that the filters let through, as rows. The sessions are looked at in the order of the list until
+/// the page is full, but none after `$11` and `$12`, where the window ends. They are filtered before they are sorted, because
+/// sorting copies them.
 macro_rules! filtered_rows {
-    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
-     $query:expr, $connection:expr, $limit:expr) => {{
+    (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
+     by_time: $by_time:literal, $query:expr, $connection:expr, $limit:expr, $end:expr) => {{
+        let end: (Timestamp, Uuid) = $end;
         let rows = sqlx::query_as!(
             SessionRow,
             r#"SELECT org_id, dialect, session_id, agent_id, public_id, nonce, ended_at, enabled, kind, user_id, name,
@@ -101,10 +107,9 @@ macro_rules! filtered_rows {
                 + $of
                 + " AND "
                 + $after
-                + " ORDER BY "
-                + $order
-                + " LIMIT $11) near
-                WHERE ($8::text IS NULL OR kind = $8)
+                + " AND "
+                + $until
+                + " AND ($8::text IS NULL OR kind = $8)
                   AND CASE $9::smallint
                           WHEN 1 THEN ended_at IS NULL AND (expires_at IS NULL OR expires_at > $10)
                           WHEN 2 THEN ended_at IS NOT NULL
@@ -113,7 +118,8 @@ macro_rules! filtered_rows {
                       END
                 ORDER BY "
                 + $order
-                + " LIMIT $6 OFFSET $7",
+                + " LIMIT $6 OFFSET $7) page ORDER BY "
+                + $order,
             $query.org,
             $query.dialect,
             $query.agent,
@@ -124,7 +130,8 @@ macro_rules! filtered_rows {
             $query.kind,
             $query.state,
             $query.now,
-            WINDOW
+            end.0,
+            end.1
         );
         bytes::page(rows.fetch($connection), MAX_PAGE_BYTES).await?
     }};
@@ -133,8 +140,8 @@ macro_rules! filtered_rows {
 /// The ids of a page of the nearest `$11` sessions, by the time of their last update: ascending where `$12` is 1,
 /// descending where it is -1.
 macro_rules! updated_ids {
-    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
-     $query:expr, $connection:expr, $limit:expr, $sign:expr) => {
+    (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
+     by_time: $by_time:literal, $query:expr, $connection:expr, $limit:expr, $sign:expr) => {
         sqlx::query_scalar!(
             "SELECT session_id
                FROM (SELECT session_id, created_at, updated_at,
@@ -165,7 +172,7 @@ macro_rules! updated_ids {
             $query.kind,
             $query.state,
             $query.now,
-            WINDOW,
+            UPDATED_WINDOW,
             $sign
         )
         .fetch_all($connection)
@@ -176,13 +183,14 @@ macro_rules! updated_ids {
 /// The times of the nearest `$6` sessions whose time is not the cursor's: how many there are, the last of them, and how
 /// many of them have that time. Read from the index alone, which does not know the order of one time's sessions.
 macro_rules! times {
-    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
-     $query:expr, $connection:expr, $count:expr) => {
+    (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
+     by_time: $by_time:literal, $query:expr, $connection:expr, $count:expr) => {
         sqlx::query_as!(
             Times,
             r#"SELECT COALESCE(cardinality(times), 0)::bigint AS "seen!",
                       COALESCE(cardinality(times), 0)::bigint AS "total!", times[$5] AS last,
-                      cardinality(array_positions(times, times[$5]))::bigint AS of_last
+                      cardinality(array_positions(times, times[$5]))::bigint AS of_last, times[1] AS first,
+                      NULL::timestamptz AS oldest_fit, NULL::timestamptz AS newest_fit
                  FROM (SELECT array_agg(created_at) AS times
                          FROM (SELECT created_at FROM sessions
                                 WHERE org_id = $1 AND dialect = $2 AND "#
@@ -205,13 +213,16 @@ macro_rules! times {
 
 /// The same with the filters: also how many of those sessions they let through.
 macro_rules! filtered_times {
-    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
-     $query:expr, $connection:expr, $count:expr) => {
+    (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
+     by_time: $by_time:literal, $query:expr, $connection:expr, $count:expr) => {
         sqlx::query_as!(
             Times,
             r#"SELECT COALESCE(cardinality(times), 0)::bigint AS "seen!", total AS "total!", times[$5] AS last,
-                      cardinality(array_positions(times, times[$5]))::bigint AS of_last
-                 FROM (SELECT array_agg(created_at) AS times, count(*) FILTER (WHERE fits) AS total
+                      cardinality(array_positions(times, times[$5]))::bigint AS of_last, times[1] AS first,
+                      oldest_fit, newest_fit
+                 FROM (SELECT array_agg(created_at) AS times, count(*) FILTER (WHERE fits) AS total,
+                              min(created_at) FILTER (WHERE fits) AS oldest_fit,
+                              max(created_at) FILTER (WHERE fits) AS newest_fit
                          FROM (SELECT created_at,
                                       ($6::text IS NULL OR kind = $6)
                                       AND CASE $7::smallint
@@ -238,8 +249,8 @@ macro_rules! filtered_times {
 
 /// The sessions of one time, `$4`, in the order of their ids, and which of them the filters let through.
 macro_rules! simultaneous {
-    (of: $of:literal, after: $after:literal, order: $order:literal, later: $later:literal, by_time: $by_time:literal,
-     $query:expr, $connection:expr, $at:expr) => {
+    (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
+     by_time: $by_time:literal, $query:expr, $connection:expr, $at:expr) => {
         sqlx::query_as!(
             Simultaneous,
             r#"SELECT session_id,

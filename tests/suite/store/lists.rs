@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sessionary::domain::session::State;
-use sessionary::domain::{AgentId, DialectName, SessionId};
-use sessionary::store::{SessionOrder, SessionQuery, Store, StoreSettings};
+use sessionary::domain::{AgentId, DialectName, SessionId, Timestamp};
+use sessionary::store::{SessionOrder, SessionQuery, Store, StoreSettings, UPDATED_WINDOW};
 
 use crate::support::{AGENT_ID, DATABASE, TestApp, connection, database, run, start, store};
 
@@ -130,5 +130,90 @@ fn a_large_total_is_cached_and_a_small_one_is_not() {
             assert_eq!(after.total == before.total, cached, "{}", after.total);
         }
         store.close().await;
+    });
+}
+
+/// Adds a session of this time that has ended.
+async fn add_ended(app: &TestApp, at: Timestamp) -> SessionId {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let id = sqlx::query_scalar(
+        "INSERT INTO sessions (org_id, dialect, session_id, public_id, nonce, detail, created_at, updated_at, ended_at)
+         VALUES ($1, 2, gen_random_uuid(), 'x', gen_random_uuid(), '{}', $2, $2, $2) RETURNING session_id",
+    );
+    SessionId(id.bind(app.org).bind(at).fetch_one(&mut system).await.expect("a session"))
+}
+
+#[test]
+fn rare_sessions_are_listed_as_far_as_they_were_counted_and_where_they_are_new() {
+    run(async {
+        let settings = StoreSettings { counts: Duration::from_secs(3_600), ..StoreSettings::default() };
+        let store = Store::connect(database().await, settings).await.expect("a store");
+        for order in [SessionOrder::Newest, SessionOrder::Oldest] {
+            for is_paged in [true, false] {
+                let app = TestApp::new().await;
+                fill(&app, 1_200, 1).await;
+                let tenant = store.tenant(app.org);
+                let listed = async || {
+                    let query = SessionQuery {
+                        state: Some(State::Ended),
+                        order,
+                        ..SessionQuery::newest(DialectName::Agntix, app.clock.now(), 10)
+                    };
+                    let sessions = tenant.sessions();
+                    let found = if is_paged {
+                        sessions.list(&query).await.expect("a page").sessions
+                    } else {
+                        sessions.stretch(&query).await.expect("a page").sessions
+                    };
+                    found.into_iter().map(|session| session.id).collect::<Vec<_>>()
+                };
+                assert_eq!(listed().await, []);
+                let (first, last) = (start(), start() + TimeDelta::hours(1));
+                let (near, far) = if order == SessionOrder::Newest { (last, first) } else { (first, last) };
+                // The count before was of none, so only what is nearer than all that was counted is looked at.
+                let near = add_ended(&app, near).await;
+                assert_eq!(listed().await, [near], "{order:?} {is_paged}");
+                let far = add_ended(&app, far).await;
+                assert_eq!(listed().await, [near], "{order:?} {is_paged}");
+                // A count anew finds both, and a page after it both again.
+                let other = Store::connect(database().await, settings).await.expect("a store");
+                let query = SessionQuery {
+                    state: Some(State::Ended),
+                    order,
+                    ..SessionQuery::newest(DialectName::Agntix, app.clock.now(), 10)
+                };
+                for _ in 0..2 {
+                    let tenant = other.tenant(app.org);
+                    let found = tenant.sessions().list(&query).await.expect("a page");
+                    let found: Vec<_> = found.sessions.iter().map(|session| session.id).collect();
+                    assert_eq!(found, [near, far], "{order:?}");
+                }
+                other.close().await;
+            }
+        }
+        store.close().await;
+    });
+}
+
+#[test]
+fn sessions_last_updated_are_looked_for_among_the_nearest() {
+    run(async {
+        let app = TestApp::new().await;
+        fill(&app, 1_100, 1).await;
+        let tenant = store().await.tenant(app.org);
+        let query = SessionQuery {
+            order: SessionOrder::LastUpdated,
+            ..SessionQuery::newest(DialectName::Agntix, app.clock.now(), 1_000)
+        };
+        let first = tenant.sessions().list(&query).await.expect("a page");
+        assert_eq!((first.sessions.len(), first.total), (1_000, UPDATED_WINDOW));
+        let last = first.sessions.last().map(|session| (session.created_at, session.id));
+        assert_eq!(first.rest, last);
+        let rest = tenant.sessions().list(&SessionQuery { behind: first.rest, ..query }).await.expect("a page");
+        assert_eq!((rest.sessions.len(), rest.total, rest.rest), (100, 100, None));
+        let beyond = tenant.sessions().list(&SessionQuery { skip: 1_000, ..query }).await.expect("a page");
+        assert_eq!(beyond.sessions.len(), 0);
+        let newest = SessionQuery { order: SessionOrder::Newest, ..query };
+        assert_eq!(tenant.sessions().list(&newest).await.expect("a page").total, 1_100);
     });
 }

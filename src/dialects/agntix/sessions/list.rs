@@ -59,8 +59,8 @@ pub(in crate::dialects::agntix) fn wanted(pairs: &QueryPairs, now: Timestamp) ->
 
 /// List sessions
 ///
-/// Most recent first. One response looks at the nearest 10,000 sessions of the organization, or of the agent, and has at
-/// most 4 MiB; `pagination.nextCursor` leads on. Also at `/api/v1/chat/sessions`.
+/// Most recent first. One response looks at the nearest 10,000 sessions of the organization, or of the agent, and at the
+/// newest 1,000 where they are sorted by `updatedAt`; it has at most 4 MiB. `pagination.nextCursor` continues. Also at `/api/v1/chat/sessions`.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions",

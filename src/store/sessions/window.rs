@@ -1,0 +1,151 @@
+//! Which sessions a list looks at, and how many of them are meant.
+
+use uuid::Uuid;
+
+use super::list::{Parameters, SessionCursor, SessionQuery, WINDOW};
+use super::sql::{filtered_times, newest, simultaneous, times, walk};
+use crate::domain::session::State;
+use crate::domain::{AgentId, DialectName, OrgId, SessionId, Timestamp};
+use crate::store::scope::PooledTransaction;
+use crate::store::{Sessions, StoreError};
+
+/// Which sessions a query looks at, whichever page of them it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WindowKey {
+    org: OrgId,
+    dialect: DialectName,
+    agent: Option<AgentId>,
+    kind: Option<String>,
+    state: Option<State>,
+    behind: Option<SessionCursor>,
+    is_oldest_first: bool,
+    reach: i64,
+}
+
+/// What is known of the sessions that a query looks at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Window {
+    /// How many of them are meant.
+    pub total: i64,
+    /// How many there are.
+    pub seen: i64,
+    /// The last one, where there may be more behind it.
+    pub end: Option<SessionCursor>,
+    /// The time of the nearest one.
+    pub first: Option<Timestamp>,
+    /// The time of the farthest one that is meant; of the nearest one where none is.
+    pub farthest: Option<Timestamp>,
+}
+
+/// The nearest sessions, by their times.
+struct Times {
+    seen: i64,
+    /// How many of them are meant.
+    total: i64,
+    /// The time of the last one, where there are as many as were asked for.
+    last: Option<Timestamp>,
+    /// How many of them have that time.
+    of_last: Option<i64>,
+    /// The time of the nearest one.
+    first: Option<Timestamp>,
+    /// The times of those that are meant, where not all are.
+    oldest_fit: Option<Timestamp>,
+    newest_fit: Option<Timestamp>,
+}
+
+/// A session among those of the same time.
+struct Simultaneous {
+    session_id: Uuid,
+    /// Whether it is meant.
+    fits: bool,
+}
+
+impl SessionQuery<'_> {
+    pub(super) fn window_key(&self, org: OrgId) -> WindowKey {
+        WindowKey {
+            org,
+            dialect: self.dialect,
+            agent: self.agent,
+            kind: self.kind.map(str::to_owned),
+            state: self.state,
+            behind: self.behind,
+            is_oldest_first: self.order.is_oldest_first(),
+            reach: self.reach(),
+        }
+    }
+}
+
+impl Sessions<'_> {
+    /// Counts the sessions that a query looks at and means, unless that was done a moment ago.
+    pub(super) async fn window(
+        &self,
+        transaction: &mut PooledTransaction,
+        query: &SessionQuery<'_>,
+    ) -> Result<Window, StoreError> {
+        let key = query.window_key(self.0.org);
+        if let Some(window) = self.0.counts().windows.get(&key) {
+            return Ok(window);
+        }
+        let parameters = query.parameters(self.0.org);
+        let same_time = self.behind_at_its_time(transaction, query, &parameters).await?;
+        let others = (query.reach() - same_time.len() as i64).max(1);
+        let connection = &mut **transaction;
+        let times = if query.is_filtered() {
+            walk!(query.order, parameters, filtered_times, connection, others)
+        } else {
+            walk!(query.order, parameters, times, connection, others)
+        };
+        let total = times.total + same_time.iter().filter(|session| session.fits).count() as i64;
+        let end = match times.last.zip(times.of_last) {
+            Some((at, count)) => {
+                let connection = &mut **transaction;
+                let ids = newest!(parameters, simultaneous, connection, at);
+                let place = usize::try_from(count - 1).unwrap_or_default();
+                let id = if query.order.is_oldest_first() { ids.get(place) } else { ids.iter().rev().nth(place) };
+                id.map(|session| (at, SessionId(session.session_id)))
+            }
+            None => None,
+        };
+        let farthest = if query.order.is_oldest_first() { times.newest_fit } else { times.oldest_fit };
+        let first = same_time.first().and(query.behind).map(|(at, _)| at).or(times.first);
+        let window = Window { total, seen: times.seen, end, first, farthest: farthest.or(first) };
+        self.0.counts().windows.insert(key, window, times.seen);
+        Ok(window)
+    }
+
+    /// Returns the sessions behind the cursor that have its time.
+    async fn behind_at_its_time(
+        &self,
+        transaction: &mut PooledTransaction,
+        query: &SessionQuery<'_>,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Simultaneous>, StoreError> {
+        let Some((at, id)) = query.behind else { return Ok(Vec::new()) };
+        let connection = &mut **transaction;
+        let mut sessions = newest!(parameters, simultaneous, connection, at);
+        let is_oldest_first = query.order.is_oldest_first();
+        sessions.retain(|session| if is_oldest_first { session.session_id > id.0 } else { session.session_id < id.0 });
+        Ok(sessions)
+    }
+
+    /// Moves the cursor of a page that is far away to its first session, by times that are read from the index alone. Returns
+    /// `false` where there is no such session.
+    pub(super) async fn skip(
+        &self,
+        transaction: &mut PooledTransaction,
+        query: &SessionQuery<'_>,
+        parameters: &mut Parameters<'_>,
+    ) -> Result<bool, StoreError> {
+        let same_time = self.behind_at_its_time(transaction, query, parameters).await?.len() as i64;
+        if parameters.skip < same_time {
+            return Ok(true);
+        }
+        let wanted = parameters.skip + 1 - same_time;
+        let connection = &mut **transaction;
+        let times = walk!(query.order, parameters, times, connection, wanted);
+        let Some((at, count)) = times.last.zip(times.of_last) else { return Ok(false) };
+        let edge = if query.order.is_oldest_first() { Uuid::nil() } else { Uuid::max() };
+        (parameters.at, parameters.id, parameters.skip) = (at, edge, count - 1);
+        Ok(true)
+    }
+}
