@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::domain::Timestamp;
+use crate::store::keyset;
 
 /// Events at or after a moment that fulfil every condition that is set. An empty list is no condition.
 #[derive(Clone, Debug)]
@@ -25,6 +26,14 @@ pub struct Cursor {
     pub id: Uuid,
 }
 
+impl Cursor {
+    /// Returns the row that a page begins behind, or what is newer than every row. Both always have a value, because Postgres
+    /// would otherwise read everything before the cursor ([`keyset`]).
+    pub(super) fn or_newest(cursor: Option<Self>) -> (Timestamp, Uuid) {
+        keyset::or_latest(cursor.map(|cursor| (cursor.at, cursor.id)))
+    }
+}
+
 impl CaptureFilter {
     /// Whether the totals can tell: they know kinds and names and nothing else.
     #[must_use]
@@ -33,6 +42,11 @@ impl CaptureFilter {
             && self.client_configs.is_empty()
             && self.metadata.is_empty()
             && self.search.is_none()
+    }
+
+    /// Returns whether every event of the window is meant.
+    pub(super) fn has_no_conditions(&self) -> bool {
+        self.names.is_empty() && self.is_by_name_only()
     }
 
     pub(super) fn metadata_keys(&self) -> Vec<String> {

@@ -24,10 +24,8 @@ struct Counted {
     count: i64,
 }
 
-struct Edge {
-    at: crate::domain::Timestamp,
-    event_id: uuid::Uuid,
-}
+/// Rows that a page skips one by one, which means to look at them.
+const FAR: i64 = 200;
 
 impl Captures<'_> {
     /// Returns events behind `cursor`, only errors with `errors_only`.
@@ -60,8 +58,31 @@ impl Captures<'_> {
         limit: PageLimit,
     ) -> Result<LogPage, StoreError> {
         let org = self.0.org;
-        let total = count(&mut transaction, org, filter, errors_only).await?;
-        let reach = rows_within_reach(&mut transaction, org, filter, errors_only, cursor).await?;
+        let first_reach = rows_within_reach(&mut transaction, org, filter, errors_only, None).await?;
+        let total = count(&mut transaction, org, filter, errors_only, first_reach).await?;
+        if total == 0 && cursor.is_none() {
+            // The count came as far as the page would, or the totals say that there is none.
+            let next = match filter.is_by_name_only() {
+                true => None,
+                false => edge(&mut transaction, org, filter, errors_only, None, first_reach).await?,
+            };
+            transaction.commit().await?;
+            return Ok(LogPage { rows: Vec::new(), total, next });
+        }
+        let reach = match cursor {
+            None => first_reach,
+            cursor => rows_within_reach(&mut transaction, org, filter, errors_only, cursor).await?,
+        };
+        let (mut cursor, mut limit) = (cursor, limit);
+        if limit.skip >= FAR && filter.has_no_conditions() {
+            // Rows that are skipped are read from the index alone.
+            let last = edge(&mut transaction, org, filter, errors_only, cursor, limit.skip).await?;
+            if last.is_none() {
+                transaction.commit().await?;
+                return Ok(LogPage { rows: Vec::new(), total, next: None });
+            }
+            (cursor, limit.skip) = (last, 0);
+        }
         macro_rules! page_of {
             ($errors:literal) => {
                 captured_rows!(
@@ -89,48 +110,59 @@ impl Captures<'_> {
             rows.last().map(|row| Cursor { at: row.at, id: row.event_id })
         } else {
             // Nothing more within reach: go on behind what was looked at, if the window is longer.
-            macro_rules! edge {
-                ($errors:literal) => {
-                    sqlx::query_as!(
-                        Edge,
-                        "SELECT at, event_id FROM captured_events
-                          WHERE org_id = $1 AND at >= $2
-                            AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))"
-                            + $errors
-                            + " ORDER BY at DESC, event_id DESC OFFSET $5 LIMIT 1",
-                        org.0,
-                        filter.since,
-                        cursor.map(|cursor| cursor.at),
-                        cursor.map(|cursor| cursor.id),
-                        reach - 1
-                    )
-                };
-            }
-            let edge = if errors_only {
-                edge!(" AND NOT success").fetch_optional(&mut *transaction).await?
-            } else {
-                edge!("").fetch_optional(&mut *transaction).await?
-            };
-            edge.map(|edge| Cursor { at: edge.at, id: edge.event_id })
+            edge(&mut transaction, org, filter, errors_only, cursor, reach).await?
         };
         transaction.commit().await?;
         Ok(LogPage { rows, total, next })
     }
 }
 
-/// Returns how many events of the window fulfil the filter, counted up to [`COUNT_LIMIT`]: from totals, or among those
+/// Returns the event that comes `count` rows behind `cursor` in the window, whatever the other conditions.
+async fn edge(
+    connection: &mut PgConnection,
+    org: OrgId,
+    filter: &CaptureFilter,
+    errors_only: bool,
+    cursor: Option<Cursor>,
+    count: i64,
+) -> Result<Option<Cursor>, sqlx::Error> {
+    let (before, before_id) = Cursor::or_newest(cursor);
+    macro_rules! edge {
+        ($errors:literal) => {
+            sqlx::query_as!(
+                Cursor,
+                "SELECT at, event_id AS id FROM captured_events
+                  WHERE org_id = $1 AND at >= $2 AND (at, event_id) < ($3, $4)"
+                    + $errors
+                    + " ORDER BY at DESC, event_id DESC OFFSET $5 LIMIT 1",
+                org.0,
+                filter.since,
+                before,
+                before_id,
+                count - 1
+            )
+        };
+    }
+    if errors_only {
+        edge!(" AND NOT success").fetch_optional(connection).await
+    } else {
+        edge!("").fetch_optional(connection).await
+    }
+}
+
+/// Returns how many events of the window fulfil the filter, counted up to [`COUNT_LIMIT`]: from totals, or among the `reach`
 /// that a scan comes to.
 async fn count(
     connection: &mut PgConnection,
     org: OrgId,
     filter: &CaptureFilter,
     errors_only: bool,
+    reach: i64,
 ) -> Result<i64, sqlx::Error> {
     if filter.is_by_name_only() {
         let days = totals::by_day(connection, org, filter).await?.page.rows;
         return Ok(days.iter().map(|day| if errors_only { day.errors } else { day.events }).sum());
     }
-    let reach = rows_within_reach(connection, org, filter, errors_only, None).await?;
     macro_rules! counted {
         ($captured:ident, $errors:literal) => {
             $captured!(

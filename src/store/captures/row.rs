@@ -43,12 +43,12 @@ impl Weighed for CapturedRow {
 macro_rules! captured {
     ($as:ty, $head:literal, $errors:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr, $scan:expr $(, $more:expr)*) => {{
         let filter = $filter;
-        let cursor: Option<$crate::store::captures::Cursor> = $cursor;
+        let (before, before_id) = $crate::store::captures::Cursor::or_newest($cursor);
         sqlx::query_as!(
             $as,
             $head
                 + r#" FROM (SELECT * FROM captured_events
-                             WHERE org_id = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))"#
+                             WHERE org_id = $1 AND at >= $2 AND (at, event_id) < ($3, $4)"#
                 + $errors
                 + r#" ORDER BY at DESC, event_id DESC LIMIT $5) c
                      JOIN LATERAL (SELECT public_id, user_id, kind, detail FROM sessions
@@ -69,8 +69,8 @@ macro_rules! captured {
                 + $tail,
             $org.0,
             filter.since,
-            cursor.map(|cursor| cursor.at),
-            cursor.map(|cursor| cursor.id),
+            before,
+            before_id,
             $scan,
             $crate::store::captures::DIALECT.code(),
             &filter.names,
@@ -105,12 +105,12 @@ macro_rules! captured_rows {
 macro_rules! captured_facts {
     ($as:ty, $head:literal, $errors:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr, $scan:expr $(, $more:expr)*) => {{
         let filter = $filter;
-        let cursor: Option<$crate::store::captures::Cursor> = $cursor;
+        let (before, before_id) = $crate::store::captures::Cursor::or_newest($cursor);
         sqlx::query_as!(
             $as,
             $head
                 + r#" FROM (SELECT * FROM captured_events
-                             WHERE org_id = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))"#
+                             WHERE org_id = $1 AND at >= $2 AND (at, event_id) < ($3, $4)"#
                 + $errors
                 + r#" ORDER BY at DESC, event_id DESC LIMIT $5) c
                      JOIN LATERAL (SELECT kind, detail FROM sessions
@@ -123,8 +123,8 @@ macro_rules! captured_facts {
                 + $tail,
             $org.0,
             filter.since,
-            cursor.map(|cursor| cursor.at),
-            cursor.map(|cursor| cursor.id),
+            before,
+            before_id,
             $scan,
             $crate::store::captures::DIALECT.code(),
             &filter.names,

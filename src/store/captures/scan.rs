@@ -28,6 +28,7 @@ pub(super) async fn rows_within_reach(
     if !filter.opens_events() {
         return Ok(SCAN_LIMIT);
     }
+    let (before, before_id) = Cursor::or_newest(cursor);
     macro_rules! reach {
         ($errors:literal) => {
             sqlx::query_as!(
@@ -36,8 +37,7 @@ pub(super) async fn rows_within_reach(
                      FROM (SELECT sum(pg_column_size(e.payload) + COALESCE(pg_column_size(e.content), 0))
                                       OVER (ORDER BY c.at DESC, c.event_id DESC ROWS UNBOUNDED PRECEDING) AS bytes
                              FROM (SELECT at, event_id, session_id FROM captured_events
-                                    WHERE org_id = $1 AND at >= $2
-                                      AND ($3::timestamptz IS NULL OR (at, event_id) < ($3, $4::uuid))"#
+                                    WHERE org_id = $1 AND at >= $2 AND (at, event_id) < ($3, $4)"#
                     + $errors
                     + r#" ORDER BY at DESC, event_id DESC LIMIT $5) c
                              JOIN LATERAL (SELECT content, payload FROM session_events
@@ -47,8 +47,8 @@ pub(super) async fn rows_within_reach(
                     WHERE bytes <= $7"#,
                 org.0,
                 filter.since,
-                cursor.map(|cursor| cursor.at),
-                cursor.map(|cursor| cursor.id),
+                before,
+                before_id,
                 SCAN_LIMIT,
                 DIALECT.code(),
                 SCAN_BYTES

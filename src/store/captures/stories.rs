@@ -88,7 +88,7 @@ macro_rules! stories {
         stories!(
             r#" FROM (SELECT * FROM sessions
                        WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
-                         AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+                         AND (created_at, session_id) < ($4, $5)
                        ORDER BY created_at DESC, session_id DESC LIMIT $6) s "#,
             $($rest)*
         )
@@ -97,11 +97,11 @@ macro_rules! stories {
         stories!(
             r#" FROM (SELECT * FROM sessions
                        WHERE org_id = $1 AND dialect = $2 AND created_at >= $3 AND session_id = ANY ($13)
-                         AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+                         AND (created_at, session_id) < ($4, $5)
                       UNION ALL
                       SELECT * FROM (SELECT * FROM sessions
                                       WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
-                                        AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+                                        AND (created_at, session_id) < ($4, $5)
                                       ORDER BY created_at DESC, session_id DESC LIMIT $6) newest
                        WHERE (public_id ILIKE ANY ($12) OR user_id ILIKE ANY ($12)) AND session_id <> ALL ($13)) s "#,
             $($rest)*
@@ -109,7 +109,8 @@ macro_rules! stories {
     };
     ($source:literal, $as:ty, $head:literal, $counters:literal, $tail:literal, $org:expr, $filter:expr,
      $cursor:expr $(, $more:expr)*) => {{
-        let (filter, cursor): (&CaptureFilter, Option<Cursor>) = ($filter, $cursor);
+        let filter: &CaptureFilter = $filter;
+        let (before, before_id) = Cursor::or_newest($cursor);
         sqlx::query_as!(
             $as,
             $head
@@ -134,8 +135,8 @@ macro_rules! stories {
             $org.0,
             DIALECT.code(),
             filter.since,
-            cursor.map(|cursor| cursor.at),
-            cursor.map(|cursor| cursor.id),
+            before,
+            before_id,
             reach(filter),
             &filter.names,
             &filter.connection_types,
@@ -171,6 +172,12 @@ impl Captures<'_> {
         }
         let mut transaction = scope::begin_scan(self.0.scans(), org).await?;
         let total = self.count_stories_in(&mut transaction, filter).await?;
+        if total == 0 && cursor.is_none() {
+            // The count came as far as the page would.
+            let edge = self.edge(&mut transaction, filter, None).await?;
+            transaction.commit().await?;
+            return Ok(StoryPage { page: Page::empty(), total, edge });
+        }
         let rows = stories!(
             walked,
             StoryRow,
@@ -253,17 +260,18 @@ impl Captures<'_> {
         filter: &CaptureFilter,
         cursor: Option<Cursor>,
     ) -> Result<Option<Cursor>, sqlx::Error> {
+        let (before, before_id) = Cursor::or_newest(cursor);
         sqlx::query_as!(
             Cursor,
             "SELECT created_at AS at, session_id AS id FROM sessions
               WHERE org_id = $1 AND dialect = $2 AND created_at >= $3
-                AND ($4::timestamptz IS NULL OR (created_at, session_id) < ($4, $5::uuid))
+                AND (created_at, session_id) < ($4, $5)
               ORDER BY created_at DESC, session_id DESC OFFSET $6 LIMIT 1",
             self.0.org.0,
             DIALECT.code(),
             filter.since,
-            cursor.map(|cursor| cursor.at),
-            cursor.map(|cursor| cursor.id),
+            before,
+            before_id,
             reach(filter) - 1
         )
         .fetch_optional(connection)

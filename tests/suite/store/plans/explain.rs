@@ -1,5 +1,7 @@
 //! Plans, as far as they say which rows are read.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use sessionary::store::LOOKUP_PLANS;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -19,12 +21,35 @@ pub struct Scan {
     pub index: Option<String>,
     pub condition: String,
     filter: String,
+    /// Whether a limit ends the scan: nothing between the two reads more rows than it passes on.
+    is_limited: bool,
 }
 
 impl Scan {
     pub fn has_condition_on(&self, column: &str) -> bool {
         // A condition on an expression that has the column in it counts, too.
         self.condition.contains(column)
+    }
+
+    /// Returns whether the scan reads a bounded number of rows each time it is executed: it looks up whole keys of a unique
+    /// index, of which `keys` are the columns, or a limit ends it.
+    pub fn is_bounded(&self, keys: &HashMap<String, Vec<String>>) -> bool {
+        let columns = self.index.as_ref().and_then(|index| keys.get(index));
+        let is_key = columns.is_some_and(|columns| {
+            columns.iter().all(|column| {
+                [format!("({column} = "), format!(".{column} = ")].iter().any(|equal| self.condition.contains(equal))
+            })
+        });
+        is_key || self.is_limited && !self.rejects_rows()
+    }
+
+    /// Returns whether rows that were read are rejected, by more than the policy and the rest of a cursor.
+    fn rejects_rows(&self) -> bool {
+        self.filter.split(" AND ").any(|condition| {
+            let condition = condition.trim_matches(['(', ')']);
+            let is_policy = condition.contains("org_id = ANY ($") && condition.ends_with("IS TRUE");
+            !(condition.is_empty() || is_policy || condition.starts_with("ROW("))
+        })
     }
 
     /// Returns the column of a cursor by which rows are filtered after they were read, where no index condition begins
@@ -74,7 +99,7 @@ async fn planned(connection: &mut PgConnection, role: &str, statement: &Statemen
     let text = AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) EXECUTE planned{arguments}"));
     let plan: Value = sqlx::query_scalar(text).persistent(false).fetch_one(connection).await?;
     let mut scans = Vec::new();
-    collect(&plan[0]["Plan"], None, &mut scans);
+    collect(&plan[0]["Plan"], Above::default(), &mut scans);
     Ok(Plan { scans })
 }
 
@@ -82,32 +107,68 @@ async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx:
     sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(connection).await.map(drop)
 }
 
+/// What is above a node.
+#[derive(Clone, Copy, Default)]
+struct Above<'p> {
+    /// The table that a bitmap is of.
+    bitmap_of: Option<&'p str>,
+    is_limited: bool,
+}
+
 /// Adds the scans of a node and those below it. What a bitmap's indexes find is read by the node above them.
-fn collect(node: &Value, bitmap_of: Option<&str>, scans: &mut Vec<Scan>) {
+fn collect(node: &Value, above: Above<'_>, scans: &mut Vec<Scan>) {
     let text = |name: &str| node[name].as_str().unwrap_or_default().to_owned();
     let kind = text("Node Type");
     let table = text("Relation Name");
     let is_bitmap = kind == "Bitmap Heap Scan";
     let is_ours = |table: &str| !table.is_empty() && !table.starts_with("pg_");
-    match (kind.as_str(), bitmap_of) {
+    let is_limited = above.is_limited;
+    let condition = text("Index Cond");
+    match (kind.as_str(), above.bitmap_of) {
         ("Bitmap Index Scan", Some(table)) if is_ours(table) => scans.push(Scan {
             table: table.to_owned(),
             index: Some(text("Index Name")),
-            condition: text("Index Cond"),
+            condition,
             filter: String::new(),
+            // All of the index's rows are found before the first is read.
+            is_limited: false,
         }),
         ("Index Scan" | "Index Only Scan", _) if is_ours(&table) => scans.push(Scan {
             table: table.clone(),
             index: Some(text("Index Name")),
-            condition: text("Index Cond"),
+            condition,
             filter: text("Filter"),
+            is_limited,
         }),
         ("Seq Scan" | "Sample Scan", _) if is_ours(&table) => {
-            scans.push(Scan { table: table.clone(), index: None, condition: String::new(), filter: text("Filter") });
+            let filter = text("Filter");
+            scans.push(Scan { table: table.clone(), index: None, condition: String::new(), filter, is_limited });
         }
         _ => {}
     }
     for below in node["Plans"].as_array().into_iter().flatten() {
-        collect(below, if is_bitmap { Some(&table) } else { bitmap_of }, scans);
+        let is_limited = match (kind.as_str(), below["Parent Relationship"].as_str()) {
+            (_, Some("InitPlan" | "SubPlan")) => false,
+            ("Limit", _) => true,
+            // These pass on all that they read, as they read it.
+            ("Incremental Sort" | "Append" | "Merge Append" | "LockRows" | "Result" | "Materialize", _) => is_limited,
+            ("Subquery Scan", _) => is_limited && text("Filter").is_empty(),
+            ("Nested Loop", Some("Outer")) => {
+                is_limited && text("Join Type") == "Left" && text("Join Filter").is_empty()
+            }
+            _ => false,
+        };
+        let bitmap_of = if is_bitmap { Some(&table[..]) } else { above.bitmap_of };
+        collect(below, Above { bitmap_of, is_limited }, scans);
     }
+}
+
+/// Returns the columns of each unique index.
+pub async fn unique_keys(connection: &mut PgConnection) -> HashMap<String, Vec<String>> {
+    let keys = "SELECT i.indexrelid::regclass::text, array_agg(a.attname::text)
+                  FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indexrelid
+                 WHERE i.indisunique AND a.attnum <= i.indnkeyatts
+                   AND i.indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+                 GROUP BY 1";
+    sqlx::query_as::<_, (String, Vec<String>)>(keys).fetch_all(connection).await.expect("keys").into_iter().collect()
 }

@@ -1,0 +1,72 @@
+//! Scans that neither a limit nor a key ends, and what bounds them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::explain::Plan;
+use super::statements::Statement;
+use super::{READS_ALL, SMALL, is_listed};
+
+/// Tables of which an organization has a bounded number of rows, or as many as people make by hand.
+const TABLES: [(&str, &str); 9] = [
+    ("agents", "agents are made by hand, and their lists are filtered row by row"),
+    ("avatars", "avatars are made by hand, and their lists are filtered row by row"),
+    ("avatar_images", "an avatar has one image"),
+    ("organization_members", "an organization has 1,000 at most"),
+    ("agent_usage", "an agent has 32 rows at most"),
+    ("captured_totals", "a window has as many rows as it has hours, days and names"),
+    ("captured_sums", "a window has as many rows as it has days, months and names"),
+    ("captured_blocks", "a row per 8,192 events; searches read the newest ones first"),
+    ("captured_pending", "rows are merged, and made a block of, as soon as there are enough"),
+];
+
+/// Fragments of other statements.
+const STATEMENTS: [(&str, &str); 19] = [
+    // By what a request names.
+    ("NOT hidden", "the hidden events of one session are passed over"),
+    ("AND created_at = $4", "the sessions of one millisecond"),
+    (
+        "AND created_at >= $7",
+        "a search of contacts looks no farther than the last that was counted of the newest 10,000",
+    ),
+    ("(created_at, session_id) >= ($11, $12)", "a filtered list looks no farther than the window of 10,000"),
+    ("(created_at, session_id) <= ($11, $12)", "a filtered list looks no farther than the window of 10,000"),
+    ("(created_at, session_id) >= ($8, $9)", "living sessions are looked for within the window of 10,000"),
+    (
+        "JOIN captured_events c ON c.org_id = e.org_id",
+        "each event of a conversation is captured, so that none is passed over",
+    ),
+    ("e.author_id = ANY ($7)", "conversations that are searched, 5,000 at most, and the time limit of a statement"),
+    ("transaction < pg_snapshot_xmin", "the feed has no other dialect's entries"),
+    // Figures.
+    ("date_trunc('hour', at, 'UTC'), kind, name", "the events of the hour in which a window begins"),
+    ("date_trunc('hour', at, 'UTC') AS hour", "dashboard rebuild compares the events of a few days"),
+    // Workers and commands.
+    ("WITH moving AS (", "all events of a trace's session are moved at once"),
+    ("WITH wrong AS (", "dashboard rebuild looks at a batch of sessions between two ids"),
+    ("d.next_attempt_at <= $1)", "webhooks ask whether anything is due"),
+    ("DELETE FROM webhook_deliveries WHERE org_id = $1 AND webhook_id", "the command line deletes a webhook"),
+    ("NOT $2 OR failed_at IS NOT NULL", "the command line looks for failed deliveries, of seven days"),
+    ("DELETE FROM captured_grams", "the blocks that a deleted event was in"),
+    ("public_id = $2 OR session_id = $3", "the command line finds a session by any of its ids"),
+    ("UPDATE api_key_hashes", "an organization's keys are made by hand"),
+];
+
+/// Returns the scans of growing tables that a large organization makes long, and the entries above that no scan needs.
+pub fn faults(plans: &[(Statement, Plan)], keys: &HashMap<String, Vec<String>>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut needed: HashSet<&str> = HashSet::new();
+    for (statement, plan) in plans {
+        for scan in plan.scans.iter().filter(|scan| !scan.is_bounded(keys)) {
+            let entries = TABLES.iter().filter(|(table, _)| *table == scan.table);
+            let entries = entries.chain(STATEMENTS.iter().filter(|(fragment, _)| statement.text.contains(fragment)));
+            let entries: Vec<&str> = entries.map(|(name, _)| *name).collect();
+            if entries.is_empty() && !is_listed(&SMALL, &scan.table) && !is_listed(&READS_ALL, &statement.text) {
+                faults.push(format!("{}\n{scan:?} has no end", statement.text));
+            }
+            needed.extend(entries);
+        }
+    }
+    let listed = TABLES.iter().chain(&STATEMENTS).map(|(name, _)| *name);
+    faults.extend(listed.filter(|name| !needed.contains(name)).map(|name| format!("{name:?} is listed in vain")));
+    faults
+}

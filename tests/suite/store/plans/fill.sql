@@ -1,0 +1,9 @@
+-- What workers write: blocks of the search index, and sessions that are to be erased.
+INSERT INTO captured_blocks (org_id, block, size, oldest, newest, entries)
+SELECT org_id, md5(org_id::text || n)::uuid, 8192, created_at, created_at, '' FROM organizations, generate_series(1, 20) AS n;
+INSERT INTO captured_grams (org_id, block, bucket, lists)
+SELECT org_id, block, bucket, 'x' FROM captured_blocks, generate_series(1, 40) AS bucket;
+INSERT INTO captured_pending (org_id, pending, size, oldest, newest, entries, grams)
+SELECT org_id, block, 1, oldest, newest, '', '' FROM captured_blocks;
+INSERT INTO session_erasures (org_id, dialect, session_id, requested_at, due_at)
+SELECT org_id, dialect, session_id, created_at, created_at FROM sessions WHERE public_id LIKE '%7%';
