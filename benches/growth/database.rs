@@ -1,7 +1,7 @@
 //! The database, the service before it, and what a request costs.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use sessionary::http::RateLimiter;
 use sessionary::responders::{Responders, RespondersSettings};
 use sessionary::store::admin::{AdminStore, NewKey};
 use sessionary::store::{Database, Store, StoreSettings, provision};
+use sessionary::workers::captures;
 use sessionary::{Deployment, build_app};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Row};
@@ -35,6 +36,8 @@ const LOADERS: i64 = 2;
 
 pub struct Bench {
     postgres: EmbeddedPostgres,
+    /// The server's log.
+    pub log: PathBuf,
     /// The superuser's.
     pub pool: PgPool,
     pub store: Store,
@@ -71,11 +74,13 @@ impl Bench {
         let pool = connect(&postgres, "postgres").await?;
         let preloaded: String = sqlx::query_scalar("SHOW shared_preload_libraries").fetch_one(&pool).await?;
         if preloaded.is_empty() {
-            sqlx::query("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'").execute(&pool).await?;
+            let libraries = "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements', 'auto_explain'";
+            sqlx::query(libraries).execute(&pool).await?;
             pool.close().await;
             postgres.stop().await?;
             postgres = EmbeddedPostgres::start(folder).await?;
         }
+        let log = postgres.relocated_to().unwrap_or(folder).join("postgres.log");
         let location = postgres.location();
         let database = Database::on_socket(&location.socket_dir, location.port, &location.superuser, NAME);
         provision(&database).await?;
@@ -102,7 +107,7 @@ impl Bench {
         let conversations = Conversations::new(responders, clock.clone(), stop, GRACE);
         let router = build_app(Deployment::new(Arc::new(authenticator), conversations));
         let org = OrgId(sqlx::query_scalar("SELECT md5('organization0')::uuid").fetch_one(&pool).await?);
-        let mut bench = Self { postgres, pool, store, admin, router, org, key: String::new(), clock, mint };
+        let mut bench = Self { postgres, log, pool, store, admin, router, org, key: String::new(), clock, mint };
         bench.make_organizations().await?;
         Ok(bench)
     }
@@ -163,11 +168,32 @@ impl Bench {
             loader??;
         }
         let loaded_in = began.elapsed();
+        // What the workers do with captured events.
+        captures::fold_totals(&self.admin, until).await?;
+        captures::note_backlog(&self.admin).await?;
+        captures::index(&self.admin).await?;
+        let indexed_in = began.elapsed() - loaded_in;
         sqlx::query("VACUUM ANALYZE").execute(&self.pool).await?;
         println!(
-            "{count} sessions: loaded in {:.0} s, vacuumed and analyzed in {:.0} s",
+            "{count} sessions: loaded in {:.0} s, events summed up and indexed in {:.0} s, vacuumed and analyzed in {:.0} s",
             loaded_in.as_secs_f64(),
-            (began.elapsed() - loaded_in).as_secs_f64()
+            indexed_in.as_secs_f64(),
+            (began.elapsed() - loaded_in - indexed_in).as_secs_f64()
+        );
+        let index: (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM captured_events),
+                    (pg_total_relation_size('captured_blocks') + pg_total_relation_size('captured_grams')
+                     + pg_total_relation_size('captured_pending'))::bigint,
+                    pg_total_relation_size('session_events')",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let mib = |bytes: i64| bytes as f64 / 1_048_576.0;
+        println!(
+            "{} captured events, whose search index has {:.0} MiB; events of all sessions have {:.0} MiB",
+            index.0,
+            mib(index.1),
+            mib(index.2)
         );
         Ok(())
     }
@@ -204,28 +230,6 @@ impl Bench {
         .await?;
         let times = times as f64;
         Ok(Cost { milliseconds: row.get::<f64, _>(0) / times, pages: row.get::<f64, _>(1) / times })
-    }
-
-    /// Prints the statements that took the longest, each as it is called, and how long one call took.
-    pub async fn print_plans(&self) -> Result<(), Failure> {
-        sqlx::query("SELECT pg_stat_statements_reset()").execute(&self.pool).await?;
-        for read in super::reads::all(self).await? {
-            self.send(read.method, &read.path, &read.body).await?;
-        }
-        let rows = sqlx::query(
-            "SELECT mean_exec_time, ((shared_blks_hit + shared_blks_read) / calls)::bigint,
-                    left(regexp_replace(query, '\\s+', ' ', 'g'), 150)
-               FROM pg_stat_statements
-              WHERE userid = 'sessionary_app'::regrole ORDER BY mean_exec_time DESC LIMIT 10",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        println!("\nThe statements that take longest: ms and pages a call");
-        for row in rows {
-            let (time, pages, text): (f64, i64, String) = (row.get(0), row.get(1), row.get(2));
-            println!("{time:>9.2} {pages:>9}  {text}");
-        }
-        Ok(())
     }
 
     pub async fn stop(self) -> Result<(), Failure> {

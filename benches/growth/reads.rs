@@ -1,6 +1,6 @@
 //! Every read whose cost could grow, as the largest organization asks it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::Row;
 
 use super::Failure;
@@ -15,6 +15,52 @@ pub struct Read {
 
 fn get(name: &str, path: impl Into<String>) -> Read {
     Read { name: name.to_owned(), method: "GET", path: path.into(), body: String::new() }
+}
+
+/// A question of the dashboard, whose body these are the members of.
+fn ask(name: &str, path: &str, body: Value) -> Read {
+    let (path, body) = (format!("/dashboard/api/{path}"), body.to_string());
+    Read { name: format!("agnost: {name}"), method: "POST", path, body }
+}
+
+/// What the dashboard shows of events, over all of them.
+fn dashboard() -> Vec<Read> {
+    let all = || json!({ "time_range": "all" });
+    let with = |member: &str, value: Value| json!({ "time_range": "all", member: value });
+    vec![
+        ask("dashboard", "dashboard", all()),
+        ask("dashboard by agent", "dashboard", with("agent_name", json!("author3"))),
+        ask("dashboard by connection", "dashboard", with("connection_type", json!("sdk"))),
+        ask("dashboard by client", "dashboard", with("client_config", json!("client 3"))),
+        ask("dashboard by metadata", "dashboard", with("metadata_filters", json!([{ "key": "k", "value": 5 }]))),
+        ask("command center", "command-center-summary", all()),
+        ask("tools", "tools-dashboard", all()),
+        ask("tool checkpoints", "tool-checkpoint-stats", all()),
+        ask("tool errors", "tool-error-distribution", all()),
+        ask("metadata", "metadata-distribution", all()),
+        ask("conversations", "user-stories", all()),
+        ask("conversations by connection", "user-stories", with("connection_type", json!("sdk"))),
+        ask("conversations by connection that none has", "user-stories", with("connection_type", json!("none"))),
+        ask("conversations by agent that none has", "user-stories", with("agent_name", json!("none"))),
+        ask("log", "raw-logs", all()),
+        ask("log, page 100", "raw-logs", json!({ "time_range": "all", "page": 100, "page_size": 100 })),
+        ask("log by agent that none has", "raw-logs", with("agent_name", json!("none"))),
+        ask("log by connection that none has", "raw-logs", with("connection_type", json!("none"))),
+        ask(
+            "log by metadata that none has",
+            "raw-logs",
+            with("metadata_filters", json!([{ "key": "k", "value": "none" }])),
+        ),
+        ask("errors", "errors", all()),
+        ask("search of a word in no event", "spotlight-search", with("query", json!("nowhere"))),
+        ask("search of a word in two events", "spotlight-search", with("query", json!("Conversation 3000 "))),
+        ask("search of a word in every ninth event", "spotlight-search", with("query", json!("invoice"))),
+        ask("search of a word in every event", "spotlight-search", with("query", json!("conversation"))),
+        ask("search of two frequent words not together", "spotlight-search", with("query", json!("refunds shipping"))),
+        ask("search of two Chinese characters", "spotlight-search", with("query", json!("退款"))),
+        ask("search of one character", "spotlight-search", with("query", json!("q"))),
+        ask("conversations with a frequent word", "user-stories", with("search", json!("invoice"))),
+    ]
 }
 
 /// Sessions before the cursor of a deep page.
@@ -118,6 +164,10 @@ pub async fn all(bench: &Bench) -> Result<Vec<Read>, Failure> {
     ] {
         reads.push(get(name, format!("/v2/agents/agent_0/sessions?metadata_filter={filter}")));
     }
+    reads.extend(dashboard());
+    let behind = json!({ "time_range": "all", "cursor": deep(bench, 1).await?.replace('.', "_") });
+    reads.push(ask("conversations, behind a deep cursor", "user-stories", behind.clone()));
+    reads.push(ask("log, behind a deep cursor", "raw-logs", behind));
     reads.push(Read {
         name: "messaging: heartbeat (a write by key)".to_owned(),
         method: "POST",
