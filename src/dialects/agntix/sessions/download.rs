@@ -26,7 +26,7 @@ const COLUMNS: [&str; 8] = ["id", "agentId", "platform", "state", "metadata", "o
 
 /// Download sessions as CSV
 ///
-/// All of them, newest first, or those that `agentId`, `state` and `platform` leave: RFC 4180, in UTF-8 with a byte order mark.
+/// All, newest first, or those that `agentId`, `state` and `platform` leave: RFC 4180, in UTF-8 with a byte order mark.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions/download/csv",
