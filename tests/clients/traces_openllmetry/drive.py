@@ -1,5 +1,6 @@
 """OpenLLMetry: traceloop-sdk around OpenAI's client, with a workflow per request and association properties."""
 
+import json
 import os
 
 from openai import OpenAI
@@ -29,7 +30,8 @@ def ask(question: str):
         if not reply.tool_calls:
             return reply.content
         for call in reply.tool_calls:
-            history.append({"role": "tool", "tool_call_id": call.id, "content": weather(city="Oslo")})
+            result = weather(**json.loads(call.function.arguments))
+            history.append({"role": "tool", "tool_call_id": call.id, "content": result})
 
 
 for session, user, questions in each():
