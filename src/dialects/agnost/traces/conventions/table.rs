@@ -112,7 +112,6 @@ pub const CONVENTIONS: [Convention; 21] = [
             Attribute("all_messages"),
             Attribute("tool_response"),
         ],
-        ..ROW
     },
     Convention {
         framework: "OpenInference",

@@ -122,7 +122,11 @@ macro_rules! message {
         }
 
         impl From<$json> for $message {
-            #[allow(clippy::redundant_closure_call, reason = "each member says what it becomes")]
+            #[allow(
+                clippy::redundant_closure_call,
+                clippy::needless_update,
+                reason = "each member names its conversion, and some messages have members that are not read"
+            )]
             fn from(json: $json) -> Self {
                 Self { $($member: ($become)(json.$member),)* ..Self::default() }
             }
