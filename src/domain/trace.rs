@@ -224,7 +224,7 @@ impl<'s> Tree<'s> {
         let Some(first) = first else { return vec![None; self.spans.len()] };
         // From the top down, so that each looks at its parent only.
         let mut found: Vec<Option<&Identity>> = vec![None; self.spans.len()];
-        for at in self.from_the_top() {
+        for at in self.in_order_from_top() {
             let inherited = self.parents[at].and_then(|parent| found[parent]);
             let candidates = [identity(self.spans[at]), inherited];
             found[at] = candidates.into_iter().flatten().min_by_key(|identity| identity.rank);
@@ -237,7 +237,7 @@ impl<'s> Tree<'s> {
     }
 
     /// Returns all spans, each after its parent.
-    fn from_the_top(&self) -> Vec<usize> {
+    fn in_order_from_top(&self) -> Vec<usize> {
         let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut order = Vec::with_capacity(self.spans.len());
         for (at, parent) in self.parents.iter().enumerate() {
@@ -260,7 +260,7 @@ impl<'s> Tree<'s> {
     fn turns(&self, sessions: &[Option<&String>]) -> HashSet<usize> {
         // Whether a span is below one that speaks, or below a tool, whose callers speak.
         let mut is_below = vec![false; self.spans.len()];
-        for at in self.from_the_top() {
+        for at in self.in_order_from_top() {
             if let Some(parent) = self.parents[at] {
                 let parent_span = self.spans[parent];
                 is_below[at] = is_below[parent] || parent_span.role == Role::Tool || parent_span.speaks();

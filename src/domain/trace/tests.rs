@@ -154,7 +154,10 @@ fn codes_are_read_as_they_are_written() {
     assert_eq!(TraceId(Uuid::from_u128(0xab)).session_name(), "000000000000000000000000000000ab");
 }
 
-fn any_span() -> impl Strategy<Value = (u128, usize, bool, bool, Option<u8>, Option<(u8, usize)>)> {
+/// The parent, the role, whether it replied, whether it has content, what asked it, and its session.
+type AnySpan = (u128, usize, bool, bool, Option<u8>, Option<(u8, usize)>);
+
+fn any_span() -> impl Strategy<Value = AnySpan> {
     (
         0..9u128,
         0..Role::ALL.len(),

@@ -97,8 +97,7 @@ impl Export {
     pub fn of(decoded: Decoded<Span>, parts: Parts, budget: usize) -> Result<Self, Rejection> {
         let mut unwritten = Unwritten::default();
         let mut spans = Vec::new();
-        let mut rejected = Rejected::default();
-        rejected.malformed = decoded.malformed;
+        let mut rejected = Rejected { malformed: decoded.malformed, ..Rejected::default() };
         for resource_spans in decoded.sources {
             let (source, mut members) = (unwritten.resources.len(), 0);
             for scope_spans in resource_spans.scopes {

@@ -200,14 +200,17 @@ async fn export_metrics(
     Ok(body::respond(encoding, "rejectedDataPoints", &partial))
 }
 
-/// Reads an export and writes its spans down, a few events at a time.
+/// Reads a packed body. Returns its spans, the log records without one, and the memory that they need.
+type ReadExport = fn(Packed, Limits) -> Result<(Export, Unjoined, usize), AgnostError>;
+
+/// Reads an export and stores its spans, a few events at a time.
 async fn import(
     caller: Caller<Agnost, purpose::Capture>,
     allowance: BodyAllowance,
     bodies: LargeBodies,
     request: Request,
     encoding: Encoding,
-    read: fn(Packed, Limits) -> Result<(Export, Unjoined, usize), AgnostError>,
+    read: ReadExport,
 ) -> Result<(Rejected, Unjoined), AgnostError> {
     let packing = ContentEncoding::of(&request)?;
     let mut allowance = allowance.of(&caller.principal);
