@@ -11,7 +11,7 @@ use crate::domain::{OrgId, Timestamp};
 use crate::store::sessions::RowKey;
 
 /// Returns the sessions that had events and have none now, in the order of their keys: those that
-/// [`super::Captures::join`] emptied. The counter of a session that never had an event says that the last one was in 1970.
+/// were emptied because their events moved to another session. The counter of a session that never had an event says that the last one was in 1970.
 pub fn emptied(numberings: &HashMap<RowKey, Numbering>) -> Vec<RowKey> {
     let is_emptied = |numbering: &Numbering| {
         numbering.last_number == 0 && numbering.last_at.is_some_and(|at| at > Timestamp::UNIX_EPOCH)

@@ -1,7 +1,7 @@
 //! Spans, written with the rest of their trace in view.
 //!
 //! A transaction locks the traces whose spans it writes, reads what is stored of them, and decides what every span is
-//! ([`place`]). Spans that were stored before and turn out to be something else are changed: a turn is none any more,
+//! ([`Plan`]). Spans that were stored before and turn out to be something else are changed: a turn is none any more,
 //! because the span above it came; a conversation that existed under the trace's id moves to the one that a span names.
 //! Writers of one trace take turns, so that the result does not depend on who was first.
 //!

@@ -151,8 +151,11 @@ fn spans_that_leave_a_conversation_leave_the_others_in_order() {
     });
 }
 
+/// A span's parent, what it names, whether it replies, and whether it is a run.
+type AnySpan = (u8, u8, bool, bool);
+
 /// The spans of some traces, as agents and their model calls have them.
-fn spans(traces: &[(u8, Vec<(u8, u8, bool, bool)>)]) -> Vec<Span> {
+fn spans(traces: &[(u8, Vec<AnySpan>)]) -> Vec<Span> {
     let spans = traces.iter().flat_map(|(trace, spans)| {
         spans.iter().enumerate().map(move |(at, (parent, names, speaks, is_run))| {
             let id = at as u8 + 1;
