@@ -10,7 +10,6 @@ pub mod integer_id;
 pub mod messaging;
 mod shared;
 
-use shared::document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
@@ -35,20 +34,26 @@ pub fn routes(dialect: DialectName) -> OpenApiRouter<AppState> {
 pub fn openapi(dialect: DialectName) -> OpenApi {
     let mut document = routes(dialect).into_openapi();
     match dialect {
+        DialectName::Agnost => agnost::complete(&mut document),
         DialectName::Agntix => agntix::complete(&mut document),
+        DialectName::AgentKey => agent_key::complete(&mut document),
         DialectName::Messaging => messaging::complete(&mut document),
-        DialectName::Agnost | DialectName::AgentKey | DialectName::IntegerId => {
-            document::complete(&mut document, &document::Errors::one("Envelope"));
-        }
+        DialectName::IntegerId => integer_id::complete(&mut document),
     }
     document
 }
 
+const BEARER: &str = "A token of the deployment's issuer, which names the user and the organization.";
+
+/// Returns a security scheme of a key in a header.
+fn header_scheme(name: &str, description: &str) -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
+}
+
 /// The head of a dialect's OpenAPI document.
 fn described(title: &str, description: &str) -> OpenApiRouter<AppState> {
-    let header =
-        |name: &str, about: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, about)));
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let bearer =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(BEARER)).build();
     let info = InfoBuilder::new()
         .title(title)
         .description(Some(description))
@@ -56,8 +61,7 @@ fn described(title: &str, description: &str) -> OpenApiRouter<AppState> {
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build();
     let components = ComponentsBuilder::new()
-        .security_scheme("api_key", header("x-api-key", "An API key of the organization."))
-        .security_scheme("org_id", header("x-org-id", "The organization's UUID: public, good for capturing only."))
+        .security_scheme("api_key", header_scheme("x-api-key", "An API key of the organization."))
         .security_scheme("bearer", SecurityScheme::Http(bearer))
         .build();
     OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).components(Some(components)).build())

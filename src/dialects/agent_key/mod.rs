@@ -13,6 +13,7 @@ mod patch;
 mod sessions;
 mod token;
 
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,6 +21,7 @@ use utoipa_axum::routes;
 pub use error::AgentKeyError;
 
 use crate::AppState;
+use crate::dialects::shared::document::{self, Errors, Missing};
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Rejection};
 
@@ -61,6 +63,32 @@ back-references.
 /// How a client authenticates at the token endpoint.
 const CLIENT: &str = "At the token endpoint alone: an API key's id and the key itself, both form-encoded (RFC 6749, \
 section 2.3.1).";
+
+/// Describes what all operations share.
+pub(super) fn complete(document: &mut OpenApi) {
+    let missing = |parameter, name, description, error| Missing { parameter, name, description, error };
+    let missing = vec![
+        missing(
+            "agent_key",
+            "AgentNotFound",
+            "`agent_not_found`: no such agent.",
+            AgentKeyError::AgentNotFound("customer_support".to_owned()),
+        ),
+        missing(
+            "session_key",
+            "SessionNotFound",
+            "No such agent, or no such session of it.",
+            AgentKeyError::SessionNotFound("first_chat".to_owned()),
+        ),
+        missing(
+            "event_id",
+            "EventNotFound",
+            "No such agent, session or event.",
+            AgentKeyError::EventNotFound("aev_1".to_owned()),
+        ),
+    ];
+    document::complete::<AgentKeyDialect>(document, &Errors::one::<error::Envelope>("Envelope", missing));
+}
 
 pub fn routes() -> OpenApiRouter<AppState> {
     let mut router = super::described("Vectara agent sessions", ABOUT);

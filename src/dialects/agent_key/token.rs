@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::AgentKeyError;
-use super::error::{Envelope, TokenError};
+use super::error::TokenError;
 use crate::auth::Authenticator;
 use crate::domain::JsonField;
 use crate::http::{Record, Rejection, Reply, metered_bytes, parse_object, unpacked};
@@ -60,9 +60,8 @@ pub struct TokenResponse {
     security((), ("client" = [])),
     responses(
         (status = 200, description = "The token.", body = TokenResponse),
-        (status = 400, description = "`error` is `invalid_request` or `unsupported_grant_type`.", body = Envelope),
-        (status = 401, description = "`error` is `invalid_client`. With the header `WWW-Authenticate: Basic`.", body = Envelope),
-        (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
+        (status = 400, description = "`error` is `invalid_request` or `unsupported_grant_type`."),
+        (status = 401, description = "`error` is `invalid_client`. With the header `WWW-Authenticate: Basic`."),
     )
 )]
 pub async fn oauth2_token(
@@ -80,9 +79,8 @@ pub async fn oauth2_token(
     security((), ("client" = [])),
     responses(
         (status = 200, description = "The token.", body = TokenResponse),
-        (status = 400, description = "`error` is `invalid_request` or `unsupported_grant_type`.", body = Envelope),
-        (status = 401, description = "`error` is `invalid_client`. With the header `WWW-Authenticate: Basic`.", body = Envelope),
-        (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
+        (status = 400, description = "`error` is `invalid_request` or `unsupported_grant_type`."),
+        (status = 401, description = "`error` is `invalid_client`. With the header `WWW-Authenticate: Basic`."),
     )
 )]
 pub async fn oauth_token(

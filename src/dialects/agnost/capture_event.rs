@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::contract::{self, Capture, ID_LIMIT};
-use super::error::Envelope;
 use super::event::{EventDetail, Implied, Kind, event_id, grams};
 use super::redaction::redacted;
 use super::{Agnost, AgnostError, reading};
@@ -179,11 +178,8 @@ impl CaptureEvent {
     security(("org_id" = []), ("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Event captured.", body = CapturedEventId),
-        (status = 400, description = "The body or `x-org-id` is not as documented.", body = Envelope),
-        (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
-        (status = 413, description = "More than 2 MiB, or with `x-org-id` alone more than 256 KiB.", body = Envelope),
-        (status = 429, description = "Too many requests, bytes in a minute with `x-org-id` alone, or large bodies in progress; `Retry-After` says when to send it again.", body = Envelope),
-        (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
+        (status = 413, description = "A body has at most 2 MiB, with `x-org-id` alone 256 KiB."),
+        (status = 429, description = "Too many bytes in a minute with `x-org-id` alone, or too many large bodies in progress."),
     )
 )]
 #[tracing::instrument(name = "agnost.capture_event", level = "debug", skip_all)]

@@ -10,12 +10,14 @@ mod reading;
 mod redaction;
 mod traces;
 
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::AgnostError;
 
 use crate::AppState;
+use crate::dialects::shared::document::{self, Errors};
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Rejection};
 
@@ -39,8 +41,17 @@ impl Dialect for Agnost {
     }
 }
 
+/// Describes what all operations share, and those that this service does not have.
+pub(super) fn complete(document: &mut OpenApi) {
+    dashboard::describe_not_here(document);
+    document::complete::<Agnost>(document, &Errors::one::<error::Envelope>("Envelope", Vec::new()));
+}
+
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("Agnost AI", "The capture API of Agnost AI.")
+    let mut router = super::described("Agnost AI", "The capture API of Agnost AI.");
+    let organization = super::header_scheme("x-org-id", "The organization's UUID: public, good for capturing only.");
+    router.get_openapi_mut().components.get_or_insert_default().add_security_scheme("org_id", organization);
+    router
         .routes(routes!(capture_session::capture_session))
         .routes(routes!(capture_event::capture_event))
         .merge(traces::routes())

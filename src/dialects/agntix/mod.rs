@@ -22,7 +22,7 @@ pub use error::AgntixError;
 pub use settings::{Model, Pace, Settings};
 
 use crate::AppState;
-use crate::dialects::shared::document;
+use crate::dialects::shared::document::{self, Errors, Missing};
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
@@ -102,7 +102,14 @@ pub(super) fn complete(document: &mut OpenApi) {
     for (alias, path) in OLDER_PATHS {
         document::describe_alias(document, path, alias);
     }
-    document::complete(document, &document::Errors::one("Envelope"));
+    let missing = |parameter, name, description, error| Missing { parameter, name, description, error };
+    let missing = vec![
+        missing("sessionId", "SessionNotFound", "No such session in this organization.", AgntixError::SessionNotFound),
+        missing("agentId", "AgentNotFound", "No such agent in this organization.", AgntixError::AgentNotFound),
+        missing("contactId", "ContactNotFound", "No such contact in this organization.", AgntixError::ContactNotFound),
+        missing("keyId", "ApiKeyNotFound", "No such key in this organization.", AgntixError::KeyNotFound),
+    ];
+    document::complete::<Agntix>(document, &Errors::one::<error::Envelope>("Envelope", missing));
 }
 
 /// The same operations at the paths that other pages of the vendor's show.

@@ -8,6 +8,7 @@ mod query;
 mod sessions;
 
 use http::HeaderName;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -15,6 +16,7 @@ pub use avatars::transfers::Transfers;
 pub use error::IntegerIdError;
 
 use crate::AppState;
+use crate::dialects::shared::document::{self, Errors, Missing};
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
@@ -53,6 +55,21 @@ The session API of Agent Human, generation 1, with integer ids.
 - There are no users, roles or voices: `user_id`, `role_id` and an agent's own `voice_id` are null.
 - Uploaded images are kept by the service and shown under addresses that need no credential and cannot be guessed; \
 `cloudinary_id` is the image's name there.";
+
+/// Describes what all operations share.
+pub(super) fn complete(document: &mut OpenApi) {
+    let missing = |parameter, name, description, error| Missing { parameter, name, description, error };
+    let missing = vec![
+        missing(
+            "session_id",
+            "SessionNotFound",
+            "No such session in this organization.",
+            IntegerIdError::SessionNotFound,
+        ),
+        missing("agent_id", "AgentNotFound", "No such agent in this organization.", IntegerIdError::NoSuchAgent),
+    ];
+    document::complete::<IntegerId>(document, &Errors::one::<error::Envelope>("Envelope", missing));
+}
 
 #[expect(deprecated, reason = "a deprecated path is a path")]
 pub fn routes() -> OpenApiRouter<AppState> {

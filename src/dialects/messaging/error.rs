@@ -4,10 +4,11 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 use crate::dialects::messaging::Messaging;
+use crate::dialects::shared::document::with_nested;
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{JsonText, Timestamp};
 use crate::http::{About, Forbidden, MediaType, Rejection, Reply, reject};
@@ -140,7 +141,7 @@ enum Details {
 
 /// An error of the server around the sessions.
 #[derive(Serialize, ToSchema)]
-struct ServerEnvelope {
+pub struct ServerEnvelope {
     /// Always `false`.
     success: bool,
     #[schema(value_type = Described)]
@@ -175,13 +176,11 @@ enum Code {
     Status(u16),
 }
 
-/// The schemas of the errors that no operation names.
-pub(super) fn server_schemas() -> Vec<(String, RefOr<Schema>)> {
-    let mut schemas = vec![
-        (ServerEnvelope::name().into_owned(), ServerEnvelope::schema()),
-        (KeyRequired::name().into_owned(), KeyRequired::schema()),
-    ];
-    ServerEnvelope::schemas(&mut schemas);
+/// Returns the schemas of the errors, by name.
+pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = with_nested::<Envelope>("Envelope");
+    schemas.extend(with_nested::<ServerEnvelope>("ServerEnvelope"));
+    schemas.extend(with_nested::<KeyRequired>("KeyRequired"));
     schemas
 }
 

@@ -22,7 +22,7 @@ pub use paths::with_lenient_paths;
 pub use sessions::timeouts::{Bounds, GivenBounds, GivenDefaults};
 
 use crate::AppState;
-use crate::dialects::shared::document;
+use crate::dialects::shared::document::{self, Errors, Missing};
 use crate::domain::DialectName;
 use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
@@ -73,12 +73,20 @@ its truth is kept.
 
 /// Describes what all operations share, which the server around the sessions says in envelopes of its own.
 pub(super) fn complete(document: &mut OpenApi) {
-    let components = document.components.get_or_insert_default();
-    for (name, schema) in error::server_schemas() {
-        components.schemas.insert(name, schema);
-    }
-    let errors = document::Errors { own: "Envelope", shared: "ServerEnvelope", credential: "KeyRequired" };
-    document::complete(document, &errors);
+    let missing = vec![Missing {
+        parameter: "sessionId",
+        name: "SessionNotFound",
+        description: "No such session in this organization.",
+        error: MessagingError::SessionNotFound("3c90c3cc-0d44-4b50-8888-8dd25736052a".to_owned()),
+    }];
+    let errors = Errors {
+        own: "Envelope",
+        shared: "ServerEnvelope",
+        credential: "KeyRequired",
+        schemas: error::schemas(),
+        missing,
+    };
+    document::complete::<Messaging>(document, &errors);
 }
 
 pub fn routes() -> OpenApiRouter<AppState> {

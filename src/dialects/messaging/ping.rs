@@ -29,7 +29,6 @@ pub struct Pong {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "The service responds.", body = Pong),
-        (status = 401, description = "Missing or invalid credentials."),
     )
 )]
 #[tracing::instrument(name = "messaging.ping", level = "debug", skip_all)]

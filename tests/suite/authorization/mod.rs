@@ -5,8 +5,8 @@
 //! organization's objects with those about objects that no organization has.
 
 mod absent;
-mod credentials;
-mod matrix;
-mod objects;
+pub mod credentials;
+pub mod matrix;
+pub mod objects;
 mod rows;
-mod table;
+pub mod table;

@@ -77,11 +77,12 @@ pub fn documented(dialect: DialectName) -> &'static [Row] {
     }
 }
 
-/// Operations that are served whether or not the document describes them.
+/// Operations that are described and served without an attribute of their own, and those that are served only.
 pub fn further(dialect: DialectName) -> Vec<Row> {
     match dialect {
         DialectName::Agnost => {
-            NOT_HERE.iter().map(|path| row("POST", path, Keys, EventsRead, Json("{}"), 501)).collect()
+            let body = |method| if matches!(method, "GET" | "DELETE") { Empty } else { NOTHING };
+            NOT_HERE.iter().map(|(method, path)| row(method, path, Keys, EventsRead, body(*method), 501)).collect()
         }
         DialectName::Agntix => OLDER_PATHS.to_vec(),
         DialectName::Messaging => {
@@ -164,50 +165,58 @@ const AGNOST: &[Row] = &[
 ];
 
 /// Routes of the vendor that this service rejects for every caller who may read.
-const NOT_HERE: &[&str] = &[
-    "/dashboard/api/login-summary",
-    "/dashboard/api/intent-keywords",
-    "/dashboard/api/sops",
-    "/dashboard/api/sops/{id}",
-    "/dashboard/api/sop-violations",
-    "/dashboard/api/sop-stats",
-    "/dashboard/api/sop-messages",
-    "/dashboard/api/sop-timeline",
-    "/dashboard/api/sop-timelines",
-    "/dashboard/api/summarize-sop-distribution",
-    "/dashboard/api/sentiments",
-    "/dashboard/api/sentiments/{id}",
-    "/dashboard/api/sentiment-stats",
-    "/dashboard/api/sentiment-messages",
-    "/dashboard/api/sentiment-timeline",
-    "/dashboard/api/sentiment-timelines",
-    "/dashboard/api/sentiment-tags",
-    "/dashboard/api/summarize-intent-distribution",
-    "/dashboard/api/run-intent-classification",
-    "/dashboard/api/run-sop-classification",
-    "/dashboard/api/run-spotlight-query",
-    "/dashboard/api/classify",
-    "/dashboard/api/onboarding/describe-product",
-    "/dashboard/api/onboarding/suggest-intents",
-    "/dashboard/api/alerts",
-    "/dashboard/api/alerts/{id}",
-    "/dashboard/api/alerts/{id}/toggle",
-    "/dashboard/api/alerts/{id}/history",
-    "/dashboard/api/alerts/{id}/test",
-    "/dashboard/api/alerts/generate-query",
-    "/dashboard/api/alerts/build-query",
-    "/dashboard/api/alerts/test-query",
-    "/dashboard/api/alerts/summarize-action",
-    "/dashboard/api/alerts/query",
-    "/dashboard/api/report-config",
-    "/dashboard/api/connections",
-    "/dashboard/api/connections/initiate-slack",
-    "/dashboard/api/connections/{id}",
-    "/dashboard/api/connections/{id}/send-message",
-    "/dashboard/api/billing/create-checkout",
-    "/dashboard/api/billing/create-portal",
-    "/dashboard/api/billing/cancel",
-    "/dashboard/api/conversation-audio",
+const NOT_HERE: &[(&str, &str)] = &[
+    ("GET", "/dashboard/api/login-summary"),
+    ("POST", "/dashboard/api/intent-keywords"),
+    ("GET", "/dashboard/api/sops"),
+    ("POST", "/dashboard/api/sops"),
+    ("PUT", "/dashboard/api/sops/{id}"),
+    ("DELETE", "/dashboard/api/sops/{id}"),
+    ("POST", "/dashboard/api/sop-violations"),
+    ("POST", "/dashboard/api/sop-stats"),
+    ("POST", "/dashboard/api/sop-messages"),
+    ("POST", "/dashboard/api/sop-timeline"),
+    ("POST", "/dashboard/api/sop-timelines"),
+    ("POST", "/dashboard/api/summarize-sop-distribution"),
+    ("GET", "/dashboard/api/sentiments"),
+    ("POST", "/dashboard/api/sentiments"),
+    ("PUT", "/dashboard/api/sentiments/{id}"),
+    ("DELETE", "/dashboard/api/sentiments/{id}"),
+    ("POST", "/dashboard/api/sentiment-stats"),
+    ("POST", "/dashboard/api/sentiment-messages"),
+    ("POST", "/dashboard/api/sentiment-timeline"),
+    ("POST", "/dashboard/api/sentiment-timelines"),
+    ("GET", "/dashboard/api/sentiment-tags"),
+    ("POST", "/dashboard/api/summarize-intent-distribution"),
+    ("POST", "/dashboard/api/run-intent-classification"),
+    ("POST", "/dashboard/api/run-sop-classification"),
+    ("POST", "/dashboard/api/run-spotlight-query"),
+    ("POST", "/dashboard/api/classify"),
+    ("POST", "/dashboard/api/onboarding/describe-product"),
+    ("POST", "/dashboard/api/onboarding/suggest-intents"),
+    ("GET", "/dashboard/api/alerts"),
+    ("POST", "/dashboard/api/alerts"),
+    ("GET", "/dashboard/api/alerts/{id}"),
+    ("PUT", "/dashboard/api/alerts/{id}"),
+    ("DELETE", "/dashboard/api/alerts/{id}"),
+    ("POST", "/dashboard/api/alerts/{id}/toggle"),
+    ("GET", "/dashboard/api/alerts/{id}/history"),
+    ("POST", "/dashboard/api/alerts/{id}/test"),
+    ("POST", "/dashboard/api/alerts/generate-query"),
+    ("POST", "/dashboard/api/alerts/build-query"),
+    ("POST", "/dashboard/api/alerts/test-query"),
+    ("POST", "/dashboard/api/alerts/summarize-action"),
+    ("POST", "/dashboard/api/alerts/query"),
+    ("GET", "/dashboard/api/report-config"),
+    ("PUT", "/dashboard/api/report-config"),
+    ("GET", "/dashboard/api/connections"),
+    ("POST", "/dashboard/api/connections/initiate-slack"),
+    ("DELETE", "/dashboard/api/connections/{id}"),
+    ("POST", "/dashboard/api/connections/{id}/send-message"),
+    ("POST", "/dashboard/api/billing/create-checkout"),
+    ("POST", "/dashboard/api/billing/create-portal"),
+    ("POST", "/dashboard/api/billing/cancel"),
+    ("GET", "/dashboard/api/conversation-audio"),
 ];
 
 const AGNTIX_SESSION: Body = Json(r#"{"agentId":"<agentId>"}"#);

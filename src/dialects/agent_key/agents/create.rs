@@ -7,7 +7,6 @@ use super::body::{CreateAgent, Members};
 use super::config::Config;
 use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::keys::{self, Kind};
 use crate::dialects::agent_key::patch::{self, invalid};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
@@ -56,12 +55,7 @@ impl ValidatedCreateAgent {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Agent created.", body = WireAgent),
-        (status = 400, description = "`invalid_request` or `invalid_metadata`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 409, description = "The key is taken, or a request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
-        (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
+        (status = 409, description = "The key is taken."),
     )
 )]
 pub async fn create_agent(

@@ -3,7 +3,6 @@
 use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::{AgentKey, AgentRef};
 use crate::http::PathOf;
@@ -18,9 +17,6 @@ use crate::http::PathOf;
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 204, description = "The agent is gone."),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "`agent_not_found`.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.delete_agent", level = "debug", skip_all)]

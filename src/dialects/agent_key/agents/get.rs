@@ -4,7 +4,6 @@ use http::StatusCode;
 
 use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::http::{PathOf, Reply};
 
@@ -16,9 +15,6 @@ use crate::http::{PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agent.", body = WireAgent),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "`agent_not_found`.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.get_agent", level = "debug", skip_all)]

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::config::{Config, Identity, Mode};
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::domain::{Agent, AgentKey, AgentRef, JsonField, JsonText};
@@ -97,9 +96,6 @@ impl UpdateIdentity {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The identity.", body = WireIdentity),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "`agent_not_found`.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.get_identity", level = "debug", skip_all)]
@@ -120,10 +116,6 @@ pub async fn get_identity(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The identity as it stands now.", body = WireIdentity),
-        (status = 400, description = "`invalid_request`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "`agent_not_found`.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.update_identity", level = "debug", skip_all)]

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::name_filter::{NameFilter, Named};
 use crate::dialects::agent_key::page_key::{List, PageCursor};
 use crate::dialects::agent_key::paging::{self, ListMetadata, SCAN_CHUNK, SCAN_TIME};
@@ -41,10 +40,7 @@ pub struct Agents {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agents.", body = Agents),
-        (status = 400, description = "`invalid_request`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 429, description = "Too many requests, or another search of the organization is in progress.", body = Envelope),
+        (status = 429, description = "Another search of the organization is in progress."),
     )
 )]
 #[tracing::instrument(name = "agent_key.list_agents", level = "debug", skip_all)]

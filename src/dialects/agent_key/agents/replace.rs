@@ -8,7 +8,6 @@ use super::create::ValidatedCreateAgent;
 use super::update::same_key;
 use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::domain::{AgentKey, AgentRef};
 use crate::http::{JsonBody, PathOf, Reply};
@@ -25,10 +24,6 @@ use crate::http::{JsonBody, PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agent as it stands now.", body = WireAgent),
-        (status = 400, description = "`invalid_request` or `invalid_metadata`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "`agent_not_found`.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.replace_agent", level = "debug", skip_all)]

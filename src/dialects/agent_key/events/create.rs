@@ -16,7 +16,6 @@ use super::turn::{self, AppendedEvents, EventCaller, WhileRunning};
 use super::wire::{INPUT_MESSAGE, SESSION_INTERRUPTED, TOOL_OUTPUT, WireEvent};
 use crate::conversation::{self, Conversations};
 use crate::dialects::agent_key::agents::Config;
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
@@ -62,16 +61,16 @@ impl AgentResponse {
     request_body = CreateEvent,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 201, description = "What was appended, and the answer; with `stream_response` a stream of frames `data: {…}`, each with its `type`, the last of them `end`.", body = AgentResponse),
-        (status = 400, description = "`invalid_request`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope, or a disabled agent.", body = Envelope),
-        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
-        (status = 409, description = "The session is disabled, or still answering another message; `Retry-After` says when to try again.", body = Envelope),
-        (status = 422, description = "There is nothing to compact, or the `Idempotency-Key` belongs to a request with another body.", body = Envelope),
-        (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
-        (status = 502, description = "The message was stored, and no answer came. The same message sent again within 60 seconds continues it.", body = Envelope),
-        (status = 503, description = "The service is stopping. The message was stored; send it again.", body = Envelope),
+        (
+            status = 201,
+            description = "What was appended, and the answer; with `stream_response` a stream of frames `data: {…}`, each with its `type`, the last of them `end`.",
+            content((AgentResponse = "application/json"), (String = "text/event-stream"))
+        ),
+        (status = 403, description = "`forbidden`: the agent is disabled."),
+        (status = 409, description = "The session is disabled, or still answering another message; `Retry-After` says when to try again."),
+        (status = 422, description = "There is nothing to compact."),
+        (status = 502, description = "The message was stored, and no answer came. The same message sent again within 60 seconds continues it."),
+        (status = 503, description = "The service is stopping. The message was stored; send it again."),
     )
 )]
 #[tracing::instrument(name = "agent_key.create_event", level = "debug", skip_all)]

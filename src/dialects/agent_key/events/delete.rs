@@ -3,7 +3,6 @@
 use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::http::PathOf;
 
@@ -21,9 +20,6 @@ use crate::http::PathOf;
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 204, description = "The event is gone."),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "No such agent, session or event.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.delete_event", level = "debug", skip_all)]

@@ -4,7 +4,6 @@ use http::StatusCode;
 
 use super::wire::WireEvent;
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::http::{PathOf, Reply};
 
@@ -22,9 +21,6 @@ use crate::http::{PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The event.", body = WireEvent),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "No such agent, session or event.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.get_event", level = "debug", skip_all)]

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::wire::WireEvent;
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::page_key::{List, PageCursor};
 use crate::dialects::agent_key::paging::{self, ListMetadata};
@@ -39,10 +38,6 @@ pub struct Events {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The events.", body = Events),
-        (status = 400, description = "`invalid_request`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.list_events", level = "debug", skip_all)]

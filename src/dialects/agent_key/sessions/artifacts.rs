@@ -8,7 +8,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::paging::{self, ListMetadata};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
 use crate::http::{PathOf, QueryPairs, Reply};
@@ -40,9 +39,6 @@ pub struct OutstandingCalls {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "An empty page.", body = Artifacts),
-        (status = 400, description = "`invalid_request`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.list_artifacts", level = "debug", skip_all)]
@@ -67,8 +63,7 @@ pub async fn list_artifacts(
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 404, description = "There is none.", body = Envelope),
+        (status = 404, description = "There is none."),
     )
 )]
 #[tracing::instrument(name = "agent_key.get_artifact", level = "debug", skip_all)]
@@ -94,8 +89,6 @@ pub async fn get_artifact(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "None.", body = OutstandingCalls),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.outstanding_client_tool_calls", level = "debug", skip_all)]

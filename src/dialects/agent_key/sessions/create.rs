@@ -13,7 +13,6 @@ use super::fork::{self, FromSession, Source};
 use super::keyed;
 use super::session::{AgentKeyDetail, AgentSession, expires_at};
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::keys::{self, Kind};
 use crate::dialects::agent_key::patch::{self, invalid};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, clients, find};
@@ -132,13 +131,8 @@ fn taking_sessions(agent: Arc<Agent>) -> Result<Arc<Agent>, AgentKeyError> {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Session created.", body = AgentSession),
-        (status = 400, description = "`invalid_request` or `invalid_metadata`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope, or a disabled agent.", body = Envelope),
-        (status = 404, description = "`agent_not_found`.", body = Envelope),
-        (status = 409, description = "The key is taken, or a request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
-        (status = 429, description = "`rate_limit_exceeded`.", body = Envelope),
+        (status = 403, description = "`forbidden`: the agent is disabled."),
+        (status = 409, description = "The key is taken."),
     )
 )]
 pub async fn create_session(

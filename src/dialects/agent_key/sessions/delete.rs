@@ -3,7 +3,6 @@
 use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
@@ -26,9 +25,6 @@ use crate::store::Appends;
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 204, description = "Deleted."),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.delete_session", level = "debug", skip_all)]

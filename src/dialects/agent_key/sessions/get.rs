@@ -4,7 +4,6 @@ use http::StatusCode;
 
 use super::session::AgentSession;
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::http::{PathOf, Reply};
@@ -20,8 +19,6 @@ use crate::http::{PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The session.", body = AgentSession),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.get_session", level = "debug", skip_all)]

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 
 use super::session::AgentSession;
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::name_filter::{NameFilter, Named, Narrowed};
 use crate::dialects::agent_key::page_key::{List, PageCursor};
 use crate::dialects::agent_key::paging::{self, ListMetadata, METADATA_SCAN_TIME, SCAN_CHUNK, SCAN_TIME};
@@ -143,11 +142,7 @@ impl Source {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The open sessions.", body = Sessions),
-        (status = 400, description = "`invalid_request`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "`agent_not_found`.", body = Envelope),
-        (status = 429, description = "Too many requests, or another search of the organization is in progress.", body = Envelope),
+        (status = 429, description = "Another search of the organization is in progress."),
     )
 )]
 #[tracing::instrument(name = "agent_key.list_sessions", level = "debug", skip_all)]

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 use super::create::{DESCRIPTION_LIMIT, NAME_LIMIT};
 use super::session::{AgentKeyDetail, AgentSession, expires_at};
 use crate::auth::{Caller, purpose};
-use crate::dialects::agent_key::error::Envelope;
 use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::patch;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
@@ -92,10 +91,6 @@ impl Changes {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The session as it stands now.", body = AgentSession),
-        (status = 400, description = "`invalid_request` or `invalid_metadata`.", body = Envelope),
-        (status = 401, description = "`unauthorized`.", body = Envelope),
-        (status = 403, description = "`forbidden`: a missing scope.", body = Envelope),
-        (status = 404, description = "No such agent, or no such session of it.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agent_key.update_session", level = "debug", skip_all)]

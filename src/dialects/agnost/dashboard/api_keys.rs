@@ -6,7 +6,6 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use super::organizations::person;
 use crate::auth::{Caller, purpose};
@@ -50,9 +49,7 @@ pub struct ApiKeys {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The keys.", body = ApiKeys),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No token that holds.", body = Envelope),
-        (status = 403, description = "Not an administrator's token.", body = Envelope),
+        (status = 403, description = "The user is no administrator of the organization."),
     )
 )]
 #[tracing::instrument(name = "agnost.api_keys", level = "debug", skip_all)]
@@ -101,10 +98,8 @@ pub struct MadeApiKey {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "The key.", body = MadeApiKey),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No token that holds.", body = Envelope),
-        (status = 403, description = "Not an administrator's token.", body = Envelope),
-        (status = 409, description = "The organization has 1,000 keys already.", body = Envelope),
+        (status = 403, description = "The user is no administrator of the organization."),
+        (status = 409, description = "The organization has 1,000 keys already."),
     )
 )]
 #[tracing::instrument(name = "agnost.create_api_key", level = "debug", skip_all)]
@@ -135,9 +130,8 @@ pub async fn create_api_key(
     security(("bearer" = [])),
     responses(
         (status = 204, description = "Deleted."),
-        (status = 401, description = "No token that holds.", body = Envelope),
-        (status = 403, description = "Not an administrator's token.", body = Envelope),
-        (status = 404, description = "No such key.", body = Envelope),
+        (status = 403, description = "The user is no administrator of the organization."),
+        (status = 404, description = "No such key."),
     )
 )]
 #[tracing::instrument(name = "agnost.delete_api_key", level = "debug", skip_all)]

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use crate::auth::{Caller, purpose};
 use crate::dialects::shared::time::Milliseconds;
@@ -51,7 +50,7 @@ impl Chart {
     path = "/dashboard/api/dashboard/charts",
     params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier response.")),
     security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "The charts.", body = Vec<Chart>), (status = 400, description = "The cursor is not valid.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 200, description = "The charts.", body = Vec<Chart>))
 )]
 #[tracing::instrument(name = "agnost.charts", level = "debug", skip_all)]
 pub async fn charts(
@@ -91,9 +90,7 @@ fn read_cursor(text: &str) -> Option<ChartCursor> {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "The chart.", body = Chart),
-        (status = 400, description = "The body is no object.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
-        (status = 422, description = "There are 1,000 charts.", body = Envelope),
+        (status = 422, description = "There are 1,000 charts."),
     )
 )]
 #[tracing::instrument(name = "agnost.create_chart", level = "debug", skip_all)]
@@ -123,8 +120,7 @@ pub async fn create_chart(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 204, description = "Deleted."),
-        (status = 401, description = "No credential that holds.", body = Envelope),
-        (status = 404, description = "No such chart.", body = Envelope),
+        (status = 404, description = "No such chart."),
     )
 )]
 #[tracing::instrument(name = "agnost.delete_chart", level = "debug", skip_all)]
@@ -154,8 +150,6 @@ pub struct NewOrder {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The charts as they are now.", body = Vec<Chart>),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.reorder_charts", level = "debug", skip_all)]

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::contract::ID_LIMIT;
-use super::super::error::Envelope;
 use super::super::event::{CapturedEvent, event_id, is_implied};
 use super::super::{Agnost, AgnostError};
 use super::spans::{Span, hierarchy};
@@ -162,9 +161,7 @@ async fn find(caller: &Caller<Agnost, purpose::ReadEvents>, query: &Conversation
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The conversation and its messages.", body = Messages),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
-        (status = 404, description = "No such conversation.", body = Envelope),
+        (status = 404, description = "No such conversation."),
     )
 )]
 #[tracing::instrument(name = "agnost.conversation_messages", level = "debug", skip_all)]
@@ -231,9 +228,7 @@ async fn spans(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The hierarchy.", body = Spans),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
-        (status = 404, description = "No such conversation, or no such event in it.", body = Envelope),
+        (status = 404, description = "No such conversation, or no such event in it."),
     )
 )]
 #[tracing::instrument(name = "agnost.conversation_spans", level = "debug", skip_all)]
@@ -270,9 +265,7 @@ pub struct ConversationDetail {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The conversation.", body = ConversationDetail),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
-        (status = 404, description = "No such conversation.", body = Envelope),
+        (status = 404, description = "No such conversation."),
     )
 )]
 #[tracing::instrument(name = "agnost.conversation_detail", level = "debug", skip_all)]
@@ -304,9 +297,7 @@ pub struct EventQuery {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The event.", body = CapturedEvent),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
-        (status = 404, description = "No such event.", body = Envelope),
+        (status = 404, description = "No such event."),
     )
 )]
 #[tracing::instrument(name = "agnost.event_io", level = "debug", skip_all)]

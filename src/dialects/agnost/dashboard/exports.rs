@@ -10,7 +10,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
 
-use super::super::error::Envelope;
 use super::super::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
 use super::filters::{Asked, QueryFilters};
@@ -77,8 +76,6 @@ async fn export(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A CSV file in UTF-8, with a byte order mark.", body = String, content_type = "text/csv"),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.export_raw_logs", level = "debug", skip_all)]
@@ -100,8 +97,6 @@ pub async fn export_raw_logs(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A CSV file in UTF-8, with a byte order mark.", body = String, content_type = "text/csv"),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.export_errors", level = "debug", skip_all)]

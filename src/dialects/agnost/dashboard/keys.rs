@@ -5,7 +5,6 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use crate::auth::{Caller, purpose};
 use crate::domain::{JsonField, JsonText};
@@ -72,7 +71,7 @@ async fn keep(
     get,
     path = "/dashboard/api/organization/event-keys",
     security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "The keys.", body = Keys), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 200, description = "The keys.", body = Keys))
 )]
 #[tracing::instrument(name = "agnost.event_keys", level = "debug", skip_all)]
 pub async fn event_keys(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<Reply<Keys>, AgnostError> {
@@ -85,7 +84,7 @@ pub async fn event_keys(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<R
     path = "/dashboard/api/organization/event-keys",
     request_body = NewKeys,
     security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "The keys as they are now.", body = Keys), (status = 400, description = "The body is not as documented.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 200, description = "The keys as they are now.", body = Keys))
 )]
 #[tracing::instrument(name = "agnost.set_event_keys", level = "debug", skip_all)]
 pub async fn set_event_keys(
@@ -100,7 +99,7 @@ pub async fn set_event_keys(
     get,
     path = "/dashboard/api/organization/conversation-keys",
     security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "The keys.", body = Keys), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 200, description = "The keys.", body = Keys))
 )]
 #[tracing::instrument(name = "agnost.conversation_keys", level = "debug", skip_all)]
 pub async fn conversation_keys(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<Reply<Keys>, AgnostError> {
@@ -113,7 +112,7 @@ pub async fn conversation_keys(caller: Caller<Agnost, purpose::ReadEvents>) -> R
     path = "/dashboard/api/organization/conversation-keys",
     request_body = NewKeys,
     security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "The keys as they are now.", body = Keys), (status = 400, description = "The body is not as documented.", body = Envelope), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 200, description = "The keys as they are now.", body = Keys))
 )]
 #[tracing::instrument(name = "agnost.set_conversation_keys", level = "debug", skip_all)]
 pub async fn set_conversation_keys(

@@ -6,7 +6,6 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::error::Envelope;
 use super::super::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
 use super::filters::{Asked, CursorText, QueryFilters};
@@ -60,8 +59,6 @@ pub async fn page(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A page of events.", body = LogPage),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.raw_logs", level = "debug", skip_all)]
@@ -83,8 +80,6 @@ pub async fn raw_logs(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A page of events.", body = LogPage),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.errors", level = "debug", skip_all)]
@@ -107,8 +102,6 @@ pub async fn errors(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A page of events.", body = LogPage),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.spotlight_search", level = "debug", skip_all)]
@@ -138,8 +131,6 @@ pub struct Count {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "How many.", body = Count),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.raw_logs_count", level = "debug", skip_all)]

@@ -18,6 +18,8 @@ mod tools;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use not_here::describe as describe_not_here;
+
 use crate::AppState;
 
 pub fn routes() -> OpenApiRouter<AppState> {

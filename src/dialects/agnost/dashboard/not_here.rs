@@ -3,9 +3,12 @@
 
 use axum::routing::any;
 use http::StatusCode;
+use utoipa::openapi::HttpMethod::{self, Delete, Get, Post, Put};
+use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Ref, Required, ResponseBuilder, Type};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use super::organizations::person;
 use crate::AppState;
@@ -18,54 +21,55 @@ const AUDIO: &str = "This service keeps no audio";
 const OPERATOR: &str =
     "Organizations are made and disabled by whoever runs this service: sessionary org create, sessionary org disable";
 
-const ROUTES: [(&str, &str); 43] = [
-    ("/dashboard/api/login-summary", MODEL),
-    ("/dashboard/api/intent-keywords", MODEL),
-    ("/dashboard/api/sops", MODEL),
-    ("/dashboard/api/sops/{id}", MODEL),
-    ("/dashboard/api/sop-violations", MODEL),
-    ("/dashboard/api/sop-stats", MODEL),
-    ("/dashboard/api/sop-messages", MODEL),
-    ("/dashboard/api/sop-timeline", MODEL),
-    ("/dashboard/api/sop-timelines", MODEL),
-    ("/dashboard/api/summarize-sop-distribution", MODEL),
-    ("/dashboard/api/sentiments", MODEL),
-    ("/dashboard/api/sentiments/{id}", MODEL),
-    ("/dashboard/api/sentiment-stats", MODEL),
-    ("/dashboard/api/sentiment-messages", MODEL),
-    ("/dashboard/api/sentiment-timeline", MODEL),
-    ("/dashboard/api/sentiment-timelines", MODEL),
-    ("/dashboard/api/sentiment-tags", MODEL),
-    ("/dashboard/api/summarize-intent-distribution", MODEL),
-    ("/dashboard/api/run-intent-classification", MODEL),
-    ("/dashboard/api/run-sop-classification", MODEL),
-    ("/dashboard/api/run-spotlight-query", MODEL),
-    ("/dashboard/api/classify", MODEL),
-    ("/dashboard/api/onboarding/describe-product", MODEL),
-    ("/dashboard/api/onboarding/suggest-intents", MODEL),
-    ("/dashboard/api/alerts", SLACK),
-    ("/dashboard/api/alerts/{id}", SLACK),
-    ("/dashboard/api/alerts/{id}/toggle", SLACK),
-    ("/dashboard/api/alerts/{id}/history", SLACK),
-    ("/dashboard/api/alerts/{id}/test", SLACK),
-    ("/dashboard/api/alerts/generate-query", MODEL),
-    ("/dashboard/api/alerts/build-query", SLACK),
-    ("/dashboard/api/alerts/test-query", SLACK),
-    ("/dashboard/api/alerts/summarize-action", MODEL),
-    ("/dashboard/api/alerts/query", MODEL),
-    ("/dashboard/api/report-config", SLACK),
-    ("/dashboard/api/connections", SLACK),
-    ("/dashboard/api/connections/initiate-slack", SLACK),
-    ("/dashboard/api/connections/{id}", SLACK),
-    ("/dashboard/api/connections/{id}/send-message", SLACK),
-    ("/dashboard/api/billing/create-checkout", BILLING),
-    ("/dashboard/api/billing/create-portal", BILLING),
-    ("/dashboard/api/billing/cancel", BILLING),
-    ("/dashboard/api/conversation-audio", AUDIO),
+/// Each with the methods that the vendor has there; every other method is 501, too.
+const ROUTES: [(&str, &[HttpMethod], &str); 43] = [
+    ("/dashboard/api/login-summary", &[Get], MODEL),
+    ("/dashboard/api/intent-keywords", &[Post], MODEL),
+    ("/dashboard/api/sops", &[Get, Post], MODEL),
+    ("/dashboard/api/sops/{id}", &[Put, Delete], MODEL),
+    ("/dashboard/api/sop-violations", &[Post], MODEL),
+    ("/dashboard/api/sop-stats", &[Post], MODEL),
+    ("/dashboard/api/sop-messages", &[Post], MODEL),
+    ("/dashboard/api/sop-timeline", &[Post], MODEL),
+    ("/dashboard/api/sop-timelines", &[Post], MODEL),
+    ("/dashboard/api/summarize-sop-distribution", &[Post], MODEL),
+    ("/dashboard/api/sentiments", &[Get, Post], MODEL),
+    ("/dashboard/api/sentiments/{id}", &[Put, Delete], MODEL),
+    ("/dashboard/api/sentiment-stats", &[Post], MODEL),
+    ("/dashboard/api/sentiment-messages", &[Post], MODEL),
+    ("/dashboard/api/sentiment-timeline", &[Post], MODEL),
+    ("/dashboard/api/sentiment-timelines", &[Post], MODEL),
+    ("/dashboard/api/sentiment-tags", &[Get], MODEL),
+    ("/dashboard/api/summarize-intent-distribution", &[Post], MODEL),
+    ("/dashboard/api/run-intent-classification", &[Post], MODEL),
+    ("/dashboard/api/run-sop-classification", &[Post], MODEL),
+    ("/dashboard/api/run-spotlight-query", &[Post], MODEL),
+    ("/dashboard/api/classify", &[Post], MODEL),
+    ("/dashboard/api/onboarding/describe-product", &[Post], MODEL),
+    ("/dashboard/api/onboarding/suggest-intents", &[Post], MODEL),
+    ("/dashboard/api/alerts", &[Get, Post], SLACK),
+    ("/dashboard/api/alerts/{id}", &[Get, Put, Delete], SLACK),
+    ("/dashboard/api/alerts/{id}/toggle", &[Post], SLACK),
+    ("/dashboard/api/alerts/{id}/history", &[Get], SLACK),
+    ("/dashboard/api/alerts/{id}/test", &[Post], SLACK),
+    ("/dashboard/api/alerts/generate-query", &[Post], MODEL),
+    ("/dashboard/api/alerts/build-query", &[Post], SLACK),
+    ("/dashboard/api/alerts/test-query", &[Post], SLACK),
+    ("/dashboard/api/alerts/summarize-action", &[Post], MODEL),
+    ("/dashboard/api/alerts/query", &[Post], MODEL),
+    ("/dashboard/api/report-config", &[Get, Put], SLACK),
+    ("/dashboard/api/connections", &[Get], SLACK),
+    ("/dashboard/api/connections/initiate-slack", &[Post], SLACK),
+    ("/dashboard/api/connections/{id}", &[Delete], SLACK),
+    ("/dashboard/api/connections/{id}/send-message", &[Post], SLACK),
+    ("/dashboard/api/billing/create-checkout", &[Post], BILLING),
+    ("/dashboard/api/billing/create-portal", &[Post], BILLING),
+    ("/dashboard/api/billing/cancel", &[Post], BILLING),
+    ("/dashboard/api/conversation-audio", &[Get], AUDIO),
 ];
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    ROUTES.into_iter().fold(OpenApiRouter::new(), |routes, (path, why)| routes.route(path, any(answer(why))))
+    ROUTES.into_iter().fold(OpenApiRouter::new(), |routes, (path, _, why)| routes.route(path, any(answer(why))))
 }
 
 /// Refuses in one sentence whoever may read at all.
@@ -75,6 +79,51 @@ fn answer(
     move |_caller| std::future::ready(AgnostError::NotHere(why))
 }
 
+/// Describes the routes, which the router serves whatever the method.
+pub fn describe(document: &mut OpenApi) {
+    for (path, methods, why) in ROUTES {
+        for method in methods {
+            let item = PathItem::new(method.clone(), describe_one(path, method, why));
+            document.paths.paths.entry(path.to_owned()).or_default().merge_operations(item);
+        }
+    }
+}
+
+fn describe_one(path: &str, method: &HttpMethod, why: &str) -> Operation {
+    let name = path.trim_start_matches("/dashboard/api/");
+    let verb = match method {
+        Get => "get",
+        Put => "put",
+        Delete => "delete",
+        _ => "post",
+    };
+    let id = name.replace(['{', '}'], "").replace(['/', '-'], "_");
+    let error = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Envelope")))
+        .example(Some(serde_json::json!({ "error": why })))
+        .build();
+    let response = ResponseBuilder::new().description("Always.").content("application/json", error).build();
+    let parameter = name.contains("{id}").then(|| {
+        ParameterBuilder::new()
+            .name("id")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build()
+    });
+    OperationBuilder::new()
+        .operation_id(Some(format!("not_here_{verb}_{id}")))
+        .summary(Some(format!("Not implemented: {verb} {name}")))
+        .description(Some(format!("{why}. A body is not read.")))
+        .parameters(parameter.map(|parameter| [parameter]))
+        .security(SecurityRequirement::new("api_key", NO_SCOPES))
+        .security(SecurityRequirement::new("bearer", NO_SCOPES))
+        .response(StatusCode::NOT_IMPLEMENTED.as_str(), response)
+        .build()
+}
+
+const NO_SCOPES: [&str; 0] = [];
+
 /// Create organization
 ///
 /// Not here: whoever runs the service makes organizations.
@@ -82,7 +131,7 @@ fn answer(
     post,
     path = "/dashboard/api/organizations",
     security(("bearer" = [])),
-    responses((status = 501, description = "Always.", body = Envelope), (status = 401, description = "No token that holds.", body = Envelope))
+    responses((status = 501, description = "Always."))
 )]
 pub async fn create_organization(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<StatusCode, AgnostError> {
     by_operator(&caller)
@@ -96,7 +145,7 @@ pub async fn create_organization(caller: Caller<Agnost, purpose::ReadEvents>) ->
     path = "/dashboard/api/organizations/{id}",
     params(("id" = uuid::Uuid, Path)),
     security(("bearer" = [])),
-    responses((status = 501, description = "Always.", body = Envelope), (status = 401, description = "No token that holds.", body = Envelope))
+    responses((status = 501, description = "Always."))
 )]
 pub async fn delete_organization(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<StatusCode, AgnostError> {
     by_operator(&caller)

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use crate::auth::{Caller, Purpose, purpose};
 use crate::dialects::shared::time::Milliseconds;
@@ -85,7 +84,7 @@ pub struct Profile {
     get,
     path = "/dashboard/api/profile",
     security(("bearer" = [])),
-    responses((status = 200, description = "Who is calling.", body = Profile), (status = 401, description = "No token that holds.", body = Envelope))
+    responses((status = 200, description = "Who is calling.", body = Profile))
 )]
 #[tracing::instrument(name = "agnost.profile", level = "debug", skip_all)]
 pub async fn profile(caller: Caller<Agnost, purpose::ReadSessions>) -> Result<Reply<Profile>, AgnostError> {
@@ -101,7 +100,7 @@ pub async fn profile(caller: Caller<Agnost, purpose::ReadSessions>) -> Result<Re
     get,
     path = "/dashboard/api/organizations",
     security(("bearer" = [])),
-    responses((status = 200, description = "The caller's organization.", body = Vec<Organization>), (status = 401, description = "No token that holds.", body = Envelope))
+    responses((status = 200, description = "The caller's organization.", body = Vec<Organization>))
 )]
 #[tracing::instrument(name = "agnost.organizations", level = "debug", skip_all)]
 pub async fn organizations(
@@ -128,10 +127,8 @@ pub struct OrganizationChange {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The organization as it is now.", body = Organization),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No token that holds.", body = Envelope),
-        (status = 403, description = "Not an administrator's token.", body = Envelope),
-        (status = 404, description = "Not the caller's organization.", body = Envelope),
+        (status = 403, description = "The user is no administrator of the organization."),
+        (status = 404, description = "Not the caller's organization."),
     )
 )]
 #[tracing::instrument(name = "agnost.update_organization", level = "debug", skip_all)]
@@ -166,7 +163,7 @@ pub struct DisplayId {
     get,
     path = "/dashboard/api/organization/displayId",
     security(("api_key" = []), ("bearer" = [])),
-    responses((status = 200, description = "The id.", body = DisplayId), (status = 401, description = "No credential that holds.", body = Envelope))
+    responses((status = 200, description = "The id.", body = DisplayId))
 )]
 #[tracing::instrument(name = "agnost.display_id", level = "debug", skip_all)]
 pub async fn display_id(caller: Caller<Agnost, purpose::ReadSessions>) -> Result<Reply<DisplayId>, AgnostError> {
@@ -190,8 +187,7 @@ pub async fn display_id(caller: Caller<Agnost, purpose::ReadSessions>) -> Result
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The members.", body = Vec<Member>),
-        (status = 401, description = "No token that holds.", body = Envelope),
-        (status = 404, description = "Not the caller's organization.", body = Envelope),
+        (status = 404, description = "Not the caller's organization."),
     )
 )]
 #[tracing::instrument(name = "agnost.members", level = "debug", skip_all)]
@@ -223,11 +219,9 @@ pub struct NewMember {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The members as they are now.", body = Vec<Member>),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No token that holds.", body = Envelope),
-        (status = 403, description = "Not an administrator's token.", body = Envelope),
-        (status = 404, description = "Not the caller's organization.", body = Envelope),
-        (status = 422, description = "There are 1,000 members.", body = Envelope),
+        (status = 403, description = "The user is no administrator of the organization."),
+        (status = 404, description = "Not the caller's organization."),
+        (status = 422, description = "There are 1,000 members."),
     )
 )]
 #[tracing::instrument(name = "agnost.add_member", level = "debug", skip_all)]

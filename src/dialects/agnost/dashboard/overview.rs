@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use super::figures::{Named, Point, Sums, by_name, is_call, series};
 use super::filters::{Asked, QueryFilters};
@@ -77,8 +76,6 @@ fn metrics(overview: &Overview, conversations: i64) -> Metrics {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The organization's figures.", body = Metrics),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.dashboard", level = "debug", skip_all)]
@@ -109,8 +106,6 @@ pub struct Summary {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The first pages of everything.", body = Summary),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.command_center_summary", level = "debug", skip_all)]
@@ -159,8 +154,6 @@ struct MetadataValue {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Members and values, the most frequent first.", body = MetadataDistribution),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.metadata_distribution", level = "debug", skip_all)]

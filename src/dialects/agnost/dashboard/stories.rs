@@ -7,7 +7,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::error::Envelope;
 use super::super::{Agnost, AgnostError};
 use super::conversation::SessionDetail;
 use super::filters::{Asked, CursorText, QueryFilters};
@@ -166,8 +165,6 @@ fn latest_of_cut(ids: &[Uuid], last: Option<StoryEventRow>) -> Option<usize> {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A page of conversations.", body = Stories),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.user_stories", level = "debug", skip_all)]

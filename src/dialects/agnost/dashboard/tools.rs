@@ -8,7 +8,6 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::error::Envelope;
 use super::super::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
 use super::figures::{MAX_NAMES, MAX_POINTS, Named, Point, by_name, grouped, is_call, series};
@@ -159,8 +158,6 @@ async fn checkpoints(caller: &Reader, asked: &Asked) -> Result<Checkpoints, Agno
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The tools, the most used first.", body = ToolStats),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.tool_stats", level = "debug", skip_all)]
@@ -181,8 +178,6 @@ pub async fn tool_stats(caller: Reader, request: Request) -> Result<Reply<ToolSt
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "A series per tool.", body = ToolSeries),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.tool_time_series", level = "debug", skip_all)]
@@ -203,8 +198,6 @@ pub async fn tool_time_series(caller: Reader, request: Request) -> Result<Reply<
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Tools and texts, the most frequent first.", body = ErrorDistribution),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.tool_error_distribution", level = "debug", skip_all)]
@@ -227,8 +220,6 @@ pub async fn tool_error_distribution(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The checkpoints, by tool and name.", body = Checkpoints),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.tool_checkpoint_stats", level = "debug", skip_all)]
@@ -256,8 +247,6 @@ pub struct ToolsDashboard {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "Everything about tools.", body = ToolsDashboard),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agnost.tools_dashboard", level = "debug", skip_all)]

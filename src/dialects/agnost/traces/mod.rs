@@ -32,7 +32,6 @@ use self::body::{Encoding, Packed, Partial};
 use self::export::{Export, Parts, Rejected};
 use self::limits::{CHUNK, Limits, SHARED_MEMORY};
 use self::logs::Unjoined;
-use super::error::Envelope;
 use super::{Agnost, AgnostError};
 use crate::AppState;
 use crate::auth::{BodyAllowance, Caller, purpose};
@@ -95,12 +94,9 @@ async fn rename_org_header(mut request: Request) -> Request {
     params(("x-agnost-org-id" = Option<String>, Header, description = "The organization's UUID, as in `x-org-id`.")),
     responses(
         (status = 200, description = "An `ExportTraceServiceResponse`, in the request's encoding."),
-        (status = 400, description = "The body is no export, or the header no UUID.", body = Envelope),
-        (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
-        (status = 413, description = "Too many bytes, spans or parts of spans, or too deeply nested.", body = Envelope),
-        (status = 415, description = "Neither protobuf nor JSON, or packed in another way than gzip or deflate.", body = Envelope),
-        (status = 429, description = "Too many requests, bytes in a minute, or exports in progress; `Retry-After` says when to send it again.", body = Envelope),
-        (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
+        (status = 413, description = "Too many bytes, spans or parts of spans, or too deeply nested."),
+        (status = 415, description = "An export is protobuf or JSON."),
+        (status = 429, description = "Too many bytes in a minute, or too many exports in progress."),
     )
 )]
 #[tracing::instrument(name = "agnost.export_traces", level = "debug", skip_all)]
@@ -136,12 +132,9 @@ async fn export_traces(
     params(("x-agnost-org-id" = Option<String>, Header, description = "The organization's UUID, as in `x-org-id`.")),
     responses(
         (status = 200, description = "An `ExportLogsServiceResponse`, in the request's encoding."),
-        (status = 400, description = "The body is no export, or the header no UUID.", body = Envelope),
-        (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
-        (status = 413, description = "Too many bytes, records or parts of records, or too deeply nested.", body = Envelope),
-        (status = 415, description = "Neither protobuf nor JSON, or packed in another way than gzip or deflate.", body = Envelope),
-        (status = 429, description = "Too many requests, bytes in a minute, or exports in progress; `Retry-After` says when to send it again.", body = Envelope),
-        (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
+        (status = 413, description = "Too many bytes, records or parts of records, or too deeply nested."),
+        (status = 415, description = "An export is protobuf or JSON."),
+        (status = 429, description = "Too many bytes in a minute, or too many exports in progress."),
     )
 )]
 #[tracing::instrument(name = "agnost.export_logs", level = "debug", skip_all)]
@@ -176,12 +169,8 @@ async fn export_logs(
     params(("x-agnost-org-id" = Option<String>, Header, description = "The organization's UUID, as in `x-org-id`.")),
     responses(
         (status = 200, description = "An `ExportMetricsServiceResponse`, in the request's encoding."),
-        (status = 400, description = "The header is no UUID.", body = Envelope),
-        (status = 401, description = "Unknown or disabled organization, or a credential that does not hold.", body = Envelope),
-        (status = 413, description = "Too many bytes.", body = Envelope),
-        (status = 415, description = "Neither protobuf nor JSON.", body = Envelope),
-        (status = 429, description = "Too many requests, bytes in a minute, or exports in progress; `Retry-After` says when to send it again.", body = Envelope),
-        (status = 503, description = "The service is overloaded; send it again after `Retry-After` seconds.", body = Envelope),
+        (status = 415, description = "An export is protobuf or JSON."),
+        (status = 429, description = "Too many bytes in a minute, or too many exports in progress."),
     )
 )]
 #[tracing::instrument(name = "agnost.export_metrics", level = "debug", skip_all)]

@@ -6,7 +6,6 @@ use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::agents::agent::{AgentBody, AgntixAgentSettings, ChatAgentDetail, fresh_settings};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
 use crate::domain::{AgentId, AgentNumber, NewAgent};
 use crate::http::{Rejection, Reply};
@@ -25,10 +24,7 @@ use crate::store::{AgentCreated, Series};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Agent created.", body = ChatAgentDetail),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "The model is none of the deployment's.", body = Envelope),
+        (status = 422, description = "The model is none of the deployment's."),
     )
 )]
 pub async fn create_agent(

@@ -4,7 +4,6 @@ use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::agents::get::name_of;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::http::PathOf;
 
@@ -18,8 +17,6 @@ use crate::http::PathOf;
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 204, description = "The agent was deleted."),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such agent in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.delete_agent", level = "debug", skip_all)]

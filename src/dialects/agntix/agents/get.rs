@@ -5,7 +5,6 @@ use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::agents::agent::ChatAgentDetail;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
 use crate::domain::{AgentId, AgentRef};
 use crate::http::{PathOf, Reply};
@@ -25,8 +24,6 @@ pub(in crate::dialects::agntix) fn name_of(text: &str) -> Result<AgentRef, Agnti
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agent.", body = ChatAgentDetail),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such agent in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.get_agent", level = "debug", skip_all)]

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::agents::agent::ChatAgent;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::paging::{Pagination, Paging};
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::dialects::shared::boolean::boolean;
@@ -40,8 +39,6 @@ pub struct AgentList {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agents.", body = AgentList),
-        (status = 400, description = "A filter is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.list_agents", level = "debug", skip_all)]

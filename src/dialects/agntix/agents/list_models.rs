@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::settings::Model;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
 use crate::domain::Responder;
@@ -26,7 +25,6 @@ pub struct ModelList {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The models.", body = ModelList),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.list_models", level = "debug", skip_all)]

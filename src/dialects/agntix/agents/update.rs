@@ -6,7 +6,6 @@ use http::StatusCode;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::agents::agent::{AgentBody, AgentChanges, ChatAgentDetail, settings_of, unwritten};
 use crate::dialects::agntix::agents::get::name_of;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
 use crate::domain::agent::with_settings;
 use crate::domain::{Agent, DialectName, Timestamp};
@@ -23,10 +22,7 @@ use crate::http::{JsonBody, PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agent.", body = ChatAgentDetail),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such agent in this organization.", body = Envelope),
-        (status = 422, description = "The model is none of the deployment's.", body = Envelope),
+        (status = 422, description = "The model is none of the deployment's."),
     )
 )]
 #[tracing::instrument(name = "agntix.update_agent", level = "debug", skip_all)]

@@ -6,7 +6,6 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::api_keys::body::NewApiKey;
 use crate::dialects::agntix::api_keys::ends;
 use crate::dialects::agntix::api_keys::wire::MadeApiKey;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::{ApiKey, IssuedKey, KeyId};
 use crate::http::{Forbidden, JsonBody, Rejection, Reply};
@@ -23,10 +22,8 @@ use crate::http::{Forbidden, JsonBody, Rejection, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "API key created.", body = MadeApiKey),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The caller lacks the scope `manage`, or one that the key would have; or the key would outlive the caller's own.", body = Envelope),
-        (status = 409, description = "The organization has 1,000 keys already that are neither revoked nor expired.", body = Envelope),
+        (status = 403, description = "The caller lacks a scope that the key would have, or the key would outlive the caller's own."),
+        (status = 409, description = "The organization has 1,000 keys already that are neither revoked nor expired."),
     )
 )]
 #[tracing::instrument(name = "agntix.create_api_key", level = "debug", skip_all)]

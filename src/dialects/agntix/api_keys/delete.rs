@@ -3,7 +3,6 @@
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::api_keys::revoke::revoke;
 use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::http::{PathOf, Reply};
 
@@ -17,9 +16,6 @@ use crate::http::{PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The key, which is revoked.", body = ChatApiKey),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
-        (status = 404, description = "No such key in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.delete_api_key", level = "debug", skip_all)]

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::api_keys::wire::ChatApiKey;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError, paging};
 use crate::dialects::shared::cursor;
 use crate::http::{QueryPairs, Reply};
@@ -34,9 +33,6 @@ pub struct ApiKeyList {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The keys.", body = ApiKeyList),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.list_api_keys", level = "debug", skip_all)]

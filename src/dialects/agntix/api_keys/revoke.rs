@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::validate::text;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::{JsonField, KeyId};
@@ -35,10 +34,6 @@ pub struct RevokeApiKey {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The key, which is revoked.", body = ChatApiKey),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The caller lacks the scope `manage`.", body = Envelope),
-        (status = 404, description = "No such key in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.revoke_api_key", level = "debug", skip_all)]

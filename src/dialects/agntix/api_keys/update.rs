@@ -6,7 +6,6 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::api_keys::body::UpdateApiKey;
 use crate::dialects::agntix::api_keys::ends;
 use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::IssuedKey;
 use crate::http::{JsonBody, PathOf, Reply};
@@ -23,10 +22,7 @@ use crate::http::{JsonBody, PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The key.", body = ChatApiKey),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The caller lacks the scope `manage`, or may not let the key be good for so long.", body = Envelope),
-        (status = 404, description = "No such key in this organization.", body = Envelope),
+        (status = 403, description = "The key would outlive the caller's own."),
     )
 )]
 #[tracing::instrument(name = "agntix.update_api_key", level = "debug", skip_all)]

@@ -5,7 +5,6 @@ use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::contacts::contact::{ChatContact, ContactBody};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::http::Reply;
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
@@ -20,9 +19,7 @@ use crate::store::Kept;
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Contact created.", body = ChatContact),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 409, description = "Another contact has this `externalId`.", body = Envelope),
+        (status = 409, description = "Another contact has this `externalId`."),
     )
 )]
 pub async fn create_contact(

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::contacts::contact::ChatContact;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::paging::{Pagination, Paging};
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::dialects::shared::document::LenientInteger;
@@ -35,8 +34,6 @@ pub struct ContactList {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The contacts.", body = ContactList),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.list_contacts", level = "debug", skip_all)]

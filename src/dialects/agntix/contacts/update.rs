@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::contacts::contact::{ChatContact, ContactBody};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::http::{JsonBody, PathOf, Reply};
@@ -27,10 +26,7 @@ pub(in crate::dialects::agntix) fn id_of(text: &str) -> Result<Uuid, AgntixError
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The contact.", body = ChatContact),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such contact in this organization.", body = Envelope),
-        (status = 409, description = "Another contact has this `externalId`.", body = Envelope),
+        (status = 409, description = "Another contact has this `externalId`."),
     )
 )]
 #[tracing::instrument(name = "agntix.update_contact", level = "debug", skip_all)]

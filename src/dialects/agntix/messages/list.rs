@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::messages::message::ChatMessage;
 use crate::dialects::agntix::paging::{self, Pagination, Paging};
 use crate::dialects::agntix::sessions::session;
@@ -42,9 +41,6 @@ pub struct MessageList {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The messages.", body = MessageList),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.list_messages", level = "debug", skip_all)]

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 use crate::auth::{Caller, purpose};
 use crate::conversation::{self, Conversations, Parts, Turn};
 use crate::dialects::agntix::agents::agent::AgntixAgentSettings;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::messages::message::{self, ChatMessage};
 use crate::dialects::agntix::messages::reply_stream;
 use crate::dialects::agntix::sessions::session;
@@ -49,15 +48,16 @@ pub struct SendMessage {
     request_body = SendMessage,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The reply; `text/event-stream` unless `stream` is false.", body = ChatMessage),
-        (status = 400, description = "The body is not as documented, or the session is closed or has expired.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such session in this organization, or its agent is gone.", body = Envelope),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "Nothing answers this agent's messages.", body = Envelope),
-        (status = 429, description = "Too many requests, or streams.", body = Envelope),
-        (status = 502, description = "The message was stored, and no reply came. The same message sent again within 60 seconds continues it.", body = Envelope),
-        (status = 503, description = "The service is stopping. The message was stored; send it again.", body = Envelope),
+        (
+            status = 200,
+            description = "The reply; `text/event-stream` unless `stream` is false.",
+            content((ChatMessage = "application/json"), (String = "text/event-stream"))
+        ),
+        (status = 400, description = "The session is closed or has expired."),
+        (status = 404, description = "No such session in this organization, or its agent is gone."),
+        (status = 422, description = "Nothing answers this agent's messages."),
+        (status = 502, description = "The message was stored, and no reply came. The same message sent again within 60 seconds continues it."),
+        (status = 503, description = "The service is stopping. The message was stored; send it again."),
     )
 )]
 #[tracing::instrument(name = "agntix.send_message", level = "debug", skip_all)]

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::sessions::session::{self, AgntixDetail, ChatSession};
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::session::State;
@@ -48,9 +47,6 @@ impl CloseSession {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The session, which is closed.", body = ChatSession),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.close_session", level = "debug", skip_all)]

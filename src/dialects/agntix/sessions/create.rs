@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::contacts::contact::ContactBody;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::sessions::session::{AgntixDetail, ChatSession};
 use crate::dialects::agntix::validate::metadata;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
@@ -126,13 +125,8 @@ fn contact(given: JsonField) -> Result<Option<JsonText>, AgntixError> {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Session created.", body = ChatSession),
-        (status = 400, description = "The body is not as documented, or the agent is not active.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The credential lacks the scope `sessions:write`.", body = Envelope),
-        (status = 404, description = "No such agent in this organization.", body = Envelope),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 400, description = "The agent is not active."),
+        (status = 404, description = "No such agent in this organization."),
     )
 )]
 pub async fn create_session(

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::sessions::list::wanted;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::dialects::shared::csv;
@@ -39,8 +38,6 @@ const COLUMNS: [&str; 8] = ["id", "agentId", "platform", "state", "metadata", "o
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The sessions.", content_type = "text/csv", body = String),
-        (status = 400, description = "A filter is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.download_sessions", level = "debug", skip_all)]

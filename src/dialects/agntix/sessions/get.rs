@@ -3,7 +3,6 @@
 use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::sessions::session::{self, ChatSession};
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::http::{PathOf, Reply};
@@ -18,8 +17,6 @@ use crate::http::{PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The session.", body = ChatSession),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.get_session", level = "debug", skip_all)]

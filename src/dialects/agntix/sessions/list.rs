@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::paging::{Pagination, Paging};
 use crate::dialects::agntix::sessions::create::PLATFORMS;
 use crate::dialects::agntix::sessions::session::ChatSession;
@@ -76,8 +75,6 @@ pub(in crate::dialects::agntix) fn wanted(pairs: &QueryPairs, now: Timestamp) ->
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The sessions.", body = SessionList),
-        (status = 400, description = "A filter is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.list_sessions", level = "debug", skip_all)]

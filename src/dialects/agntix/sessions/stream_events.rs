@@ -19,7 +19,6 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 
 use crate::auth::{Authenticator, Caller, purpose};
 use crate::conversation::Conversations;
-use crate::dialects::agntix::error::Envelope;
 use crate::dialects::agntix::messages::message::ChatMessage;
 use crate::dialects::agntix::sessions::session::ChatSession;
 use crate::dialects::agntix::settings::Pace;
@@ -74,9 +73,6 @@ struct Heartbeat {
     security(("api_key" = []), ("bearer" = []), ("query_token" = []), ("cookie_token" = [])),
     responses(
         (status = 200, description = "The events.", content_type = "text/event-stream", body = String),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 403, description = "The caller lacks the scope `events:read`.", body = Envelope),
-        (status = 429, description = "Too many requests, or streams.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "agntix.stream_events", level = "debug", skip_all)]

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::agents::agent::{self, AgentMembers, AgentStatus, IntegerIdAgentSettings};
-use crate::dialects::integer_id::error::{Bare, Envelope};
+use crate::dialects::integer_id::error::Bare;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::dialects::shared::time::Seconds;
 use crate::domain::agent::with_settings;
@@ -48,11 +48,6 @@ struct NewAgentBody {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Agent created.", body = CreatedAgent),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 pub async fn create_agent(

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::agents::agent;
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::http::{PathOf, Reply};
 
@@ -27,9 +26,6 @@ pub struct DeletedAgent {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agent was deleted.", body = DeletedAgent),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such agent in this organization.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.delete_agent", level = "debug", skip_all)]

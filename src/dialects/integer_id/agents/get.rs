@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::agents::agent::{self, AgentStatus, IntegerIdAgentSettings};
 use crate::dialects::integer_id::agents::usage::UsageMembers;
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::dialects::shared::time::Seconds;
 use crate::domain::{DialectName, JsonText};
@@ -53,9 +52,6 @@ pub struct FoundAgent {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agent.", body = FoundAgent),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such agent in this organization.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.get_agent", level = "debug", skip_all)]

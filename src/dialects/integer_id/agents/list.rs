@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::agents::agent::{AgentStatus, IntegerIdAgentSettings};
 use crate::dialects::integer_id::agents::usage::UsageMembers;
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::session::{AvatarMembers, AvatarThen};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
 use crate::dialects::shared::cursor;
@@ -75,9 +74,6 @@ impl ListedAgent {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agents.", body = AgentList),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.list_agents", level = "debug", skip_all)]

@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::agents::agent::{self, AgentChanges, AgentMembers, IntegerIdAgentSettings};
 use crate::dialects::integer_id::avatars::avatar::Done;
-use crate::dialects::integer_id::error::{Bare, BareEnvelope, Envelope};
+use crate::dialects::integer_id::error::{Bare, BareEnvelope};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::domain::agent::with_settings;
 use crate::domain::{Agent, DialectName, Timestamp};
@@ -22,10 +22,8 @@ use crate::http::{JsonBody, PathOf, Rejection, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agent was changed.", body = Done),
-        (status = 400, description = "Nothing to change, or not as documented.", body = BareEnvelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 400, description = "There is nothing to change.", body = BareEnvelope),
         (status = 404, description = "No such agent in this organization.", body = BareEnvelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.update_agent", level = "debug", skip_all)]

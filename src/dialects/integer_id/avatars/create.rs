@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::avatars::avatar::AvatarBody;
-use crate::dialects::integer_id::error::{Bare, BareEnvelope, Envelope};
+use crate::dialects::integer_id::error::{Bare, BareEnvelope};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::http::Reply;
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
@@ -32,11 +32,7 @@ pub struct CreatedAvatar {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Avatar created.", body = CreatedAvatar),
-        (status = 400, description = "The body is not as documented.", body = BareEnvelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 400, description = "A member is not as documented.", body = BareEnvelope),
     )
 )]
 pub async fn create_avatar(

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::avatars::avatar::{Done, number_of};
-use crate::dialects::integer_id::error::{Bare, BareEnvelope, Envelope};
+use crate::dialects::integer_id::error::{Bare, BareEnvelope};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::http::{PathOf, Reply};
 
@@ -19,9 +19,7 @@ use crate::http::{PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The avatar was deleted.", body = Done),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
         (status = 404, description = "No such avatar in this organization.", body = BareEnvelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.delete_avatar", level = "debug", skip_all)]

@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{BaseUrl, Visitor};
 use crate::dialects::integer_id::avatars::transfers::{DownloadPermit, Transfers};
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::domain::{ImageAddress, ImageFormat, ImageId};
 use crate::http::{PathOf, Rejection};
@@ -54,9 +53,9 @@ pub(in crate::dialects::integer_id) fn url_of(address: ImageAddress, base: &Base
             )
         ),
         (status = 304, description = "The client has the image."),
-        (status = 404, description = "No such image.", body = Envelope),
-        (status = 429, description = "Too many requests from this address, or too many images being sent to it.", body = Envelope),
-        (status = 503, description = "Too many images are being sent.", body = Envelope),
+        (status = 404, description = "No such image."),
+        (status = 429, description = "Too many requests from this address, or too many images being sent to it."),
+        (status = 503, description = "Too many images are being sent."),
     )
 )]
 #[tracing::instrument(name = "integer_id.get_image", level = "debug", skip_all)]

@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
 use crate::dialects::shared::time::Seconds;
 use crate::domain::ids::MAX_NUMBER;
@@ -65,9 +64,6 @@ impl From<StoredAvatar> for ListedAvatar {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The avatars.", body = Vec<ListedAvatar>),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.list_avatars", level = "debug", skip_all)]
@@ -109,10 +105,7 @@ pub async fn list_public_avatars(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "As at `/api/v1/avatars`, with a `Deprecation` header.", body = Vec<ListedAvatar>),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No integer that a user could have.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 404, description = "No integer that a user could have."),
     )
 )]
 #[deprecated = "the vendor's documentation withdrew this path; it is served all the same"]

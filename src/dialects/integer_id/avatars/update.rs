@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::avatars::avatar::{AvatarBody, Done, number_of};
-use crate::dialects::integer_id::error::{Bare, BareEnvelope, Envelope};
+use crate::dialects::integer_id::error::{Bare, BareEnvelope};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::http::{JsonBody, PathOf, Reply};
 use crate::store::AvatarChanges;
@@ -21,10 +21,8 @@ use crate::store::AvatarChanges;
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The avatar was changed.", body = Done),
-        (status = 400, description = "Nothing to change, or not as documented.", body = BareEnvelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
+        (status = 400, description = "There is nothing to change.", body = BareEnvelope),
         (status = 404, description = "No such avatar in this organization.", body = BareEnvelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.update_avatar", level = "debug", skip_all)]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::auth::{BaseUrl, BaseUrlOf, Caller, purpose};
 use crate::dialects::integer_id::avatars::get_image;
 use crate::dialects::integer_id::avatars::image_form::{Upload, UploadForm, UploadRequest};
-use crate::dialects::integer_id::error::{Bare, BareEnvelope, Envelope};
+use crate::dialects::integer_id::error::{Bare, BareEnvelope};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::domain::{IMAGE_LIMIT, ImageAddress, ImageFormat, ImageId};
 use crate::http::Reply;
@@ -41,14 +41,12 @@ pub struct UploadedAvatar {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Avatar created.", body = UploadedAvatar),
-        (status = 400, description = "There is no form, or it is not as documented.", body = BareEnvelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 409, description = "The organization keeps 1,000 images already, or a request with the same `Idempotency-Key` is still running.", body = BareEnvelope),
+        (status = 400, description = "There is no form, or no file in it.", body = BareEnvelope),
+        (status = 409, description = "The organization has 1,000 images already.", body = BareEnvelope),
         (status = 413, description = "The file has more than 5 MiB.", body = BareEnvelope),
         (status = 415, description = "The file is no image of these formats.", body = BareEnvelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another form.", body = Envelope),
-        (status = 429, description = "Too many requests, or too many uploads of the organization at once.", body = Envelope),
-        (status = 503, description = "Too many uploads are being read, or the form took too long to arrive.", body = Envelope),
+        (status = 429, description = "The organization has too many uploads in progress."),
+        (status = 503, description = "Too many uploads are being read, or the form took too long to arrive."),
     )
 )]
 pub async fn upload_avatar(

@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::messages::message::Message;
 use crate::dialects::integer_id::sessions::session;
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
@@ -39,9 +38,6 @@ pub struct Messages {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The messages.", body = Messages),
-        (status = 400, description = "The cursor is no message's id.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.list_messages", level = "debug", skip_all)]

@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::conversation::{self, Conversations, Outcome, Turn};
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::messages::message::{self, Message};
 use crate::dialects::integer_id::sessions::create;
 use crate::dialects::integer_id::sessions::session::{self, Metadata, NumberedSession};
@@ -54,12 +53,7 @@ pub struct Sent {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "The message was kept.", body = Sent),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
-        (status = 409, description = "The session has ended, or a request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 409, description = "The session has ended."),
     )
 )]
 pub async fn send_message(

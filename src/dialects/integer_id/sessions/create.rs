@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::session::{AvatarMembers, IntegerIdDetail, Metadata, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::dialects::shared::time::Seconds;
@@ -114,12 +113,7 @@ pub(in crate::dialects::integer_id) fn metadata(given: JsonField) -> Result<Meta
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Session started.", body = Started),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such agent in this organization, or an archived one.", body = Envelope),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running.", body = Envelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
+        (status = 404, description = "No such agent in this organization, or an archived one."),
     )
 )]
 pub async fn create_session(

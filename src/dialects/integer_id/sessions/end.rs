@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::create;
 use crate::dialects::integer_id::sessions::session::{self, IntegerIdDetail, Metadata, NumberedSession, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
@@ -102,10 +101,6 @@ impl EndSession {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The session, which has ended.", body = Ended),
-        (status = 400, description = "The body is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.end_session", level = "debug", skip_all)]

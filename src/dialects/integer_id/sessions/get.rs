@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::session::{self, AvatarMembers, Metadata, NumberedSession, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::dialects::shared::time::Seconds;
@@ -52,8 +51,6 @@ struct FoundSession {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The session.", body = Found),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.get_session", level = "debug", skip_all)]

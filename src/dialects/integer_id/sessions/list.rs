@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::session::{self, AvatarMembers, NumberedSession, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
 use crate::dialects::shared::time::Seconds;
@@ -81,9 +80,6 @@ impl ListedSession {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The sessions.", body = SessionList),
-        (status = 400, description = "`agent_id` is no integer, or the cursor is none of ours.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.list_sessions", level = "debug", skip_all)]

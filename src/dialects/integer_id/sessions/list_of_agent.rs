@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::integer_id::agents::agent;
-use crate::dialects::integer_id::error::Envelope;
 use crate::dialects::integer_id::sessions::list::MAX_SESSIONS;
 use crate::dialects::integer_id::sessions::session::{self, Metadata, NumberedSession, Status};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError, query};
@@ -87,10 +86,6 @@ fn call_type(session_type: String) -> String {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The sessions.", body = AgentSessions),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds.", body = Envelope),
-        (status = 404, description = "No such agent in this organization.", body = Envelope),
-        (status = 429, description = "Too many requests.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "integer_id.agent_sessions", level = "debug", skip_all)]

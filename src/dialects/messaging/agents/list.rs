@@ -76,8 +76,6 @@ impl From<Agent> for ListedAgent {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "The agents.", body = AgentList),
-        (status = 400, description = "The cursor is not valid."),
-        (status = 401, description = "Missing or invalid credentials."),
     )
 )]
 #[tracing::instrument(name = "messaging.list_agents", level = "debug", skip_all)]

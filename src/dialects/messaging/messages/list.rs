@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::messaging::error::Envelope;
 use crate::dialects::messaging::javascript::parse_int;
 use crate::dialects::messaging::messages::message::HistoryMessage;
 use crate::dialects::messaging::sessions::session::{self, OpenSession};
@@ -92,10 +91,7 @@ fn far_future() -> Timestamp {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "The messages.", body = Messages),
-        (status = 400, description = "`before` or `after` is no timestamp.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds."),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
-        (status = 410, description = "The session has expired.", body = Envelope),
+        (status = 410, description = "The session has expired."),
     )
 )]
 #[tracing::instrument(name = "messaging.get_messages", level = "debug", skip_all)]

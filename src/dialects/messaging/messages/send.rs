@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::conversation::{self, Conversations, EndReason, Outcome};
-use crate::dialects::messaging::error::Envelope;
+use crate::dialects::messaging::error::ServerEnvelope;
 use crate::dialects::messaging::messages::append::{AppendedMessage, MessageBody, append, invalid};
 use crate::dialects::messaging::messages::message::{AgentResponse, FlatMessage, UserMessage};
 use crate::dialects::messaging::messages::reply_stream;
@@ -98,15 +98,9 @@ struct SessionStatus {
     responses(
         (status = 200, description = "With the transport `sse`: the events `user_message`, `chunk`, and `done` or `error`.", content_type = "text/event-stream", body = String),
         (status = 201, description = "The message was kept.", body = SentTwice),
-        (status = 400, description = "The content, the metadata or the transport is not as documented.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds."),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running."),
-        (status = 410, description = "The session has expired.", body = Envelope),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
-        (status = 429, description = "Too many requests, or streams."),
-        (status = 500, description = "With the transport `http`: the message was stored, and no reply came. The same message sent again within 60 seconds continues it."),
-        (status = 503, description = "The service is stopping. The message was stored; send it again."),
+        (status = 410, description = "The session has expired."),
+        (status = 500, description = "With the transport `http`: the message was stored, and no reply came. The same message sent again within 60 seconds continues it.", body = ServerEnvelope),
+        (status = 503, description = "The service is stopping. The message was stored; send it again.", body = ServerEnvelope),
     )
 )]
 #[tracing::instrument(name = "messaging.send_message", level = "debug", skip_all)]

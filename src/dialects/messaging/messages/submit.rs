@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::{Caller, purpose};
+use crate::dialects::messaging::error::ServerEnvelope;
 use crate::dialects::messaging::javascript::is_truthy;
 use crate::dialects::messaging::messages::channel;
 use crate::dialects::messaging::messages::message::{self, Payload};
@@ -172,11 +173,8 @@ impl SubmitMessage {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 201, description = "The message was kept.", body = Submitted),
-        (status = 400, description = "A field is missing, or not as documented."),
-        (status = 401, description = "No credential, or none that holds."),
-        (status = 404, description = "No such channel in this organization."),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running."),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
+        (status = 400, description = "A field is missing, or not as documented.", body = ServerEnvelope),
+        (status = 404, description = "No such channel in this organization.", body = ServerEnvelope),
     )
 )]
 #[tracing::instrument(name = "messaging.submit_message", level = "debug", skip_all)]

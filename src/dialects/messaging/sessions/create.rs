@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::messaging::error::Envelope;
 use crate::dialects::messaging::messages::channel;
 use crate::dialects::messaging::sessions::session::{MessagingDetail, OpenSession};
 use crate::dialects::messaging::sessions::timeouts::{Bounds, GivenTimeouts, TimeoutConfig};
@@ -114,12 +113,7 @@ impl CreateSession {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 201, description = "Session created.", body = CreatedSession),
-        (status = 400, description = "A required field is missing or no UUID, or the metadata is too large.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds."),
-        (status = 404, description = "No such agent in this organization.", body = Envelope),
-        (status = 409, description = "A request with the same `Idempotency-Key` is still running."),
-        (status = 422, description = "The `Idempotency-Key` belongs to a request with another body."),
-        (status = 429, description = "Too many requests."),
+        (status = 404, description = "No such agent in this organization."),
     )
 )]
 pub async fn create_session(

@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::messaging::error::Envelope;
 use crate::dialects::messaging::sessions::session::key_of;
 use crate::dialects::messaging::{Messaging, MessagingError};
 use crate::domain::Session;
@@ -39,8 +38,6 @@ struct Success {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "Deleted.", body = Deleted),
-        (status = 401, description = "No credential, or none that holds."),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
     )
 )]
 #[tracing::instrument(name = "messaging.delete_session", level = "debug", skip_all)]

@@ -35,7 +35,6 @@ pub struct Health {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "How many sessions there are.", body = Health),
-        (status = 401, description = "No credential, or none that holds."),
     )
 )]
 #[tracing::instrument(name = "messaging.health", level = "debug", skip_all)]

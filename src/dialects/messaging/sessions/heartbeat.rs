@@ -3,7 +3,6 @@
 use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::messaging::error::Envelope;
 use crate::dialects::messaging::sessions::info::SessionInfo;
 use crate::dialects::messaging::sessions::session;
 use crate::dialects::messaging::{Messaging, MessagingError};
@@ -19,9 +18,7 @@ use crate::http::{PathOf, Reply};
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "The session.", body = SessionInfo),
-        (status = 401, description = "No credential, or none that holds."),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
-        (status = 410, description = "The session has expired.", body = Envelope),
+        (status = 410, description = "The session has expired."),
     )
 )]
 #[tracing::instrument(name = "messaging.heartbeat", level = "debug", skip_all)]

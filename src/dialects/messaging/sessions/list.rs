@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::messaging::error::Envelope;
 use crate::dialects::messaging::sessions::census;
 use crate::dialects::messaging::sessions::info::SessionInfo;
 use crate::dialects::messaging::sessions::session::OpenSession;
@@ -53,8 +52,6 @@ struct Stats {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "The sessions.", body = SessionList),
-        (status = 400, description = "The cursor is not valid.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds."),
     )
 )]
 #[tracing::instrument(name = "messaging.list_sessions", level = "debug", skip_all)]

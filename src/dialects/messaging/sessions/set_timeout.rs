@@ -4,7 +4,6 @@ use axum::extract::State;
 use http::StatusCode;
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::messaging::error::Envelope;
 use crate::dialects::messaging::sessions::info::SessionInfo;
 use crate::dialects::messaging::sessions::session;
 use crate::dialects::messaging::sessions::timeouts::{Bounds, GivenTimeouts, TimeoutConfig};
@@ -24,10 +23,7 @@ use crate::http::{PathOf, Reply};
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "The session under its new settings.", body = SessionInfo),
-        (status = 400, description = "A setting of the wrong type, or a time-out out of its bounds.", body = Envelope),
-        (status = 401, description = "No credential, or none that holds."),
-        (status = 404, description = "No such session in this organization.", body = Envelope),
-        (status = 410, description = "The session has expired.", body = Envelope),
+        (status = 410, description = "The session has expired."),
     )
 )]
 #[tracing::instrument(name = "messaging.set_timeout", level = "debug", skip_all)]

@@ -1,4 +1,7 @@
-//! The served OpenAPI documents are those that are kept in `openapi/`.
+//! The served OpenAPI documents are those of `openapi/`, and list what each operation can respond.
+
+mod examples;
+mod rejections;
 
 use serde_json::Value;
 use sessionary::domain::DialectName;
@@ -43,50 +46,6 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
         operations.map(|(method, operation)| (method.clone(), path.clone(), operation.clone())).collect()
     };
     paths.iter().flat_map(of).collect()
-}
-
-/// Each operation documents the errors that all of them share, with a schema that the document has.
-#[test]
-fn every_operation_describes_every_error_that_it_can_answer() {
-    for dialect in DialectName::ALL {
-        let document = document(dialect);
-        let schemas = document["components"]["schemas"].as_object().expect("schemas");
-        let text = document.to_string();
-        for name in text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(schemas.contains_key(name), "{dialect}: {name}");
-        }
-        let mut ids = std::collections::HashSet::new();
-        for (method, path, operation) in operations(&document) {
-            let at = format!("{dialect}: {method} {path}");
-            let responses = operation["responses"].as_object().expect("responses");
-            let mut wanted = vec!["429", "503"];
-            if operation["security"].is_array() {
-                wanted.extend(["400", "401", "403"]);
-            }
-            if operation["requestBody"].is_object() {
-                wanted.extend(["413", "415"]);
-            }
-            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-            if parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key") {
-                wanted.extend(["409", "422"]);
-            }
-            for status in wanted {
-                assert!(responses.contains_key(status), "{at}: {status}");
-            }
-            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
-                let contents = response["content"].as_object().expect("a body");
-                let schema = contents.values().next().expect("a body")["schema"].to_string();
-                let named: Vec<&str> = schema.split("#/components/schemas/").skip(1).collect();
-                assert!(!named.is_empty(), "{at}: {status}");
-                for name in named {
-                    let name = name.split('"').next().expect("a name");
-                    assert!(schemas.contains_key(name), "{at}: {status}: {name}");
-                }
-            }
-            let id = operation["operationId"].as_str().expect("an id").to_owned();
-            assert!(ids.insert(id), "{at}: another operation has its id");
-        }
-    }
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! Examples of requests and responses, as `examples.json` of each dialect has them: by operation, a request that the
+//! service accepts and its response. The suite sends every request again, and records them anew with
+//! `RECORD_EXAMPLES=1 cargo test --test suite openapi::examples`.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{Content, OpenApi, RefOr};
+
+use crate::domain::DialectName;
+
+/// One exchange.
+#[derive(Deserialize)]
+struct Example {
+    /// `None` where there is no body, or one that is not JSON.
+    request: Option<Value>,
+    status: u16,
+    /// `None` where there is no body, or one that is not JSON.
+    response: Option<Value>,
+}
+
+/// Returns the exchanges of a dialect, by method and path.
+fn examples(dialect: DialectName) -> HashMap<String, Example> {
+    let text = match dialect {
+        DialectName::Agnost => include_str!("../../agnost/examples.json"),
+        DialectName::Agntix => include_str!("../../agntix/examples.json"),
+        DialectName::AgentKey => include_str!("../../agent_key/examples.json"),
+        DialectName::Messaging => include_str!("../../messaging/examples.json"),
+        DialectName::IntegerId => include_str!("../../integer_id/examples.json"),
+    };
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// Adds to every operation its example, if there is one.
+pub(super) fn add(document: &mut OpenApi, dialect: DialectName) {
+    let mut examples = examples(dialect);
+    for (path, item) in &mut document.paths.paths {
+        let methods = ["GET", "PUT", "POST", "DELETE", "PATCH"];
+        for (method, operation) in methods.into_iter().zip(super::operations(item)) {
+            if let (Some(operation), Some(example)) = (operation, examples.remove(&format!("{method} {path}"))) {
+                add_one(operation, example);
+            }
+        }
+    }
+}
+
+fn add_one(operation: &mut Operation, example: Example) {
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        set(body.content.get_mut("application/json"), example.request);
+    }
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(&example.status.to_string()) {
+        set(response.content.get_mut("application/json"), example.response);
+    }
+}
+
+fn set(content: Option<&mut RefOr<Content>>, example: Option<Value>) {
+    if let (Some(RefOr::T(content)), Some(example)) = (content, example) {
+        content.example = Some(example);
+    }
+}
