@@ -21,9 +21,9 @@ lint:
     .ci/deployment-files
     .ci/docs
 
-# Check licences, advisories and sources of the dependencies (needs cargo-deny)
+# Check licences, advisories and sources of the dependencies, and that each is used
 deny:
-    cargo deny --locked check
+    .ci/dependencies
 
 # Describe changed queries in .sqlx
 sqlx:
@@ -37,7 +37,15 @@ openapi:
         mv "$document.new" "$document"; \
     done
 
-# Run the vendors' published clients against the service, all or those named
+# Lint the OpenAPI documents
+contract:
+    .ci/openapi-lint
+
+# Record the examples of the OpenAPI documents again, after a change of what the service responds
+examples: && openapi
+    RECORD_EXAMPLES=1 cargo test --locked --test suite openapi::examples
+
+# Run the vendors' published and the generated clients against the service, all or those named
 clients *names:
     tests/clients/run {{ names }}
 
