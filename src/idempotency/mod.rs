@@ -8,7 +8,8 @@
 //! - the same key, another body: 422, whichever bytes differ;
 //! - the same key while the first request is being served: its answer, or after [`WaitTimeout`] 409;
 //! - a request that was refused leaves its key free, also for another body;
-//! - a request whose process died, or whose outcome is unknown, is done again by the next that comes, with the time, the
+//! - a request whose process died, or whose outcome is unknown, is done again by the next that comes, with the time,
+//!   the
 //!   ids and the nonce of the first: what was committed is recognised, not made twice.
 //!
 //! Credentials and rate limits come first, at every request. The credential is not part of the scope: a key may be
@@ -47,8 +48,8 @@ impl Default for WaitTimeout {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it describes; the extractor reads")]
 pub struct IdempotencyKeyHeader {
-    /// Makes it safe to send the request again. For 24 hours, the same key and body are answered as the first time,
-    /// with `Idempotency-Replayed: true`. 1 to 255 printable ASCII characters.
+    /// Makes it safe to send the request again. For 24 hours, the same key and body get the first response again, with
+    /// `Idempotency-Replayed: true`. 1 to 255 printable ASCII characters.
     #[param(rename = "Idempotency-Key", value_type = String, required = false, min_length = 1, max_length = 255)]
     key: Option<String>,
 }

@@ -84,7 +84,7 @@ pub struct Envelope<'a> {
     /// On the token endpoints: the code of RFC 6749.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
-    /// On the token endpoints: what `messages` says.
+    /// On the token endpoints: the same text as `messages`.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_description: Option<&'a str>,
     /// What was not found.

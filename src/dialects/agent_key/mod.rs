@@ -49,8 +49,7 @@ impl Dialect for AgentKeyDialect {
 const ABOUT: &str = "\
 The agents, sessions and events of Vectara's API, version 2. Different on purpose:
 
-- Tools, skills, models and steps of an agent are kept and come back as they were sent; an agent's messages are answered \
-by its responder.
+- Tools, skills, models and steps of an agent are stored and returned as they were sent; an agent's responder replies to its messages.
 - Agents' names need not be unique. Deleting an agent hides it and frees its key at once.
 - A key whose session was deleted or has been idle for too long can be used again; the old conversation is kept until \
 it is erased or too old.

@@ -33,7 +33,7 @@ pub(super) fn boolean(query: &QueryPairs, field: &'static str) -> Result<Option<
     boolean::boolean(text).map(Some).ok_or_else(|| invalid(field, "must be true or false"))
 }
 
-/// Stands beside every list.
+/// Beside every list.
 #[derive(Serialize, ToSchema)]
 pub struct ListMetadata {
     /// Asks for the next page; absent on the last.
@@ -46,7 +46,8 @@ pub struct ListMetadata {
 pub(super) const METADATA_SCAN_TIME: std::time::Duration = std::time::Duration::from_millis(120);
 /// How many are looked at in one go where a filter decides.
 pub(super) const SCAN_CHUNK: usize = 500;
-/// How long a filter may search for the rest of a page. One that finds too little in that time answers with what it has,
+/// How long a filter may search for the rest of a page. One that finds too little in that time answers with what it
+/// has,
 /// and the page key goes on from there.
 pub(super) const SCAN_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 

@@ -29,7 +29,7 @@ pub struct CaptureEvent {
     #[serde(default)]
     #[schema(value_type = uuid::Uuid, required = true)]
     session_id: JsonField,
-    /// The agent that answered, or the tool that was called.
+    /// The agent that replied, or the tool that was called.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     primitive_name: JsonField,
@@ -169,7 +169,7 @@ impl CaptureEvent {
 
 /// Capture event
 ///
-/// Writes down a turn or a call. Called again with the same `event_id` it answers the same and writes nothing, so an
+/// Stores a turn or a call. Called again with the same `event_id` it returns the same and stores nothing, so an
 /// `Idempotency-Key` is not needed and not looked at. The session need not be there yet.
 #[utoipa::path(
     post,

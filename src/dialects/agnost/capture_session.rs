@@ -169,7 +169,7 @@ impl CaptureSession {
 
 /// Capture session
 ///
-/// Starts a session. Called again with the same `session_id` it answers the same and keeps the data that came first; an
+/// Starts a session. Called again with the same `session_id` it returns the same and the first data stays; an
 /// `Idempotency-Key` is not needed and not looked at.
 #[utoipa::path(
     post,

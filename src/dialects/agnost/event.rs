@@ -181,17 +181,17 @@ pub struct CapturedEvent {
     #[serde(skip_serializing_if = "JsonField::is_missing")]
     #[schema(value_type = Option<String>)]
     primitive_type: JsonField,
-    /// The agent that answered, or the tool that was called.
+    /// The agent that replied, or the tool that was called.
     primitive_name: String,
-    /// What was said to it, as it reads.
+    /// The input as text.
     input: String,
-    /// What it answered, as it reads.
+    /// The output as text.
     output: String,
-    /// What was said to it, as it was sent.
+    /// The input, as it was sent.
     #[serde(skip_serializing_if = "JsonField::is_missing")]
     #[schema(value_type = Option<String>)]
     args: JsonField,
-    /// What it answered, as it was sent.
+    /// The output, as it was sent.
     #[serde(skip_serializing_if = "JsonField::is_missing")]
     #[schema(value_type = Option<String>)]
     result: JsonField,
@@ -200,7 +200,8 @@ pub struct CapturedEvent {
     latency: i64,
     /// Unix time in milliseconds when it happened.
     timestamp: i64,
-    /// The time that was sent, where it is more than a day after the event's arrival. `timestamp` is a minute before the
+    /// The time that was sent, where it is more than a day after the event's arrival. `timestamp` is a minute before
+    /// the
     /// arrival then.
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed_timestamp: Option<i64>,

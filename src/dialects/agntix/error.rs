@@ -134,7 +134,7 @@ impl AgntixError {
             ),
             Self::SessionExpired => fixed(StatusCode::BAD_REQUEST, "SESSION_EXPIRED", "The session has expired."),
             Self::NobodyAnswers => {
-                fixed(StatusCode::UNPROCESSABLE_ENTITY, "CONFIG_NOT_FOUND", "Nothing answers this agent's messages.")
+                fixed(StatusCode::UNPROCESSABLE_ENTITY, "CONFIG_NOT_FOUND", "Nothing replies to this agent's messages.")
             }
             Self::NoReply => {
                 fixed(StatusCode::BAD_GATEWAY, "GENERIC_ERROR", "The message was kept, and no reply came.")

@@ -32,12 +32,12 @@ struct Part {
 
 /// Health
 ///
-/// Needs no credential. The answer is a second old at most.
+/// Needs no credential. The response is at most a second old.
 #[utoipa::path(
     get,
     path = "/v1/chat/health",
     responses(
-        (status = 200, description = "The service answers.", body = Health),
+        (status = 200, description = "The service is available.", body = Health),
         (status = 503, description = "The database cannot be reached or takes no writes, or the service is stopping.", body = Health),
     )
 )]

@@ -55,7 +55,7 @@ impl Dialect for Agntix {
 const ABOUT: &str = "\
 The chat session API of Agntix.
 
-- A model or a webhook answers messages, as the organization or the agent is set up; where nothing does, a message is \
+- A model or a webhook replies to messages, as the organization or the agent is set up; where nothing does, a message is \
 422.
 - Lists are exact up to 10,000; `pagination.nextCursor` leads on.
 - Voice, telephony, MCP and the public widget are not here, and 404.";

@@ -63,7 +63,7 @@ fn integer(text: &str) -> Option<i64> {
     Some(if negative { -size } else { size })
 }
 
-/// Where a page stands among all.
+/// The position of the page in the list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {

@@ -53,7 +53,7 @@ The session API of Agent Human, generation 1, with integer ids.
 - Lists have no pages on the vendor's; here they end at 1,000, and `next_cursor` (for avatars the header \
 `X-Next-Cursor`) leads on.
 - There are no users, roles or voices: `user_id`, `role_id` and an agent's own `voice_id` are null.
-- Uploaded images are kept by the service and shown under addresses that need no credential and cannot be guessed; \
+- Uploaded images are stored by the service under addresses that need no credential and cannot be guessed; \
 `cloudinary_id` is the image's name there.";
 
 /// Describes what all operations share.

@@ -191,7 +191,7 @@ struct Plain {
     error: &'static str,
 }
 
-/// The answer to a missing key: two texts.
+/// The response to a missing key: two texts.
 #[derive(Serialize, ToSchema)]
 struct KeyRequired {
     error: &'static str,

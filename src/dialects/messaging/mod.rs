@@ -55,8 +55,7 @@ impl Dialect for Messaging {
 const ABOUT: &str = "\
 The messaging session API of ElizaOS, as its server 1.7.2 speaks it. Different on purpose:
 
-- Sessions and their messages survive a restart, and expiry is a state: an expired session is 410 once and 404 from \
-then on, its messages are kept.
+- Sessions and their messages survive a restart, and expiry is a state: an expired session is 410 once and 404 from then on, and its messages stay.
 - Replies of every transport are in the session's messages.
 - There is no Socket.IO. `transport: http` waits for a reply, `sse` streams it, and `websocket`, the default, leaves it \
 to `GET …/messages?after=`, where it appears. A worker posts an agent's reply to `POST /api/messaging/submit`.

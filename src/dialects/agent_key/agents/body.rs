@@ -45,7 +45,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// What may be said of an agent. Members that are not named here are kept and come back as they were sent.
+/// The members of an agent. Members that are not named here are stored and returned as they were sent.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body; it is read as `Members`, which keeps what is not named here")]
 pub struct CreateAgent {
@@ -57,7 +57,7 @@ pub struct CreateAgent {
     name: String,
     /// At most 10,000 characters.
     description: Option<String>,
-    /// Tools by their names; kept, not called.
+    /// Tools by their names; stored, not called.
     #[schema(value_type = Option<Object>)]
     tool_configurations: Option<()>,
     #[schema(value_type = Option<Object>)]

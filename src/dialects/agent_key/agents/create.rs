@@ -45,8 +45,8 @@ impl ValidatedCreateAgent {
 
 /// Create agent
 ///
-/// Tools, skills, models and steps are kept and come back as they were sent; what answers an agent's messages is its
-/// responder. Without a `key`, one is made from the name.
+/// Tools, skills, models and steps are stored and returned as they were sent; an agent's responder replies to its
+/// messages. Without a `key`, one is made from the name.
 #[utoipa::path(
     post,
     path = "/v2/agents",

@@ -9,7 +9,8 @@ use crate::http::PathOf;
 
 /// Delete agent
 ///
-/// Hides the agent and frees its key. What was said in its sessions is kept until it is erased or too old.
+/// Hides the agent and frees its key. The messages of its sessions stay until they are erased or retention deletes
+/// them.
 #[utoipa::path(
     delete,
     path = "/v2/agents/{agent_key}",

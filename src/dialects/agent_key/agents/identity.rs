@@ -115,7 +115,7 @@ pub async fn get_identity(
     request_body = UpdateIdentity,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The identity as it stands now.", body = WireIdentity),
+        (status = 200, description = "The current identity.", body = WireIdentity),
     )
 )]
 #[tracing::instrument(name = "agent_key.update_identity", level = "debug", skip_all)]

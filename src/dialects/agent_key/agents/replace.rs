@@ -14,8 +14,7 @@ use crate::http::{JsonBody, PathOf, Reply};
 
 /// Replace agent
 ///
-/// What is left out is as if it had never been said. The identity, and what other vendors' APIs keep about the agent,
-/// stays.
+/// A member that is left out gets its default. The identity, and what other vendors' APIs store about the agent, stays.
 #[utoipa::path(
     put,
     path = "/v2/agents/{agent_key}",
@@ -23,7 +22,7 @@ use crate::http::{JsonBody, PathOf, Reply};
     request_body = CreateAgent,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The agent as it stands now.", body = WireAgent),
+        (status = 200, description = "The current agent.", body = WireAgent),
     )
 )]
 #[tracing::instrument(name = "agent_key.replace_agent", level = "debug", skip_all)]

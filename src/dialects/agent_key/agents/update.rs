@@ -22,7 +22,7 @@ use crate::http::{JsonBody, PathOf, Reply};
     request_body = CreateAgent,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The agent as it stands now.", body = WireAgent),
+        (status = 200, description = "The current agent.", body = WireAgent),
     )
 )]
 #[tracing::instrument(name = "agent_key.update_agent", level = "debug", skip_all)]

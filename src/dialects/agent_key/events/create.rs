@@ -63,13 +63,13 @@ impl AgentResponse {
     responses(
         (
             status = 201,
-            description = "What was appended, and the answer; with `stream_response` a stream of frames `data: {…}`, each with its `type`, the last of them `end`.",
+            description = "The appended events, and the reply; with `stream_response` a stream of frames `data: {…}`, each with its `type`, the last of them `end`.",
             content((AgentResponse = "application/json"), (String = "text/event-stream"))
         ),
         (status = 403, description = "`forbidden`: the agent is disabled."),
-        (status = 409, description = "The session is disabled, or still answering another message; `Retry-After` says when to try again."),
+        (status = 409, description = "The session is disabled, or another message still waits for its reply; `Retry-After` says when to try again."),
         (status = 422, description = "There is nothing to compact."),
-        (status = 502, description = "The message was stored, and no answer came. The same message sent again within 60 seconds continues it."),
+        (status = 502, description = "The message was stored, and no reply came. The same message sent again within 60 seconds continues it."),
         (status = 503, description = "The service is stopping. The message was stored; send it again."),
     )
 )]

@@ -11,7 +11,7 @@ type EventPath = PathOf<AgentKeyDialect, (String, String, String)>;
 
 /// Hide agent event
 ///
-/// Leaves it out of the list, and out of what the agent is told of the conversation.
+/// Hides it from the list and from the history that the agent receives.
 #[utoipa::path(
     post,
     path = "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}/hide",

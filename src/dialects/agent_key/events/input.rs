@@ -24,7 +24,7 @@ pub struct CreateEvent {
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
     pub(super) messages: JsonField,
-    /// Streams the answer as server-sent events.
+    /// Streams the reply as server-sent events.
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = false)]
     pub(super) stream_response: JsonField,
@@ -32,7 +32,7 @@ pub struct CreateEvent {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(super) compact_up_to_event_id: JsonField,
-    /// Of a `compact`: kept nowhere, since the summary is made of the words themselves.
+    /// Of a `compact`: not stored, because the summary is made of the messages themselves.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(super) compaction_message: JsonField,

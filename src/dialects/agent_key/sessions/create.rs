@@ -55,7 +55,7 @@ pub struct CreateSession {
     #[serde(default)]
     #[schema(value_type = Option<i64>, default = 0)]
     tti_minutes: JsonField,
-    /// Read back as four asterisks each, under their names; the values are not kept.
+    /// Read back as four asterisks each, under their names; the values are not stored.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     secrets: JsonField,
@@ -121,7 +121,8 @@ fn taking_sessions(agent: Arc<Agent>) -> Result<Arc<Agent>, AgentKeyError> {
 
 /// Create agent session
 ///
-/// A `key` that the agent has an open session under already is 409, except to the request that made it, sent again under its
+/// A `key` that the agent has an open session under already is 409, except to the request that made it, sent again
+/// under its
 /// `Idempotency-Key`. Without a `key`, one is made from the name.
 #[utoipa::path(
     post,

@@ -90,7 +90,7 @@ impl Changes {
     request_body = UpdateSession,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The session as it stands now.", body = AgentSession),
+        (status = 200, description = "The current session.", body = AgentSession),
     )
 )]
 #[tracing::instrument(name = "agent_key.update_session", level = "debug", skip_all)]

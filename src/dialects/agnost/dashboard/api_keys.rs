@@ -27,7 +27,7 @@ pub struct ApiKeyRecord {
     name: String,
     #[schema(value_type = String)]
     created_at: Milliseconds,
-    /// The subject of the token that it was made with, or the id of the key, `key_…`; empty where nobody knows.
+    /// The subject of the token that it was made with, or the id of the key, `key_…`; empty if that is not known.
     created_by: String,
 }
 
@@ -41,11 +41,11 @@ pub struct ApiKeys {
 
 /// API keys
 ///
-/// Newest first, without those that were deleted. One answer looks at 1,000; `next_cursor` leads on.
+/// Newest first, without those that were deleted. One response covers 1,000; `next_cursor` leads on.
 #[utoipa::path(
     get,
     path = "/dashboard/api/organization/api-keys",
-    params(("cursor" = Option<String>, Query, description = "The `next_cursor` of the answer before.")),
+    params(("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous response.")),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The keys.", body = ApiKeys),
@@ -122,7 +122,7 @@ pub async fn create_api_key(
 
 /// Delete API key
 ///
-/// The key is refused at once, or within a second by other replicas of the service.
+/// The key is rejected at once, and within a second by other replicas of the service.
 #[utoipa::path(
     delete,
     path = "/dashboard/api/organization/api-keys/{id}",

@@ -36,7 +36,7 @@ pub struct ConversationQuery {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     event_id: JsonField,
-    /// The `next_cursor` of the answer before.
+    /// The `next_cursor` of the previous response.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     cursor: JsonField,
@@ -132,7 +132,8 @@ async fn messages(
     })
 }
 
-/// Sorts events by their time, as they are read. Of those of one millisecond, which is as exact as JavaScript is, an event
+/// Sorts events by their time, as they are read. Of those of one millisecond, which is as exact as JavaScript is, an
+/// event
 /// comes after the one that led to it, and else in the order in which they were taken in.
 fn sort(rows: &mut [CapturedRow]) {
     let above: HashMap<Uuid, (Timestamp, Option<Uuid>)> =
@@ -153,7 +154,7 @@ async fn find(caller: &Caller<Agnost, purpose::ReadEvents>, query: &Conversation
 
 /// Conversation messages
 ///
-/// What was said, oldest first.
+/// The messages, oldest first.
 #[utoipa::path(
     post,
     path = "/dashboard/api/conversation-messages",
@@ -257,7 +258,7 @@ pub struct ConversationDetail {
 
 /// Conversation detail
 ///
-/// Messages and spans in one answer.
+/// Messages and spans in one response.
 #[utoipa::path(
     post,
     path = "/dashboard/api/conversation-detail",
@@ -289,7 +290,7 @@ pub struct EventQuery {
 
 /// Event input and output
 ///
-/// One event with all that it said. Events whose sender's id is no UUID are found by their `id`.
+/// One event with all its text. Events whose sender's id is no UUID are found by their `id`.
 #[utoipa::path(
     post,
     path = "/dashboard/api/event-io",

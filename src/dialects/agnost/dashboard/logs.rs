@@ -17,12 +17,13 @@ use crate::store::{Breakdown, COUNT_LIMIT, MAX_PAGE_BYTES};
 #[derive(Serialize, ToSchema)]
 pub struct LogPage {
     logs: Vec<CapturedEvent>,
-    /// How many there are; 10,000 stands for that many or more. With a search, those among the 500 newest events that
+    /// How many there are; 10,000 means that many or more. With a search, those among the 500 newest events that
     /// may match are counted, or those on the page if there are more; `next_cursor` leads to the rest.
     total: i64,
     page: i64,
     page_size: i64,
-    /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a page
+    /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a
+    /// page
     /// has at most 4 MiB, and of events that no index finds, 20,000 are looked at for a page: with filters by
     /// connection, client or metadata, and with a search of fewer than three characters, or two in a script without
     /// spaces. Of a page that is cut so, `next_cursor` leads to the rest; the next `page` begins where it would without

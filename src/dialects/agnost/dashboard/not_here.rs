@@ -126,7 +126,7 @@ const NO_SCOPES: [&str; 0] = [];
 
 /// Create organization
 ///
-/// Not here: whoever runs the service makes organizations.
+/// Not available: the operator of the service creates organizations.
 #[utoipa::path(
     post,
     path = "/dashboard/api/organizations",
@@ -139,7 +139,7 @@ pub async fn create_organization(caller: Caller<Agnost, purpose::ReadEvents>) ->
 
 /// Delete organization
 ///
-/// Not here: whoever runs the service disables organizations.
+/// Not available: the operator of the service disables organizations.
 #[utoipa::path(
     delete,
     path = "/dashboard/api/organizations/{id}",

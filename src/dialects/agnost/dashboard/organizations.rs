@@ -31,7 +31,7 @@ pub struct Organization {
     created_at: Milliseconds,
 }
 
-/// Somebody who was named as a member.
+/// A member of the organization.
 #[derive(Serialize, ToSchema)]
 pub struct Member {
     email: String,
@@ -210,7 +210,7 @@ pub struct NewMember {
 
 /// Add member
 ///
-/// Names a member. Whom the identity provider lets in is the provider's affair; nobody is sent anything.
+/// Adds a member. The identity provider decides who can sign in; no invitation is sent.
 #[utoipa::path(
     post,
     path = "/dashboard/api/organizations/{id}/members",

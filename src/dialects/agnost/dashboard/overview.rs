@@ -40,7 +40,7 @@ pub struct Metrics {
 /// Sums over the window.
 #[derive(Serialize, ToSchema)]
 struct Totals {
-    /// Conversations that began in the window; 10,000 stands for that many or more.
+    /// Conversations that began in the window; 10,000 means that many or more.
     conversations: i64,
     /// Events of every kind.
     #[serde(flatten)]

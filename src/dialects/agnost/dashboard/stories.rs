@@ -1,4 +1,5 @@
-//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows no
+//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows
+//! no
 //! body; this is ours.
 
 use axum::extract::Request;
@@ -23,13 +24,15 @@ const LATEST: i64 = 10;
 #[derive(Serialize, ToSchema)]
 pub struct Stories {
     user_stories: Vec<Story>,
-    /// How many there are; 10,000 stands for that many or more.
+    /// How many there are; 10,000 means that many or more.
     total: i64,
     page: i64,
     page_size: i64,
-    /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a page
+    /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a
+    /// page
     /// has at most 4 MiB, and with filters 20,000 conversations are looked at for a page, or 5,000 with `agent_name` or
-    /// `search`. Of a page that is cut so, `next_cursor` leads to the rest; the next `page` begins where it would without
+    /// `search`. Of a page that is cut so, `next_cursor` leads to the rest; the next `page` begins where it would
+    /// without
     /// the cut. A search that an index answers finds conversations by their inputs and by their ids wherever they are,
     /// and by parts of their ids and users among the newest 5,000.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +73,7 @@ struct StoryEvent {
     success: bool,
     latency: i64,
     timestamp: i64,
-    /// The first 200 characters of what was said to it, as it reads.
+    /// The first 200 characters of its input as text.
     input: String,
 }
 

@@ -49,7 +49,7 @@ impl ToolStats {
 #[derive(Serialize, ToSchema)]
 pub struct ToolSeries {
     series: Vec<OneTool>,
-    /// How much time a point stands for.
+    /// The length of time of a point.
     bucket_seconds: i64,
     /// Whether everything is shown: a response has at most 500 tools, and the newest 10,000 points.
     complete: bool,
@@ -91,7 +91,7 @@ pub struct ErrorDistribution {
 
 #[derive(Serialize, ToSchema)]
 struct ErrorText {
-    /// The first 200 characters of what the call answered.
+    /// The first 200 characters of the call's output.
     message: String,
     count: usize,
 }
@@ -239,7 +239,7 @@ pub struct ToolsDashboard {
 
 /// Tools dashboard
 ///
-/// The four in one answer.
+/// The four in one response.
 #[utoipa::path(
     post,
     path = "/dashboard/api/tools-dashboard",

@@ -36,7 +36,7 @@ pub struct Tool {
     tool_description: Option<String>,
 }
 
-/// What can be said of an agent, when it is made or changed. The vendor's pages show two bodies: one with `fullName`,
+/// The members of an agent, in a create or an update. The vendor's pages show two bodies: one with `fullName`,
 /// `description` and `role`, and its quickstart's with `name`; either is taken.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

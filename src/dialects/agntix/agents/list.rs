@@ -34,7 +34,7 @@ pub struct AgentList {
         ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
         ("search" = Option<String>, Query, description = "Part of the name, in any case."),
         ("isActive" = Option<bool>, Query),
-        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier answer; pages are counted from there."),
+        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier response; pages are counted from there."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

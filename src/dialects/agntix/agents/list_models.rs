@@ -18,7 +18,8 @@ pub struct ModelList {
 
 /// List models
 ///
-/// Those that the deployment names; without any, the model that answers the organization's messages, if one does.
+/// The models that the deployment names; without any, the model that replies to the organization's messages, if one
+/// does.
 #[utoipa::path(
     get,
     path = "/v1/chat/models",

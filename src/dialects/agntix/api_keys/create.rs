@@ -12,9 +12,10 @@ use crate::http::{Forbidden, JsonBody, Rejection, Reply};
 
 /// Create API key
 ///
-/// The key is shown in this answer and never again. It can have no more scopes than the caller, and outlives no API key
-/// that it is made with. An organization has 1,000 at most that are neither revoked nor expired. No `Idempotency-Key` is
-/// looked at: what is kept for one would hold the key.
+/// The key is in this response and in no other. It can have no more scopes than the caller, and outlives no API key
+/// that it is made with. An organization has 1,000 at most that are neither revoked nor expired. No `Idempotency-Key`
+/// is
+/// looked at, because the stored response would contain the key.
 #[utoipa::path(
     post,
     path = "/v1/chat/api-keys",

@@ -24,12 +24,13 @@ pub struct ApiKeyList {
 
 /// List API keys
 ///
-/// Newest first, revoked ones too, at most 1,000 and at most 4 MiB in one response; `nextCursor` leads on. The keys themselves are shown
+/// Newest first, revoked ones too, at most 1,000 and at most 4 MiB in one response; `nextCursor` leads on. The keys
+/// themselves are shown
 /// nowhere.
 #[utoipa::path(
     get,
     path = "/v1/chat/api-keys",
-    params(("cursor" = Option<String>, Query, description = "`nextCursor` of an earlier answer.")),
+    params(("cursor" = Option<String>, Query, description = "`nextCursor` of an earlier response.")),
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The keys.", body = ApiKeyList),

@@ -15,7 +15,7 @@ const WORD_LIMIT: usize = 255;
 const EMAIL_LIMIT: usize = 320;
 const MAX_TAGS: usize = 100;
 
-/// What can be said of a contact, when it is made or changed. Null takes a member away.
+/// The members of a contact, in a create or an update. Null removes a member.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContactBody {

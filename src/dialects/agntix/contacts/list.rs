@@ -29,7 +29,7 @@ pub struct ContactList {
         ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
         ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
         ("search" = Option<String>, Query, description = "Part of the name, the e-mail address, the phone number or the external id, in any case."),
-        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier answer; pages are counted from there."),
+        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier response; pages are counted from there."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

@@ -36,10 +36,10 @@ pub struct SendMessage {
 /// Send message
 ///
 /// Streams the reply as `data: {"id", "delta"}` frames, all with the reply's id, and `data: [DONE]`; with
-/// `stream: false` it waits for the whole of it. The message is kept before anything is answered, and so is the reply,
-/// also when nobody waits for it any longer. The same message sent again while its reply is on its way, or within 60
+/// `stream: false` it waits for the whole of it. The message is stored before the response begins, and the reply also
+/// when no client waits for it any longer. The same message sent again while its reply is on its way, or within 60
 /// seconds after that failed, is stored once: it gets the reply to the stored one. Closing the session ends the reply,
-/// and what had come of it is stored with `interrupted`. Whatever is wrong is told before a stream begins; where a reply breaks
+/// and what had come of it is stored with `interrupted`. Errors are returned before a stream begins; if a reply breaks
 /// off, a frame `data: {"error": {…}}` says so. Also at `/api/v1/chat/sessions/{sessionId}/messages`.
 #[utoipa::path(
     post,
@@ -55,7 +55,7 @@ pub struct SendMessage {
         ),
         (status = 400, description = "The session is closed or has expired."),
         (status = 404, description = "No such session in this organization, or its agent is gone."),
-        (status = 422, description = "Nothing answers this agent's messages."),
+        (status = 422, description = "Nothing replies to this agent's messages."),
         (status = 502, description = "The message was stored, and no reply came. The same message sent again within 60 seconds continues it."),
         (status = 503, description = "The service is stopping. The message was stored; send it again."),
     )

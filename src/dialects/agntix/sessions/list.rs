@@ -58,8 +58,10 @@ pub(in crate::dialects::agntix) fn wanted(pairs: &QueryPairs, now: Timestamp) ->
 
 /// List sessions
 ///
-/// Most recent first. One response looks at the nearest 10,000 sessions of the organization, or of the agent, and at the
-/// newest 1,000 where they are sorted by `updatedAt`; it has at most 4 MiB. `pagination.nextCursor` continues. Also at `/api/v1/chat/sessions`.
+/// Most recent first. One response looks at the nearest 10,000 sessions of the organization, or of the agent, and at
+/// the
+/// newest 1,000 where they are sorted by `updatedAt`; it has at most 4 MiB. `pagination.nextCursor` continues. Also at
+/// `/api/v1/chat/sessions`.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions",
@@ -70,7 +72,7 @@ pub(in crate::dialects::agntix) fn wanted(pairs: &QueryPairs, now: Timestamp) ->
         ("state" = Option<String>, Query, description = "`OPEN`, `CLOSED` or `EXPIRED`."),
         ("platform" = Option<String>, Query, description = "`SDK`, `WEB`, `WHATSAPP` or `VOICE`."),
         ("sort" = Option<String>, Query, description = "`createdAt` or `updatedAt`, with `:asc` or `:desc`."),
-        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier answer; pages are counted from there."),
+        ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier response; pages are counted from there."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

@@ -56,9 +56,10 @@ struct Heartbeat {
 
 /// Stream events
 ///
-/// The events `session.started`, `session.updated`, `session.ended` (a session, as it stands), `message.added`
+/// The events `session.started`, `session.updated`, `session.ended` (the session), `message.added`
 /// (`sessionId` and `message`) and `heartbeat`, at once and then every 30 seconds. After a break, `Last-Event-ID` goes
-/// on where it was, within a day; an id that is none of these events' begins with what happens from now on. Sessions are told of to callers who have the scope `sessions:read` as well.
+/// on where it was, within a day; an id that is none of these events' begins with what happens from now on. Sessions
+/// are told of to callers who have the scope `sessions:read` as well.
 ///
 /// The stream ends when the credential does: with the next event, or heartbeat.
 ///

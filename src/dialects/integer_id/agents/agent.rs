@@ -26,7 +26,7 @@ pub(in crate::dialects::integer_id) struct IntegerIdAgentSettings {
     pub knowledge_base: Option<JsonText>,
 }
 
-/// What can be said of an agent, when it is made or changed.
+/// The members of an agent, in a create or an update.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct AgentMembers {
     /// 1 to 200 characters.

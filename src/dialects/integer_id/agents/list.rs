@@ -70,7 +70,7 @@ impl ListedAgent {
 #[utoipa::path(
     get,
     path = "/api/v1/agents",
-    params(("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier answer.")),
+    params(("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier response.")),
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agents.", body = AgentList),

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::dialects::shared::time::Seconds;
 use crate::store::Usage;
 
-/// The three members that tell of an agent's sessions of this dialect.
+/// The three members about an agent's sessions of this dialect.
 #[derive(Serialize, ToSchema)]
 pub struct UsageMembers {
     /// When a session last started or ended.

@@ -11,7 +11,7 @@ use crate::store::AvatarChanges;
 const NAME_LIMIT: usize = 200;
 const URL_LIMIT: usize = 2_048;
 
-/// What can be said of an avatar, when it is made or changed.
+/// The members of an avatar, in a create or an update.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct AvatarBody {
     /// 1 to 200 characters.
@@ -83,7 +83,7 @@ pub(in crate::dialects::integer_id) fn number_of(text: &str) -> Result<i64, Bare
     text.parse().map(AgentNumber::get).map_err(|_| Bare::AvatarNotFound)
 }
 
-/// What a change answers that has nothing else to tell.
+/// The response of a change that returns nothing else.
 #[derive(Serialize, ToSchema)]
 pub struct Done {
     success: bool,

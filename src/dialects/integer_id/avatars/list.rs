@@ -56,11 +56,12 @@ impl From<StoredAvatar> for ListedAvatar {
 
 /// List avatars
 ///
-/// Newest first. Of more than 1,000, or more than 4 MiB, the newest, with `X-Next-Cursor` for the query parameter `cursor`.
+/// Newest first. Of more than 1,000, or more than 4 MiB, the newest, with `X-Next-Cursor` for the query parameter
+/// `cursor`.
 #[utoipa::path(
     get,
     path = "/api/v1/avatars",
-    params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier answer.")),
+    params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier response.")),
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The avatars.", body = Vec<ListedAvatar>),
@@ -80,7 +81,7 @@ pub async fn list_avatars(
 #[utoipa::path(
     get,
     path = "/api/v1/avatars/public",
-    params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier answer.")),
+    params(("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier response.")),
     security(("api_key" = []), ("bearer" = [])),
     responses((status = 200, description = "As at `/api/v1/avatars`.", body = Vec<ListedAvatar>))
 )]
@@ -100,7 +101,7 @@ pub async fn list_public_avatars(
     path = "/api/v1/avatars/user/{user_id}",
     params(
         ("user_id" = i64, Path, description = "A user's integer id."),
-        ("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier answer."),
+        ("cursor" = Option<String>, Query, description = "`X-Next-Cursor` of an earlier response."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

@@ -11,8 +11,8 @@ use crate::store::AvatarChanges;
 
 /// Update avatar
 ///
-/// Sessions that have started go on telling of the avatar as it was, and an image that was uploaded for it stays where it
-/// is, whatever `url` says now.
+/// Sessions that have started return the avatar as it was, and an image that was uploaded for it stays, whatever `url`
+/// is now.
 #[utoipa::path(
     put,
     path = "/api/v1/avatars/{avatar_id}",

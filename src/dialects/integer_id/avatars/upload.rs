@@ -24,14 +24,15 @@ pub struct UploadedAvatar {
     /// Where the image is; it needs no credential.
     url: String,
     voice_id: Option<String>,
-    /// Images are kept here, not at Cloudinary: the image's own name, the last segment of `url`.
+    /// Images are stored here, not at Cloudinary: the image's own name, the last segment of `url`.
     cloudinary_id: String,
 }
 
 /// Upload avatar
 ///
-/// Makes an avatar of a PNG, JPEG, GIF or WebP file of at most 5 MiB, told by its first bytes. An organization keeps 1,000
-/// images; deleting an avatar deletes its image, and giving it another `url` leaves it. The form has 30 seconds to
+/// Makes an avatar of a PNG, JPEG, GIF or WebP file of at most 5 MiB, recognized by its first bytes. An organization
+/// has at most 1,000 images; deleting an avatar deletes its image, and giving it another `url` leaves it. The form has
+/// 30 seconds to
 /// arrive: the largest needs an uplink of 1.5 Mbit/s.
 #[utoipa::path(
     post,

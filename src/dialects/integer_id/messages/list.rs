@@ -33,7 +33,7 @@ pub struct Messages {
     path = "/api/v1/sessions/{session_id}/messages",
     params(
         ("session_id" = i64, Path, description = "The session's integer id."),
-        ("cursor" = Option<i64>, Query, description = "`next_cursor` of an earlier answer, or any message's id: those after it."),
+        ("cursor" = Option<i64>, Query, description = "`next_cursor` of an earlier response, or any message's id: those after it."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

@@ -35,14 +35,14 @@ pub struct SendMessage {
 pub struct Sent {
     success: bool,
     message: Message,
-    /// What the agent answered; null where nothing answers, or not in time.
+    /// The agent's reply; null if nothing replies, or not in time.
     reply: Option<Message>,
 }
 
 /// Send message
 ///
-/// An extension: the vendor names this path and documents nothing more. The message is kept before anything is
-/// answered, and so is the reply, also when nobody waits for it any longer. The same message sent again while its reply
+/// An extension: the vendor names this path and documents nothing more. The message is stored before the response
+/// begins, and the reply also when no client waits for it any longer. The same message sent again while its reply
 /// is on its way, or within 60 seconds after that failed, is stored once: the response has the message that is there.
 /// Ending the session ends the reply: what had come of it is stored, and has `"interrupted": true` as its metadata.
 #[utoipa::path(
@@ -52,7 +52,7 @@ pub struct Sent {
     request_body = SendMessage,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 201, description = "The message was kept.", body = Sent),
+        (status = 201, description = "The message was stored.", body = Sent),
         (status = 409, description = "The session has ended."),
     )
 )]
@@ -89,7 +89,8 @@ async fn send(
     Ok(Reply(StatusCode::CREATED, Sent { success: true, message, reply }))
 }
 
-/// Stores the message. With it comes the turn that replies to it; `None` where the agent is gone or archived, or nothing
+/// Stores the message. With it comes the turn that replies to it; `None` where the agent is gone or archived, or
+/// nothing
 /// replies.
 async fn store(
     conversations: &Conversations,

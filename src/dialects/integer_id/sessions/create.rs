@@ -104,7 +104,7 @@ pub(in crate::dialects::integer_id) fn metadata(given: JsonField) -> Result<Meta
 
 /// Create session
 ///
-/// Starts a session at once: there is no separate start. It answers the agent's avatar as it is now.
+/// Starts a session at once: there is no separate start. It returns the agent's current avatar.
 #[utoipa::path(
     post,
     path = "/api/v1/sessions",

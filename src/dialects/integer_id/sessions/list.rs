@@ -75,7 +75,7 @@ impl ListedSession {
     params(
         ("agent_id" = Option<i64>, Query, description = "Only this agent's sessions."),
         ("status" = Option<String>, Query, description = "`active`, `completed` or `all`, which every other word means, too."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier answer."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier response."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

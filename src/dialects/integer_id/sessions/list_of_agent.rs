@@ -81,7 +81,7 @@ fn call_type(session_type: String) -> String {
     path = "/api/v1/agents/{agent_id}/sessions",
     params(
         ("agent_id" = i64, Path, description = "The agent's integer id."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier answer."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier response."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

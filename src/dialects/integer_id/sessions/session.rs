@@ -59,7 +59,7 @@ impl IntegerIdDetail {
     }
 }
 
-/// The four members that tell of an avatar; all null when the agent has none.
+/// The four members about an avatar; all null if the agent has none.
 #[derive(Serialize, ToSchema)]
 pub struct AvatarMembers {
     #[schema(example = 1)]

@@ -25,7 +25,7 @@ pub struct SendMessage {
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     content: JsonField,
-    /// `websocket` answers at once and leaves the reply to the session's messages, `http` waits for it, `sse` streams
+    /// `websocket` returns at once and leaves the reply to the session's messages, `http` waits for it, `sse` streams
     /// it.
     #[serde(default)]
     #[schema(value_type = Option<String>, default = "websocket")]
@@ -38,7 +38,7 @@ pub struct SendMessage {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: JsonField,
-    /// Kept as they are.
+    /// Stored as they are.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     attachments: JsonField,
@@ -64,7 +64,7 @@ pub struct Sent {
     session_status: SessionStatus,
 }
 
-/// The answer, and once more under `data`, which is what the vendor's client unwraps.
+/// The response, and once more under `data`, which the vendor's client unwraps.
 #[derive(Serialize, ToSchema)]
 struct SentTwice {
     #[serde(flatten)]
@@ -72,7 +72,7 @@ struct SentTwice {
     data: Sent,
 }
 
-/// Where the session stands after the message.
+/// The session's expiry after the message.
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionStatus {
@@ -85,8 +85,9 @@ struct SessionStatus {
 
 /// Send a message
 ///
-/// Renews a session that renews itself. Whatever becomes of the reply, the message is kept before anything is
-/// answered, and a reply is kept also when nobody waits for it any longer. The same message sent again while its reply
+/// Renews a session that renews itself. Whatever becomes of the reply, the message is stored before the response
+/// begins, and a reply is stored also when no client waits for it any longer. The same message sent again while its
+/// reply
 /// is on its way, or within 60 seconds after that failed, is stored once: the response has the message that is there.
 /// Deleting the session ends the reply, and what had come of it is stored with `interrupted` in its metadata.
 #[utoipa::path(
@@ -97,7 +98,7 @@ struct SessionStatus {
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "With the transport `sse`: the events `user_message`, `chunk`, and `done` or `error`.", content_type = "text/event-stream", body = String),
-        (status = 201, description = "The message was kept.", body = SentTwice),
+        (status = 201, description = "The message was stored.", body = SentTwice),
         (status = 410, description = "The session has expired."),
         (status = 500, description = "With the transport `http`: the message was stored, and no reply came. The same message sent again within 60 seconds continues it.", body = ServerEnvelope),
         (status = 503, description = "The service is stopping. The message was stored; send it again.", body = ServerEnvelope),

@@ -29,7 +29,7 @@ const SOURCE_LIMIT: usize = 50;
 
 #[derive(Deserialize, ToSchema)]
 pub struct SubmitMessage {
-    /// Names the message, so that it can be submitted again without being kept twice.
+    /// Names the message, so that it can be submitted again without being stored twice.
     #[serde(default, rename = "messageId")]
     #[schema(value_type = Option<Uuid>)]
     message_id: JsonField,
@@ -172,7 +172,7 @@ impl SubmitMessage {
     request_body = SubmitMessage,
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
-        (status = 201, description = "The message was kept.", body = Submitted),
+        (status = 201, description = "The message was stored.", body = Submitted),
         (status = 400, description = "A field is missing, or not as documented.", body = ServerEnvelope),
         (status = 404, description = "No such channel in this organization.", body = ServerEnvelope),
     )

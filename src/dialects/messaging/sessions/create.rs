@@ -27,7 +27,7 @@ pub struct CreateSession {
     #[serde(default)]
     #[schema(value_type = Uuid, required = true)]
     agent_id: JsonField,
-    /// The user creating the session. Nobody needs to know that user; the text comes back as it was sent.
+    /// The user who creates the session. The user need not exist; the text is returned as it was sent.
     #[serde(default)]
     #[schema(value_type = Uuid, required = true)]
     user_id: JsonField,

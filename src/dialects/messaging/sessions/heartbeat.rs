@@ -10,7 +10,7 @@ use crate::http::{PathOf, Reply};
 
 /// Session heartbeat
 ///
-/// Notes that somebody is there, which renews a session that renews itself. A body is not read.
+/// Records that the client is active, which renews a session that renews itself. A body is not read.
 #[utoipa::path(
     post,
     path = "/api/messaging/sessions/{sessionId}/heartbeat",

@@ -48,7 +48,7 @@ struct Stats {
 #[utoipa::path(
     get,
     path = "/api/messaging/sessions",
-    params(("cursor" = Option<String>, Query, description = "`nextCursor` of an earlier answer.")),
+    params(("cursor" = Option<String>, Query, description = "`nextCursor` of an earlier response.")),
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
         (status = 200, description = "The sessions.", body = SessionList),

@@ -39,7 +39,7 @@ pub(in crate::dialects::messaging) struct GivenTimeouts {
     warning_threshold_minutes: JsonField,
 }
 
-/// `timeoutConfig` as it is kept and answered: always these four.
+/// `timeoutConfig` as it is stored and returned: always these four.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::dialects::messaging) struct TimeoutConfig {
