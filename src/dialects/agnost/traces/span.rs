@@ -179,7 +179,10 @@ impl Placed {
             named.unwrap_or_else(|| strip(&span_name, &["tool.", "execute_tool "]))
         } else {
             agent.clone().unwrap_or_else(|| match role {
-                Role::Agent => strip(&span_name, &["invoke_agent ", "agent run "]),
+                // smolagents calls the span of an agent `<agent>.run`.
+                Role::Agent => {
+                    strip(span_name.strip_suffix(".run").unwrap_or(&span_name), &["invoke_agent ", "agent run "])
+                }
                 _ => span_name.clone(),
             })
         };

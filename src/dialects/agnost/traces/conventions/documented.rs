@@ -35,6 +35,7 @@ fn place(at: &At) -> String {
     match at {
         At::Attribute(name) => code(name),
         At::Indexed(beginning) => format!("`{beginning}.N.…`"),
+        At::IndexedOr(beginning, name) => format!("`{beginning}.N.…`, or `{name}` where it has more messages"),
         At::AfterName(ending) => format!("`<span>{ending}`"),
         At::Between(beginning, ending) => format!("`{beginning}…{ending}`"),
         At::Event(event, name) => format!("`{name}` of event `{event}`"),

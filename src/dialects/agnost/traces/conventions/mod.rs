@@ -71,6 +71,9 @@ pub enum At {
     Attribute(&'static str),
     /// In attributes `<beginning>.<number>.…`, a message each.
     Indexed(&'static str),
+    /// In attributes `<beginning>.<number>.…` as [`At::Indexed`], or in an attribute that has more messages than those,
+    /// because some instrumentations write only the first message as attributes.
+    IndexedOr(&'static str, &'static str),
     /// In the attribute `<span's name><ending>`.
     AfterName(&'static str),
     /// In an attribute with this beginning and ending.
@@ -165,9 +168,18 @@ impl Spoken<'_> {
                 self.attributes.iter().find(|(name, _)| between(name)).map(|(_, value)| value.clone())
             }
             At::Indexed(beginning) => indexed(self.attributes, beginning),
+            At::IndexedOr(beginning, name) => {
+                let of_attribute = self.attributes.get(*name);
+                match (indexed(self.attributes, beginning), of_attribute) {
+                    (Some(indexed), Some(whole)) if messages_in(whole) > messages_in(&indexed) => Some(whole.clone()),
+                    (Some(indexed), _) => Some(indexed),
+                    (None, whole) => whole.cloned(),
+                }
+            }
             At::Event(event, name) => {
-                let event = self.events.iter().rfind(|candidate| candidate.name == *event)?;
-                members(&event.attributes).shift_remove(*name)
+                // Several events of one name can each have another attribute.
+                let candidates = self.events.iter().rev().filter(|candidate| candidate.name == *event);
+                candidates.filter_map(|event| members(&event.attributes).shift_remove(*name)).next()
             }
             At::MessageEvents => None,
         };
@@ -204,6 +216,12 @@ fn message_of(event: &Event) -> Option<Utterance> {
         _ => words::content_text(content),
     };
     Some(Utterance { speaker, text })
+}
+
+/// Returns how many messages a value has, which may be JSON in a text.
+fn messages_in(value: &Value) -> usize {
+    let parsed = value.as_str().and_then(words::parse);
+    words::utterances(parsed.as_ref().unwrap_or(value), Side::Input).len()
 }
 
 /// Returns attributes `<beginning>.<number>.…` as a list, ordered by their numbers.

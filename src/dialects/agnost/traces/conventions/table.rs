@@ -1,6 +1,6 @@
 //! The table.
 
-use super::At::{AfterName, Attribute, Between, Event, Indexed, MessageEvents};
+use super::At::{AfterName, Attribute, Between, Event, Indexed, IndexedOr, MessageEvents};
 use super::Id::{Ending, Member, Name, Under};
 use super::{Convention, Mark};
 use crate::domain::trace::Rank;
@@ -122,7 +122,7 @@ pub const CONVENTIONS: [Convention; 21] = [
         agents: &["agent.name"],
         tools: &["tool.name"],
         input: &[
-            Indexed("llm.input_messages"),
+            IndexedOr("llm.input_messages", "input.value"),
             Indexed("llm.prompts"),
             Attribute("input.value"),
             Attribute("tool.parameters"),
