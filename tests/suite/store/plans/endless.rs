@@ -20,7 +20,7 @@ const TABLES: [(&str, &str); 9] = [
 ];
 
 /// Fragments of other statements.
-const STATEMENTS: [(&str, &str); 19] = [
+const STATEMENTS: [(&str, &str); 21] = [
     // By what a request names.
     ("NOT hidden", "the hidden events of one session are passed over"),
     ("AND created_at = $4", "the sessions of one millisecond"),
@@ -41,7 +41,9 @@ const STATEMENTS: [(&str, &str); 19] = [
     ("date_trunc('hour', at, 'UTC'), kind, name", "the events of the hour in which a window begins"),
     ("date_trunc('hour', at, 'UTC') AS hour", "dashboard rebuild compares the events of a few days"),
     // Workers and commands.
-    ("WITH moving AS (", "all events of a trace's session are moved at once"),
+    ("UPDATE session_events SET number = number - $4", "sessions of at most 20,000 events are numbered anew"),
+    ("UPDATE session_events e SET number = $4 + numbered.place", "sessions of at most 20,000 events are numbered anew"),
+    ("DELETE FROM captured_traces t USING", "a trace is looked through up to the first span that stays"),
     ("WITH wrong AS (", "dashboard rebuild looks at a batch of sessions between two ids"),
     ("d.next_attempt_at <= $1)", "webhooks ask whether anything is due"),
     ("DELETE FROM webhook_deliveries WHERE org_id = $1 AND webhook_id", "the command line deletes a webhook"),
