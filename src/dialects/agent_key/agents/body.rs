@@ -45,16 +45,34 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// The members of an agent. Members that are not named here are stored and returned as they were sent.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body; it is read as `Members`, which keeps what is not named here")]
+/// An agent that is created or replaced.
+#[derive(serde::Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body; it is read as `Members`, which has what is not named here")]
 pub struct CreateAgent {
+    /// 1 to 50 characters.
+    name: String,
+    #[serde(flatten)]
+    members: AgentMembers,
+}
+
+/// What is to change of an agent. A member that is left out stays as it is.
+#[derive(serde::Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body; it is read as `Members`, which has what is not named here")]
+pub struct UpdateAgent {
+    /// 1 to 50 characters.
+    name: Option<String>,
+    #[serde(flatten)]
+    members: AgentMembers,
+}
+
+/// The members of an agent. Members that are not named here are stored and returned as they were sent.
+#[derive(serde::Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the body; it is read as `Members`, which has what is not named here")]
+pub struct AgentMembers {
     /// 1 to 50 characters of `0-9`, `a-z`, `A-Z`, `_` and `-`, unique in the organization; made from the name when
     /// absent.
     #[schema(pattern = "^[0-9a-zA-Z_-]{1,50}$")]
     key: Option<String>,
-    /// 1 to 50 characters.
-    name: String,
     /// At most 10,000 characters.
     description: Option<String>,
     /// Tools by their names; stored, not called.

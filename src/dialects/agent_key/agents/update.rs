@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::body::{CreateAgent, Members};
+use super::body::{Members, UpdateAgent};
 use super::config::Config;
 use super::wire::WireAgent;
 use crate::auth::{Caller, purpose};
@@ -19,7 +19,7 @@ use crate::http::{JsonBody, PathOf, Reply};
     patch,
     path = "/v2/agents/{agent_key}",
     params(("agent_key" = String, Path, description = "The agent's key.")),
-    request_body = CreateAgent,
+    request_body = UpdateAgent,
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The current agent.", body = WireAgent),
