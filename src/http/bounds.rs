@@ -12,10 +12,10 @@ use super::connection::LingerBounds;
 /// How long a request's head may take: from its first byte, or from the beginning of the connection.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a connection may be idle between two requests. It is longer than the 60 seconds after which load balancers
-/// close theirs, because whoever closes first decides whether a request can be lost.
+/// close theirs, because the side that closes first decides whether a request can be lost.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take nothing of what is written to it. Past it the connection is closed: what streams is
-/// produced as fast as it is read, and nobody's memory waits for a reader who went to sleep.
+/// produced as fast as it is read, and no memory waits for a client that stopped reading.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections at once, where the process may have as many file descriptors. Past it idle connections are closed, and
 /// where none is idle, more wait in the kernel's backlog.

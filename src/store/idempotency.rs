@@ -144,7 +144,7 @@ impl Idempotency<'_> {
                         }),
                         _ => Claimed::Running,
                     },
-                    // JsonField back between the two statements: whoever asks again finds it free.
+                    // It was given back between the two statements: the next claim finds it free.
                     None => Claimed::Running,
                 }
             }

@@ -1,4 +1,4 @@
-//! What was there a moment ago. LookupCache is remembered for a second at most; absence is always asked for.
+//! Caches what was found, for a second at most. That something is missing is never cached.
 
 use std::future::Future;
 use std::hash::Hash;

@@ -6,7 +6,7 @@
 use super::input::{Message, Part as Said};
 use super::wire::{self, AGENT_OUTPUT, INPUT_MESSAGE, SESSION_INTERRUPTED};
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, EndReason, NotAccepted, Outcome, Parts, ReplyMark};
+use crate::conversation::{Conversations, EndReason, NotAccepted, Outcome, Parts, ReplyMark, Turn};
 use crate::dialects::agent_key::agents::Config;
 use crate::dialects::agent_key::find::FoundSession;
 use crate::dialects::agent_key::patch::invalid;
@@ -137,7 +137,7 @@ pub(super) async fn send(
     let message = turn::Message {
         session: (DialectName::AgentKey, found.session.id),
         event,
-        metadata: found.session.metadata.clone(),
+        metadata: None,
         replying: (responder != Responder::None).then_some(Replying { agent, responder }),
         speaker: wire::speaker,
         reply,
@@ -157,7 +157,9 @@ pub(super) async fn send(
         NotAccepted::Rejected(reason) => reason.error(&found.session),
         NotAccepted::Store(error) => error.into(),
     })?;
-    let reply = stored.turn.map(|turn| conversations.begin(caller.store.clone(), turn));
+    // The metadata that the session had when the message was stored, because it may have changed since it was read.
+    let metadata = stored.session.metadata.clone();
+    let reply = stored.turn.map(|turn| conversations.begin(caller.store.clone(), Turn { metadata, ..turn }));
     Ok(AppendedEvents { session: stored.session, events: vec![stored.message], reply })
 }
 
