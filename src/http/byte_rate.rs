@@ -1,4 +1,4 @@
-//! How many bytes a minute callers may send who show nothing but an organization's public id: GCRA per client address
+//! How many bytes a minute callers may send who show nothing but an organization's public id: GCRA per client network
 //! and organization, by the `governor` crate. It applies per replica.
 
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter as Limiter};
 
-use super::network::Network;
+use super::network::{Network, SLASH_56_FACTOR};
 use super::rate_status::RateStatus;
 use crate::domain::{Clock, OrgId};
 
@@ -38,15 +38,47 @@ pub enum ByteKind {
 pub struct ByteRate {
     on: bool,
     clock: Clock,
-    sent: DefaultKeyedRateLimiter<Sender>,
-    stored: DefaultKeyedRateLimiter<Sender>,
+    sent: Limits,
+    stored: Limits,
+}
+
+/// One limit of bytes a minute.
+struct Limits {
+    per_minute: NonZeroU32,
+    networks: DefaultKeyedRateLimiter<Sender>,
+    /// The /56 around each /64, with [`SLASH_56_FACTOR`] times the limit.
+    around: DefaultKeyedRateLimiter<Sender>,
+}
+
+impl Limits {
+    fn new(per_minute: NonZeroU32) -> Self {
+        let factor = NonZeroU32::new(SLASH_56_FACTOR).unwrap_or(NonZeroU32::MIN);
+        let limiter = |quota| Limiter::keyed(Quota::per_minute(quota));
+        Self { per_minute, networks: limiter(per_minute), around: limiter(per_minute.saturating_mul(factor)) }
+    }
+
+    /// # Errors
+    /// How long to wait until the bytes are not too many.
+    fn check(&self, sender: Sender, bytes: NonZeroU32) -> Result<(), Duration> {
+        let check = |limiter: &DefaultKeyedRateLimiter<Sender>, sender| match limiter.check_key_n(&sender, bytes) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(DefaultClock::default().now())),
+            // More than a minute's worth at once: never.
+            Err(_) => Err(Duration::from_secs(60)),
+        };
+        // The smaller network comes first: one that is over its limit spends nothing of the others around it.
+        check(&self.networks, sender)?;
+        match sender.network.and_then(Network::around) {
+            Some(around) => check(&self.around, Sender { network: Some(around), ..sender }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl ByteRate {
     #[must_use]
     pub fn new(on: bool, clock: Clock) -> Self {
-        let limiter = |quota| Limiter::keyed(Quota::per_minute(quota));
-        Self { on, clock, sent: limiter(PUBLIC_SENT), stored: limiter(PUBLIC_STORED) }
+        Self { on, clock, sent: Limits::new(PUBLIC_SENT), stored: Limits::new(PUBLIC_STORED) }
     }
 
     /// Counts so many bytes, all of them or none.
@@ -58,24 +90,19 @@ impl ByteRate {
         if !self.on {
             return Ok(());
         }
-        let (limiter, limit) = match what {
-            ByteKind::Sent => (&self.sent, PUBLIC_SENT),
-            ByteKind::Stored => (&self.stored, PUBLIC_STORED),
+        let limits = match what {
+            ByteKind::Sent => &self.sent,
+            ByteKind::Stored => &self.stored,
         };
-        let wait = match limiter.check_key_n(&Sender { org, network: address.map(Network::of) }, bytes) {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(not_until)) => not_until.wait_time_from(DefaultClock::default().now()),
-            // More than a minute's worth at once: never.
-            Err(_) => Duration::from_secs(60),
-        };
+        let Err(wait) = limits.check(Sender { org, network: address.map(Network::of) }, bytes) else { return Ok(()) };
         let resets_in = wait.as_secs_f64().ceil().max(1.0) as u32;
         let resets_at = self.clock.now() + Duration::from_secs(u64::from(resets_in));
-        Err(RateStatus { limit: limit.get(), remaining: 0, resets_in, resets_at })
+        Err(RateStatus { limit: limits.per_minute.get(), remaining: 0, resets_in, resets_at })
     }
 
     /// Removes callers who have their full limit again.
     pub fn forget_idle(&self) {
-        for limiter in [&self.sent, &self.stored] {
+        for limiter in [&self.sent.networks, &self.sent.around, &self.stored.networks, &self.stored.around] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
@@ -106,6 +133,15 @@ mod tests {
         assert_eq!(sent(ORG, "192.0.2.1"), Ok(()));
         assert_eq!(sent(OrgId(Uuid::from_u128(2)), "2001:db8::1"), Ok(()));
         assert_eq!(rate.count(ByteKind::Stored, ORG, address("2001:db8::1"), PUBLIC_STORED.get() as usize), Ok(()));
+    }
+
+    #[test]
+    fn all_networks_of_one_customer_share_four_times_the_limit() {
+        let rate = ByteRate::new(true, Clock::system());
+        let sent = |from: String| rate.count(ByteKind::Sent, ORG, address(&from), PUBLIC_SENT.get() as usize).is_ok();
+        let passed = (0..8).filter(|network| sent(format!("2001:db8:0:{network:x}::1"))).count();
+        assert_eq!(passed, 4);
+        assert!(sent("2001:db8:0:100::1".to_owned()), "another /56");
     }
 
     #[test]

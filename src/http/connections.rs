@@ -15,19 +15,33 @@ use crate::domain::{Permit, Quota};
 /// How long an idle connection may take to close before the next is asked to.
 const CLOSED_WITHIN: Duration = Duration::from_millis(50);
 
+/// How many times the connections of a /64 all /64s of one /56 have together. It is less than the factor of the rates,
+/// because a network has a quarter of all connections: four times as many would be all of them.
+const AROUND_FACTOR: usize = 2;
+
 /// The connections of one listener.
 pub(super) struct Connections {
     permits: Arc<Semaphore>,
-    shares: Quota<Network>,
+    networks: Quota<Network>,
+    /// The /56 around each /64, with [`AROUND_FACTOR`] times as many connections.
+    around: Quota<Network>,
     trusted_proxies: Arc<[IpNet]>,
     idle: Arc<Idle>,
+}
+
+/// The permits of a client's networks for one connection, released when dropped. A trusted proxy needs none, because it
+/// forwards for any number of clients.
+#[derive(Default)]
+pub(super) struct NetworkPermits {
+    _network: Option<Permit<Network>>,
+    _around: Option<Permit<Network>>,
 }
 
 /// One connection's permit, released when dropped.
 pub(super) struct Admitted {
     pub activity: Activity,
     _permit: OwnedSemaphorePermit,
-    _share: Option<Permit<Network>>,
+    _networks: NetworkPermits,
 }
 
 /// The connections that serve no request, in the order in which they began to wait for one.
@@ -57,27 +71,31 @@ impl Connections {
     pub fn new(total: usize, per_client: usize, trusted_proxies: Arc<[IpNet]>) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(total)),
-            shares: Quota::new(per_client),
+            networks: Quota::new(per_client),
+            around: Quota::new(per_client.saturating_mul(AROUND_FACTOR)),
             trusted_proxies,
             idle: Arc::default(),
         }
     }
 
-    /// Returns the share of a peer's network; `Ok(None)` for a trusted proxy, because it forwards for any number of clients.
+    /// Returns the permits of a peer's networks.
     ///
     /// # Errors
-    /// When the network has all the connections it may have.
-    pub fn share_of(&self, peer: IpAddr) -> Result<Option<Permit<Network>>, Full> {
+    /// [`Full`] when one of the networks has all the connections it may have.
+    pub fn permits_of(&self, peer: IpAddr) -> Result<NetworkPermits, Full> {
         let peer = peer.to_canonical();
         if self.trusted_proxies.iter().any(|proxies| proxies.contains(&peer)) {
-            return Ok(None);
+            return Ok(NetworkPermits::default());
         }
-        self.shares.acquire(Network::of(peer)).map(Some).ok_or(Full)
+        let network = Network::of(peer);
+        let permit = self.networks.acquire(network).ok_or(Full)?;
+        let around = network.around().map(|around| self.around.acquire(around).ok_or(Full)).transpose()?;
+        Ok(NetworkPermits { _network: Some(permit), _around: around })
     }
 
     /// Waits for a permit. While there is none, the connections that have been idle for the longest time are closed, one
     /// at a time.
-    pub async fn admit(&self, share: Option<Permit<Network>>) -> Option<Admitted> {
+    pub async fn admit(&self, networks: NetworkPermits) -> Option<Admitted> {
         let permits = &self.permits;
         let permit = loop {
             if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
@@ -90,7 +108,7 @@ impl Connections {
                 break permit.ok()?;
             }
         };
-        Some(Admitted { activity: Activity::new(Arc::clone(&self.idle)), _permit: permit, _share: share })
+        Some(Admitted { activity: Activity::new(Arc::clone(&self.idle)), _permit: permit, _networks: networks })
     }
 }
 
@@ -155,5 +173,30 @@ impl OneActivity {
 impl Drop for OneActivity {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_has_a_part_of_the_connections_and_all_of_one_customer_twice_as_many() {
+        let connections = Connections::new(16, 4, Arc::from(["192.0.2.0/24".parse().unwrap()]));
+        let mut open = Vec::new();
+        let mut opened = |address: &str| match connections.permits_of(address.parse().unwrap()) {
+            Ok(permits) => {
+                open.push(permits);
+                true
+            }
+            Err(Full) => false,
+        };
+        assert_eq!((0..6).filter(|_| opened("2001:db8::1")).count(), 4);
+        assert_eq!((1..9).filter(|network| opened(&format!("2001:db8:0:{network}::1"))).count(), 4);
+        assert!(opened("2001:db8:0:100::1"), "another /56");
+        assert_eq!((0..6).filter(|_| opened("198.51.100.1")).count(), 4);
+        assert!((0..6).all(|_| opened("192.0.2.1")), "a trusted proxy");
+        drop(open);
+        assert!(connections.permits_of("2001:db8::1".parse().unwrap()).is_ok());
     }
 }

@@ -109,8 +109,8 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 /// Waits until there is a permit for the connection, unless its network has all that it may have.
 async fn admit(admission: &Connections, (stream, peer): (TcpStream, SocketAddr)) -> Option<Accepted> {
-    match admission.share_of(peer.ip()) {
-        Ok(share) => Some(Accepted::Admitted(stream, peer, admission.admit(share).await?)),
+    match admission.permits_of(peer.ip()) {
+        Ok(permits) => Some(Accepted::Admitted(stream, peer, admission.admit(permits).await?)),
         // It waits for nothing, so that it keeps no other client waiting.
         Err(_full) => {
             turn_away(&stream);
