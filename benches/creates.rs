@@ -81,6 +81,7 @@ async fn measure() -> Result<(), Failure> {
         mint: mint.clone(),
         limiter: RateLimiter::new(false, clock.clone()),
         jwt: None,
+        provisioning: None,
         trusted_proxies: Vec::new(),
         default_org: None,
     };

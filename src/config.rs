@@ -8,6 +8,7 @@ mod checked;
 mod connections;
 mod env_file;
 mod environment;
+mod jwt;
 mod listen;
 mod messaging;
 mod postgres;
@@ -23,6 +24,7 @@ use agntix::AgntixSettings;
 pub use checked::{Anonymous, Settings};
 use connections::ConnectionSettings;
 pub use env_file::{EnvFileError, read_env_file};
+use jwt::JwtConfig;
 use messaging::MessagingSettings;
 pub use postgres::PostgresInstall;
 use postgres::PostgresSettings;
@@ -74,33 +76,8 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_CORS_ORIGINS", default_value = "")]
     cors_origins: String,
 
-    /// Secret that tokens are signed with (HS256), of at least 32 bytes
-    #[arg(long, global = true, env = "SESSIONARY_JWT_HS256_SECRET", hide_env_values = true)]
-    jwt_hs256_secret: Option<SecretString>,
-
-    /// Public key that tokens are checked with: a PEM, or the path of one
-    #[arg(long, global = true, env = "SESSIONARY_JWT_PUBLIC_KEY", allow_hyphen_values = true)]
-    jwt_public_key: Option<String>,
-
-    /// Where the issuer publishes its keys; not supported yet
-    #[arg(long, global = true, env = "SESSIONARY_JWT_JWKS_URL")]
-    jwt_jwks_url: Option<String>,
-
-    /// The `iss` that tokens must have
-    #[arg(long, global = true, env = "SESSIONARY_JWT_ISSUER")]
-    jwt_issuer: Option<String>,
-
-    /// The `aud` that tokens must have; any of several between commas
-    #[arg(long, global = true, env = "SESSIONARY_JWT_AUDIENCE", default_value = "")]
-    jwt_audience: String,
-
-    /// The `azp` that tokens must have; any of several between commas
-    #[arg(long, global = true, env = "SESSIONARY_JWT_AUTHORIZED_PARTIES", default_value = "")]
-    jwt_authorized_parties: String,
-
-    /// The claim that names the organization, where the issuer is not Clerk
-    #[arg(long, global = true, env = "SESSIONARY_JWT_ORG_CLAIM")]
-    jwt_org_claim: Option<String>,
+    #[command(flatten)]
+    jwt: JwtConfig,
 
     /// Organization of anonymous calls to the messaging dialect
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_DEFAULT_ORG")]

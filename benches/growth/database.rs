@@ -100,6 +100,7 @@ impl Bench {
             mint: mint.clone(),
             limiter: RateLimiter::new(false, clock.clone()),
             jwt: None,
+            provisioning: None,
             trusted_proxies: Vec::new(),
             default_org: None,
         };

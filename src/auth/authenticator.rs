@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::jwt::JwtVerifier;
+use super::jwt::{JwtVerifier, Provisioning};
 use crate::domain::{Clock, Mint, OrgId};
 use crate::http::RateLimiter;
 use crate::store::Store;
@@ -15,6 +15,8 @@ pub struct Authenticator {
     pub limiter: RateLimiter,
     /// Without one, tokens are rejected.
     pub jwt: Option<JwtVerifier>,
+    /// Makes organizations that tokens name for the first time; without it, they are rejected.
+    pub provisioning: Option<Provisioning>,
     pub trusted_proxies: Vec<IpNet>,
     pub default_org: Option<DefaultOrg>,
 }

@@ -27,6 +27,7 @@ pub use authenticator::{Authenticator, DefaultOrg};
 pub use base_url::{BaseUrl, BaseUrlOf, InvalidBaseUrl};
 pub use body_allowance::{Allowance, BodyAllowance};
 pub use caller::Caller;
-pub use jwt::{JwtKey, JwtKeyError, JwtSettings, JwtVerifier};
+pub(crate) use jwt::is_protected;
+pub use jwt::{JwtIssuer, JwtKey, JwtKeyError, JwtSettings, JwtVerifier, KeySetSource, Provisioning};
 pub use purpose::Purpose;
 pub use visitor::Visitor;

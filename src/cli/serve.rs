@@ -13,7 +13,7 @@ use super::health;
 use super::home::Home;
 use super::shutdown::Shutdown;
 use super::{Context, Failure};
-use crate::auth::{Authenticator, DefaultOrg};
+use crate::auth::{Authenticator, DefaultOrg, Provisioning};
 use crate::config::{Anonymous, Settings};
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
@@ -77,7 +77,11 @@ impl Serve {
         let store = Store::connect(&home.database, settings).await?;
         check_default_org(config, &store).await?;
         let admin = AdminStore::connect_workers(&home.database).await?;
-        let authenticator = authenticator(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id));
+        let provisions = config.jwt.as_ref().is_some_and(|jwt| jwt.issuers().any(|issuer| issuer.provisions));
+        let authenticator = Authenticator {
+            provisioning: provisions.then(|| Provisioning::new(admin.clone())),
+            ..authenticator(context, store.clone(), address, demo.as_ref().map(|demo| demo.org_id))
+        };
         let authenticator = Arc::new(authenticator);
         let private_addresses = config.private_addresses.clone();
         let responders = RespondersSettings { private_addresses, ..RespondersSettings::default() };
@@ -129,6 +133,9 @@ impl Serve {
             tracing::error!("the private Postgres ended by itself; its log is in the data folder");
             stop.cancel();
         };
+        if let Some(jwt) = config.jwt.clone() {
+            tokio::spawn(workers::fetch_keys(jwt, admin.clone(), context.clock.clone(), stop.clone()));
+        }
         let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, stop.clone()));
         let serving = listener::serve(listener, app, bounds, stop.clone());
         let mut serving = std::pin::pin!(serving);
@@ -192,6 +199,7 @@ fn authenticator(context: &Context, store: Store, address: SocketAddr, demo_org:
         mint: context.mint.clone(),
         limiter: RateLimiter::new(settings.rate_limit, context.clock.clone()),
         jwt: settings.jwt.clone(),
+        provisioning: None,
         trusted_proxies: settings.trusted_proxies.clone(),
         default_org: default_org.map(|id| DefaultOrg { id, anywhere }),
     }

@@ -13,7 +13,7 @@ use super::environment::unknown_variables;
 use super::listen::listen_address;
 use super::setting::{Findings, Setting, SettingError, SettingErrors};
 use super::{Config, DATA_DIR, PostgresInstall, given, given_secret, listed};
-use crate::auth::{BaseUrl, JwtKey, JwtSettings, JwtVerifier};
+use crate::auth::{BaseUrl, JwtVerifier};
 use crate::dialects::{agntix, messaging};
 use crate::domain::{Contract, OrgId};
 use crate::embedded_postgres::Search;
@@ -21,8 +21,6 @@ use crate::outbound::PrivateAddresses;
 use crate::store::{Database, STORAGE_QUOTA as QUOTA};
 use crate::telemetry;
 
-/// The least bytes of a secret for HS256 (RFC 7518, section 3.2).
-const HS256_SECRET_BYTES: usize = 32;
 /// The delay of a shutdown, in seconds: what is set where nothing is set, and the longest.
 const DEFAULT_SHUTDOWN_DELAY: u64 = 5;
 const MAX_SHUTDOWN_DELAY: u64 = 600;
@@ -47,21 +45,6 @@ static CORS_ORIGINS: Setting = Setting::public(
     "SESSIONARY_CORS_ORIGINS",
     "origins between commas, each a scheme and a host and perhaps a port",
     "https://app.example.com,http://localhost:5173",
-);
-static JWT_SECRET: Setting = Setting::secret(
-    "SESSIONARY_JWT_HS256_SECRET",
-    "a secret of at least 32 bytes; not together with SESSIONARY_JWT_PUBLIC_KEY",
-    "$(openssl rand -hex 32)",
-);
-static JWT_PUBLIC_KEY: Setting = Setting::secret(
-    "SESSIONARY_JWT_PUBLIC_KEY",
-    "the PEM of an RSA, P-256 or Ed25519 public key, or the path of one",
-    "/etc/sessionary/issuer.pem",
-);
-static JWT_JWKS_URL: Setting = Setting::public(
-    "SESSIONARY_JWT_JWKS_URL",
-    "nothing yet; set SESSIONARY_JWT_PUBLIC_KEY to the issuer's public key instead",
-    "",
 );
 static DEFAULT_ORG: Setting = Setting::public(
     "SESSIONARY_MESSAGING_DEFAULT_ORG",
@@ -104,8 +87,8 @@ pub struct Settings {
     pub cors_origins: Vec<HeaderValue>,
     /// `None`: tokens are rejected.
     pub jwt: Option<JwtVerifier>,
-    /// What tokens must say; empty where nothing is set.
-    pub jwt_claims: JwtSettings,
+    /// The issuer that the deployment names, if it names one and not several.
+    pub jwt_issuer: Option<String>,
     pub messaging_default_org: Option<OrgId>,
     pub messaging_anonymous: Anonymous,
     /// Bytes that an organization may store where it has no quota of its own.
@@ -123,12 +106,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The issuer under whose name external ids are registered; empty for whichever is trusted.
-    #[must_use]
-    pub fn jwt_issuer(&self) -> &str {
-        self.jwt_claims.issuer.as_deref().unwrap_or_default()
-    }
-
     /// An error that says that the default organization cannot be used.
     #[must_use]
     pub fn rejects_default_org(org: OrgId, problem: &str) -> SettingErrors {
@@ -164,8 +141,8 @@ impl Config {
         let public_url = found.take(parsed(&PUBLIC_URL, self.public_url.as_deref()));
         let trusted_proxies = found.take(networks(&TRUSTED_PROXIES, &self.trusted_proxies));
         let cors_origins = found.take(origins(&self.cors_origins));
-        let jwt_claims = self.jwt_claims();
-        let jwt = self.jwt(&jwt_claims, &mut found);
+        let jwt = self.jwt.check(&mut found);
+        let jwt_issuer = self.jwt.issuer().map(str::to_owned);
         let messaging_default_org = found.take(
             given(self.messaging_default_org.as_deref())
                 .map(|text| text.parse::<OrgId>().map_err(|_| DEFAULT_ORG.rejects(text, "is no UUID")))
@@ -195,7 +172,7 @@ impl Config {
                 trusted_proxies: trusted_proxies?,
                 cors_origins: cors_origins?,
                 jwt,
-                jwt_claims,
+                jwt_issuer,
                 messaging_default_org: messaging_default_org?,
                 messaging_anonymous: messaging_anonymous?,
                 storage_quota: storage_quota?,
@@ -237,57 +214,6 @@ impl Config {
             "allowed" => PrivateAddresses::Allowed,
             text => PrivateAddresses::Within(networks(&RESPONDERS_PRIVATE, text)?.into()),
         })
-    }
-
-    fn jwt_claims(&self) -> JwtSettings {
-        JwtSettings {
-            issuer: given(self.jwt_issuer.as_deref()).map(str::to_owned),
-            audiences: listed(&self.jwt_audience).map(str::to_owned).collect(),
-            authorized_parties: listed(&self.jwt_authorized_parties).map(str::to_owned).collect(),
-            org_claim: given(self.jwt_org_claim.as_deref()).map(str::to_owned),
-        }
-    }
-
-    fn jwt(&self, claims: &JwtSettings, found: &mut Findings) -> Option<JwtVerifier> {
-        if let Some(url) = given(self.jwt_jwks_url.as_deref()) {
-            found.errors.push(JWT_JWKS_URL.rejects(url, "is not supported yet"));
-        }
-        let key = match (given_secret(self.jwt_hs256_secret.as_ref()), given(self.jwt_public_key.as_deref())) {
-            (None, None) => {
-                let needless = [
-                    ("SESSIONARY_JWT_AUDIENCE", !claims.audiences.is_empty()),
-                    ("SESSIONARY_JWT_AUTHORIZED_PARTIES", !claims.authorized_parties.is_empty()),
-                    ("SESSIONARY_JWT_ORG_CLAIM", claims.org_claim.is_some()),
-                ];
-                for (name, _) in needless.into_iter().filter(|(_, is_set)| *is_set) {
-                    found.warn(format!("{name} has no effect, because no key to check tokens with is set"));
-                }
-                return None;
-            }
-            (Some(_), Some(pem)) => {
-                found.errors.push(JWT_PUBLIC_KEY.rejects(pem, "SESSIONARY_JWT_HS256_SECRET is set, too"));
-                return None;
-            }
-            (Some(secret), None) => {
-                if secret.len() < HS256_SECRET_BYTES {
-                    let problem = format!("it has {} bytes, and HS256 needs {HS256_SECRET_BYTES}", secret.len());
-                    found.errors.push(JWT_SECRET.rejects(secret, problem));
-                    return None;
-                }
-                if secret.trim() != secret {
-                    found.warn(format!("{} begins or ends with white space, which counts", JWT_SECRET.name));
-                }
-                JwtKey::Secret(secret.into())
-            }
-            (None, Some(pem)) if pem.starts_with("-----BEGIN") => JwtKey::Pem(pem.to_owned()),
-            (None, Some(path)) => {
-                let pem = std::fs::read_to_string(path);
-                let pem = pem.map_err(|error| JWT_PUBLIC_KEY.rejects(path, format_args!("cannot be read: {error}")));
-                JwtKey::Pem(found.take(pem)?)
-            }
-        };
-        let verifier = JwtVerifier::new(&key, claims.clone());
-        found.take(verifier.map_err(|error| JWT_PUBLIC_KEY.rejects("", error)))
     }
 
     fn check_log(&self, found: &mut Findings) {

@@ -56,6 +56,15 @@ impl Client {
         Ok(self.http.post(url.clone()))
     }
 
+    /// A GET request that is still to be sent.
+    ///
+    /// # Errors
+    /// When the URL names an address that must not be called. A name's addresses are looked at when it is sent.
+    pub fn get(&self, url: &Url) -> Result<RequestBuilder, ForbiddenAddress> {
+        self.addresses.check(url)?;
+        Ok(self.http.get(url.clone()))
+    }
+
     /// A HEAD request that is still to be sent.
     ///
     /// # Errors

@@ -158,6 +158,29 @@ impl Directory<'_> {
         let found = self.0.lookup_cache().external_ids.find((issuer.to_owned(), external_id.to_owned()), read).await?;
         Ok(found.map(|org| *org))
     }
+
+    /// Returns the organization whose external id is registered for this issuer, and not for every issuer.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn own_external_id(&self, issuer: &str, external_id: &str) -> Result<Option<OrgId>, StoreError> {
+        // Postgres stores no text with U+0000, so that no organization has such an external id.
+        if issuer.contains('\0') || external_id.contains('\0') {
+            return Ok(None);
+        }
+        let read = || async move {
+            let row = sqlx::query_scalar!(
+                r#"SELECT org_id AS "org_id!" FROM find_organization_of_issuer($1, $2)"#,
+                issuer,
+                external_id
+            )
+            .fetch_optional(self.0.lookups())
+            .await?;
+            Ok(row.map(OrgId))
+        };
+        let key = (issuer.to_owned(), external_id.to_owned());
+        Ok(self.0.lookup_cache().own_external_ids.find(key, read).await?.map(|org| *org))
+    }
 }
 
 /// What is stored of a key that is good for nothing, since no word at all is everything.

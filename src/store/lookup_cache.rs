@@ -27,6 +27,8 @@ pub(super) struct LookupCache {
     pub key_changes: Generation,
     pub organizations: CacheEntry<OrgId, Organization>,
     pub external_ids: CacheEntry<(String, String), OrgId>,
+    /// External ids that are registered for one issuer.
+    pub own_external_ids: CacheEntry<(String, String), OrgId>,
     /// Under the age at which they were asked for: see [`Generations`].
     pub agents: CacheEntry<(OrgId, AgentRef, u64), Agent>,
     pub changes: Generations,
@@ -40,6 +42,7 @@ impl LookupCache {
             key_changes: Generation::default(),
             organizations: CacheEntry::new(lasts),
             external_ids: CacheEntry::new(lasts),
+            own_external_ids: CacheEntry::new(lasts),
             agents: CacheEntry::new(lasts),
             changes: Generations::default(),
         }

@@ -6,9 +6,13 @@ pub mod erasure;
 pub mod retention;
 pub mod webhooks;
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::JwtVerifier;
 use crate::domain::Clock;
+use crate::outbound::{Client, PrivateAddresses};
 use crate::store::admin::AdminStore;
 use webhooks::Webhooks;
 
@@ -33,6 +37,34 @@ pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: Canc
     };
     let delivering = async move { webhooks.run(&stop).await };
     tokio::join!(alone("retention", housekeeping), alone("captures", folding), alone("webhooks", delivering));
+}
+
+/// How long a connection to an identity provider may take.
+const KEYS_CONNECT: Duration = Duration::from_secs(3);
+/// How soon the keys are fetched again after a fault of the service's own.
+const AFTER_FAULT: Duration = Duration::from_secs(30);
+
+/// Fetches the keys that identity providers publish, until the service stops. The operator names the providers, so that
+/// they may be at private addresses.
+pub async fn fetch_keys(jwt: JwtVerifier, admin: AdminStore, clock: Clock, stop: CancellationToken) {
+    let client = match Client::new(PrivateAddresses::Allowed, KEYS_CONNECT) {
+        Ok(client) => client,
+        Err(error) => return tracing::error!(%error, "auth.keys_not_fetched"),
+    };
+    loop {
+        let (jwt, admin, clock, client) = (jwt.clone(), admin.clone(), clock.clone(), client.clone());
+        let mut fetching = tokio::spawn(async move { jwt.fetch_keys(&admin, &clock, &client).await });
+        let ended = tokio::select! {
+            () = stop.cancelled() => return fetching.abort(),
+            ended = &mut fetching => ended,
+        };
+        match ended {
+            // No issuer publishes its keys.
+            Ok(()) => return,
+            Err(error) => tracing::error!(%error, name = "keys", "workers.lost"),
+        }
+        tokio::time::sleep(AFTER_FAULT).await;
+    }
 }
 
 async fn alone(name: &'static str, worker: impl Future<Output = ()> + Send + 'static) {

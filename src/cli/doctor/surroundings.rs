@@ -37,23 +37,38 @@ pub(super) fn settings(context: &Context) -> Vec<Check> {
 }
 
 fn tokens(context: &Context) -> Check {
-    let claims = &context.settings.jwt_claims;
-    if context.settings.jwt.is_none() {
+    let Some(verifier) = &context.settings.jwt else {
         return Check::new("tokens", Status::Ok, "JSON Web Tokens are rejected: no key is set");
-    }
-    let unchecked = [
-        ("SESSIONARY_JWT_ISSUER", claims.issuer.is_none()),
-        ("SESSIONARY_JWT_AUDIENCE", claims.audiences.is_empty() && claims.authorized_parties.is_empty()),
-    ];
+    };
+    let any_issuer = verifier.issuers().any(|issuer| issuer.issuer.is_none());
+    let any_audience =
+        verifier.issuers().any(|issuer| issuer.audiences.is_empty() && issuer.authorized_parties.is_empty());
+    let unchecked = [("SESSIONARY_JWT_ISSUER", any_issuer), ("SESSIONARY_JWT_AUDIENCE", any_audience)];
     let unchecked: Vec<&str> = unchecked.iter().filter(|(_, is_open)| *is_open).map(|(name, _)| *name).collect();
-    if unchecked.is_empty() {
-        return Check::new("tokens", Status::Ok, "JSON Web Tokens are accepted; issuer and audience are checked");
+    let names: Vec<&str> = verifier.issuers().filter_map(|issuer| issuer.issuer.as_deref()).collect();
+    match (names.len(), unchecked.as_slice()) {
+        (0 | 1, []) => {
+            Check::new("tokens", Status::Ok, "JSON Web Tokens are accepted; issuer and audience are checked")
+        }
+        (count, []) => {
+            let text = format!("JSON Web Tokens of {count} issuers are accepted: {}", names.join(", "));
+            Check::new("tokens", Status::Ok, text)
+        }
+        (0 | 1, unchecked) => {
+            let text = format!(
+                "JSON Web Tokens are accepted from every issuer or for every audience that the key signs for; set {}",
+                unchecked.join(" and ")
+            );
+            Check::new("tokens", Status::Warn, text)
+        }
+        (count, _) => {
+            let text = format!(
+                "JSON Web Tokens of {count} issuers are accepted, of some for every audience; set `audiences` or \
+                 `authorized_parties` of each in SESSIONARY_JWT_ISSUERS"
+            );
+            Check::new("tokens", Status::Warn, text)
+        }
     }
-    let text = format!(
-        "JSON Web Tokens are accepted from every issuer or for every audience that the key signs for; set {}",
-        unchecked.join(" and ")
-    );
-    Check::new("tokens", Status::Warn, text)
 }
 
 fn proxies(context: &Context) -> Check {

@@ -13,6 +13,8 @@ use super::changes::{Changes, OrDefault};
 use super::home::administer;
 use super::output::Table;
 use super::{Context, Failure};
+use crate::auth::JwtVerifier;
+use crate::config::Settings;
 use crate::domain::{OrgId, Responder, Timestamp};
 use crate::store::admin::{AdminStore, NewOrganization, OrganizationRow, OrganizationSettings, as_bytes};
 use limits::Limits;
@@ -59,6 +61,9 @@ pub(super) struct Create {
     /// What the identity provider calls it, such as org_2abc123
     #[arg(long)]
     external_id: Option<String>,
+    /// The identity provider's name, as its tokens have it in `iss`; needed where the deployment trusts several
+    #[arg(long, requires = "external_id")]
+    issuer: Option<String>,
     /// What answers messages where an agent names nothing of its own: none, echo or a JSON object
     #[arg(long, default_value = "none")]
     responder: Responder,
@@ -142,14 +147,29 @@ impl Storage {
 }
 
 impl Create {
+    /// Returns the issuer under whose name the external id is registered; empty for every issuer.
+    fn issuer<'c>(&'c self, settings: &'c Settings) -> Result<&'c str, Failure> {
+        let trusted: Vec<&str> =
+            settings.jwt.iter().flat_map(JwtVerifier::issuers).filter_map(|issuer| issuer.issuer.as_deref()).collect();
+        match (&self.issuer, &self.external_id) {
+            (Some(issuer), _) => Ok(issuer),
+            // With several issuers, an id for every issuer would let each name the organizations of the others.
+            (None, Some(_)) if trusted.len() > 1 => {
+                Err(format!("--issuer is needed, because several are trusted: {}", trusted.join(", ")).into())
+            }
+            (None, _) => Ok(settings.jwt_issuer.as_deref().or(trusted.first().copied()).unwrap_or_default()),
+        }
+    }
+
     async fn run(self, context: &Context, admin: &AdminStore) -> Result<(), Failure> {
         let id = OrgId(context.mint.uuid());
+        let issuer = self.issuer(&context.settings)?;
         admin
             .create_organization(&NewOrganization {
                 id,
                 name: &self.name,
                 external_id: self.external_id.as_deref(),
-                issuer: context.settings.jwt_issuer(),
+                issuer,
                 responder: &self.responder,
                 created_at: context.clock.now(),
             })

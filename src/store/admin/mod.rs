@@ -6,6 +6,7 @@ mod captures;
 mod erasure;
 mod feed;
 mod idempotency;
+mod key_sets;
 mod organizations;
 mod sessions;
 mod webhooks;

@@ -7,6 +7,7 @@ mod encodings;
 mod envelopes;
 mod hang_ups;
 mod idempotency;
+mod identity_provider;
 mod listener;
 mod page_bytes;
 mod pages;

@@ -36,6 +36,7 @@ async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
         mint: Mint::system(),
         limiter: RateLimiter::new(false, clock),
         jwt: None,
+        provisioning: None,
         trusted_proxies: Vec::new(),
         default_org: None,
     };

@@ -30,6 +30,7 @@ async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
         mint: Mint::system(),
         limiter: RateLimiter::new(true, app.clock.clone()),
         jwt: Some(JwtVerifier::new(&JwtKey::Secret(SECRET.into()), JwtSettings::default()).expect("a key")),
+        provisioning: None,
         trusted_proxies: Vec::new(),
         default_org: None,
     };

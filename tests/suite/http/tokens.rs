@@ -259,7 +259,7 @@ fn a_public_key_checks_what_its_private_key_signed() {
 }
 
 /// Keys of these tests alone.
-const KEYS: &[(Algorithm, &str, &str)] = &[
+pub(super) const KEYS: &[(Algorithm, &str, &str)] = &[
     (
         Algorithm::RS256,
         "-----BEGIN PRIVATE KEY-----

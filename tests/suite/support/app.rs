@@ -10,7 +10,7 @@ use axum::body::Body;
 use chrono::DateTime;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
-use sessionary::auth::{Authenticator, BaseUrl, DefaultOrg, JwtVerifier};
+use sessionary::auth::{Authenticator, BaseUrl, DefaultOrg, JwtVerifier, Provisioning};
 use sessionary::conversation::Conversations;
 use sessionary::dialects::agntix;
 use sessionary::dialects::integer_id::Transfers;
@@ -49,6 +49,8 @@ pub struct TestApp {
 pub struct Setup {
     pub contract: Contract,
     pub jwt: Option<JwtVerifier>,
+    /// Makes organizations that tokens name for the first time.
+    pub provisioning: Option<Provisioning>,
     /// Whether the test's organization stands in for callers of the messaging dialect without a credential.
     pub default_org: bool,
     pub cors_origins: Vec<HeaderValue>,
@@ -77,6 +79,7 @@ impl Default for Setup {
         Self {
             contract: Contract::Documented,
             jwt: None,
+            provisioning: None,
             default_org: false,
             cors_origins: Vec::new(),
             wait_timeout: WaitTimeout::default(),
@@ -131,6 +134,7 @@ impl TestApp {
             mint: mint.clone(),
             limiter,
             jwt: setup.jwt,
+            provisioning: setup.provisioning,
             trusted_proxies: setup.trusted_proxies.iter().map(|net| net.parse().expect("a network")).collect(),
             default_org: setup.default_org.then_some(DefaultOrg { id: org, anywhere: false }),
         };

@@ -43,6 +43,7 @@ impl TestApp {
             mint: mint.clone(),
             limiter: RateLimiter::new(true, self.clock.clone()),
             jwt: None,
+            provisioning: None,
             trusted_proxies: Vec::new(),
             default_org: None,
         };

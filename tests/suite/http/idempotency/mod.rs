@@ -144,6 +144,7 @@ async fn with_route(route: MethodRouter<AppState>) -> TestApp {
         mint: app.mint.clone(),
         limiter: RateLimiter::new(false, app.clock.clone()),
         jwt: None,
+        provisioning: None,
         trusted_proxies: Vec::new(),
         default_org: None,
     };

@@ -1,0 +1,187 @@
+//! Bearer tokens: JSON Web Tokens (RFC 7519) of the identity providers that the deployment trusts.
+//!
+//! An issuer's tokens are verified with its own keys and name organizations of its own. The algorithm comes from the
+//! configuration and the key, never from the token alone. `exp` and `iss` are required; `nbf`, `aud`, `azp` and Clerk's
+//! `sts` are checked. Time is the service's [`Clock`], with Clerk's five seconds of leeway.
+//!
+//! [`Clock`]: crate::domain::Clock
+
+mod claims;
+mod key;
+mod key_set;
+mod organization;
+mod remote;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+pub use key::{JwtKey, JwtKeyError};
+pub use organization::Provisioning;
+pub use remote::KeySetSource;
+pub(crate) use remote::is_protected;
+
+use super::authenticator::Authenticator;
+use crate::domain::{Clock, Credential, Principal, Proof, Timestamp};
+use crate::http::{Forbidden, Rejection, Unauthenticated};
+use crate::outbound::Client;
+use crate::store::StoreError;
+use crate::store::admin::AdminStore;
+use claims::Claims;
+use key::{Keys, TokenKey};
+use remote::KeyMissing;
+
+/// Seconds by which clocks may differ.
+const LEEWAY: f64 = 5.0;
+
+/// What an issuer's tokens must say.
+#[derive(Clone, Debug, Default)]
+pub struct JwtSettings {
+    /// `iss`; any, if the key itself is all the trust there is.
+    pub issuer: Option<String>,
+    /// Algorithms that tokens may be signed with; all that the issuer's keys have if empty.
+    pub algorithms: Vec<Algorithm>,
+    /// `aud` must hold one of them; any audience if empty.
+    pub audiences: Vec<String>,
+    /// `azp`, or `client_id` where there is none, must be one of them; any party if empty.
+    pub authorized_parties: Vec<String>,
+    /// The claim that names the organization, where the provider is not Clerk.
+    pub org_claim: Option<String>,
+    /// The claim that names the user's roles, where the provider is not Clerk.
+    pub role_claim: Option<String>,
+    /// Whether an organization is made when a token first names it.
+    pub provisions: bool,
+}
+
+/// An identity provider whose tokens are accepted.
+pub struct JwtIssuer {
+    settings: JwtSettings,
+    keys: Keys,
+}
+
+/// Verifies tokens. Clones share the keys.
+#[derive(Clone)]
+pub struct JwtVerifier(Arc<[JwtIssuer]>);
+
+impl fmt::Debug for JwtVerifier {
+    /// Without the keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.issuers()).finish()
+    }
+}
+
+impl JwtIssuer {
+    /// # Errors
+    /// When the key cannot be used.
+    pub fn new(key: &JwtKey, settings: JwtSettings) -> Result<Self, JwtKeyError> {
+        Ok(Self { keys: Keys::new(key, settings.issuer.as_deref())?, settings })
+    }
+
+    fn allows(&self, claims: &Claims, now: f64) -> bool {
+        let settings = &self.settings;
+        claims.is_current(now)
+            && !claims.is_pending()
+            && (settings.audiences.is_empty() || claims.is_for(&settings.audiences))
+            && (settings.authorized_parties.is_empty() || claims.is_from(&settings.authorized_parties))
+    }
+}
+
+impl JwtVerifier {
+    /// Returns a verifier of the tokens of one issuer.
+    ///
+    /// # Errors
+    /// When the key cannot be used.
+    pub fn new(key: &JwtKey, settings: JwtSettings) -> Result<Self, JwtKeyError> {
+        Ok(Self::of(vec![JwtIssuer::new(key, settings)?]))
+    }
+
+    /// Returns a verifier of the tokens of several issuers, each of its own name.
+    #[must_use]
+    pub fn of(issuers: Vec<JwtIssuer>) -> Self {
+        Self(issuers.into())
+    }
+
+    /// Returns what the tokens of each issuer must say.
+    pub fn issuers(&self) -> impl ExactSizeIterator<Item = &JwtSettings> {
+        self.0.iter().map(|issuer| &issuer.settings)
+    }
+
+    /// Fetches the keys that issuers publish, when they are wanted or due, for as long as it is polled.
+    pub async fn fetch_keys(&self, admin: &AdminStore, clock: &Clock, client: &Client) {
+        let remote = self.0.iter().filter_map(|issuer| match &issuer.keys {
+            Keys::Remote(keys) => Some(keys.run(admin, clock, client)),
+            Keys::Fixed { .. } => None,
+        });
+        futures::future::join_all(remote).await;
+    }
+
+    /// Returns the issuer of a token, and its claims.
+    ///
+    /// # Errors
+    /// 401 when the token is not valid; 503 when the issuer's keys cannot be fetched.
+    async fn verify(&self, now: Timestamp, token: &str) -> Result<(&JwtIssuer, Claims), Rejection> {
+        let invalid = Rejection::Unauthenticated(Unauthenticated::BadToken);
+        let Ok(header) = jsonwebtoken::decode_header(token) else { return Err(invalid) };
+        // The service understands no extension, so it must reject a token that marks one as critical, even in an empty
+        // list, which no issuer may send (RFC 7515, section 4.1.11).
+        if header.crit.is_some() {
+            return Err(invalid);
+        }
+        // `jsonwebtoken::decode` is not used, because it rejects a token whose `sub`, `aud` or `iss` has another type
+        // than it expects, whether or not they are needed.
+        let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Map<String, Value>>(token);
+        let Some(claims) = claims.ok().and_then(Claims::of) else { return Err(invalid) };
+        let Some(issuer) = self.issuer(&claims.issuer) else { return Err(invalid) };
+        let key = match issuer.keys.find(&header, &issuer.settings.algorithms, now).await {
+            Ok(key) => key,
+            Err(KeyMissing::Unknown) => {
+                // The id is the client's own text, so it is not logged.
+                tracing::debug!(algorithm = ?header.alg, "auth.token_without_key");
+                return Err(invalid);
+            }
+            Err(KeyMissing::Unreachable) => return Err(StoreError::Unavailable.into()),
+        };
+        let is_signed = is_signed(token, &key, header.alg);
+        let now = now.timestamp_millis() as f64 / 1_000.0;
+        if is_signed && issuer.allows(&claims, now) { Ok((issuer, claims)) } else { Err(invalid) }
+    }
+
+    /// Returns the issuer of that name, or the one that may have any name.
+    fn issuer(&self, name: &str) -> Option<&JwtIssuer> {
+        let named = self.0.iter().find(|issuer| issuer.settings.issuer.as_deref() == Some(name));
+        named.or_else(|| self.0.iter().find(|issuer| issuer.settings.issuer.is_none()))
+    }
+
+    /// Returns the caller that a token names.
+    ///
+    /// # Errors
+    /// 401 when the token is not valid; 403 when it names no organization of this service, or a disabled one; 429 when
+    /// the client's address has named too many organizations that do not exist; 503 when the issuer's keys, or the
+    /// database, cannot be reached.
+    pub(super) async fn authenticate(
+        &self,
+        authenticator: &Authenticator,
+        token: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Principal, Rejection> {
+        let (issuer, claims) = self.verify(authenticator.clock.now(), token).await?;
+        let is_only = self.0.len() == 1;
+        let organization = organization::of_token(authenticator, &issuer.settings, is_only, &claims, address).await?;
+        Ok(Principal {
+            organization: organization.ok_or(Rejection::Forbidden(Forbidden::Organization))?,
+            scopes: claims.scopes(issuer.settings.role_claim.as_deref()),
+            credential: Credential::Jwt { subject: claims.subject() },
+            proof: Proof::NotKept,
+            expires_at: claims.ends(),
+        })
+    }
+}
+
+fn is_signed(token: &str, key: &TokenKey, algorithm: Algorithm) -> bool {
+    token.rsplit_once('.').is_some_and(|(message, signature)| {
+        jsonwebtoken::crypto::verify(signature, message.as_bytes(), key.as_key(), algorithm).unwrap_or(false)
+    })
+}
