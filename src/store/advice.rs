@@ -1,4 +1,4 @@
-//! What an error of Postgres means to an operator, and what to do about it.
+//! Describes errors of Postgres to an operator, and what to do about them.
 
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -22,7 +22,7 @@ pub(super) fn described(error: &sqlx::Error) -> String {
     }
 }
 
-/// The same of a migration that failed.
+/// Describes a failed migration like [`described`].
 pub(super) fn described_migration(error: &sqlx::migrate::MigrateError) -> String {
     use sqlx::migrate::MigrateError;
     match error {
@@ -36,13 +36,13 @@ pub(super) fn described_migration(error: &sqlx::migrate::MigrateError) -> String
     }
 }
 
-/// Returns what to do about an error, where the error says enough.
+/// Returns what to do about an error, or `None` if the error does not show it.
 fn advice(error: &sqlx::Error) -> Option<&'static str> {
     let code = error.as_database_error().and_then(|error| error.code());
     let by_code = |code: Cow<'_, str>| match code.as_ref() {
         "28P01" | "28000" => Some("check the user name and the password in the URL, and pg_hba.conf"),
         "3D000" => Some("create it (CREATE DATABASE), or name another in the URL"),
-        // The role that the connection asks for, or a table or column of a migration, is not there.
+        // The role of the connection, or a table or column of a migration, does not exist.
         "22023" | "42704" | "42P01" | "42703" | "42883" => Some("run `sessionary migrate`"),
         "42501" => Some(
             "let a login that may create roles run `sessionary migrate` (SESSIONARY_MIGRATION_URL), or run \
@@ -69,7 +69,7 @@ fn advice(error: &sqlx::Error) -> Option<&'static str> {
     }
 }
 
-/// Where a login leads: host, port, database and user, never the password.
+/// Describes the target of a login: host, port, database and user, never the password.
 pub(super) fn place(options: &PgConnectOptions) -> String {
     let host = match options.get_socket() {
         Some(socket) => socket.display().to_string(),

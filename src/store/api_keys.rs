@@ -1,5 +1,6 @@
-//! The API keys of one organization. Scopes and ends stand where keys are looked up before the organization is known,
-//! behind functions that refuse those of another; what the organization says of its keys is a tenant's row like others.
+//! The API keys of one organization. Scopes and expiry are stored in the table where keys are looked up before the
+//! organization is known, behind functions that do not touch keys of another organization. The name, description and
+//! metadata of keys are tenant rows like others.
 
 use uuid::Uuid;
 
@@ -9,11 +10,10 @@ use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, keyset, scope};
 use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
-/// Keys of one organization that are neither revoked nor past their end. Of several that are made at once, each may be the
-/// last.
+/// Active keys of one organization. Concurrent creates may exceed this.
 const MAX_KEYS: i32 = 1_000;
 
-/// Where a key stands among the organization's.
+/// A key's position in the organization's list.
 pub type ApiKeyCursor = (Timestamp, Uuid);
 
 pub struct ApiKeys<'s>(pub(super) &'s TenantStore);
@@ -22,7 +22,7 @@ pub struct ApiKeys<'s>(pub(super) &'s TenantStore);
 #[derive(Debug)]
 pub struct KeyPage {
     pub keys: Vec<IssuedKey>,
-    /// The last of them, where there are more behind it.
+    /// The cursor of the next page: the last of these keys, if there are more.
     pub rest: Option<ApiKeyCursor>,
 }
 
@@ -72,7 +72,8 @@ impl TryFrom<KeyRow> for IssuedKey {
 }
 
 impl ApiKeys<'_> {
-    /// Keeps a new key: its hash, and what is said of it. False where the organization has as many good ones as it can.
+    /// Stores a new key: its hash and its description. Returns `false` if the organization has as many active keys as
+    /// it may have.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -100,7 +101,7 @@ impl ApiKeys<'_> {
             issued.metadata.as_str(),
             issued.prefix.as_str(),
             issued.hint,
-            // A token may say U+0000, which no text of Postgres' holds.
+            // A token may contain U+0000, which Postgres cannot store in a text.
             issued.created_by.as_deref().filter(|subject| !subject.contains('\0')),
             issued.created_at
         )
@@ -120,10 +121,10 @@ impl ApiKeys<'_> {
         Ok(true)
     }
 
-    /// Returns at most `limit` keys and at most [`MAX_PAGE_BYTES`], newest first, revoked ones too.
+    /// Returns at most `limit` keys and at most [`MAX_PAGE_BYTES`], newest first, including revoked ones.
     ///
     /// # Errors
-    /// As for [`ApiKeys::issue`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn list(&self, behind: Option<ApiKeyCursor>, limit: usize) -> Result<KeyPage, StoreError> {
         let (at, id) = keyset::or_latest(behind);
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
@@ -150,14 +151,14 @@ impl ApiKeys<'_> {
         Ok(KeyPage { keys, rest })
     }
 
-    /// Changes by a rule, under a lock, what is said of a key and when it ends; `None` when there is no such key. What
-    /// the rule makes of the rest is ignored, and what was revoked stays so.
+    /// Changes a key's name, description, metadata and end by a rule, under a lock. Returns `None` when there is no
+    /// such key. Other changes of the rule are ignored, and a revoked key stays revoked.
     ///
-    /// On this replica a key that has ended is refused from the next request on, and so are its access tokens; on
-    /// others within a second.
+    /// This replica rejects a key that has ended, and its access tokens, from the next request on; other replicas do so
+    /// within a second.
     ///
     /// # Errors
-    /// As for [`ApiKeys::issue`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn change(
         &self,
         id: KeyId,

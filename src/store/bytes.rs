@@ -1,31 +1,31 @@
 //! Lists that are bounded by bytes as well as by rows.
 //!
-//! Rows are taken from Postgres one by one and counted as they come, so that a page of large rows never is in memory as
-//! a whole. The first row is always taken, however large: a list that is read on from its cursor reaches its end.
+//! Rows are read from Postgres and counted one by one, so that a page of large rows is never in memory as a whole. The
+//! first row is always returned, however large, so that a list that is read by cursor reaches its end.
 //!
-//! A page that was cut leaves rows on their way. Its transaction is dropped and not committed, because COMMIT would
-//! have to read all of them first.
+//! A page that was cut leaves unread rows on the connection. Its transaction is dropped and not committed, because
+//! COMMIT would have to read all of them first.
 
 use std::pin::pin;
 
 use futures::{Stream, TryStreamExt};
 
-/// Bytes of one page of a list, in every dialect: of what is stored, as JSON writes it.
+/// Bytes of one page of a list, in every dialect, counted as the stored texts in JSON.
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// What a row counts beside its texts: names of members, ids, times and numbers.
+/// What a row counts besides its texts: member names, ids, times and numbers.
 const ROW_BYTES: usize = 256;
 
-/// How much of a list is asked for.
+/// How much of a list is requested.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLimit {
     pub rows: i64,
-    /// Rows that come before the page.
+    /// Rows to skip before the page.
     pub skip: i64,
     pub bytes: usize,
 }
 
 impl PageLimit {
-    /// The first rows, of at most [`MAX_PAGE_BYTES`].
+    /// Returns the limit of a page of `rows` rows and at most [`MAX_PAGE_BYTES`].
     #[must_use]
     pub const fn rows(rows: i64) -> Self {
         Self { rows, skip: 0, bytes: MAX_PAGE_BYTES }
@@ -42,24 +42,24 @@ impl PageLimit {
     }
 }
 
-/// A row whose size is known.
+/// A row with a known size.
 pub trait Weighed {
-    /// Bytes of the texts of the row, as JSON writes them.
+    /// Returns the bytes of the row's texts in JSON.
     fn text_bytes(&self) -> usize;
 
-    /// Bytes of the row in a list.
+    /// Returns the bytes of the row in a list.
     fn weight(&self) -> usize {
         ROW_BYTES + self.text_bytes()
     }
 }
 
-/// Bytes of a text as a JSON string. Control characters count as if each was written `\u0000`.
+/// Returns the bytes of a text as a JSON string. Control characters count as `\u0000`.
 #[must_use]
 pub fn json_bytes(text: &str) -> usize {
     text.bytes().map(|b| 1 + usize::from(b == b'"' || b == b'\\') + 5 * usize::from(b < 0x20)).sum()
 }
 
-/// Bytes of a text that may be missing.
+/// Returns the bytes of a text that may be missing.
 #[must_use]
 pub fn optional_json_bytes(text: Option<&str>) -> usize {
     text.map_or(0, json_bytes)
@@ -74,13 +74,13 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page without rows.
+    /// Returns a page without rows.
     #[must_use]
     pub fn empty() -> Self {
         Self { rows: Vec::new(), cut: false }
     }
 
-    /// Whether the page is full: rows may follow it.
+    /// Returns whether the page is full, so that rows may follow it.
     #[must_use]
     pub fn is_full(&self, limit: i64) -> bool {
         self.cut || i64::try_from(self.rows.len()).is_ok_and(|rows| rows >= limit)
@@ -94,7 +94,7 @@ impl<T> Page<T> {
         more
     }
 
-    /// The page with every row read as another type.
+    /// Converts every row to another type.
     ///
     /// # Errors
     /// The first error of a row.
@@ -107,7 +107,7 @@ impl<T> Page<T> {
     }
 }
 
-/// Takes rows as long as they fit into `bytes`, at least one.
+/// Reads rows as long as they fit into `bytes`, but at least one.
 pub(super) async fn page<T: Weighed>(
     rows: impl Stream<Item = Result<T, sqlx::Error>>,
     bytes: usize,
@@ -115,7 +115,7 @@ pub(super) async fn page<T: Weighed>(
     page_of_larger(rows, bytes, 0).await
 }
 
-/// The same, of rows that a response shows with so many bytes more each.
+/// Like [`page`], for rows that a response shows with `larger_by` more bytes each.
 pub(super) async fn page_of_larger<T: Weighed>(
     rows: impl Stream<Item = Result<T, sqlx::Error>>,
     bytes: usize,
@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    /// The page, and how many rows were taken from the stream.
+    /// Returns the page, and how many rows were read from the stream.
     fn paged(sizes: &[usize], bytes: usize) -> (Page<Row>, usize) {
         let taken = AtomicUsize::new(0);
         let rows = stream::iter(sizes).map(|size| {

@@ -7,15 +7,15 @@ use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, keyset, scope};
 use crate::domain::{Contact, JsonText, OrgId, Timestamp};
 
-/// Contacts that one call looks at, at most: the newest.
+/// Limit of contacts that one call reads: the newest.
 pub const CONTACT_WINDOW: i64 = 10_000;
 
-/// Where a contact stands among the organization's.
+/// A contact's position in the organization's list.
 pub type ContactCursor = (Timestamp, Uuid);
 
 pub struct Contacts<'s>(pub(super) &'s TenantStore);
 
-/// What became of a contact that was to be written.
+/// The outcome of a write to a contact.
 #[derive(Debug, PartialEq)]
 pub enum Kept {
     Kept(Contact),
@@ -29,14 +29,14 @@ pub enum Kept {
 #[derive(Debug)]
 pub struct ContactPage {
     pub contacts: Vec<Contact>,
-    /// How many of the contacts looked at are meant.
+    /// How many of the contacts that were read match the search.
     pub total: i64,
-    /// The last contact looked at, where there may be more behind it; the last of the page, where that was cut because
-    /// of its bytes.
+    /// The cursor of the next page: the last contact that was read, if there may be more after it; or the last of the
+    /// page, if it was cut because of its bytes.
     pub rest: Option<ContactCursor>,
 }
 
-/// Which contacts a list looks at, whichever page of them it asks for.
+/// Identifies the contacts that a list reads, whatever the page.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ContactWindowKey {
     org: OrgId,
@@ -44,15 +44,15 @@ pub(super) struct ContactWindowKey {
     behind: Option<ContactCursor>,
 }
 
-/// What is known of the contacts that a list looks at.
+/// What is cached of the contacts that a list reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ContactWindow {
-    /// How many of them are meant.
+    /// How many of them match the search.
     total: i64,
-    /// The last one, where there may be more behind it.
+    /// The last one, if there may be more after it.
     end: Option<ContactCursor>,
-    /// The time of the oldest one that is meant; of the newest one where none is. A page looks no farther: contacts that were
-    /// made since are newer.
+    /// The time of the oldest one that matches; of the newest one if none does. A page reads no further: contacts that
+    /// were created since are newer.
     farthest: Option<Timestamp>,
 }
 
@@ -101,16 +101,17 @@ impl TryFrom<ContactRow> for Contact {
     }
 }
 
-/// Whether this is the unique index of external ids speaking.
+/// Returns whether the error is a violation of the unique index of external ids.
 fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.constraint() == Some("contacts_external_id"))
 }
 
 impl Contacts<'_> {
-    /// Writes a new contact. The same id again is the same contact, and nothing is written.
+    /// Stores a new contact. Storing a contact with the same id again changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    /// [`StoreError::Unavailable`] when the database cannot be reached, [`StoreError::StorageFull`] when the
+    /// organization's storage quota is used up.
     pub async fn create(&self, new: &Contact) -> Result<Kept, StoreError> {
         self.0.has_room()?;
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
@@ -142,10 +143,11 @@ impl Contacts<'_> {
         }
     }
 
-    /// Makes the contact of that external id, unless there is one.
+    /// Creates the contact if there is none with its external id.
     ///
     /// # Errors
-    /// As for [`Contacts::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached, [`StoreError::StorageFull`] when the
+    /// organization's storage quota is used up.
     pub async fn find_or_create(&self, new: &Contact) -> Result<(), StoreError> {
         if let Some(external_id) = new.external_id.as_deref() {
             let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
@@ -161,14 +163,14 @@ impl Contacts<'_> {
                 return Ok(());
             }
         }
-        // Of several at once, one makes it.
+        // Of several concurrent calls, one creates it.
         self.create(new).await.map(|_| ())
     }
 
     /// Changes a contact by a rule, under a lock.
     ///
     /// # Errors
-    /// As for [`Contacts::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn change(&self, id: Uuid, now: Timestamp, rule: impl Fn(&mut Contact)) -> Result<Kept, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let row = sqlx::query_as!(
@@ -210,10 +212,10 @@ impl Contacts<'_> {
         }
     }
 
-    /// Deletes a contact; whether there was one.
+    /// Deletes a contact. Returns `true` if it existed.
     ///
     /// # Errors
-    /// As for [`Contacts::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn delete(&self, id: Uuid) -> Result<bool, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let deleted = sqlx::query!("DELETE FROM contacts WHERE org_id = $1 AND contact_id = $2", self.0.org.0, id)
@@ -223,11 +225,11 @@ impl Contacts<'_> {
         Ok(deleted.rows_affected() == 1)
     }
 
-    /// A page of contacts, newest first, of those whose name, email, phone or external id has `search` in it,
-    /// whatever its case.
+    /// Returns a page of contacts, newest first, whose name, email, phone or external id contains `search`, ignoring
+    /// case.
     ///
     /// # Errors
-    /// As for [`Contacts::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn list(
         &self,
         search: Option<&str>,
@@ -289,7 +291,7 @@ impl Contacts<'_> {
         Ok(ContactPage { contacts, total: window.total, rest })
     }
 
-    /// Counts the contacts that a list looks at and means, unless that was done a moment ago.
+    /// Counts the contacts that a list reads and those that match, unless they are cached.
     async fn window(
         &self,
         transaction: &mut PooledTransaction,

@@ -1,4 +1,4 @@
-//! Counts over many rows, cached for a moment.
+//! Counts over many rows, cached for a few seconds.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::domain::{DialectName, OrgId};
 
 /// How long a count over many rows is cached.
 pub const COUNTS: Duration = Duration::from_secs(5);
-/// Rows that are counted anew at every request, because that takes little time. What an organization with fewer rows
-/// sees is always exact.
+/// Up to this number of rows, a count is not cached, because counting takes little time. The counts of an organization
+/// with fewer rows are always exact.
 pub(super) const EXACT: i64 = 1_000;
-/// Cached counts of each kind; a few hundred bytes each, most of them a search text.
+/// Cached counts of each kind. Each takes a few hundred bytes, most of them a search text.
 const MAX_ENTRIES: u64 = 10_000;
 
 pub(super) struct Counts {
@@ -40,7 +40,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Cou
         self.0.get(key)
     }
 
-    /// Caches a count for which `seen` rows were read, unless those are few.
+    /// Caches a count for which `seen` rows were read, unless they are few.
     pub fn insert(&self, key: K, count: V, seen: i64) {
         if seen >= EXACT {
             self.0.insert(key, count);

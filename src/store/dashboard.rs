@@ -1,4 +1,4 @@
-//! What an organization keeps for its dashboard: settings, charts, members, its name.
+//! The dashboard's data of an organization: settings, charts, members and its name.
 
 use uuid::Uuid;
 
@@ -29,17 +29,17 @@ pub struct MemberRow {
     pub added_at: Timestamp,
 }
 
-/// Charts and members of one organization at most: nobody looks at more.
+/// Limit of charts and of members of one organization.
 const MAX_ENTRIES: i64 = 1_000;
 
 /// The dashboard of one organization.
 pub struct Dashboard<'s>(pub(super) &'s TenantStore);
 
 impl Dashboard<'_> {
-    /// A setting, if it was ever set.
+    /// Returns a setting, if it was ever set.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached; so for every call here.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn setting(&self, name: &str) -> Result<Option<JsonText>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let value = sqlx::query_scalar!(
@@ -53,8 +53,10 @@ impl Dashboard<'_> {
         Ok(value.map(JsonText::stored).transpose()?)
     }
 
+    /// Sets a setting.
+    ///
     /// # Errors
-    /// As above.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn set(&self, name: &str, value: &JsonText) -> Result<(), StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         sqlx::query!(
@@ -70,7 +72,7 @@ impl Dashboard<'_> {
         Ok(())
     }
 
-    /// Returns the charts behind `after` in their order, at most [`MAX_PAGE_BYTES`].
+    /// Returns the charts after `after` in their order, at most [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -94,10 +96,10 @@ impl Dashboard<'_> {
         Ok(page)
     }
 
-    /// Adds a chart behind the others; `false` when there are as many as there may be.
+    /// Adds a chart after the others. Returns `false` when there are as many as there may be.
     ///
     /// # Errors
-    /// As above.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn add_chart(&self, id: Uuid, settings: &JsonText, now: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let added = sqlx::query!(
@@ -118,10 +120,10 @@ impl Dashboard<'_> {
         Ok(added == 1)
     }
 
-    /// Whether there was such a chart.
+    /// Deletes a chart. Returns `true` if it existed.
     ///
     /// # Errors
-    /// As above.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn delete_chart(&self, id: Uuid) -> Result<bool, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let deleted =
@@ -133,10 +135,10 @@ impl Dashboard<'_> {
         Ok(deleted == 1)
     }
 
-    /// Puts these charts first, in this order; those that are not named stay behind them as they were.
+    /// Moves these charts to the front, in this order. The others follow in their current order.
     ///
     /// # Errors
-    /// As above.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn order_charts(&self, ids: &[Uuid]) -> Result<(), StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         sqlx::query!(
@@ -156,10 +158,10 @@ impl Dashboard<'_> {
         Ok(())
     }
 
-    /// Who was named as a member, in the order in which they were.
+    /// Returns the members in the order in which they were added.
     ///
     /// # Errors
-    /// As above.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query_as!(
@@ -174,10 +176,10 @@ impl Dashboard<'_> {
         Ok(rows)
     }
 
-    /// Names a member; twice is the same as once. `false` when there are as many as there may be.
+    /// Adds a member. Adding it again changes nothing. Returns `false` when there are as many as there may be.
     ///
     /// # Errors
-    /// As above.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn add_member(&self, email: &str, now: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         sqlx::query!(
@@ -202,10 +204,10 @@ impl Dashboard<'_> {
         Ok(there)
     }
 
-    /// When the organization was made.
+    /// Returns when the organization was created.
     ///
     /// # Errors
-    /// As above.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn founded_at(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let at = sqlx::query_scalar!("SELECT created_at FROM organizations WHERE org_id = $1", self.0.org.0)
@@ -215,10 +217,10 @@ impl Dashboard<'_> {
         Ok(at)
     }
 
-    /// Gives the organization another name. Others learn of it within a second.
+    /// Renames the organization. Other replicas see the name within a second.
     ///
     /// # Errors
-    /// As above.
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn rename(&self, name: &str) -> Result<(), StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         sqlx::query!("UPDATE organizations SET name = $2 WHERE org_id = $1", self.0.org.0, name)

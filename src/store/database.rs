@@ -1,4 +1,4 @@
-//! How each role logs in.
+//! Connection settings and pools of each database role.
 
 use std::time::Duration;
 
@@ -7,25 +7,26 @@ use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 use super::advice;
 
-/// How long a caller's query may take on a pooled connection; past it, Postgres cancels it.
+/// Time limit of a statement on a pooled connection. Postgres cancels a slower one.
 const STATEMENT_TIMEOUT: &str = "5s";
-/// How long it may wait for a lock. Shorter than the above, so that a blocked write is distinguished from a slow query.
+/// Time limit for a lock. It is shorter than the statement's, so that a blocked write is distinguished from a slow
+/// query.
 const LOCK_TIMEOUT: &str = "4s";
-/// How long a transaction may stay open without a statement, in case a connection's loss goes unnoticed.
+/// Time limit for an open transaction without a statement, in case a connection's loss goes unnoticed.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 
-/// The nice value of a private server's processes that read much.
+/// The nice value of a private server's processes that read many rows.
 const NICE: i32 = 10;
-/// How long a connection may take that a command or a start makes.
+/// Time limit for the connection of a command or of the start-up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The oldest version of Postgres that the schema and the statements work on, as `server_version_num` has it.
+/// The oldest version of Postgres that the schema and the statements work on, as a `server_version_num`.
 const OLDEST_VERSION: u32 = 150_000;
 
-/// What poolers drop, and what to do about it.
+/// The error for connection settings that a pooler drops, with its remedy.
 pub(super) const POOLER: &str = "the settings of the connection do not reach Postgres, as behind PgBouncer or another pooler \
      that shares connections between clients: give the address of Postgres itself. Each replica has a pool of its own";
 
-/// Whether a connection was refused because of the settings that it begins with, as PgBouncer does.
+/// Returns whether a connection was rejected because of its start-up settings, as PgBouncer does.
 pub(super) fn is_pooler(error: &sqlx::Error) -> bool {
     let database = error.as_database_error();
     database.is_some_and(|error| error.message().contains("unsupported startup parameter"))
@@ -33,9 +34,10 @@ pub(super) fn is_pooler(error: &sqlx::Error) -> bool {
 
 /// Planner settings for statements that read an organization's rows by an index.
 ///
-/// Generic plans are the ones that tests/suite/store/plans.rs checks, and cost no planning at each call. Without
-/// sequential scans a small table is read as it will be when it is large. A list of keys is joined with a table by one
-/// look-up per key; without statistics the planner takes the list for long and the table for short, and reads it whole.
+/// Generic plans are the ones that tests/suite/store/plans.rs checks, and they avoid planning at each call. Without
+/// sequential scans a small table is read in the same way as a large one. A list of keys is joined with a table by one
+/// look-up per key. Without statistics, the planner would estimate a long list and a short table, and read the whole
+/// table.
 pub const LOOKUP_PLANS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
@@ -47,7 +49,7 @@ pub const LOOKUP_PLANS: [(&str, &str); 5] = [
 pub const SCAN_PLANS: [(&str, &str); 4] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
-    // One scan uses one processor of Postgres' machine.
+    // A scan uses only one processor of the Postgres machine.
     ("max_parallel_workers_per_gather", "0"),
     ("jit", "off"),
 ];
@@ -57,14 +59,14 @@ pub const SCAN_PLANS: [(&str, &str); 4] = [
 pub struct Database {
     app: PgConnectOptions,
     system: PgConnectOptions,
-    /// Whoever may make roles and own the schema.
+    /// A login that may create roles and own the schema.
     migration: PgConnectOptions,
-    /// Whether the server's processes are of this machine and this service.
+    /// Whether this service runs the server itself, on this machine.
     is_private: bool,
 }
 
 impl std::fmt::Debug for Database {
-    /// Without passwords.
+    /// Formats the value without passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Database").field(&self.place()).finish()
     }
@@ -74,7 +76,7 @@ impl std::fmt::Debug for Database {
 pub enum DatabaseError {
     #[error("{0} is no Postgres URL: {1}")]
     Url(&'static str, sqlx::Error),
-    /// Where it was, and what to do about it.
+    /// The address of the server, and the cause of the failure.
     #[error("cannot connect to Postgres at {place}: {}", advice::described(.error))]
     Connect { place: String, error: sqlx::Error },
     #[error(
@@ -91,25 +93,25 @@ pub enum DatabaseError {
     )]
     NoMember(sqlx::Error),
     #[error(
-        "refusing to serve as {0}, which is a superuser or bypasses row-level security; give DATABASE_URL a login that \
+        "cannot serve as {0}, which is a superuser or bypasses row-level security; give DATABASE_URL a login that \
          may become sessionary_app"
     )]
     TooPowerful(String),
 }
 
-/// Whether a login may not become the role that its connection asks for.
+/// Returns whether a login may not become the role that its connection asks for.
 fn is_no_member(error: &sqlx::Error) -> bool {
     let database = error.as_database_error();
     database.is_some_and(|error| error.message().contains("set role") || error.message().contains("role \"sessionary_"))
 }
 
 impl Database {
-    /// One URL for all, narrowed to each role by the connection option `role`; with `migration_url`, migrations and
-    /// the command line use that one instead. A narrowed connection can undo it with SET ROLE NONE: two URLs, the
-    /// first of a login that is a member of `sessionary_app` alone, are the strong mode.
+    /// Uses one URL for all roles, narrowed to each role by the connection option `role`. With `migration_url`,
+    /// migrations and the command line use that one instead. Because a narrowed connection can undo this with SET ROLE
+    /// NONE, two URLs are safer, the first with a login that is a member of `sessionary_app` alone.
     ///
     /// # Errors
-    /// When a URL cannot be read.
+    /// When a URL cannot be parsed.
     pub fn from_urls(url: &str, migration_url: Option<&str>) -> Result<Self, DatabaseError> {
         let read =
             |name, url: &str| url.trim().parse::<PgConnectOptions>().map_err(|error| DatabaseError::Url(name, error));
@@ -127,7 +129,7 @@ impl Database {
         })
     }
 
-    /// A private cluster behind a Unix socket, where each role has a login of its own.
+    /// Uses a private cluster behind a Unix socket, where each role has its own login.
     #[must_use]
     pub fn on_socket(socket_dir: &std::path::Path, port: u16, superuser: &str, name: &str) -> Self {
         let login = |user: &str| {
@@ -141,8 +143,8 @@ impl Database {
         }
     }
 
-    /// The same database with the request role's connections led over another host and port. For tests that cut
-    /// the line.
+    /// Routes the connections of the request role through another host and port. For tests that interrupt the
+    /// connection.
     #[must_use]
     pub fn with_app_through(mut self, host: &str, port: u16) -> Self {
         let mut app = PgConnectOptions::new_without_pgpass()
@@ -158,7 +160,7 @@ impl Database {
         self
     }
 
-    /// The name of the login that serves requests.
+    /// Returns the name of the login that serves requests.
     pub(super) fn request_login(&self) -> &str {
         self.app.get_username()
     }
@@ -166,7 +168,7 @@ impl Database {
     /// Checks that a text is the URL of a Postgres database.
     ///
     /// # Errors
-    /// What is wrong with it, without quoting it.
+    /// A description of the problem that does not quote the text.
     pub fn check_url(url: &str) -> Result<(), String> {
         if !["postgres://", "postgresql://"].iter().any(|scheme| url.trim_start().starts_with(scheme)) {
             return Err("it does not begin with postgres:// or postgresql://".to_owned());
@@ -174,7 +176,7 @@ impl Database {
         url.trim().parse::<PgConnectOptions>().map(drop).map_err(|error| error.to_string())
     }
 
-    /// Names host, port, database and user of the login that migrates.
+    /// Returns host, port, database and user of the login that migrates.
     #[must_use]
     pub fn place(&self) -> String {
         advice::place(&self.migration)
@@ -192,12 +194,13 @@ impl Database {
         quiet(self.migration.clone())
     }
 
-    /// For what the owner of the tables does.
+    /// Returns the connection settings of the owner of the tables.
     pub(super) fn owner_options(&self) -> PgConnectOptions {
         self.migration_options().options([("role", "sessionary_owner")])
     }
 
-    /// For reading every row, however long that takes, in a form that does not depend on the server's settings.
+    /// Returns the connection settings for reading every row without a time limit, in a format that does not depend on
+    /// the server's settings.
     pub(super) fn backup_options(&self) -> PgConnectOptions {
         quiet(self.system.clone()).options([
             ("statement_timeout", "0"),
@@ -208,8 +211,8 @@ impl Database {
         ])
     }
 
-    /// A pool of the system role with settings of its own. Without a `statement_timeout`, a statement takes as long as it
-    /// takes.
+    /// Connects a pool of the system role with its own settings. Without a `statement_timeout`, a statement has no time
+    /// limit.
     pub(super) async fn system_pool(
         &self,
         connections: u32,
@@ -223,13 +226,13 @@ impl Database {
         }
     }
 
-    /// The pool of those statements that read much. Where the server is private, its processes for them give way to
-    /// those for small statements.
+    /// Connects the pool for statements that read many rows. On a private server, its processes run at a lower priority
+    /// than those for small statements.
     pub(super) async fn scan_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
         self.pool(connections, acquire_timeout, &SCAN_PLANS, self.is_private).await
     }
 
-    /// The request role's pool, after a look at whether that role is as weak as it should be.
+    /// Connects the request role's pool, and checks that the role is as restricted as it should be.
     pub(super) async fn app_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
         self.pool(connections, acquire_timeout, &LOOKUP_PLANS, false).await
     }
@@ -245,7 +248,7 @@ impl Database {
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("lock_timeout", LOCK_TIMEOUT),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
-            // Without it, the statement of a connection that was closed goes on to its end.
+            // Without it, a statement whose connection was closed would run to its end.
             ("client_connection_check_interval", "1s"),
         ]);
         let pool = PgPoolOptions::new()
@@ -254,7 +257,7 @@ impl Database {
             })
             .max_connections(connections)
             .acquire_timeout(acquire_timeout)
-            // A broken connection shows itself at its next statement; a ping before each would double the cost.
+            // A broken connection fails at its next statement; a ping before each statement would double the cost.
             .test_before_acquire(false)
             .connect_with(options.clone());
         let pool = match pool.await {
@@ -286,14 +289,14 @@ impl Database {
         Ok(pool)
     }
 
-    /// For the group tasks. Planning a batch takes longer than writing it, so each statement is planned once per
-    /// connection, whatever the length of its lists.
+    /// Returns the connection settings of the group tasks. Planning a batch takes longer than executing it, so each
+    /// statement is planned once per connection, whatever the length of its lists.
     pub(super) fn app_group_options(&self) -> PgConnectOptions {
         quiet(self.app.clone()).options(LOOKUP_PLANS).options([("statement_timeout", "8s")])
     }
 }
 
-/// Lowers the priority of the server's process for a connection. It stays as it is where that is not allowed.
+/// Lowers the priority of the server's process of a connection. Does nothing if that is not permitted.
 async fn lower_priority(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let process = sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "process!""#).fetch_one(connection).await?;
     if let Some(process) = rustix::process::Pid::from_raw(process)
@@ -304,7 +307,7 @@ async fn lower_priority(connection: &mut PgConnection) -> Result<(), sqlx::Error
     Ok(())
 }
 
-/// Whether a pooler lends the same connection of Postgres to two clients in turn, as PgBouncer in transaction mode does.
+/// Returns whether a pooler shares one connection of Postgres between clients, as PgBouncer does in transaction mode.
 async fn shares_connections(pool: &PgPool) -> Result<bool, sqlx::Error> {
     let (mut one, mut other) = (pool.acquire().await?, pool.acquire().await?);
     let process =
@@ -315,7 +318,8 @@ async fn shares_connections(pool: &PgPool) -> Result<bool, sqlx::Error> {
 /// Connects, within ten seconds, to a Postgres that is new enough.
 ///
 /// # Errors
-/// [`DatabaseError::Connect`] says why not, [`DatabaseError::TooOld`] when it is too old.
+/// [`DatabaseError::Connect`] when it cannot be reached or rejects the login, [`DatabaseError::TooOld`] when it is too
+/// old.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
     let connection = match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(connected) => connected.map_err(|error| connect_error(options, error))?,
@@ -336,8 +340,8 @@ pub(super) fn connect_error(options: &PgConnectOptions, error: sqlx::Error) -> D
     DatabaseError::Connect { place: advice::place(options), error }
 }
 
-/// Says why a pool could not connect. A pool tries again until its time is up and then knows no reason: one more attempt
-/// shows it.
+/// Replaces a pool's time-out by its cause. A pool retries until its time-out and does not report why, so this connects
+/// once more to find out.
 async fn explain(options: &PgConnectOptions, error: sqlx::Error) -> DatabaseError {
     if matches!(error, sqlx::Error::PoolTimedOut)
         && let Err(reason) = connect(options).await
@@ -347,7 +351,7 @@ async fn explain(options: &PgConnectOptions, error: sqlx::Error) -> DatabaseErro
     connect_error(options, error)
 }
 
-/// Statements may hold what people said: they are not for the log.
+/// Turns off the logging of statements, because they may contain messages.
 fn quiet(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("sessionary").disable_statement_logging()
 }

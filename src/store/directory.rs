@@ -1,4 +1,4 @@
-//! What must be found before the organization is known: who a key belongs to, which tenant an outer name means.
+//! Look-ups before the organization is known: the organization of a key, an access token or an external id.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct KeyRecord {
     pub expires_at: Option<Timestamp>,
 }
 
-/// What the look-ups of keys and of access tokens find.
+/// The result of the look-ups of keys and of access tokens.
 struct KeyRow {
     org_id: Uuid,
     key_id: Uuid,
@@ -40,7 +40,7 @@ impl TryFrom<KeyRow> for KeyRecord {
 pub struct Directory<'s>(pub(super) &'s Store);
 
 impl Directory<'_> {
-    /// Whose key this is.
+    /// Returns the key with this hash, if it is not revoked.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -59,7 +59,7 @@ impl Directory<'_> {
         self.0.lookup_cache().keys.find((hash, self.0.lookup_cache().key_changes.get()), read).await
     }
 
-    /// Whose access token this is: the record of its key, with the token's own end.
+    /// Returns the record of an access token's key, with the token's own end.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -78,7 +78,7 @@ impl Directory<'_> {
         self.0.lookup_cache().tokens.find((hash, self.0.lookup_cache().key_changes.get()), read).await
     }
 
-    /// Keeps an access token of a key from `now` until `ends`, and takes out the key's tokens that have run out.
+    /// Stores an access token of a key, valid from `now` until `ends`, and deletes the key's expired tokens.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -95,13 +95,13 @@ impl Directory<'_> {
         Ok(())
     }
 
-    /// Whether the organization can be told without asking the database.
+    /// Returns whether the organization is cached.
     #[must_use]
     pub fn remembers(&self, id: OrgId) -> bool {
         self.0.lookup_cache().organizations.has(&id)
     }
 
-    /// The organization, disabled or not.
+    /// Returns the organization, disabled or not.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -136,12 +136,12 @@ impl Directory<'_> {
         self.0.lookup_cache().organizations.find(id, read).await
     }
 
-    /// The organization that `issuer` calls `external_id`.
+    /// Returns the organization with this external id at `issuer`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn external_id(&self, issuer: &str, external_id: &str) -> Result<Option<OrgId>, StoreError> {
-        // A token may say U+0000, which no text of Postgres' holds: nobody is called so.
+        // A token may contain U+0000, which Postgres cannot store in a text, so no organization has such a name.
         if issuer.contains('\0') || external_id.contains('\0') {
             return Ok(None);
         }
@@ -183,10 +183,10 @@ impl Directory<'_> {
     }
 }
 
-/// What is stored of a key that is good for nothing, since no word at all is everything.
+/// The stored scope of a key without permissions, because an empty list means every scope.
 const NOTHING: &str = "none";
 
-/// Reads the scopes of a stored key: none named means all of them.
+/// Reads the scopes of a stored key. An empty list means all of them.
 pub(super) fn read_scopes(names: &[String]) -> Result<Scopes, StoreError> {
     if names.is_empty() {
         return Ok(Scopes::EVERY);
@@ -197,7 +197,8 @@ pub(super) fn read_scopes(names: &[String]) -> Result<Scopes, StoreError> {
         .collect()
 }
 
-/// The inverse: a key for everything names no scopes, so that it keeps its meaning when scopes are added.
+/// Returns the stored form of scopes. A key with every scope has an empty list, so that scopes that are added later are
+/// included.
 pub(super) fn write_scopes(scopes: Scopes) -> Vec<String> {
     match scopes {
         Scopes::EVERY => Vec::new(),

@@ -1,4 +1,4 @@
-//! What can go wrong with the store, as far as its callers must tell it apart.
+//! Errors of the store.
 
 use std::sync::Arc;
 
@@ -8,26 +8,27 @@ use super::advice;
 /// call.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The queue is full. Worth trying again in a second.
+    /// The queue is full. The caller may retry in a second.
     #[error("too much is waiting to be written")]
     Busy,
-    /// The database did not answer in time. Whether the last attempt was kept is unknown; the same call again is safe.
+    /// The database did not respond in time. It is unknown whether the last attempt was committed; repeating the call
+    /// is safe.
     #[error("the database cannot be reached")]
     Unavailable,
-    /// The database can be read, but takes no writes.
+    /// The database can be read, but not written to.
     #[error("the database takes no writes")]
     ReadOnly,
-    /// The query was cancelled because it ran into its time limit.
+    /// The query was cancelled at its time limit.
     #[error("the query took too long")]
     TooSlow,
-    /// The organization has as many requests waiting or in progress as it may have: its share of a queue or of a pool.
+    /// The organization has as many requests waiting or in progress as it may have in a queue or a pool.
     #[error("the organization has too many requests in progress")]
     OrgBusy,
     /// The organization's storage quota is used up.
     #[error("the organization's storage quota is used up")]
     StorageFull,
-    /// The database refused this one statement: a fault of ours, since what callers may send is checked before.
-    #[error("the database refused the statement: {}", advice::described(.0))]
+    /// The database rejected this statement. This is a bug, because requests are validated before.
+    #[error("the database rejected the statement: {}", advice::described(.0))]
     Rejected(Arc<sqlx::Error>),
     /// A row that this version cannot read.
     #[error("unreadable row: {0}")]
@@ -52,7 +53,7 @@ impl From<serde_json::Error> for StoreError {
     }
 }
 
-/// Whether the same statement may succeed on another connection or a moment later.
+/// Returns whether the same statement may succeed on another connection or a moment later.
 pub(super) fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
@@ -62,7 +63,8 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
         // SQLSTATE classes: connection, transaction rollback (deadlock, serialization), insufficient resources,
-        // operator intervention (shutdown, cancel); a server that turned read-only; a lock not to be had.
+        // operator intervention (shutdown, cancel). Codes: a server that became read-only, a lock that is not
+        // available.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
                 || ["25006", "55P03"].contains(&code.as_ref())
@@ -71,14 +73,14 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a transient error says that other statements would fail as well: not that this one met another, or took too
-/// long.
+/// Returns whether a transient error would make other statements fail as well. A conflict with another statement or a
+/// time-out would not.
 pub(super) fn prevents_writes(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_none_or(|code| !code.starts_with("40") && !["55P03", "57014"].contains(&code.as_ref()))
 }
 
-/// Whether the server gave the statement up for taking too long.
+/// Returns whether the server cancelled the statement at its time limit.
 pub(super) fn is_too_long(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "57014")
 }

@@ -1,7 +1,7 @@
-//! What happened to an organization's sessions, to be followed without loss.
+//! The feed of changes to an organization's sessions, which clients can follow without loss.
 //!
-//! An entry is written in the transaction that it tells of, under that transaction's number. Whoever follows reads no
-//! further than the oldest transaction that is still open, so that nothing can appear behind what was read.
+//! An entry is written in the transaction of the change, under that transaction's number. A reader stops before the
+//! oldest transaction that is still open, so that no entry can appear before its cursor later.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,12 +15,12 @@ use super::sessions::RowKey;
 use super::{SessionRow, StoreError, TenantStore, scope};
 use crate::domain::{DialectName, Event, Session, Timestamp};
 
-/// Whose sessions can be followed.
+/// The dialect whose sessions can be followed.
 pub(super) const FOLLOWED: DialectName = DialectName::Agntix;
 
-/// The `kind` of an entry that tells of a beginning.
+/// The `kind` of an entry for the start of a session.
 pub(super) const STARTED: i16 = 1;
-/// The `kind` of an entry that tells of an end.
+/// The `kind` of an entry for the end of a session.
 pub(super) const ENDED: i16 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,8 @@ pub(super) enum Happened {
     Appended(i64),
 }
 
-/// Writes down what happened in this transaction: once per transaction, since entries are placed in it.
+/// Writes the changes of a transaction to the feed. Called once per transaction, because entries are numbered within
+/// it.
 pub(super) async fn tell(
     connection: &mut PgConnection,
     happened: &[(RowKey, Happened, Timestamp)],
@@ -73,7 +74,7 @@ pub(super) async fn tell(
     Ok(())
 }
 
-/// Where a follower stands: everything up to here was told. Written `<transaction>-<place>`.
+/// A cursor in the feed: everything up to here was read. Its text is `<transaction>-<place>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FeedPlace {
     transaction: i64,
@@ -86,7 +87,7 @@ impl fmt::Display for FeedPlace {
     }
 }
 
-/// A text that is no [`FeedPlace`].
+/// The error for a text that is not a [`FeedPlace`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoFeedPlace;
 
@@ -104,7 +105,7 @@ impl FromStr for FeedPlace {
     }
 }
 
-/// What happened to a session, which is given as it stands now.
+/// A change of a session, with the current session.
 #[derive(Debug)]
 pub enum Change {
     Started(Session),
@@ -124,7 +125,7 @@ struct Entry {
 }
 
 impl Feed<'_> {
-    /// Where whoever follows from now on begins.
+    /// Returns the cursor of a follower that begins now.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -137,9 +138,9 @@ impl Feed<'_> {
         Ok(FeedPlace { transaction: open - 1, place: i32::MAX })
     }
 
-    /// Returns the next changes behind a cursor, of at most `limit` entries, each with its cursor, and the cursor of the last
-    /// entry that was read. Changes of sessions that are gone are left out. The sessions and events of a batch have at
-    /// most [`MAX_PAGE_BYTES`]: the entries behind that are left for the next batch.
+    /// Returns the changes after a cursor, of at most `limit` entries, each with its cursor, and the cursor of the last
+    /// entry that was read. Changes of sessions that do not exist any more are left out. The sessions and events of a
+    /// batch have at most [`MAX_PAGE_BYTES`]; later entries are left for the next batch.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -192,7 +193,7 @@ impl Weighed for Sizes {
     }
 }
 
-/// Reads the sessions and events of entries, as long as they fit into a page, and the cursor of the last entry
+/// Reads the sessions and events of entries, as long as they fit into a page. Also returns the cursor of the last entry
 /// that was read.
 async fn read(
     connection: &mut PgConnection,
@@ -226,7 +227,8 @@ async fn read(
     Ok((changes, last))
 }
 
-/// How many of the entries fit into a page, at least one. Of each entry the session counts, too: it is given with each.
+/// Returns how many of the entries fit into a page, at least one. A session counts for each of its entries, because
+/// each is returned with it.
 async fn fitting(connection: &mut PgConnection, entries: &[Entry]) -> Result<usize, sqlx::Error> {
     let keys = RowKey::columns(entries.iter().map(|entry| &entry.key));
     let numbers: Vec<Option<i64>> = entries.iter().map(|entry| entry.event_number).collect();

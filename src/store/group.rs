@@ -1,16 +1,16 @@
-//! Group commit: whatever is waiting goes to Postgres as one statement, and every caller is answered after COMMIT.
+//! Group commit: waiting requests are sent to Postgres together, and every caller gets its result after COMMIT.
 //!
-//! A few tasks each own a connection and take all that has come in since their last round. There is no timer, so an
-//! idle service adds no delay, and a busy one pays for a round trip and an fsync once per batch. What has to hold:
-//! - a caller is answered only after COMMIT, and one that hangs up does not cancel its request;
-//! - a request that Postgres refuses is found by bisection and fails alone;
-//! - a connection lost at any moment, COMMIT included, is replaced and the batch sent again: a [`Batch`] must
+//! Each task owns a connection and takes all requests that have arrived since its last round. There is no timer, so an
+//! idle service adds no delay, and a busy one needs one round trip and one fsync per batch. The guarantees:
+//! - a caller gets its result only after COMMIT, and a caller that hangs up does not cancel its request;
+//! - a request that Postgres rejects is found by bisection and fails alone;
+//! - a connection lost at any moment, COMMIT included, is replaced and the batch is sent again: a [`Batch`] must
 //!   therefore recognise what it has already done;
-//! - the queue is bounded in requests and in bytes, and one organization can use a quarter of all of a kind
-//!   together at most;
+//! - the queue is bounded in requests and in bytes, and one organization can use at most a quarter of all queues of a
+//!   kind;
 //! - a batch is bounded in requests and in bytes;
-//! - a task that panics goes on with the next batch, because its queue would otherwise never be read again;
-//! - closing the queue refuses new requests and finishes those that wait.
+//! - a task that panics continues with the next batch, because its queue would otherwise never be read again;
+//! - closing the queue rejects new requests and finishes those that wait.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -32,26 +32,27 @@ use super::scope::WriterConnection;
 use super::storage::StorageMeter;
 use crate::domain::OrgId;
 
-/// Requests that wait per task; past it callers are told to come back.
+/// Requests that wait per task. Further requests are rejected.
 const QUEUE_LENGTH: usize = 4_096;
-/// Bytes that wait in all queues of a kind together; past it callers wait for their turn.
+/// Bytes that wait in all queues of a kind together. Further callers wait.
 const QUEUE_BYTES: u32 = 32 * 1024 * 1024;
-/// One organization can use one part in so many of the queues.
+/// One organization can use one part in this many of the queues.
 const ORG_SHARE: u32 = 4;
-/// How long a caller waits for bytes of the queue. Shorter than a handler may take, so that it still responds.
+/// How long a caller waits for bytes of the queue. It is shorter than a handler's time limit, so that the handler still
+/// responds.
 const BYTES_WAIT: Duration = Duration::from_secs(10);
 /// Requests per statement. Larger batches gain little and hold their locks longer.
 const BATCH_LENGTH: usize = 512;
 /// Bytes per statement, unless a single request has more: a statement's parameters are in memory several times.
 const BATCH_BYTES: u32 = 4 * 1024 * 1024;
-/// How long a batch is tried again while the database cannot be reached.
+/// How long a batch is retried while the database cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long one attempt may take before its connection is given up.
+/// Time limit of one attempt, after which its connection is dropped.
 const ATTEMPT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// One kind of request that is answered in groups.
+/// A kind of request that is executed in groups.
 pub(super) trait Batch: Send + Sync + 'static {
     /// Names the queue in the metrics.
     const NAME: &'static str;
@@ -60,22 +61,23 @@ pub(super) trait Batch: Send + Sync + 'static {
     type Request: Send + Sync + 'static;
     type Answer: Send + 'static;
 
-    /// Whose share of the queue the request takes.
+    /// Returns the organization whose share of the queue the request uses.
     fn org(request: &Self::Request) -> OrgId;
 
-    /// Returns how many bytes the request has, as far as callers decide it.
+    /// Returns how many bytes the request has, as far as the caller determines them.
     fn bytes(request: &Self::Request) -> usize;
 
-    /// Returns how many bytes a request has stored, now that it was carried out.
+    /// Returns how many bytes a request has stored, after it was executed.
     fn stored(request: &Self::Request, answer: &Self::Answer) -> usize;
 
-    /// Requests of the same route are answered by the same task, in the order in which they came.
+    /// Returns the route of a request. Requests of the same route are executed by the same task, in the order in which
+    /// they arrived.
     fn route(request: &Self::Request) -> u64;
 
-    /// Answers all requests in one transaction, in their order.
+    /// Executes all requests in one transaction, in their order.
     ///
-    /// May be called again with the same requests after an error of the connection, and with a part of them after
-    /// any other error.
+    /// May be called again with the same requests after a connection error, and with a part of them after any other
+    /// error.
     fn run(
         writer: &mut WriterConnection,
         requests: &[&Self::Request],
@@ -86,32 +88,32 @@ struct Waiting<B: Batch> {
     request: B::Request,
     bytes: u32,
     reply: oneshot::Sender<Result<B::Answer, StoreError>>,
-    /// Of the organization's share, and of the queue.
+    /// The permits of the organization's share and of the queue.
     _permits: (OrgPermit, OwnedSemaphorePermit),
 }
 
-/// Where tasks report what they did.
+/// Where the tasks report their results.
 #[derive(Clone, Default)]
 pub(super) struct Reports {
-    /// The bytes that they stored.
+    /// Counts the bytes that they stored.
     pub storage: StorageMeter,
-    /// How their commits went.
+    /// Records whether their commits succeeded.
     pub health: Arc<WriteHealth>,
 }
 
 /// The queue and its tasks.
 pub(super) struct Group<B: Batch> {
     queues: Vec<mpsc::Sender<Waiting<B>>>,
-    /// Bytes of each organization.
+    /// The bytes of each organization.
     shares: OrgPermits,
-    /// Bytes of all organizations.
+    /// The bytes of all organizations.
     bytes: Arc<Semaphore>,
     closing: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl<B: Batch> Group<B> {
-    /// Starts `tasks` tasks, each of which will own a connection made by `options`.
+    /// Starts `tasks` tasks, each with its own connection made by `options`.
     pub fn start(options: &PgConnectOptions, tasks: usize, reports: &Reports) -> Self {
         let closing = CancellationToken::new();
         let (queues, handles) = (0..tasks)
@@ -135,14 +137,14 @@ impl<B: Batch> Group<B> {
         QUEUE_BYTES as usize - self.bytes.available_permits()
     }
 
-    /// Returns whether every task is there to read its queue.
+    /// Returns whether every task is still running.
     pub fn is_alive(&self) -> bool {
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.iter().all(|task| !task.is_finished())
     }
 
-    /// Queues the request, as soon as its bytes have room, and waits for its answer. Once it is queued, dropping the
-    /// future does not take it back.
+    /// Queues the request as soon as there is room for its bytes, and waits for its result. Once it is queued, dropping
+    /// the future does not cancel it.
     ///
     /// # Errors
     /// [`StoreError::OrgBusy`] when the organization's share of the queue is used up, [`StoreError::Busy`] when the
@@ -166,7 +168,7 @@ impl<B: Batch> Group<B> {
         answer.await.unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Refuses new requests, finishes those that wait, and ends the tasks.
+    /// Rejects new requests, finishes those that wait, and ends the tasks.
     pub async fn close(&self) {
         self.closing.cancel();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -204,8 +206,8 @@ impl<B: Batch> Worker<B> {
         }
     }
 
-    /// Answers what came in. A panic on the way leaves its callers without an answer, which they take for
-    /// [`StoreError::Unavailable`], and the task with its queue.
+    /// Executes a batch. After a panic its callers get [`StoreError::Unavailable`], and the task continues with the
+    /// next batch.
     async fn answer_or_recover(&mut self, batch: Vec<Waiting<B>>) {
         if AssertUnwindSafe(self.answer(batch)).catch_unwind().await.is_err() {
             self.writer = None;
@@ -214,8 +216,8 @@ impl<B: Batch> Worker<B> {
         }
     }
 
-    /// Answers a batch in parts of bounded size, halving a part whenever Postgres refuses it, until what is refused
-    /// is alone.
+    /// Executes a batch in parts of bounded size. A part that Postgres rejects is halved until the rejected request is
+    /// alone.
     async fn answer(&mut self, batch: Vec<Waiting<B>>) {
         let mut parts = parts_of(batch);
         parts.reverse();
@@ -225,7 +227,7 @@ impl<B: Batch> Worker<B> {
                     debug_assert_eq!(answers.len(), part.len());
                     for (waiting, answer) in part.into_iter().zip(answers) {
                         self.reports.storage.add(B::org(&waiting.request), B::stored(&waiting.request, &answer));
-                        // A caller that hung up is not there to hear it.
+                        // A caller that hung up does not receive it.
                         let _ = waiting.reply.send(Ok(answer));
                     }
                 }
@@ -242,7 +244,7 @@ impl<B: Batch> Worker<B> {
         }
     }
 
-    /// Sends a batch until Postgres has answered it one way or the other, or patience ends.
+    /// Sends a batch until Postgres has accepted or rejected it, or [`PATIENCE`] is over.
     async fn attempt(&mut self, batch: &[Waiting<B>]) -> Result<Vec<B::Answer>, StoreError> {
         let requests: Vec<&B::Request> = batch.iter().map(|waiting| &waiting.request).collect();
         let deadline = Instant::now() + PATIENCE;
@@ -257,14 +259,14 @@ impl<B: Batch> Worker<B> {
                 }
                 Err(error) => error,
             };
-            // A statement that takes too long is refused, so that half of it is tried.
+            // A statement that takes too long counts as rejected, so that half of it is tried.
             if !is_transient(&error) || is_too_long(&error) && requests.len() > 1 {
                 return Err(StoreError::Rejected(Arc::new(error)));
             }
             if B::WRITES && prevents_writes(&error) {
                 self.reports.health.failed();
             }
-            // Whatever state the connection is in, the next attempt does not want it.
+            // The connection may be in any state, so the next attempt uses a new one.
             self.writer = None;
             tracing::warn!(queue = B::NAME, requests = requests.len(), %error, "store.batch_retried");
             if Instant::now() + pause >= deadline {
@@ -286,7 +288,7 @@ impl<B: Batch> Worker<B> {
         .catch_unwind();
         match tokio::time::timeout(ATTEMPT, attempt).await {
             Ok(Ok(result)) => result,
-            // A panic on the way to Postgres is a request of ours that cannot be written: let bisection find it.
+            // A panic before Postgres is reached comes from a request that cannot be encoded. Bisection finds it.
             Ok(Err(_panic)) => {
                 self.writer = None;
                 Err(sqlx::Error::Encode("a request could not be encoded".into()))
@@ -296,7 +298,7 @@ impl<B: Batch> Worker<B> {
     }
 }
 
-/// Cuts what came in into batches of bounded size, in its order.
+/// Splits requests into batches of bounded size, in their order.
 fn parts_of<B: Batch>(batch: Vec<Waiting<B>>) -> Vec<Vec<Waiting<B>>> {
     let total: u64 = batch.iter().map(|waiting| u64::from(waiting.bytes)).sum();
     if total <= u64::from(BATCH_BYTES) {

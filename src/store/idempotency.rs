@@ -1,10 +1,11 @@
-//! Requests that came with an `Idempotency-Key`: who is at work on one, and what it was answered.
+//! Requests with an `Idempotency-Key`: claims and stored responses.
 //!
-//! A request is claimed before it is carried out, and its claim holds a seed: whoever takes it over from a process that
-//! died draws the same ids and nonces, so that a session that was already committed is recognised and not made again.
+//! A request is claimed before it is executed, and its claim has a random seed. A process that takes the request over
+//! from one that died uses the same ids and nonces, so that a session that was already committed is recognised and not
+//! created again.
 //!
-//! None of these transactions waits for the disk. Postgres writes its log in order: a session's COMMIT, which does wait,
-//! makes the claim before it durable as well, and an answer that a crash loses is made again from the seed.
+//! None of these transactions waits for the disk. Postgres writes its log in order: a session's COMMIT, which does
+//! wait, makes the claim before it durable as well. A response that a crash loses is created again from the seed.
 
 use uuid::Uuid;
 
@@ -12,10 +13,10 @@ use super::{Series, StoreError, TenantStore, scope};
 use crate::domain::idempotency::{KEY_LIFETIME, LEASE};
 use crate::domain::{DialectName, IdempotencyKey, Timestamp};
 
-/// Bytes of an answer that can be kept.
-const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
+/// Limit of the bytes of a stored response's body.
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
-/// A request with a key, about to be claimed.
+/// A request with a key, before it is claimed.
 #[derive(Clone, Debug)]
 pub struct KeyedRequest {
     pub dialect: DialectName,
@@ -25,28 +26,28 @@ pub struct KeyedRequest {
     /// SHA-256 of the body as it was sent.
     pub body_hash: [u8; 32],
     pub arrived_at: Timestamp,
-    /// Random bytes: the seed of the request, unless an earlier attempt at it has one.
+    /// Random bytes: the seed of the request, unless an earlier attempt has set one.
     pub seed: [u8; 32],
-    /// Tells this attempt from others.
+    /// Identifies this attempt.
     pub holder: Uuid,
 }
 
-/// The right to carry a request out, until its lease runs out.
+/// The right to execute a request until its lease runs out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
     dialect: DialectName,
     target: [u8; 32],
     key: IdempotencyKey,
     holder: Uuid,
-    /// Chance for everything that the request draws.
+    /// The seed for all random values of the request.
     pub seed: [u8; 32],
     /// When the first attempt at the request arrived.
     pub arrived_at: Timestamp,
-    /// Nobody tried before, so nothing can have been made yet.
+    /// Whether there was no earlier attempt, so that nothing can have been created yet.
     pub is_first: bool,
 }
 
-/// An answer, to be given again.
+/// A stored response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// 200 to 299.
@@ -55,14 +56,14 @@ pub struct StoredResponse {
     pub body: Vec<u8>,
 }
 
-/// What became of a claim.
+/// The result of a claim.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Claimed {
-    /// To be carried out by whoever claimed it.
+    /// The caller executes the request.
     Ours(Reservation),
-    /// Carried out before.
+    /// The request was executed before.
     Answered(StoredResponse),
-    /// Somebody else is at work on it.
+    /// Another caller is executing the request.
     Running,
     /// The key belongs to a request with another body.
     OtherBody,
@@ -78,8 +79,8 @@ impl TenantStore {
 }
 
 impl Idempotency<'_> {
-    /// Claims a request at `now`, unless it was answered within the key's lifetime or somebody is at work on it. One
-    /// that was given up, or whose lease has run out, is taken over together with its seed.
+    /// Claims a request at `now`, unless there is a stored response within the key's lifetime or another attempt is
+    /// running. A request whose attempt was given up or whose lease has run out is taken over with its seed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -123,7 +124,7 @@ impl Idempotency<'_> {
                 arrived_at: row.arrived_at,
             }),
             None => {
-                let standing = sqlx::query!(
+                let existing = sqlx::query!(
                     r#"SELECT body_hash = $5 AS "same_body!", status, content_type, answer
                          FROM idempotency_keys WHERE org_id = $1 AND dialect = $2 AND target = $3 AND key = $4"#,
                     self.0.org.0,
@@ -134,7 +135,7 @@ impl Idempotency<'_> {
                 )
                 .fetch_optional(&mut *transaction)
                 .await?;
-                match standing {
+                match existing {
                     Some(row) if !row.same_body => Claimed::OtherBody,
                     Some(row) => match (row.status, row.answer) {
                         (Some(status), Some(body)) => Claimed::Answered(StoredResponse {
@@ -144,7 +145,7 @@ impl Idempotency<'_> {
                         }),
                         _ => Claimed::Running,
                     },
-                    // It was given back between the two statements: the next claim finds it free.
+                    // It was released between the two statements; the next claim succeeds.
                     None => Claimed::Running,
                 }
             }
@@ -153,23 +154,24 @@ impl Idempotency<'_> {
         Ok(claimed)
     }
 
-    /// Keeps the answer. False when it was not kept: it is too long, or another attempt has taken over.
+    /// Stores the response. Returns `false` if it was not stored because it is too long or another attempt has taken
+    /// over.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn keep(&self, held: &Reservation, answer: &StoredResponse) -> Result<bool, StoreError> {
-        if answer.body.len() > ANSWER_LIMIT {
+    pub async fn keep(&self, reservation: &Reservation, answer: &StoredResponse) -> Result<bool, StoreError> {
+        if answer.body.len() > MAX_RESPONSE_BYTES {
             return Ok(false);
         }
         let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
-        let kept = sqlx::query!(
+        let updated = sqlx::query!(
             "UPDATE idempotency_keys SET status = $6, content_type = $7, answer = $8
               WHERE org_id = $1 AND dialect = $2 AND target = $3 AND key = $4 AND holder = $5",
             self.0.org.0,
-            held.dialect.code(),
-            held.target.as_slice(),
-            held.key.as_str(),
-            held.holder,
+            reservation.dialect.code(),
+            reservation.target.as_slice(),
+            reservation.key.as_str(),
+            reservation.holder,
             answer.status.cast_signed(),
             answer.content_type.as_deref(),
             answer.body
@@ -177,23 +179,23 @@ impl Idempotency<'_> {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(kept.rows_affected() == 1)
+        Ok(updated.rows_affected() == 1)
     }
 
-    /// Gives a request back that came to nothing: its key is free, also for another body.
+    /// Releases a request that had no effect. Its key can be used again, also with another body.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn release(&self, held: &Reservation) -> Result<(), StoreError> {
+    pub async fn release(&self, reservation: &Reservation) -> Result<(), StoreError> {
         let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
         sqlx::query!(
             "DELETE FROM idempotency_keys
               WHERE org_id = $1 AND dialect = $2 AND target = $3 AND key = $4 AND holder = $5",
             self.0.org.0,
-            held.dialect.code(),
-            held.target.as_slice(),
-            held.key.as_str(),
-            held.holder
+            reservation.dialect.code(),
+            reservation.target.as_slice(),
+            reservation.key.as_str(),
+            reservation.holder
         )
         .execute(&mut *transaction)
         .await?;
@@ -201,21 +203,21 @@ impl Idempotency<'_> {
         Ok(())
     }
 
-    /// Moves the end of the lease. To `now`, it gives up a request that may have come to something: the next attempt
-    /// takes it over at once. False when another attempt has done so already.
+    /// Changes the end of the lease. The time `now` gives up a request that may have had an effect, so that the next
+    /// attempt takes it over at once. Returns `false` when another attempt has already done so.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn lease_until(&self, held: &Reservation, end: Timestamp) -> Result<bool, StoreError> {
+    pub async fn lease_until(&self, reservation: &Reservation, end: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
         let moved = sqlx::query!(
             "UPDATE idempotency_keys SET leased_until = $6
               WHERE org_id = $1 AND dialect = $2 AND target = $3 AND key = $4 AND holder = $5",
             self.0.org.0,
-            held.dialect.code(),
-            held.target.as_slice(),
-            held.key.as_str(),
-            held.holder,
+            reservation.dialect.code(),
+            reservation.target.as_slice(),
+            reservation.key.as_str(),
+            reservation.holder,
             end
         )
         .execute(&mut *transaction)
@@ -224,11 +226,11 @@ impl Idempotency<'_> {
         Ok(moved.rows_affected() == 1)
     }
 
-    /// The number of a series that belongs to the request: the same at every attempt, one per series.
+    /// Returns the number of a series that belongs to the request: the same at every attempt, one per series.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached, or another attempt has taken over.
-    pub async fn number(&self, held: &Reservation, series: Series) -> Result<i64, StoreError> {
+    pub async fn number(&self, reservation: &Reservation, series: Series) -> Result<i64, StoreError> {
         let next = self.0.numbers().next(series).await?;
         let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
         let number = sqlx::query_scalar!(
@@ -236,10 +238,10 @@ impl Idempotency<'_> {
                 WHERE org_id = $1 AND dialect = $2 AND target = $3 AND key = $4 AND holder = $5
             RETURNING numbers[$6] AS "number!""#,
             self.0.org.0,
-            held.dialect.code(),
-            held.target.as_slice(),
-            held.key.as_str(),
-            held.holder,
+            reservation.dialect.code(),
+            reservation.target.as_slice(),
+            reservation.key.as_str(),
+            reservation.holder,
             i32::from(series.code()),
             next
         )

@@ -1,4 +1,4 @@
-//! What `doctor` looks at in a database.
+//! What the `doctor` command reads from a database.
 
 use sqlx::{Connection, PgConnection};
 
@@ -20,7 +20,7 @@ pub enum DatabaseRole {
 impl DatabaseRole {
     pub const ALL: [Self; 3] = [Self::App, Self::System, Self::Owner];
 
-    /// Its name in Postgres.
+    /// Returns its name in Postgres.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,18 +31,18 @@ impl DatabaseRole {
     }
 }
 
-/// Who a connection is.
+/// The login and the role of a connection.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Who logged in.
+    /// The user that logged in.
     pub login: String,
-    /// As whom its statements run.
+    /// The role under which statements run.
     pub role: String,
-    /// Whether that one is a superuser or bypasses row-level security.
+    /// Whether the role is a superuser or bypasses row-level security.
     pub bypasses_isolation: bool,
 }
 
-/// What a server says of itself.
+/// Facts about a server.
 #[derive(Clone, Debug)]
 pub struct Server {
     pub version: String,
@@ -50,7 +50,7 @@ pub struct Server {
     pub database_bytes: i64,
     pub max_connections: i32,
     pub used_connections: i64,
-    /// Whether it takes no writes, as a standby does not.
+    /// Whether it is read-only, as a standby is.
     pub is_read_only: bool,
 }
 
@@ -86,10 +86,10 @@ impl Database {
         Ok(Login { login: row.login, role: row.role, bypasses_isolation: row.bypasses })
     }
 
-    /// Asks the server for its version, its clock and its connections.
+    /// Returns the server's version, clock and connection limits.
     ///
     /// # Errors
-    /// When it cannot be reached.
+    /// When the server cannot be reached.
     pub async fn server(&self) -> Result<Server, DatabaseError> {
         let options = self.migration_options();
         let mut connection = connect(&options).await?;
@@ -98,7 +98,7 @@ impl Database {
         Ok(server)
     }
 
-    /// Lists the tables of the schema but the migrations' own bookkeeping.
+    /// Returns the tables of the schema, except for the table of migrations.
     ///
     /// # Errors
     /// When the server cannot be reached.

@@ -1,4 +1,4 @@
-//! Caches what was found, for a second at most. That something is missing is never cached.
+//! Caches the results of look-ups for at most a second. A missing row is never cached.
 
 use std::future::Future;
 use std::hash::Hash;
@@ -12,24 +12,24 @@ use super::StoreError;
 use super::directory::KeyRecord;
 use crate::domain::{Agent, AgentRef, KeyHash, OrgId, Organization};
 
-/// How long a revoked key, a disabled organization or a deleted agent may still be taken for present.
+/// How long a revoked key, a disabled organization or a deleted agent may still be used.
 pub const LOOKUP_CACHE_TTL: Duration = Duration::from_secs(1);
 
 /// Entries of each kind; a few hundred bytes each.
 const MAX_ENTRIES: u64 = 10_000;
 
 pub(super) struct LookupCache {
-    /// Under the age at which they were asked for, as are tokens.
+    /// Keys by their hash and the generation at which they were read.
     pub keys: CacheEntry<(KeyHash, u64), KeyRecord>,
-    /// Access tokens, as records of their keys.
+    /// Access tokens by their hash and generation, as records of their keys.
     pub tokens: CacheEntry<(KeyHash, u64), KeyRecord>,
-    /// How often any key's end was changed.
+    /// How often the end of any key was changed.
     pub key_changes: Generation,
     pub organizations: CacheEntry<OrgId, Organization>,
     pub external_ids: CacheEntry<(String, String), OrgId>,
     /// External ids that are registered for one issuer.
     pub own_external_ids: CacheEntry<(String, String), OrgId>,
-    /// Under the age at which they were asked for: see [`Generations`].
+    /// Agents by their name and the generation at which they were read; see [`Generations`].
     pub agents: CacheEntry<(OrgId, AgentRef, u64), Agent>,
     pub changes: Generations,
 }
@@ -49,8 +49,8 @@ impl LookupCache {
     }
 }
 
-/// How often something was changed through this replica. What is remembered under an earlier age is not asked for again,
-/// not even where its read was under way while the change was committed.
+/// How often something was changed through this replica. A value that was cached under an earlier generation is not
+/// used again, not even if it was being read while the change was committed.
 #[derive(Default)]
 pub(super) struct Generation(AtomicU64);
 
@@ -59,13 +59,14 @@ impl Generation {
         self.0.load(Ordering::Acquire)
     }
 
-    /// To be called once the change is committed.
+    /// Begins a new generation. Called after the change is committed.
     pub fn happened(&self) {
         self.0.fetch_add(1, Ordering::Release);
     }
 }
 
-/// The ages of what organizations have. They share one here and there: one's change then costs the other a read.
+/// The generations of the organizations. Organizations that share one invalidate each other's entries, which costs a
+/// read.
 pub(super) struct Generations([Generation; 256]);
 
 impl Default for Generations {
@@ -76,7 +77,7 @@ impl Default for Generations {
 
 impl Generations {
     pub fn of(&self, org: OrgId) -> &Generation {
-        // The last byte is random in UUIDs of every version that organizations are given.
+        // The last byte is random in UUIDs of every version that organizations have.
         &self.0[usize::from(org.0.as_bytes()[15])]
     }
 }
@@ -88,15 +89,15 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static> CacheEntry<
         Self((!lasts.is_zero()).then(|| Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(lasts).build()))
     }
 
-    /// Whether something is remembered under `key`.
+    /// Returns whether there is a cached value under `key`.
     pub fn has(&self, key: &K) -> bool {
         self.0.as_ref().is_some_and(|cache| cache.contains_key(key))
     }
 
-    /// What is remembered under `key`, else what `read` finds. Callers that ask at once share one read.
+    /// Returns the cached value under `key`, or else the result of `read`. Concurrent callers share one read.
     ///
-    /// The reading future is made, and put on the heap, only when it is needed: a future that talks to Postgres is
-    /// kilobytes large, and every caller's future would carry it along.
+    /// The future of `read` is created, on the heap, only when it is needed, because a future that queries Postgres has
+    /// several kilobytes and would be part of every caller's future.
     pub async fn find<F>(&self, key: K, read: impl FnOnce() -> F) -> Result<Option<Arc<V>>, StoreError>
     where
         F: Future<Output = Result<Option<V>, StoreError>> + Send,

@@ -1,4 +1,4 @@
-//! Bringing a database up to date.
+//! Migrates a database.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::{Database, DatabaseError, advice};
 
 const ROLES: &str = include_str!("../../migrations/roles.sql");
 
-/// Any number that no other program locks in this database.
+/// An arbitrary number that no other program locks in this database.
 const LOCK: i64 = 0x5e55_1014;
-/// How often a replica that finds another one migrating asks again.
+/// How often a replica checks whether another one is still migrating.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// How long a statement of a migration waits for a lock, or for the transactions that began before it. A replica of an
-/// earlier version that waits for this migration to end would otherwise keep CREATE INDEX CONCURRENTLY waiting for ever.
+/// Time limit for a lock, or for earlier transactions, in a statement of a migration. Otherwise a replica of an earlier
+/// version that waits for this migration to end could block CREATE INDEX CONCURRENTLY for ever.
 const LOCK_TIMEOUT: &str = "60s";
 
 #[derive(Debug, thiserror::Error)]
@@ -45,43 +45,43 @@ pub enum MigrateError {
     Schema(#[from] SchemaError),
 }
 
-/// What a migration did.
+/// The result of a migration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Migrated {
-    /// The migrations that were applied, oldest first; none where the database was up to date.
+    /// The migrations that were applied, oldest first; none if the database was up to date.
     pub applied: Vec<i64>,
 }
 
-/// Makes the roles and runs what is missing of `migrations/`, as `sessionary_owner`.
+/// Creates the roles and applies the missing migrations, as `sessionary_owner`.
 ///
 /// Replicas that start at once wait for each other. Running it again changes nothing.
 ///
 /// # Errors
-/// When the login may not make roles, or a migration fails; a failed migration leaves nothing behind.
-/// [`MigrateError::Schema`] when the database has migrations that this program does not know and that are not marked as
-/// compatible with it; nothing is changed then.
+/// [`MigrateError::Connect`] when the database cannot be reached, [`MigrateError::Roles`] when the login may not create
+/// roles, or the error of a migration, which is rolled back. [`MigrateError::Schema`] when the database has migrations
+/// that this program does not know and that are not marked as compatible with it; nothing is changed then.
 pub async fn migrate(database: &Database) -> Result<Migrated, MigrateError> {
     run(database, None).await
 }
 
-/// Makes the roles and runs what is missing of `migrations/` up to this one.
+/// Creates the roles and applies the missing migrations up to `last`.
 ///
 /// # Errors
-/// As for [`migrate`].
+/// The same as those of [`migrate`].
 pub(super) async fn migrate_to(database: &Database, last: i64) -> Result<Migrated, MigrateError> {
     run(database, Some(last)).await
 }
 
 async fn run(database: &Database, last: Option<i64>) -> Result<Migrated, MigrateError> {
     let mut first = connect_directly(database).await?;
-    // Held until `first` closes, so that roles and migrations are one step.
+    // Locked until `first` closes, so that creating roles and migrating are one step.
     lock(&mut first).await.map_err(MigrateError::Statement)?;
 
     let as_owner = database.owner_options().options([("lock_timeout", LOCK_TIMEOUT)]);
     let mut owner = as_owner.connect().await;
     if owner.is_err() || !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
         make_roles(&mut first).await.map_err(MigrateError::Roles)?;
-        // A login without the right to grant it is only warned.
+        // Postgres only warns a login that may not grant it.
         if !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
             return Err(MigrateError::PublicSchema);
         }
@@ -99,8 +99,8 @@ async fn run(database: &Database, last: Option<i64>) -> Result<Migrated, Migrate
     Ok(Migrated { applied: schema.pending().into_iter().filter(is_applied).collect() })
 }
 
-/// Connects to Postgres itself, or says that there is a pooler between. Before anything else is done, because a pooler
-/// would give the lock to other clients, and the tables to the login instead of their owner.
+/// Connects to Postgres directly, or fails if there is a pooler in between. Called before anything else, because a
+/// pooler would give the lock to other clients, and the tables to the login instead of their owner.
 pub(super) async fn connect_directly(database: &Database) -> Result<sqlx::PgConnection, MigrateError> {
     let options = database.migration_options().options([("sessionary.direct", "on")]);
     let mut connection = connect(&options).await?;
@@ -110,10 +110,10 @@ pub(super) async fn connect_directly(database: &Database) -> Result<sqlx::PgConn
     if arrived.as_deref() == Some("on") { Ok(connection) } else { Err(MigrateError::Pooler) }
 }
 
-/// Waits until no other replica migrates, and keeps the others waiting until the connection closes.
+/// Waits until no other replica is migrating, and locks out the others until the connection closes.
 ///
-/// Asks again and again instead of waiting in one statement, because CREATE INDEX CONCURRENTLY waits for the end of every
-/// statement that began before it: the replica that migrates and the one that waits for it would wait for each other.
+/// Polls instead of waiting in one statement, because CREATE INDEX CONCURRENTLY waits for the end of every statement
+/// that began before it: the migrating replica and the waiting one would deadlock.
 async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     loop {
         let locked = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK);
@@ -124,8 +124,8 @@ async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     }
 }
 
-/// Drops what a CREATE INDEX CONCURRENTLY that was cut off has left behind: an index that costs writes and serves no
-/// query. The migration that makes it runs again.
+/// Drops an index that an interrupted CREATE INDEX CONCURRENTLY left invalid. It would slow down writes and serve no
+/// query. The migration that creates it runs again.
 async fn drop_invalid_indexes(owner: &mut PgConnection) -> Result<(), sqlx::Error> {
     let invalid = sqlx::query_scalar!(
         r#"SELECT format('%I.%I', n.nspname, c.relname) AS "name!"
@@ -143,10 +143,10 @@ async fn drop_invalid_indexes(owner: &mut PgConnection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// Makes a private cluster ready: the database, the schema, and a login for each role.
+/// Prepares a private cluster: creates the database, its schema, and a login for each role.
 ///
 /// # Errors
-/// As for [`migrate`].
+/// The same as those of [`migrate`].
 pub async fn provision(database: &Database) -> Result<Migrated, MigrateError> {
     create_database(database).await?;
     let migrated = migrate(database).await?;
@@ -154,7 +154,7 @@ pub async fn provision(database: &Database) -> Result<Migrated, MigrateError> {
     Ok(migrated)
 }
 
-/// Makes the database of a private cluster, without tables, if it is not there.
+/// Creates the database of a private cluster, without tables, if it does not exist.
 ///
 /// # Errors
 /// [`MigrateError::Connect`] when the cluster cannot be reached.
@@ -177,7 +177,7 @@ pub async fn create_database(database: &Database) -> Result<(), MigrateError> {
 /// Lets each role of a private cluster log in.
 ///
 /// # Errors
-/// [`MigrateError::Roles`] when there are no roles.
+/// [`MigrateError::Roles`] when the roles do not exist.
 pub async fn allow_logins(database: &Database) -> Result<(), MigrateError> {
     const LOGINS: &str = "ALTER ROLE sessionary_owner LOGIN; ALTER ROLE sessionary_app LOGIN; \
                           ALTER ROLE sessionary_system LOGIN";
@@ -187,8 +187,8 @@ pub async fn allow_logins(database: &Database) -> Result<(), MigrateError> {
     Ok(())
 }
 
-/// Makes the login that serves requests a member of `sessionary_app`, if it is another than the one that migrates and
-/// is none yet.
+/// Makes the login that serves requests a member of `sessionary_app`, unless it already is one or is the login that
+/// migrates.
 async fn admit_request_login(connection: &mut PgConnection, database: &Database) -> Result<(), sqlx::Error> {
     let login = database.request_login();
     let is_outside = sqlx::query_scalar!(
@@ -201,7 +201,7 @@ async fn admit_request_login(connection: &mut PgConnection, database: &Database)
     .fetch_optional(&mut *connection)
     .await?;
     if is_outside == Some(true) {
-        // The options are the defaults, except where a grant that is there already has others.
+        // The options are the defaults, unless an existing grant has others.
         let grant = sqlx::query_scalar!(
             r#"SELECT format('GRANT sessionary_app TO %I%s', $1::text,
                              CASE WHEN current_setting('server_version_num')::integer >= 160000
@@ -216,8 +216,8 @@ async fn admit_request_login(connection: &mut PgConnection, database: &Database)
     Ok(())
 }
 
-/// Whether everything `migrations/roles.sql` does has been done already, perhaps by a stronger login. Since Postgres 16
-/// a member may be one that cannot become the role.
+/// Returns whether `migrations/roles.sql` has been applied already, perhaps by a login with more rights. Since Postgres
+/// 16 a member may be unable to become the role.
 async fn roles_are_ready(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT (count(*) = 3
@@ -234,8 +234,9 @@ async fn roles_are_ready(connection: &mut PgConnection) -> Result<bool, sqlx::Er
     .await
 }
 
-/// Roles belong to the cluster, the lock to one database of it: another database's migration may be at the same
-/// rows of the catalog, which Postgres answers with `tuple concurrently updated` (XX000). Then it is tried again.
+/// Creates the roles. They belong to the cluster, but the lock belongs to one of its databases: the migration of
+/// another database may change the same rows of the catalog, which Postgres reports as `tuple concurrently updated`
+/// (XX000). Then this tries again.
 async fn make_roles(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut attempts = 0;
     loop {

@@ -1,8 +1,8 @@
-//! Postgres, and nothing else.
+//! The only module that talks to Postgres.
 //!
-//! [`Store`] serves requests: it logs in as `sessionary_app`, which owns nothing and sees only the organizations that
-//! a transaction names. A handler never holds it; authentication hands over a [`TenantStore`], already narrowed to the
-//! caller's organization. [`admin::AdminStore`] is the command line's, under `sessionary_system`.
+//! [`Store`] serves requests. It logs in as `sessionary_app`, which owns no tables and sees only the organizations that
+//! a transaction names. Handlers do not use it directly: authentication gives them a [`TenantStore`], which is narrowed
+//! to the caller's organization. The command line and the workers use [`admin::AdminStore`], as `sessionary_system`.
 
 #![allow(clippy::disallowed_methods, reason = "this is where the SQL is")]
 
@@ -91,22 +91,22 @@ use signals::Turns;
 /// How much of the database one replica uses.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreSettings {
-    /// Tasks that create sessions, and as many that change them, each with a connection of its own: while one waits
-    /// for its fsync, others collect.
+    /// Tasks that create sessions, and as many that change them, each with its own connection. While one waits for its
+    /// fsync, the others collect requests.
     pub writers: usize,
-    /// Tasks that look sessions up, each with a connection of its own.
+    /// Tasks that look up sessions, each with its own connection.
     pub readers: usize,
-    /// Connections for everything else that an organization asks for: lists, single rows, agents, contacts.
+    /// Connections for all other requests of organizations: lists, single rows, agents, contacts.
     pub pool: u32,
     /// Connections for queries that read many rows: searches, figures, exports, filters without an index.
     pub scans: u32,
-    /// Connections that no organization can use up: credentials, organizations, readiness.
+    /// Connections that no organization can exhaust: for credentials, organizations and readiness.
     pub lookups: u32,
-    /// How long presence is remembered; zero asks every time.
+    /// How long look-ups are cached; zero turns the cache off.
     pub lookup_cache: Duration,
     /// How long counts over more than 1,000 rows are cached.
     pub counts: Duration,
-    /// Bytes that an organization may store where it has no quota of its own.
+    /// Bytes that an organization without its own quota may store.
     pub storage_quota: u64,
     /// How long a caller waits for a permit of its organization.
     pub permit_wait: Duration,
@@ -114,7 +114,7 @@ pub struct StoreSettings {
 
 /// How long a caller waits for a permit of its organization.
 const PERMIT_WAIT: Duration = Duration::from_secs(5);
-/// Bytes that an organization may store unless the deployment or its own quota says otherwise.
+/// Default limit of the bytes that an organization may store.
 pub const STORAGE_QUOTA: u64 = 100 * 1024 * 1024 * 1024;
 
 impl Default for StoreSettings {
@@ -145,9 +145,9 @@ struct Inner {
     blocks: Blocks,
     reports: Reports,
     storage_quota: u64,
-    /// The turns that run here, which other replicas may end.
+    /// The turns that run on this replica, which other replicas may end.
     turns: Arc<Turns>,
-    /// How the connection is made that hears of it.
+    /// The options of the connection that listens for the end of turns.
     listening: PgConnectOptions,
 }
 
@@ -157,7 +157,7 @@ impl Drop for Inner {
     }
 }
 
-/// Each kind of work has connections of its own, so that none of them can keep the others waiting.
+/// Each kind of work has its own connections, so that it cannot block the others.
 struct Pools {
     tenants: TenantPool,
     scans: TenantPool,
@@ -166,7 +166,7 @@ struct Pools {
 
 /// How long a caller waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long for one to scan with; a handler may take 30 seconds.
+/// How long a caller waits for a connection to scan with. The time limit of a handler is 30 seconds.
 const SCAN_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Pools {
@@ -175,14 +175,16 @@ impl Pools {
     /// Callers of one organization that wait for a scan.
     const WAITING_SCANS: usize = 4;
 
-    /// An organization has at most half of the connections for small statements, and one for scans.
+    /// Connects the pools. An organization can use at most half of the connections for small statements, and one for
+    /// scans.
     async fn connect(database: &Database, settings: &StoreSettings) -> Result<Self, DatabaseError> {
         let shared = |pool: PgPool, permits: u32, waiting: usize| {
             let callers = permits as usize + waiting;
             TenantPool::new(pool, OrgPermits::new(PermitLimits { permits, callers, wait: settings.permit_wait }))
         };
         let tenants = database.app_pool(settings.pool, ACQUIRE_TIMEOUT).await?;
-        // Few, because each takes a processor of Postgres' machine; callers wait for their organization's turn.
+        // Few connections, because each uses a processor of the Postgres machine. Callers wait for their organization's
+        // turn.
         let scans = database.scan_pool(settings.scans, SCAN_ACQUIRE_TIMEOUT).await?;
         Ok(Self {
             tenants: shared(tenants, (settings.pool / 2).max(1), Self::WAITING),
@@ -204,19 +206,19 @@ impl Store {
     /// Connects as `sessionary_app` and starts the group tasks. The schema must have been migrated.
     ///
     /// # Errors
-    /// When the database cannot be reached, or the login is a superuser's or bypasses row-level security.
+    /// When the database cannot be reached, or the login is a superuser or bypasses row-level security.
     pub async fn connect(database: &Database, settings: StoreSettings) -> Result<Self, DatabaseError> {
         let pools = Pools::connect(database, &settings).await?;
-        let held = database.app_group_options();
+        let group_options = database.app_group_options();
         let reports = Reports::default();
         let inner = Arc::new(Inner {
             pools,
             groups: Groups {
-                create_sessions: Group::start(&held, settings.writers, &reports),
-                change_sessions: Group::start(&held, settings.writers, &reports),
-                find_sessions: Group::start(&held, settings.readers, &reports),
-                capture_events: Group::start(&held, settings.writers, &reports),
-                capture_spans: Group::start(&held, settings.writers, &reports),
+                create_sessions: Group::start(&group_options, settings.writers, &reports),
+                change_sessions: Group::start(&group_options, settings.writers, &reports),
+                find_sessions: Group::start(&group_options, settings.readers, &reports),
+                capture_events: Group::start(&group_options, settings.writers, &reports),
+                capture_spans: Group::start(&group_options, settings.writers, &reports),
             },
             lookup_cache: LookupCache::new(settings.lookup_cache),
             counts: Counts::new(settings.counts),
@@ -224,27 +226,27 @@ impl Store {
             reports,
             storage_quota: settings.storage_quota,
             turns: Arc::default(),
-            listening: held,
+            listening: group_options,
         });
         tokio::spawn(storage::flush_regularly(Arc::downgrade(&inner)));
         Ok(Self(inner))
     }
 
-    /// The store as one organization sees it, whatever it has stored.
+    /// Returns the store of one organization, without its quota.
     #[must_use]
     pub fn tenant(&self, org: OrgId) -> TenantStore {
         TenantStore::new(self.clone(), org, false)
     }
 
-    /// The store as callers of an organization see it: once its storage quota is used up, they can read, change and
-    /// delete, but add nothing.
+    /// Returns the store for callers of an organization. Once its storage quota is used up, they can read, change and
+    /// delete, but not add anything.
     #[must_use]
     pub fn tenant_within_quota(&self, organization: &Organization) -> TenantStore {
         let quota = organization.storage_quota.unwrap_or(self.0.storage_quota);
         TenantStore::new(self.clone(), organization.id, organization.stored_bytes >= quota)
     }
 
-    /// Adds the bytes that were counted since the last second to what the database knows.
+    /// Adds the bytes that were counted since the last call to the database.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -252,13 +254,13 @@ impl Store {
         storage::flush(&self.0).await
     }
 
-    /// What can be asked before the organization is known.
+    /// Returns the look-ups that need no organization.
     #[must_use]
     pub fn directory(&self) -> Directory<'_> {
         Directory(self)
     }
 
-    /// Whether the database answers.
+    /// Checks that the database responds.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it does not.
@@ -287,7 +289,7 @@ impl Store {
             + groups.capture_spans.queued_bytes()
     }
 
-    /// Finishes what was accepted, refuses what comes after, and lets go of every connection.
+    /// Finishes accepted requests, rejects new ones, and closes every connection.
     pub async fn close(&self) {
         self.0.turns.close();
         let groups = &self.0.groups;

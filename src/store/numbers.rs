@@ -1,4 +1,5 @@
-//! Public integers: unique per organization and series, handed out in blocks so that creates never wait for a row.
+//! Public integers: unique per organization and series, and assigned in blocks so that creates do not wait for a row
+//! lock.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{StoreError, TenantStore, scope};
 use crate::domain::OrgId;
 
-/// What is being counted.
+/// A kind of number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Series {
     Agents,
@@ -27,8 +28,8 @@ impl Series {
 const FIRST_BLOCK: i64 = 8;
 const LARGEST_BLOCK: i64 = 4_096;
 
-/// What is left of an organization's block, and how large its next one will be: blocks double, so a quiet
-/// organization's numbers stay close together and a busy one asks rarely.
+/// The unused numbers of an organization's block, and the size of its next one. Blocks double in size, so that the
+/// numbers of a quiet organization stay close together and a busy one rarely needs a new block.
 #[derive(Default)]
 struct Block {
     next: i64,
@@ -36,7 +37,7 @@ struct Block {
     size: i64,
 }
 
-/// The blocks that this replica holds. What is left of them at shutdown becomes a gap.
+/// The blocks of this replica. At shutdown, their unused numbers become a gap.
 #[derive(Default)]
 pub(super) struct Blocks(Mutex<HashMap<(OrgId, Series), SharedBlock>>);
 
@@ -45,7 +46,7 @@ type SharedBlock = Arc<tokio::sync::Mutex<Block>>;
 pub struct Numbers<'s>(pub(super) &'s TenantStore);
 
 impl Numbers<'_> {
-    /// The next number of a series. Numbers are unique across replicas; gaps and disorder between them are normal.
+    /// Returns the next number of a series. Numbers are unique across replicas, but not consecutive and not in order.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -64,7 +65,7 @@ impl Numbers<'_> {
         Ok(block.next - 1)
     }
 
-    /// Takes `size` numbers for this replica alone; the first of them.
+    /// Reserves `size` numbers for this replica. Returns the first of them.
     async fn take(&self, series: Series, size: i64) -> Result<i64, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let next = sqlx::query_scalar!(

@@ -1,4 +1,4 @@
-//! Permits that organizations share: so many for each, and a bounded number of callers that wait for one.
+//! Permits per organization, with a bounded number of callers that wait for them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +9,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::StoreError;
 use crate::domain::OrgId;
 
-/// How many permits one organization can have, and how its callers wait for them.
+/// How many permits one organization has, and how its callers wait for them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PermitLimits {
     /// Permits of one organization.
     pub permits: u32,
-    /// Callers of one organization that have permits or wait for them; one more is rejected.
+    /// Callers of one organization that have permits or wait for them. Further callers are rejected.
     pub callers: usize,
     /// How long a caller waits before it is rejected.
     pub wait: Duration,
@@ -39,11 +39,11 @@ impl OrgPermits {
         Self(Arc::new(Inner { limits, orgs: Mutex::default() }))
     }
 
-    /// Returns `count` permits of `org`, in the order in which its callers asked. Whoever asks for more than there are
-    /// gets all of them.
+    /// Returns `count` permits of `org`, in the order in which its callers asked. A caller that asks for more than
+    /// there are gets all of them.
     ///
     /// # Errors
-    /// [`StoreError::OrgBusy`] when too many callers of the organization have permits or wait, or the wait is over.
+    /// [`StoreError::OrgBusy`] when too many callers of the organization have permits or wait, or after the time limit.
     pub async fn acquire(&self, org: OrgId, count: u32) -> Result<OrgPermit, StoreError> {
         let caller = self.enter(org)?;
         let count = count.min(self.0.limits.permits);
@@ -60,7 +60,7 @@ impl OrgPermits {
         Ok(OrgPermit { _permit: permit, _caller: caller })
     }
 
-    /// Counts a caller, which leaves when the returned value is dropped.
+    /// Counts a caller until the returned value is dropped.
     fn enter(&self, org: OrgId) -> Result<Caller, StoreError> {
         let limits = self.0.limits;
         let mut orgs = self.0.orgs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +96,7 @@ impl Drop for Caller {
 
 /// Permits, returned when dropped.
 ///
-/// The order of the members matters: the permits have to be back before their caller leaves, because the last caller
+/// The order of the members matters: the permits must be returned before the caller leaves, because the last caller
 /// removes the semaphore.
 pub(super) struct OrgPermit {
     _permit: OwnedSemaphorePermit,

@@ -1,4 +1,4 @@
-//! Whether a write would succeed now.
+//! Checks whether a write would succeed now.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::{Store, StoreError};
 
-/// For how long after a group commit failed no write is expected to succeed, unless one does. Then the next caller
-/// tries: where readiness keeps writes away, only a write can show that the fault is gone.
+/// How long writes are expected to fail after a failed group commit, unless one succeeds. After that the next caller
+/// tries, because while readiness turns writes away, only a write can show that the fault is over.
 const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
 
-/// How the last group commits went, as their tasks report it.
+/// Whether the last group commits succeeded, as their tasks report.
 #[derive(Debug, Default)]
 pub(super) struct WriteHealth(Mutex<Option<Instant>>);
 
@@ -30,8 +30,8 @@ impl WriteHealth {
 }
 
 impl Store {
-    /// Returns whether every group task is there to read its queue. A task ends only with its store, unless it panicked
-    /// where that could not be caught.
+    /// Returns whether every group task is still running. A task ends only with its store, unless it panicked where
+    /// that could not be caught.
     fn has_all_tasks(&self) -> bool {
         let groups = &self.0.groups;
         groups.create_sessions.is_alive()
@@ -41,10 +41,10 @@ impl Store {
             && groups.capture_spans.is_alive()
     }
 
-    /// Commits a small message to the write-ahead log, and looks at how the last group commits went. The message is for
-    /// no table and no reader; it needs a transaction id and waits for the disk as every write does, so a standby, a
-    /// read-only server and a full or broken log disk show. What shows only when a table grows, such as a full data
-    /// disk, shows in the group commits.
+    /// Commits a small message to the write-ahead log, and checks whether the last group commits succeeded. No table
+    /// and no reader receives the message. It needs a transaction id and waits for the disk as every write does, so it
+    /// fails on a standby, on a read-only server, and with a full or broken log disk. A fault that appears only when a
+    /// table grows, such as a full data disk, makes the group commits fail.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`] when no write can succeed, [`StoreError::Unavailable`] when the database cannot be

@@ -1,9 +1,9 @@
-//! Which migrations a database has, and which programs may serve on it.
+//! The migrations of a database, and which programs can use it.
 //!
-//! A program serves on a schema that has migrations which it does not know, as long as each of them is marked as
-//! compatible with it: a row of `migration_compatibility` says up to where a program must know the migrations. So replicas
-//! of the release before serve on while those of the next one migrate, and again after a roll-back. A migration that is
-//! not marked needs a program that knows it.
+//! A program can use a schema with migrations that it does not know, if each of them is marked as compatible with it: a
+//! row of `migration_compatibility` has the latest migration that a program must know. So replicas of the previous
+//! release keep serving while those of the next one migrate, and again after a roll-back. An unmarked migration needs a
+//! program that knows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::database::{connect, connect_error};
 use super::{Database, DatabaseError};
 
-/// Migrations that this program does not know are looked at by [`Schema::check_unknown`].
+/// Migrations that this program does not know are ignored here, because [`Schema::check_unknown`] checks them.
 pub(super) static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.set_ignore_missing(true);
@@ -30,11 +30,11 @@ pub fn newest_migration() -> i64 {
 /// The migrations of a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
-    /// Those that were applied.
+    /// The applied migrations.
     pub applied: BTreeSet<i64>,
-    /// Of those that are marked as compatible, the newest migration that a program must know at least.
+    /// For each migration that is marked as compatible, the newest migration that a program must know.
     needs: BTreeMap<i64, i64>,
-    /// Those that this program knows in another form.
+    /// Migrations that differ from those of this program.
     pub changed: Vec<i64>,
 }
 
@@ -64,7 +64,7 @@ impl Schema {
         .await?;
         let mut schema = Self::default();
         if there.try_get(0)? {
-            // Not checked when it is compiled, because the table is made by the migrations' runner and not by one of them.
+            // Not checked at compile time, because sqlx creates the table and not a migration.
             let rows = sqlx::query("SELECT version, checksum FROM public._sqlx_migrations WHERE success")
                 .fetch_all(&mut *connection)
                 .await?;
@@ -85,29 +85,29 @@ impl Schema {
         Ok(schema)
     }
 
-    /// The migrations that this program knows and the database lacks, oldest first.
+    /// Returns the migrations that this program knows and the database lacks, oldest first.
     #[must_use]
     pub fn pending(&self) -> Vec<i64> {
         MIGRATOR.iter().map(|migration| migration.version).filter(|version| !self.applied.contains(version)).collect()
     }
 
-    /// The migrations that the database has and this program does not know, oldest first.
+    /// Returns the migrations that the database has and this program does not know, oldest first.
     #[must_use]
     pub fn unknown(&self) -> Vec<i64> {
         self.applied.iter().copied().filter(|version| !MIGRATOR.version_exists(*version)).collect()
     }
 
-    /// The newest migration that a program must know to work on this database.
+    /// Returns the newest migration that a program must know to work on this database.
     #[must_use]
     pub fn needed(&self) -> i64 {
         let needs = self.applied.iter().map(|version| self.needs.get(version).unwrap_or(version));
         needs.copied().max().unwrap_or_default()
     }
 
-    /// Checks that this program can work with every migration that it does not know.
+    /// Checks that this program is compatible with every migration that it does not know.
     ///
     /// # Errors
-    /// [`SchemaError::TooNew`] when it cannot.
+    /// [`SchemaError::TooNew`] when it is not.
     pub fn check_unknown(&self) -> Result<(), SchemaError> {
         let unknown = self.unknown();
         let known = newest_migration();
@@ -121,7 +121,7 @@ impl Schema {
     /// Checks that this program can work on this database, which is at `place`.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// [`SchemaError::Empty`] without migrations, or the first other reason why it cannot.
     pub fn check(&self, place: &str) -> Result<(), SchemaError> {
         if self.applied.is_empty() {
             return Err(SchemaError::Empty(place.to_owned()));
@@ -139,10 +139,10 @@ pub(super) fn listed(versions: &[i64]) -> String {
     versions.iter().map(|version| format!("{version:04}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Reads the migrations of a database. One without the owner's role has none.
+/// Reads the migrations of a database. A database without the owner's role has none.
 ///
 /// # Errors
-/// When it cannot be reached or read.
+/// When the database cannot be reached or read.
 pub async fn schema(database: &Database) -> Result<Schema, DatabaseError> {
     let options = database.owner_options();
     let mut connection = match connect(&options).await {
@@ -155,7 +155,7 @@ pub async fn schema(database: &Database) -> Result<Schema, DatabaseError> {
     Ok(schema)
 }
 
-/// Whether the role that a connection asked for does not exist.
+/// Returns whether the role that a connection asked for does not exist.
 fn is_unknown_role(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| ["22023", "42704"].contains(&&*code))
 }

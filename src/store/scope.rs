@@ -1,11 +1,11 @@
 //! The tenant scope: which organizations a statement may see, and the transactions that set it.
 //!
-//! Every statement names `org_id` as well; this is the second wall, enforced by Postgres itself. The text of the policy
-//! that reads the setting is in `migrations/0001_isolation.sql`.
+//! Every statement also has a condition on `org_id`; the scope is a second protection, enforced by Postgres itself. The
+//! policy that reads the setting is in `migrations/0001_isolation.sql`.
 //!
 //! A caller's future can be dropped at any `await`. A pooled connection goes back to its pool only when its state is
-//! known, because the next caller's statements would otherwise join a transaction that is committed nowhere:
-//! - while BEGIN or COMMIT is not answered, dropping the transaction closes the connection;
+//! known, because the next caller's statements would otherwise join a transaction that is never committed:
+//! - before Postgres has confirmed BEGIN or COMMIT, dropping the transaction closes the connection;
 //! - in between, dropping it rolls back first, and closes the connection if that fails.
 
 use std::fmt::Write as _;
@@ -24,23 +24,23 @@ use super::StoreError;
 use super::permits::{OrgPermit, OrgPermits};
 use crate::domain::OrgId;
 
-/// How long a rollback in the background may take: as long as the statement before it, and a little more.
+/// Time limit of a rollback in the background: that of the statement before it, and a little more.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// COMMIT of these transactions does not wait for the disk.
+/// Setting of transactions whose COMMIT does not wait for the disk.
 const UNFLUSHED: &str = "SET LOCAL synchronous_commit = off; ";
 
-/// How long a statement of these transactions may take.
+/// Time limit of a statement of a brief transaction.
 pub(super) const BRIEF_TIMEOUT: Duration = Duration::from_millis(100);
 const BRIEF: &str = "SET LOCAL statement_timeout = '100ms'; ";
-/// Statements that walk along an index and stop at a limit. The planner knows neither the limit nor how many rows the
-/// parameters mean, and would rather read and sort everything; so it is left no other plan than the walk. A generic plan
-/// is the same whatever the parameters, and planned once per connection.
+/// Settings for statements that walk along an index and stop at a limit. The planner knows neither the limit nor how
+/// many rows match the parameters, and would read and sort everything, so the settings leave it no other plan. A
+/// generic plan is the same for all parameters, and is planned once per connection.
 const WALKING: &str = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; \
                        SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; \
                        SET LOCAL plan_cache_mode = force_generic_plan; ";
 
-/// Statements that look up many rows by keys, and that must agree with each other.
+/// Settings for statements that look up many rows by keys and that must see the same snapshot.
 const SEARCHING: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL enable_bitmapscan = off; \
                          SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
                          SET LOCAL enable_mergejoin = off; SET LOCAL max_parallel_workers_per_gather = 0; \
@@ -50,7 +50,7 @@ fn begin_statement(orgs: &[OrgId], settings: &'static str) -> AssertSqlSafe<Stri
     scope_statement(format!("BEGIN; {settings}SET LOCAL"), orgs)
 }
 
-/// `set` of the scope to exactly `orgs`.
+/// Returns a statement that sets the scope to exactly `orgs`.
 fn scope_statement(set: String, orgs: &[OrgId]) -> AssertSqlSafe<String> {
     let mut statement = set;
     statement.reserve(24 + 37 * orgs.len());
@@ -60,16 +60,16 @@ fn scope_statement(set: String, orgs: &[OrgId]) -> AssertSqlSafe<String> {
         let _ = write!(statement, "{comma}{org}");
     }
     statement.push_str("}'");
-    // Safe: nothing but the hexadecimal digits and hyphens of UUIDs was added.
+    // Safe: only the hexadecimal digits and hyphens of UUIDs were added.
     AssertSqlSafe(statement)
 }
 
-/// A connection that one task holds, and whom its statements see.
+/// A connection of one task, and the organizations that its statements see.
 ///
-/// The scope outlives the transaction here. A distributed Postgres that hands on `SET LOCAL` alone needs
+/// The scope outlives the transaction here. A distributed Postgres that forwards only `SET LOCAL` needs
 /// [`WriterConnection::narrowed`] to begin a transaction for each statement, as [`WriterConnection::begin`] does.
 ///
-/// The task gives the connection up whenever a statement on it was not answered.
+/// The task drops the connection when a statement on it did not complete.
 pub(super) struct WriterConnection {
     connection: PgConnection,
     sees: Vec<OrgId>,
@@ -80,11 +80,12 @@ impl WriterConnection {
         Ok(Self { connection: options.connect().await?, sees: Vec::new() })
     }
 
-    /// The connection for statements that are a transaction each, and that see exactly `orgs`: one round trip where
-    /// [`WriterConnection::begin`] and its COMMIT make three. The scope stays as it was for a caller who names the same again.
+    /// Returns the connection for statements that are each a transaction and that see exactly `orgs`. This takes one
+    /// round trip instead of the three of [`WriterConnection::begin`] and its COMMIT. The scope is not sent again for
+    /// the same organizations.
     pub async fn narrowed(&mut self, orgs: &[OrgId]) -> Result<&mut PgConnection, sqlx::Error> {
         if self.sees != orgs {
-            // Until it is answered, the scope can be either of the two.
+            // Until Postgres responds, the scope can be either of the two.
             self.sees.clear();
             self.connection.execute(scope_statement("SET".to_owned(), orgs)).await?;
             self.sees.extend_from_slice(orgs);
@@ -98,7 +99,7 @@ impl WriterConnection {
     }
 }
 
-/// The connections for one kind of statement, shared among organizations: each has a part of them at most.
+/// The connections for one kind of statement, of which each organization can use a limited part.
 pub(super) struct TenantPool {
     pool: PgPool,
     permits: OrgPermits,
@@ -127,38 +128,38 @@ impl TenantPool {
 /// Begins a transaction on a connection of the pool that sees exactly `org`.
 ///
 /// # Errors
-/// [`StoreError::OrgBusy`] when the organization uses and waits for too many connections already;
+/// [`StoreError::OrgBusy`] when the organization already uses or waits for too many connections;
 /// [`StoreError::Unavailable`] when the database cannot be reached.
 pub(super) async fn begin_pooled(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     pool.begin(org, "").await
 }
 
-/// Begins one for statements that walk along an index: lists, figures, searches of many rows.
+/// Begins a transaction for statements that walk along an index: lists, figures, searches of many rows.
 ///
 /// # Errors
-/// Those of [`begin_pooled`].
+/// The same as those of [`begin_pooled`].
 pub(super) async fn begin_scan(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     pool.begin(org, WALKING).await
 }
 
-/// Begins one for a search: its statements see one state, and look up rows by lists of keys.
+/// Begins a transaction for a search: its statements see one snapshot, and look up rows by lists of keys.
 ///
 /// # Errors
-/// Those of [`begin_pooled`].
+/// The same as those of [`begin_pooled`].
 pub(super) async fn begin_search(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     pool.begin(org, SEARCHING).await
 }
 
-/// How often an export asks for its next piece while the organization's other scans are in the way.
+/// How often an export tries again while the organization's other scans use its permit.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// How long it does so.
+/// How long an export tries.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Begins one of [`begin_scan`] for the next piece of a response that is being sent: it waits where another caller would be
-/// rejected, because a response that has begun can no longer say that the organization is busy.
+/// Begins a transaction like [`begin_scan`] for the next piece of a response that is being sent. It waits where another
+/// caller would be rejected, because a response that has begun can no longer report that the organization is busy.
 ///
 /// # Errors
-/// Those of [`begin_pooled`], after 30 seconds.
+/// The same as those of [`begin_pooled`], after 30 seconds.
 pub(super) async fn begin_in_turn(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     let deadline = Instant::now() + TURN_TIMEOUT;
     loop {
@@ -169,56 +170,55 @@ pub(super) async fn begin_in_turn(pool: &TenantPool, org: OrgId) -> Result<Poole
     }
 }
 
-/// Begins one whose COMMIT does not wait for the disk: a crash may lose it, but not without everything that was
-/// committed after it.
+/// Begins a transaction whose COMMIT does not wait for the disk. A crash may lose it, but only together with everything
+/// that was committed after it.
 ///
 /// # Errors
-/// Those of [`begin_pooled`].
+/// The same as those of [`begin_pooled`].
 pub(super) async fn begin_unflushed(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     pool.begin(org, UNFLUSHED).await
 }
 
-/// Begins one whose statements Postgres cancels after [`BRIEF_TIMEOUT`], for a query that has a slower one to fall back on.
+/// Begins a transaction whose statements Postgres cancels after [`BRIEF_TIMEOUT`], for a query with a slower fallback.
 ///
 /// # Errors
-/// Those of [`begin_pooled`].
+/// The same as those of [`begin_pooled`].
 pub(super) async fn begin_brief(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     pool.begin(org, BRIEF).await
 }
 
-/// Begins a transaction about organizations themselves: what they may do, how much they store. It takes no permit of
-/// theirs, because it is how a caller's credential is verified.
+/// Begins a transaction about organizations themselves: their permissions and their storage. It takes none of their
+/// permits, because callers' credentials are verified with it.
 pub(super) async fn begin_lookup(pool: &PgPool, orgs: &[OrgId]) -> Result<PooledTransaction, sqlx::Error> {
     PooledTransaction::begin(pool, begin_statement(orgs, ""), None).await
 }
 
-/// Begins a transaction of `sessionary_system`, which has policies of its own and needs no scope.
+/// Begins a transaction of `sessionary_system`, which has its own policies and needs no scope.
 pub(super) async fn begin_system(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
     PooledTransaction::begin(pool, "BEGIN", None).await
 }
 
-/// Begins one whose COMMIT does not wait for the disk.
+/// Begins a transaction of `sessionary_system` whose COMMIT does not wait for the disk.
 pub(super) async fn begin_system_unflushed(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
     PooledTransaction::begin(pool, "BEGIN; SET LOCAL synchronous_commit = off", None).await
 }
 
-/// A transaction on a pooled connection. Dropping it at any moment leaves no connection in the pool whose state is
-/// unknown.
+/// A transaction on a pooled connection. Dropping it at any moment leaves no connection of unknown state in the pool.
 pub(super) struct PooledTransaction {
     /// `None` only while the value is dropped.
     connection: Option<PoolConnection<Postgres>>,
     state: State,
-    /// Returned with the connection, not before: a caller that hangs up has its statement still running.
+    /// Returned with the connection, not before, because the statement of a caller that hung up may still be running.
     permit: Option<OrgPermit>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// BEGIN or COMMIT was sent and is not answered.
+    /// BEGIN or COMMIT was sent and is not confirmed.
     Unknown,
-    /// BEGIN was answered.
+    /// BEGIN was confirmed.
     Open,
-    /// COMMIT was answered.
+    /// COMMIT was confirmed.
     Committed,
 }
 
@@ -235,10 +235,10 @@ impl PooledTransaction {
         Ok(transaction)
     }
 
-    /// Commits what was done.
+    /// Commits the transaction.
     ///
     /// # Errors
-    /// When Postgres did not confirm it: it may or may not have been committed.
+    /// When Postgres did not confirm it. It may or may not have been committed then.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
         self.state = State::Unknown;
         self.execute("COMMIT").await?;
@@ -265,7 +265,7 @@ impl Drop for PooledTransaction {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         match (self.state, tokio::runtime::Handle::try_current()) {
-            // The pool takes it back.
+            // The connection goes back to the pool.
             (State::Committed, _) => {}
             (State::Open, Ok(runtime)) => {
                 runtime.spawn(roll_back(connection, self.permit.take()));
@@ -275,8 +275,8 @@ impl Drop for PooledTransaction {
     }
 }
 
-/// Rolls back what a dropped future left open, behind the statement that may still be running, and returns the
-/// connection to its pool; closes it if that is not possible.
+/// Rolls back a transaction that a dropped future left open, after its current statement, and returns the connection to
+/// its pool. Closes the connection if that fails.
 async fn roll_back(mut connection: PoolConnection<Postgres>, permit: Option<OrgPermit>) {
     let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, connection.execute("ROLLBACK")).await;
     if !matches!(rolled_back, Ok(Ok(_))) {

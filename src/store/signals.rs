@@ -1,10 +1,10 @@
-//! How a replica that works on a reply hears that there is no use in going on: another replica interrupted the turn,
-//! ended its session, or disabled its agent or its organization.
+//! Notifies the replica that works on a reply when its turn is over because another replica interrupted it, ended its
+//! session, or disabled its agent or its organization.
 //!
-//! Such changes send a notification in their own transaction, so that it is delivered when they are committed, and only
-//! then. It is a hint: a replica renews the leases of its turns every few seconds in any case and finds the change in
-//! the session's row, also where connections pass through a pooler that delivers no notifications. Notifications are
-//! sent by rare changes alone, because their COMMITs take a lock that orders them across the database.
+//! Such a change sends a notification in its own transaction, so that it is delivered after the commit, and only then.
+//! The notification is a hint: a replica renews the leases of its turns every few seconds in any case and finds the
+//! change in the session's row, also behind a pooler that delivers no notifications. Only rare changes send
+//! notifications, because their COMMITs take a lock that orders them across the database.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,13 +25,13 @@ use crate::domain::{AgentId, DialectName, OrgId, SessionId};
 
 /// The channel of the notifications.
 const CHANNEL: &str = "session_turns";
-/// A pause after the connection that listens was lost.
+/// The pause after the listening connection was lost.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a notification is about.
+/// The subject of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// A change of this session ends its turn, or its turns.
+    /// A change of this session ends its turn or turns.
     Session(RowKey),
     /// The agent was disabled or deleted.
     Agent(OrgId, AgentId),
@@ -49,7 +49,7 @@ impl fmt::Display for Signal {
     }
 }
 
-/// A text that no version of the service known to this one sends.
+/// The error for a text that is not a known signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UnknownSignal;
 
@@ -70,7 +70,7 @@ impl FromStr for Signal {
     }
 }
 
-/// Sends notifications to all replicas, this one included, once the transaction is committed.
+/// Sends notifications to all replicas, including this one, when the transaction is committed.
 ///
 /// # Errors
 /// When the statement fails.
@@ -85,10 +85,10 @@ pub(super) async fn send(connection: &mut PgConnection, signals: &[Signal]) -> R
     Ok(())
 }
 
-/// Why a turn's replica is woken.
+/// Why a turn is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// Something happened to the session: its row has to be read.
+    /// The session may have changed: its row must be read.
     Look,
     AgentDisabled,
     OrganizationDisabled,
@@ -114,11 +114,11 @@ struct Watched {
 #[derive(Debug, Default)]
 struct Bell {
     rung: Notify,
-    /// What ends the turn for good.
+    /// The reason that ends the turn.
     end: OnceLock<Woken>,
 }
 
-/// A turn that hears what happens to its session, its agent and its organization, until it is dropped.
+/// Receives the notifications about a turn's session, agent and organization, until it is dropped.
 #[derive(Debug)]
 pub struct TurnWatch {
     turns: Arc<Turns>,
@@ -127,7 +127,7 @@ pub struct TurnWatch {
 }
 
 impl TurnWatch {
-    /// Waits until something happens. What happened before the call and was not waited for yet is reported as well.
+    /// Waits for a notification. One that arrived before the call and was not waited for yet is returned as well.
     pub async fn woken(&self) -> Woken {
         if let Some(end) = self.bell.end.get() {
             return *end;
@@ -173,7 +173,7 @@ impl Turns {
         watched.values().for_each(|turn| turn.bell.rung.notify_one());
     }
 
-    /// Starts to listen when the first turn begins: a replica without turns needs no connection for it.
+    /// Starts to listen when the first turn begins, because a replica without turns needs no connection for it.
     fn listen(self: &Arc<Self>, options: &PgConnectOptions) {
         if !self.is_listening.swap(true, Ordering::AcqRel) {
             let (turns, options, closing) = (Arc::clone(self), options.clone(), self.closing.clone());
@@ -216,8 +216,8 @@ impl Turns {
 }
 
 impl TenantStore {
-    /// Watches a turn of a session of this organization. To be called before the turn is written down: what happens to
-    /// it from then on is not missed.
+    /// Watches a turn of a session of this organization. Call it before the turn is stored, so that no later change is
+    /// missed.
     #[must_use]
     pub fn watch_turn(&self, (dialect, id): (DialectName, SessionId), agent: AgentId) -> TurnWatch {
         let inner = &self.store.0;

@@ -1,9 +1,8 @@
-//! How many bytes each organization has stored: what was added counts, what is changed in place and what is deleted
-//! do not.
+//! Counts the bytes that each organization has stored. Added bytes count; changes and deletions do not.
 //!
-//! What is written is counted in memory and added to the database once a second, so that counting costs no write of its
-//! own and no row that every writer waits for. A quota is therefore a soft bound: an organization can pass it by what
-//! it writes within two seconds, on each replica.
+//! Bytes are counted in memory and added to the database once a second, so that counting needs no write per request and
+//! no row that every writer locks. A quota is therefore a soft limit: an organization can exceed it by what it writes
+//! within two seconds on each replica.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -19,7 +18,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Organizations per statement.
 const BATCH: usize = 500;
 
-/// Counts bytes that were stored and are not yet added to the database. Cheap to clone.
+/// Counts stored bytes that are not yet added to the database. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct StorageMeter(Arc<Mutex<HashMap<OrgId, i64>>>);
 
@@ -36,7 +35,7 @@ impl StorageMeter {
     fn take(&self) -> Vec<(OrgId, i64)> {
         let mut counted = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let mut counted: Vec<_> = counted.drain().collect();
-        // Two replicas that add in different orders would wait for each other.
+        // Sorted because two replicas that add in different orders would deadlock.
         counted.sort_unstable_by_key(|(org, _)| *org);
         counted
     }
@@ -49,7 +48,7 @@ impl StorageMeter {
     }
 }
 
-/// Adds counts to the database for as long as the store is there.
+/// Adds counts to the database until the store is dropped.
 pub(super) async fn flush_regularly(store: Weak<Inner>) {
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
@@ -60,7 +59,7 @@ pub(super) async fn flush_regularly(store: Weak<Inner>) {
     }
 }
 
-/// Adds what was counted to the database. What cannot be added is counted again.
+/// Adds the counted bytes to the database. If that fails, they are counted again.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when the database cannot be reached.

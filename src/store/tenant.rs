@@ -1,4 +1,4 @@
-//! The store as one organization sees it.
+//! The store of one organization.
 
 use super::agents::Agents;
 use super::api_keys::ApiKeys;
@@ -14,7 +14,7 @@ use super::sessions::Sessions;
 use super::{Groups, Store, StoreError, TenantPool};
 use crate::domain::OrgId;
 
-/// The store of one organization. There is no other access to a tenant's rows.
+/// The store of one organization. A tenant's rows are only accessible through it.
 #[derive(Clone)]
 pub struct TenantStore {
     pub(super) store: Store,
@@ -33,7 +33,7 @@ impl TenantStore {
         self.org
     }
 
-    /// Returns whether the organization is still there and not disabled.
+    /// Returns whether the organization exists and is not disabled.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -91,15 +91,15 @@ impl TenantStore {
         &self.store.0.pools.tenants
     }
 
-    /// Returns an error when the storage quota is used up. It is called before anything is added.
+    /// Checks that the storage quota is not used up. Called before anything is added.
     ///
     /// # Errors
-    /// [`StoreError::StorageFull`].
+    /// [`StoreError::StorageFull`] when it is used up.
     pub(super) fn has_room(&self) -> Result<(), StoreError> {
         if self.is_full { Err(StoreError::StorageFull) } else { Ok(()) }
     }
 
-    /// Counts bytes that were added without a group, because groups count their own.
+    /// Counts bytes that were added outside of a group. Groups count their own.
     pub(super) fn stored(&self, bytes: usize) {
         self.store.0.reports.storage.add(self.org, bytes);
     }

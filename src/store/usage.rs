@@ -1,4 +1,5 @@
-//! How much agents are used: counted in the transaction that starts or ends a session, so that each counts once.
+//! The usage of agents. It is counted in the transaction that starts or ends a session, so that each session counts
+//! once.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::{Agents, StoreError, scope};
 use crate::domain::{AgentId, DialectName, OrgId, Session, Timestamp};
 
-/// Whose sessions count.
+/// The dialect whose sessions count.
 pub(super) const COUNTED: DialectName = DialectName::IntegerId;
 
 /// One use of an agent.
@@ -17,27 +18,27 @@ pub(super) struct Use {
     pub org: OrgId,
     pub agent: AgentId,
     pub at: Timestamp,
-    /// How long the session took that ended; `None` for one that started.
+    /// The duration of an ended session; `None` for a start.
     pub seconds: Option<i64>,
 }
 
-/// What of a session's detail says how long it took.
+/// The duration in a session's detail.
 #[derive(Deserialize)]
 struct Spent {
     duration: Option<i64>,
 }
 
 impl Use {
-    /// The use that ended with a session's end, if the session counts.
+    /// Returns the use for the end of a session, if its dialect counts.
     pub fn ended(org: OrgId, session: &Session) -> Option<Self> {
         let (agent, at) = (session.agent?, session.ended_at?);
-        let told = session.detail.read::<Spent>().ok().and_then(|spent| spent.duration);
-        let seconds = Some(told.unwrap_or((at - session.created_at).num_seconds()));
+        let spent = session.detail.read::<Spent>().ok().and_then(|spent| spent.duration);
+        let seconds = Some(spent.unwrap_or((at - session.created_at).num_seconds()));
         (session.dialect == COUNTED).then_some(Self { org, agent, at, seconds })
     }
 }
 
-/// Adds up what happened in this transaction.
+/// Adds the uses of a transaction.
 pub(super) async fn count(connection: &mut PgConnection, uses: &[Use]) -> Result<(), sqlx::Error> {
     if uses.is_empty() {
         return Ok(());
@@ -67,17 +68,17 @@ pub(super) async fn count(connection: &mut PgConnection, uses: &[Use]) -> Result
     Ok(())
 }
 
-/// How much an agent was used.
+/// The usage of an agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
     pub sessions: i64,
-    /// Of the sessions that ended; `None` when none did.
+    /// The average over ended sessions; `None` when none has ended.
     pub average_seconds: Option<f64>,
     pub last_used_at: Option<Timestamp>,
 }
 
 impl Agents<'_> {
-    /// How much each of these agents was used. Those that never were are missing.
+    /// Returns the usage of these agents. Agents that were never used are missing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

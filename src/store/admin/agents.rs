@@ -14,7 +14,7 @@ pub struct NewAvatar<'a> {
 }
 
 impl AdminStore {
-    /// Makes an agent; gives back its number.
+    /// Creates an agent and returns its number.
     ///
     /// # Errors
     /// [`AdminError::Taken`] when its id, key or number belongs to another agent of the organization.
@@ -22,7 +22,7 @@ impl AdminStore {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let series = Series::Agents.code();
         let number = match new.number {
-            // A number given by hand must not be handed out again: the counter moves past it.
+            // The counter moves past a number given by the operator, so that it is not assigned again.
             Some(number) => {
                 sqlx::query!(
                     "INSERT INTO number_blocks (org_id, series, next_number) VALUES ($1, $2, $3::bigint + 1)
@@ -78,7 +78,7 @@ impl AdminStore {
         Ok(number)
     }
 
-    /// Returns the living agents of an organization, by number.
+    /// Returns the agents of an organization that are not deleted, by number.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -87,7 +87,7 @@ impl AdminStore {
         Ok(rows.into_iter().map(Agent::try_from).collect::<Result<_, _>>()?)
     }
 
-    /// Returns the living agent of an organization that has this UUID, key or number.
+    /// Returns the agent of an organization that has this UUID, key or number and is not deleted.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is none, [`AdminError::AmbiguousAgent`] when the text is the key of one and
@@ -99,11 +99,12 @@ impl AdminStore {
         Ok(agent)
     }
 
-    /// Changes a living agent by a rule, under a lock. Returns the agent as it was and as it is now. What the rule
-    /// changes of the agent's UUID, key, number and times is ignored. Replicas apply the change within a second.
+    /// Changes an agent by a rule, under a lock. Returns the agent before and after the change. Changes that the rule
+    /// makes to the agent's UUID, key, number and times are ignored. Replicas apply the change within a second.
     ///
     /// # Errors
-    /// As for [`AdminStore::agent`], and the rule's own.
+    /// [`AdminError::NotFound`] when there is no such agent, [`AdminError::AmbiguousAgent`] when the text is the key of
+    /// one and the number of another, and the errors of the rule.
     pub async fn change_agent<E: From<AdminError>>(
         &self,
         org: OrgId,
@@ -129,10 +130,12 @@ impl AdminStore {
         Ok((before, after))
     }
 
-    /// Hides a living agent and frees its key; its sessions keep their history. Returns the agent as it was.
+    /// Marks an agent as deleted and frees its key. Its sessions keep their history. Returns the agent as it was
+    /// before.
     ///
     /// # Errors
-    /// As for [`AdminStore::agent`].
+    /// [`AdminError::NotFound`] when there is no such agent, [`AdminError::AmbiguousAgent`] when the text is the key of
+    /// one and the number of another.
     pub async fn delete_agent(&self, org: OrgId, name: &str, now: Timestamp) -> Result<Agent, AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let agent = find(&mut transaction, org, name).await?;
@@ -143,7 +146,7 @@ impl AdminStore {
         Ok(agent)
     }
 
-    /// Makes an avatar, or leaves the one of that number as it is.
+    /// Creates an avatar. Does nothing if there is one with this number.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -175,11 +178,11 @@ impl AdminStore {
     }
 }
 
-/// Finds a living agent by any of its names, and locks it until the transaction ends.
+/// Finds an agent that is not deleted by any of its names, and locks it until the transaction ends.
 async fn find(transaction: &mut PooledTransaction, org: OrgId, name: &str) -> Result<Agent, AdminError> {
     let id = name.parse::<AgentId>().ok().map(|id| id.0);
     let number = name.parse::<i64>().ok();
-    // No two agents have the same of one kind of name, so that there are three at most.
+    // Two agents never share a name of the same kind, so at most three rows match.
     let mut found =
         living_agents!("AND (a.agent_id = $2 OR a.key = $3 OR a.number = $4) FOR UPDATE OF a", org.0, id, name, number)
             .fetch_all(&mut **transaction)

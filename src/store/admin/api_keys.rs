@@ -13,7 +13,7 @@ pub struct NewKey<'a> {
     pub key: &'a ApiKey,
     pub scopes: Scopes,
     pub created_at: Timestamp,
-    /// `None`: never.
+    /// `None` if the key does not expire.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -23,7 +23,7 @@ pub struct KeyRow {
     pub key_id: Uuid,
     pub name: String,
     pub prefix: String,
-    /// The first characters behind the prefix, where they were kept.
+    /// The first characters after the prefix, if they were stored.
     pub hint: Option<String>,
     pub scopes: Vec<String>,
     pub created_at: Timestamp,
@@ -64,7 +64,7 @@ impl AdminStore {
         Ok(())
     }
 
-    /// The keys of an organization, oldest first; revoked ones too.
+    /// Returns the keys of an organization, oldest first, including revoked ones.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -85,7 +85,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such key.
     pub async fn key(&self, key: KeyId) -> Result<KeyRow, AdminError> {
-        // By way of the organizations, because they lead the index that has a key's id.
+        // Joins the organizations because `org_id` comes first in the index that has the key's id.
         sqlx::query_as!(
             KeyRow,
             r#"SELECT k.org_id, k.key_id, k.name, k.prefix, k.hint, h.scopes, k.created_at, h.expires_at, h.revoked_at
@@ -99,8 +99,8 @@ impl AdminStore {
         .ok_or(AdminError::NotFound("API key"))
     }
 
-    /// Rejects the key from `now` on, within a second on every replica. Twice is the same as once. Returns the key as it
-    /// was before.
+    /// Revokes the key at `now`. Every replica rejects it within a second. Revoking it again changes nothing. Returns
+    /// the key as it was before.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such key.
@@ -117,16 +117,17 @@ impl AdminStore {
         Ok(before)
     }
 
-    /// Stores a key that takes the place of another, with its name, scopes, description and metadata, and ends the other
-    /// at `old_ends`, or when it would have ended anyway: both or neither. Replicas apply it within a second. Returns the
-    /// other as it was.
+    /// Stores a key that replaces another one and copies its name, scopes, description and metadata. In the same
+    /// transaction, sets the old key's end to `old_ends`, unless it ends earlier. Replicas apply the change within a
+    /// second. Returns the old key as it was before.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`] when there is no such key, [`AdminError::KeyHasEnded`] when it is of no use any more.
+    /// [`AdminError::NotFound`] when there is no such key, [`AdminError::KeyHasEnded`] when the old key is revoked or
+    /// expired.
     pub async fn replace_key(&self, old: KeyId, new: &Replacement<'_>) -> Result<KeyRow, AdminError> {
         let org = self.key(old).await?.org_id;
         let mut transaction = scope::begin_system(&self.pool).await?;
-        // The lock makes two replacements at once see each other.
+        // The lock serializes concurrent replacements.
         let before = sqlx::query_as!(
             KeyRow,
             "SELECT k.org_id, k.key_id, k.name, k.prefix, k.hint, h.scopes, k.created_at, h.expires_at, h.revoked_at
@@ -182,13 +183,13 @@ impl AdminStore {
     }
 }
 
-/// A key that takes the place of another.
+/// A key that replaces another one.
 pub struct Replacement<'a> {
     pub id: KeyId,
     pub key: &'a ApiKey,
     pub created_at: Timestamp,
-    /// `None`: never.
+    /// `None` if the key does not expire.
     pub expires_at: Option<Timestamp>,
-    /// When the other ends; at `created_at` or before, it is revoked.
+    /// When the old key ends. At `created_at` or before, the old key is revoked.
     pub old_ends: Timestamp,
 }

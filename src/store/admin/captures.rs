@@ -1,4 +1,4 @@
-//! Totals of captured events: folded, rebuilt, and kept right where events are deleted.
+//! Maintenance of captured events: folds and rebuilds totals, indexes events for search, and deletes events.
 
 use uuid::Uuid;
 
@@ -19,14 +19,15 @@ pub struct RebuiltBatch {
     pub repaired: u64,
 }
 
-/// Where the next batch of sessions begins, and how many of this batch were changed.
+/// Where the next batch of sessions begins, and how many sessions of this batch were changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SettledBatch {
     pub last: Uuid,
     pub changed: u64,
 }
 
-/// Where the next batch of organizations begins, and how many of this batch have events that are not in the search index.
+/// Where the next batch of organizations begins, and how many organizations of this batch have events that are not in
+/// the search index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotedBatch {
     pub last: Uuid,
@@ -34,14 +35,14 @@ pub struct NotedBatch {
 }
 
 impl AdminStore {
-    /// Begins a transaction whose statements are planned as `settings` say.
+    /// Begins a transaction with the planner settings in `settings`.
     async fn begin_planned(&self, settings: &'static str) -> Result<PooledTransaction, sqlx::Error> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         sqlx::raw_sql(settings).execute(&mut *transaction).await?;
         Ok(transaction)
     }
 
-    /// Folds at most `limit` rows of totals whose buckets are over at `now`. Returns how many there were.
+    /// Folds at most `limit` rows of totals whose buckets are over at `now`. Returns how many rows were folded.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
@@ -52,8 +53,8 @@ impl AdminStore {
         Ok(folded)
     }
 
-    /// Compares the totals of the next days from `from` on with the events, and repairs them. Events can be written at
-    /// the same time. Returns `None` when there are neither events nor totals from then on.
+    /// Compares the totals of the next days from `from` on with the events, and repairs them. Events may be written at
+    /// the same time. Returns `None` when there are no more events or totals.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
@@ -71,14 +72,14 @@ impl AdminStore {
         Ok(Some(RebuiltBatch { until: days.until, repaired }))
     }
 
-    /// Lowers maxima of at most `limit` days on which captured events changed. Returns how many days there were.
+    /// Lowers maxima of at most `limit` days on which captured events changed. Returns the number of days.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn recount_captured_days(&self, limit: i64) -> Result<u64, AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let days = recount::take(&mut transaction, limit).await?;
-        // Writers note the same days, and would wait for the end of a longer transaction.
+        // Commits early because writers note the same days and would wait for the end of a longer transaction.
         transaction.commit().await?;
         for (org, days) in &days {
             let mut transaction = self.begin_planned(BY_RANGES).await?;
@@ -89,7 +90,7 @@ impl AdminStore {
         Ok(days.len() as u64)
     }
 
-    /// Returns organizations whose events have enough grams outside of blocks to make something of.
+    /// Returns organizations that have enough unindexed grams to make a block or to merge rows.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
@@ -100,8 +101,8 @@ impl AdminStore {
         Ok(orgs)
     }
 
-    /// Makes a block of the search index of an organization if there is enough for one. Returns whether there may be
-    /// enough for another.
+    /// Makes a block of the search index of an organization if it has enough grams. Returns `true` if there may be
+    /// enough for another block.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
@@ -112,7 +113,7 @@ impl AdminStore {
         Ok(more)
     }
 
-    /// Notes those of the next `limit` organizations after `after` that have events which are not in the search index.
+    /// Notes which of the next `limit` organizations after `after` have events that are not in the search index.
     /// Returns `None` after the last one.
     ///
     /// # Errors
@@ -124,8 +125,8 @@ impl AdminStore {
         Ok(noted.map(|backlog::Noted { last, noted }| NotedBatch { last, noted: noted.unsigned_abs() }))
     }
 
-    /// Adds a batch of events to the search index that are not in it, of an organization that was noted. Returns `false`
-    /// when none is.
+    /// Adds a batch of unindexed events of a noted organization to the search index. Returns `false` when no
+    /// organization is noted.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
@@ -153,8 +154,9 @@ impl AdminStore {
         Ok(settled.map(|shown::Settled { last, changed }| SettledBatch { last, changed }))
     }
 
-    /// Deletes captured events from what the dashboard lists, searches and counts, at most a few thousand at once.
-    /// Returns how many there were. What they said is in their sessions' events, which are deleted with their sessions.
+    /// Deletes captured events from what the dashboard lists, searches and counts, at most a few thousand per call.
+    /// Returns how many were deleted. Their contents are in the events of their sessions, which are deleted with the
+    /// sessions.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.

@@ -1,28 +1,28 @@
-//! Deleted sessions, and the deletion of what they had.
+//! Deletes the data of deleted sessions.
 
 use super::{AdminError, AdminStore};
 use crate::domain::{OrgId, Timestamp};
 use crate::store::scope;
 
-/// What one step of the erasure did, and to whose session.
+/// What one step of the erasure did, and the organization of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erased {
     /// No session is due.
     Nothing,
-    /// Some events of a session are gone; it is due again.
+    /// Some events of a session are deleted; the session is due again.
     Events(OrgId),
-    /// Nothing is left of a session but its ids and times.
+    /// Only the ids and times of a session are left.
     Session(OrgId),
 }
 
 impl AdminStore {
-    /// Deletes at most `limit` events of a deleted session that is due, and empties its row. The session is one of the
-    /// next organization after `after` that has any. It is due again where it has more events, and once more at
-    /// `settled`, because a reply that was in progress may still be appended until then. One transaction; replicas that
-    /// do this at the same time each take another session.
+    /// Deletes at most `limit` events of a deleted session that is due, and clears its row. The session belongs to the
+    /// next organization after `after` that has one. It is due again if it has more events, and once more at `settled`,
+    /// because a reply that was in progress may still be appended until then. A step is one transaction; concurrent
+    /// replicas each take another session.
     ///
     /// # Errors
-    /// When the database cannot be reached. Nothing of the step is done then.
+    /// When the database cannot be reached. The step is rolled back then.
     pub async fn erase_step(
         &self,
         now: Timestamp,
@@ -40,7 +40,8 @@ impl AdminStore {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(due) = due else { return Ok(Erased::Nothing) };
-        // Appending locks the session's row, so that this comes before or after, and the events that it sees are all.
+        // Appending locks the session's row, so an append either comes before this statement and its events are seen,
+        // or after it.
         sqlx::query!(
             "UPDATE sessions SET public_id = '', kind = NULL, user_id = NULL, name = NULL, description = NULL,
                                  metadata = NULL
@@ -67,7 +68,7 @@ impl AdminStore {
         let is_settled = due.requested_at <= settled;
         let has_more = i64::try_from(events).is_ok_and(|events| events >= limit);
         if has_more || !is_settled {
-            // One that has more goes behind the others that are due now.
+            // A session with more events goes to the end of those that are due now.
             let due_at = if has_more { now } else { now + (due.requested_at - settled) };
             sqlx::query!(
                 "UPDATE session_erasures SET due_at = $4 WHERE org_id = $1 AND dialect = $2 AND session_id = $3",

@@ -1,14 +1,15 @@
-//! The feed of sessions, when its time is over.
+//! Deletes old entries of the feed of sessions.
 
 use super::{AdminError, AdminStore};
 use crate::domain::Timestamp;
 use crate::store::scope;
 
 impl AdminStore {
-    /// Deletes at most `most` entries of the feed from `until` or before; how many there were. What an endpoint
-    /// has still to be told of is spared, unless it is from `last` or before, or the endpoint or its organization is disabled.
+    /// Deletes at most `most` entries of the feed from `until` or before. Returns how many were deleted. Entries that
+    /// an enabled endpoint of an enabled organization has not received yet are not deleted, unless they are from `last`
+    /// or before.
     ///
-    /// Replicas that do this at once each take others. A crash may undo it, and then it is done again.
+    /// Concurrent replicas take different entries. A crash may undo a deletion; a later call repeats it.
     ///
     /// # Errors
     /// When the database cannot be reached.

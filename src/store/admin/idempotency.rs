@@ -1,13 +1,13 @@
-//! Idempotency keys, when their time is over.
+//! Deletes expired idempotency keys.
 
 use super::{AdminError, AdminStore};
 use crate::domain::Timestamp;
 use crate::store::scope;
 
 impl AdminStore {
-    /// Deletes at most `most` keys whose first request arrived at `until` or before; how many there were.
+    /// Deletes at most `most` keys whose first request arrived at `until` or before. Returns how many were deleted.
     ///
-    /// Replicas that do this at once each take others. A crash may undo it, and then it is done again.
+    /// Concurrent replicas take different keys. A crash may undo a deletion; a later call repeats it.
     ///
     /// # Errors
     /// When the database cannot be reached.

@@ -1,4 +1,4 @@
-//! The store as the command line and the workers see it: every organization, under `sessionary_system`.
+//! The store for the command line and the workers: it sees every organization, as `sessionary_system`.
 
 mod agents;
 mod api_keys;
@@ -26,7 +26,7 @@ use sqlx::PgPool;
 use super::{Database, DatabaseError, LOOKUP_PLANS, StoreError};
 use crate::domain::{KeyId, WebhookId};
 
-/// What an administrator asks for that cannot be done.
+/// Why an administrator's request cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     #[error("there is no such {0}")]
@@ -55,7 +55,8 @@ impl From<serde_json::Error> for AdminError {
     }
 }
 
-/// What became of a write: the name of the constraint that it broke, if it broke one, as the caller's word for it.
+/// Converts the error of a write. A violated constraint that is listed in `words` becomes [`AdminError::Taken`] with
+/// its word.
 fn taken(error: sqlx::Error, words: &[(&str, &'static str)]) -> AdminError {
     let broken = error.as_database_error().and_then(|error| error.constraint());
     match words.iter().find(|(constraint, _)| Some(*constraint) == broken) {
@@ -64,25 +65,27 @@ fn taken(error: sqlx::Error, words: &[(&str, &'static str)]) -> AdminError {
     }
 }
 
-/// Two connections at most: one works, one reads on while a long export writes.
+/// Two connections, because a long export reads on one while it writes on the other.
 const CONNECTIONS: u32 = 2;
 /// One more for the workers, because making a block of the search index takes one for a second or two.
 const WORKER_CONNECTIONS: u32 = 3;
 
-/// A connection that sees every organization. Never reachable from a request.
+/// Connections that see every organization. Never reachable from a request.
 #[derive(Clone)]
 pub struct AdminStore {
     pool: PgPool,
 }
 
 impl AdminStore {
+    /// Connects for the command line.
+    ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn connect(database: &Database) -> Result<Self, DatabaseError> {
         Ok(Self { pool: database.system_pool(CONNECTIONS, &[]).await? })
     }
 
-    /// The same for the workers, none of whose statements takes as long as a command's export may.
+    /// Connects for the workers. Their statements have a time limit, unlike a command's export.
     ///
     /// # Errors
     /// When the database cannot be reached.

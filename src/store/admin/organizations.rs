@@ -11,7 +11,7 @@ pub struct NewOrganization<'a> {
     pub id: OrgId,
     pub name: &'a str,
     pub external_id: Option<&'a str>,
-    /// The identity provider whose external id it is; empty for whichever the deployment trusts.
+    /// The identity provider that the external id comes from; empty for any that the deployment trusts.
     pub issuer: &'a str,
     pub responder: &'a Responder,
     pub created_at: Timestamp,
@@ -29,12 +29,12 @@ pub struct OrganizationRow {
 /// What an operator decides about one organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrganizationSettings {
-    /// What answers messages where an agent names nothing of its own.
+    /// What replies to messages if the agent has no responder of its own.
     pub responder: Responder,
-    /// Whether `x-org-id` alone may capture.
+    /// Whether a request with only `x-org-id` may capture events.
     pub capture_open: bool,
     pub rate_limits: RateLimits,
-    /// Bytes that it may store; `None` is the deployment's quota.
+    /// Bytes that it may store; `None` uses the deployment's quota.
     pub storage_quota: Option<i64>,
     pub disabled_at: Option<Timestamp>,
 }
@@ -82,7 +82,7 @@ impl AdminStore {
         Ok(())
     }
 
-    /// Every organization, oldest first.
+    /// Returns every organization, oldest first.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -95,7 +95,7 @@ impl AdminStore {
         .await?)
     }
 
-    /// Returns the organization of that UUID, else of that external id.
+    /// Returns the organization with this UUID, or else with this external id.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is none.
@@ -144,8 +144,8 @@ impl AdminStore {
         })
     }
 
-    /// Changes an organization's settings by a rule, under a lock, so that of several changes at once each sees the
-    /// result of the one before. Returns the settings as they were. Replicas apply the change within a second.
+    /// Changes an organization's settings by a rule, under a lock, so that concurrent changes are applied one after
+    /// another. Returns the settings as they were before. Replicas apply the change within a second.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such organization.
@@ -196,7 +196,7 @@ impl AdminStore {
         Ok(before)
     }
 
-    /// Rejects every credential of the organization from `now` on; what it stored stays.
+    /// Rejects every credential of the organization from `now` on. Its stored data is not deleted.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such organization.
@@ -205,7 +205,7 @@ impl AdminStore {
         Ok(())
     }
 
-    /// Sets whether `x-org-id` alone may capture, and all of the organization's own rate limits.
+    /// Sets whether a request with only `x-org-id` may capture events, and all of the organization's own rate limits.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such organization.
@@ -218,7 +218,7 @@ impl AdminStore {
         Ok(())
     }
 
-    /// Sets how many bytes the organization may store; `None` for the deployment's quota.
+    /// Sets how many bytes the organization may store; `None` uses the deployment's quota.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such organization.
@@ -227,7 +227,7 @@ impl AdminStore {
         Ok(())
     }
 
-    /// Returns at most `limit` different responders of enabled organizations and of living agents.
+    /// Returns at most `limit` different responders of enabled organizations and of agents that are not deleted.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -245,7 +245,7 @@ impl AdminStore {
         Ok(rows.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
     }
 
-    /// Sets what answers messages where an agent names nothing of its own.
+    /// Sets what replies to messages if an agent has no responder of its own.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such organization.
@@ -255,7 +255,7 @@ impl AdminStore {
     }
 }
 
-/// Returns a number of bytes as it is stored, which is at most 2^63 - 1.
+/// Converts a number of bytes to its stored form, which is at most 2^63 - 1.
 #[must_use]
 pub fn as_bytes(quota: NonZeroU64) -> i64 {
     i64::try_from(quota.get()).unwrap_or(i64::MAX)

@@ -4,7 +4,7 @@ use super::{AdminError, AdminStore};
 use crate::domain::{DialectName, OrgId, Timestamp};
 use crate::store::{SessionRow, keyset};
 
-/// Where the next page begins: behind this session.
+/// The cursor of a page: the last session of the page before.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     pub created_at: Timestamp,
@@ -26,7 +26,7 @@ pub struct EventRow {
 }
 
 impl AdminStore {
-    /// Sessions of an organization, newest first, of one dialect or all, from behind `after`.
+    /// Returns sessions of an organization after the cursor, newest first, of one dialect or all.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -44,7 +44,7 @@ impl AdminStore {
         let (at, id) = keyset::or_latest(after.map(|page| (page.created_at, page.session_id)));
         Ok(sqlx::query_as!(
             SessionRow,
-            // The newest of each dialect, because the index has the dialect before the time.
+            // Reads the newest of each dialect, because in the index the dialect comes before the time.
             r#"SELECT s.org_id, s.dialect, s.session_id, s.agent_id, s.public_id, s.nonce, s.ended_at, s.enabled, s.kind,
                       s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!", s.created_at,
                       s.updated_at, s.expires_at, s.expiry_reported_at, s.turn::text, s.last_change
@@ -68,7 +68,7 @@ impl AdminStore {
         .await?)
     }
 
-    /// The sessions, of any dialect, that a caller knows by this text or that have this UUID.
+    /// Returns the sessions, of any dialect, that have this public id or this UUID.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -90,7 +90,7 @@ impl AdminStore {
         .await?)
     }
 
-    /// What was appended to a session, in order, from behind event number `after`.
+    /// Returns the events of a session in order, after event number `after`.
     ///
     /// # Errors
     /// When the database cannot be reached.

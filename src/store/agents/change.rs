@@ -8,12 +8,11 @@ use crate::store::signals::{self, Signal};
 use crate::store::{StoreError, scope};
 
 impl Agents<'_> {
-    /// Changes the living agent of that name by a rule, durably; `None` when there is none, an error of the rule when
-    /// it makes one, and nothing is changed then.
+    /// Changes the agent of that name by a rule, durably. Returns `None` when there is no such agent, or the rule's
+    /// error, after which nothing is changed.
     ///
-    /// The rule is given the agent as it stands, under a lock: of several changes at once each sees the result of the
-    /// one before. What it makes of the agent's names, of its avatar beside the number and of when it was made is
-    /// ignored.
+    /// The rule gets the current agent, under a lock, so that concurrent changes are applied one after another. Changes
+    /// that it makes to the agent's names, to its time of creation and to its avatar other than the number are ignored.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -70,9 +69,8 @@ impl Agents<'_> {
         Ok(changed.map(|agent| Ok(Arc::new(agent))))
     }
 
-    /// Deletes the agent of that name and frees its key. Its name, key and number stay because its sessions show them.
-    /// Returns whether there was one.
-    ///
+    /// Deletes the agent of that name and frees its key. Its name, key and number stay stored because its sessions show
+    /// them. Returns `true` if there was such an agent.
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn delete(&self, name: &AgentRef, now: Timestamp) -> Result<bool, StoreError> {

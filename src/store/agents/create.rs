@@ -1,4 +1,4 @@
-//! Making agents.
+//! Creates agents.
 
 use std::sync::Arc;
 
@@ -7,35 +7,36 @@ use crate::domain::{Agent, AgentRef, JsonText, NewAgent};
 use crate::store::scope::PooledTransaction;
 use crate::store::{Series, StoreError, scope};
 
-/// What became of a create.
+/// The result of a create.
 #[derive(Debug, PartialEq)]
 pub enum AgentCreated {
-    /// The agent is there and this call, or an earlier attempt at it, made it.
+    /// The agent exists, and this call or an earlier attempt at it created it.
     New(Arc<Agent>),
-    /// Another agent of the organization has that name; nothing was changed.
+    /// Another agent of the organization has that name. Nothing was changed.
     Taken(AgentName),
 }
 
 /// Which of an agent's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentName {
-    /// Never free again, deleted or not.
+    /// Never reusable, not even after its agent is deleted.
     Id,
-    /// Free again once its agent is deleted.
+    /// Reusable once its agent is deleted.
     Key,
-    /// Never free again, deleted or not.
+    /// Never reusable, not even after its agent is deleted.
     Number,
 }
 
 impl Agents<'_> {
-    /// Makes an agent, durably, unless one of its names is taken. Its number is `new.number` or else the organization's
-    /// next; a create that may be attempted again brings one along (`caller.number(Series::Agents)`).
+    /// Creates an agent, durably, unless one of its names is taken. Its number is `new.number`, or else the
+    /// organization's next. A create that may be attempted again passes a number (`caller.number(Series::Agents)`).
     ///
-    /// An agent that stands under the same id, key and time is taken for this very one, made by an attempt whose
-    /// answer was lost.
+    /// An existing agent with the same id, key and time counts as created by this call, because an earlier attempt may
+    /// have lost its response.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    /// [`StoreError::Unavailable`] when the database cannot be reached, [`StoreError::StorageFull`] when the
+    /// organization's storage quota is used up.
     pub async fn create(&self, new: NewAgent) -> Result<AgentCreated, StoreError> {
         let number = match new.number {
             Some(number) => number.get(),
@@ -66,12 +67,12 @@ impl Agents<'_> {
         .await?
         .rows_affected();
         if inserted == 0 {
-            // A number given by hand may lie ahead of the counter: the others are asked about first.
+            // An operator may have set a number that is ahead of the counter, so the other names are checked first.
             let taken = self.taken(&mut transaction, &new).await?;
-            let standing = self.read_within(&mut transaction, &AgentRef::Id(new.id)).await?;
+            let existing = self.read_within(&mut transaction, &AgentRef::Id(new.id)).await?;
             transaction.commit().await?;
             let own = |agent: &Agent| agent.key == new.key && agent.created_at == new.created_at;
-            return Ok(match standing.filter(own) {
+            return Ok(match existing.filter(own) {
                 Some(agent) => AgentCreated::New(Arc::new(agent)),
                 None => AgentCreated::Taken(taken),
             });

@@ -7,7 +7,7 @@ use crate::domain::{Agent, AgentId, Timestamp};
 use crate::store::bytes::{self, MAX_PAGE_BYTES, Page, PageLimit};
 use crate::store::{HEADING_CHARS, StoreError, keyset, scope};
 
-/// What a scan knows of an agent.
+/// The fields of an agent that a scan reads.
 #[derive(Clone, Debug)]
 pub struct AgentHeading {
     pub id: AgentId,
@@ -18,7 +18,7 @@ pub struct AgentHeading {
     pub description: Option<String>,
 }
 
-/// Which agents are meant: all living ones, unless it says more.
+/// Which agents to list; by default all that are not deleted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AgentFilter<'f> {
     pub enabled: Option<bool>,
@@ -27,7 +27,7 @@ pub struct AgentFilter<'f> {
 }
 
 impl Agents<'_> {
-    /// Returns the newest agents from behind `after`, newest first.
+    /// Returns the newest agents after the cursor, newest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -96,7 +96,7 @@ impl Agents<'_> {
         Ok(headings.collect())
     }
 
-    /// Returns the living agents of these ids, newest first, at most [`MAX_PAGE_BYTES`].
+    /// Returns the agents with these ids that are not deleted, newest first, at most [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -112,7 +112,7 @@ impl Agents<'_> {
         page.try_into_rows()
     }
 
-    /// How many agents the filter lets through; `most` where there are more.
+    /// Returns how many agents match the filter, counted up to `most`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

@@ -19,7 +19,7 @@ pub(super) use row::{AgentRow, living_agents};
 
 pub struct Agents<'s>(pub(super) &'s TenantStore);
 
-/// The three names of an agent, of which one is known.
+/// The three names of an agent. The caller knows one of them.
 struct Names<'n> {
     id: Option<Uuid>,
     key: Option<&'n str>,
@@ -38,8 +38,8 @@ impl<'n> From<&'n AgentRef> for Names<'n> {
 }
 
 impl Agents<'_> {
-    /// The living agent of that name. Its presence is remembered for a second at most, its absence never; a change made
-    /// through this replica shows at once.
+    /// Returns the agent with that name, if it is not deleted. An agent that was found is cached for at most a second;
+    /// that there is none is never cached. Changes made through this replica are visible at once.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -61,14 +61,14 @@ impl Agents<'_> {
         name: &AgentRef,
     ) -> Result<Option<Agent>, StoreError> {
         let Names { id, key, number } = name.into();
-        // One of the three is given; OR lets Postgres use the index of whichever it is.
+        // One of the three is set; with OR, Postgres uses the index of that one.
         let row = living_agents!("AND (a.agent_id = $2 OR a.key = $3 OR a.number = $4)", self.0.org.0, id, key, number)
             .fetch_optional(&mut **transaction)
             .await?;
         row.map(Agent::try_from).transpose()
     }
 
-    /// Whatever was remembered of the organization's agents counts no longer.
+    /// Invalidates what is cached of the organization's agents.
     fn forget(&self) {
         self.0.lookup_cache().changes.of(self.0.org).happened();
     }

@@ -1,4 +1,4 @@
-//! An agent's row, with the avatar that it wears.
+//! An agent's row with its avatar.
 
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ impl Weighed for AgentRow {
     }
 }
 
-/// The statement that reads living agents of `$1`, the organization.
+/// The statement that reads agents of the organization `$1` that are not deleted.
 macro_rules! living_agents {
     ($how:literal, $($bind:expr),+ $(,)?) => {
         sqlx::query_as!(

@@ -5,7 +5,7 @@ use crate::domain::ImageId;
 use crate::store::scope::PooledTransaction;
 use crate::store::{StoreError, scope};
 
-/// Images that one organization can keep: 5 GB of the largest. Of several that are uploaded at once, each may be the last.
+/// Images that one organization can store: 5 GB of the largest. Concurrent uploads may exceed this.
 const MAX_IMAGES: i64 = 1_000;
 
 /// Bytes of an image that are read at once.
@@ -14,18 +14,19 @@ const SLICE: i32 = 64 * 1024;
 /// A part of an image.
 #[derive(Clone, Debug)]
 pub struct ImageSlice {
-    /// 64 KiB, or what is left.
+    /// 64 KiB, or less at the end of the image.
     pub bytes: Vec<u8>,
     /// Bytes of the whole image.
     pub length: usize,
 }
 
 impl Avatars<'_> {
-    /// Writes a new avatar together with its image, of at most [`IMAGE_LIMIT`](crate::domain::IMAGE_LIMIT) bytes. The
-    /// same again writes nothing. False where the organization keeps as many images as it can.
+    /// Stores a new avatar with its image, of at most [`IMAGE_LIMIT`](crate::domain::IMAGE_LIMIT) bytes. Storing the
+    /// same image again changes nothing. Returns `false` if the organization has as many images as it may have.
     ///
     /// # Errors
-    /// As for [`Avatars::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached, [`StoreError::StorageFull`] when the
+    /// organization's storage quota is used up.
     pub async fn create_with_image(&self, new: &StoredAvatar, id: ImageId, bytes: &[u8]) -> Result<bool, StoreError> {
         self.0.has_room()?;
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
@@ -56,10 +57,10 @@ impl Avatars<'_> {
         Ok(true)
     }
 
-    /// What of an image stands behind its first `skipped` bytes. Postgres reads no more of it than this.
+    /// Returns the slice of an image after its first `skipped` bytes. Postgres reads no more of the image than this.
     ///
     /// # Errors
-    /// As for [`Avatars::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn image_slice(&self, id: ImageId, skipped: usize) -> Result<Option<ImageSlice>, StoreError> {
         let mut transaction = scope::begin_in_turn(self.0.pool(), self.0.org).await?;
         let row = sqlx::query!(

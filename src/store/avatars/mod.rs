@@ -11,7 +11,7 @@ use crate::domain::Timestamp;
 
 pub struct Avatars<'s>(pub(super) &'s TenantStore);
 
-/// An avatar as it stands.
+/// A stored avatar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredAvatar {
     pub number: i64,
@@ -30,19 +30,19 @@ impl Weighed for StoredAvatar {
     }
 }
 
-/// What is to change about an avatar.
+/// Changes to an avatar.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AvatarChanges {
     pub name: Option<String>,
     pub url: Option<String>,
-    /// `Some(None)` takes the voice away.
+    /// `Some(None)` removes the voice.
     pub voice_id: Option<Option<String>>,
     pub is_favorite: Option<bool>,
     pub is_public: Option<bool>,
 }
 
 impl Avatars<'_> {
-    /// Writes a new avatar under a number that nobody else was given. The same number again writes nothing.
+    /// Stores a new avatar under a number that no other avatar has. Storing the same number again changes nothing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -72,10 +72,10 @@ impl Avatars<'_> {
         Ok(())
     }
 
-    /// Whether there is an avatar of that number.
+    /// Returns whether there is an avatar with that number.
     ///
     /// # Errors
-    /// As for [`Avatars::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn exists(&self, number: i64) -> Result<bool, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let found = sqlx::query_scalar!(
@@ -89,10 +89,10 @@ impl Avatars<'_> {
         Ok(found.is_some())
     }
 
-    /// Changes an avatar; whether there is one.
+    /// Changes an avatar. Returns `true` if there is one with that number.
     ///
     /// # Errors
-    /// As for [`Avatars::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn update(&self, number: i64, changes: &AvatarChanges, now: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let updated = sqlx::query!(
@@ -118,10 +118,11 @@ impl Avatars<'_> {
         Ok(updated.rows_affected() == 1)
     }
 
-    /// Deletes an avatar with its image, also one that agents wear: they go without; whether there was one.
+    /// Deletes an avatar with its image. Agents that use it lose their avatar. Returns `true` if there was one with
+    /// that number.
     ///
     /// # Errors
-    /// As for [`Avatars::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn delete(&self, number: i64) -> Result<bool, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let deleted = sqlx::query!("DELETE FROM avatars WHERE org_id = $1 AND number = $2", self.0.org.0, number)
@@ -133,11 +134,11 @@ impl Avatars<'_> {
         Ok(deleted.rows_affected() == 1)
     }
 
-    /// Returns the newest avatars from before `before`, or those of them that are public, newest first: at most `limit`,
-    /// and at most [`MAX_PAGE_BYTES`].
+    /// Returns the newest avatars before `before`, or only the public ones of them, newest first: at most `limit`, and
+    /// at most [`MAX_PAGE_BYTES`].
     ///
     /// # Errors
-    /// As for [`Avatars::create`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn newest(
         &self,
         only_public: bool,

@@ -14,12 +14,12 @@ use sha2::{Digest, Sha256};
 
 use super::{BackupError, Contents, FORMAT, Header, Table, Trailer};
 
-/// In bytes, of a line that is not a row. Beyond it, the file is something else.
+/// Bytes of a line that is not a row. A file with a longer one is not a backup.
 const MAX_LINE: u64 = 1 << 20;
-/// In bytes, of what is read of a table at once, except for a row that is longer.
+/// Bytes of a table that are read at once, unless a single row is longer.
 const CHUNK: usize = 64 << 10;
 
-/// Writes a file beside its place, and puts it there when it is whole and on disk.
+/// Writes a backup to a draft file next to the target, and renames it when it is complete and on disk.
 pub(super) struct Writer {
     target: PathBuf,
     draft: PathBuf,
@@ -36,7 +36,8 @@ impl Writer {
         }
         let name = target.file_name().ok_or_else(|| failed(io::ErrorKind::IsADirectory.into()))?;
         let draft = target.with_file_name(format!("{}.partial", name.to_string_lossy()));
-        // Not cut before it is locked: another backup may be writing it. One of a killed backup is written again.
+        // Not truncated before it is locked, because another backup may be writing it. The draft of a killed backup is
+        // overwritten.
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).mode(0o600).open(&draft).map_err(failed)?;
         match file.try_lock() {
@@ -60,7 +61,7 @@ impl Writer {
         self.write(&line)
     }
 
-    /// Ends the file and puts it into its place.
+    /// Ends the file and moves it to the target.
     pub fn finish(mut self, rows: &BTreeMap<String, u64>) -> Result<(), BackupError> {
         let sha256 = hex(&self.digest.clone().finalize());
         self.line(&Trailer { rows: rows.clone(), sha256 })?;
@@ -69,10 +70,10 @@ impl Writer {
             let buffered = self.output.get_mut();
             buffered.flush()?;
             buffered.get_ref().sync_all()?;
-            // Without overwriting a file that was put there meanwhile.
+            // Does not overwrite a file that was created there meanwhile.
             fs::hard_link(&self.draft, &self.target).or_else(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Err(error),
-                // Not every file system has links.
+                // Some file systems do not have hard links.
                 _ => fs::rename(&self.draft, &self.target),
             })?;
             let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -102,10 +103,10 @@ pub(super) struct Reader {
     rows: BTreeMap<String, u64>,
 }
 
-/// What comes behind a table.
+/// What follows a table.
 pub(super) enum Next {
     Table(Table),
-    /// Nothing: the file is whole, and what was read of it is what was written.
+    /// The file is complete, and its checksum matches what was read.
     End,
 }
 
@@ -145,7 +146,7 @@ impl Reader {
         }
     }
 
-    /// Appends the next rows of a table to the empty buffer, about 64 KiB of them; whether there may be more.
+    /// Appends the next rows of a table to the empty buffer, about 64 KiB of them. Returns `true` if there may be more.
     pub fn chunk(&mut self, table: &Table, buffer: &mut Vec<u8>) -> Result<bool, BackupError> {
         buffer.clear();
         let mut rows = 0;
@@ -176,16 +177,17 @@ impl Reader {
         BackupError::Damaged(self.file.clone(), reason.to_owned())
     }
 
-    /// What was read.
+    /// Returns the header and the number of rows that were read.
     pub fn contents(self) -> Contents {
         Contents { header: self.header, rows: self.rows }
     }
 }
 
-/// Reads a whole backup and returns what it holds, without a database.
+/// Reads a whole backup and returns its contents, without a database.
 ///
 /// # Errors
-/// [`BackupError::NoBackup`] and [`BackupError::Damaged`] say what is wrong with the file.
+/// [`BackupError::NoBackup`] when the file is no backup, [`BackupError::Damaged`] when it is incomplete or changed,
+/// [`BackupError::File`] when it cannot be read.
 pub fn verify(file: &Path) -> Result<Contents, BackupError> {
     let mut reader = Reader::open(file)?;
     let mut buffer = Vec::new();
@@ -195,7 +197,7 @@ pub fn verify(file: &Path) -> Result<Contents, BackupError> {
     Ok(reader.contents())
 }
 
-/// Reads one line that is not a row, its end included.
+/// Reads one line that is not a row, including its end.
 fn line(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     input.take(MAX_LINE).read_until(b'\n', &mut line)?;

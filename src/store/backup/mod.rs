@@ -1,8 +1,8 @@
 //! Backups of a whole database, in one file.
 //!
-//! The file is text, compressed by gzip: a header line, then every table as Postgres's `COPY` writes it (a format that
-//! every major version reads), and a last line with the number of rows of each table and the SHA-256 of all that is
-//! before it. Nothing but a connection is needed, so that it works for any database the service works with.
+//! The file is text, compressed by gzip: a header line, then every table in the format of Postgres's `COPY` (which
+//! every major version reads), and a last line with the number of rows of each table and the SHA-256 of everything
+//! before it. A backup needs only a connection, so it works for every database that the service works with.
 //!
 //! [`back_up`] reads as `sessionary_system`, whose policies show it every row, in one snapshot. [`restore()`] writes as
 //! `sessionary_owner`, in one transaction that lifts the forced row-level security of the tables for itself.
@@ -27,7 +27,7 @@ pub use restore::restore;
 
 /// The version of the file's format.
 const FORMAT: u32 = 1;
-/// The table of sqlx's migrations: the header has its content.
+/// The table of sqlx's migrations. Its content is in the header.
 const MIGRATIONS: &str = "_sqlx_migrations";
 
 /// Why a backup could not be made or restored.
@@ -39,7 +39,7 @@ pub enum BackupError {
     File {
         /// The file.
         file: PathBuf,
-        /// What happened to it.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The file that was to be written exists.
@@ -48,10 +48,10 @@ pub enum BackupError {
     /// Another process writes the file.
     #[error("another backup is being written to {}", .0.display())]
     Busy(PathBuf),
-    /// The file is no backup.
+    /// The file is not a backup.
     #[error("{} is no backup of Sessionary: {}", .0.display(), .1)]
     NoBackup(PathBuf, String),
-    /// The file is one, but incomplete or changed.
+    /// The file is a backup, but incomplete or changed.
     #[error("the backup {} is damaged: {}; nothing was restored", .0.display(), .1)]
     Damaged(PathBuf, String),
     /// The file is of a schema that this version does not know.
@@ -80,7 +80,7 @@ pub enum BackupError {
     /// The database has no schema.
     #[error("there is nothing to back up: the database has no tables of Sessionary")]
     NoSchema,
-    /// The schema could not be made.
+    /// The schema could not be created.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
     /// Postgres failed.
@@ -93,7 +93,7 @@ pub enum BackupError {
 pub struct Header {
     /// The version of the format; always 1 so far.
     pub sessionary_backup: u32,
-    /// When it was made.
+    /// When the backup was made.
     pub created_at: Timestamp,
     /// The version of Sessionary that made it.
     pub sessionary: String,
@@ -106,7 +106,7 @@ pub struct Header {
 /// A migration of the database that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedMigration {
-    /// Its number.
+    /// Its version number.
     pub version: i64,
     /// sqlx's checksum of it, in hexadecimal.
     pub checksum: String,
@@ -124,11 +124,11 @@ pub(super) struct Table {
 pub(super) struct Trailer {
     /// The number of rows of each table.
     rows: BTreeMap<String, u64>,
-    /// Of everything before this line.
+    /// The SHA-256 of everything before this line.
     sha256: String,
 }
 
-/// What a backup holds.
+/// The contents of a backup.
 #[derive(Clone, Debug, Serialize)]
 pub struct Contents {
     /// The first line.
@@ -139,24 +139,25 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// The rows of all tables together.
+    /// Returns the number of rows of all tables together.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.rows.values().sum()
     }
 }
 
-/// Writes everything in the database to a new file: whole and on disk when this resolves, not there at all otherwise.
+/// Writes everything in the database to a new file. When this returns successfully, the file is complete and on disk;
+/// otherwise it does not exist.
 ///
-/// The service may go on meanwhile; the file has what was committed when it began. It holds secrets (of webhooks) and
-/// hashes of keys, and only the user may read it.
+/// The service may keep running. The file has what was committed when the backup began. It contains the secrets of
+/// webhooks and hashes of keys, so only the user may read it.
 ///
 /// # Errors
 /// [`BackupError::Exists`] and [`BackupError::Busy`] about the file, [`BackupError::NoSchema`] for an empty database,
 /// [`BackupError::Migrated`] when a migration ran meanwhile.
 pub async fn back_up(database: &Database, file: &Path, now: Timestamp) -> Result<Contents, BackupError> {
     let mut writer = Writer::create(file)?;
-    // Through a pooler it would be read as the login, from which the policies hide rows.
+    // Through a pooler, statements would run as the login, from which the policies hide rows.
     let _ = connect_directly(database).await?.close().await;
     let migrations = applied(database).await?;
     if migrations.is_empty() {
@@ -190,10 +191,10 @@ pub async fn back_up(database: &Database, file: &Path, now: Timestamp) -> Result
     Ok(Contents { header, rows })
 }
 
-/// The migrations that a database has; none, if it has no schema yet, or is not there.
+/// Returns the migrations of a database, or none if it has no schema or does not exist.
 async fn applied(database: &Database) -> Result<Vec<AppliedMigration>, BackupError> {
     let mut owner = match database.owner_options().connect().await {
-        // invalid_parameter_value: there is no such role. invalid_catalog_name: there is no such database.
+        // invalid_parameter_value: the role does not exist. invalid_catalog_name: the database does not exist.
         Err(error) if has_code(&error, &["22023", "3D000"]) => return Ok(Vec::new()),
         connected => connected?,
     };
@@ -212,7 +213,7 @@ async fn applied(database: &Database) -> Result<Vec<AppliedMigration>, BackupErr
     Ok(migrations)
 }
 
-/// Every table of the schema with its columns, as the catalog has them, so that no new one is forgotten.
+/// Returns every table of the schema with its columns from the catalog, so that no new table is forgotten.
 async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, sqlx::Error> {
     sqlx::query_as!(
         Table,
@@ -229,9 +230,9 @@ async fn tables(connection: &mut PgConnection) -> Result<Vec<Table>, sqlx::Error
     .await
 }
 
-/// Writes a table's rows and the line that ends them; how many there were.
+/// Writes a table's rows and the line that ends them. Returns the number of rows.
 async fn copy_out(connection: &mut PgConnection, table: &Table, writer: &mut Writer) -> Result<u64, BackupError> {
-    // Of a query, because a table with row-level security may be written out by those alone who own it in some versions.
+    // Copies a query and not the table, because some versions let only the owner copy a table with row-level security.
     let statement = format!("COPY (SELECT {} FROM public.{}) TO STDOUT", table.columns(), quoted(&table.table));
     let mut count = 0;
     let mut data = connection.copy_out_raw(&statement).await?;
@@ -244,7 +245,7 @@ async fn copy_out(connection: &mut PgConnection, table: &Table, writer: &mut Wri
 }
 
 impl Table {
-    /// Its columns as SQL.
+    /// Returns its columns as SQL.
     fn columns(&self) -> String {
         self.columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
     }

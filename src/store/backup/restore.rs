@@ -1,4 +1,4 @@
-//! From a file into a database.
+//! Restores a backup into a database.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,20 +11,21 @@ use crate::store::Database;
 use crate::store::migrate::{migrate, migrate_to};
 use crate::store::schema::MIGRATOR;
 
-/// Puts everything of a backup into an empty database and brings its schema up to date.
+/// Restores a backup into an empty database and migrates its schema to the current version.
 ///
-/// The database may have no tables yet, or empty ones of the backup's own schema. The file is verified as a whole
-/// before anything is changed. The rows come in one transaction: if it is cut off anywhere, the database is as empty as
-/// before, and the same call again is safe.
+/// The database may have no tables yet, or empty ones of the backup's own schema. The whole file is verified before
+/// anything is changed. All rows are written in one transaction: after an interruption the database is empty, and the
+/// call can be repeated.
 ///
 /// # Errors
-/// [`BackupError::NoBackup`], [`BackupError::Damaged`] and [`BackupError::Unknown`] about the file,
-/// [`BackupError::NotEmpty`] and [`BackupError::NewerTarget`] about the database; the rest are its own.
+/// [`BackupError::NoBackup`], [`BackupError::Damaged`] and [`BackupError::Unknown`] about the file;
+/// [`BackupError::NotEmpty`] and [`BackupError::NewerTarget`] about the database; [`BackupError::Database`] when it
+/// fails.
 pub async fn restore(database: &Database, file: &Path) -> Result<Contents, BackupError> {
     let contents = verify(file)?;
     let last = known(&contents)?;
     let found = match applied(database).await {
-        // insufficient_privilege: the roles are another database's, and the login becomes a member below.
+        // insufficient_privilege: the roles exist for another database, and the login becomes a member below.
         Err(BackupError::Database(error)) if has_code(&error, &["42501"]) => Vec::new(),
         found => found?,
     };
@@ -38,7 +39,7 @@ pub async fn restore(database: &Database, file: &Path) -> Result<Contents, Backu
     Ok(contents)
 }
 
-/// The last migration of a backup, if this version has them all.
+/// Returns the last migration of a backup. Fails if this version does not have all of its migrations.
 fn known(contents: &Contents) -> Result<i64, BackupError> {
     let mut last = 0;
     for migration in &contents.header.migrations {
@@ -58,7 +59,7 @@ async fn fill(database: &Database, file: &Path) -> Result<Contents, BackupError>
     let tables = super::tables(&mut transaction).await?;
     let names: HashSet<&str> = tables.iter().map(|table| table.table.as_str()).collect();
     for table in &names {
-        // The owner has no policy of its own. Besides, this locks out everybody else until the end.
+        // The owner has no policy of its own. The statement also locks out every other session until the end.
         execute(&mut transaction, format!("ALTER TABLE public.{} NO FORCE ROW LEVEL SECURITY", quoted(table))).await?;
     }
     for table in &tables {
@@ -112,10 +113,11 @@ async fn copy_in(
     }
 }
 
-/// Gives the entries of the feed the number of this transaction, in their order, and endpoints their cursors among them.
+/// Sets the transaction number of all entries of the feed to this transaction, in their order, and moves the endpoints'
+/// cursors accordingly.
 ///
-/// Because an entry has the number of the transaction that wrote it, and this Postgres may have counted fewer: its own
-/// entries would come before those of the backup, where no reader looks for them.
+/// An entry has the number of the transaction that wrote it, and this Postgres may have counted fewer transactions. Its
+/// new entries would then come before those of the backup, where no reader looks for them.
 async fn settle_feed(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     for statement in [
         "UPDATE webhooks w
@@ -123,7 +125,7 @@ async fn settle_feed(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
                 feed_place = (SELECT count(*) FROM session_feed f
                                WHERE f.org_id = w.org_id
                                  AND (f.transaction, f.place) <= (w.feed_transaction, w.feed_place))",
-        // Negative first, because one of them may have this transaction's number by chance.
+        // Negative first, because one of the entries may already have this transaction's number.
         "UPDATE session_feed SET transaction = -transaction",
         "UPDATE session_feed f
             SET transaction = pg_current_xact_id()::text::bigint, place = numbered.place
@@ -137,7 +139,7 @@ async fn settle_feed(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Lets the planner know what came, as autovacuum would a minute later.
+/// Updates the planner's statistics, as autovacuum would a minute later.
 async fn analyze(database: &Database, tables: impl Iterator<Item = &String>) -> Result<(), sqlx::Error> {
     let mut owner = database.owner_options().connect().await?;
     for table in tables {
@@ -147,7 +149,7 @@ async fn analyze(database: &Database, tables: impl Iterator<Item = &String>) -> 
     Ok(())
 }
 
-/// Runs a statement of ours, or one whose only foreign part is a quoted name.
+/// Runs a constant statement, or one whose only variable part is a quoted name.
 async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! Captured events are summed up in the transaction that writes them.
+//! Sums up captured events in the transaction that writes them.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ struct Sums {
     longest: i64,
 }
 
-/// What of an event is summed up.
+/// The fields of an event that are summed up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summed {
     pub org: OrgId,
@@ -39,10 +39,10 @@ pub struct Summed {
     pub is_timed: bool,
 }
 
-/// What a batch adds, in the order of the rows.
+/// The sums that a batch adds, in the order of the rows.
 ///
-/// Each connection adds to rows of its own, because writers would otherwise wait for each other's COMMIT; rows that two
-/// connections share all the same are locked in one order. [`super::fold`] adds them up once their buckets are over.
+/// Each connection adds to rows of its own, because writers would otherwise wait for each other's COMMIT. Rows that two
+/// connections still share are locked in one order. [`super::fold`] adds the rows up once their buckets are over.
 #[derive(Default)]
 pub struct Totals<'r>(BTreeMap<Key<'r>, Sums>);
 
@@ -63,7 +63,7 @@ impl<'r> Totals<'r> {
         totals
     }
 
-    /// Adds an event as it is now, and takes away what was added for it.
+    /// Adds an event as it is now, and subtracts what was added for it before.
     pub fn replace(&mut self, before: &'r Summed, after: &'r Summed) {
         for (event, sign) in [(before, -1), (after, 1)] {
             let latency = (event.latency_ms, event.is_timed);

@@ -19,7 +19,8 @@ pub struct CheckpointRow {
 }
 
 impl Captures<'_> {
-    /// The checkpoints of the newest [`SAMPLE`] events of the window, in milliseconds from the beginning of each call.
+    /// Returns the checkpoints of the newest [`SAMPLE`] events of the window, in milliseconds from the start of each
+    /// call.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

@@ -7,7 +7,7 @@ use crate::domain::{EventId, SessionId, Timestamp};
 use crate::store::bytes::{self, Page, PageLimit, Weighed, json_bytes, optional_json_bytes};
 use crate::store::{StoreError, scope};
 
-/// An event without what it said.
+/// An event without its payload.
 #[derive(Clone, Debug)]
 pub struct SpanRow {
     pub event_id: Uuid,
@@ -29,7 +29,7 @@ impl Weighed for SpanRow {
 }
 
 impl Captures<'_> {
-    /// Returns the first events of a conversation behind number `after`, in the order in which they were taken in.
+    /// Returns the first events of a conversation after number `after`, in the order in which they were stored.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -64,7 +64,7 @@ impl Captures<'_> {
         Ok(page)
     }
 
-    /// Returns the same events without their payloads.
+    /// Returns the first events of a conversation after number `after`, without their payloads.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -96,7 +96,7 @@ impl Captures<'_> {
         Ok(page)
     }
 
-    /// The event with this id, whichever conversation it is of.
+    /// Returns the event with this id, in any conversation.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

@@ -1,4 +1,4 @@
-//! Deleting captured events without leaving the totals wrong.
+//! Deletes captured events and keeps the totals correct.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use super::rebuild::{Days, lower_maxima, settle_sums};
 use super::search::blocks::dissolve;
 use crate::domain::{OrgId, Timestamp};
 
-/// Deletes events from what is listed and counted, and takes them from the totals in the same transaction. Returns how
-/// many there were. What the events said is in `session_events`, which is the caller's to delete.
+/// Deletes events from what is listed and counted, and subtracts them from the totals in the same transaction. Returns
+/// how many there were. Their contents are in `session_events`, which the caller deletes.
 pub(in crate::store) async fn delete(
     connection: &mut PgConnection,
     org: OrgId,

@@ -1,16 +1,16 @@
-//! The log in pieces of bounded size, for whoever writes all of it out.
+//! The log in pieces of bounded size, for exports.
 
 use super::row::captured;
 use super::scan::rows_within_reach;
 use super::{CaptureFilter, CapturedRow, Captures, Cursor};
 use crate::store::{PageLimit, StoreError, scope};
 
-/// Rows of a piece at most.
+/// Limit of rows in a piece.
 const ROWS: i64 = 1_000;
-/// Bytes of payloads after which a piece ends: with the row that crosses the line, all that is in memory at once.
+/// Bytes of payloads after which a piece ends. At most this and one more row are in memory at once.
 const BYTES: i64 = 4 * 1024 * 1024;
 
-/// What a row says, and where a piece ends: behind the row at which its payloads cross the line.
+/// Selects the rows of a piece, up to and including the row at which the payloads exceed the limit.
 macro_rules! piece {
     ($errors:literal, $($argument:expr),*) => {
         captured!(
@@ -36,7 +36,7 @@ macro_rules! piece {
 }
 
 impl Captures<'_> {
-    /// The next piece behind `cursor`, and where the one after it begins; `None` behind the last.
+    /// Returns the next piece after `cursor`, and the cursor of the piece after it, which is `None` after the last one.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -57,7 +57,7 @@ impl Captures<'_> {
         transaction.commit().await?;
         let next = match rows.last() {
             Some(row) => Some(Cursor { at: row.at, id: row.event_id }),
-            // None of those that were looked at is meant; others may be.
+            // None of the rows that were looked at matches the filter; later ones may.
             None => {
                 let transaction = scope::begin_in_turn(self.0.scans(), org).await?;
                 self.log_within(transaction, filter, errors_only, cursor, PageLimit::rows(1)).await?.next

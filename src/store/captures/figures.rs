@@ -1,4 +1,4 @@
-//! How many events, how long they took, how often they failed: by time, kind and name.
+//! Numbers of events, latencies and errors, by time, kind and name.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use crate::domain::Timestamp;
 use crate::store::bytes::{Page, Weighed, json_bytes};
 use crate::store::{StoreError, scope};
 
-/// Figures in one response. Only an organization that gives every event another name has more; then the oldest, or
-/// where they are not told apart by time the rarest, are missing.
+/// Limit of figures in one response. Only an organization with a different name for nearly every event has more. Then
+/// the oldest figures are missing, or the rarest if the figures are not by time.
 pub(super) const MAX_FIGURES: i64 = 50_000;
-/// Bytes of figures in memory. An organization whose events have few names never has as many.
+/// Limit of the bytes of figures in memory. Only an organization with very many event names reaches it.
 pub(super) const FIGURE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The width of the buckets in which events are summed up.
@@ -33,7 +33,7 @@ impl Grain {
         }
     }
 
-    /// Returns the unit as `date_trunc` of Postgres calls it.
+    /// Returns the unit's name in Postgres's `date_trunc`.
     pub(super) fn unit(self) -> &'static str {
         match self {
             Self::Second => "second",
@@ -44,14 +44,14 @@ impl Grain {
     }
 }
 
-/// What figures are told apart by, besides the kind of their events.
+/// How figures are grouped, besides by the kind of their events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breakdown {
-    /// The day. The names are empty.
+    /// By day. The names are empty.
     Days,
-    /// The name. The bucket is where the window begins.
+    /// By name. The bucket is the beginning of the window.
     Names,
-    /// Both the bucket and the name.
+    /// By bucket and name.
     NamesOverTime(Grain),
 }
 
@@ -63,9 +63,9 @@ pub struct Figure {
     pub name: String,
     pub events: i64,
     pub errors: i64,
-    /// Events whose latency is none or longer than a day, so that it does not count.
+    /// Events without a latency, or with one longer than a day, which does not count.
     pub untimed: i64,
-    /// Of all other events together, in milliseconds.
+    /// The sum over all other events, in milliseconds.
     pub latency_ms: f64,
     pub latency_max: i64,
 }
@@ -91,12 +91,12 @@ impl Weighed for Figure {
 pub struct Figures {
     /// Newest bucket first; without buckets the most events first.
     pub rows: Vec<Figure>,
-    /// Whether every event of the window was counted, or only the newest of them that were looked at.
+    /// Whether every event of the window was counted; otherwise only the newest were.
     pub complete: bool,
 }
 
 impl Figures {
-    /// Returns the same figures without the times at which they were.
+    /// Returns the same figures by kind and name, without their times.
     #[must_use]
     pub fn by_name(&self) -> Self {
         Self { rows: regrouped(&self.rows, |figure| (figure.kind.clone(), figure.name.clone())), ..*self }
@@ -129,12 +129,11 @@ pub struct Overview {
 }
 
 impl Captures<'_> {
-    /// Returns the events of a window that fulfil a filter, summed up.
+    /// Returns the events of a window that match a filter, summed up.
     ///
-    /// Where the totals know what the filter asks for they are read: those of whole months, days and hours, and single
-    /// events for the hour in which the window begins. The figures are exact then, and their cost depends on how many
-    /// buckets and names the window has, not on how many events. Otherwise the newest `SCAN_LIMIT` events are
-    /// looked at.
+    /// If the totals are enough for the filter, they are read: those of whole months, days and hours, and single events
+    /// for the hour in which the window begins. The figures are exact then, and their cost depends on the number of
+    /// buckets and names in the window, not on the number of events. Otherwise the newest `SCAN_LIMIT` events are read.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -158,8 +157,8 @@ impl Captures<'_> {
         })
     }
 
-    /// Returns the events of a window that fulfil a filter, summed up by day and by name: the same figures as two calls
-    /// of [`Captures::figures`], and where single events have to be looked at, in one go.
+    /// Returns the events of a window that match a filter, summed up by day and by name. The figures are the same as
+    /// those of two calls of [`Captures::figures`], but single events are read only once.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -174,13 +173,13 @@ impl Captures<'_> {
 }
 
 impl Breakdown {
-    /// Returns the breakdown, if the totals can be read for it.
+    /// Returns the breakdown if the totals can be used for it.
     fn in_totals(self, filter: &CaptureFilter) -> Option<Self> {
         let is_known = !matches!(self, Self::NamesOverTime(Grain::Second | Grain::Minute));
         Some(self).filter(|_| is_known && filter.is_by_name_only())
     }
 
-    /// Returns the buckets in which single events are summed up for it.
+    /// Returns the bucket width in which single events are summed up for the breakdown.
     fn grain(self) -> Grain {
         match self {
             Self::NamesOverTime(grain) => grain,

@@ -1,25 +1,25 @@
-//! Which captured events are meant.
+//! Filters for captured events.
 
 use uuid::Uuid;
 
 use crate::domain::Timestamp;
 use crate::store::keyset;
 
-/// Events at or after a moment that fulfil every condition that is set. An empty list is no condition.
+/// Events at or after a moment that match every condition that is set. An empty list is no condition.
 #[derive(Clone, Debug)]
 pub struct CaptureFilter {
     pub since: Timestamp,
-    /// What spoke or was called.
+    /// The names of agents or tools.
     pub names: Vec<String>,
     pub connection_types: Vec<String>,
     pub client_configs: Vec<String>,
-    /// Members of an event's metadata, and the texts that they must have.
+    /// Members of an event's metadata and their required values.
     pub metadata: Vec<(String, String)>,
-    /// A text that the event's name, input or output contains, in any case.
+    /// A text that the event's name, input or output contains, ignoring case.
     pub search: Option<String>,
 }
 
-/// Behind this row, in the order of a list.
+/// A cursor: the last row of the page before, in the order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub at: Timestamp,
@@ -27,15 +27,15 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Returns the row that a page begins behind, or what is newer than every row. Both always have a value, because Postgres
-    /// would otherwise read everything before the cursor ([`keyset`]).
+    /// Returns the row that a page begins after, or a value newer than every row. Both parameters always have a value,
+    /// because Postgres would otherwise read everything before the cursor ([`keyset`]).
     pub(super) fn or_newest(cursor: Option<Self>) -> (Timestamp, Uuid) {
         keyset::or_latest(cursor.map(|cursor| (cursor.at, cursor.id)))
     }
 }
 
 impl CaptureFilter {
-    /// Whether the totals can tell: they know kinds and names and nothing else.
+    /// Returns whether the totals are enough for the filter. They have kinds and names only.
     #[must_use]
     pub fn is_by_name_only(&self) -> bool {
         self.connection_types.is_empty()
@@ -44,7 +44,7 @@ impl CaptureFilter {
             && self.search.is_none()
     }
 
-    /// Returns whether every event of the window is meant.
+    /// Returns whether every event of the window matches.
     pub(super) fn has_no_conditions(&self) -> bool {
         self.names.is_empty() && self.is_by_name_only()
     }
@@ -53,7 +53,7 @@ impl CaptureFilter {
         self.metadata.iter().map(|(key, _)| key.clone()).collect()
     }
 
-    /// Whether what was said has to be opened to tell which events are meant.
+    /// Returns whether the filter needs the payloads of events.
     #[must_use]
     pub fn opens_events(&self) -> bool {
         self.search.is_some() || !self.metadata.is_empty()
@@ -63,7 +63,7 @@ impl CaptureFilter {
         self.metadata.iter().map(|(_, value)| value.clone()).collect()
     }
 
-    /// Returns the texts one of which is searched: the search as it is read, and as JSON in plain ASCII writes it.
+    /// Returns the texts to search for: the text itself, and the text as JSON in plain ASCII.
     pub(super) fn searched_texts(&self) -> Option<Vec<String>> {
         let text = self.search.as_ref()?;
         let mut texts = vec![text.clone(), ascii_json(text)];
@@ -71,7 +71,7 @@ impl CaptureFilter {
         Some(texts)
     }
 
-    /// Returns the same as patterns of `ILIKE`.
+    /// Returns the texts to search for as patterns of `ILIKE`.
     pub(super) fn patterns(&self) -> Vec<String> {
         self.searched_texts().unwrap_or_default().iter().map(|text| pattern(text)).collect()
     }
@@ -89,7 +89,7 @@ fn pattern(text: &str) -> String {
     pattern
 }
 
-/// How Python's `json.dumps` writes a text, without the quotes.
+/// Returns a text as Python's `json.dumps` writes it, without the quotes.
 fn ascii_json(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     let mut ascii = String::new();

@@ -1,9 +1,9 @@
 //! Folding totals whose buckets are over.
 //!
-//! Writers leave a row per connection in each bucket (shards from 0). Folding moves what these rows say into one row,
-//! [`FOLDED`], and adds it to the sums of days and months, in one transaction: whoever adds up all rows of a bucket, or
-//! the sums and the rows that are not folded, counts every event once, before and after. An event that comes late makes
-//! another row, which is folded in its turn.
+//! Writers add a row per connection to each bucket (shards from 0). Folding merges these rows into one, [`FOLDED`], and
+//! adds it to the sums of days and months, in one transaction. So a reader that adds up all rows of a bucket, or the
+//! sums and the rows that are not folded, counts every event once, before and after. A late event creates another row,
+//! which is folded later.
 
 use chrono::{DurationRound, TimeDelta};
 use sqlx::PgConnection;
@@ -13,10 +13,10 @@ use crate::domain::Timestamp;
 
 /// The shard of a folded row.
 pub(super) const FOLDED: i16 = -1;
-/// How long after its end a bucket is folded, because events are still on the way.
+/// How long after its end a bucket is folded, because some events arrive late.
 const SLACK: TimeDelta = TimeDelta::minutes(10);
 
-/// Statements that find rows by the lists of keys that they are given, however large the tables are.
+/// Planner settings for statements that find rows by lists of keys, however large the tables are.
 pub(in crate::store) const BY_KEYS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
                                             SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
 
@@ -30,8 +30,8 @@ struct Row {
     taken: i64,
 }
 
-/// Folds at most `limit` rows of buckets that are over at `now`. Returns how many there were. Replicas that do this at
-/// once each take others.
+/// Folds at most `limit` rows of buckets that are over at `now`. Returns how many were folded. Concurrent replicas take
+/// different rows.
 pub(in crate::store) async fn fold(
     connection: &mut PgConnection,
     now: Timestamp,
@@ -104,7 +104,7 @@ pub(in crate::store) async fn fold(
     Ok(taken.unsigned_abs())
 }
 
-/// Deletes folded rows of buckets whose events were all deleted, with their sums.
+/// Deletes folded rows and sums of buckets whose events were all deleted.
 async fn delete_empty(connection: &mut PgConnection, rows: &[Row]) -> Result<(), sqlx::Error> {
     let orgs: Vec<Uuid> = rows.iter().map(|row| row.org_id).collect();
     let daily: Vec<bool> = rows.iter().map(|row| row.daily).collect();

@@ -14,9 +14,9 @@ use crate::store::{StoreError, scope};
 #[derive(Debug)]
 pub struct LogPage {
     pub rows: Vec<CapturedRow>,
-    /// How many there are, counted up to [`COUNT_LIMIT`].
+    /// How many events match, counted up to [`COUNT_LIMIT`].
     pub total: i64,
-    /// Where the next page begins; `None` at the end of the window.
+    /// The cursor of the next page; `None` at the end of the window.
     pub next: Option<Cursor>,
 }
 
@@ -24,11 +24,11 @@ struct Counted {
     count: i64,
 }
 
-/// Rows that a page skips one by one, which means to look at them.
+/// Above this number of skipped rows, the page is found by the index and not by reading rows.
 const FAR: i64 = 200;
 
 impl Captures<'_> {
-    /// Returns events behind `cursor`, only errors with `errors_only`.
+    /// Returns events after `cursor`; only errors if `errors_only` is set.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -48,7 +48,7 @@ impl Captures<'_> {
         self.log_within(transaction, filter, errors_only, cursor, limit).await
     }
 
-    /// The same in a transaction that was begun for it.
+    /// Returns the same page in a transaction that the caller has begun.
     pub(super) async fn log_within(
         &self,
         mut transaction: PooledTransaction,
@@ -61,7 +61,7 @@ impl Captures<'_> {
         let first_reach = rows_within_reach(&mut transaction, org, filter, errors_only, None).await?;
         let total = count(&mut transaction, org, filter, errors_only, first_reach).await?;
         if total == 0 && cursor.is_none() {
-            // The count came as far as the page would, or the totals say that there is none.
+            // The count read as far as the page would, or the totals show that there is none.
             let next = match filter.is_by_name_only() {
                 true => None,
                 false => edge(&mut transaction, org, filter, errors_only, None, first_reach).await?,
@@ -75,7 +75,7 @@ impl Captures<'_> {
         };
         let (mut cursor, mut limit) = (cursor, limit);
         if limit.skip >= FAR && filter.has_no_conditions() {
-            // Rows that are skipped are read from the index alone.
+            // Skipped rows are read from the index alone.
             let last = edge(&mut transaction, org, filter, errors_only, cursor, limit.skip).await?;
             if last.is_none() {
                 transaction.commit().await?;
@@ -109,7 +109,7 @@ impl Captures<'_> {
         let next = if rows.len() as i64 == limit.rows {
             rows.last().map(|row| Cursor { at: row.at, id: row.event_id })
         } else {
-            // Nothing more within reach: go on behind what was looked at, if the window is longer.
+            // There is no more within reach. If the window is longer, the next page begins after what was read.
             edge(&mut transaction, org, filter, errors_only, cursor, reach).await?
         };
         transaction.commit().await?;
@@ -117,7 +117,7 @@ impl Captures<'_> {
     }
 }
 
-/// Returns the event that comes `count` rows behind `cursor` in the window, whatever the other conditions.
+/// Returns the event that is `count` rows after `cursor` in the window, ignoring the other conditions.
 async fn edge(
     connection: &mut PgConnection,
     org: OrgId,
@@ -150,8 +150,8 @@ async fn edge(
     }
 }
 
-/// Returns how many events of the window fulfil the filter, counted up to [`COUNT_LIMIT`]: from totals, or among the `reach`
-/// that a scan comes to.
+/// Returns how many events of the window match the filter, counted up to [`COUNT_LIMIT`]: from totals, or among the
+/// `reach` rows that a scan reads.
 async fn count(
     connection: &mut PgConnection,
     org: OrgId,

@@ -1,4 +1,4 @@
-//! Which metadata events carry.
+//! The metadata of captured events.
 
 use super::row::captured;
 use super::{CaptureFilter, Captures, SAMPLE};
@@ -15,7 +15,8 @@ pub struct MetadataRow {
 }
 
 impl Captures<'_> {
-    /// The most frequent members of the metadata of the newest [`SAMPLE`] events of the window, most frequent first.
+    /// Returns the most frequent members of the metadata of the newest [`SAMPLE`] events of the window, most frequent
+    /// first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

@@ -1,8 +1,8 @@
-//! Events captured elsewhere: written in groups, and read as a dashboard asks for them.
+//! Captured events: written in groups, and read for the dashboard.
 //!
-//! No answer costs more the older the table is: a page is found by an index, figures come from totals that are kept
-//! while events are written, and whatever has to be looked for row by row is looked for among the newest
-//! [`SCAN_LIMIT`] of the window.
+//! The cost of a query does not grow with the table: pages are found by an index, figures come from totals that are
+//! updated when events are written, and a query that has to read row by row reads only the newest [`SCAN_LIMIT`] events
+//! of the window.
 
 mod add;
 mod checkpoints;
@@ -44,19 +44,19 @@ use super::{StoreError, TenantStore, scope};
 use crate::domain::trace::TraceId;
 use crate::domain::{DialectName, JsonText, NewCapture, NewSession, NewSpan, Timestamp};
 
-/// Rows of a window that are looked at where no index tells which of them are meant.
+/// Rows of a window that a query reads if no index finds the matching ones.
 pub const SCAN_LIMIT: i64 = 20_000;
 /// Rows of a window whose JSON is opened for a distribution.
 pub const SAMPLE: i64 = 2_500;
-/// How far a list is counted.
+/// How far the rows of a list are counted.
 pub const COUNT_LIMIT: i64 = 10_000;
 
 /// The captured events of one organization.
 pub struct Captures<'s>(pub(super) &'s TenantStore);
 
 impl Captures<'_> {
-    /// Writes an event, durably, and its session if nobody made it. The same id again is the same event, and nothing
-    /// is written.
+    /// Stores an event, durably, and its session if it does not exist. Storing an event with the same id again changes
+    /// nothing.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
@@ -66,9 +66,9 @@ impl Captures<'_> {
         Ok(())
     }
 
-    /// Writes spans of one trace, durably, and returns what became of each. Which are turns, and of which conversation, is
-    /// decided with all spans of the trace that are stored; those that were stored before are changed where they turn out
-    /// to be something else.
+    /// Stores spans of one trace, durably, and returns the outcome of each. Which spans are turns, and of which
+    /// conversation, is decided with all stored spans of the trace. Spans that were stored earlier are changed if they
+    /// turn out to be something else.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
@@ -77,8 +77,8 @@ impl Captures<'_> {
         self.0.groups().capture_spans.submit(traces::Request { org: self.0.org, trace, spans }).await
     }
 
-    /// Gives a session that an event implied what its own capture says, and when it began if that says so. A session
-    /// that was captured keeps what it has.
+    /// Fills in a session that an event implied with the data of its own capture, including its start if that is known.
+    /// A session that was captured itself is not changed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -106,5 +106,5 @@ impl Captures<'_> {
     }
 }
 
-/// The dialect whose sessions these are.
+/// The dialect of captured sessions.
 const DIALECT: DialectName = DialectName::Agnost;

@@ -1,9 +1,9 @@
-//! Totals from the events themselves.
+//! Rebuilds totals from the events.
 //!
 //! Every writer adds to the totals in the transaction that writes the events. So in one snapshot the totals of a bucket
-//! are the sums over its events, and where they are not, the difference is what is wrong, however many writers are at
-//! work: it is added as a writer adds. A maximum cannot be taken back by adding; it is lowered where its row is still as
-//! it was in the snapshot.
+//! must equal the sums over its events. A difference is an error, however many writers are active, and it is corrected
+//! by adding it, as a writer does. A maximum cannot be corrected by adding; it is lowered if its row is unchanged since
+//! the snapshot.
 
 use chrono::{DurationRound, TimeDelta};
 use sqlx::PgConnection;
@@ -11,13 +11,14 @@ use sqlx::PgConnection;
 use super::fold::FOLDED;
 use crate::domain::{OrgId, Timestamp};
 
-/// Statements that join what they counted with what is stored: the planner does not know how much they count.
+/// Planner settings for statements that join counts with stored totals, because the planner cannot estimate the number
+/// of counted rows.
 pub(in crate::store) const BY_RANGES: &str = "SET LOCAL enable_nestloop = off; SET LOCAL jit = off";
 
 /// Events after which a batch of days ends.
 const BATCH_EVENTS: i64 = 50_000;
 
-/// Days, from the first on and before the second.
+/// Days, from `from` on and before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Days {
     pub from: Timestamp,
@@ -60,8 +61,7 @@ pub(in crate::store) async fn next_days(
     Ok(Some(Days { until: until.max(first.until), ..first }))
 }
 
-/// Adds to the totals of these days what they lack, or takes from them what they have too much. Returns how many were
-/// wrong.
+/// Corrects the totals of these days by adding the differences. Returns how many were wrong.
 pub(in crate::store) async fn add_missing(
     connection: &mut PgConnection,
     org: OrgId,
@@ -117,7 +117,7 @@ pub(in crate::store) async fn add_missing(
     Ok(repaired.rows_affected())
 }
 
-/// Lowers the maxima of these days that are higher than that of any event. Returns how many were.
+/// Lowers the maxima of these days that are higher than that of any event. Returns how many were lowered.
 pub(in crate::store) async fn lower_maxima(
     connection: &mut PgConnection,
     org: OrgId,
@@ -154,8 +154,8 @@ pub(in crate::store) async fn lower_maxima(
     Ok(lowered.rows_affected())
 }
 
-/// Makes the sums of days and months what the folded rows of these days and their months add up to. Returns how many
-/// were wrong. Folding changes both in one transaction, so that they agree in every snapshot.
+/// Sets the sums of these days and of their months to the sums of the folded rows. Returns how many were wrong. Folding
+/// changes both in one transaction, so they agree in every snapshot.
 pub(in crate::store) async fn settle_sums(
     connection: &mut PgConnection,
     org: OrgId,

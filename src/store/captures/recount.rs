@@ -1,7 +1,7 @@
-//! Days of which a maximum may be too high, because an event is summed up as something else since.
+//! Days of which a maximum may be too high, because an event is summed up differently since.
 //!
-//! Counts and sums are taken back where an event changes; a maximum cannot be. Writers note the day, and a worker lowers
-//! the maxima by looking at the events.
+//! Counts and sums are corrected when an event changes, but a maximum cannot be. Writers note the day, and a worker
+//! lowers the maxima by reading the events.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ pub(super) async fn note(connection: &mut PgConnection, days: &[(OrgId, Timestam
     Ok(())
 }
 
-/// Takes noted days. Replicas that do this at once each take others.
+/// Takes noted days. Concurrent replicas take different days.
 pub(in crate::store) async fn take(
     connection: &mut PgConnection,
     limit: i64,

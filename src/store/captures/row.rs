@@ -1,4 +1,4 @@
-//! A captured event as it is read, with its session.
+//! A captured event with its session, as it is read from the database.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::store::bytes::{Weighed, json_bytes, optional_json_bytes};
 #[derive(Clone, Debug)]
 pub struct CapturedRow {
     pub event_id: Uuid,
-    /// The text that its sender calls it, where that is no UUID.
+    /// The sender's id of the event, unless it is a UUID.
     pub public_id: Option<String>,
     pub parent_id: Option<Uuid>,
     pub number: i64,
@@ -16,7 +16,7 @@ pub struct CapturedRow {
     pub name: Option<String>,
     pub success: bool,
     pub latency_ms: i64,
-    /// When it happened, as its sender says.
+    /// When it happened, according to its sender.
     pub at: Timestamp,
     pub payload: String,
     pub session_id: Uuid,
@@ -30,16 +30,16 @@ impl Weighed for CapturedRow {
     fn text_bytes(&self) -> usize {
         let texts = [&self.public_id, &self.name, &self.user_id, &self.connection_type, &self.client_config];
         let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
-        // Shown twice: as it was sent, and as texts that a person reads.
+        // A response shows it twice: as it was sent, and as texts for readers.
         let payload = self.payload.len() + json_bytes(&self.payload);
         texts + json_bytes(&self.kind) + json_bytes(&self.session_public_id) + payload
     }
 }
 
-/// The events of a window that fulfil a filter, newest first.
+/// Selects the events of a window that match a filter, newest first.
 ///
-/// The innermost query is a walk along the index, cut off after `$5` rows; what it gives is looked at row by row,
-/// cheapest conditions first. Each LATERAL is a look-up by a primary key, whatever the planner thinks of its tables.
+/// The innermost query walks along the index and stops after `$5` rows. Its rows are checked one by one, cheapest
+/// conditions first. Each LATERAL is a look-up by a primary key, whatever the planner estimates.
 macro_rules! captured {
     ($as:ty, $head:literal, $errors:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr, $scan:expr $(, $more:expr)*) => {{
         let filter = $filter;
@@ -84,7 +84,7 @@ macro_rules! captured {
     }};
 }
 
-/// What a [`CapturedRow`] reads of the tables above.
+/// The columns of a [`CapturedRow`].
 macro_rules! captured_rows {
     ($errors:literal, $tail:literal, $($argument:expr),*) => {
         captured!(
@@ -100,8 +100,8 @@ macro_rules! captured_rows {
     };
 }
 
-/// The same events, for a filter that opens none of them (`CaptureFilter::opens_events`): what they say is not looked up.
-/// It takes the same parameters.
+/// Selects the same events, for a filter that needs no payloads (`CaptureFilter::opens_events`), without looking the
+/// payloads up. It takes the same parameters.
 macro_rules! captured_facts {
     ($as:ty, $head:literal, $errors:literal, $tail:literal, $org:expr, $filter:expr, $cursor:expr, $scan:expr $(, $more:expr)*) => {{
         let filter = $filter;

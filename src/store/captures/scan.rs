@@ -1,4 +1,4 @@
-//! How far a look at captured events goes: so many rows, and so many stored bytes where a filter opens what was said.
+//! Limits of a scan of captured events: a number of rows, and a number of stored bytes if the filter reads payloads.
 
 use sqlx::PgConnection;
 
@@ -8,16 +8,16 @@ use super::{CaptureFilter, Cursor, DIALECT, SCAN_LIMIT};
 use crate::domain::OrgId;
 use crate::store::bytes;
 
-/// Stored bytes of the events that one scan opens. Postgres compresses large texts, so it may unpack several times that;
-/// the time limit of a statement bounds the rest.
+/// Stored bytes of payloads that one scan reads. Postgres compresses large texts, so it may unpack several times as
+/// much; the statement's time limit bounds that.
 pub const SCAN_BYTES: i64 = 32 * 1024 * 1024;
 
 struct Counted {
     rows: i64,
 }
 
-/// Returns how many rows behind `cursor` a scan looks at: up to [`SCAN_LIMIT`], and where the filter opens what was
-/// said, no more than have [`SCAN_BYTES`] together, but at least one. Sizes are read without opening anything.
+/// Returns how many rows after `cursor` a scan reads: up to [`SCAN_LIMIT`]. If the filter reads payloads, they have at
+/// most [`SCAN_BYTES`] together, but there is at least one row. Sizes are read without reading payloads.
 pub(super) async fn rows_within_reach(
     connection: &mut PgConnection,
     org: OrgId,
@@ -55,7 +55,7 @@ pub(super) async fn rows_within_reach(
             )
         };
     }
-    // As a parameter, the condition would keep a generic plan from the index of errors.
+    // With the condition as a parameter, a generic plan would not use the index of errors.
     let counted = if errors_only {
         reach!(" AND NOT success").fetch_one(connection).await?
     } else {
@@ -64,7 +64,7 @@ pub(super) async fn rows_within_reach(
     Ok(counted.rows.max(1))
 }
 
-/// Sums up the events of a window that a scan comes to, per bucket, kind and name.
+/// Sums up the events of a window that a scan reads, per bucket, kind and name.
 pub(super) async fn figures(
     connection: &mut PgConnection,
     org: OrgId,

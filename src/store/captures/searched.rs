@@ -1,4 +1,4 @@
-//! The log, searched by a text that the index finds.
+//! The log, searched by a text with the index.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,9 +14,9 @@ use crate::store::{StoreError, scope};
 
 /// Candidates that are compared in one statement.
 const CHUNK: usize = 64;
-/// Candidates that are compared to count what a search finds.
+/// Candidates that are compared to count the matches of a search.
 const SEARCH_COUNT_LIMIT: usize = 500;
-/// Candidates that are compared for a page at most.
+/// Limit of candidates that are compared for a page.
 const MAX_COMPARED: usize = 4_000;
 
 struct Matched {
@@ -35,7 +35,7 @@ struct Compared {
 }
 
 impl Captures<'_> {
-    /// Returns the page of the log if the index finds the filter's text.
+    /// Returns the page of the log if the index can be used for the filter's text.
     pub(super) async fn searched_log(
         &self,
         filter: &CaptureFilter,
@@ -91,8 +91,8 @@ impl Captures<'_> {
     }
 }
 
-/// Compares candidates, newest first, until `wanted` match and `at_least` so many were compared, or what was opened has
-/// [`SCAN_BYTES`].
+/// Compares candidates, newest first, until `wanted` match and `at_least` were compared, or until the payloads read
+/// reach [`SCAN_BYTES`].
 async fn compare(
     connection: &mut PgConnection,
     org: OrgId,
@@ -139,7 +139,7 @@ async fn compare(
         } else {
             matching!(" AND event_id = ANY ($13)")
         };
-        // An event whose time changed is found under both; the older one does not count.
+        // An event whose time changed is found under both times; the older one does not count.
         let rows: HashSet<(Uuid, Timestamp)> = rows.into_iter().map(|row| (row.event_id, row.at)).collect();
         matched.extend(chunk[..ids.len()].iter().copied().filter(|entry| rows.contains(&(entry.id, entry.at))));
         compared += ids.len();
@@ -148,7 +148,7 @@ async fn compare(
     Ok(Compared { matched, last, complete: candidates.complete && compared == entries.len() })
 }
 
-/// Returns the stored bytes of what events said.
+/// Returns the stored bytes of the contents of events.
 async fn sizes(connection: &mut PgConnection, org: OrgId, events: &[Uuid]) -> Result<HashMap<Uuid, i64>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT c.event_id AS "event_id!",

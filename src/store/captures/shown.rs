@@ -1,4 +1,4 @@
-//! Which conversations are shown: an implied session is enabled as long as it has events.
+//! Decides which conversations are shown. An implied session is enabled as long as it has events.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use crate::domain::event::Numbering;
 use crate::domain::{OrgId, Timestamp};
 use crate::store::sessions::RowKey;
 
-/// Returns the sessions that had events and have none now, in the order of their keys: those that
-/// were emptied because their events moved to another session. The counter of a session that never had an event says that the last one was in 1970.
+/// Returns the sessions that had events and have none now, in the order of their keys. They are empty because their
+/// events moved to another session. The counter of a session that never had an event has its last time in 1970.
 pub fn emptied(numberings: &HashMap<RowKey, Numbering>) -> Vec<RowKey> {
     let is_emptied = |numbering: &Numbering| {
         numbering.last_number == 0 && numbering.last_at.is_some_and(|at| at > Timestamp::UNIX_EPOCH)
@@ -22,7 +22,7 @@ pub fn emptied(numberings: &HashMap<RowKey, Numbering>) -> Vec<RowKey> {
     keys
 }
 
-/// Shows sessions again, because they are about to have events.
+/// Shows sessions again before events are added to them.
 pub async fn show(connection: &mut PgConnection, keys: &[RowKey]) -> Result<(), sqlx::Error> {
     let columns = RowKey::columns(keys);
     sqlx::query!(
@@ -46,7 +46,8 @@ pub async fn show(connection: &mut PgConnection, keys: &[RowKey]) -> Result<(), 
     Ok(())
 }
 
-/// Deletes sessions that this transaction made for events which turned out to be known: nothing else can have seen them.
+/// Deletes sessions that this transaction created for events which turned out to be known. No other transaction can
+/// have seen them.
 pub async fn withdraw(connection: &mut PgConnection, keys: &[RowKey]) -> Result<(), sqlx::Error> {
     if keys.is_empty() {
         return Ok(());
@@ -72,13 +73,13 @@ pub async fn withdraw(connection: &mut PgConnection, keys: &[RowKey]) -> Result<
 
 /// The end of a batch of [`settle`].
 pub(in crate::store) struct Settled {
-    /// The last session that was looked at.
+    /// The last session that was checked.
     pub last: Uuid,
     pub changed: u64,
 }
 
 /// Hides implied sessions without events and shows those that have some, of the next `limit` sessions after `after` in
-/// the order of their ids: an older binary did neither. Returns `None` after the last session.
+/// the order of their ids, because an older binary did neither. Returns `None` after the last session.
 pub(in crate::store) async fn settle(
     connection: &mut PgConnection,
     org: OrgId,

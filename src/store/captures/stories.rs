@@ -20,7 +20,7 @@ pub struct StoryRow {
     pub detail: String,
     pub created_at: Timestamp,
     pub events: i64,
-    /// When its last event was taken in; long ago where it has none.
+    /// When its last event was stored; a time in 1970 if it has none.
     pub last_at: Option<Timestamp>,
 }
 
@@ -35,7 +35,7 @@ pub struct StoryEventRow {
     pub success: bool,
     pub latency_ms: i64,
     pub at: Timestamp,
-    /// The first characters of what was said to it.
+    /// The beginning of the event's input.
     pub opening: Option<String>,
 }
 
@@ -43,24 +43,24 @@ pub struct StoryEventRow {
 #[derive(Debug)]
 pub struct StoryPage {
     pub page: Page<StoryRow>,
-    /// How many there are, counted up to [`COUNT_LIMIT`] and as far as a scan comes.
+    /// How many there are, counted up to [`COUNT_LIMIT`] within the reach of a scan.
     pub total: i64,
-    /// Where a scan stopped that came to the end of its limit before the page was full.
+    /// Where a scan stopped that reached its limit before the page was full.
     pub edge: Option<Cursor>,
 }
 
-/// Conversations that a scan looks at whose events it has to look at as well.
+/// Conversations that a scan reads if it has to read their events as well.
 const EVENTFUL_SCAN_LIMIT: i64 = 5_000;
 
-/// Events that may contain a text, of whose conversations it is searched.
+/// Candidate events above which the index is not used to find conversations.
 const MAX_CANDIDATES: usize = 1_000;
 
-/// Returns how many conversations a scan looks at.
+/// Returns how many conversations a scan reads.
 fn reach(filter: &CaptureFilter) -> i64 {
     if filter.names.is_empty() && filter.search.is_none() { SCAN_LIMIT } else { EVENTFUL_SCAN_LIMIT }
 }
 
-/// Characters of a text of which a list shows the beginning.
+/// Characters of a text's beginning that a list shows.
 const OPENING: i32 = 200;
 
 impl Weighed for StoryRow {
@@ -79,10 +79,11 @@ impl Weighed for StoryEventRow {
     }
 }
 
-/// The conversations of a window that fulfil a filter, newest first. `$counters` may join `session_counters` to `s`.
+/// Selects the conversations of a window that match a filter, newest first. `$counters` may join `session_counters` to
+/// `s`.
 ///
-/// `walked` looks at the newest of the window one by one. `found` looks at the sessions of its first further parameter,
-/// and at the ids and users of the newest.
+/// `walked` checks the newest sessions of the window one by one. `found` checks the sessions in its first additional
+/// parameter, and the ids and users of the newest sessions.
 macro_rules! stories {
     (walked, $($rest:tt)*) => {
         stories!(
@@ -173,7 +174,7 @@ impl Captures<'_> {
         let mut transaction = scope::begin_scan(self.0.scans(), org).await?;
         let total = self.count_stories_in(&mut transaction, filter).await?;
         if total == 0 && cursor.is_none() {
-            // The count came as far as the page would.
+            // The count read as far as the page would.
             let edge = self.edge(&mut transaction, filter, None).await?;
             transaction.commit().await?;
             return Ok(StoryPage { page: Page::empty(), total, edge });
@@ -253,7 +254,7 @@ impl Captures<'_> {
         Ok(Some(StoryPage { page, total: counted.count, edge: None }))
     }
 
-    /// Returns the last conversation that a scan looks at, if there may be others after it.
+    /// Returns the last conversation that a scan reads, if there may be others after it.
     async fn edge(
         &self,
         connection: &mut PgConnection,
@@ -310,8 +311,8 @@ impl Captures<'_> {
         Ok(counted.count)
     }
 
-    /// Returns the latest events of each of these conversations, newest first, conversation by conversation. The limit's
-    /// rows are those of one conversation, its bytes those of all.
+    /// Returns the latest events of each of these conversations, newest first, one conversation after another. The
+    /// limit's rows are per conversation, its bytes are for all together.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -342,8 +343,8 @@ impl Captures<'_> {
     }
 }
 
-/// Returns the conversations whose events may contain the filter's text, and the one that has this text for an id; `None`
-/// when the index does not find it, or in so many events that a walk finds conversations as soon.
+/// Returns the conversations whose events may contain the filter's text, and the one with this text as its id. Returns
+/// `None` when the index cannot be used, or when so many events match that reading the newest conversations is as fast.
 async fn sessions_of_candidates(
     connection: &mut PgConnection,
     org: OrgId,

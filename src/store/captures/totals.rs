@@ -1,9 +1,10 @@
 //! Figures from totals.
 //!
-//! Events are summed up where they are written ([`super::add`]), per hour and per day in `captured_totals`; what is over
-//! is folded ([`super::fold`]), and added to sums per day and kind and per month, kind and name in `captured_sums`. Each
-//! statement here adds up what the window consists of, widest buckets first, and reads single events for the hour in
-//! which the window begins. As one statement it sees one state, so that nothing is counted twice while it is folded.
+//! Events are summed up when they are written ([`super::add`]), per hour and per day in `captured_totals`. Totals of
+//! past buckets are folded ([`super::fold`]) and added to sums per day and kind and per month, kind and name in
+//! `captured_sums`. Each statement here adds up the parts of the window, widest buckets first, and reads single events
+//! for the hour in which the window begins. Because it is one statement it sees one snapshot, so that nothing is
+//! counted twice during folding.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -18,11 +19,11 @@ use super::figures::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
 use crate::domain::{OrgId, Timestamp};
 use crate::store::bytes::{self, Page, Weighed, json_bytes};
 
-/// Totals of one width that are added up for one response: the newest. More are read only for an organization that gives
-/// every event another name.
+/// Limit of totals of one width for one response; the newest are read. Only an organization with a different name for
+/// nearly every event has more.
 const MAX_TOTALS: i64 = 150_000;
 
-/// Where buckets of each width begin to lie in the window as a whole.
+/// For each width, the start of the first bucket that is completely in the window.
 struct Edges {
     hour: Timestamp,
     day: Timestamp,
@@ -56,7 +57,7 @@ fn month_from(day: Timestamp) -> Option<Timestamp> {
     if first == day { Some(first) } else { first.checked_add_months(Months::new(1)) }
 }
 
-/// A figure, and of how many rows it is the sum.
+/// A figure, and the number of rows that it sums up.
 struct Row {
     bucket: Timestamp,
     kind: String,
@@ -82,7 +83,7 @@ impl Row {
     }
 }
 
-/// Sums up what the window consists of: `$parts` are joined by UNION ALL and have the columns of a total.
+/// Sums up the parts of the window: `$parts` are joined by UNION ALL and have the columns of a total.
 macro_rules! summed {
     ($connection:expr, $bucket:literal, $name:literal, $parts:literal, $order:literal, $org:expr, $filter:expr,
      $edges:expr $(, $more:expr)*) => {{
@@ -117,7 +118,7 @@ macro_rules! summed {
             $(, $more)*
         );
         let Page { rows, cut } = bytes::page(rows.fetch($connection), FIGURE_BYTES).await?;
-        // Of the widest buckets no more than so many are read, so fewer rows are all that there are.
+        // Of the widest buckets at most this many rows are read, so with fewer rows the result is complete.
         let complete = rows.iter().map(|row| row.parts).sum::<i64>() < MAX_TOTALS;
         let rows = rows.into_iter().map(Row::figure).collect();
         Ok(Read { page: Page { rows, cut }, complete })
@@ -186,8 +187,8 @@ pub(super) async fn by_name(
 
 /// Returns the sums per hour or day, kind and name, newest first.
 ///
-/// A folded total is a figure already, so that totals are added up here: in Postgres, aggregating as many groups as there
-/// are rows would take most of the time.
+/// A folded total is already a figure, so the totals are added up here: in Postgres, aggregating into as many groups as
+/// there are rows would take most of the time.
 pub(super) async fn over_time(
     connection: &mut PgConnection,
     org: OrgId,
@@ -196,7 +197,7 @@ pub(super) async fn over_time(
 ) -> Result<Read, sqlx::Error> {
     let mut edges = Edges::of(filter.since);
     if grain == Grain::Hour {
-        // Days do not tell hours apart.
+        // Hours cannot be read from days.
         edges.day = end_of_time();
     }
     let mut rows = sqlx::query_as!(

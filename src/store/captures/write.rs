@@ -1,7 +1,7 @@
-//! Captured events written in groups, whether or not their sessions are there.
+//! Writes captured events in groups, and creates missing sessions.
 //!
 //! Every transaction takes its locks in one order: sessions, then counters, then events, then totals, each sorted by
-//! its key. Whoever writes two of them keeps to it, so that no two writers wait for each other.
+//! its key. Every writer follows this order, so that no two writers deadlock.
 
 use std::collections::{HashMap, HashSet};
 
@@ -37,7 +37,7 @@ pub enum CaptureEvents {}
 impl Batch for CaptureEvents {
     const NAME: &'static str = "capture_event";
     type Request = Request;
-    /// Whether the event was not known before.
+    /// Whether the event is new.
     type Answer = bool;
 
     fn org(request: &Request) -> OrgId {
@@ -72,7 +72,7 @@ impl Batch for CaptureEvents {
             let mut numberings = events::numberings(&mut transaction, &keys).await?;
             let emptied = shown::emptied(&numberings);
             if !emptied.is_empty() && attempts == 0 {
-                // Sessions are locked before counters, so these are shown again in a transaction before this one.
+                // Sessions are locked before counters, so these are shown again in an earlier transaction.
                 transaction.rollback().await?;
                 let mut transaction = writer.begin(&orgs).await?;
                 shown::show(&mut transaction, &emptied).await?;
@@ -95,7 +95,7 @@ impl Batch for CaptureEvents {
     }
 }
 
-/// Returns the bytes of a capture as far as its sender decides them.
+/// Returns the bytes of a capture that its sender determines.
 pub(super) fn content_bytes(capture: &NewCapture) -> usize {
     capture.session.bytes() + capture.event.bytes() + capture.facts.name.len()
 }
@@ -112,7 +112,7 @@ fn users_of<'r>(requests: &[&'r Request]) -> Vec<(RowKey, &'r str)> {
     requests.iter().filter_map(user).collect()
 }
 
-/// Makes the sessions that do not exist. Returns which those are. Of several with one key the first is made.
+/// Creates the missing sessions. Returns the created ones. Of several with one key the first is created.
 pub(super) async fn imply_sessions(
     connection: &mut PgConnection,
     mut implied: Vec<sessions::CreateRequest>,
@@ -124,7 +124,7 @@ pub(super) async fn imply_sessions(
     Ok(inserted.into_keys().collect())
 }
 
-/// Gives sessions without a user the one that an event names.
+/// Sets the user of sessions without one to the user that an event names.
 pub(super) async fn name_users(
     connection: &mut PgConnection,
     mut naming: Vec<(RowKey, &str)>,
@@ -159,7 +159,7 @@ pub(super) async fn name_users(
     Ok(())
 }
 
-/// Makes sure that each session has a counter to lock.
+/// Creates a counter to lock for each session without one.
 pub(super) async fn start_counters(connection: &mut PgConnection, keys: &[RowKey]) -> Result<(), sqlx::Error> {
     let columns = RowKey::columns(keys);
     sqlx::query!(
@@ -177,7 +177,7 @@ pub(super) async fn start_counters(connection: &mut PgConnection, keys: &[RowKey
     Ok(())
 }
 
-/// Takes in the events that are not known yet, and returns them in the order in which they came.
+/// Stores the events that are not known yet. Returns them in the order in which they arrived.
 pub(super) async fn take_in<'r>(
     connection: &mut PgConnection,
     requests: &[&'r Request],
@@ -218,7 +218,7 @@ pub(super) async fn take_in<'r>(
     .await?;
     let mut fresh: HashSet<(OrgId, EventId)> =
         rows.into_iter().map(|row| (OrgId(row.org_id), EventId(row.event_id))).collect();
-    // The sort was stable: of several with one id, the first to come is the one that was taken in.
+    // The sort was stable, so of several with one id the first to arrive was stored.
     Ok(requests.iter().copied().filter(|request| fresh.remove(&request.event())).collect())
 }
 

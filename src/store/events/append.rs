@@ -1,4 +1,4 @@
-//! Appending, for whoever holds the lock of the sessions: numbers are given there, and kept here.
+//! Appends events. The caller has locked the sessions; numbers are assigned and stored here.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, JsonText, Timestamp};
 use crate::store::sessions::RowKey;
 
-/// Those of the events that are there.
+/// Returns which of these events exist.
 pub async fn known(
     connection: &mut PgConnection,
     wanted: &[(RowKey, EventId)],
@@ -44,8 +44,8 @@ pub async fn known(
         .collect()
 }
 
-/// Where the numbering of each session stands; sessions without an event are missing. The counters are locked in the
-/// order of `keys`.
+/// Returns the last number and time of each session; sessions without an event are missing. The counters are locked in
+/// the order of `keys`.
 pub async fn numberings(
     connection: &mut PgConnection,
     keys: &[RowKey],
@@ -73,7 +73,7 @@ pub async fn numberings(
         .collect())
 }
 
-/// Writes numbered events, and where the numbering of their sessions stands after them.
+/// Writes numbered events and the new counters of their sessions.
 pub async fn append(
     connection: &mut PgConnection,
     events: &[(RowKey, &Event)],

@@ -9,7 +9,7 @@ use crate::store::scope::PooledTransaction;
 use crate::store::sessions::RowKey;
 use crate::store::{StoreError, TenantStore, scope};
 
-/// A row of `session_events` as it is read.
+/// A row of `session_events`.
 #[derive(Debug)]
 pub struct EventRow {
     pub org_id: Uuid,
@@ -85,31 +85,31 @@ impl TryFrom<EventRow> for Event {
     }
 }
 
-/// Which of a session's events are meant: those strictly between the bounds that are given. Numbers and times order
-/// a session's events alike.
+/// A filter for a session's events: those strictly between the given bounds. Numbers and times order a session's events
+/// alike.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventWindow {
     pub after_number: Option<i64>,
     pub before_number: Option<i64>,
     pub after: Option<Timestamp>,
     pub before: Option<Timestamp>,
-    /// Hidden ones too.
+    /// Whether hidden events are included.
     pub hidden: bool,
-    /// Only this member of the payloads, the whole of which may be large.
+    /// Returns only this member of the payloads, because a whole payload may be large.
     pub member: Option<&'static str>,
-    /// Bytes that a response shows with each event beside its own.
+    /// Additional bytes that a response shows with each event.
     pub shown_with: usize,
 }
 
 /// Bytes of an outline of a conversation.
 pub const OUTLINE_BYTES: usize = 8 * 1024 * 1024;
 
-/// What an outline has of contents.
+/// How much of the contents an outline has.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt {
-    /// Events of this kind have theirs as a whole.
+    /// Events of this kind have their whole content.
     pub whole_kind: &'static str,
-    /// Characters of the contents of all others.
+    /// Characters of the content of all other events.
     pub characters: i32,
 }
 
@@ -154,7 +154,7 @@ impl<'s> Events<'s> {
         page.try_into_rows()
     }
 
-    /// Returns the window with its times as numbers, which have an index.
+    /// Returns the window with its times converted to numbers, which have an index.
     async fn by_number(
         &self,
         transaction: &mut PooledTransaction,
@@ -166,15 +166,15 @@ impl<'s> Events<'s> {
             window.after_number = window.after_number.max(Some(number));
         }
         if let Some(before) = window.before.take() {
-            // Postgres' times have microseconds.
+            // Times in Postgres have microseconds.
             let number = self.last_until(transaction, before - TimeDelta::microseconds(1)).await? + 1;
             window.before_number = Some(window.before_number.map_or(number, |given| given.min(number)));
         }
         Ok(window)
     }
 
-    /// Returns a number such that the events up to it are those from `at` or before: by halving, because numbers and times
-    /// order a session's events alike.
+    /// Returns a number such that the events up to it are those from `at` or before. Finds it by binary search, because
+    /// numbers and times order a session's events alike.
     async fn last_until(&self, transaction: &mut PooledTransaction, at: Timestamp) -> Result<i64, StoreError> {
         let number = sqlx::query_scalar!(
             r#"WITH RECURSIVE search (low, high) AS (
@@ -202,7 +202,7 @@ impl<'s> Events<'s> {
     }
 
     /// Returns the first events of the window, oldest first, without their payloads and with the beginnings of their
-    /// contents: at most `limit`, and at most as many as have 8 MiB.
+    /// contents: at most `limit`, and at most 8 MiB.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -230,7 +230,7 @@ impl<'s> Events<'s> {
         page.try_into_rows()
     }
 
-    /// Returns the number of the last event, 0 where there is none.
+    /// Returns the number of the last event, or 0 if there is none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -250,8 +250,8 @@ impl<'s> Events<'s> {
         Ok(last.unwrap_or_default())
     }
 
-    /// What was said last before an event, newest first: texts without what else is kept of them, `bytes` of them at
-    /// most, from the last `limit` events.
+    /// Returns the messages before an event, newest first: only their texts, at most `bytes` of them, from the last
+    /// `limit` events.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -281,7 +281,7 @@ impl<'s> Events<'s> {
         rows.into_iter().map(Event::try_from).collect()
     }
 
-    /// The event with this id.
+    /// Returns the event with this id.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

@@ -1,4 +1,4 @@
-//! Hiding events, and taking them out. What stays keeps its number.
+//! Hides and deletes events. The numbers of the other events do not change.
 
 use uuid::Uuid;
 
@@ -7,7 +7,7 @@ use crate::domain::EventId;
 use crate::store::{StoreError, scope};
 
 impl Events<'_> {
-    /// Hides these events, or shows them again; how many of them there are.
+    /// Hides these events, or shows them again. Returns how many of them exist.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -30,7 +30,7 @@ impl Events<'_> {
         Ok(found)
     }
 
-    /// Takes an event out; whether it was there.
+    /// Deletes an event. Returns `true` if it existed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

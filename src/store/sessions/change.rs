@@ -1,7 +1,7 @@
-//! Sessions changed, and appended to, in groups.
+//! Changes sessions and appends to them, in groups.
 //!
-//! A change is a rule: a plain function of the session as it stands. It runs while the session's row is locked, so
-//! changes from any number of replicas happen one after another, each upon the result of the one before.
+//! A change is a rule: a plain function of the current session. It runs while the session's row is locked, so changes
+//! from any number of replicas are applied one after another.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,19 +19,19 @@ use crate::store::scope::WriterConnection;
 use crate::store::signals::{self, Signal};
 use crate::store::usage::{self, Use};
 
-/// What a change makes of a session, and what it appends to it.
+/// Changes a session and returns the events to append to it.
 type Rule = Box<dyn Fn(&mut Session) -> Vec<NewEvent> + Send + Sync>;
 
 pub struct Request {
     key: RowKey,
-    /// Tells this change, made by a COMMIT whose answer was lost, from a change still to be made.
+    /// Identifies this change, so that a change whose COMMIT was not confirmed is not made again.
     nonce: Uuid,
-    /// The events that the rule may append: where one is there, the change has been made.
+    /// The events that the rule may append. If one of them exists, the change has been made.
     appends: Vec<EventId>,
-    /// Of the events that the rule may append.
+    /// Bytes of the events that the rule may append.
     bytes: usize,
     rule: Rule,
-    /// Whether the rule ran before, in an attempt of which nothing more is known.
+    /// Whether the rule ran in an earlier attempt whose outcome is unknown.
     ran: AtomicBool,
 }
 
@@ -53,7 +53,7 @@ pub enum ChangeSessions {}
 impl Batch for ChangeSessions {
     const NAME: &'static str = "change_session";
     type Request = Request;
-    /// `None`: there is no such session.
+    /// `None` if there is no such session.
     type Answer = Option<Answer>;
 
     fn org(request: &Request) -> OrgId {
@@ -97,7 +97,7 @@ impl Batch for ChangeSessions {
                     new = session.apply(request);
                 }
                 let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
-                // Numbers are given further down.
+                // Numbers are assigned below.
                 let new = new.into_iter().map(|event| {
                     let at = event.at;
                     event.numbered(0, at)
@@ -121,9 +121,9 @@ impl Batch for ChangeSessions {
     }
 }
 
-/// Which requests an earlier attempt has carried out: those whose events are there, the one whose nonce the row bears,
-/// and those that ran before it in the same attempt: requests of one session are carried out in their order, all in one
-/// transaction or none.
+/// Returns which requests an earlier attempt has made: those whose events exist, the one whose nonce is in the row, and
+/// those that ran before it in the same attempt. Requests of one session are made in their order, all in one
+/// transaction.
 fn made_before(
     requests: &[&Request],
     rows: &HashMap<RowKey, SessionRow>,
@@ -145,15 +145,15 @@ fn made_before(
     requests.iter().enumerate().map(made).collect()
 }
 
-/// The sessions of a batch, as its changes leave them.
+/// The sessions of a batch, before and after its changes.
 struct LockedSessions(HashMap<RowKey, LockedSession>);
 
 pub(super) struct LockedSession {
     pub before: Session,
     pub now: Session,
-    /// The nonce of the change that was made, if one was.
+    /// The nonce of the last change that was made.
     pub last_change: Option<Uuid>,
-    /// Whether a change ends a turn that some replica works on.
+    /// Whether a change ends a turn that a replica works on.
     pub takes_turn: bool,
 }
 
@@ -169,8 +169,8 @@ impl LockedSession {
     }
 }
 
-/// Returns whether a change takes a turn away from the replica that works on it: it ends or disables the session, or it
-/// leaves no turn to a session that replies to one message at a time, and is not the reply.
+/// Returns whether a change ends the turn of the replica that works on it: it ends or disables the session, or it
+/// removes the turn of a session that replies to one message at a time, without being the reply.
 fn takes_turn(before: &Session, now: &Session, appended: &[NewEvent]) -> bool {
     let Some(turn) = before.turn.filter(OpenTurn::is_held) else { return false };
     let is_over = |session: &Session| session.ended_at.is_some() || !session.enabled;
@@ -197,7 +197,7 @@ impl LockedSessions {
     }
 }
 
-/// Gives what was appended its numbers and its times, and writes it; what of it is followed.
+/// Numbers and times the appended events, and writes them. Returns those that belong to the feed.
 async fn number(
     connection: &mut PgConnection,
     requests: &[&Request],
@@ -230,7 +230,7 @@ async fn number(
     Ok(written.iter().filter(|(key, event)| key.dialect == feed::FOLLOWED.code() && !event.hidden).map(told).collect())
 }
 
-/// Lets those know who follow sessions and count them.
+/// Writes the changes to the feed and to the usage.
 async fn tell(
     connection: &mut PgConnection,
     changed: &[(RowKey, &LockedSession)],
@@ -244,7 +244,7 @@ async fn tell(
         .collect();
     usage::count(connection, &uses).await?;
     let mut happened = appended;
-    // How far a reply has got is nothing that happened to the session.
+    // The progress of a reply is not a change of the session.
     let differs = |locked: &LockedSession| Session { turn: locked.before.turn, ..locked.now.clone() } != locked.before;
     let followed = changed.iter().filter(|(key, locked)| key.dialect == feed::FOLLOWED.code() && differs(locked));
     for (key, locked) in followed {
@@ -254,7 +254,7 @@ async fn tell(
     feed::tell(connection, &happened).await
 }
 
-/// Lets the worker delete the events of the sessions that were deleted.
+/// Queues the deleted sessions for the erasure of their events.
 async fn request_erasures(
     connection: &mut PgConnection,
     changed: &[(RowKey, &LockedSession)],
@@ -280,7 +280,7 @@ async fn request_erasures(
     Ok(())
 }
 
-/// Writes what may change of a session. Metadata that stayed as it was is not sent again.
+/// Writes the changed columns of sessions. Unchanged metadata is not sent again.
 pub(super) async fn write(
     connection: &mut PgConnection,
     sessions: &[(RowKey, &LockedSession)],

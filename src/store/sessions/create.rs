@@ -1,4 +1,4 @@
-//! Sessions written in groups.
+//! Creates sessions in groups.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ impl Request {
         RowKey::new(self.org, self.session.dialect, self.session.id)
     }
 
-    /// Whether somebody wants to know that the session began.
+    /// Returns whether the session's start belongs to the feed or to the usage.
     fn is_told(&self) -> bool {
         [feed::FOLLOWED, usage::COUNTED].contains(&self.session.dialect)
     }
@@ -52,8 +52,8 @@ impl Batch for CreateSessions {
     }
 
     async fn run(writer: &mut WriterConnection, requests: &[&Request]) -> Result<Vec<Created>, sqlx::Error> {
-        // An id that came twice would fail the statement, and two writers that lock in different orders would
-        // deadlock. The sort is stable, so of several creates of one session the first to come is the one written.
+        // A duplicate id would fail the statement, and two writers that lock in different orders would deadlock. The
+        // sort is stable, so of several creates of one session the first to arrive is written.
         let mut first: Vec<&Request> = requests.to_vec();
         first.sort_by_key(|request| request.key());
         first.dedup_by_key(|request| request.key());
@@ -68,7 +68,7 @@ impl Batch for CreateSessions {
         if !others.is_empty() {
             let keys: Vec<RowKey> = others.iter().map(|request| request.key()).collect();
             standing = SessionRow::read(connection, &keys).await?;
-            // Neither written nor there: its agent is gone, or else the row that stood in its way is.
+            // Neither written nor found: its agent is deleted, or the row that conflicted with it is.
             let neither: Vec<&Request> =
                 others.into_iter().filter(|request| !standing.contains_key(&request.key())).collect();
             if !neither.is_empty() {
@@ -93,7 +93,7 @@ impl Batch for CreateSessions {
                     Some(row) => {
                         let session = Session::try_from(row.clone());
                         let session = Box::new(session.map_err(|error| sqlx::Error::Decode(error.into()))?);
-                        // Written by an earlier attempt at this very request, whose COMMIT went unanswered.
+                        // Written by an earlier attempt at this request, whose COMMIT was not confirmed.
                         if row.nonce == nonce { Created::Recovered(session) } else { Created::Existing(session) }
                     }
                     None => Created::NoSuchAgent,
@@ -103,7 +103,7 @@ impl Batch for CreateSessions {
     }
 }
 
-/// Inserts what can be inserted, and lets those know who want to.
+/// Inserts the sessions, and writes their start to the feed and the usage if needed.
 async fn write(connection: &mut PgConnection, requests: &[&Request]) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
     if requests.iter().any(|request| request.is_told()) {
         insert_and_tell(connection, requests).await
@@ -114,7 +114,7 @@ async fn write(connection: &mut PgConnection, requests: &[&Request]) -> Result<H
 
 /// The sessions of a batch as the columns of a statement.
 struct Columns<'r> {
-    /// The agents of the batch, each named once: Postgres looks each up once, not once per session.
+    /// The agents of the batch without duplicates, because Postgres then looks each up once.
     agent_orgs: Vec<Uuid>,
     agents: Vec<Uuid>,
     /// Which of the agents is the session's own, counted from 1, as in arrays of SQL.
@@ -167,10 +167,11 @@ impl<'r> Columns<'r> {
     }
 }
 
-/// The statement that inserts what is not there yet and has a living agent, or none, between two texts.
+/// The statement that inserts sessions that do not exist and that have no agent or one that is not deleted, between two
+/// texts.
 ///
-/// It is written so that the planner has one way to an agent, by its primary key: the limit keeps it from reading all
-/// agents of the organizations, the missing condition on deleted_at from an index that knows no agent's UUID. Rows are
+/// It leaves the planner only the primary key to find an agent: the limit prevents reading all agents of the
+/// organizations, and without a condition on deleted_at the indexes without the agent's UUID cannot be used. Rows are
 /// locked in the order of the lists.
 macro_rules! inserted {
     ($requests:expr, $connection:expr, $before:literal, $behind:literal $(, $argument:expr)*) => {{
@@ -225,7 +226,8 @@ macro_rules! inserted {
     }};
 }
 
-/// Inserts what is not there yet and has a living agent, or none; gives back the nonces of the rows it inserted.
+/// Inserts sessions that do not exist and that have no agent or one that is not deleted. Returns the nonces of the
+/// inserted rows.
 pub async fn insert(
     connection: &mut PgConnection,
     requests: &[&Request],
@@ -233,7 +235,8 @@ pub async fn insert(
     inserted!(requests, connection, " ", "")
 }
 
-/// The same, and lets those know in the same statement who follow sessions ([`feed`]) and count them ([`usage`]).
+/// Inserts sessions like [`insert`], and writes their start to the feed ([`feed`]) and the usage ([`usage`]) in the
+/// same statement.
 async fn insert_and_tell(
     connection: &mut PgConnection,
     requests: &[&Request],

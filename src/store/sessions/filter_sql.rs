@@ -1,4 +1,4 @@
-//! A metadata filter as SQL. Whatever came from outside goes as a parameter; the text is all ours.
+//! A metadata filter as SQL. All input from outside is passed as parameters; the statement's text is constant.
 //!
 //! The statement has the metadata as `m.metadata`, of type `jsonb`.
 
@@ -93,7 +93,7 @@ fn compares(
             value(statement, path);
             statement.push(" #>> '{}')::numeric").push(sign).push_bind(number.clone()).push("::text::numeric END)");
         }
-        // The parser refuses it.
+        // The parser rejects it.
         Literal::Bool(_) => {
             statement.push("NULL::boolean");
         }
@@ -101,8 +101,8 @@ fn compares(
     Ok(())
 }
 
-/// `(CASE … ELSE`: NULL where the value is, `otherwise` where it is of another type; its last branch and ` END)` are
-/// the caller's to add.
+/// Pushes `(CASE … ELSE`: NULL if the value is NULL, `otherwise` if it is of another type. The caller adds the last
+/// branch and ` END)`.
 fn of_type(statement: &mut Statement, path: &Path, wanted: &'static str, otherwise: &'static str) {
     statement.push("(CASE WHEN ");
     value(statement, path);
@@ -111,7 +111,7 @@ fn of_type(statement: &mut Statement, path: &Path, wanted: &'static str, otherwi
     statement.push(") <> '").push(wanted).push("' THEN ").push(otherwise).push(" ELSE ");
 }
 
-/// What the path leads to; NULL where it leads nowhere, or to null.
+/// Pushes the value at the path; NULL if there is none or it is null.
 fn value(statement: &mut Statement, path: &Path) {
     statement.push("NULLIF(");
     match &path.otherwise {
@@ -130,7 +130,7 @@ fn value(statement: &mut Statement, path: &Path) {
 fn member(statement: &mut Statement, members: &[String]) {
     statement.push("(m.metadata");
     for name in members {
-        // Of the two operators that the arrow means, the one for members of objects.
+        // Of the two operators that the arrow stands for, the one for members of objects.
         statement.push(" -> ").push_bind(name.clone()).push("::text");
     }
     statement.push(")");

@@ -1,4 +1,4 @@
-//! Sessions looked up in groups.
+//! Looks up sessions in groups.
 
 use super::{RowKey, SessionRow};
 use crate::domain::OrgId;

@@ -1,7 +1,8 @@
-//! Conversations copied from one session into another, inside Postgres.
+//! Copies conversations from one session into another, inside Postgres.
 //!
-//! What is copied does not pass through this process: it costs a few statements however large it is. The bytes that are
-//! counted are those that are stored, compressed where Postgres compresses, because that is what a copy reads and writes.
+//! The copied events do not pass through this process, so a copy costs a few statements, however large it is. The
+//! counted bytes are stored bytes, compressed if Postgres compresses them, because that is what a copy reads and
+//! writes.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -12,14 +13,14 @@ use crate::domain::event::Numbering;
 use crate::domain::{DialectName, NewEvent, Session, SessionId, Timestamp};
 use crate::store::{StoreError, events, scope};
 
-/// Events that one copy takes along.
+/// Limit of the events of one copy.
 pub const MAX_COPIED_EVENTS: i64 = 5_000;
-/// Stored bytes that one copy takes along.
+/// Limit of the stored bytes of one copy.
 pub const MAX_COPIED_BYTES: i64 = 16 * 1024 * 1024;
-/// Attempts of which each finds out whether the one before was committed.
+/// Attempts at a fork. Each checks whether the one before was committed.
 const ATTEMPTS: usize = 2;
 
-/// The visible events of a session that are copied: those behind a number, up to another.
+/// The visible events of a session to copy: those after number `after`, up to number `through`.
 #[derive(Clone, Copy, Debug)]
 pub struct CopiedEvents {
     pub session: SessionId,
@@ -27,7 +28,7 @@ pub struct CopiedEvents {
     pub through: i64,
 }
 
-/// How much is to be copied.
+/// The size of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopySize {
     /// Up to one more than [`MAX_COPIED_EVENTS`].
@@ -47,33 +48,33 @@ impl CopySize {
     }
 }
 
-/// What became of a fork.
+/// The result of a fork.
 #[derive(Debug)]
 pub enum Forked {
     Opened(Box<Session>),
     /// The rule did not let it open.
     NotOpened(Box<Session>),
-    /// The source has grown past what one copy takes along.
+    /// The source has grown beyond the limits of one copy.
     TooLarge,
-    /// The session is gone.
+    /// The session does not exist.
     NoSuchSession,
 }
 
-/// A fork: a session that is opened with a beginning of its own and a copy of events.
+/// A fork: a session that is opened with its own first event and a copy of events.
 pub struct Fork<'f> {
     pub target: SessionId,
-    /// Drawn once per fork: an attempt that was committed is not made again.
+    /// Drawn once per fork, so that a committed attempt is not made again.
     pub nonce: Uuid,
     /// The event before the copied ones.
     pub first: Option<NewEvent>,
     pub copied: CopiedEvents,
     pub at: Timestamp,
-    /// Opens the session, given under a lock. Returns `false` where it must not be opened.
+    /// Opens the session, which is locked. Returns `false` if it must not be opened.
     pub opens: &'f (dyn Fn(&mut Session) -> bool + Send + Sync),
 }
 
 impl Sessions<'_> {
-    /// Returns how much a copy of events in the `agent_key` dialect would take along.
+    /// Returns the size of a copy of events in the `agent_key` dialect.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -85,8 +86,8 @@ impl Sessions<'_> {
         Ok(size)
     }
 
-    /// Copies events into a session of the `agent_key` dialect and opens it, all in one transaction: a session
-    /// that is open is whole. The copies are events of their own, with new ids, numbered behind what the session has.
+    /// Copies events into a session of the `agent_key` dialect and opens it in one transaction, so that an open session
+    /// is complete. The copies are separate events with new ids, numbered after the session's existing ones.
     ///
     /// # Errors
     /// [`StoreError::StorageFull`] when the organization's quota is used up; [`StoreError::Unavailable`] when the
@@ -130,7 +131,7 @@ impl Sessions<'_> {
             let (number, at) = numbering.next(event.at);
             event.numbered(number, at)
         });
-        // Behind it the copies follow a millisecond apart.
+        // The copies follow it, one millisecond apart.
         let mut behind = *numbering;
         let (number, at) = behind.next(fork.at);
         let copied = copy(&mut transaction, (source, target), fork.copied, (number, at)).await?;

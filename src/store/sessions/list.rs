@@ -1,12 +1,12 @@
 //! Sessions listed by page or by cursor.
 //!
-//! What one call looks at is bounded, however old the table and however rare what it looks for: the nearest sessions
-//! by their index, at most [`WINDOW`] of them. Totals are exact within that, and a cursor leads on behind it.
+//! One call reads a bounded number of sessions, however old the table and however rare the matches: the nearest
+//! sessions by their index, at most [`WINDOW`]. Totals are exact within that, and a cursor leads on after it.
 //!
-//! A page and its total are separate statements. The page reads no more than it needs; the total, which reads the whole
-//! window, is cached for a moment where that has many sessions. Where few or none of them are meant, no page is full, and
-//! looks at all of the window; so the farthest one is cached with the total, and a page looks no farther. Sessions that were
-//! made since are nearer.
+//! A page and its total are separate statements. The page reads no more than it needs. The total reads the whole window
+//! and is cached for a few seconds if that has many sessions. If few or none of them match, no page is full and each
+//! reads the whole window. So the farthest match is cached with the total, and a page reads no further. Sessions that
+//! were created since are nearer.
 
 use uuid::Uuid;
 
@@ -19,20 +19,20 @@ use crate::store::bytes::{self, MAX_PAGE_BYTES, Page};
 use crate::store::scope::PooledTransaction;
 use crate::store::{StoreError, keyset, scope};
 
-/// Sessions that one call looks at, at most.
+/// Limit of the sessions that one call reads.
 pub const WINDOW: i64 = 10_000;
 
-/// Sessions that one call looks at, at most, where they are ordered by their last update: it is in no index, because each
+/// Limit of the sessions that one call reads in the order of their last update. That time is in no index, because each
 /// message and each renewal changes it.
 pub const UPDATED_WINDOW: i64 = 1_000;
 
-/// Sessions that a page skips one by one, which means to look at their rows.
+/// Above this number of skipped sessions, a page is found by the index and not by reading rows.
 const FAR: i64 = 200;
 
-/// Where a session stands among those of its dialect: by its creation, then its id.
+/// A session's position among those of its dialect: its time of creation, then its id.
 pub type SessionCursor = (Timestamp, SessionId);
 
-/// In which order sessions are given. Those last updated are ordered within the newest.
+/// The order of sessions. Those by last update are sorted within the newest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionOrder {
     #[default]
@@ -43,13 +43,13 @@ pub enum SessionOrder {
 }
 
 impl SessionOrder {
-    /// Returns whether the sessions are looked at from the oldest on.
+    /// Returns whether the sessions are read from the oldest on.
     pub(super) fn is_oldest_first(self) -> bool {
         self == Self::Oldest
     }
 }
 
-/// Which sessions are meant, and which page of them.
+/// A filter for sessions, and a page of them.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionQuery<'q> {
     pub dialect: DialectName,
@@ -60,14 +60,14 @@ pub struct SessionQuery<'q> {
     pub state: Option<State>,
     pub now: Timestamp,
     pub order: SessionOrder,
-    /// Only sessions behind this place, in the order that is asked for.
+    /// Returns only sessions after this one in the list's order.
     pub behind: Option<SessionCursor>,
     pub skip: i64,
     pub limit: i64,
 }
 
 impl SessionQuery<'_> {
-    /// The first `limit` of a dialect's sessions, newest first.
+    /// Returns a query for the first `limit` of a dialect's sessions, newest first.
     #[must_use]
     pub fn newest(dialect: DialectName, now: Timestamp, limit: i64) -> Self {
         let order = SessionOrder::default();
@@ -82,12 +82,12 @@ impl SessionQuery<'_> {
         matches!(self.order, SessionOrder::Newest | SessionOrder::Oldest)
     }
 
-    /// Returns how many sessions the query looks at.
+    /// Returns how many sessions the query reads.
     pub(super) fn reach(&self) -> i64 {
         if self.is_by_creation() { WINDOW } else { UPDATED_WINDOW }
     }
 
-    /// Returns how far a page has to look for the sessions that are meant.
+    /// Returns how far a page has to read to find the matches.
     fn farthest(&self, window: Window) -> (Timestamp, Uuid) {
         match window.farthest {
             Some(at) if self.order.is_oldest_first() => (at, Uuid::max()),
@@ -117,7 +117,7 @@ impl SessionQuery<'_> {
     }
 }
 
-/// A query as the parameters of its statements.
+/// The parameters of a query's statements.
 pub(super) struct Parameters<'q> {
     pub org: Uuid,
     pub dialect: i16,
@@ -134,23 +134,24 @@ pub(super) struct Parameters<'q> {
 #[derive(Debug)]
 pub struct SessionPage {
     pub sessions: Vec<Session>,
-    /// How many of the sessions looked at are meant; where more than 1,000 were looked at, as of the last seconds.
+    /// How many of the sessions that were read match. If more than 1,000 were read, the number may be a few seconds
+    /// old.
     pub total: i64,
-    /// The last session looked at, where there may be more behind it; the last of the page, where that was cut because
-    /// of its bytes.
+    /// The cursor of the next page: the last session that was read, if there may be more after it; or the last of the
+    /// page, if it was cut because of its bytes.
     pub rest: Option<SessionCursor>,
 }
 
-/// A page of sessions for a caller who goes on from page to page without skipping.
+/// A page of sessions for a caller that reads page after page without skipping.
 #[derive(Debug)]
 pub struct SessionStretch {
     pub sessions: Vec<Session>,
-    /// Where the next page begins: behind this session. `None` on the last page.
+    /// The cursor of the next page: its predecessor. `None` on the last page.
     pub next: Option<SessionCursor>,
 }
 
 impl SessionStretch {
-    /// Returns the last page, with nothing on it.
+    /// Returns an empty last page.
     #[must_use]
     pub fn empty() -> Self {
         Self { sessions: Vec::new(), next: None }
@@ -182,8 +183,8 @@ impl Sessions<'_> {
         Ok(SessionPage { sessions, total: window.total, rest })
     }
 
-    /// Returns the sessions behind a cursor, at most `limit` of them and at most
-    /// [`MAX_PAGE_BYTES`], and where to go on. What `query` skips counts for nothing.
+    /// Returns the sessions after a cursor, at most `limit` of them and at most [`MAX_PAGE_BYTES`], and the next
+    /// cursor. Ignores how many sessions `query` skips.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -194,12 +195,12 @@ impl Sessions<'_> {
         let counted = self.0.counts().windows.get(&query.window_key(self.0.org));
         let window = match counted {
             Some(window) => window,
-            // Where the window ends is read from the index alone, unlike what the filters let through.
+            // The end of the window is read from the index alone, without the filters.
             None if query.is_filtered() => {
                 let all = SessionQuery { kind: None, state: None, ..query };
                 Window { farthest: None, ..self.window(&mut transaction, &all).await? }
             }
-            // A page that is full needs no window.
+            // A full page needs no window.
             None => Window::default(),
         };
         let page = self.page(transaction, &query, query.limit.saturating_add(1), window).await?;
@@ -210,9 +211,9 @@ impl Sessions<'_> {
             let next = sessions.last().map(place_of);
             return Ok(SessionStretch { sessions, next });
         }
-        // The page is not full: there is nothing more in the window, but perhaps behind it.
+        // The page is not full, so there is no more in the window, but perhaps after it.
         if query.is_filtered() {
-            // A page that looked no farther than an earlier one has counted nothing.
+            // A page that read no further than an earlier one has counted nothing.
             if counted.is_none() {
                 let farthest = sessions.last().map(|session| session.created_at).or(window.first);
                 let counted = Window { total: sessions.len() as i64, farthest, ..window };

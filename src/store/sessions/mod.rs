@@ -30,7 +30,7 @@ use super::events::Events;
 use super::{StoreError, TenantStore};
 use crate::domain::{DialectName, Event, EventId, NewEvent, NewSession, OrgId, Session, SessionId};
 
-/// Where a session's row is.
+/// The primary key of a session's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct RowKey {
     pub org: OrgId,
@@ -38,7 +38,7 @@ pub(super) struct RowKey {
     pub id: SessionId,
 }
 
-/// Keys as the columns of a statement.
+/// The columns of a statement's list of keys.
 pub(super) struct KeyColumns {
     pub orgs: Vec<Uuid>,
     pub dialects: Vec<i16>,
@@ -50,7 +50,7 @@ impl RowKey {
         Self { org, dialect: dialect.code(), id }
     }
 
-    /// The key as it stands in a row.
+    /// Returns the key from the columns of a row.
     pub fn of(org: Uuid, dialect: i16, id: Uuid) -> Self {
         Self { org: OrgId(org), dialect, id: SessionId(id) }
     }
@@ -64,23 +64,24 @@ impl RowKey {
         }
     }
 
-    /// The same session always goes to the same task. The UUID's last bytes are random in every dialect's ids.
+    /// Returns the route of a session, so that the same task always handles it. The last bytes of the UUID are random
+    /// in every dialect's ids.
     pub fn route(&self) -> u64 {
         let bits = self.id.0.as_u128();
         (bits ^ bits >> 64) as u64 ^ self.org.0.as_u128() as u64
     }
 }
 
-/// What became of a create.
+/// The result of a create.
 #[derive(Debug, PartialEq)]
 pub enum Created {
-    /// The session is there and this call made it.
+    /// The session exists, and this call created it.
     New,
-    /// The session is there, as it stands, and an earlier attempt at this very call made it.
+    /// The session exists, and an earlier attempt at this call created it.
     Recovered(Box<Session>),
-    /// A session stood under the same id; nothing was changed.
+    /// A session with the same id existed before. Nothing was changed.
     Existing(Box<Session>),
-    /// The agent is not, or no longer, there.
+    /// The agent does not exist or is deleted.
     NoSuchAgent,
 }
 
@@ -101,7 +102,7 @@ impl Appends {
         })
     }
 
-    /// Returns those of a change that appends nothing.
+    /// Returns the events of a change that appends nothing.
     #[must_use]
     pub fn nothing() -> Self {
         Self::default()
@@ -112,10 +113,9 @@ impl Appends {
 #[derive(Debug)]
 pub struct Changed<T> {
     pub session: Session,
-    /// What the change appended.
+    /// The events that the change appended.
     pub events: Vec<Event>,
-    /// What the rule decided; `None` when this change was made before, by an attempt of which only its events are
-    /// known.
+    /// The result of the rule; `None` when an earlier attempt made this change, of which only the events are known.
     pub outcome: Option<T>,
 }
 
@@ -123,37 +123,42 @@ pub struct Changed<T> {
 pub struct Sessions<'s>(pub(super) &'s TenantStore);
 
 impl Sessions<'_> {
-    /// Writes a new session, durably, unless one of the same dialect and id is there or its agent is gone.
+    /// Creates a session, durably, unless one with the same dialect and id exists or its agent does not.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
+    /// [`StoreError::Busy`] when the queue is full, [`StoreError::OrgBusy`] when the organization's share of it is,
+    /// [`StoreError::StorageFull`] when the organization's storage quota is used up, [`StoreError::Unavailable`] when
+    /// the database cannot be reached.
     pub async fn create(&self, session: NewSession) -> Result<Created, StoreError> {
         self.0.has_room()?;
         self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await
     }
 
-    /// The session of this dialect with this id.
+    /// Returns the session of this dialect with this id.
     ///
     /// # Errors
-    /// As for [`Sessions::create`].
+    /// [`StoreError::Busy`] when the queue is full, [`StoreError::OrgBusy`] when the organization's share of it is,
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn find(&self, dialect: DialectName, id: SessionId) -> Result<Option<Session>, StoreError> {
         let row = self.0.groups().find_sessions.submit(RowKey::new(self.0.org, dialect, id)).await?;
         row.map(Session::try_from).transpose()
     }
 
-    /// Changes the session of this dialect with this id by a rule, durably, and appends what the rule says; `None`
-    /// when there is no such session.
+    /// Changes the session of this dialect with this id by a rule, durably, and appends the rule's events. Returns
+    /// `None` when there is no such session.
     ///
-    /// The rule is given the session as it stands, under a lock: of several changes at once, from any number of
-    /// replicas, each sees the result of the one before. What it makes of the fields that name the session and its
-    /// beginning is ignored. It may run again where a connection was lost.
+    /// The rule gets the current session, under a lock, so that concurrent changes from any number of replicas are
+    /// applied one after another. Changes that it makes to the session's names and its start are ignored. It may run
+    /// again after a lost connection.
     ///
-    /// `nonce` is drawn once per change, and `appends` names the events that the rule may append, so that a change
-    /// which was made by a COMMIT whose answer was lost is not made twice. (A change that appends nothing is made twice
-    /// if, after such a COMMIT, another replica changed the session before this one asked again.)
+    /// `nonce` is drawn once per change, and `appends` has the events that the rule may append, so that a change whose
+    /// COMMIT was not confirmed is not made twice. (A change that appends nothing is made twice if, after such a
+    /// COMMIT, another replica changes the session before this one tries again.)
     ///
     /// # Errors
-    /// As for [`Sessions::create`].
+    /// [`StoreError::Busy`] when the queue is full, [`StoreError::OrgBusy`] when the organization's share of it is,
+    /// [`StoreError::StorageFull`] when something is to be appended and the organization's storage quota is used up,
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn change<T: Send + 'static>(
         &self,
         (dialect, id): (DialectName, SessionId),
@@ -178,7 +183,7 @@ impl Sessions<'_> {
         Ok(Some(Changed { session: answer.session, events: answer.events, outcome }))
     }
 
-    /// The events of a session.
+    /// Returns the events of a session.
     #[must_use]
     pub fn events(&self, session: &Session) -> Events<'_> {
         Events::new(self.0, session)

@@ -1,8 +1,8 @@
-//! The sessions that have neither ended nor expired.
+//! Sessions that have neither ended nor expired.
 //!
-//! None of them is older than a session can get, and at most [`WINDOW`] sessions are looked at, so what is read is
-//! bounded, however old the table and however many expired. There is no index by expiry, because every heartbeat would
-//! have to write to it.
+//! Sessions have a maximum lifetime, and at most [`WINDOW`] sessions are read, so a call reads a bounded number of
+//! rows, however old the table and however many have expired. There is no index by expiry, because every heartbeat
+//! would have to write to it.
 
 use super::list::{SessionCursor, SessionQuery, SessionStretch, WINDOW};
 use crate::domain::{DialectName, Session, Timestamp};
@@ -13,25 +13,25 @@ use crate::store::{SessionRow, Sessions, StoreError, keyset, scope};
 #[derive(Clone, Copy, Debug)]
 pub struct Among {
     pub dialect: DialectName,
-    /// The moment at which they live or do not.
+    /// The time at which the sessions must be open.
     pub now: Timestamp,
-    /// Sessions from before are not looked at: none of them can be alive.
+    /// Older sessions are not read, because none of them can be open.
     pub since: Timestamp,
 }
 
-/// How many sessions there are among the newest [`WINDOW`]; where those are more than 1,000, as of the last seconds.
+/// Numbers of sessions among the newest [`WINDOW`]. If those are more than 1,000, the numbers may be a few seconds old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Census {
     pub open: i64,
-    /// Those among them whose end is nearer than the warning that they ask for.
+    /// Open sessions whose end is nearer than their warning time.
     pub expiring_soon: i64,
-    /// Expired, and nobody was told yet.
+    /// Expired sessions whose expiry has not been reported yet.
     pub expired: i64,
 }
 
 impl Sessions<'_> {
-    /// Returns the newest open sessions from before `before`, newest first: at most `limit`, at most
-    /// [`MAX_PAGE_BYTES`], and of the nearest [`WINDOW`] sessions.
+    /// Returns the newest open sessions before `before`, newest first: at most `limit`, at most [`MAX_PAGE_BYTES`], and
+    /// among the nearest [`WINDOW`] sessions.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -43,8 +43,8 @@ impl Sessions<'_> {
     ) -> Result<SessionStretch, StoreError> {
         let (at, id) = keyset::or_latest(before.map(|(at, id)| (at, id.0)));
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        // Where the sessions that are looked at end is read from the index alone. Those that are not alive are left out before
-        // the others are sorted, because sorting copies them.
+        // The end of the window is read from the index alone. Sessions that are not open are filtered out before the
+        // others are sorted, because sorting copies rows.
         let looked_at = SessionQuery { behind: before, ..SessionQuery::newest(among.dialect, among.now, limit) };
         let end = self.window(&mut transaction, &looked_at).await?.end;
         let (end_at, end_id) = keyset::or_earliest(end.map(|(at, id)| (at, id.0)));
@@ -81,8 +81,8 @@ impl Sessions<'_> {
         Ok(SessionStretch { sessions, next })
     }
 
-    /// Counts the newest sessions, unless that was done a moment ago. `warning` is the path in the dialect's detail to the
-    /// minutes before its end in which a session counts as expiring soon.
+    /// Counts the newest sessions, unless the counts are cached. `warning` is the path in the dialect's detail to the
+    /// number of minutes before its end from which a session counts as expiring soon.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

@@ -10,7 +10,7 @@ use crate::domain::{AgentId, DialectName, JsonText, Session, SessionId, Timestam
 use crate::store::StoreError;
 use crate::store::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 
-/// A row of `sessions` as it is read.
+/// A row of `sessions`.
 #[derive(Clone, Debug)]
 pub struct SessionRow {
     pub org_id: Uuid,
@@ -71,7 +71,7 @@ impl SessionRow {
         RowKey::of(self.org_id, self.dialect, self.session_id)
     }
 
-    /// Reads the rows under `keys`; those that are not there, or that the scope does not show, are missing.
+    /// Reads the rows with these keys. Rows that do not exist, or that the scope hides, are missing.
     pub(in crate::store) async fn read(
         connection: &mut PgConnection,
         keys: &[RowKey],
@@ -80,15 +80,15 @@ impl SessionRow {
         Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
     }
 
-    /// Reads the rows under `keys` in their order, at most [`MAX_PAGE_BYTES`]; those that are not there are left out.
+    /// Reads the rows with these keys in their order, at most [`MAX_PAGE_BYTES`]. Rows that do not exist are left out.
     ///
-    /// Rows of a page that is cut are still on their way: the transaction is good for nothing but being dropped.
+    /// After a page that was cut, the connection has unread rows, so the transaction can only be dropped.
     pub(in crate::store) async fn page(
         connection: &mut PgConnection,
         keys: &[RowKey],
     ) -> Result<Page<Self>, sqlx::Error> {
         let columns = RowKey::columns(keys);
-        // Sorted inside, where texts are not unpacked yet.
+        // Sorted in the subquery, before texts are unpacked.
         let rows = sqlx::query_as!(
             SessionRow,
             r#"SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", agent_id,
@@ -108,7 +108,7 @@ impl SessionRow {
         bytes::page(rows.fetch(connection), MAX_PAGE_BYTES).await
     }
 
-    /// Reads the rows under `keys` and locks them until the transaction ends, in the order of their keys.
+    /// Reads the rows with these keys and locks them until the transaction ends, in the order of the keys.
     pub(super) async fn lock(
         connection: &mut PgConnection,
         keys: &[RowKey],
@@ -150,7 +150,7 @@ impl TryFrom<SessionRow> for Session {
             ended_at: row.ended_at,
             expiry_reported_at: row.expiry_reported_at,
             is_erased: false,
-            // One that a later version wrote in another way is no turn to this one.
+            // A turn that a later version wrote in another format is ignored.
             turn: row.turn.and_then(|turn| serde_json::from_str(&turn).ok()),
             nonce: row.nonce,
         })

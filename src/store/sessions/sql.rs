@@ -1,9 +1,9 @@
 //! The statements that read sessions in the order of a list.
 //!
 //! Each is for one index and one direction, so that its plan walks that index from the cursor on. Parameters: `$1`
-//! organization, `$2` dialect, `$3` agent, `$4` the time of the cursor; behind them those of each statement.
+//! organization, `$2` dialect, `$3` agent, `$4` the time of the cursor, then those of each statement.
 
-/// Calls a macro with the conditions and the order of the walk that a query asks for.
+/// Calls a macro with the conditions and the order of a query's walk.
 macro_rules! walk {
     ($order:expr, $query:expr, $statement:ident, $connection:expr $(, $argument:expr)*) => {
         match ($query.agent.is_some(), $order.is_oldest_first()) {
@@ -30,9 +30,10 @@ macro_rules! walk {
     };
 }
 
-/// The same for queries that look at the newest sessions.
+/// Calls a macro like `walk`, for queries that read the newest sessions.
 ///
-/// Agents' sessions have an index in two dialects, which it takes their numbers to use: no other asks for it.
+/// The index by agent covers two dialects. A statement can use it only if it names their numbers, so only queries of
+/// these dialects filter by agent.
 macro_rules! newest {
     ($query:expr, $statement:ident, $connection:expr $(, $argument:expr)*) => {
         if $query.agent.is_some() {
@@ -59,8 +60,8 @@ macro_rules! newest {
     };
 }
 
-/// A page of at most `$6` sessions behind `$4` and `$5`, as rows. `$7` rows are skipped. Sorted inside, where texts are not
-/// unpacked yet.
+/// Selects a page of at most `$6` sessions after `$4` and `$5`, as rows. `$7` rows are skipped. Sorted in the subquery,
+/// before texts are unpacked.
 macro_rules! page_rows {
     (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
      by_time: $by_time:literal, $query:expr, $connection:expr, $limit:expr) => {{
@@ -90,9 +91,9 @@ macro_rules! page_rows {
     }};
 }
 
-/// A page of those sessions that the filters let through, as rows. The sessions are looked at in the order of the list until
-/// the page is full, but none after `$11` and `$12`, where the window ends. They are filtered before they are sorted, because
-/// sorting copies them.
+/// Selects a page of the sessions that match the filters, as rows. The sessions are read in the order of the list until
+/// the page is full, but not beyond `$11` and `$12`, the end of the window. They are filtered before they are sorted,
+/// because sorting copies rows.
 macro_rules! filtered_rows {
     (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
      by_time: $by_time:literal, $query:expr, $connection:expr, $limit:expr, $end:expr) => {{
@@ -137,8 +138,8 @@ macro_rules! filtered_rows {
     }};
 }
 
-/// The ids of a page of the nearest `$11` sessions, by the time of their last update: ascending where `$12` is 1,
-/// descending where it is -1.
+/// Selects the ids of a page of the nearest `$11` sessions, by the time of their last update: ascending if `$12` is 1,
+/// descending if it is -1.
 macro_rules! updated_ids {
     (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
      by_time: $by_time:literal, $query:expr, $connection:expr, $limit:expr, $sign:expr) => {
@@ -180,8 +181,8 @@ macro_rules! updated_ids {
     };
 }
 
-/// The times of the nearest `$6` sessions whose time is not the cursor's: how many there are, the last of them, and how
-/// many of them have that time. Read from the index alone, which does not know the order of one time's sessions.
+/// Selects the times of the nearest `$6` sessions whose time is not the cursor's: how many there are, the last time,
+/// and how many of them have that time. Read from the index alone, which does not order sessions of the same time.
 macro_rules! times {
     (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
      by_time: $by_time:literal, $query:expr, $connection:expr, $count:expr) => {
@@ -211,7 +212,7 @@ macro_rules! times {
     };
 }
 
-/// The same with the filters: also how many of those sessions they let through.
+/// Selects the times like `times`, and how many of these sessions match the filters.
 macro_rules! filtered_times {
     (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
      by_time: $by_time:literal, $query:expr, $connection:expr, $count:expr) => {
@@ -247,7 +248,7 @@ macro_rules! filtered_times {
     };
 }
 
-/// The sessions of one time, `$4`, in the order of their ids, and which of them the filters let through.
+/// Selects the sessions of one time, `$4`, in the order of their ids, and whether they match the filters.
 macro_rules! simultaneous {
     (of: $of:literal, after: $after:literal, until: $until:literal, order: $order:literal, later: $later:literal,
      by_time: $by_time:literal, $query:expr, $connection:expr, $at:expr) => {

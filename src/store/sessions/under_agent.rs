@@ -1,4 +1,4 @@
-//! The sessions of one agent, by keyset, newest first; and which of them a metadata filter lets through.
+//! Sessions of one agent by keyset, newest first, and the filter by metadata.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use crate::store::error::is_too_long;
 use crate::store::sessions::filter_sql;
 use crate::store::{Sessions, StoreError, keyset, scope};
 
-/// Characters of a name or a description that a scan looks at.
+/// Characters of a name or a description that a scan reads.
 pub const HEADING_CHARS: i32 = 1_000;
 
-/// Documents that an index can look for at once.
+/// Limit of the documents that one index search can look for.
 pub const MAX_REQUIRED: usize = 3;
-/// How long sessions are looked for by what their metadata contains. Where many contain it, a scan of the newest finds
-/// them sooner.
+/// Time limit of a search by metadata with the index. If many sessions match, a scan of the newest ones finds them
+/// sooner.
 pub const INDEX_TIMEOUT: Duration = scope::BRIEF_TIMEOUT;
 
-/// What is known of a session at a glance.
+/// The fields of a session that a scan reads.
 #[derive(Clone, Debug)]
 pub struct Heading {
     pub id: SessionId,
@@ -57,7 +57,7 @@ impl From<HeadingRow> for Heading {
 }
 
 impl Sessions<'_> {
-    /// Returns the newest `limit` sessions of an agent in the `agent_key` dialect from behind `after`, newest first.
+    /// Returns the newest `limit` sessions of an agent in the `agent_key` dialect after `after`, newest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -70,8 +70,8 @@ impl Sessions<'_> {
     ) -> Result<Vec<Heading>, StoreError> {
         let (at, id) = keyset::or_latest(after.map(|(at, id)| (at, id.0)));
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        // The dialect is written out, so that the index of this dialect's sessions alone can be used. Those that are over
-        // are read as well: the statement would look for others however many there are.
+        // The dialect is a literal, so that the index of this dialect's sessions can be used. Ended sessions are read
+        // as well, because the statement would otherwise read on until it finds enough others.
         let rows = sqlx::query_as!(
             HeadingRow,
             r#"SELECT session_id AS "session_id!", created_at AS "created_at!", left(name, $7) AS name,
@@ -95,8 +95,9 @@ impl Sessions<'_> {
         Ok(rows.into_iter().map(Heading::from).collect())
     }
 
-    /// Returns the same of those sessions whose metadata contains all of `documents`: at least one, of which the first
-    /// [`MAX_REQUIRED`] count. `None` where there are too many of them to be sorted within [`INDEX_TIMEOUT`].
+    /// Returns the same fields of the sessions whose metadata contains all of `documents`. There must be at least one
+    /// document, and only the first [`MAX_REQUIRED`] are used. Returns `None` if there are too many matches to be
+    /// sorted within [`INDEX_TIMEOUT`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -134,7 +135,7 @@ impl Sessions<'_> {
         }
     }
 
-    /// Those of the sessions whose metadata the filter lets through.
+    /// Returns which of the sessions match the metadata filter.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -145,9 +146,9 @@ impl Sessions<'_> {
         filter: &Filter,
     ) -> Result<HashSet<SessionId>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-        // The one statement that is put together as it is needed: of parts that stand in the source, around parameters.
+        // The only statement that is built at run time: from constant parts, around parameters.
         let mut statement: QueryBuilder<Postgres> = QueryBuilder::new("SELECT s.session_id FROM sessions s ");
-        // OFFSET 0 keeps the cast from being made anew for every condition.
+        // OFFSET 0 prevents the cast from being repeated for every condition.
         statement.push(
             "CROSS JOIN LATERAL (SELECT COALESCE(s.metadata, '{}')::jsonb AS metadata OFFSET 0) m WHERE s.org_id = ",
         );
@@ -160,8 +161,8 @@ impl Sessions<'_> {
         Ok(found.into_iter().map(SessionId).collect())
     }
 
-    /// Returns the sessions of these ids in their order, at most [`MAX_PAGE_BYTES`](crate::store::MAX_PAGE_BYTES); those
-    /// that are not there are left out.
+    /// Returns the sessions with these ids in their order, at most [`MAX_PAGE_BYTES`](crate::store::MAX_PAGE_BYTES).
+    /// Sessions that do not exist are left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

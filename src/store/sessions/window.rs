@@ -1,4 +1,4 @@
-//! Which sessions a list looks at, and how many of them are meant.
+//! Determines which sessions a list reads, and counts those that match.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::domain::{AgentId, DialectName, OrgId, SessionId, Timestamp};
 use crate::store::scope::PooledTransaction;
 use crate::store::{Sessions, StoreError};
 
-/// Which sessions a query looks at, whichever page of them it asks for.
+/// Identifies the sessions that a query reads, whatever the page.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WindowKey {
     org: OrgId,
@@ -22,33 +22,33 @@ pub struct WindowKey {
     reach: i64,
 }
 
-/// What is known of the sessions that a query looks at.
+/// Facts about the sessions that a query reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Window {
-    /// How many of them are meant.
+    /// How many of them match.
     pub total: i64,
     /// How many there are.
     pub seen: i64,
-    /// The last one, where there may be more behind it.
+    /// The last one, if there may be more after it.
     pub end: Option<SessionCursor>,
     /// The time of the nearest one.
     pub first: Option<Timestamp>,
-    /// The time of the farthest one that is meant; of the nearest one where none is.
+    /// The time of the farthest one that matches; of the nearest one if none does.
     pub farthest: Option<Timestamp>,
 }
 
 /// The nearest sessions, by their times.
 struct Times {
     seen: i64,
-    /// How many of them are meant.
+    /// How many of them match.
     total: i64,
-    /// The time of the last one, where there are as many as were asked for.
+    /// The time of the last one, if there are as many as the limit.
     last: Option<Timestamp>,
     /// How many of them have that time.
     of_last: Option<i64>,
     /// The time of the nearest one.
     first: Option<Timestamp>,
-    /// The times of those that are meant, where not all are.
+    /// The times of those that match, if not all do.
     oldest_fit: Option<Timestamp>,
     newest_fit: Option<Timestamp>,
 }
@@ -56,7 +56,7 @@ struct Times {
 /// A session among those of the same time.
 struct Simultaneous {
     session_id: Uuid,
-    /// Whether it is meant.
+    /// Whether it matches the filters.
     fits: bool,
 }
 
@@ -76,7 +76,7 @@ impl SessionQuery<'_> {
 }
 
 impl Sessions<'_> {
-    /// Counts the sessions that a query looks at and means, unless that was done a moment ago.
+    /// Counts the sessions that a query reads and those that match, unless the counts are cached.
     pub(super) async fn window(
         &self,
         transaction: &mut PooledTransaction,
@@ -113,7 +113,7 @@ impl Sessions<'_> {
         Ok(window)
     }
 
-    /// Returns the sessions behind the cursor that have its time.
+    /// Returns the sessions after the cursor that have its time.
     async fn behind_at_its_time(
         &self,
         transaction: &mut PooledTransaction,
@@ -128,8 +128,8 @@ impl Sessions<'_> {
         Ok(sessions)
     }
 
-    /// Moves the cursor of a page that is far away to its first session, by times that are read from the index alone. Returns
-    /// `false` where there is no such session.
+    /// Moves the cursor of a far page to its first session, by times that are read from the index alone. Returns
+    /// `false` if there is no such session.
     pub(super) async fn skip(
         &self,
         transaction: &mut PooledTransaction,

@@ -1,4 +1,4 @@
-//! From the feed of sessions to deliveries.
+//! Turns entries of the session feed into deliveries.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -8,22 +8,22 @@ use crate::domain::{DialectName, Mint, Timestamp, WebhookEvent};
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::{feed, scope};
 
-/// Endpoints, and entries for each of them, that are worked through in one transaction.
+/// Endpoints per transaction, and entries for each of them.
 const MAX_ENDPOINTS: usize = 50;
 const MAX_ENTRIES: usize = 500;
 
-/// What there is to do.
+/// What work there is for webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// There are endpoints that are not disabled, of organizations that are not; the rest counts these only.
+    /// Whether there are enabled endpoints of enabled organizations. The other members count these only.
     pub registered: bool,
-    /// The feed has what is not yet among the deliveries.
+    /// Whether the feed has entries that are not queued as deliveries yet.
     pub behind: bool,
-    /// A delivery is due.
+    /// Whether a delivery is due.
     pub due: bool,
 }
 
-/// What an entry of the feed is to an endpoint: nothing, unless a session began or ended.
+/// Returns the event that an entry of the feed is to an endpoint. Only the start and the end of a session are events.
 fn event_of(kind: i16) -> Option<WebhookEvent> {
     match kind {
         feed::STARTED => Some(WebhookEvent::SessionCreated),
@@ -33,7 +33,7 @@ fn event_of(kind: i16) -> Option<WebhookEvent> {
 }
 
 impl AdminStore {
-    /// What there is to do for endpoints at `now`: a few looks into indexes per endpoint.
+    /// Returns what work there is for endpoints at `now`. It costs a few index look-ups per endpoint.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -64,9 +64,8 @@ impl AdminStore {
         .await?)
     }
 
-    /// Writes down what endpoints are to be told of a dialect's sessions: every entry of the feed once per endpoint that
-    /// asked for it, whoever else does so at once and wherever it is cut off. Whether there was more of it than a batch
-    /// takes.
+    /// Queues deliveries for a batch of the feed of a dialect. Every entry is queued once per endpoint that subscribed
+    /// to it, also with concurrent replicas and after a crash. Returns `true` if there may be more than a batch.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -76,7 +75,7 @@ impl AdminStore {
         if endpoints.is_empty() {
             return Ok(false);
         }
-        let mut told = Vec::new();
+        let mut new = Vec::new();
         let mut read = vec![0; endpoints.len()];
         for entry in Endpoint::entries(&mut transaction, &endpoints).await? {
             let number = usize::try_from(entry.number - 1).unwrap_or(usize::MAX);
@@ -85,7 +84,7 @@ impl AdminStore {
             (endpoint.feed_transaction, endpoint.feed_place) = (entry.transaction, entry.place);
             let event = event_of(entry.kind).filter(|event| entry.dialect == dialect.code() && endpoint.wants(*event));
             if let Some(event) = event {
-                told.push(Told {
+                new.push(NewDelivery {
                     org: endpoint.org_id,
                     webhook: endpoint.webhook_id,
                     session: entry.session_id,
@@ -93,14 +92,15 @@ impl AdminStore {
                 });
             }
         }
-        queue(&mut transaction, &told, dialect, now, mint).await?;
+        queue(&mut transaction, &new, dialect, now, mint).await?;
         Endpoint::move_on(&mut transaction, &endpoints).await?;
         transaction.commit().await?;
         Ok(endpoints.len() == MAX_ENDPOINTS || read.contains(&MAX_ENTRIES))
     }
 
-    /// Brings back places that lie in the future: those of a database that was copied here from another Postgres, which
-    /// had counted more transactions. Its endpoints would be told of nothing until this one had counted as many.
+    /// Resets feed cursors that lie in the future. These come from a database that was copied from another Postgres
+    /// which had counted more transactions. Without the reset, the endpoints would receive nothing until this server
+    /// had counted as many.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -117,7 +117,7 @@ impl AdminStore {
     }
 }
 
-/// An endpoint, and where it stands in the feed.
+/// An endpoint and its cursor in the feed.
 struct Endpoint {
     org_id: Uuid,
     webhook_id: Uuid,
@@ -136,8 +136,8 @@ struct Entry {
     kind: i16,
 }
 
-/// What an endpoint is to be told.
-struct Told {
+/// A delivery to be queued.
+struct NewDelivery {
     org: Uuid,
     webhook: Uuid,
     session: Uuid,
@@ -149,8 +149,8 @@ impl Endpoint {
         self.events.iter().any(|wanted| wanted == event.as_str())
     }
 
-    /// Locks endpoints that have not come to the end of the feed, as far as nobody else holds them: those first that
-    /// are furthest behind, so that each has its turn. Those of a disabled organization stay where they are.
+    /// Locks endpoints that have entries of the feed to process and that no other replica has locked. Those furthest
+    /// behind come first, so that every endpoint is processed. Endpoints of disabled organizations are left out.
     async fn lock_behind(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
         sqlx::query_as!(
             Self,
@@ -171,7 +171,7 @@ impl Endpoint {
         .await
     }
 
-    /// What the feed has behind their places, in its order.
+    /// Returns the entries of the feed after the endpoints' cursors, in the feed's order.
     async fn entries(connection: &mut PgConnection, endpoints: &[Self]) -> Result<Vec<Entry>, sqlx::Error> {
         let orgs: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.org_id).collect();
         let transactions: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.feed_transaction).collect();
@@ -198,7 +198,7 @@ impl Endpoint {
         .await
     }
 
-    /// Writes down where they stand now.
+    /// Stores the cursors of the endpoints.
     async fn move_on(connection: &mut PgConnection, endpoints: &[Self]) -> Result<(), sqlx::Error> {
         let orgs: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.org_id).collect();
         let ids: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.webhook_id).collect();
@@ -220,20 +220,20 @@ impl Endpoint {
     }
 }
 
-/// Makes deliveries of it, which are due at once.
+/// Queues deliveries, which are due at once.
 async fn queue(
     connection: &mut PgConnection,
-    told: &[Told],
+    new: &[NewDelivery],
     dialect: DialectName,
     now: Timestamp,
     mint: &Mint,
 ) -> Result<(), sqlx::Error> {
-    let orgs: Vec<Uuid> = told.iter().map(|told| told.org).collect();
-    let webhooks: Vec<Uuid> = told.iter().map(|told| told.webhook).collect();
-    let sessions: Vec<Uuid> = told.iter().map(|told| told.session).collect();
-    let events: Vec<&str> = told.iter().map(|told| told.event.as_str()).collect();
-    // Ids that sort by time; of one moment, their order would be chance, and so is that of the feed.
-    let mut deliveries: Vec<Uuid> = told.iter().map(|_| mint.session_id(now).0).collect();
+    let orgs: Vec<Uuid> = new.iter().map(|new| new.org).collect();
+    let webhooks: Vec<Uuid> = new.iter().map(|new| new.webhook).collect();
+    let sessions: Vec<Uuid> = new.iter().map(|new| new.session).collect();
+    let events: Vec<&str> = new.iter().map(|new| new.event.as_str()).collect();
+    // The ids sort by time. Ids of one moment are sorted here so that they follow the order of the feed.
+    let mut deliveries: Vec<Uuid> = new.iter().map(|_| mint.session_id(now).0).collect();
     deliveries.sort_unstable();
     sqlx::query!(
         "INSERT INTO webhook_deliveries (org_id, webhook_id, delivery_id, dialect, session_id, event, queued_at,

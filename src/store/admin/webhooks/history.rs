@@ -1,4 +1,4 @@
-//! Deliveries as an administrator looks at them.
+//! Deliveries as an administrator sees them.
 
 use uuid::Uuid;
 
@@ -21,17 +21,17 @@ pub struct DeliveryRow {
     pub last_error: Option<String>,
 }
 
-/// Deliveries whose time has come.
+/// Deliveries that are due.
 #[derive(Clone, Copy, Debug)]
 pub struct Backlog {
-    /// How many, counted to a limit.
+    /// How many are due, counted up to a limit.
     pub due: i64,
-    /// Since when one of those that were counted is due.
+    /// The earliest due time of those that were counted.
     pub oldest_due: Option<Timestamp>,
 }
 
 impl AdminStore {
-    /// Counts the deliveries that are due at `now`, to `limit` and no further.
+    /// Counts the deliveries that are due at `now`, up to `limit`.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -47,7 +47,7 @@ impl AdminStore {
         .await?)
     }
 
-    /// The deliveries of an organization, newest first, `most` of them at most: all, or those that have failed.
+    /// Returns at most `most` deliveries of an organization, newest first: all, or those that have failed.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -68,13 +68,13 @@ impl AdminStore {
         .await?)
     }
 
-    /// Puts a delivery on again, whatever became of it: as if it had been queued `now`, under the id that it has.
+    /// Queues a delivery again at `now`, whatever its outcome was. Its id stays the same.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`] when there is no such delivery, or no longer; [`AdminError::WebhookDisabled`] when its
-    /// endpoint is disabled.
+    /// [`AdminError::NotFound`] when there is no such delivery or it was deleted; [`AdminError::WebhookDisabled`] when
+    /// its endpoint is disabled.
     pub async fn resend_delivery(&self, id: DeliveryId, now: Timestamp) -> Result<(), AdminError> {
-        // By way of the endpoints, since their organizations lead every index.
+        // Joins the endpoints because their organizations come first in every index.
         let changed = sqlx::query!(
             "UPDATE webhook_deliveries d
                 SET queued_at = $2, attempts = 0, next_attempt_at = $2, delivered_at = NULL, failed_at = NULL,
@@ -101,10 +101,10 @@ impl AdminStore {
         Err(disabled.map_or(AdminError::NotFound("delivery"), |id| AdminError::WebhookDisabled(WebhookId(id))))
     }
 
-    /// Gives up at most `most` deliveries that were queued at `until` or before and are due at `now`, without an
-    /// attempt; how many there were.
+    /// Marks at most `most` deliveries as failed that were queued at `until` or before and are due at `now`, without an
+    /// attempt. Returns how many there were.
     ///
-    /// Replicas that do this at once each take others.
+    /// Concurrent replicas take different deliveries.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -124,9 +124,9 @@ impl AdminStore {
         Ok(expired.rows_affected())
     }
 
-    /// Deletes at most `most` deliveries that are over and were queued at `until` or before; how many there were.
+    /// Deletes at most `most` finished deliveries that were queued at `until` or before. Returns how many were deleted.
     ///
-    /// Replicas that do this at once each take others.
+    /// Concurrent replicas take different deliveries.
     ///
     /// # Errors
     /// When the database cannot be reached.

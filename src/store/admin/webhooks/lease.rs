@@ -1,4 +1,4 @@
-//! Deliveries that are due, and what became of them.
+//! Leases deliveries that are due, and records their outcomes.
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -11,10 +11,10 @@ use crate::store::admin::{AdminError, AdminStore};
 use crate::store::sessions::RowKey;
 use crate::store::{SessionRow, StoreError, scope};
 
-/// Deliveries that fail with their endpoint in one transaction.
+/// Deliveries that are failed in one transaction when their endpoint is disabled.
 const MAX_FAILED: u64 = 1_000;
 
-/// A delivery that is this caller's to attempt until its lease runs out.
+/// A delivery that this caller may attempt until its lease runs out.
 pub struct Leased {
     pub org: OrgId,
     pub webhook: WebhookId,
@@ -25,34 +25,34 @@ pub struct Leased {
     /// Counted from 1.
     pub attempt: u32,
     pub queued_at: Timestamp,
-    /// The session as it stands; `None` where it is gone, an error where it cannot be read.
+    /// The session at the time of the lease; `None` if it does not exist, an error if it cannot be read.
     pub session: Result<Option<Session>, StoreError>,
-    /// When something was last said in it.
+    /// The time of the last message of the session.
     pub last_said_at: Option<Timestamp>,
 }
 
-/// Whose deliveries are leased, how many of them, and for how long.
+/// Which deliveries are leased, how many, and for how long.
 pub struct LeaseTerms<'a> {
     pub lease: TimeDelta,
     /// Endpoints that are left out.
     pub busy: &'a [WebhookId],
-    /// Endpoints that answered soon of late.
+    /// Endpoints that responded quickly of late.
     pub prompt: &'a [WebhookId],
-    /// Endpoints that kept their callers waiting of late.
+    /// Endpoints that responded slowly of late.
     pub slow: &'a [WebhookId],
     /// How many endpoints are leased from at most, and how many slow ones among them.
     pub endpoints: usize,
     pub slow_endpoints: usize,
-    /// How many deliveries of an endpoint are leased at most, and of a prompt one.
+    /// How many deliveries are leased at most from an endpoint, and from a prompt endpoint.
     pub per_endpoint: usize,
     pub per_prompt_endpoint: usize,
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 pub struct Attempted<'a> {
     pub leased: &'a Leased,
     pub status: Option<u16>,
-    /// The word for what went wrong.
+    /// A code for what went wrong.
     pub error: Option<&'static str>,
     pub next: Next,
     pub endpoint: EndpointChange,
@@ -64,11 +64,11 @@ pub enum EndpointChange {
     None,
     /// Nothing is leased before this time.
     Paused(Timestamp),
-    /// Nothing is leased or queued any more, and what waits has failed.
+    /// Nothing is leased or queued any more, and the queued deliveries fail.
     Disabled(Timestamp),
 }
 
-/// How a delivery goes on.
+/// What happens to a delivery after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     DeliveredAt(Timestamp),
@@ -77,9 +77,10 @@ pub enum Next {
 }
 
 impl AdminStore {
-    /// Leases what is due at `now`: of an endpoint, what has been due longest. Chance decides between endpoints, since
-    /// by age those with the longest backlog, which answer nobody, would always win. Nothing of disabled organizations, and
-    /// of endpoints that are disabled or paused, is leased, and what this version does not know is left to others.
+    /// Leases deliveries that are due at `now`; of each endpoint, those that have been due longest. Endpoints are
+    /// chosen at random, because by age the endpoints with the longest backlog, which do not respond, would always come
+    /// first. Deliveries of disabled organizations and of disabled or paused endpoints are not leased. Events that this
+    /// version does not know are left to other replicas.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -161,12 +162,11 @@ impl AdminStore {
         Ok(leased.collect())
     }
 
-    /// Stores what became of an attempt, unless another replica has delivered it since, and what it changes for the
-    /// endpoint. A failure counts only while the delivery has not been leased or queued again, and has not failed with its
-    /// endpoint.
+    /// Stores the outcome of an attempt and its effect on the endpoint, unless another replica has delivered it since.
+    /// A failure counts only if the delivery has not been leased or queued again, and has not failed with its endpoint.
     ///
     /// # Errors
-    /// When the database cannot be reached. Then it is attempted again once the lease has run out.
+    /// When the database cannot be reached. The delivery is then attempted again after the lease has run out.
     pub async fn record_attempt(&self, attempted: &Attempted<'_>) -> Result<(), AdminError> {
         let (mut delivered, mut again, mut failed) = (None, None, None);
         match attempted.next {
@@ -175,7 +175,8 @@ impl AdminStore {
             Next::FailedAt(at) => failed = Some(at),
         }
         let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
-        // The endpoint before its deliveries, as when it is deleted, so that the two cannot wait for each other.
+        // Locks the endpoint before its deliveries, in the order that deleting an endpoint uses, so that the two cannot
+        // deadlock.
         attempted.endpoint.store(&mut transaction, attempted.leased).await?;
         sqlx::query!(
             "UPDATE webhook_deliveries
@@ -201,8 +202,8 @@ impl AdminStore {
         Ok(())
     }
 
-    /// Fails a batch of the deliveries that wait for an endpoint that is disabled. Returns how many there were. What is
-    /// left when this is cut off expires with its day.
+    /// Marks a batch of the queued deliveries of a disabled endpoint as failed. Returns how many there were. If this is
+    /// interrupted, the others expire after a day.
     async fn fail_waiting(&self, leased: &Leased, at: Timestamp) -> Result<u64, AdminError> {
         let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let failed = sqlx::query!(

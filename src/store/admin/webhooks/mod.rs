@@ -1,8 +1,8 @@
-//! The endpoints that organizations registered, and what they are told.
+//! The webhook endpoints of organizations and their deliveries.
 //!
-//! An entry of the feed becomes a delivery per endpoint that asked for it ([`fan_out`](AdminStore::fan_out)), and a
-//! delivery is leased to whoever attempts it ([`lease_deliveries`](AdminStore::lease_deliveries)) until its outcome is
-//! written down or the lease runs out. Any number of replicas can do either at once.
+//! An entry of the feed becomes a delivery per endpoint that subscribed to it ([`fan_out`](AdminStore::fan_out)). A
+//! delivery is leased to the replica that attempts it ([`lease_deliveries`](AdminStore::lease_deliveries)) until its
+//! outcome is stored or the lease runs out. Any number of replicas can do either at once.
 
 mod fan_out;
 mod history;
@@ -20,7 +20,7 @@ use crate::domain::responder::HttpUrl;
 use crate::domain::{OrgId, Timestamp, WebhookEvent, WebhookId};
 use crate::store::scope;
 
-/// A number of rows, for `LIMIT`.
+/// Converts a number of rows for `LIMIT`.
 fn as_limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -29,7 +29,7 @@ pub struct NewWebhook<'a> {
     pub id: WebhookId,
     pub org: OrgId,
     pub url: &'a HttpUrl,
-    /// What deliveries are signed with.
+    /// The secret that deliveries are signed with.
     pub secret: &'a SecretString,
     pub events: &'a [WebhookEvent],
     pub created_at: Timestamp,
@@ -41,15 +41,14 @@ pub struct WebhookRow {
     pub url: String,
     pub events: Vec<String>,
     pub created_at: Timestamp,
-    /// Until when the endpoint asked to be left alone.
+    /// Until when deliveries are paused at the endpoint's request.
     pub paused_until: Option<Timestamp>,
     /// Since when nothing is delivered, because the endpoint responded with 410.
     pub disabled_at: Option<Timestamp>,
 }
 
 impl AdminStore {
-    /// Registers an endpoint, which is told of what happens from now on; also of what was being written in the moments
-    /// before.
+    /// Registers an endpoint. It receives events from now on, including those of transactions that are still open.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -70,7 +69,7 @@ impl AdminStore {
         Ok(())
     }
 
-    /// The endpoints of an organization, oldest first.
+    /// Returns the endpoints of an organization, oldest first.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -85,8 +84,7 @@ impl AdminStore {
         .await?)
     }
 
-    /// Lets an endpoint have deliveries again that is disabled or paused. One that was disabled is notified of what happens
-    /// from now on.
+    /// Enables an endpoint that is disabled or paused. An endpoint that was disabled receives events from now on.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such endpoint.
@@ -106,7 +104,7 @@ impl AdminStore {
         if changed == 0 { Err(AdminError::NotFound("webhook")) } else { Ok(()) }
     }
 
-    /// Forgets an endpoint with its secret, and what it was or was still to be told. What is under way arrives.
+    /// Deletes an endpoint with its secret and its deliveries. A delivery that is being sent still arrives.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such endpoint.
@@ -116,7 +114,7 @@ impl AdminStore {
             .fetch_optional(&mut *transaction)
             .await?;
         let org = deleted.ok_or(AdminError::NotFound("webhook"))?;
-        // Nobody adds to them now: whoever does holds the row that was deleted.
+        // No replica can add deliveries now, because adding one needs a lock of the row that was deleted.
         sqlx::query!("DELETE FROM webhook_deliveries WHERE org_id = $1 AND webhook_id = $2", org, id.0)
             .execute(&mut *transaction)
             .await?;

@@ -1,5 +1,5 @@
-//! Events that have no grams yet: those of before the index, those that an older binary wrote, and the neighbours of
-//! deleted ones.
+//! Events without grams: those that are older than the index, those that an older binary wrote, and the events of
+//! dissolved blocks.
 
 use std::collections::HashSet;
 
@@ -15,20 +15,20 @@ use crate::store::captures::DIALECT;
 
 /// Events of a batch.
 const BATCH: i64 = 1_000;
-/// Stored bytes of what they say.
+/// Stored bytes of the contents of a batch.
 const BATCH_BYTES: i64 = 2 * 1024 * 1024;
 
 /// The end of a batch of [`note`].
 pub(in crate::store) struct Noted {
-    /// The last organization that was looked at.
+    /// The last organization that was checked.
     pub last: Uuid,
     pub noted: i64,
 }
 
-/// Notes those of the next `limit` organizations after `after`, in the order of their ids, that have more events than the
+/// Notes which of the next `limit` organizations after `after`, in the order of their ids, have more events than the
 /// index. Returns `None` after the last organization.
 ///
-/// An organization costs as many rows as it has days with events, and blocks of the index.
+/// An organization costs as many rows as it has days with events and blocks of the index.
 pub(in crate::store) async fn note(
     connection: &mut PgConnection,
     after: Uuid,
@@ -72,8 +72,8 @@ struct Row {
     output: Option<String>,
 }
 
-/// Adds the grams of the next events of one organization that was noted. Returns `false` when none is. Replicas that do
-/// this at once each take another organization.
+/// Adds the grams of the next events of one noted organization. Returns `false` when no organization is noted.
+/// Concurrent replicas take different organizations.
 pub(in crate::store) async fn work_off(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let noted = sqlx::query!(
         "SELECT org_id, at, event_id FROM captured_backlog ORDER BY org_id LIMIT 1 FOR UPDATE SKIP LOCKED"
@@ -129,7 +129,7 @@ pub(in crate::store) async fn work_off(connection: &mut PgConnection) -> Result<
     Ok(true)
 }
 
-/// Returns those of the events, all of this time, that are in a block or a pending row.
+/// Returns which of the events, all of the given times, are in a block or a pending row.
 async fn known(
     connection: &mut PgConnection,
     org: OrgId,

@@ -1,4 +1,4 @@
-//! Blocks are made of pending rows.
+//! Makes blocks of pending rows.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -7,17 +7,17 @@ use super::packing::inverted;
 use super::pending::{self, Pending};
 use crate::domain::{OrgId, Timestamp};
 
-/// Events that make a block. Until then a search reads their grams one by one.
+/// Events of a block. Until there are enough, a search reads their grams one by one.
 const BLOCK_SIZE: i64 = 8_192;
 /// Bytes of grams that make a block of fewer events.
 const BLOCK_BYTES: i64 = 4 * 1024 * 1024;
-/// Small rows that are made one.
+/// The number of small rows that are merged into one.
 const MERGED_ROWS: i64 = 64;
-/// Events of a row that is not small.
+/// Events above which a row is not small.
 const MERGED_SIZE: i32 = 512;
-/// Organizations in a round.
+/// Organizations per round.
 const MAX_ORGS: i64 = 1_000;
-/// Buckets of grams in a statement.
+/// Buckets of grams per statement.
 const CHUNK: usize = 4_096;
 
 struct Row {
@@ -37,7 +37,7 @@ impl Row {
     }
 }
 
-/// Returns organizations that have enough pending rows to make something of.
+/// Returns organizations that have enough pending rows to make a block or to merge rows.
 pub(in crate::store) async fn organizations(connection: &mut PgConnection) -> Result<Vec<OrgId>, sqlx::Error> {
     let orgs = sqlx::query_scalar!(
         "SELECT org_id FROM captured_pending
@@ -55,8 +55,8 @@ pub(in crate::store) async fn organizations(connection: &mut PgConnection) -> Re
     Ok(orgs.into_iter().map(OrgId).collect())
 }
 
-/// Makes a block of an organization's pending rows if there are enough, else one row of the small ones. Returns whether
-/// there may be enough for another block. Replicas that do this at once each take others.
+/// Makes a block of an organization's pending rows if there are enough, or else merges small rows. Returns `true` if
+/// there may be enough for another block. Concurrent replicas take different organizations.
 pub(in crate::store) async fn make(connection: &mut PgConnection, org: OrgId) -> Result<bool, sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
@@ -138,8 +138,8 @@ async fn insert(connection: &mut PgConnection, org: OrgId, rows: Vec<Pending>) -
     Ok(())
 }
 
-/// Deletes the blocks and pending rows that one of these events is in, because their grams tell what it said. The other
-/// events of theirs are then not indexed, and become the worker's backlog.
+/// Deletes the blocks and pending rows that contain one of these events, because their grams reveal its contents. The
+/// other events of these blocks are no longer indexed then, and are added to the backlog.
 pub(in crate::store) async fn dissolve(
     connection: &mut PgConnection,
     org: OrgId,

@@ -11,26 +11,26 @@ use crate::domain::grams::{ANY, looked_up};
 use crate::domain::{OrgId, Timestamp};
 use crate::store::captures::{CaptureFilter, Cursor};
 
-/// Candidates after which a search looks no further back.
+/// Number of candidates after which a search stops.
 const ENOUGH: usize = 4_000;
-/// Bytes of pending grams that a search reads. More are waiting only while no worker has run for long.
+/// Bytes of pending grams that a search reads. There are more only if no worker has run for long.
 const MAX_PENDING_BYTES: i64 = 32 * 1024 * 1024;
-/// Blocks that are looked through at first, and in one step at most.
+/// Blocks that are searched in the first step, and the limit for one step.
 const FIRST_BLOCKS: usize = 2;
 const MAX_BLOCKS: usize = 256;
-/// Candidates of a block that are read one by one; of more, the whole list is read.
+/// If a block has at most this many candidates they are read one by one, otherwise its whole list is read.
 const FEW: usize = 64;
 
-/// Events that may contain a text: every event of the window that does is among them, as far as they go.
+/// Events that may contain a text. Every matching event of the window is among them, down to the oldest candidate.
 pub struct Candidates {
     /// Newest first.
     pub entries: Vec<Entry>,
-    /// Whether these are all of the window, or only the newest.
+    /// Whether they cover the whole window, or only its newest part.
     pub complete: bool,
 }
 
-/// Returns the newest candidates after `cursor`; `None` when the search cannot be looked up: the text is too short, or
-/// not every event is indexed. The transaction must see one state throughout.
+/// Returns the newest candidates after `cursor`, or `None` when the index cannot be used: the text is too short, or not
+/// every event is indexed. All statements of the transaction must see the same snapshot.
 pub async fn find(
     connection: &mut PgConnection,
     org: OrgId,
@@ -62,7 +62,7 @@ pub async fn find(
     .await?;
     let (mut from, mut step) = (0, FIRST_BLOCKS);
     while from < blocks.len() {
-        // What is left is not newer than this.
+        // The remaining blocks have no event newer than this.
         let bound = blocks[from].newest;
         if entries.iter().filter(|entry| entry.at > bound).count() >= ENOUGH {
             entries.retain(|entry| entry.at > bound);
@@ -81,14 +81,13 @@ pub async fn find(
     Ok(Some(Candidates { entries, complete: true }))
 }
 
-/// Sorts candidates, newest first. One that was indexed again can be among them twice.
+/// Sorts candidates, newest first, and removes duplicates, which reindexed events cause.
 fn sort(entries: &mut Vec<Entry>) {
     entries.sort_unstable_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
     entries.dedup();
 }
 
-/// Returns whether every event is in a block or a pending row: the totals, which are added to wherever events are
-/// written, say how many there are.
+/// Returns whether every event is in a block or a pending row. The totals show how many events there are.
 async fn is_complete(connection: &mut PgConnection, org: OrgId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT COALESCE(sum(events) = sum(size) AND sum(events) > 0 AND sum(bytes) <= $2, false) AS "complete!"
@@ -176,7 +175,7 @@ async fn slots(
     Ok(found.filter(|(_, slots)| slots.len() > 0).collect())
 }
 
-/// Reads the entries of candidates: one by one where a block has few.
+/// Reads the entries of candidates, one by one if a block has few.
 async fn read(
     connection: &mut PgConnection,
     org: OrgId,

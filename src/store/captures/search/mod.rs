@@ -1,8 +1,8 @@
-//! Which events contain a text: what `migrations/0021_captured_search.sql` describes.
+//! Search of events by a text. `migrations/0021_captured_search.sql` describes the index.
 //!
-//! A writer adds the grams of its events ([`add`]). A worker makes blocks of them ([`blocks`]), and adds events that
-//! have none, because they are older than the index or were written by an older binary ([`backlog`]). A search looks up
-//! candidates, newest first ([`find()`]); the caller reads them and compares.
+//! A writer adds the grams of its events ([`add`]). A worker makes blocks of them ([`blocks`]), and indexes events
+//! without grams, which are older than the index or were written by an older binary ([`backlog`]). A search looks up
+//! candidates, newest first ([`find()`]); the caller reads and compares them.
 
 pub(in crate::store) mod backlog;
 pub(in crate::store) mod blocks;

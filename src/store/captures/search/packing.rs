@@ -1,4 +1,4 @@
-//! How grams and events are written into bytes.
+//! The binary format of grams and events.
 
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ impl Entry {
         bytes.extend_from_slice(&self.at.timestamp_micros().to_be_bytes());
     }
 
-    /// Reads an entry; `None` where the bytes are none.
+    /// Reads an entry. Returns `None` if the bytes are not valid.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (id, at) = bytes.split_first_chunk::<16>()?;
         let at = Timestamp::from_timestamp_micros(i64::from_be_bytes(at.try_into().ok()?))?;
@@ -52,7 +52,7 @@ fn read_number(bytes: &mut &[u8]) -> Option<u32> {
     }
 }
 
-/// Writes an ascending list: how many there are, and how far each is from the one before.
+/// Writes an ascending list: its length, and the difference of each number to the one before.
 pub fn write_list(list: &[u32], bytes: &mut Vec<u8>) {
     write_number(list.len() as u32, bytes);
     let mut last = 0;
@@ -62,7 +62,7 @@ pub fn write_list(list: &[u32], bytes: &mut Vec<u8>) {
     }
 }
 
-/// Calls `take` with each member of a list. `None` where the bytes are none.
+/// Calls `take` with each member of a list. Returns `None` if the bytes are not valid.
 fn read_list(bytes: &mut &[u8], mut take: impl FnMut(u32)) -> Option<()> {
     let mut last = 0;
     for _ in 0..read_number(bytes)? {
@@ -72,7 +72,7 @@ fn read_list(bytes: &mut &[u8], mut take: impl FnMut(u32)) -> Option<()> {
     Some(())
 }
 
-/// Returns which of the events that were written one after the other have all of one of the searches' grams.
+/// Returns which of the consecutively written events have all grams of at least one of the searches.
 pub fn find_pending(mut bytes: &[u8], searches: &[Vec<u32>]) -> Vec<usize> {
     let (mut found, mut slot) = (Vec::new(), 0);
     while !bytes.is_empty() {
@@ -81,7 +81,7 @@ pub fn find_pending(mut bytes: &[u8], searches: &[Vec<u32>]) -> Vec<usize> {
         let read = read_list(&mut bytes, |gram| {
             is_any |= gram == ANY;
             for (search, matched) in searches.iter().zip(&mut matched) {
-                // Both ascend, so a gram that was passed is missing.
+                // Both lists ascend, so a gram that was passed is missing.
                 if search.get(*matched) == Some(&gram) {
                     *matched += 1;
                 }
@@ -98,12 +98,13 @@ pub fn find_pending(mut bytes: &[u8], searches: &[Vec<u32>]) -> Vec<usize> {
     found
 }
 
-/// Returns the bucket of a gram: neighbours are stored in one row, because a row of its own takes more than most lists.
+/// Returns the bucket of a gram. Neighbouring grams share a row, because the overhead of a row is larger than most
+/// lists.
 pub fn bucket_of(gram: u32) -> u32 {
     gram >> 8
 }
 
-/// Returns the buckets of a block, ascending: each has its grams, and for each gram the events that have it.
+/// Returns the buckets of a block in ascending order, each with its grams and the events that have them.
 pub fn inverted<'b>(pending: impl IntoIterator<Item = &'b [u8]>) -> Vec<(u32, Vec<u8>)> {
     let mut postings: Vec<u64> = Vec::new();
     let mut slot = 0;
@@ -166,13 +167,13 @@ impl Slots {
         }
     }
 
-    /// Keeps what is in both.
+    /// Removes the slots that are not in both.
     pub fn intersect(&mut self, other: &Self) {
         self.0.truncate(other.0.len());
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= other);
     }
 
-    /// Adds what is in the other.
+    /// Adds the slots of the other.
     pub fn unite(&mut self, other: &Self) {
         self.0.resize(self.0.len().max(other.0.len()), 0);
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);

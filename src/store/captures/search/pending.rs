@@ -11,7 +11,7 @@ use crate::store::captures::write::Request;
 /// Bytes of grams in a row.
 const ROW_BYTES: usize = 512 * 1024;
 
-/// What is known of some events of an organization.
+/// The grams of some events of an organization.
 pub(super) struct Pending {
     pub org: OrgId,
     pub first: Uuid,
@@ -38,7 +38,7 @@ impl Pending {
         write_list(grams.as_slice(), &mut self.grams);
     }
 
-    /// Adds the events of another row behind its own.
+    /// Appends the events of another row.
     pub fn append(&mut self, other: &Self) {
         self.size += other.size;
         self.again += other.again;
@@ -79,8 +79,8 @@ pub(in crate::store::captures) async fn add(
     insert(connection, &packed(events)).await
 }
 
-/// Adds grams of events that are indexed already, because they changed: their name, or all that they say. The number
-/// tells the changes of one event apart.
+/// Adds grams of indexed events that changed: their name, or all of their contents. The number distinguishes the
+/// changes of one event.
 pub(in crate::store::captures) async fn add_again(
     connection: &mut PgConnection,
     changed: &[(OrgId, Entry, i32, Grams)],

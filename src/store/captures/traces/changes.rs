@@ -25,7 +25,7 @@ pub struct Change<'p> {
     pub placement: &'p Placement,
     pub is_renamed: bool,
     pub revision: i32,
-    /// What it says now, where that changes.
+    /// Its new content, if that changes.
     pub written: Option<&'p NewSpan>,
 }
 
@@ -93,7 +93,7 @@ impl<'p> Changes<'p> {
         named.collect()
     }
 
-    /// Returns every session whose counter is locked: of new spans, and both sides of moves.
+    /// Returns every session whose counter is locked: those of new spans, and both sides of moves.
     pub fn session_keys(&self, plans: &[Plan<'_>]) -> Vec<RowKey> {
         let mut keys: BTreeSet<RowKey> =
             filled(plans).map(|(plan, entry)| RowKey::new(plan.trace.0, DIALECT, entry.session(plan.trace))).collect();
@@ -101,7 +101,7 @@ impl<'p> Changes<'p> {
         keys.into_iter().collect()
     }
 
-    /// Whether spans are written or moved to a session.
+    /// Returns whether spans are written or moved to a session.
     pub fn fills(&self, plans: &[Plan<'_>], key: RowKey) -> bool {
         filled(plans).any(|(plan, entry)| RowKey::new(plan.trace.0, DIALECT, entry.session(plan.trace)) == key)
     }
@@ -133,7 +133,7 @@ impl<'p> Changes<'p> {
         after.collect()
     }
 
-    /// Returns the changed events that are summed up in another way, before and after.
+    /// Returns the changed events that are summed up differently, before and after.
     pub fn replaced<'s>(
         &self,
         before: &'s HashMap<(OrgId, EventId), Summed>,
@@ -145,7 +145,7 @@ impl<'p> Changes<'p> {
             .filter(|(before, after)| before != after)
     }
 
-    /// Returns what changed events are searched by from now on, and the names of new ones that are not their own.
+    /// Returns the new search grams of changed events, and of the names of new events that are not their own.
     pub fn indexed_again(
         &self,
         plans: &[Plan<'_>],
@@ -191,7 +191,7 @@ fn filled<'p>(plans: &'p [Plan<'p>]) -> impl Iterator<Item = (&'p Plan<'p>, &'p 
     })
 }
 
-/// Returns a name as far as lists and figures know it.
+/// Returns a name, shortened to what lists and figures use.
 fn indexed(name: &str) -> String {
     name.chars().take(CaptureFacts::NAME_LIMIT).collect()
 }
@@ -233,7 +233,7 @@ pub async fn read(
     Ok(summed.collect())
 }
 
-/// Writes kinds, names and contents. The events are in their new sessions already.
+/// Stores kinds, names and contents. The events have been moved to their new sessions before.
 pub async fn carry_out(connection: &mut PgConnection, changes: &Changes<'_>) -> Result<(), sqlx::Error> {
     if changes.0.is_empty() {
         return Ok(());

@@ -1,9 +1,9 @@
-//! Spans, written with the rest of their trace in view.
+//! Stores spans together with the other spans of their trace.
 //!
-//! A transaction locks the traces whose spans it writes, reads what is stored of them, and decides what every span is
-//! ([`Plan`]). Spans that were stored before and turn out to be something else are changed: a turn is none any more,
-//! because the span above it came; a conversation that existed under the trace's id moves to the one that a span names.
-//! Writers of one trace take turns, so that the result does not depend on who was first.
+//! A transaction locks the traces of its spans, reads their stored spans, and decides what every span is ([`Plan`]).
+//! Stored spans that turn out to be something else are changed: a turn is no longer one because the span above it
+//! arrived, or a conversation under the trace's id moves to the one that a span names. Writers of one trace run one
+//! after another, so that the result does not depend on which was first.
 //!
 //! Locks are taken in one order: traces, sessions, counters, events, totals, each sorted by its key.
 
@@ -27,7 +27,7 @@ use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 use crate::store::sessions::RowKey;
 
-/// Spans of a trace that are looked at together. What comes after so many is placed by them, and not changed later.
+/// Limit of spans of a trace that are considered together. Later spans are assigned by them and not changed later.
 const MAX_SPANS: usize = 5_000;
 
 /// Spans of one trace.
@@ -39,14 +39,14 @@ pub struct Request {
 
 type TraceKey = (OrgId, TraceId);
 
-/// What became of a span.
+/// The outcome of a span.
 #[derive(Clone, Debug)]
 pub enum SpanOutcome {
-    /// It is stored, with all that it says.
+    /// The span is stored.
     Stored,
-    /// It was stored before, as complete as this.
+    /// The span was stored before, at least as complete as this.
     Known,
-    /// Another part of it was stored before. What both say is to be made one, and sent again with the revision.
+    /// Another part of the span was stored before. The caller merges both and sends the result again with the revision.
     Unmerged(Box<Unmerged>),
 }
 
@@ -65,7 +65,7 @@ pub enum CaptureSpans {}
 impl Batch for CaptureSpans {
     const NAME: &'static str = "capture_spans";
     type Request = Request;
-    /// What became of each span, in their order.
+    /// The outcome of each span, in their order.
     type Answer = Vec<SpanOutcome>;
 
     fn org(request: &Request) -> OrgId {
@@ -118,7 +118,7 @@ impl Batch for CaptureSpans {
             let refilled: Vec<RowKey> =
                 shown::emptied(&numberings).into_iter().filter(|key| changes.fills(&plans, *key)).collect();
             if !refilled.is_empty() && attempts == 0 {
-                // Sessions are locked before counters, so these are shown again in a transaction before this one.
+                // Sessions are locked before counters, so these are shown again in an earlier transaction.
                 transaction.rollback().await?;
                 let mut transaction = writer.begin(&orgs).await?;
                 shown::show(&mut transaction, &refilled).await?;
@@ -154,7 +154,7 @@ impl Batch for CaptureSpans {
     }
 }
 
-/// Returns what became of each request's spans.
+/// Returns the outcomes of each request's spans.
 fn outcomes(
     requests: &[&Request],
     plans: &[Plan],
@@ -177,7 +177,8 @@ fn outcomes(
         .iter()
         .map(|request| {
             let decisions = decided.get_mut(&(request.org, request.trace));
-            // The spans come first, because the shorter of both ends a zip after the first has been asked.
+            // The spans come first, because a zip ends without taking an item of its second iterator when the first is
+            // at its end.
             request.spans.iter().zip(decisions.into_iter().flatten()).map(outcome).collect()
         })
         .collect()

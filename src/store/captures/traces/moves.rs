@@ -1,4 +1,4 @@
-//! Events move from one session to another.
+//! Moves events from one session to another.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,10 +11,10 @@ use crate::domain::{EventId, OrgId, Timestamp};
 use crate::store::captures::DIALECT;
 use crate::store::sessions::RowKey;
 
-/// The largest number of a session whose other events are numbered again when some of them leave it. In a longer one
-/// they leave gaps.
+/// Limit of a session's last number up to which its other events are renumbered when some leave it. A longer session
+/// has gaps then.
 const MAX_RENUMBERED: i64 = 20_000;
-/// Is added to numbers while events are numbered again, so that none meets another.
+/// Added to numbers while events are renumbered, so that no two are equal.
 const ASIDE: i64 = 1_000_000_000_000;
 
 fn sources(changes: &Changes<'_>) -> Vec<RowKey> {
@@ -22,7 +22,7 @@ fn sources(changes: &Changes<'_>) -> Vec<RowKey> {
     sources.into_iter().collect()
 }
 
-/// Locks the sessions that events leave, because some of them will be hidden after their counters are locked.
+/// Locks the sessions that events leave, because some of them are hidden after their counters are locked.
 pub async fn lock_sources(connection: &mut PgConnection, changes: &Changes<'_>) -> Result<(), sqlx::Error> {
     let sources = sources(changes);
     if sources.is_empty() {
@@ -50,8 +50,8 @@ struct Moving {
     number: i64,
 }
 
-/// Moves events behind those of their new sessions, in their order. A session that is left empty stays, so that a writer
-/// who is on the way to it finds it, and is not shown unless it was captured itself.
+/// Moves events after those of their new sessions, in their order. An emptied session is not deleted, so that a
+/// concurrent writer finds it. It is hidden unless it was captured itself.
 pub async fn carry_out(
     connection: &mut PgConnection,
     changes: &Changes<'_>,
@@ -166,7 +166,7 @@ async fn renumber(connection: &mut PgConnection, key: RowKey) -> Result<(), sqlx
     Ok(())
 }
 
-/// Writes how far sessions have come.
+/// Stores the last numbers and times of sessions.
 async fn settle(
     connection: &mut PgConnection,
     keys: &[RowKey],
@@ -192,7 +192,7 @@ async fn settle(
     Ok(())
 }
 
-/// Hides implied sessions that have no events any more.
+/// Hides implied sessions without events.
 async fn hide(connection: &mut PgConnection, keys: &[RowKey]) -> Result<(), sqlx::Error> {
     if keys.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What is to be done with the spans of one trace.
+//! Decides what to do with the spans of one trace.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +19,7 @@ pub struct StoredSpan {
     pub name: String,
 }
 
-/// What is done with a span that came.
+/// What to do with a received span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     Store,
@@ -35,10 +35,10 @@ pub struct Entry<'r> {
     pub logs: i32,
     pub revision: i32,
     pub before: Option<StoredSpan>,
-    /// What is written of it: all of it where it is new, its content where that changes.
+    /// What is written: the whole span if it is new, its content if that changes.
     pub written: Option<&'r NewSpan>,
     pub placement: Placement,
-    /// Whether it is one of the spans that later ones are placed by.
+    /// Whether it is one of the spans that later ones are assigned by.
     pub is_tracked: bool,
 }
 
@@ -47,7 +47,7 @@ impl Entry<'_> {
         self.before.is_none()
     }
 
-    /// Returns its session's name.
+    /// Returns the name of its session.
     pub fn session_name(&self, trace: TraceKey) -> String {
         self.placement.session.clone().unwrap_or_else(|| trace.1.session_name())
     }
@@ -61,7 +61,7 @@ impl Entry<'_> {
 pub struct Plan<'r> {
     pub trace: TraceKey,
     pub entries: Vec<Entry<'r>>,
-    /// About each span that came, in their order.
+    /// The decisions about the received spans, in their order.
     pub decisions: Vec<Decision>,
     /// Sessions that got their user from this trace, with that user and a more explicit one.
     pub renamed: BTreeMap<SessionId, (String, String)>,
@@ -97,7 +97,7 @@ impl<'r> Plan<'r> {
         plan
     }
 
-    /// Notes the sessions whose user is another than before the spans came.
+    /// Notes the sessions whose user changes because of the received spans.
     fn rename(&mut self, before: Vec<Placement>) {
         for (entry, before) in self.entries.iter().zip(before) {
             if let (Some(old), Some(new)) = (before.user, &entry.placement.user)
@@ -123,7 +123,7 @@ impl<'r> Plan<'r> {
         })
     }
 
-    /// Returns the session that a span implies; `None` where nothing came of the trace.
+    /// Returns the session that a span implies, or `None` if no span of the trace was received.
     pub fn implied(&self, entry: &Entry<'_>) -> Option<NewSession> {
         let template = &self.entries.iter().find_map(|entry| entry.written)?.capture.session;
         let public_id = entry.session_name(self.trace);
@@ -167,7 +167,7 @@ impl<'r> Entry<'r> {
         }
     }
 
-    /// Decides about a span of which this one is there already.
+    /// Decides about a received span that is stored already.
     fn meet(&mut self, span: &'r NewSpan) -> Decision {
         let is_merged = span.merged.is_some_and(|revision| revision == self.revision) && self.written.is_none();
         let has_logs = self.logs > 0 || span.logs > 0;

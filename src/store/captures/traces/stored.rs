@@ -1,4 +1,4 @@
-//! What is stored of traces.
+//! Stored spans of traces.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::domain::trace::{Identity, Rank, Role, SpanFacts, TraceId};
 use crate::domain::{EventId, OrgId, SessionId, SpanForm, Timestamp};
 use crate::store::captures::DIALECT;
 
-/// Locks traces until the transaction ends. Returns those of which nothing was stored before.
+/// Locks traces until the transaction ends. Returns those that had no stored spans before.
 pub async fn lock(connection: &mut PgConnection, traces: &[TraceKey]) -> Result<HashSet<TraceKey>, sqlx::Error> {
     let (orgs, ids): (Vec<Uuid>, Vec<Uuid>) = traces.iter().map(|(org, trace)| (org.0, trace.0)).unzip();
     let made = sqlx::query!(
@@ -107,7 +107,7 @@ fn form_of(code: i16) -> SpanForm {
     }
 }
 
-/// Whether what is stored of a span changes.
+/// Returns whether the stored data of a span changes.
 pub fn is_changed(plan: &Plan<'_>, entry: &Entry<'_>) -> bool {
     entry.before.as_ref().is_some_and(|before| {
         entry.written.is_some()
@@ -206,14 +206,14 @@ pub async fn write(
     Ok(())
 }
 
-/// What is stored of a span.
+/// The stored payload of a span.
 pub struct Payload {
     pub revision: i32,
     pub form: SpanForm,
     pub text: String,
 }
 
-/// Returns what is stored of spans of which another part came.
+/// Returns the stored payloads of spans of which another part was received.
 pub async fn payloads(
     connection: &mut PgConnection,
     plans: &[Plan<'_>],

@@ -6,8 +6,8 @@ use super::plan::Plan;
 use crate::store::captures::DIALECT;
 use crate::store::sessions::RowKey;
 
-/// Gives sessions that got their user from a trace the more explicit one that the trace names now. A session that was
-/// captured itself is not changed.
+/// Updates the user of sessions that got it from a trace, if the trace now names a more explicit one. A session that
+/// was captured itself is not changed.
 pub async fn rename(connection: &mut PgConnection, plans: &[Plan<'_>]) -> Result<(), sqlx::Error> {
     let mut renamed: Vec<(RowKey, &str, &str)> = plans
         .iter()
