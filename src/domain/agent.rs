@@ -1,4 +1,4 @@
-//! What a session talks to. One agent has a name for every dialect.
+//! The agent of a session. It has a name for every dialect.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{AgentId, AgentKey, AgentNumber, DialectName, JsonText, Responder, Timestamp};
 
-/// An agent as the dialects see it, with the avatar it wears.
+/// An agent with its avatar, as the dialects see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agent {
     pub id: AgentId,
@@ -15,30 +15,30 @@ pub struct Agent {
     pub number: AgentNumber,
     pub name: String,
     pub description: Option<String>,
-    /// One state under three words: `enabled: false` (agent_key), `isActive: false` (agntix), `archived` (integer_id).
+    /// One state with three names: `enabled: false` (agent_key), `isActive: false` (agntix), `archived` (integer_id).
     pub enabled: bool,
-    /// An ISO 639 code, `en` unless somebody said otherwise.
+    /// An ISO 639 code; `en` by default.
     pub language: String,
-    /// Which avatar it wears.
+    /// The number of its avatar.
     pub avatar_number: Option<i64>,
-    /// That avatar, where it is there.
+    /// Its avatar, if it exists.
     pub avatar: Option<Avatar>,
-    /// `None`: the organization's default.
+    /// `None` uses the organization's default.
     pub responder: Option<Responder>,
-    /// What a dialect keeps about the agent, under the dialect's name: an object.
+    /// The settings of each dialect, under the dialect's name: an object.
     pub settings: JsonText,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
 impl Agent {
-    /// What answers its messages: its own responder, else `default`, the organization's.
+    /// Returns the agent's own responder, or else `default`, the organization's.
     #[must_use]
     pub fn responder_or<'a>(&'a self, default: &'a Responder) -> &'a Responder {
         self.responder.as_ref().unwrap_or(default)
     }
 
-    /// What a dialect keeps about the agent; `None` where it keeps nothing, or nothing that fits `T`.
+    /// Returns a dialect's settings of the agent, or `None` if there are none or they do not fit `T`.
     #[must_use]
     pub fn settings_of<T: DeserializeOwned>(&self, dialect: DialectName) -> Option<T> {
         let mut all: BTreeMap<String, JsonText> = self.settings.read().ok()?;
@@ -46,7 +46,7 @@ impl Agent {
     }
 }
 
-/// A face and a voice.
+/// An avatar: an image and a voice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Avatar {
     pub number: i64,
@@ -55,7 +55,7 @@ pub struct Avatar {
     pub voice_id: Option<String>,
 }
 
-/// An agent by whichever of its names the dialect uses.
+/// A reference to an agent by the kind of name that the dialect uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AgentRef {
     Id(AgentId),
@@ -63,10 +63,10 @@ pub enum AgentRef {
     Number(AgentNumber),
 }
 
-/// Agents' settings, with what `dialect` keeps in place of what it kept.
+/// Returns an agent's settings with those of `dialect` replaced by `own`.
 ///
 /// # Errors
-/// When `own` cannot be written as JSON, or `settings` is no object.
+/// When `own` cannot be written as JSON, or `settings` is not an object.
 pub fn with_settings(
     settings: &JsonText,
     dialect: DialectName,
@@ -77,12 +77,12 @@ pub fn with_settings(
     JsonText::of(&all)
 }
 
-/// What it takes to make an agent. Most of it is as [`NewAgent::named`] leaves it.
+/// A new agent. [`NewAgent::named`] sets defaults for most of it.
 #[derive(Clone, Debug)]
 pub struct NewAgent {
     pub id: AgentId,
     pub key: AgentKey,
-    /// `None`: the organization's next.
+    /// `None` uses the organization's next number.
     pub number: Option<AgentNumber>,
     /// 1 to 200 characters.
     pub name: String,
@@ -90,7 +90,7 @@ pub struct NewAgent {
     pub enabled: bool,
     pub language: String,
     pub avatar_number: Option<i64>,
-    /// `None`: the organization's default.
+    /// `None` uses the organization's default.
     pub responder: Option<Responder>,
     /// See [`Agent::settings`].
     pub settings: JsonText,
@@ -98,7 +98,7 @@ pub struct NewAgent {
 }
 
 impl NewAgent {
-    /// An enabled agent that speaks English, under its organization's next number and with its default responder.
+    /// Returns an enabled agent with the language English, the organization's next number and the default responder.
     #[must_use]
     pub fn named(id: AgentId, key: AgentKey, name: String, created_at: Timestamp) -> Self {
         Self {
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn each_dialect_has_settings_of_its_own() {
-        let kept = JsonText::stored(r#"{"messaging":{"b":1,"a":12345678901234567890}}"#.to_owned()).unwrap();
-        let settings = with_settings(&kept, DialectName::AgentKey, &["own"]).unwrap();
+        let stored = JsonText::stored(r#"{"messaging":{"b":1,"a":12345678901234567890}}"#.to_owned()).unwrap();
+        let settings = with_settings(&stored, DialectName::AgentKey, &["own"]).unwrap();
         assert_eq!(settings.as_str(), r#"{"agent_key":["own"],"messaging":{"b":1,"a":12345678901234567890}}"#);
         let replaced = with_settings(&settings, DialectName::AgentKey, &1).unwrap();
         assert_eq!(replaced.as_str(), r#"{"agent_key":1,"messaging":{"b":1,"a":12345678901234567890}}"#);

@@ -1,8 +1,8 @@
-//! API keys: how one looks, how its checksum is told, how it is kept.
+//! API keys: their format, their checksum and their stored form.
 //!
-//! `<prefix>_<30 base62 characters><6 base62 characters of CRC-32>`; under the prefix `agnost`, the form that vendor's
-//! clients expect: 56 hexadecimal characters and 8 of CRC-32. The checksum covers all that stands before it, so a
-//! mistyped or made-up key is refused without asking the database. At rest there is only the key's SHA-256.
+//! A key is `<prefix>_<30 base62 characters><6 base62 characters of CRC-32>`. Under the prefix `agnost` it has the form
+//! that the vendor's clients expect: 56 hexadecimal characters and 8 of CRC-32. The checksum covers everything before
+//! it, so a mistyped or invented key is rejected without a database query. Only the key's SHA-256 is stored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,10 +17,10 @@ const RANDOM_LENGTH: usize = 30;
 const CHECKSUM_LENGTH: usize = 6;
 const HEX_RANDOM_LENGTH: usize = 56;
 const HEX_CHECKSUM_LENGTH: usize = 8;
-/// Characters of the secret part that are kept, so that people recognise a key.
+/// Characters of the secret part that are stored, so that users can recognise a key.
 const HINT_LENGTH: usize = 4;
 
-/// What stands before a key's last underscore, such as `pk_live`: 1 to 20 letters, digits and inner underscores.
+/// The part before a key's last underscore, such as `pk_live`: 1 to 20 letters, digits and inner underscores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPrefix(String);
 
@@ -30,13 +30,13 @@ impl KeyPrefix {
         &self.0
     }
 
-    /// Of keys for trying things out.
+    /// Returns the prefix of development keys.
     #[must_use]
     pub fn development() -> Self {
         Self("pk_dev".to_owned())
     }
 
-    /// Of keys in the form that Agnost's clients expect.
+    /// Returns the prefix of keys in the form that Agnost's clients expect.
     #[must_use]
     pub fn agnost() -> Self {
         Self("agnost".to_owned())
@@ -75,11 +75,11 @@ impl FromStr for KeyPrefix {
 #[error("a key's prefix has 1 to 20 letters, digits and inner underscores, and is given without the last underscore")]
 pub struct InvalidPrefix;
 
-/// A well-formed key whose checksum holds. Nothing says yet that anybody was ever given it.
+/// A well-formed key with a correct checksum. It may never have been issued.
 pub struct ApiKey(SecretString);
 
 impl ApiKey {
-    /// Makes a key.
+    /// Generates a key.
     #[must_use]
     pub fn generate(prefix: &KeyPrefix, mint: &Mint) -> Self {
         let mut text = format!("{prefix}_");
@@ -95,7 +95,7 @@ impl ApiKey {
         Self(text.into())
     }
 
-    /// `None` when the text is no key of this house: wrong form, or a checksum that does not hold.
+    /// Parses a key. Returns `None` if its form or its checksum is wrong.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (prefix, rest) = text.rsplit_once('_')?;
@@ -112,7 +112,7 @@ impl ApiKey {
         holds.then(|| Self(text.into()))
     }
 
-    /// What is stored in the key's stead.
+    /// Returns the hash that is stored instead of the key.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
         KeyHash(Sha256::digest(self.0.expose_secret().as_bytes()).into())
@@ -123,7 +123,7 @@ impl ApiKey {
         KeyPrefix(self.parts().0.to_owned())
     }
 
-    /// The first characters behind the prefix.
+    /// Returns the first characters after the prefix.
     #[must_use]
     pub fn hint(&self) -> &str {
         self.parts().1.get(..HINT_LENGTH).unwrap_or_default()
@@ -133,14 +133,15 @@ impl ApiKey {
         self.expose().rsplit_once('_').unwrap_or_default()
     }
 
-    /// The key itself, to be shown once.
+    /// Returns the key itself, to be shown once.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// 30 characters, each of 62 with the same chance: bytes past the last multiple of 62 are thrown away.
+/// Returns 30 random characters, each of the 62 with the same probability: bytes beyond the last multiple of 62 are
+/// discarded.
 fn base62_secret(mint: &Mint) -> String {
     let mut text = String::with_capacity(RANDOM_LENGTH);
     while text.len() < RANDOM_LENGTH {

@@ -1,4 +1,4 @@
-//! The only place that asks what time it is.
+//! The only module that reads the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::Timestamp;
 
-/// Where time comes from: the machine, or a test that moves it by hand.
+/// The source of time: the system clock, or a manual clock for tests.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 
@@ -19,19 +19,19 @@ enum Source {
 }
 
 impl Clock {
-    /// The machine's wall clock.
+    /// Returns the system clock.
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that stands at `start` until [`Clock::advance`] moves it; clones move together.
+    /// Returns a clock that stays at `start` until [`Clock::advance`] moves it. Clones move together.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
         Self(Source::Manual(Arc::new(AtomicI64::new(start.timestamp_millis()))))
     }
 
-    /// Now, cut to whole milliseconds.
+    /// Returns the current time, truncated to milliseconds.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let milliseconds = match &self.0 {
@@ -42,7 +42,7 @@ impl Clock {
         DateTime::from_timestamp_millis(milliseconds).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
-    /// Moves a manual clock; the machine's does not listen.
+    /// Moves a manual clock. Does nothing to the system clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(now) = &self.0 {
             now.fetch_add(by.num_milliseconds(), Ordering::AcqRel);

@@ -1,10 +1,10 @@
-//! Whom sessions are with.
+//! The contacts of an organization.
 
 use uuid::Uuid;
 
 use super::{JsonText, Timestamp};
 
-/// Somebody whom an organization talks to.
+/// A customer of an organization.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contact {
     pub id: Uuid,

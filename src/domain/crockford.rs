@@ -7,27 +7,27 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters of a UUID.
 pub(super) const DIGITS: usize = 26;
 
-/// `prefix` and a UUID.
+/// Returns `prefix` followed by the encoded UUID.
 pub(super) fn spell(prefix: &str, id: Uuid) -> String {
     let mut text = String::with_capacity(prefix.len() + DIGITS);
     text.push_str(prefix);
     let bits = id.as_u128();
-    // 26 characters of 5 bits hold 130: the first has the two missing bits as zeros.
-    for place in (0..DIGITS).rev() {
-        text.push(char::from(ALPHABET[(bits >> (place * 5)) as usize & 31]));
+    // 26 characters of 5 bits have 130 bits: the two extra bits of the first are zero.
+    for index in (0..DIGITS).rev() {
+        text.push(char::from(ALPHABET[(bits >> (index * 5)) as usize & 31]));
     }
     text
 }
 
-/// The inverse of [`spell`], without its prefix.
+/// Decodes a UUID that [`spell`] has encoded, without the prefix.
 pub(super) fn read(digits: &str) -> Option<Uuid> {
     if digits.len() != DIGITS {
         return None;
     }
     let mut bits = 0u128;
-    for (place, digit) in digits.bytes().enumerate() {
+    for (index, digit) in digits.bytes().enumerate() {
         let value = ALPHABET.iter().position(|&c| c == digit)?;
-        if place == 0 && value > 7 {
+        if index == 0 && value > 7 {
             return None;
         }
         bits = bits << 5 | value as u128;

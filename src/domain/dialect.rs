@@ -1,4 +1,4 @@
-//! The five vendors' APIs, by name.
+//! The names of the five vendors' APIs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,7 +27,7 @@ impl DialectName {
         }
     }
 
-    /// The number that stands for the dialect in the database; never to be given to another.
+    /// Returns the dialect's number in the database. It must never be reused for another dialect.
     #[must_use]
     pub fn code(self) -> i16 {
         match self {
@@ -44,20 +44,20 @@ impl DialectName {
         Self::ALL.into_iter().find(|dialect| dialect.code() == code)
     }
 
-    /// Returns whether a session of this dialect takes no message while the one before waits for its reply.
+    /// Returns whether a session of this dialect accepts no message while the previous one waits for its reply.
     #[must_use]
     pub fn replies_one_at_a_time(self) -> bool {
         self == Self::AgentKey
     }
 
-    /// Returns whether a session of this dialect ends only by being deleted, with everything said in it.
+    /// Returns whether a session of this dialect ends only by being deleted, with all of its messages.
     #[must_use]
     pub fn deletes_what_ends(self) -> bool {
         matches!(self, Self::AgentKey | Self::Messaging)
     }
 
     /// Returns the dialect that owns a path, or `None` for a path of the service itself.
-    ///
+    /// The messaging dialect's server matches paths case-insensitively, so its prefixes do too.
     /// The messaging dialect's server matches paths without regard to case, so its prefixes do too.
     #[must_use]
     pub fn owner_of(path: &str) -> Option<Self> {
@@ -105,10 +105,10 @@ impl FromStr for DialectName {
 #[error("no such dialect; it is one of agnost, agntix, agent_key, messaging, integer_id")]
 pub struct UnknownDialect;
 
-/// Which contract applies where a vendor's page and its own clients disagree (docs/adr/0006-two-contracts.md).
+/// Which behaviour to use when a vendor's documentation and its own clients disagree (docs/adr/0006-two-contracts.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Contract {
-    /// The vendor's page, unless a request is recognisably a vendor's client's.
+    /// The vendor's documentation, unless a request is recognisably from a vendor's client.
     #[default]
     Documented,
     /// The vendor's clients, always.

@@ -1,28 +1,28 @@
-//! Whatever is appended to a session: a message, a tool call, a captured turn.
+//! Events of a session: messages, tool calls, captured turns.
 
 use super::{EventId, JsonText, Timestamp};
 
-/// An event about to be appended.
+/// An event to be appended.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// Unique in its session: the same id again is the same event, and nothing is appended.
+    /// Unique in its session. An event with an id that exists is not appended again.
     pub id: EventId,
-    /// The text that the caller uses for the event, where it is no UUID.
+    /// The caller's id of the event, unless it is a UUID.
     pub public_id: Option<String>,
     pub parent: Option<EventId>,
-    /// The dialect's own word for what happened.
+    /// The dialect's own word for the kind of event.
     pub kind: String,
     pub author_id: Option<String>,
     pub content: Option<String>,
-    /// The rest, as the dialect keeps it.
+    /// The other data of the dialect.
     pub payload: JsonText,
     pub hidden: bool,
-    /// When it happened. An event that would not be later than the one before it is put a millisecond behind that,
-    /// so that times order a session's events as their numbers do.
+    /// When it happened. An event that is not later than the previous one gets a time one millisecond after that, so
+    /// that times order a session's events as their numbers do.
     pub at: Timestamp,
 }
 
-/// An event as it stands in its session.
+/// A stored event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Counted from 1 in each session, without gaps.
@@ -39,7 +39,7 @@ pub struct Event {
 }
 
 impl NewEvent {
-    /// Returns an event of `kind` without a text, an author or a payload, for a literal to fill in.
+    /// Returns an event of `kind` without text, author or payload, for a literal to fill in.
     #[must_use]
     pub fn of(id: EventId, kind: &str, at: Timestamp) -> Self {
         Self {
@@ -55,14 +55,14 @@ impl NewEvent {
         }
     }
 
-    /// Returns how many bytes of it a caller decides.
+    /// Returns how many bytes of it the caller determines.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let texts = [&self.public_id, &self.author_id, &self.content];
         self.kind.len() + self.payload.as_str().len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
     }
 
-    /// The event under the number and the time that it was given.
+    /// Returns the event with its assigned number and time.
     #[must_use]
     pub fn numbered(self, number: i64, created_at: Timestamp) -> Event {
         Event {
@@ -80,7 +80,7 @@ impl NewEvent {
     }
 }
 
-/// Where a session's numbering stands.
+/// The last number and time of a session's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbering {
     pub last_number: i64,
@@ -89,10 +89,10 @@ pub struct Numbering {
 }
 
 impl Numbering {
-    /// Before the first event.
+    /// The numbering before the first event.
     pub const START: Self = Self { last_number: 0, last_at: None };
 
-    /// Numbers the next event, and puts it behind the last by a millisecond at least.
+    /// Returns the number and the time of the next event. It is at least one millisecond after the last.
     pub fn next(&mut self, at: Timestamp) -> (i64, Timestamp) {
         let earliest = self.last_at.map_or(at, |last| last + chrono::Duration::milliseconds(1));
         let at = at.max(earliest);
@@ -113,10 +113,10 @@ mod tests {
         fn numbers_have_no_gaps_and_times_strictly_increase(times in prop::collection::vec(0i64..100, 1..50)) {
             let mut numbering = Numbering::START;
             let mut last = None;
-            for (place, milliseconds) in times.into_iter().enumerate() {
+            for (index, milliseconds) in times.into_iter().enumerate() {
                 let at = DateTime::from_timestamp_millis(milliseconds).unwrap();
                 let (number, given) = numbering.next(at);
-                prop_assert_eq!(number, place as i64 + 1);
+                prop_assert_eq!(number, index as i64 + 1);
                 prop_assert!(given >= at && last.is_none_or(|last| given > last));
                 last = Some(given);
             }

@@ -1,26 +1,26 @@
-//! When a session's time runs out: pure arithmetic over the time-out settings of a conversation.
+//! Computes when a session expires from its time-out settings.
 //!
-//! The rules are ElizaOS's (docs/dialects/messaging.md). All lengths are minutes and may have fractions.
+//! The rules are those of ElizaOS (docs/dialects/messaging.md). All lengths are minutes and may have fractions.
 
 use chrono::Duration;
 
 use super::Timestamp;
 
-/// How long a session lives, after every default and clamp.
+/// A session's time-outs, after every default and clamp.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timeouts {
     /// Minutes without activity until it expires.
     pub timeout_minutes: f64,
-    /// Whether activity starts the time-out anew.
+    /// Whether activity restarts the time-out.
     pub auto_renew: bool,
-    /// Minutes from its creation past which nothing renews it.
+    /// Minutes after its creation beyond which it cannot be renewed.
     pub max_duration_minutes: f64,
-    /// Minutes before the end in which it counts as near its expiration.
+    /// Minutes before the end from which it counts as near its expiration.
     pub warning_threshold_minutes: f64,
 }
 
 impl Timeouts {
-    /// When a session that was made at `created_at` and last active at `last_activity` expires, seen from `now`.
+    /// Returns when a session expires that was created at `created_at` and last active at `last_activity`, as of `now`.
     #[must_use]
     pub fn expires_at(&self, created_at: Timestamp, last_activity: Timestamp, now: Timestamp) -> Timestamp {
         let (timeout, longest) = (minutes(self.timeout_minutes), minutes(self.max_duration_minutes));
@@ -33,14 +33,15 @@ impl Timeouts {
         }
     }
 
-    /// Whether `remaining` milliseconds are few enough to warn of; none left is expired, not near it.
+    /// Returns whether `remaining` milliseconds are within the warning threshold. A session without any left is
+    /// expired, not near its expiration.
     #[must_use]
     pub fn is_near_expiration(&self, remaining: i64) -> bool {
         remaining > 0 && remaining as f64 <= self.warning_threshold_minutes * 60_000.0
     }
 }
 
-/// Where a session stands in its time.
+/// The times of a session from which its expiry follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
     pub created_at: Timestamp,
@@ -50,16 +51,16 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// A session that begins now.
+    /// Returns the lifetime of a session that begins now.
     #[must_use]
     pub fn begin(timeouts: &Timeouts, now: Timestamp) -> Self {
         let expires_at = timeouts.expires_at(now, now, now);
         Self { created_at: now, last_activity: now, renewals: 0, expires_at }
     }
 
-    /// Notes activity, which renews a session that renews itself; whether it did.
+    /// Records activity, and renews the session if it renews itself. Returns whether it was renewed.
     ///
-    /// A renewal close to the longest duration counts although it gains no time.
+    /// A renewal close to the maximum duration counts although it gains no time.
     pub fn touch(&mut self, timeouts: &Timeouts, now: Timestamp) -> bool {
         let now = now.max(self.last_activity);
         if !timeouts.auto_renew {
@@ -69,9 +70,9 @@ impl Lifetime {
         self.renew(timeouts, now)
     }
 
-    /// Starts the time-out anew, whether or not the session renews itself; false past its longest duration.
+    /// Restarts the time-out, whether or not the session renews itself. Returns `false` after its maximum duration.
     pub fn renew(&mut self, timeouts: &Timeouts, now: Timestamp) -> bool {
-        // Of two renewals at once, the one that came first may be made last: time does not go back.
+        // Concurrent renewals may be applied out of order, so the time must not go back.
         let now = now.max(self.last_activity);
         if now - self.created_at >= minutes(timeouts.max_duration_minutes) {
             return false;
@@ -82,19 +83,19 @@ impl Lifetime {
         true
     }
 
-    /// Holds the session to other settings. It may have expired under them.
+    /// Applies other time-outs to the session. It may be expired under them.
     pub fn hold_to(&mut self, timeouts: &Timeouts, now: Timestamp) {
         self.expires_at = timeouts.expires_at(self.created_at, self.last_activity, now);
     }
 }
 
-/// Whole milliseconds left until `expires_at`, never below zero.
+/// Returns the whole milliseconds until `expires_at`, never below zero.
 #[must_use]
 pub fn remaining(expires_at: Timestamp, now: Timestamp) -> i64 {
     (expires_at - now).num_milliseconds().max(0)
 }
 
-/// A length from minutes, cut to whole milliseconds as JavaScript's `Date` does.
+/// Returns a duration of minutes, truncated to milliseconds as in JavaScript's `Date`.
 fn minutes(count: f64) -> Duration {
     Duration::milliseconds((count * 60_000.0) as i64)
 }
@@ -142,7 +143,7 @@ mod tests {
             prop_assert!(fresh <= at((max * 60_000.0) as i64));
         }
 
-        /// Whatever happens to a session, and whenever: it never outlives its longest duration.
+        /// A session never outlives its maximum duration.
         #[test]
         fn no_renewal_reaches_past_the_longest_duration(
             timeout in 1.0..3_000.0,

@@ -1,18 +1,18 @@
-//! What a text is searched by: hashes of characters that follow each other.
+//! Grams for text search: hashes of consecutive characters.
 //!
-//! A text contains another only if it has all grams of the other. Every gram depends on its two or three characters
-//! alone, so that a text yields the same ones wherever it stands. Grams are stored: their definition must not change.
+//! A text can contain another only if it has all of the other's grams. Every gram depends only on its two or three
+//! characters, so a text has the same grams at every position. Grams are stored: their definition must not change.
 
 /// Bits of a gram.
 const BITS: u32 = 20;
-/// Different grams of one event. An event with more has [`ANY`] instead, and is compared by every search.
+/// Limit of the different grams of one event. An event with more has [`ANY`] instead, and every search compares it.
 const MAX_GRAMS: usize = 16_384;
-/// Grams of a search that are looked up: more find hardly less.
+/// Limit of the grams of a search that are looked up. More would hardly narrow the result.
 const MAX_LOOKED_UP: usize = 16;
-/// Grams that are gathered before duplicates are removed.
+/// Number of collected grams at which duplicates are removed.
 const GATHERED: usize = 1 << 16;
 
-/// The gram that stands for all.
+/// The gram that matches every search.
 pub const ANY: u32 = 0;
 
 /// The grams of an event, ascending.
@@ -20,7 +20,7 @@ pub const ANY: u32 = 0;
 pub struct Grams(Vec<u32>);
 
 impl Grams {
-    /// Returns the grams of an event in which these texts are searched.
+    /// Returns the grams of an event with these searchable texts.
     #[must_use]
     pub fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let (mut grams, mut too_many) = (Vec::new(), false);
@@ -50,19 +50,19 @@ impl Grams {
         &self.0
     }
 
-    /// Bytes of it in a queue.
+    /// Returns its bytes in a queue.
     #[must_use]
     pub fn bytes(&self) -> usize {
         2 * self.0.len()
     }
 }
 
-/// Returns the grams by which a text is looked up, ascending; none where it is too short for one.
+/// Returns the grams by which a text is looked up, ascending; none if it is too short for one.
 #[must_use]
 pub fn looked_up(text: &str) -> Vec<u32> {
     let mut grams = Vec::new();
     each(text, |gram| grams.push(gram));
-    // Neighbours overlap, so that those further apart say more.
+    // Neighbours overlap, so grams that are further apart are more selective.
     let step = grams.len().div_ceil(MAX_LOOKED_UP).max(1);
     let mut chosen: Vec<u32> = grams.iter().copied().step_by(step).collect();
     chosen.sort_unstable();
@@ -70,7 +70,7 @@ pub fn looked_up(text: &str) -> Vec<u32> {
     chosen
 }
 
-/// Calls `take` with each gram: two characters of a script that has no spaces between words, else three characters.
+/// Calls `take` with each gram: two characters of a script without spaces between words, otherwise three characters.
 fn each(text: &str, mut take: impl FnMut(u32)) {
     let mut window = [None; 3];
     let mut step = |next: Option<char>| {
@@ -84,12 +84,12 @@ fn each(text: &str, mut take: impl FnMut(u32)) {
     text.chars().map(|c| Some(fold(c))).chain([None]).for_each(&mut step);
 }
 
-/// Whether a character says about as much as a word or a syllable.
+/// Returns whether a character has about as much information as a word or a syllable.
 fn is_dense(c: char) -> bool {
     c >= '\u{2e80}'
 }
 
-/// Folds the case of a character: characters that a database takes for the same in any case become one.
+/// Folds the case of a character, so that characters which a database considers equal in any case become the same.
 fn fold(c: char) -> char {
     if c.is_ascii() {
         return c.to_ascii_lowercase();
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(looked_up("退"), Vec::<u32>::new());
         assert_eq!(looked_up("退款").len(), 1);
         assert_eq!(looked_up("a退款b").len(), 1);
-        // They are stored: with other values, what was indexed is no longer found.
+        // Grams are stored: with other values, indexed events would no longer be found.
         assert_eq!((looked_up("ABC"), looked_up("退款")), (vec![125955], vec![260140]));
     }
 

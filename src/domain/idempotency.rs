@@ -1,20 +1,20 @@
-//! `Idempotency-Key`: what one looks like, and how long it is valid (docs/data-model.md).
+//! The `Idempotency-Key`: its format and its lifetime (docs/data-model.md).
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::TimeDelta;
 
-/// How long a key counts, from the arrival of the first request that came with it.
+/// How long a key is valid, from the arrival of its first request.
 pub const KEY_LIFETIME: TimeDelta = TimeDelta::hours(24);
 
-/// How long nobody else takes over a request that is being worked on: longer than a handler may take.
+/// How long a running request cannot be taken over: longer than the time limit of a handler.
 pub const LEASE: TimeDelta = TimeDelta::seconds(40);
 
 /// The text that a caller gave a request so that it can be sent again: 1 to 255 printable ASCII characters.
 ///
-/// The header is a quoted string in the IETF's draft (draft-ietf-httpapi-idempotency-key-header) and bare in most
-/// clients. Both are taken, as the text that was sent: `"a"` and `a` are two keys.
+/// The header is a quoted string in the IETF's draft (draft-ietf-httpapi-idempotency-key-header), but unquoted in most
+/// clients. Both are accepted, as the text that was sent: `"a"` and `a` are two keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 

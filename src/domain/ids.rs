@@ -1,7 +1,7 @@
-//! Ids as types. A string or an integer never stands for one beyond the wire.
+//! Typed ids. Strings and integers are used for ids only on the wire.
 //!
-//! A session's primary key is a UUID in every dialect, and each dialect's public id is a pure function of that UUID
-//! or leads to it, so that the primary key alone finds a session and keeps it from being made twice.
+//! A session's primary key is a UUID in every dialect, and each dialect's public id is a pure function of that UUID or
+//! leads to it. So the primary key is enough to find a session and to prevent duplicates.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::crockford;
 
-/// Reads a UUID written as 8-4-4-4-12 hexadecimal digits, in either case and of any version.
+/// Parses a UUID of 8-4-4-4-12 hexadecimal digits, in either case and of any version.
 ///
-/// Braces, `urn:uuid:` and the form without hyphens are no UUIDs on any of the five wires.
+/// Braces, `urn:uuid:` and the form without hyphens are not accepted in any of the five dialects.
 #[must_use]
 pub fn parse_hyphenated_uuid(text: &str) -> Option<Uuid> {
     if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
@@ -48,7 +48,7 @@ uuid_id!(
     OrgId
 );
 uuid_id!(
-    /// An agent, under the name that never changes and is never given to another.
+    /// An agent's id, which never changes and is never reused.
     AgentId
 );
 uuid_id!(
@@ -64,16 +64,16 @@ uuid_id!(
     KeyId
 );
 uuid_id!(
-    /// An image that was uploaded for an avatar; random, so that nobody guesses it.
+    /// An image that was uploaded for an avatar. The id is random, so that it cannot be guessed.
     ImageId
 );
 uuid_id!(
-    /// An endpoint that an organization registered.
+    /// A webhook endpoint that an organization registered.
     WebhookId
 );
 
-/// What one endpoint is told once, however often that is tried: `msg_` and the UUID in 26 characters of lower-case
-/// Crockford base 32, as Svix's message ids begin.
+/// A delivery to one endpoint, the same for all of its attempts: `msg_` and the UUID in 26 characters of lower-case
+/// Crockford base 32, with the prefix of Svix's message ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub Uuid);
 
@@ -94,12 +94,12 @@ impl FromStr for DeliveryId {
     }
 }
 
-/// What a text would have had to be.
+/// The error for an invalid id, with a description of what is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be {0}")]
 pub struct InvalidId(pub &'static str);
 
-/// `[0-9a-zA-Z_-]`, 1 to 50 of them (Vectara, *Resource addressing*).
+/// Returns whether a text is 1 to 50 characters of `[0-9a-zA-Z_-]` (Vectara, *Resource addressing*).
 fn is_key(text: &str) -> bool {
     (1..=50).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
@@ -139,7 +139,7 @@ macro_rules! key_id {
 }
 
 key_id!(
-    /// An agent's key, unique among the living agents of its organization.
+    /// An agent's key, unique among the agents of its organization that are not deleted.
     AgentKey
 );
 key_id!(
@@ -155,7 +155,7 @@ macro_rules! number_id {
         pub struct $name(i64);
 
         impl $name {
-            /// `None` for anything outside 1..=2^53, the integers that every JSON reader keeps exact.
+            /// Returns `None` for numbers outside 1..=2^53, the integers that every JSON reader represents exactly.
             #[must_use]
             pub fn new(number: i64) -> Option<Self> {
                 (1..=MAX_NUMBER).contains(&number).then_some(Self(number))
@@ -176,7 +176,7 @@ macro_rules! number_id {
         impl FromStr for $name {
             type Err = InvalidId;
 
-            /// Plain decimal digits without a leading zero: each number has one spelling.
+            /// Parses decimal digits without a leading zero, so that each number has one spelling.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let plain = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
                 plain
@@ -189,7 +189,7 @@ macro_rules! number_id {
     };
 }
 
-/// 2^53: the last integer that JavaScript counts without a gap.
+/// 2^53: the last integer up to which JavaScript represents every integer exactly.
 pub const MAX_NUMBER: i64 = 1 << 53;
 
 number_id!(
@@ -201,11 +201,11 @@ number_id!(
     SessionNumber
 );
 
-/// Namespace of the UUIDv5 that stands for an Agnost session id which is no UUID.
+/// Namespace of the UUIDv5 for an Agnost session id that is not a UUID.
 const AGNOST_TEXTS: Uuid = Uuid::from_u128(0x8d1d_5a34_2f0f_4d0c_9d4a_6a1b_7c7e_5a01);
 
-/// What a browser gets an image by, since it shows no credential: whose it is and its id, in 52 characters of lower-case
-/// Crockford base 32.
+/// The address of an image for browsers, which send no credential: the organization and the image id, in 52 characters
+/// of lower-case Crockford base 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageAddress {
     pub org: OrgId,
@@ -221,7 +221,7 @@ impl fmt::Display for ImageAddress {
 impl FromStr for ImageAddress {
     type Err = InvalidId;
 
-    /// The inverse of `Display`; every other spelling is nobody's.
+    /// Parses the text that `Display` writes. No other spelling is valid.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let read = || {
             let (org, image) = text.split_at_checked(crockford::DIGITS)?;
@@ -232,13 +232,13 @@ impl FromStr for ImageAddress {
 }
 
 impl KeyId {
-    /// `key_` and 26 characters, as [`SessionId::to_agntix`].
+    /// Returns `key_` and 26 characters, like [`SessionId::to_agntix`].
     #[must_use]
     pub fn to_agntix(self) -> String {
         crockford::spell("key_", self.0)
     }
 
-    /// The inverse of [`KeyId::to_agntix`]; every other spelling is nobody's id.
+    /// Parses the text of [`KeyId::to_agntix`]. No other spelling is valid.
     #[must_use]
     pub fn from_agntix(text: &str) -> Option<Self> {
         text.strip_prefix("key_").and_then(crockford::read).map(Self)
@@ -246,7 +246,7 @@ impl KeyId {
 }
 
 impl EventId {
-    /// A message's id as Agntix writes it: `msg_` and 26 characters, as [`SessionId::to_agntix`].
+    /// Returns a message's id in the Agntix dialect: `msg_` and 26 characters, like [`SessionId::to_agntix`].
     #[must_use]
     pub fn to_agntix(self) -> String {
         crockford::spell("msg_", self.0)
@@ -254,43 +254,44 @@ impl EventId {
 }
 
 impl SessionId {
-    /// An Agnost session id: a UUID stands for itself whatever its case, any other text for its UUIDv5.
+    /// Returns the id for an Agnost session id: a UUID is used as it is, whatever its case, and any other text becomes
+    /// its UUIDv5.
     #[must_use]
     pub fn from_agnost(text: &str) -> Self {
         Self(parse_hyphenated_uuid(text).unwrap_or_else(|| Uuid::new_v5(&AGNOST_TEXTS, text.as_bytes())))
     }
 
-    /// A session key under its agent: the UUIDv5 of the key in the agent's own namespace, so that an agent that takes
-    /// over a freed agent key never finds its predecessor's sessions.
+    /// Returns the id for a session key of an agent: the UUIDv5 of the key in the agent's own namespace, so that an
+    /// agent with a reused agent key never finds the sessions of the previous one.
     #[must_use]
     pub fn from_key(agent: AgentId, key: &SessionKey) -> Self {
         Self(Uuid::new_v5(&agent.0, key.as_str().as_bytes()))
     }
 
-    /// The same key again, once its session is over: each generation, counted from 1, is a session of its own, and the
-    /// one before keeps its conversation. No key has a slash.
+    /// Returns the id for a session key that is reused after its session has ended. Each generation, counted from 1, is
+    /// a separate session, so the previous one keeps its conversation. No key contains a slash.
     #[must_use]
     pub fn from_key_again(agent: AgentId, key: &SessionKey, generation: u32) -> Self {
         Self(Uuid::new_v5(&agent.0, format!("{key}/{generation}").as_bytes()))
     }
 
-    /// An integer id, laid open in a UUIDv8. Consecutive numbers stay neighbours in the index, where a hash would
-    /// scatter them.
+    /// Returns the id for an integer id, which is embedded in a UUIDv8. Consecutive numbers stay neighbours in the
+    /// index, where a hash would scatter them.
     #[must_use]
     pub fn from_number(number: SessionNumber) -> Self {
         let number = number.get().unsigned_abs();
-        // The version's four bits stand between the upper 48 and the next 12.
+        // The version's four bits are between the upper 48 bits and the next 12.
         let upper_half = (number >> 12) << 16 | number & 0xfff;
         Self(uuid::Builder::from_custom_bytes((u128::from(upper_half) << 64).to_be_bytes()).into_uuid())
     }
 
-    /// `ses_` and the UUID in 26 characters of lower-case Crockford base 32, as Agntix writes its ids.
+    /// Returns the id in the Agntix dialect: `ses_` and the UUID in 26 characters of lower-case Crockford base 32.
     #[must_use]
     pub fn to_agntix(self) -> String {
         crockford::spell("ses_", self.0)
     }
 
-    /// The inverse of [`SessionId::to_agntix`]; every other spelling is nobody's id.
+    /// Parses the text of [`SessionId::to_agntix`]. No other spelling is valid.
     #[must_use]
     pub fn from_agntix(text: &str) -> Option<Self> {
         text.strip_prefix("ses_").and_then(crockford::read).map(Self)

@@ -1,9 +1,9 @@
-//! Images, told by their first bytes: whatever their sender calls them, a browser is told what they are.
+//! Images, recognised by their first bytes, so that browsers get the right type whatever the sender declared.
 
-/// Bytes of an image, at most.
+/// Limit of the bytes of an image.
 pub const IMAGE_LIMIT: usize = 5 * 1024 * 1024;
 
-/// The formats that are kept. SVG is none of them: it is a document, and can hold a script.
+/// The accepted formats. SVG is not accepted, because it is a document that can contain a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageFormat {
     Png,
@@ -13,7 +13,8 @@ pub enum ImageFormat {
 }
 
 impl ImageFormat {
-    /// What these bytes begin as (WHATWG, *MIME Sniffing*, section 6.1); `None` where that is no image of ours.
+    /// Returns the format that these bytes begin with (WHATWG, *MIME Sniffing*, section 6.1), or `None` if it is not
+    /// accepted.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {

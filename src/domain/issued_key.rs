@@ -1,4 +1,4 @@
-//! An API key as its organization knows it: everything but the key.
+//! An API key's data without the key itself.
 
 use super::{ApiKey, JsonText, KeyId, KeyPrefix, Scopes, Timestamp};
 
@@ -11,13 +11,13 @@ pub struct IssuedKey {
     pub description: Option<String>,
     pub metadata: JsonText,
     pub prefix: KeyPrefix,
-    /// The first characters behind the prefix; unknown of keys that were issued before they were kept.
+    /// The first characters after the prefix; `None` for keys that were issued before these were stored.
     pub hint: Option<String>,
     pub scopes: Scopes,
-    /// The subject of the token that it was made with, or the id of the key, `key_…`.
+    /// The subject of the token that created it, or the id of the API key, `key_…`.
     pub created_by: Option<String>,
     pub created_at: Timestamp,
-    /// `None`: never.
+    /// `None` if the key does not expire.
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
     /// At most 500 characters.
@@ -25,7 +25,7 @@ pub struct IssuedKey {
 }
 
 impl IssuedKey {
-    /// A key of which this is all that is said.
+    /// Returns a key with these values and defaults for all others.
     #[must_use]
     pub fn named(id: KeyId, name: String, key: &ApiKey, scopes: Scopes, created_at: Timestamp) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl IssuedKey {
         }
     }
 
-    /// What the key begins with, as far as that may be told: enough to recognise it, far from enough to guess it.
+    /// Returns the beginning of the key that may be shown: enough to recognise it, too little to guess it.
     #[must_use]
     pub fn beginning(&self) -> String {
         match &self.hint {
@@ -53,13 +53,13 @@ impl IssuedKey {
         }
     }
 
-    /// Whether the key is still good.
+    /// Returns whether the key is neither revoked nor expired.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
     }
 
-    /// Refuses the key from now on. What was revoked before stays as it is.
+    /// Revokes the key at `now`. Does nothing if it is already revoked.
     pub fn revoke(&mut self, now: Timestamp, reason: Option<String>) {
         if self.revoked_at.is_none() {
             self.revoked_at = Some(now);

@@ -1,4 +1,4 @@
-//! The only place that rolls dice: ids, keys and nonces come from here.
+//! The only module that uses randomness: it draws ids, keys and nonces.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{SessionId, Timestamp};
 
-/// Where chance comes from: the operating system, seeded once per thread, or a seed that somebody kept.
+/// The source of randomness: the operating system, seeded once per thread, or a stored seed.
 #[derive(Clone, Debug, Default)]
 pub struct Mint(Source);
 
@@ -20,8 +20,8 @@ enum Source {
     Seeded(Arc<Mutex<Draws>>),
 }
 
-/// Draws from a seed: SHA-256 over the seed and the draw's number. Kept seeds outlive a process, and an upgrade: no
-/// generator of a library promises as much.
+/// Draws from a seed: SHA-256 over the seed and the draw's number. Stored seeds outlive a process and an upgrade, and
+/// no library's generator guarantees the same values for that long.
 #[derive(Debug)]
 struct Draws {
     seed: [u8; 32],
@@ -42,20 +42,20 @@ impl Draws {
 }
 
 impl Mint {
-    /// Chance that nobody can foresee.
+    /// Returns a source of unpredictable values.
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
     }
 
-    /// Chance that repeats itself: the same draws in the same order come to the same. For a request that may have to
-    /// be done again, and never for a secret.
+    /// Returns a source with repeatable values: the same draws in the same order return the same. For a request that
+    /// may have to be executed again, never for a secret.
     #[must_use]
     pub fn from_seed(seed: [u8; 32]) -> Self {
         Self(Source::Seeded(Arc::new(Mutex::new(Draws { seed, count: 0 }))))
     }
 
-    /// The same from a number; for tests only.
+    /// Returns a seeded source; for tests only.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         let mut bytes = [0; 32];
@@ -73,10 +73,10 @@ impl Mint {
         bytes
     }
 
-    /// Bytes for a secret, straight from the operating system.
+    /// Returns bytes for a secret, directly from the operating system.
     ///
     /// # Panics
-    /// When the operating system has no randomness to give: no secret must be made then.
+    /// When the operating system has no randomness, because no secret must be generated then.
     #[must_use]
     pub fn secret<const N: usize>(&self) -> [u8; N] {
         match &self.0 {
@@ -89,21 +89,22 @@ impl Mint {
         }
     }
 
-    /// A random UUID (version 4, RFC 9562).
+    /// Returns a random UUID (version 4, RFC 9562).
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         uuid::Builder::from_random_bytes(self.bits()).into_uuid()
     }
 
-    /// An id that sorts by the time it was made (UUIDv7, RFC 9562), so that new rows fall at the end of the index.
+    /// Returns an id that sorts by its time of creation (UUIDv7, RFC 9562), so that new rows are at the end of the
+    /// index.
     #[must_use]
     pub fn session_id(&self, now: Timestamp) -> SessionId {
         let milliseconds = u64::try_from(now.timestamp_millis()).unwrap_or_default();
         SessionId(uuid::Builder::from_unix_timestamp_millis(milliseconds, &self.bits()).into_uuid())
     }
 
-    /// The same, under the version nibble 4: ElizaOS clients hold a session id against a pattern for UUIDv4, and a
-    /// time-ordered one passes it while the index stays compact. 74 bits are random, as in a UUIDv7.
+    /// Returns a UUIDv7 with the version digit 4. ElizaOS clients check session ids against a pattern for UUIDv4, which
+    /// this id matches, while the index stays compact. 74 bits are random, as in a UUIDv7.
     #[must_use]
     pub fn session_id_v4(&self, now: Timestamp) -> SessionId {
         let mut bytes = self.session_id(now).0.into_bytes();
@@ -111,13 +112,13 @@ impl Mint {
         SessionId(Uuid::from_bytes(bytes))
     }
 
-    /// 16 random bytes in lower-case hexadecimal.
+    /// Returns 16 random bytes in lower-case hexadecimal.
     #[must_use]
     pub fn request_id(&self) -> String {
         Uuid::from_bytes(self.bits()).simple().to_string()
     }
 
-    /// `digits` (at most 16) lower-case hexadecimal digits.
+    /// Returns `digits` (at most 16) random lower-case hexadecimal digits.
     #[must_use]
     pub fn hex(&self, digits: usize) -> String {
         let mut text = format!("{:016x}", u64::from_be_bytes(self.bits()));
@@ -155,7 +156,7 @@ mod tests {
         assert_ne!(draw(1), draw(2));
     }
 
-    /// Seeds are kept in the database: whatever was drawn from one must be drawn again by every later version.
+    /// Seeds are stored in the database, so every later version must draw the same values from them.
     #[test]
     fn a_seed_is_good_for_the_same_draws_for_ever() {
         let mint = Mint::from_seed([7; 32]);

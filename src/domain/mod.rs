@@ -1,6 +1,6 @@
-//! The rules of a session, and nothing that waits: no I/O, no SQL, no HTTP.
+//! The rules of a session, without I/O, SQL or HTTP.
 //!
-//! Time and chance come in from outside ([`Clock`], [`Mint`]), so every rule here is a plain function of its arguments.
+//! Time and randomness are passed in ([`Clock`], [`Mint`]), so every rule is a plain function of its arguments.
 
 pub mod agent;
 pub mod api_key;
@@ -54,5 +54,5 @@ pub use session::{NewSession, Session};
 pub use turn::{Fingerprint, OpenTurn, SentBy};
 pub use webhook::WebhookEvent;
 
-/// A moment, UTC, whole milliseconds: what every dialect can say and Postgres gives back unchanged.
+/// A time in UTC with whole milliseconds, which every dialect can represent and Postgres returns unchanged.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

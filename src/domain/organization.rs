@@ -1,4 +1,4 @@
-//! The tenant.
+//! The organization, which is the tenant.
 
 use std::num::NonZeroU32;
 
@@ -6,34 +6,34 @@ use serde::{Deserialize, Serialize};
 
 use super::{OrgId, Responder, Timestamp};
 
-/// An organization as requests see it.
+/// An organization's data for serving requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
     pub id: OrgId,
     pub name: String,
-    /// What an identity provider calls it, such as `org_2abc123`.
+    /// Its id at the identity provider, such as `org_2abc123`.
     pub external_id: Option<String>,
-    /// Whether the public `x-org-id` header alone may capture.
+    /// Whether a request with only the public `x-org-id` header may capture events.
     pub capture_open: bool,
-    /// What answers messages where an agent names nothing of its own.
+    /// What replies to messages if the agent has no responder of its own.
     pub responder: Responder,
     pub rate_limits: RateLimits,
     pub disabled_at: Option<Timestamp>,
-    /// Bytes that its callers have stored, as far as they were counted.
+    /// Bytes that its callers have stored, as far as they have been counted.
     pub stored_bytes: u64,
-    /// Bytes that they may store; the deployment's quota where it has none of its own.
+    /// Bytes that they may store; `None` uses the deployment's quota.
     pub storage_quota: Option<u64>,
 }
 
 impl Organization {
-    /// `orgId` on the wire: the external id, else `org_` and the UUID without hyphens.
+    /// Returns the `orgId` on the wire: the external id, or else `org_` and the UUID without hyphens.
     #[must_use]
     pub fn public_id(&self) -> String {
         self.external_id.clone().unwrap_or_else(|| format!("org_{}", self.id.0.simple()))
     }
 
-    /// Whether `text`, from an `x-org-id` header, names this organization: by UUID in either case, by external id, or
-    /// by public id.
+    /// Returns whether `text`, from an `x-org-id` header, names this organization: by UUID in either case, by external
+    /// id, or by public id.
     #[must_use]
     pub fn answers_to(&self, text: &str) -> bool {
         match text.parse::<OrgId>() {
@@ -43,7 +43,8 @@ impl Organization {
     }
 }
 
-/// An organization's own limits, in requests per minute and credential; the house's where it has none.
+/// An organization's own limits, in requests per minute and credential. The deployment's limits apply where it has
+/// none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimits {

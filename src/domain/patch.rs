@@ -1,24 +1,24 @@
-//! A change of one member: what is left out stays as it is, null clears, a value takes its place.
+//! A change of one member: absent leaves it unchanged, null clears it, a value replaces it.
 
-/// What a body says of a member.
+/// A member in the body of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Patch<T> {
-    /// Nothing.
+    /// The member is absent.
     Keep,
-    /// `null`.
+    /// The member is `null`.
     Clear,
     Set(T),
 }
 
 impl<T> From<Option<T>> for Patch<T> {
-    /// What a member says that is there.
-    fn from(said: Option<T>) -> Self {
-        said.map_or(Self::Clear, Self::Set)
+    /// Converts a member that is present.
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Clear, Self::Set)
     }
 }
 
 impl<T> Patch<T> {
-    /// What a body that makes something says: null is as good as nothing.
+    /// Returns the value for a create, where null means the same as absent.
     #[must_use]
     pub fn set(self) -> Option<T> {
         match self {
@@ -27,7 +27,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// What becomes of a value that may be absent.
+    /// Applies the change to a value that may be absent.
     pub fn apply_to(self, value: &mut Option<T>) {
         match self {
             Self::Keep => {}
@@ -36,7 +36,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// What becomes of a value that is always there: null is its default.
+    /// Applies the change to a value that always exists: null sets the default.
     pub fn apply_or(self, value: &mut T, default: T) {
         match self {
             Self::Keep => {}

@@ -1,4 +1,4 @@
-//! Who is calling, after authentication, and what they may do.
+//! The authenticated caller and its permissions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{KeyHash, KeyId, Organization, Timestamp};
 
-/// One thing a credential may be good for.
+/// A permission of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     Capture,
@@ -70,8 +70,8 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
-    /// The scopes that one word stands for: a scope's own name, or one of Agntix's, `chat:read` and `chat:write`, which
-    /// mean sessions and events.
+    /// Returns the scopes of a word: a scope's own name, or one of Agntix's, `chat:read` and `chat:write`, which stand
+    /// for sessions and events.
     #[must_use]
     pub fn called(word: &str) -> Option<Self> {
         match word {
@@ -81,15 +81,15 @@ impl Scopes {
         }
     }
 
-    /// Every word that [`Scopes::called`] knows.
+    /// Returns every word that [`Scopes::called`] accepts.
     pub fn words() -> impl Iterator<Item = &'static str> {
         ["chat:read", "chat:write"].into_iter().chain(Scope::ALL.map(Scope::as_str))
     }
 
-    /// The first of these that `held` lacks.
+    /// Returns the first of these scopes that `granted` lacks.
     #[must_use]
-    pub fn beyond(self, held: Self) -> Option<Scope> {
-        Scope::ALL.into_iter().find(|scope| self.has(*scope) && !held.has(*scope))
+    pub fn beyond(self, granted: Self) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|scope| self.has(*scope) && !granted.has(*scope))
     }
 
     #[must_use]
@@ -125,7 +125,7 @@ impl FromIterator<Self> for Scopes {
 impl FromStr for Scopes {
     type Err = InvalidScopes;
 
-    /// Reads words between commas, one at least; see [`Scopes::called`].
+    /// Parses one or more comma-separated words; see [`Scopes::called`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let scopes: Self = text
             .split(',')
@@ -148,10 +148,10 @@ pub enum InvalidScopes {
     None,
 }
 
-/// What a caller proved to be who they are with; also whom a rate limit counts.
+/// What a caller was authenticated by. Rate limits count per credential.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Credential {
-    /// The public `x-org-id` header and nothing else.
+    /// Only the public `x-org-id` header.
     OrgHeader,
     ApiKey(KeyId),
     /// A token's subject, if it names one.
@@ -163,7 +163,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Who is noted as the maker of what is made with it: a token's subject, or a key's id, `key_…`.
+    /// Returns the creator to record for new objects: a token's subject, or a key's id, `key_…`.
     #[must_use]
     pub fn maker(&self) -> Option<String> {
         match self {
@@ -174,12 +174,12 @@ impl Credential {
     }
 }
 
-/// What a credential is found by when it is looked for again.
+/// How to find a credential again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     ApiKey(KeyHash),
     AccessToken(KeyHash),
-    /// Nothing that is kept here: a signature that was checked, a public header, or nothing at all.
+    /// Not stored: a verified signature, a public header, or no credential.
     NotKept,
 }
 
@@ -190,14 +190,15 @@ pub struct Principal {
     pub credential: Credential,
     pub scopes: Scopes,
     pub proof: Proof,
-    /// From when on the credential is refused; `None`: never.
+    /// When the credential expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Principal {
-    /// How long a key that the caller makes or changes can be good, at most; `None`: for ever.
+    /// Returns the latest end of a key that the caller creates or changes, or `None` if there is no limit.
     ///
-    /// A key's own end is meant to be the end of what can be done with it. A token's is not: whoever is logged in gets
+    /// The end of an API key also limits the keys that it creates. The end of a token does not, because a logged-in
+    /// user gets new tokens, and their keys should outlast their login.
     /// another, and what they make is to outlast their log-in.
     #[must_use]
     pub fn keys_end_by(&self) -> Option<Timestamp> {

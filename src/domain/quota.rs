@@ -1,4 +1,4 @@
-//! Permits of which each organization, or each network of clients, may have so many at once.
+//! Limits how many permits each organization, or each network of clients, has at once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::OrgId;
 
-/// Permits by owner, an organization or a network: each may have so many and no more. Cheap to clone.
+/// Permits by owner, an organization or a network, with the same limit for each. Cheap to clone.
 #[derive(Debug)]
 pub struct Quota<K: Copy + Eq + Hash = OrgId>(Arc<Inner<K>>);
 
@@ -28,7 +28,7 @@ impl<K: Copy + Eq + Hash> Quota<K> {
         Self(Arc::new(Inner { taken: Mutex::default(), limit }))
     }
 
-    /// Returns a permit, or `None` if the owner has as many as it may.
+    /// Returns a permit, or `None` if the owner has reached its limit.
     #[must_use]
     pub fn acquire(&self, owner: K) -> Option<Permit<K>> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);

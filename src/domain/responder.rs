@@ -1,4 +1,4 @@
-//! What answers a message.
+//! What replies to messages.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -7,33 +7,33 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// What answers the messages of an agent, or of an organization's agents that name nothing of their own.
+/// What replies to the messages of an agent, or of an organization's agents without a responder of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Responder {
-    /// Nothing does: messages are kept, a worker answers or nobody.
+    /// No reply: messages are stored, and a worker of the customer may reply.
     #[default]
     None,
-    /// The user's own words come back.
+    /// The user's own text is the reply.
     Echo,
-    /// A model behind the chat completions API that OpenAI published and others speak.
+    /// A model with the chat completions API that OpenAI published and others implement.
     OpenAi(OpenAi),
-    /// A program of the organization's own.
+    /// A program of the organization.
     Webhook(Webhook),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAi {
-    /// What `/chat/completions` is put behind, such as `https://api.openai.com/v1`.
+    /// The URL that `/chat/completions` is appended to, such as `https://api.openai.com/v1`.
     pub base_url: HttpUrl,
     pub model: ModelName,
-    /// The variable that holds the endpoint's key; no key is sent when absent.
+    /// The environment variable with the endpoint's key; without it no key is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_env: Option<EnvName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
-    /// How many tokens the question may have, with its history and the system prompt.
+    /// Limit of the tokens of a request: the message, its history and the system prompt.
     #[serde(default = "default_context")]
     pub context_tokens: NonZeroU32,
 }
@@ -42,12 +42,12 @@ pub struct OpenAi {
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     pub url: HttpUrl,
-    /// The variable that holds the secret that deliveries are signed with; none is signed when absent.
+    /// The environment variable with the secret that deliveries are signed with; without it they are not signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_env: Option<EnvName>,
 }
 
-/// 8,000 tokens: what the smallest models that are still offered take.
+/// 8,000 tokens: the context of the smallest models that are still offered.
 pub const DEFAULT_CONTEXT_TOKENS: NonZeroU32 = NonZeroU32::new(8_000).unwrap();
 
 fn default_context() -> NonZeroU32 {
@@ -55,7 +55,7 @@ fn default_context() -> NonZeroU32 {
 }
 
 impl Responder {
-    /// Its `kind`, as it is written.
+    /// Returns its `kind`, as it is written.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Responder {
 impl FromStr for Responder {
     type Err = InvalidResponder;
 
-    /// Reads `none`, `echo` or a JSON object.
+    /// Parses `none`, `echo` or a JSON object.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "none" => Ok(Self::None),
@@ -93,7 +93,7 @@ pub enum InvalidResponder {
     Object(String),
 }
 
-/// Where an endpoint may be: http or https, without credentials and without a fragment, of 2,048 bytes at most.
+/// The URL of an endpoint: http or https, without credentials and without a fragment, at most 2,048 bytes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HttpUrl(Url);
@@ -148,7 +148,7 @@ impl From<HttpUrl> for String {
 }
 
 impl fmt::Debug for HttpUrl {
-    /// Without the query, which is where webhooks that know no signatures carry their secret.
+    /// Formats the URL without the query, because webhooks without signatures have their secret there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.0.origin().ascii_serialization(), self.0.path())
     }
@@ -166,7 +166,7 @@ pub enum InvalidUrl {
     Fragment,
 }
 
-/// What an endpoint calls a model: 1 to 200 characters, none of them a control character.
+/// The name of a model at its endpoint: 1 to 200 characters, none of them a control character.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ModelName(String);
@@ -197,8 +197,8 @@ impl From<ModelName> for String {
 #[error("a model's name has 1 to 200 characters")]
 pub struct InvalidModelName;
 
-/// The name of an environment variable that holds a secret for somebody else: letters, digits and `_`, at most 128 of
-/// them, no digit first. The service's own settings are not for sending out.
+/// The name of an environment variable with a secret for an endpoint: letters, digits and `_`, at most 128, no digit
+/// first. The service's own settings are rejected, because they must not be sent out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EnvName(String);
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_said() {
         assert!(rejection("oracle").contains("none, echo or a JSON object"));
-        for (object, said) in [
+        for (object, message) in [
             (r#"{"kind":"oracle"}"#, "unknown variant"),
             (r#"{"kind":"openai","base_url":"https://a.example"}"#, "missing field `model`"),
             (r#"{"kind":"openai","base_url":"https://a.example","model":""}"#, "model's name"),
@@ -299,7 +299,7 @@ mod tests {
             (r#"{"kind":"webhook","url":"https://:pass@a.example"}"#, "user name"),
             (r#"{"kind":"webhook","url":"https://a.example/#top"}"#, "fragment"),
         ] {
-            assert!(rejection(object).contains(said), "{object}: {}", rejection(object));
+            assert!(rejection(object).contains(message), "{object}: {}", rejection(object));
         }
         let long = format!(r#"{{"kind":"webhook","url":"https://a.example/{}"}}"#, "x".repeat(2_048));
         assert!(rejection(&long).contains("2,048"));

@@ -1,17 +1,17 @@
-//! A conversation: what is written when it begins, and what is read of it afterwards.
+//! A session: a new one, and a stored one.
 
 use uuid::Uuid;
 
 use super::{AgentId, DialectName, JsonText, OpenTurn, SessionId, Timestamp};
 
-/// A session about to be written.
+/// A session to be created.
 #[derive(Clone, Debug)]
 pub struct NewSession {
     pub dialect: DialectName,
     pub id: SessionId,
-    /// `None` where the dialect's sessions belong to no agent.
+    /// `None` if the dialect's sessions do not belong to an agent.
     pub agent: Option<AgentId>,
-    /// The text or number that the caller uses for the session.
+    /// The caller's text or number for the session.
     pub public_id: String,
     pub enabled: bool,
     /// Platform, session type or connection type: the dialect's word for how the session came about.
@@ -20,18 +20,18 @@ pub struct NewSession {
     pub name: Option<String>,
     pub description: Option<String>,
     pub metadata: Option<JsonText>,
-    /// What only its own dialect understands.
+    /// The dialect's own data.
     pub detail: JsonText,
     pub created_at: Timestamp,
-    /// `None`: never.
+    /// `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// Drawn once per request: tells this request's own row, written by a COMMIT whose answer was lost, from a row
-    /// that somebody else wrote under the same id.
+    /// Drawn once per request. Distinguishes a row that this request wrote with a COMMIT that was not confirmed from a
+    /// row that another request wrote under the same id.
     pub nonce: Uuid,
 }
 
 impl NewSession {
-    /// Returns how many bytes of it a caller decides.
+    /// Returns how many bytes of it the caller determines.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let texts = [&self.kind, &self.user_id, &self.name, &self.description];
@@ -41,7 +41,7 @@ impl NewSession {
     }
 }
 
-/// A session as it stands.
+/// A stored session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
     pub dialect: DialectName,
@@ -63,22 +63,22 @@ pub struct Session {
     /// The newest message that waits for its reply.
     pub turn: Option<OpenTurn>,
     pub nonce: Uuid,
-    /// Whether a change deletes the session and everything said in it. Never true of a session that was read.
+    /// Whether a change deletes the session and all of its messages. Never true for a session that was read.
     pub is_erased: bool,
 }
 
-/// Where a session is in its life.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     Open,
-    /// Its time ran out. The conversation stays.
+    /// Its time-out has passed. The conversation stays stored.
     Expired,
-    /// Somebody closed it.
+    /// It was closed.
     Ended,
 }
 
 impl Session {
-    /// Deletes the session at `now`: it has ended, its content is gone, and its events will be.
+    /// Deletes the session at `now`: it is ended and its content is cleared. Its events are deleted later.
     pub fn erase(&mut self, now: Timestamp) {
         self.ended_at.get_or_insert(now);
         self.updated_at = now;
@@ -88,8 +88,8 @@ impl Session {
         self.is_erased = true;
     }
 
-    /// The state at `now`. Expiry is computed when a session is read, never swept: a session that somebody ended
-    /// before its time ran out stays ended.
+    /// Returns the state at `now`. Expiry is computed when a session is read and is never stored. A session that was
+    /// closed before its time-out stays ended.
     #[must_use]
     pub fn state_at(&self, now: Timestamp) -> State {
         match (self.ended_at, self.expires_at) {
@@ -101,7 +101,7 @@ impl Session {
 }
 
 impl Session {
-    /// Returns whether a replica works on the reply to the newest message.
+    /// Returns whether a replica is working on the reply to the newest message.
     #[must_use]
     pub fn is_running(&self, now: Timestamp) -> bool {
         self.turn.is_some_and(|turn| turn.is_running(now))
@@ -109,7 +109,7 @@ impl Session {
 }
 
 impl From<NewSession> for Session {
-    /// The session as it stands right after it was written.
+    /// Returns the session as it is stored right after its creation.
     fn from(new: NewSession) -> Self {
         Self {
             dialect: new.dialect,

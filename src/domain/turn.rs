@@ -1,7 +1,7 @@
 //! The open turn of a session: the newest message that waits for its reply.
 //!
-//! It is stored with the session and changes under its lock, so that all replicas agree on who replies, and on whether
-//! a message is another one or the same one sent again.
+//! It is stored with the session and changes under the session's lock, so that all replicas agree on which of them
+//! replies, and on whether a message is new or a retry.
 
 use chrono::TimeDelta;
 use chrono::serde::ts_milliseconds;
@@ -11,18 +11,18 @@ use uuid::Uuid;
 
 use super::{EventId, NewEvent, Timestamp};
 
-/// How long a turn counts as running after its replica renewed its lease last. A replica that died leaves its turns
-/// free after this time.
+/// How long a turn counts as running after its replica last renewed its lease. After this time, the turns of a replica
+/// that died can be taken over.
 pub const LEASE: TimeDelta = TimeDelta::seconds(8);
 
-/// How long after a turn ended without a reply the same message continues it.
+/// How long after a turn failed without a reply the same message continues it.
 pub const RETRY_WINDOW: TimeDelta = TimeDelta::seconds(60);
 
 /// A message that waits for its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenTurn {
     pub message: EventId,
-    /// The event that the reply will be.
+    /// The id of the reply's event.
     pub reply: EventId,
     pub fingerprint: Fingerprint,
     pub state: TurnState,
@@ -31,23 +31,23 @@ pub struct OpenTurn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TurnState {
-    /// A replica works on the reply, and holds a lease until this moment.
+    /// A replica works on the reply, and has a lease until this time.
     Running(#[serde(with = "ts_milliseconds")] Timestamp),
-    /// It ended without a reply.
+    /// It ended without a reply, at this time.
     Failed(#[serde(with = "ts_milliseconds")] Timestamp),
 }
 
-/// Who sent a message, and under which key.
+/// The sender of a message, and its idempotency key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SentBy {
     /// The user or the API key that the request was authenticated as.
     pub caller: Option<String>,
-    /// What all attempts at the request have in common, if it came with an `Idempotency-Key`.
+    /// The seed that all attempts at the request share, if it came with an `Idempotency-Key`.
     pub request_seed: Option<[u8; 32]>,
 }
 
-/// What a message has in common with its retry: who sent it and everything that was sent with it. Messages under two
-/// keys are two messages.
+/// Identifies a message and its retries by their sender and their whole content. Messages with different keys are
+/// different messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(Uuid);
 
@@ -64,7 +64,7 @@ impl Fingerprint {
             sent_by.request_seed.as_ref().map(<[u8; 32]>::as_slice),
         ];
         for part in parts {
-            // With its length, so that no part can be taken for the end of the one before.
+            // With its length, so that the parts cannot be confused with each other.
             hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
             hash.update(part.unwrap_or_default());
         }
@@ -74,19 +74,19 @@ impl Fingerprint {
     }
 }
 
-/// What a message that arrives means for the session.
+/// What an arriving message is to the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// Another message.
+    /// A new message.
     New,
-    /// The newest message once more, after its turn ended without a reply: a new turn begins for the stored message.
+    /// The newest message again, after its turn ended without a reply. A new turn begins for the stored message.
     Retry { message: EventId },
-    /// The newest message once more, while its turn runs.
+    /// The newest message again, while its turn runs.
     Joins { message: EventId, reply: EventId },
 }
 
 impl OpenTurn {
-    /// Returns the turn of a message as it begins.
+    /// Returns the new turn of a message.
     #[must_use]
     pub fn begin(message: EventId, reply: EventId, fingerprint: Fingerprint, now: Timestamp) -> Self {
         Self { message, reply, fingerprint, state: TurnState::Running(now + LEASE) }
@@ -109,13 +109,13 @@ impl OpenTurn {
         matches!(self.state, TurnState::Running(until) if until > now)
     }
 
-    /// Returns whether a replica held the turn when it was last written, even if that replica has died since.
+    /// Returns whether a replica had the turn when it was last written, even if that replica has died since.
     #[must_use]
     pub fn is_held(&self) -> bool {
         matches!(self.state, TurnState::Running(_))
     }
 
-    /// Returns what a message means that arrives while this turn is the session's open one.
+    /// Returns what a message is that arrives while this is the session's open turn.
     #[must_use]
     pub fn arrival(&self, fingerprint: Fingerprint, now: Timestamp) -> Arrival {
         if self.fingerprint != fingerprint {

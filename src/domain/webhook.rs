@@ -1,4 +1,4 @@
-//! What organizations are told of their sessions, and how often it is tried (docs/dialects/agntix.md).
+//! The webhook events of sessions, and the schedule of attempts (docs/dialects/agntix.md).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::Timestamp;
 
-/// What can happen to a session that an endpoint is told of.
+/// An event of a session that is sent to endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub enum WebhookEvent {
     #[serde(rename = "session.created")]
@@ -46,21 +46,22 @@ impl FromStr for WebhookEvent {
 #[error("no such event; it is one of session.created, session.ended")]
 pub struct UnknownEvent;
 
-/// Seconds between an attempt that failed and the next, as Svix publishes them; then the last of them again and again.
+/// Seconds between a failed attempt and the next, as Svix publishes them. The last one is repeated.
 const PAUSES: [i64; 7] = [5, 5 * 60, 30 * 60, 2 * 3_600, 5 * 3_600, 10 * 3_600, 10 * 3_600];
-/// How long a delivery is tried, from when it was queued: the vendor's 24 hours, which cut the last of the pauses short.
+/// How long a delivery is attempted after it was queued: the vendor's 24 hours, which shorten the last pauses.
 pub const TRIED_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// How long the other deliveries to an endpoint wait at most because of a `Retry-After`. As long as a delivery whose
-/// time is over is not yet given up, so that each still has its last attempt.
+/// Limit of how long a `Retry-After` delays the other deliveries to an endpoint. A delivery is given up only this long
+/// after its 24 hours, so that each still has its last attempt.
 pub const PAUSE_LIMIT: TimeDelta = TimeDelta::hours(1);
-/// An endpoint that asks for less than this is attempted again after it, from the second attempt on.
+/// From the second attempt on, the shortest pause for an endpoint that asks for less, in seconds.
 const SHORTEST_PAUSE: i64 = 60;
 
-/// Returns when to try again after the `attempts`-th attempt, counted from 1, has failed, or `None` for never.
+/// Returns when to try again after the `attempts`-th attempt, counted from 1, has failed, or `None` if there are no
+/// more attempts.
 ///
-/// `asked` is the time of the endpoint's `Retry-After`. It replaces the usual pause, in both directions. Time alone ends
-/// the attempts: those whose outcome was lost count too, and must not use the day up.
+/// `asked` is the time of the endpoint's `Retry-After`. It replaces the usual pause, whether it is longer or shorter.
+/// Only the time limits the attempts, because attempts with a lost outcome also count and must not use them up.
 #[must_use]
 pub fn next_attempt(
     attempts: u32,
@@ -79,9 +80,9 @@ pub fn next_attempt(
     (now < end).then(|| end.min(next))
 }
 
-/// Returns the time that a `Retry-After` names: so many seconds from now, or a date in one of HTTP's three formats
-/// (RFC 9110, section 10.2.3). A time that has passed is `now`; one too far away for a calendar is the calendar's end.
-/// Returns `None` for any other text.
+/// Returns the time of a `Retry-After`: a number of seconds from now, or a date in one of HTTP's three formats (RFC
+/// 9110, section 10.2.3). A past time is returned as `now`, and one beyond the calendar as the calendar's end. Returns
+/// `None` for any other text.
 #[must_use]
 pub fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
@@ -136,7 +137,7 @@ mod tests {
             next.map(|next| (next - queued).num_seconds())
         };
         assert_eq!([after(1, 0), after(1, 5), after(1, 6), after(1, 3_600)], [Some(5), Some(5), Some(6), Some(3_600)]);
-        // Sooner than the usual half an hour, though not as often as once a second.
+        // Earlier than the usual half an hour, but not as often as every second.
         assert_eq!([after(3, 1), after(3, 60), after(3, 90)], [Some(60), Some(60), Some(90)]);
         assert_eq!(after(1, 1_000_000), Some(86_400));
     }

@@ -1,4 +1,4 @@
-//! JSON that is written up to a number of bytes and no further.
+//! Writes JSON up to a limit of bytes.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::JsonText;
 
-/// Writes a value of ours, unless it takes more than `limit` bytes; nothing is written past them.
+/// Writes a value as JSON. Returns `None` if that takes more than `limit` bytes; nothing is written beyond them.
 ///
 /// # Errors
 /// When `value` cannot be written as JSON.

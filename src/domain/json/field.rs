@@ -1,4 +1,4 @@
-//! Members whose kind is known and nothing else.
+//! Members of a body of which only the JSON type is known.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use serde_json::value::RawValue;
 
 use super::JsonText;
 
-/// Digits of an integer that is read, which is more than any of 64 bits has.
+/// Limit of the digits of an integer; 64 bits need fewer.
 const MAX_DIGITS: usize = 40;
 
-/// A member of a body as it came: its kind is known, nothing about it has been judged.
+/// A member of a body as it was sent. Its JSON type is known, but it has not been validated.
 ///
-/// Every dialect words a wrong type in its own way, so wire types take members as `JsonField` and judge them by name.
+/// Every dialect reports a wrong type in its own way, so wire types have `JsonField` members and validate them by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum JsonField {
-    /// Not in the body.
+    /// The member is not in the body.
     #[default]
     Absent,
     Null,
     Bool(bool),
-    /// The number as it was written.
+    /// The number as it was sent.
     Number(JsonText),
     String(String),
     Array(JsonText),
@@ -34,7 +34,7 @@ impl JsonField {
         matches!(self, Self::Absent)
     }
 
-    /// Absent, or null where the vendor means the same by it.
+    /// Returns whether the member is absent or null, for vendors that treat both the same.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Absent | Self::Null)
@@ -57,7 +57,7 @@ impl JsonField {
         }
     }
 
-    /// The member as JSON, `None` when it is absent.
+    /// Returns the member as JSON, or `None` if it is absent.
     #[must_use]
     pub fn to_json(&self) -> Option<Cow<'_, JsonText>> {
         match self {
@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for JsonField {
     }
 }
 
-/// Reads a number of JSON that has no fraction, within 64 bits.
+/// Parses a JSON number without a fraction, within 64 bits.
 fn integer(number: &str) -> Option<i64> {
     if let Ok(integer) = number.parse() {
         return Some(integer);
@@ -94,7 +94,7 @@ fn integer(number: &str) -> Option<i64> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
-    // What stands left of the point, once the exponent has moved it.
+    // The number of digits before the decimal point, after applying the exponent.
     let point = i64::try_from(whole.len()).ok()? + i64::from(exponent.parse::<i32>().ok()?);
     let significant = digits.trim_end_matches('0').len();
     if digits.bytes().all(|digit| digit == b'0') {

@@ -1,15 +1,15 @@
-//! The members of an object, one after the other: an object of small members takes many times its text once it is
-//! built.
+//! Reads and writes an object's members one by one, because an object of small members takes many times its text's size
+//! in memory when it is built.
 
 use std::fmt;
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Calls `each` with the name and the value of each member, in their order. A name that occurs twice comes twice.
+/// Calls `each` with the name and the value of each member, in their order. A duplicate name is reported twice.
 ///
 /// # Errors
-/// When `object` is no JSON object.
+/// When `object` is not a JSON object.
 pub fn each_member<'t>(object: &'t str, each: impl FnMut(&str, &'t str)) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(object);
     deserializer.deserialize_map(Members(each))?;
@@ -33,12 +33,12 @@ impl<'t, F: FnMut(&str, &'t str)> Visitor<'t> for Members<F> {
     }
 }
 
-/// An object that is written member by member.
+/// Writes an object member by member.
 #[derive(Debug)]
 pub struct ObjectWriter(Vec<u8>);
 
 impl ObjectWriter {
-    /// One that has room for so many bytes.
+    /// Returns a writer with room for this many bytes.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         let mut written = Vec::with_capacity(bytes);
@@ -46,12 +46,12 @@ impl ObjectWriter {
         Self(written)
     }
 
-    /// Adds a member, whose value is JSON.
+    /// Adds a member with a JSON value.
     pub fn member(&mut self, name: &str, json: &str) {
         if self.0.len() > 1 {
             self.0.push(b',');
         }
-        // A text is always written, and into memory always.
+        // Writing a string into memory never fails.
         let _ = serde_json::to_writer(&mut self.0, name);
         self.0.push(b':');
         self.0.extend_from_slice(json.as_bytes());

@@ -1,4 +1,4 @@
-//! JSON from outside: held against what the house can keep, in one pass, before anything else reads it.
+//! JSON from outside: checked in one pass for what cannot be stored, before it is parsed.
 
 mod bounded;
 mod field;
@@ -12,15 +12,15 @@ pub use text::JsonText;
 
 use std::borrow::Cow;
 
-/// How deep arrays and objects may stand in each other. serde_json itself reads 127.
+/// Limit of the nesting of arrays and objects. serde_json's own limit is 127.
 pub const MAX_DEPTH: usize = 100;
 
 /// The longest number, in characters, and the largest exponent either way. Postgres' `numeric` has 131,072 digits
-/// before and 16,383 after the point; anything near that is no measurement of anything.
+/// before and 16,383 after the point; no real measurement is near these limits.
 const MAX_NUMBER_LENGTH: usize = 1_000;
 const MAX_EXPONENT: i32 = 10_000;
 
-/// Why a JSON text cannot be kept.
+/// Why a JSON text cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
     #[error("the body is not valid UTF-8")]
@@ -37,20 +37,20 @@ pub enum JsonFault {
     Syntax,
 }
 
-/// The byte order mark, which some editors and clients put before a text in UTF-8. It is no part of the text.
+/// The byte order mark, which some editors and clients put before a UTF-8 text. It is not part of the text.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// Returns the bytes without a byte order mark in front of them.
+/// Returns the bytes without a leading byte order mark.
 #[must_use]
 pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes)
 }
 
-/// Checks depth, U+0000, surrogates and numbers; the syntax is the parser's to judge afterwards. Returns the text without
-/// a byte order mark.
+/// Checks depth, U+0000, surrogates and numbers, but not the syntax, which the parser checks later. Returns the text
+/// without a byte order mark.
 ///
 /// # Errors
-/// The first fault met.
+/// The first fault in the text.
 pub fn check(bytes: &[u8]) -> Result<&str, JsonFault> {
     let bytes = without_mark(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
@@ -80,12 +80,11 @@ pub fn check(bytes: &[u8]) -> Result<&str, JsonFault> {
     Ok(text)
 }
 
-/// Checks a body as [`check`] does, except that half a surrogate pair is taken as U+FFFD: a client that cuts a text in
-/// the middle of an emoji sends one, and its message is worth more than the half character. Nothing is copied unless
-/// there is one.
+/// Checks a body like [`check`], but replaces a lone surrogate by U+FFFD, because a client that cuts a text within an
+/// emoji sends one, and its message is more important than the half character. The text is copied only if there is one.
 ///
 /// # Errors
-/// The first other fault met.
+/// The first other fault in the text.
 pub fn check_or_mend(bytes: &[u8]) -> Result<Cow<'_, str>, JsonFault> {
     match check(bytes) {
         Err(JsonFault::LoneSurrogate) => {
@@ -98,7 +97,7 @@ pub fn check_or_mend(bytes: &[u8]) -> Result<Cow<'_, str>, JsonFault> {
     }
 }
 
-/// Reads a string from behind its opening quote to behind its closing one.
+/// Checks a string from after its opening quote. Returns the position after its closing quote.
 fn check_string(bytes: &[u8], mut at: usize) -> Result<usize, JsonFault> {
     let mut high_surrogate = false;
     loop {
@@ -128,14 +127,14 @@ fn check_string(bytes: &[u8], mut at: usize) -> Result<usize, JsonFault> {
     }
 }
 
-/// Writes U+FFFD for every escape that cannot be kept: U+0000, and half a surrogate pair. For texts that would be lost
-/// if they were refused.
+/// Replaces every escape that cannot be stored by U+FFFD: U+0000 and lone surrogates. For texts that would be lost if
+/// they were rejected.
 #[must_use]
 pub fn mend(text: &str) -> String {
     replace_units(text, |unit| matches!(unit, 0 | 0xd800..=0xdfff))
 }
 
-/// Writes U+FFFD for every escaped UTF-16 unit that `is_bad` and no part of a surrogate pair.
+/// Replaces every escaped UTF-16 unit by U+FFFD for which `is_bad` is true and that is not part of a surrogate pair.
 fn replace_units(text: &str, is_bad: fn(u16) -> bool) -> String {
     let mut mended = String::with_capacity(text.len());
     let mut rest = text;
@@ -144,18 +143,18 @@ fn replace_units(text: &str, is_bad: fn(u16) -> bool) -> String {
             let digits = rest.get(at..at + 6)?.strip_prefix("\\u")?;
             hex_unit(digits.as_bytes()).ok()
         };
-        let kept = match (unit(at), unit(at + 6)) {
+        let taken = match (unit(at), unit(at + 6)) {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
             (Some(unit), _) if is_bad(unit) => 0,
             (Some(_), _) => 6,
-            // A two-character escape; what follows the backslash may be longer than a byte in a broken text.
+            // A two-character escape. In an invalid text, the character after the backslash may be longer than a byte.
             (None, _) => 1 + rest[at + 1..].chars().next().map_or(0, char::len_utf8),
         };
-        mended.push_str(&rest[..at + kept]);
-        if kept == 0 {
+        mended.push_str(&rest[..at + taken]);
+        if taken == 0 {
             mended.push('\u{fffd}');
         }
-        rest = &rest[at + if kept == 0 { 6 } else { kept }..];
+        rest = &rest[at + if taken == 0 { 6 } else { taken }..];
     }
     mended.push_str(rest);
     mended
@@ -175,7 +174,7 @@ fn check_number(text: &str) -> Result<(), JsonFault> {
     }
     match text.split_once(['e', 'E']) {
         None => Ok(()),
-        // An exponent that is no i32 is either out of range or no number at all.
+        // An exponent that is not an i32 is either out of range or not a number.
         Some((_, exponent)) => match exponent.parse::<i32>() {
             Ok(exponent) if exponent.abs() <= MAX_EXPONENT => Ok(()),
             _ => Err(JsonFault::NumberOutOfRange),
@@ -250,9 +249,9 @@ mod tests {
         assert_eq!(mend(r#""\ud83d\u0000""#), Err(JsonFault::Nul));
         assert_eq!(mend(r#"["\ud83d", 1e99999]"#), Err(JsonFault::NumberOutOfRange));
         assert!(matches!(mend(r#""\ud83d\ude00""#), Ok(Cow::Borrowed(_))), "a good body is not copied");
-        // As serde_json reads it, what is mended is what JavaScript's `toWellFormed` makes of it.
-        let said: String = serde_json::from_str(&mend(r#""a\ud83db\ud83d\ud83d\ude00""#).unwrap()).unwrap();
-        assert_eq!(said, "a\u{fffd}b\u{fffd}😀");
+        // serde_json must read the mended text as JavaScript's `toWellFormed` returns it.
+        let read: String = serde_json::from_str(&mend(r#""a\ud83db\ud83d\ud83d\ude00""#).unwrap()).unwrap();
+        assert_eq!(read, "a\u{fffd}b\u{fffd}😀");
     }
 
     proptest! {
@@ -263,7 +262,7 @@ mod tests {
             ], 0..12),
         ) {
             let text = format!("\"{}\"", units.concat());
-            // serde_json rejects lone surrogates itself; U+0000 it reads.
+            // serde_json rejects lone surrogates itself, but accepts U+0000.
             let stored = serde_json::from_str::<String>(&text).is_ok_and(|text| !text.contains('\0'));
             prop_assert_eq!(check(text.as_bytes()).is_ok(), stored, "{}", text);
             if stored {

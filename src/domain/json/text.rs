@@ -1,4 +1,4 @@
-//! JSON that has been checked and is kept.
+//! JSON that has been checked and can be stored.
 
 use std::fmt;
 
@@ -6,42 +6,43 @@ use serde::de::{Deserialize, Deserializer};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A checked JSON text without white space between its tokens: key order and big integers as they were sent.
+/// A checked JSON text without white space between its tokens. The order of keys and large integers are as they were
+/// sent.
 #[derive(Clone)]
 pub struct JsonText(Box<RawValue>);
 
 impl JsonText {
-    /// `true` or `false`.
+    /// Returns `true` or `false`.
     #[must_use]
     pub fn truth(value: bool) -> Self {
         Self(if value { RawValue::TRUE } else { RawValue::FALSE }.to_owned())
     }
 
-    /// The empty object.
+    /// Returns the empty object.
     #[must_use]
     pub fn empty_object() -> Self {
         Self(RawValue::from_string("{}".to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
 
-    /// Keeps a value of ours.
+    /// Returns the JSON of a value.
     ///
     /// # Errors
-    /// When `value` cannot be written as JSON, for instance a map whose keys are no strings.
+    /// When `value` cannot be written as JSON, for instance a map whose keys are not strings.
     pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
         serde_json::value::to_raw_value(value).map(Self)
     }
 
-    /// Takes the white space out of a member of a checked body.
+    /// Returns a member of a checked body without white space.
     #[must_use]
     pub fn compact(raw: &RawValue) -> Self {
         let compact = without_white_space(raw.get());
         Self(RawValue::from_string(compact).unwrap_or_else(|_| raw.to_owned()))
     }
 
-    /// Reads what the database kept.
+    /// Returns a text from the database.
     ///
     /// # Errors
-    /// When `text` is no JSON.
+    /// When `text` is not JSON.
     pub fn stored(text: String) -> Result<Self, serde_json::Error> {
         RawValue::from_string(text).map(Self)
     }
@@ -51,7 +52,7 @@ impl JsonText {
         self.0.get()
     }
 
-    /// Reads it as a type of ours.
+    /// Parses it as a type.
     ///
     /// # Errors
     /// When the text does not fit `T`.
@@ -59,8 +60,8 @@ impl JsonText {
         serde_json::from_str(self.as_str())
     }
 
-    /// Its length in UTF-16 code units as JavaScript's `JSON.stringify` would write it: the unit in which Agntix and
-    /// ElizaOS limit metadata. Escapes count as what they stand for; numbers count as they were sent.
+    /// Returns the length of JavaScript's `JSON.stringify` of it in UTF-16 code units, the unit of Agntix's and
+    /// ElizaOS's limits for metadata. Escapes count as their characters; numbers count as they were sent.
     #[must_use]
     pub fn utf16_len(&self) -> usize {
         let mut units = 0;
@@ -83,7 +84,7 @@ impl JsonText {
     }
 }
 
-/// How many UTF-16 units `JSON.stringify` spends on the one that an escape stood for.
+/// Returns how many UTF-16 units `JSON.stringify` uses for one unit that was escaped.
 fn stringified_len(unit: u16) -> usize {
     match unit {
         0x08 | 0x09 | 0x0a | 0x0c | 0x0d | 0x22 | 0x5c => 2,
@@ -110,7 +111,7 @@ fn without_white_space(text: &str) -> String {
 }
 
 impl fmt::Debug for JsonText {
-    /// The length only: what it says may be a conversation, and conversations do not go into logs.
+    /// Formats only the length, because the text may be a conversation, which must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "JsonText({} bytes)", self.as_str().len())
     }

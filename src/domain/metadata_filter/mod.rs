@@ -1,4 +1,4 @@
-//! Filters over a session's metadata, as Vectara's `metadata_filter` writes them (docs/dialects/agent-key.md).
+//! Filters over a session's metadata in the syntax of Vectara's `metadata_filter` (docs/dialects/agent-key.md).
 //!
 //! ```text
 //! filter     = and { OR and } ;
@@ -20,38 +20,37 @@
 //!
 //! Words in capitals may be written in any case. `AND` binds more tightly than `OR`, `NOT` more tightly than both.
 //!
-//! Truth has three values, as in SQL, and what is not certainly true is filtered out. A path that leads nowhere, or to
-//! null, is NULL: every condition on it but `IS NULL` is unknown. Values of different types are never equal and have no
-//! order: `=` is false, `<>` true, `<` and its like unknown. Texts are ordered by their code points, numbers exactly.
-//! In `LIKE`, `%` is any text, `_` any character, and a backslash takes the special meaning from what follows it. A
-//! single quoted member with dots, as in `"profile.country"`, means the member of that very name and, where there is
-//! none, the dotted path.
+//! Truth has three values, as in SQL, and only what is true matches. A path without a value, or with null, is NULL:
+//! every condition on it but `IS NULL` is unknown. Values of different types are never equal and have no order: `=` is
+//! false, `<>` true, `<` and the others unknown. Texts are ordered by their code points, numbers exactly. In `LIKE`,
+//! `%` is any text, `_` any character, and a backslash escapes the next character. A single quoted member with dots, as
+//! in `"profile.country"`, means the member of that name or, if there is none, the dotted path.
 
 mod parse;
 mod tokens;
 
 use super::JsonText;
 
-/// Characters of a filter.
+/// Limit of the characters of a filter.
 pub const LONGEST: usize = 8_000;
-/// How deep parentheses and `NOT` may stand in each other.
+/// Limit of the nesting of parentheses and `NOT`.
 pub const DEEPEST: usize = 32;
-/// Conditions, list entries and further members of paths of a filter, all together.
+/// Limit of the conditions, list entries and further path members of a filter, all together.
 pub const MAX_CONDITIONS: usize = 200;
-/// Members of one path.
+/// Limit of the members of one path.
 pub const LONGEST_PATH: usize = 32;
 
-/// A filter that was read.
+/// A parsed filter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Not(Box<Filter>),
-    /// The value and the literal, compared.
+    /// The value compares to the literal.
     Compares(Path, Comparison, Literal),
-    /// The value is one of the literals.
+    /// The value equals one of the literals.
     In(Path, Vec<Literal>),
-    /// The value is a text like this one.
+    /// The value is a text that matches this pattern.
     Like(Path, String),
     /// The value is an array with this entry.
     Contains(Path, Literal),
@@ -59,9 +58,8 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// Returns documents that metadata must contain, as Postgres' `@>` means it, to be let through: at most `limit`, one
-    /// for each of the conditions that all have to be met and that name a value. None where the filter has no such
-    /// condition.
+    /// Returns at most `limit` documents that matching metadata must contain, in the sense of Postgres' `@>`: one for
+    /// each required condition that names a value. Returns none if the filter has no such condition.
     ///
     /// # Errors
     /// Never, for a filter that was parsed.
@@ -84,7 +82,7 @@ impl Filter {
             Self::Contains(path, literal) => (path, format!("[{}]", literal.to_json()?.as_str())),
             _ => return Ok(()),
         };
-        // Of a path with two meanings, neither document has to be contained.
+        // A path with two meanings requires neither document.
         if documents.len() < limit && path.otherwise.is_none() {
             let mut document = value;
             for member in path.members.iter().rev() {
@@ -96,11 +94,11 @@ impl Filter {
     }
 }
 
-/// Where a value stands in the metadata, from the outermost member inwards.
+/// The path of a value in the metadata, from the outermost member inwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
     pub members: Vec<String>,
-    /// What is meant instead where `members` lead nowhere.
+    /// The path to use instead if there is no value at `members`.
     pub otherwise: Option<Vec<String>>,
 }
 
@@ -117,13 +115,13 @@ pub enum Comparison {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
     Text(String),
-    /// As it was written.
+    /// The number as it was sent.
     Number(String),
     Bool(bool),
 }
 
 impl Literal {
-    /// The literal as JSON.
+    /// Returns the literal as JSON.
     ///
     /// # Errors
     /// Never, for a literal that was parsed.
@@ -136,7 +134,7 @@ impl Literal {
     }
 }
 
-/// Why a text is no filter.
+/// Why a text is not a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFilter {
     #[error("must not exceed {LONGEST} characters")]
@@ -147,7 +145,7 @@ pub enum InvalidFilter {
     TooMany,
     #[error("has a path that is too long (at most {LONGEST_PATH} members)")]
     LongPath,
-    /// Characters are counted from 1.
+    /// Positions are counted from 1.
     #[error("expected {expected} at character {at}")]
     Expected { expected: &'static str, at: usize },
 }

@@ -1,4 +1,4 @@
-//! Reading a filter by recursive descent, of bounded depth.
+//! Parses a filter by recursive descent of bounded depth.
 
 use super::tokens::{Placed, Token, tokens};
 use super::{Comparison, DEEPEST, Filter, InvalidFilter, LONGEST_PATH, Literal, MAX_CONDITIONS, Path};
@@ -16,7 +16,7 @@ pub(super) fn filter(text: &str) -> Result<Filter, InvalidFilter> {
 struct Parser {
     tokens: Vec<Placed>,
     at: usize,
-    /// The place behind the last character.
+    /// The position after the last character.
     end: usize,
     depth: usize,
     conditions: usize,
@@ -34,7 +34,7 @@ impl Parser {
     }
 
     fn expected(&self, expected: &'static str) -> InvalidFilter {
-        InvalidFilter::Expected { expected, at: self.tokens.get(self.at).map_or(self.end, |(_, place)| *place) }
+        InvalidFilter::Expected { expected, at: self.tokens.get(self.at).map_or(self.end, |(_, position)| *position) }
     }
 
     fn takes(&mut self, wanted: &Token) -> bool {
@@ -146,7 +146,7 @@ impl Parser {
         if self.conditions > MAX_CONDITIONS { Err(InvalidFilter::TooMany) } else { Ok(()) }
     }
 
-    /// The literal that comes next, if one does.
+    /// Takes the next token if it is a literal.
     fn literal(&mut self) -> Option<Literal> {
         let literal = match self.peek()? {
             Token::Text(text) => Literal::Text(text.clone()),
@@ -226,7 +226,7 @@ fn negate(negated: bool, filter: Filter) -> Filter {
     if negated { Filter::Not(Box::new(filter)) } else { filter }
 }
 
-/// The one part, or all of them.
+/// Returns the only part, or an error with all of them.
 fn alone(mut parts: Vec<Filter>) -> Result<Filter, Vec<Filter>> {
     match (parts.pop(), parts.is_empty()) {
         (Some(only), true) => Ok(only),
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_refused_with_its_place() {
-        for (text, said) in [
+        for (text, message) in [
             ("", "expected a name at character 1"),
             ("a", "expected an operator at character 2"),
             ("a = ", "expected a text, a number, TRUE or FALSE at character 5"),
@@ -312,7 +312,7 @@ mod tests {
             ("a = 01", "expected a number at character 5"),
             ("1 = a", "expected IN at character 3"),
         ] {
-            assert_eq!(text.parse::<Filter>().unwrap_err().to_string(), said, "{text}");
+            assert_eq!(text.parse::<Filter>().unwrap_err().to_string(), message, "{text}");
         }
         let deep = |levels| format!("{}a IS NULL{}", "(".repeat(levels), ")".repeat(levels));
         assert!(deep(DEEPEST).parse::<Filter>().is_ok());

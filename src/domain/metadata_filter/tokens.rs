@@ -1,14 +1,14 @@
-//! The words of a filter.
+//! The tokens of a filter.
 
 use super::InvalidFilter;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
-    /// A name or a word of the language.
+    /// A name or a keyword.
     Word(String),
-    /// `"…"`, its quotes undone.
+    /// `"…"`, unquoted.
     Quoted(String),
-    /// `'…'`, its quotes undone.
+    /// `'…'`, unquoted.
     Text(String),
     Number(String),
     Equal,
@@ -23,10 +23,10 @@ pub(super) enum Token {
     Dot,
 }
 
-/// A token and the place of its first character, counted from 1.
+/// A token and the position of its first character, counted from 1.
 pub(super) type Placed = (Token, usize);
 
-/// Characters of a number.
+/// Limit of the characters of a number.
 const LONGEST_NUMBER: usize = 100;
 /// The largest exponent either way.
 const LARGEST_EXPONENT: i32 = 1_000;
@@ -64,21 +64,21 @@ impl Reader<'_> {
 
     fn next(&mut self) -> Result<Option<Placed>, InvalidFilter> {
         self.take_while(char::is_whitespace);
-        let place = self.at + 1;
+        let position = self.at + 1;
         let Some(first) = self.peek() else { return Ok(None) };
         let token = match first {
-            '\'' => Token::Text(self.quoted('\'', place)?),
-            '"' => Token::Quoted(self.quoted('"', place)?),
-            '-' | '0'..='9' => Token::Number(self.number(place)?),
+            '\'' => Token::Text(self.quoted('\'', position)?),
+            '"' => Token::Quoted(self.quoted('"', position)?),
+            '-' | '0'..='9' => Token::Number(self.number(position)?),
             c if c.is_alphabetic() || c == '_' => {
                 Token::Word(self.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-'))
             }
-            _ => self.sign(place)?,
+            _ => self.sign(position)?,
         };
-        Ok(Some((token, place)))
+        Ok(Some((token, position)))
     }
 
-    fn sign(&mut self, place: usize) -> Result<Token, InvalidFilter> {
+    fn sign(&mut self, position: usize) -> Result<Token, InvalidFilter> {
         let (token, length) = match (self.peek(), self.chars.get(self.at + 1)) {
             (Some('='), _) => (Token::Equal, 1),
             (Some('<'), Some('>')) | (Some('!'), Some('=')) => (Token::Unequal, 2),
@@ -90,20 +90,20 @@ impl Reader<'_> {
             (Some(')'), _) => (Token::Close, 1),
             (Some(','), _) => (Token::Comma, 1),
             (Some('.'), _) => (Token::Dot, 1),
-            _ => return Err(InvalidFilter::Expected { expected: "a name, a value or an operator", at: place }),
+            _ => return Err(InvalidFilter::Expected { expected: "a name, a value or an operator", at: position }),
         };
         self.at += length;
         Ok(token)
     }
 
-    /// What stands between quotes, where a doubled quote is one.
-    fn quoted(&mut self, quote: char, place: usize) -> Result<String, InvalidFilter> {
+    /// Reads a quoted text. A doubled quote stands for one.
+    fn quoted(&mut self, quote: char, position: usize) -> Result<String, InvalidFilter> {
         let mut text = String::new();
         self.at += 1;
         loop {
             match self.peek() {
-                None => return Err(InvalidFilter::Expected { expected: "the closing quote of the one", at: place }),
-                // No text or member in the database has it.
+                None => return Err(InvalidFilter::Expected { expected: "the closing quote of the one", at: position }),
+                // No text or member in the database contains it.
                 Some('\0') => return Err(InvalidFilter::Expected { expected: "no U+0000", at: self.at + 1 }),
                 Some(c) if c == quote => {
                     self.at += 1;
@@ -118,14 +118,14 @@ impl Reader<'_> {
         }
     }
 
-    /// A number as JSON writes it.
-    fn number(&mut self, place: usize) -> Result<String, InvalidFilter> {
+    /// Reads a number in JSON syntax.
+    fn number(&mut self, position: usize) -> Result<String, InvalidFilter> {
         let text = self.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-'));
         let exponent = text.split_once(['e', 'E']).map_or(Some(0), |(_, exponent)| exponent.parse::<i32>().ok());
         let fits = text.len() <= LONGEST_NUMBER
             && exponent.is_some_and(|exponent| exponent.abs() <= LARGEST_EXPONENT)
             && serde_json::from_str::<serde_json::Number>(&text).is_ok();
-        if fits { Ok(text) } else { Err(InvalidFilter::Expected { expected: "a number", at: place }) }
+        if fits { Ok(text) } else { Err(InvalidFilter::Expected { expected: "a number", at: position }) }
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
         fn no_text_breaks_the_reader_and_tokens_stand_in_order(text in ".{0,80}") {
             if let Ok(tokens) = tokens(&text) {
                 prop_assert!(tokens.windows(2).all(|pair| pair[0].1 < pair[1].1));
-                prop_assert!(tokens.iter().all(|(_, place)| (1..=text.chars().count()).contains(place)));
+                prop_assert!(tokens.iter().all(|(_, position)| (1..=text.chars().count()).contains(position)));
             }
         }
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 
-/// A span that says nothing. It starts so many milliseconds after 1970.
+/// A span without content. It starts `id` milliseconds after 1970.
 fn span(id: u128, parent: u128, role: Role) -> SpanFacts {
     SpanFacts {
         id: EventId(Uuid::from_u128(id)),
@@ -22,7 +22,7 @@ fn span(id: u128, parent: u128, role: Role) -> SpanFacts {
     }
 }
 
-/// One in which a question was asked and replied to.
+/// A span with a question and a reply.
 fn spoken(id: u128, parent: u128, role: Role, question: i64) -> SpanFacts {
     SpanFacts { asked: Some(question), replied: true, has_content: true, ..span(id, parent, role) }
 }
@@ -154,7 +154,7 @@ fn codes_are_read_as_they_are_written() {
     assert_eq!(TraceId(Uuid::from_u128(0xab)).session_name(), "000000000000000000000000000000ab");
 }
 
-/// The parent, the role, whether it replied, whether it has content, what asked it, and its session.
+/// The parent, the role, whether it replied, whether it has content, its question, and its session.
 type AnySpan = (u128, usize, bool, bool, Option<u8>, Option<(u8, usize)>);
 
 fn any_span() -> impl Strategy<Value = AnySpan> {
@@ -169,7 +169,7 @@ fn any_span() -> impl Strategy<Value = AnySpan> {
 }
 
 proptest! {
-    /// Whatever order spans come in, and whatever their parents are.
+    /// Holds for every order of arrival and all parents.
     #[test]
     fn a_trace_is_the_same_in_any_order(
         spans in prop::collection::vec(any_span(), 1..10),
@@ -187,7 +187,7 @@ proptest! {
             spans.iter().map(|span| span.id).zip(place(spans)).collect()
         };
         prop_assert_eq!(by_id(&spans), by_id(&shuffled));
-        // No turn is below another, unless its sender says so.
+        // No turn is below another, unless its sender marks it as one.
         let placed = by_id(&spans);
         for span in &spans {
             if placed[&span.id].kind == SpanKind::Turn && span.role != Role::Turn {
