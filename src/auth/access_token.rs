@@ -1,8 +1,9 @@
-//! Access tokens of the client-credentials grant (RFC 6749, section 4.4), which Vectara's clients ask for: opaque, good
-//! for half an hour and for that dialect alone. The client is an API key: its id, and the key itself as the secret.
+//! Access tokens of the client-credentials grant (RFC 6749, section 4.4), which Vectara's clients use: opaque, valid
+//! for half an hour and for that dialect only. The client is an API key: its id is the client id, and the key itself is
+//! the secret.
 //!
-//! A token looks like a key, checksum and all, under a prefix of its own; it is kept as its SHA-256 only, and is worth
-//! what its key is worth: it ends with the key, and has the key's scopes.
+//! A token has the form of a key, with a checksum, and its own prefix. Only its SHA-256 is stored. It ends with its
+//! key, and has the key's scopes.
 
 use std::net::IpAddr;
 
@@ -13,30 +14,30 @@ use crate::domain::{ApiKey, Credential, KeyId, Principal, Proof};
 use crate::http::{Class, Lookup, Rejection, Unauthenticated};
 use crate::store::KeyRecord;
 
-/// What stands before a token's underscore.
+/// The part before a token's underscore.
 const PREFIX: &str = "vat";
-/// How long a token is good.
+/// How long a token is valid.
 const LIFETIME: TimeDelta = TimeDelta::minutes(30);
 
-/// A token, to be told once.
+/// A new token, to be shown once.
 pub struct AccessToken {
     pub token: ApiKey,
-    /// How long it is good, in whole seconds.
+    /// How long it is valid, in whole seconds.
     pub expires_in: i64,
 }
 
-/// Whether a text may be a token: nothing else needs to be asked about others.
+/// Returns whether a text can be a token.
 pub(super) fn looks_like_one(text: &str) -> bool {
     text.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('_'))
 }
 
 impl Authenticator {
-    /// Returns a new token for the key that id and secret name; `None` when they name none, or one that is no longer
-    /// good. The id is the key's UUID, or `key_…` as the chat API shows it.
+    /// Returns a new token for a key's id and secret, or `None` when they are wrong or the key is no longer valid. The
+    /// id is the key's UUID, or `key_…` as in the chat API.
     ///
     /// # Errors
-    /// 429 when the key's limit is spent, or the client's address has made up too many secrets; 503 when the database
-    /// cannot be reached.
+    /// 429 when the key's rate limit is used up, or the client's address has tried too many unknown secrets; 503 when
+    /// the database cannot be reached.
     pub async fn issue_token(
         &self,
         client_id: &str,
@@ -69,7 +70,7 @@ impl Authenticator {
     }
 }
 
-/// A caller who shows a token; `None` when it is none.
+/// Returns the caller that a token belongs to, or `None` when the text is not a token.
 pub(super) async fn authenticate(
     authenticator: &Authenticator,
     token: &ApiKey,

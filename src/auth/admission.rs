@@ -1,22 +1,23 @@
-//! Which credentials each dialect accepts: the table of docs/credentials.md, in one place.
+//! Which credentials each dialect accepts: the table of docs/credentials.md.
 
 use super::Purpose;
 use crate::domain::{DialectName, Scope};
 
-/// What a surface takes besides an API key in `x-api-key` and a token as Bearer, which all of them do.
+/// What a dialect accepts in addition to an API key in `x-api-key` and a token as Bearer, which all of them accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admission {
-    /// `x-org-id` alone is a credential.
+    /// Whether `x-org-id` alone is a credential.
     pub org_header: bool,
-    /// An API key may come as Bearer, and so may a token of the surface's own token endpoint.
+    /// Whether an API key, or a token of the dialect's own token endpoint, may be sent as Bearer.
     pub key_as_bearer: bool,
-    /// A token may come without a header: in the query or in a cookie. Never a key: addresses end up in logs.
+    /// Whether a token may be sent without a header: in the query or in a cookie. A key may not, because URLs end up in
+    /// logs.
     pub headerless_token: bool,
-    /// What a call without any credential is.
+    /// How a call without any credential is treated.
     pub nothing: Nothing,
 }
 
-/// A call without any credential.
+/// How a call without any credential is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nothing {
     Unauthenticated,
@@ -27,13 +28,13 @@ pub enum Nothing {
 }
 
 impl Admission {
-    /// What `dialect` takes for a purpose.
+    /// Returns what `dialect` accepts for a purpose.
     #[must_use]
     pub fn to<P: Purpose>(dialect: DialectName) -> Self {
         Self { headerless_token: P::HEADERLESS_TOKEN, ..Self::of(dialect, P::SCOPE) }
     }
 
-    /// What `dialect` takes where `scope` is needed.
+    /// Returns what `dialect` accepts for `scope`.
     #[must_use]
     pub fn of(dialect: DialectName, scope: Scope) -> Self {
         let strict = Self {

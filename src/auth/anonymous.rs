@@ -1,7 +1,8 @@
-//! Calls without a credential, which the messaging dialect can take on behalf of a default organization.
+//! Calls without a credential, which the messaging dialect can accept on behalf of a default organization.
 //!
-//! Unless the deployment takes them from anywhere, they must come from this machine and be meant for it. A reverse proxy
-//! on this machine makes the internet look local, so what a proxy adds to requests decides as well as the peer.
+//! Unless the deployment accepts them from anywhere, they must come from this machine and be addressed to it. With a
+//! reverse proxy on this machine, calls from the internet look local, so the headers that a proxy adds are checked as
+//! well as the peer.
 
 use std::net::IpAddr;
 
@@ -15,7 +16,7 @@ use crate::domain::{Credential, Principal, Proof, Scope, Scopes};
 use crate::http::bounds::Peer;
 use crate::http::{Rejection, Unauthenticated};
 
-/// Headers that reverse proxies and content delivery networks add, and no client needs to.
+/// Headers that reverse proxies and content delivery networks add, and that clients do not need.
 const FORWARDING_HEADERS: [&str; 15] = [
     "cdn-loop",
     "cf-connecting-ip",
@@ -35,8 +36,8 @@ const FORWARDING_HEADERS: [&str; 15] = [
 ];
 
 impl Authenticator {
-    /// Returns the client's address: the peer, or what a trusted proxy says of it. `None` where the request came over
-    /// no connection.
+    /// Returns the client's address: the peer, or the address that a trusted proxy reports. Returns `None` for a
+    /// request without a connection.
     #[must_use]
     pub fn client_address(&self, parts: &Parts) -> Option<IpAddr> {
         client_address::of(peer_of(parts), &parts.headers, &self.trusted_proxies)
@@ -45,7 +46,7 @@ impl Authenticator {
     /// Returns the default organization as the caller, for a request without a credential.
     ///
     /// # Errors
-    /// 401 where there is no default organization, or the request may not speak for it.
+    /// 401 when there is no default organization, or the request may not act for it.
     pub(super) async fn anonymous(&self, parts: &Parts, address: Option<IpAddr>) -> Result<Principal, Rejection> {
         let missing = Rejection::Unauthenticated(Unauthenticated::Missing);
         let Some(default_org) = self.default_org else { return Err(missing) };
@@ -65,15 +66,15 @@ impl Authenticator {
         Ok(Principal { organization, credential, scopes, proof: Proof::NotKept, expires_at: None })
     }
 
-    /// Whether the client is on this machine, and is not behind a proxy that this deployment does not know of.
+    /// Returns whether the client is on this machine and not behind a proxy that this deployment does not know.
     fn is_from_here(&self, parts: &Parts, address: Option<IpAddr>) -> bool {
         let Some(peer) = peer_of(parts) else { return false };
         let is_loopback = address.is_some_and(|address| address.to_canonical().is_loopback());
         if client_address::is_trusted(peer, &self.trusted_proxies) {
-            // A proxy that does not name its client forwards for anyone.
+            // A proxy that does not report its client may forward for anyone.
             return is_loopback && parts.headers.contains_key("x-forwarded-for");
         }
-        // Proxies that are not set up to add headers still speak HTTP/1.0, which no client has for long.
+        // Proxies that are not configured to add headers often use HTTP/1.0, which current clients do not.
         let is_forwarded = FORWARDING_HEADERS.into_iter().any(|name| parts.headers.contains_key(name));
         is_loopback && !is_forwarded && parts.version >= Version::HTTP_11
     }
@@ -83,17 +84,18 @@ fn peer_of(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<Peer>().map(|peer| peer.0.ip())
 }
 
-/// Whether the request was sent to a name of this machine. A page from elsewhere whose own name was pointed at 127.0.0.1
-/// shows that name in `Host`.
+/// Returns whether the request was sent to a name of this machine. With DNS rebinding, a page from elsewhere points its
+/// own name at 127.0.0.1, and `Host` has that name.
 fn is_for_here(parts: &Parts) -> bool {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
     let host_is_local = authority(host).is_some_and(|host| is_loopback(&host));
-    // A request target in absolute form wins over `Host` (RFC 9112, section 3.2.2), so it must be as local.
+    // A request target in absolute form overrides `Host` (RFC 9112, section 3.2.2), so it must be local too.
     host_is_local && parts.uri.authority().is_none_or(is_loopback)
 }
 
-/// Whether the request comes from no page at all, or from one of this machine. Pages from elsewhere show their origin.
+/// Returns whether the request comes from no page or from a page of this machine. Browsers send the origin of pages
+/// from elsewhere.
 fn has_local_origin(headers: &HeaderMap) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
@@ -109,10 +111,10 @@ fn authority(value: &HeaderValue) -> Option<Authority> {
     value.to_str().ok()?.parse().ok()
 }
 
-/// Whether an authority is `localhost` or a loopback address, and perhaps a port, and nothing else.
+/// Returns whether an authority is `localhost` or a loopback address, with or without a port.
 fn is_loopback(authority: &Authority) -> bool {
     let host = authority.host();
-    // What is not the host must be the port: no user, and no colon without digits.
+    // The part after the host must be a port: no user, and no colon without digits.
     let is_port =
         |rest: &str| rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok() && !port.starts_with('+'));
     if !authority.as_str().strip_prefix(host).is_some_and(|rest| rest.is_empty() || is_port(rest)) {

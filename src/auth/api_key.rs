@@ -1,4 +1,4 @@
-//! A caller who shows an API key.
+//! Authentication by API key.
 
 use std::net::IpAddr;
 
@@ -9,8 +9,8 @@ use crate::http::{Lookup, Rejection, Unauthenticated};
 /// Returns the caller that the key belongs to.
 ///
 /// # Errors
-/// 429 when the client's address has made up too many keys. 401 when the key was never issued, is revoked or has expired, or its organization is disabled. A key whose checksum
-/// does not hold is refused without asking the database.
+/// 429 when the client's address has tried too many unknown keys. 401 when the key was never issued, is revoked or has
+/// expired, or its organization is disabled. A key with a wrong checksum is rejected without a database query.
 pub(super) async fn authenticate(
     authenticator: &Authenticator,
     key: &ApiKey,

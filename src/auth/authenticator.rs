@@ -1,4 +1,4 @@
-//! What authentication needs of the deployment.
+//! The parts of the deployment that authentication uses.
 
 use ipnet::IpNet;
 
@@ -7,13 +7,13 @@ use crate::domain::{Clock, Mint, OrgId};
 use crate::http::RateLimiter;
 use crate::store::Store;
 
-/// What authentication works with.
+/// Everything that authentication uses.
 pub struct Authenticator {
     pub store: Store,
     pub clock: Clock,
     pub mint: Mint,
     pub limiter: RateLimiter,
-    /// Without one, tokens are rejected.
+    /// `None` rejects all tokens.
     pub jwt: Option<JwtVerifier>,
     /// Makes organizations that tokens name for the first time; without it, they are rejected.
     pub provisioning: Option<Provisioning>,
@@ -25,6 +25,6 @@ pub struct Authenticator {
 #[derive(Clone, Copy, Debug)]
 pub struct DefaultOrg {
     pub id: OrgId,
-    /// Also for calls from other machines; else only for those from this one, to a name of this one.
+    /// Also for calls from other machines; otherwise only for those from this machine to one of its names.
     pub anywhere: bool,
 }

@@ -1,4 +1,4 @@
-//! The URL under which callers reach the service: what the deployment says, else what the request was sent to.
+//! The URL under which clients reach the service: the configured one, or that of the request.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,11 +16,11 @@ use super::client_address;
 use crate::http::bounds::Peer;
 use crate::http::{Dialect, Rejection};
 
-/// Bytes of a base URL, at most: it begins URLs that have a limit of their own.
+/// Limit of the bytes of a base URL, because URLs that begin with it have a limit of their own.
 const LONGEST: usize = 1_000;
 
-/// What every absolute URL of the service begins with: scheme, host and perhaps a port and a path, without a slash at
-/// its end.
+/// The beginning of every absolute URL of the service: scheme, host and perhaps a port and a path, without a trailing
+/// slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Arc<str>);
 
@@ -50,8 +50,8 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-/// The base URL, for handlers that answer with URLs of the service. Refused in the dialect's envelope where the
-/// deployment names none and the request has no `Host` of use.
+/// Extracts the base URL, for handlers that return URLs of the service. Rejects the request in the dialect's envelope
+/// if no URL is configured and the request has no usable `Host`.
 pub struct BaseUrlOf<D>(pub BaseUrl, PhantomData<D>);
 
 impl<D, S> FromRequestParts<S> for BaseUrlOf<D>
@@ -78,7 +78,7 @@ where
     }
 }
 
-/// Where the request was sent: to the one `Host`, by TLS where a trusted proxy says so.
+/// Returns the URL that the request was sent to: the one `Host`, with https if a trusted proxy reports it.
 fn asked_for(headers: &HeaderMap, by_proxy: bool) -> Option<BaseUrl> {
     let mut given = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (given.next(), given.next()) else { return None };
@@ -86,7 +86,7 @@ fn asked_for(headers: &HeaderMap, by_proxy: bool) -> Option<BaseUrl> {
     if host.as_str().contains('@') {
         return None;
     }
-    // Of several proxies in a row the first was nearest to the client.
+    // Of several proxies, the first was nearest to the client.
     let forwarded = headers.get("x-forwarded-proto").filter(|_| by_proxy).and_then(|value| value.to_str().ok());
     let first = forwarded.and_then(|text| text.split(',').next()).unwrap_or_default().trim();
     let scheme = if first.eq_ignore_ascii_case("https") { "https" } else { "http" };

@@ -1,4 +1,4 @@
-//! How much a caller may send: what the public `x-org-id` alone allows, and what a credential does.
+//! How many bytes a caller may send: with `x-org-id` alone, or with a credential.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use super::authenticator::Authenticator;
 use crate::domain::{Credential, OrgId, Principal};
 use crate::http::{ByteKind, Meter, PUBLIC_BODY_LIMIT, Record, Rejection};
 
-/// Where a request comes from, so that its bytes can be counted once the caller is known.
+/// The origin of a request, so that its bytes can be counted when the caller is known.
 pub struct BodyAllowance {
     authenticator: Arc<Authenticator>,
     address: Option<IpAddr>,
@@ -33,7 +33,7 @@ where
 }
 
 impl BodyAllowance {
-    /// Returns what this caller may send.
+    /// Returns the allowance of this caller.
     #[must_use]
     pub fn of(self, principal: &Principal) -> Allowance {
         let is_public = principal.credential == Credential::OrgHeader;
@@ -41,32 +41,32 @@ impl BodyAllowance {
     }
 }
 
-/// What one caller may send with one request.
+/// What one caller may send in one request.
 pub struct Allowance {
     allowance: BodyAllowance,
     org: OrgId,
     is_public: bool,
-    /// Bytes that were counted before they came.
+    /// Bytes that were counted before they arrived.
     prepaid: usize,
 }
 
 impl Allowance {
-    /// Returns whether the caller shows `x-org-id` and nothing else.
+    /// Returns whether the caller sent only `x-org-id`.
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.is_public
     }
 
-    /// Returns how many bytes the body may have, where a credential's may have `limit`.
+    /// Returns the limit of the body's bytes, where `limit` is the limit with a credential.
     #[must_use]
     pub fn body_limit(&self, limit: usize) -> usize {
         if self.is_public { limit.min(PUBLIC_BODY_LIMIT) } else { limit }
     }
 
-    /// Counts bytes that are about to be stored.
+    /// Counts bytes that will be stored.
     ///
     /// # Errors
-    /// [`Rejection::RateLimited`] when they are too many for this minute.
+    /// [`Rejection::RateLimited`] when the limit of this minute is exceeded.
     pub fn stored(&self, bytes: usize) -> Result<(), Rejection> {
         self.count(ByteKind::Stored, bytes)
     }
@@ -92,7 +92,7 @@ impl Meter for Allowance {
         Ok(())
     }
 
-    /// Counts bytes as far as they were not counted before.
+    /// Counts received bytes that were not counted before.
     fn received(&mut self, bytes: usize) -> Result<(), Rejection> {
         let due = bytes.saturating_sub(self.prepaid);
         self.prepaid = self.prepaid.saturating_sub(bytes);

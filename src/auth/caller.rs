@@ -1,4 +1,4 @@
-//! The extractor that handlers name: who calls, what for, and the store as they may see it.
+//! The extractor for handlers: the authenticated caller and its view of the store.
 
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -17,12 +17,12 @@ use crate::domain::{ApiKey, Clock, Credential, Mint, Principal, SentBy, Timestam
 use crate::http::{Class, Dialect, Forbidden, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated};
 use crate::store::{Reservation, Series, StoreError, TenantStore};
 
-/// A caller with the right to do `P`, in the voice of dialect `D`.
+/// A caller that may do `P` in dialect `D`.
 pub struct Caller<D, P> {
     pub principal: Principal,
-    /// Sees the caller's organization and no other.
+    /// Sees only the caller's organization.
     pub store: TenantStore,
-    /// Goes on while the request is served.
+    /// Continues while the request is served.
     pub clock: Clock,
     pub mint: Mint,
     arrived_at: Timestamp,
@@ -32,21 +32,21 @@ pub struct Caller<D, P> {
 }
 
 impl<D, P> Caller<D, P> {
-    /// When the request arrived: one moment for everything that is done about it.
+    /// Returns when the request arrived, which is the time of everything that the request does.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.arrived_at
     }
 
-    /// Until when the handler can wait for somebody else and still answer in the vendor's words, whatever took its time
-    /// since the request arrived; also where this is another attempt at a reserved request.
+    /// Returns until when the handler may wait and can still respond in the vendor's format, including the time since
+    /// the request arrived. It applies to each attempt at a reserved request.
     #[must_use]
     pub fn answer_by(&self) -> Instant {
         self.answer_by
     }
 
-    /// The next public integer of a series; the same one however often a reserved request is attempted. A request has
-    /// one per series.
+    /// Returns the next public integer of a series, the same at every attempt at a reserved request. A request has one
+    /// per series.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
@@ -57,15 +57,15 @@ impl<D, P> Caller<D, P> {
         }
     }
 
-    /// Returns by whom, and under which key, what the request stores is sent.
+    /// Returns the sender and the idempotency key of what the request stores.
     #[must_use]
     pub fn sent_by(&self) -> SentBy {
         let request_seed = self.reservation.as_ref().map(|reservation| reservation.seed);
         SentBy { caller: self.principal.credential.maker(), request_seed }
     }
 
-    /// The caller as every attempt at a reserved request sees them: with the time, the chance and the numbers of the
-    /// first.
+    /// Returns the caller for an attempt at a reserved request: with the time, the randomness and the numbers of the
+    /// first attempt.
     #[must_use]
     pub fn with_reservation(self, reservation: Arc<Reservation>) -> Self {
         Self {
@@ -122,7 +122,7 @@ where
             let _ = record.rate.set(*status);
         }
         counted.map_err(Rejection::RateLimited)?;
-        // Reads alone: what an organization has read must not keep it from storing.
+        // Only for reads, because what an organization has read must not prevent it from storing.
         if P::CLASS == Class::Read {
             authenticator.limiter.responses.check(principal.organization.id).map_err(|status| {
                 if let Some(Record(record)) = record {
@@ -146,8 +146,8 @@ where
 }
 
 impl Authenticator {
-    /// The API key decides where there is one; then the token; then the public header; then a token that came without
-    /// a header; then nothing.
+    /// Uses the API key if there is one, or else the token, the public header, a token without a header, or no
+    /// credential, in this order.
     async fn recognise(
         &self,
         admission: Admission,

@@ -1,16 +1,16 @@
-//! Where a request comes from: the peer, or what a trusted proxy says in `X-Forwarded-For`.
+//! The client's address: the peer, or the address that a trusted proxy reports in `X-Forwarded-For`.
 
 use std::net::IpAddr;
 
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// Whether what this peer says about a request is believed.
+/// Returns whether this peer is a trusted proxy.
 pub(super) fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&peer.to_canonical()))
 }
 
-/// The client's address: the last in the chain that no trusted proxy has.
+/// Returns the client's address: the last in the chain that is not a trusted proxy.
 pub(super) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = peer?.to_canonical();
     let is_trusted = |address: IpAddr| is_trusted(address, trusted);
@@ -25,7 +25,7 @@ pub(super) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -
         .collect();
     let mut nearest = peer;
     for text in named.into_iter().rev() {
-        // What is no address ends the chain: whoever wrote it is as far as trust goes.
+        // A part that is not an address ends the chain: the proxy that wrote it is the last trusted one.
         let Ok(address) = text.trim().parse::<IpAddr>() else { break };
         nearest = address.to_canonical();
         if !is_trusted(nearest) {

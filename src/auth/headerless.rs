@@ -1,15 +1,15 @@
-//! A token from a browser's `EventSource`, which sends no headers of its own: in the query, else in Clerk's cookie.
+//! A token from a browser's `EventSource`, which cannot set headers: in the query, or else in Clerk's cookie.
 
 use std::borrow::Cow;
 
 use http::request::Parts;
 use http::{HeaderMap, header};
 
-/// Where Clerk keeps a session's token.
+/// The cookie in which Clerk stores a session's token.
 const COOKIE: &str = "__session";
 const PARAMETER: &str = "token";
 
-/// What came, not yet believed. The query decides where it has one.
+/// Returns the token, not verified yet. The query has precedence.
 pub(super) fn token(parts: &Parts) -> Option<Cow<'_, str>> {
     parameter(parts.uri.query().unwrap_or_default()).or_else(|| cookie(&parts.headers).map(Cow::Borrowed))
 }

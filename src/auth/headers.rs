@@ -1,4 +1,4 @@
-//! The three headers that carry credentials, each of which may come once, and what may stand in for them.
+//! The three headers with credentials, each of which may occur once, and tokens without a header.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use super::admission::Admission;
 use super::headerless;
 use crate::http::Rejection;
 
-/// What came, not yet believed.
+/// The credentials of a request, not verified yet.
 pub(super) struct Credentials<'a> {
     pub api_key: Option<&'a str>,
     pub bearer: Option<Bearer<'a>>,
     pub org: Option<&'a str>,
-    /// A token that came otherwise; only where that is admitted, and there is none of the headers.
+    /// A token without a header; only if that is accepted and the request has none of the headers.
     pub headerless: Option<Cow<'a, str>>,
 }
 
@@ -25,8 +25,10 @@ pub(super) enum Bearer<'a> {
 }
 
 impl<'a> Credentials<'a> {
+    /// Reads the credentials of a request.
+    ///
     /// # Errors
-    /// [`Rejection::MalformedHeader`] for a header that came twice or is no text.
+    /// [`Rejection::MalformedHeader`] for a header that occurs twice or is not text.
     pub fn read(parts: &'a Parts, admission: Admission) -> Result<Self, Rejection> {
         let headers = &parts.headers;
         let bearer =

@@ -1,8 +1,8 @@
 //! From credentials to a [`Principal`](crate::domain::Principal).
 //!
-//! A handler names [`Caller`] in its signature, with its dialect and its purpose. That is the whole of its
-//! authentication: by the time it runs, the caller is known, holds the scope, is within the rate limit, and the store
-//! that came along sees the caller's organization and no other.
+//! A handler names [`Caller`] in its signature, with its dialect and its purpose. That is all it has to do for
+//! authentication: when it runs, the caller is known, has the scope and is within the rate limit, and the store sees
+//! only the caller's organization.
 
 mod access_token;
 mod admission;

@@ -1,4 +1,5 @@
-//! `x-org-id`: a public routing id. Alone it captures and nothing more; beside another credential it selects.
+//! The `x-org-id` header, a public routing id. Alone it only permits capturing; with another credential it selects the
+//! organization.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,15 +9,15 @@ use crate::domain::{Credential, DialectName, OrgId, Organization, Principal, Pro
 use crate::http::{Class, Forbidden, Rejection, Unauthenticated};
 
 const NAME: &str = "x-org-id";
-/// Characters of an external id.
+/// Limit of the characters of an external id.
 const LONGEST: usize = 200;
 
-/// A caller who shows `x-org-id` and nothing else. Where the database has to be asked for the organization, the client's
-/// address is counted first: nothing else bounds who makes organizations up.
+/// Returns the caller for a request with only `x-org-id`. If the organization is not cached, the client's address is
+/// counted before the database is queried, because nothing else limits requests with invented organizations.
 ///
 /// # Errors
-/// 400 when it is no UUID; 401 when the organization is unknown, disabled, or takes no unauthenticated captures;
-/// 429.
+/// 400 when it is not a UUID; 401 when the organization is unknown, disabled, or does not accept unauthenticated
+/// captures; 429 when the client's address has sent too many.
 pub(super) async fn alone(
     authenticator: &Authenticator,
     text: &str,
@@ -36,10 +37,11 @@ pub(super) async fn alone(
     Ok(Principal { organization, credential: Credential::OrgHeader, scopes, proof: Proof::NotKept, expires_at: None })
 }
 
-/// Holds the organization that another credential proved against the one that the header names.
+/// Checks that the organization of another credential is the one in the header.
 ///
 /// # Errors
-/// 400 when the header cannot name anything (in the Agnost dialect: is no UUID), 403 when it names somebody else.
+/// 400 when the header cannot be an organization (in the Agnost dialect: is not a UUID), 403 when it is another
+/// organization.
 pub(super) fn select(dialect: DialectName, text: &str, proved: &Organization) -> Result<(), Rejection> {
     let well_formed = match dialect {
         DialectName::Agnost => text.parse::<OrgId>().is_ok(),

@@ -1,13 +1,13 @@
-//! What a route is for: the scope that it needs, and the rate limit that counts it.
+//! The purpose of a route.
 
 use crate::domain::Scope;
 use crate::http::Class;
 
-/// What a route is for: the scope it needs, and which rate limit counts it.
+/// The purpose of a route: the scope that it needs, and the rate limit that counts it.
 pub trait Purpose: Send + Sync + 'static {
     const SCOPE: Scope;
     const CLASS: Class;
-    /// Whether a token may come without a header, as browsers' `EventSource` sends it.
+    /// Whether a token may be sent without a header, as browsers' `EventSource` does.
     const HEADERLESS_TOKEN: bool = false;
 }
 
@@ -24,7 +24,7 @@ macro_rules! purposes {
 }
 
 purposes! {
-    /// Writing down what happened elsewhere.
+    /// Storing captured events.
     Capture: Capture, Capture;
     ReadSessions: SessionsRead, Read;
     WriteSessions: SessionsWrite, Write;
@@ -32,11 +32,11 @@ purposes! {
     WriteEvents: EventsWrite, Write;
     ReadAgents: AgentsRead, Read;
     WriteAgents: AgentsWrite, Write;
-    /// API keys and the organization itself.
+    /// Managing API keys and the organization itself.
     Manage: Manage, Write;
 }
 
-/// Following what happens, from a browser as well.
+/// Following events, also from a browser.
 pub enum FollowEvents {}
 
 impl Purpose for FollowEvents {

@@ -1,12 +1,12 @@
-//! Whether somebody who was recognised would be recognised now: for answers that go on.
+//! Checks again whether an authenticated caller is still valid, for responses that last.
 
 use super::authenticator::Authenticator;
 use crate::domain::{Principal, Proof};
 use crate::store::StoreError;
 
 impl Authenticator {
-    /// Whether the caller's credential is neither revoked nor past its end, as that stands now, and their organization
-    /// not disabled. Like every request, it can be a second behind what others changed.
+    /// Returns whether the caller's credential is still neither revoked nor expired, and its organization not disabled.
+    /// Like every request, it may see changes of other replicas a second late.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

@@ -1,4 +1,4 @@
-//! Somebody who shows no credential, only the address of something that was given out: a browser that loads an image.
+//! A client without a credential that has only the address of a public object: a browser that loads an image.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::domain::OrgId;
 use crate::http::{Class, Network, Record, Rejection};
 use crate::store::TenantStore;
 
-/// Whoever asks. What they may see is what they can name.
+/// A client without a credential. It can see what it knows the address of.
 pub struct Visitor {
     authenticator: Arc<Authenticator>,
     address: Option<IpAddr>,
@@ -34,17 +34,17 @@ where
 }
 
 impl Visitor {
-    /// Returns the network that the visitor calls from; `None` where the request came over no connection.
+    /// Returns the client's network, or `None` for a request without a connection.
     #[must_use]
     pub fn network(&self) -> Option<Network> {
         self.address.map(Network::of)
     }
 
-    /// The store of the organization that the visitor names, to look for what else was named; `None` where there is no
-    /// such organization, or it is disabled. Counted as a read from the visitor's address, whichever is named.
+    /// Returns the store of the organization in the address, or `None` if the organization does not exist or is
+    /// disabled. Counts as a read from the client's address, whatever the organization.
     ///
     /// # Errors
-    /// 429; 503 when the database cannot be reached.
+    /// 429 when the client's address has sent too many requests; 503 when the database cannot be reached.
     pub async fn store_of(&self, org: OrgId) -> Result<Option<TenantStore>, Rejection> {
         let counted = self.authenticator.limiter.count_stranger(Class::Read, self.address);
         if let (Some(Record(record)), Ok(Some(status)) | Err(status)) = (&self.record, &counted) {
