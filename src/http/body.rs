@@ -1,4 +1,4 @@
-//! JSON in and out.
+//! JSON request bodies and responses.
 
 use std::marker::PhantomData;
 
@@ -19,10 +19,10 @@ use super::rejection::{MediaType, Rejection};
 use super::request_context::Record;
 use crate::domain::{JsonFault, JsonText, json};
 
-/// Bytes in a request's body: what ElizaOS's server allows, and more than any other vendor documents.
+/// Limit of the bytes of a request's body: that of ElizaOS's server, and more than any other vendor documents.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
-/// A body that must be a JSON object, refused in the dialect's own envelope.
+/// A body that must be a JSON object. Others are rejected in the dialect's own envelope.
 pub struct JsonBody<D, T>(pub T, PhantomData<D>);
 
 impl<D, T, S> FromRequest<S> for JsonBody<D, T>
@@ -39,7 +39,7 @@ where
     }
 }
 
-/// A body that may be left out, or empty: `T`'s default then. Otherwise it must be a JSON object.
+/// A body that may be absent or empty, which gives `T`'s default. Otherwise it must be a JSON object.
 pub struct OptionalJsonBody<D, T>(pub T, PhantomData<D>);
 
 impl<D, T, S> FromRequest<S> for OptionalJsonBody<D, T>
@@ -59,7 +59,7 @@ where
 
 /// Counts the bytes of a body while it is read, and may reject them.
 pub trait Meter {
-    /// Counts a body that says how long it is, before any of it is read.
+    /// Counts a body with a known length before any of it is read.
     ///
     /// # Errors
     /// The rejection of a body that is too long.
@@ -68,10 +68,10 @@ pub trait Meter {
         Ok(())
     }
 
-    /// Counts bytes that have come.
+    /// Counts bytes that have arrived.
     ///
     /// # Errors
-    /// The rejection of bytes that are too many.
+    /// The rejection of too many bytes.
     fn received(&mut self, bytes: usize) -> Result<(), Rejection>;
 }
 
@@ -82,7 +82,7 @@ impl Meter for () {
     }
 }
 
-/// Counts by both.
+/// Counts with both.
 impl<A: Meter, B: Meter> Meter for (&mut A, &mut B) {
     fn expect(&mut self, bytes: usize) -> Result<(), Rejection> {
         self.0.expect(bytes)?;
@@ -95,11 +95,12 @@ impl<A: Meter, B: Meter> Meter for (&mut A, &mut B) {
     }
 }
 
-/// The bytes of a body that says it is JSON; none where there is no body, whose type could not be wrong. A large one
-/// counts among those of its sender until the request has been served.
+/// Returns the bytes of a body whose content type is JSON, or no bytes if there is no body. A large body counts among
+/// those of its sender until the request has been served.
 ///
 /// # Errors
-/// 415, 413, 400 when it breaks off, or 429 or 503 when too many large bodies are in memory.
+/// 415 for another content type, 413 when it is too long, 400 when it ends early, or 429 or 503 when too many large
+/// bodies are in memory.
 pub async fn json_bytes(request: Request) -> Result<Bytes, Rejection> {
     let record = request.extensions().get::<Record>().cloned();
     let sender =
@@ -113,10 +114,10 @@ pub async fn json_bytes(request: Request) -> Result<Bytes, Rejection> {
     Ok(bytes)
 }
 
-/// The same, `limit` of them at most, counted while they are read.
+/// Returns the bytes like [`json_bytes`], at most `limit`, counted while they are read.
 ///
 /// # Errors
-/// As for [`json_bytes`], or what the meter returns.
+/// The same as those of [`json_bytes`], or that of the meter.
 pub async fn metered_json_bytes(request: Request, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Rejection> {
     if !request.body().is_end_stream() {
         media_type(request.headers()).map_err(Rejection::UnsupportedMediaType)?;
@@ -124,15 +125,17 @@ pub async fn metered_json_bytes(request: Request, limit: usize, meter: &mut impl
     read(unpacked(request)?.into_body(), limit, meter).await
 }
 
-/// The bytes of a body of any kind as they come, packed or not, `limit` of them at most, counted while they are read.
+/// Returns the bytes of a body of any type as they arrive, compressed or not, at most `limit`, counted while they are
+/// read.
 ///
 /// # Errors
-/// 413, 400 when it breaks off, or what the meter returns.
+/// 413 when it is too long, 400 when it ends early, or that of the meter.
 pub async fn metered_bytes(request: Request, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Rejection> {
     read(request.into_body(), limit, meter).await
 }
 
-/// Whether the content type is JSON in UTF-8, or what it is instead: `application/json`, with no other charset.
+/// Checks that the content type is `application/json` without a charset other than UTF-8. The error is what it is
+/// instead.
 fn media_type(headers: &HeaderMap) -> Result<(), MediaType> {
     let mut given = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (given.next(), given.next()) else { return Err(MediaType::Other) };
@@ -150,7 +153,7 @@ fn media_type(headers: &HeaderMap) -> Result<(), MediaType> {
     if utf8 { Ok(()) } else { Err(MediaType::Charset) }
 }
 
-/// Reads a body of at most `limit` bytes; one that says it is longer is not read at all.
+/// Reads a body of at most `limit` bytes. A body with a larger declared length is not read at all.
 async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<Bytes, Rejection> {
     if body.size_hint().lower() > limit as u64 {
         return Err(Rejection::BodyTooLarge(limit));
@@ -174,10 +177,10 @@ async fn read(mut body: Body, limit: usize, meter: &mut impl Meter) -> Result<By
     Ok(whole.freeze())
 }
 
-/// Reads JSON of any kind; `None` where there is nothing. Half a surrogate pair in it is read as U+FFFD.
+/// Parses JSON of any type; `None` if there is only white space. A lone surrogate becomes U+FFFD.
 ///
 /// # Errors
-/// 400 when it is no JSON, or none that can be kept.
+/// 400 when it is not JSON, or cannot be stored.
 pub fn parse_json(bytes: &[u8]) -> Result<Option<JsonText>, Rejection> {
     let text = json::check_or_mend(bytes).map_err(Rejection::MalformedJson)?;
     if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
@@ -187,16 +190,17 @@ pub fn parse_json(bytes: &[u8]) -> Result<Option<JsonText>, Rejection> {
     Ok(Some(JsonText::compact(&raw)))
 }
 
-/// Reads a JSON object. Half a surrogate pair in it is read as U+FFFD. Nothing at all, and any other kind of value, is [`Rejection::NotAnObject`].
+/// Parses a JSON object. A lone surrogate becomes U+FFFD. An empty body, and any other type of value, is
+/// [`Rejection::NotAnObject`].
 ///
 /// # Errors
-/// The rejection that fits.
+/// [`Rejection::MalformedJson`], [`Rejection::NotAnObject`] or [`Rejection::DuplicateMember`].
 pub fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejection> {
     let text = json::check_or_mend(bytes).map_err(Rejection::MalformedJson)?;
     match text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
         None => return Err(Rejection::NotAnObject),
         Some(b'{') => {}
-        // A struct could be read from an array too; no vendor means that.
+        // A struct could also be parsed from an array, which no vendor accepts.
         Some(_) => {
             return Err(match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
                 Ok(_) => Rejection::NotAnObject,
@@ -209,7 +213,7 @@ pub fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejection> {
     })
 }
 
-/// A JSON answer.
+/// A JSON response.
 pub struct Reply<T>(pub StatusCode, pub T);
 
 impl<T: Serialize> IntoResponse for Reply<T> {
@@ -237,7 +241,7 @@ mod tests {
 
     #[test]
     fn content_types_are_told_apart() {
-        let says = |values: &[&'static str]| {
+        let checked = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append(header::CONTENT_TYPE, HeaderValue::from_static(value));
@@ -247,7 +251,7 @@ mod tests {
         for json in
             ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\"; profile=x"]
         {
-            assert_eq!(says(&[json]), Ok(()), "{json}");
+            assert_eq!(checked(&[json]), Ok(()), "{json}");
         }
         for (other, is) in [
             ("", MediaType::Other),
@@ -257,10 +261,10 @@ mod tests {
             ("application/x-www-form-urlencoded", MediaType::Form),
             ("multipart/form-data; boundary=x", MediaType::Form),
         ] {
-            assert_eq!(says(&[other]), Err(is), "{other}");
+            assert_eq!(checked(&[other]), Err(is), "{other}");
         }
-        assert_eq!(says(&[]), Err(MediaType::Other));
-        assert_eq!(says(&["application/json", "application/json"]), Err(MediaType::Other));
+        assert_eq!(checked(&[]), Err(MediaType::Other));
+        assert_eq!(checked(&["application/json", "application/json"]), Err(MediaType::Other));
     }
 
     #[derive(Debug, PartialEq, serde::Deserialize)]
@@ -300,9 +304,9 @@ mod tests {
         ]) {
             let is_json = serde_json::from_slice::<serde_json::Value>(&bytes);
             match parse_json(&bytes) {
-                Ok(Some(kept)) => {
-                    let again: serde_json::Value = serde_json::from_str(kept.as_str()).unwrap();
-                    // A number that no double holds is kept as it was written, and never read as a value.
+                Ok(Some(json)) => {
+                    let again: serde_json::Value = serde_json::from_str(json.as_str()).unwrap();
+                    // A number that does not fit a double is stored as it was sent, and never parsed as a value.
                     prop_assert!(is_json.is_err() || is_json.is_ok_and(|value| value == again));
                 }
                 Ok(None) => prop_assert!(bytes.iter().all(u8::is_ascii_whitespace)),

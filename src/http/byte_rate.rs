@@ -12,15 +12,15 @@ use super::network::{Network, SLASH_56_FACTOR};
 use super::rate_status::RateStatus;
 use crate::domain::{Clock, OrgId};
 
-/// Bytes of one body from a caller who shows `x-org-id` and nothing else.
+/// Limit of the bytes of one body from a caller with only `x-org-id`.
 pub const PUBLIC_BODY_LIMIT: usize = 256 * 1024;
-/// Bytes a minute that such callers may send from one address to one organization. 64 of the largest bodies.
+/// Bytes per minute that such callers may send from one address to one organization: 64 of the largest bodies.
 const PUBLIC_SENT: NonZeroU32 = NonZeroU32::new(16 * 1024 * 1024).expect("not zero");
-/// Bytes a minute that may be stored of what they send, where that is more than was sent: a packed export unpacks, and
-/// what its spans share is stored with each of them.
+/// Bytes per minute that may be stored for them. This is more than they may send, because a compressed export is
+/// unpacked, and data that its spans share is stored with each of them.
 const PUBLIC_STORED: NonZeroU32 = NonZeroU32::new(64 * 1024 * 1024).expect("not zero");
 
-/// Who is counted.
+/// The key of a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Sender {
     org: OrgId,
@@ -81,10 +81,10 @@ impl ByteRate {
         Self { on, clock, sent: Limits::new(PUBLIC_SENT), stored: Limits::new(PUBLIC_STORED) }
     }
 
-    /// Counts so many bytes, all of them or none.
+    /// Counts this many bytes, all of them or none.
     ///
     /// # Errors
-    /// The status of a caller for whom they are too many, with the time until they are not.
+    /// The status of a caller that exceeds the limit, with the time until the bytes would be accepted.
     pub fn count(&self, what: ByteKind, org: OrgId, address: Option<IpAddr>, bytes: usize) -> Result<(), RateStatus> {
         let Some(bytes) = u32::try_from(bytes).map_or(Some(NonZeroU32::MAX), NonZeroU32::new) else { return Ok(()) };
         if !self.on {
@@ -100,7 +100,7 @@ impl ByteRate {
         Err(RateStatus { limit: limits.per_minute.get(), remaining: 0, resets_in, resets_at })
     }
 
-    /// Removes callers who have their full limit again.
+    /// Removes callers that have their full limit again.
     pub fn forget_idle(&self) {
         for limiter in [&self.sent.networks, &self.sent.around, &self.stored.networks, &self.stored.around] {
             limiter.retain_recent();

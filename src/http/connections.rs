@@ -1,4 +1,4 @@
-//! Who has a connection, and which of them can be closed to make room.
+//! The open connections, and which of them can be closed to make room.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::network::Network;
 use crate::domain::{Permit, Quota};
 
-/// How long an idle connection may take to close before the next is asked to.
+/// How long an idle connection may take to close before the next is closed too.
 const CLOSED_WITHIN: Duration = Duration::from_millis(50);
 
 /// How many times the connections of a /64 all /64s of one /56 have together. It is less than the factor of the rates,
@@ -44,7 +44,7 @@ pub(super) struct Admitted {
     _networks: NetworkPermits,
 }
 
-/// The connections that serve no request, in the order in which they began to wait for one.
+/// The connections without a request, in the order in which they became idle.
 #[derive(Default)]
 struct Idle(Mutex<Waiting>);
 
@@ -60,14 +60,14 @@ pub(super) struct Activity(Arc<OneActivity>);
 
 struct OneActivity {
     idle: Arc<Idle>,
-    /// Cancelled when the connection is to make room for another.
+    /// Cancelled when the connection has to make room for another.
     make_room: CancellationToken,
     /// The connection's number in the order, while it is idle.
     number: Mutex<Option<u64>>,
 }
 
 impl Connections {
-    /// At most `total` connections, of which one network has at most `per_client`.
+    /// Allows at most `total` connections, and at most `per_client` of one network.
     pub fn new(total: usize, per_client: usize, trusted_proxies: Arc<[IpNet]>) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(total)),
@@ -101,8 +101,8 @@ impl Connections {
             if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
                 break permit;
             }
-            // A connection that is asked to close can have begun to serve a request meanwhile, or wait for a client that
-            // does not read; then the next one is asked.
+            // A connection that is asked to close may have begun to serve a request meanwhile, or wait for a client
+            // that does not read; then the next one is asked.
             self.idle.close_longest();
             if let Ok(permit) = tokio::time::timeout(CLOSED_WITHIN, Arc::clone(permits).acquire_owned()).await {
                 break permit.ok()?;
@@ -112,7 +112,7 @@ impl Connections {
     }
 }
 
-/// A network has all the connections it may have.
+/// A network has as many connections as it may have.
 #[derive(Debug)]
 pub(super) struct Full;
 
@@ -136,12 +136,12 @@ impl Activity {
         activity
     }
 
-    /// To be called when a request arrived.
+    /// Called when a request arrived.
     pub fn began(&self) {
         self.0.leave();
     }
 
-    /// To be called when the response was sent.
+    /// Called when the response was sent.
     pub fn ended(&self) {
         let mut current = self.0.number.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = self.0.idle.waiting();
@@ -155,7 +155,7 @@ impl Activity {
         self.0.number.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Returns once the connection is to make room for another.
+    /// Resolves when the connection has to make room for another.
     pub async fn make_room(&self) {
         self.0.make_room.cancelled().await;
     }

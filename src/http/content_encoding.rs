@@ -1,4 +1,4 @@
-//! Packed request bodies: gzip and deflate, unpacked while they come, and no further than they may go.
+//! Compressed request bodies: gzip and deflate, decompressed while they arrive, within limits.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -15,33 +15,33 @@ use http_body::{Body as _, Frame};
 use super::rejection::Rejection;
 use super::request_context::Record;
 
-/// What a client is sent that packed its body in another way.
+/// The accepted encodings, for the response to a client that used another one.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, deflate");
 
-/// Bytes that may be unpacked whatever they were packed into. Small bodies repeat themselves the most.
+/// Bytes that may be decompressed from any body. Small bodies are the most repetitive.
 const FREE: usize = 256 * 1024;
-/// Beyond those, bytes per packed byte. JSON packs to a tenth, at best to a fortieth.
+/// Beyond those, decompressed bytes per compressed byte. JSON is compressed to a tenth, at best to a fortieth.
 const RATIO: usize = 100;
-/// Packed bytes that may come beyond those that they were unpacked to, because no packing makes a body longer by more.
+/// Compressed bytes that may exceed the decompressed ones, because no encoding makes a body longer by more.
 const OVERHEAD: usize = 64 * 1024;
-/// Packed bytes that are unpacked at once, and unpacked bytes after which other tasks have their turn.
+/// Compressed bytes that are decompressed in one step, and decompressed bytes after which other tasks run.
 const STEP: usize = 32 * 1024;
 
-/// How a body is packed.
+/// The encoding of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentEncoding {
     Identity,
     Gzip,
-    /// With or without the frame of zlib, because clients send both under this name.
+    /// With or without the zlib header, because clients send both under this name.
     Deflate,
 }
 
-/// Why bytes are not unpacked.
+/// Why a body cannot be decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackError {
-    #[error("the body is not packed as it says")]
+    #[error("the body is not in its declared encoding")]
     Malformed,
-    #[error("the body unpacks to more than {0} bytes")]
+    #[error("the body decompresses to more than {0} bytes")]
     TooLarge(usize),
 }
 
@@ -55,10 +55,10 @@ impl From<UnpackError> for Rejection {
 }
 
 impl ContentEncoding {
-    /// Returns how the request's body is packed; a request without a body has nothing that could be.
+    /// Returns the encoding of the request's body; `Identity` for a request without a body.
     ///
     /// # Errors
-    /// [`Rejection::UnsupportedEncoding`] for a packing that is not known, and for more than one.
+    /// [`Rejection::UnsupportedEncoding`] for an unknown encoding, and for more than one.
     pub fn of(request: &Request) -> Result<Self, Rejection> {
         if request.body().is_end_stream() {
             return Ok(Self::Identity);
@@ -90,24 +90,24 @@ fn named(headers: &HeaderMap) -> Result<ContentEncoding, Rejection> {
     Ok(encoding)
 }
 
-/// Returns whether a body that says deflate has the frame of zlib, by its first byte. No encoder begins a plain stream
-/// with such a byte: it would be a stored block whose padding is set.
+/// Returns whether a deflate body has the zlib header, by its first byte. No encoder begins a plain stream with such a
+/// byte: it would be a stored block with its padding set.
 #[must_use]
 pub fn has_zlib_frame(first: u8) -> bool {
     first & 0x0f == 8 && first >> 4 <= 7
 }
 
-/// Returns how many bytes are unpacked of so many packed ones, at most.
+/// Returns the limit of decompressed bytes for this many compressed ones.
 #[must_use]
 pub fn max_unpacked(packed: usize) -> usize {
     FREE.saturating_add(packed.saturating_mul(RATIO))
 }
 
-/// Returns the request with its body as it was before it was packed. The body is unpacked while it is read; reading it
-/// fails with an [`UnpackError`]. Every route that reads a body in another way than as JSON calls this.
+/// Returns the request with its body decompressed while it is read. Reading may fail with an [`UnpackError`]. Every
+/// route that reads a body in another way than as JSON calls this.
 ///
 /// # Errors
-/// As for [`ContentEncoding::of`].
+/// [`Rejection::UnsupportedEncoding`] for an unknown encoding, and for more than one.
 pub fn unpacked(mut request: Request) -> Result<Request, Rejection> {
     let decoder = match ContentEncoding::of(&request)? {
         ContentEncoding::Identity => return Ok(request),
@@ -119,22 +119,22 @@ pub fn unpacked(mut request: Request) -> Result<Request, Rejection> {
     Ok(request.map(|body| Body::new(Unpacking::new(body, decoder))))
 }
 
-/// Returns what reading a body failed with, if it could not be unpacked.
+/// Returns the rejection for a failed read of a body that may be compressed.
 pub(super) fn failure(error: axum::Error) -> Rejection {
     error.into_inner().downcast::<UnpackError>().map_or(Rejection::UnreadableBody, |error| Rejection::from(*error))
 }
 
-/// What unpacks bytes into a vector.
+/// Decompresses bytes into a vector.
 enum Decoder {
     Gzip(MultiGzDecoder<Vec<u8>>),
     Zlib(ZlibDecoder<Vec<u8>>),
     Deflate(DeflateDecoder<Vec<u8>>),
-    /// Deflate, whose first byte shows whether it has zlib's frame.
+    /// Deflate, before its first byte shows whether it has the zlib header.
     Undecided,
 }
 
 impl Decoder {
-    /// Takes some of the bytes, and returns how many. Unpacks about [`STEP`] bytes at most.
+    /// Decompresses some of the bytes, and returns how many. Writes at most about [`STEP`] bytes.
     fn write(&mut self, packed: &[u8]) -> io::Result<usize> {
         if let (Self::Undecided, Some(first)) = (&self, packed.first()) {
             *self = if has_zlib_frame(*first) {
@@ -151,7 +151,7 @@ impl Decoder {
         }
     }
 
-    /// Ends the body, which fails where the packed bytes do not end.
+    /// Ends the body. Fails if the compressed data is incomplete.
     fn finish(&mut self) -> io::Result<()> {
         match self {
             Self::Gzip(decoder) => decoder.try_finish(),
@@ -161,7 +161,7 @@ impl Decoder {
         }
     }
 
-    /// Takes what has been unpacked.
+    /// Takes the decompressed bytes.
     fn take(&mut self) -> Vec<u8> {
         match self {
             Self::Gzip(decoder) => std::mem::take(decoder.get_mut()),
@@ -172,18 +172,18 @@ impl Decoder {
     }
 }
 
-/// A body that is unpacked while it is read.
+/// A body that is decompressed while it is read.
 struct Unpacking {
     body: Body,
     decoder: Decoder,
-    /// What has come and is not unpacked yet.
+    /// Received bytes that are not decompressed yet.
     input: Bytes,
-    /// What has been unpacked and is not read yet.
+    /// Decompressed bytes that are not read yet.
     output: BytesMut,
     packed: usize,
     unpacked: usize,
     is_done: bool,
-    /// Whether other tasks are to have their turn before the next step.
+    /// Whether other tasks run before the next step.
     is_to_yield: bool,
 }
 
@@ -201,11 +201,11 @@ impl Unpacking {
         }
     }
 
-    /// Unpacks a piece of the input.
+    /// Decompresses a piece of the input.
     fn step(&mut self) -> Result<(), UnpackError> {
         let piece = &self.input[..self.input.len().min(STEP)];
         let taken = self.decoder.write(piece).map_err(|_| UnpackError::Malformed)?;
-        // Something stands behind the end of what was packed.
+        // There are bytes after the end of the compressed data.
         if taken == 0 {
             return Err(UnpackError::Malformed);
         }
@@ -220,7 +220,7 @@ impl Unpacking {
         self.count()
     }
 
-    /// Takes what has been unpacked, as long as it is not too much for what has come.
+    /// Takes the decompressed bytes, if they are within the limit for the compressed ones.
     fn count(&mut self) -> Result<(), UnpackError> {
         let bytes = self.decoder.take();
         self.unpacked += bytes.len();
@@ -310,7 +310,7 @@ mod tests {
         (name, bytes.unwrap())
     }
 
-    /// Reads a body that comes in pieces of so many bytes.
+    /// Reads a body that arrives in pieces of `piece` bytes.
     fn read(encoding: &'static str, bytes: Vec<u8>, piece: usize) -> Result<Bytes, Rejection> {
         let pieces: Vec<_> =
             bytes.chunks(piece).map(|piece| Ok::<_, io::Error>(Bytes::copy_from_slice(piece))).collect();

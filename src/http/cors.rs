@@ -1,5 +1,5 @@
-//! Which web pages may call: any on the capture paths, whose credential is public, and where images are that need none;
-//! elsewhere those configured.
+//! The web pages that may call: any page for the capture paths, whose credential is public, and for images, which need
+//! none; elsewhere the configured ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowCredentials, AllowHeaders, AllowOrigin, CorsLayer};
 
 const CAPTURE_PATHS: &str = "/api/v1/capture-";
-/// Where OTLP is received.
+/// The paths that receive OTLP.
 const OTLP_PATHS: [&str; 3] = ["/v1/traces", "/v1/logs", "/v1/metrics"];
 const IMAGES_PATH: &str = "/api/v1/avatars/images/";
-/// Where a cookie is a credential.
+/// The path where a cookie is a credential.
 const COOKIE_PATH: &str = "/v1/chat/events/stream";
 
-/// Browsers ask again after this long.
+/// How long browsers cache a preflight.
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(3_600);
 
-/// Answers preflights, and tells browsers which answers a page may read.
+/// Responds to preflights, and allows pages to read responses.
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
     let origins: Arc<[HeaderValue]> = origins.into();
     let configured = Arc::clone(&origins);
@@ -36,10 +36,10 @@ fn shared() -> CorsLayer {
     let named = HeaderName::from_static;
     CorsLayer::new()
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        // Whatever the page asks for, because a page does not choose all of its headers: tracing tools add theirs to every
-        // fetch (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-trace-id`, `b3`, `newrelic` and more each year), and
-        // a list without one of them loses the request. No header grants anything here but a credential that is sent with
-        // it, and a page of another origin is stopped by its origin.
+        // Allows all requested headers, because a page does not choose all of its headers: tracing tools add theirs to
+        // every fetch (`traceparent`, `baggage`, `sentry-trace`, `x-datadog-trace-id`, `b3`, `newrelic` and more each
+        // year), and a list without one of them would fail the request. Only a credential in a header grants access,
+        // and pages of other origins are rejected by their origin.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             named("x-request-id"),

@@ -1,8 +1,8 @@
-//! Work that takes the processor for longer than a moment, and requests that take the database for longer.
+//! Work that uses the processor for longer than a moment, and requests that use the database for long.
 //!
-//! Such work leaves the async workers, so that other requests are served meanwhile, and is done by a bounded number of
-//! threads of the replica, of which one organization has its share. It looks at a clock and at a flag as it goes: a
-//! request that was dropped, or that has used up its time, does not go on.
+//! Such work does not run on the async workers, so that other requests are served meanwhile. A bounded number of the
+//! replica's threads runs it, of which one organization can use a limited part. It checks a clock and a flag as it
+//! runs: the work of a request that was dropped, or whose time is over, stops.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,12 @@ use tokio::sync::Semaphore;
 use super::{LowPriority, Rejection};
 use crate::domain::{OrgId, Permit, Quota};
 
-/// Threads that one replica does such work with.
+/// Threads of one replica for such work.
 const THREADS: usize = 2;
-/// Scans of one organization at once, and copies of conversations.
+/// Limit of simultaneous scans of one organization, and of copies of conversations.
 const SCANS_PER_ORG: usize = 1;
 const COPIES_PER_ORG: usize = 2;
-/// How long one scan may use a thread, all its pieces together.
+/// How long one scan may use threads, all its pieces together.
 const SCAN_TIME: Duration = Duration::from_secs(1);
 /// How long a scan waits for a thread.
 const WAIT: Duration = Duration::from_secs(1);
@@ -46,22 +46,22 @@ impl Default for CostlyWork {
 }
 
 impl CostlyWork {
-    /// The same permits, for work on these threads.
+    /// Returns the same permits, for work on these threads.
     #[must_use]
     pub fn on(self, low_priority: LowPriority) -> Self {
         Self { low_priority, ..self }
     }
 
-    /// The same permits, with another time for each scan.
+    /// Returns the same permits, with another time limit for each scan.
     #[must_use]
     pub fn with_scan_time(self, scan_time: Duration) -> Self {
         Self { scan_time, ..self }
     }
 
-    /// Begins a scan for an organization.
+    /// Starts a scan for an organization.
     ///
     /// # Errors
-    /// [`Rejection::TooManyConcurrent`] when the organization has as many as it may.
+    /// [`Rejection::TooManyConcurrent`] when the organization has as many as it may have.
     pub fn scan(&self, org: OrgId) -> Result<Scan, Rejection> {
         let share = self.scans.acquire(org).ok_or(Rejection::TooManyConcurrent)?;
         Ok(Scan {
@@ -73,15 +73,15 @@ impl CostlyWork {
         })
     }
 
-    /// Takes a permit for copying or compacting a conversation, given back when dropped.
+    /// Returns a permit for copying or compacting a conversation.
     ///
     /// # Errors
-    /// [`Rejection::TooManyConcurrent`] when the organization has as many as it may.
+    /// [`Rejection::TooManyConcurrent`] when the organization has as many as it may have.
     pub fn copy(&self, org: OrgId) -> Result<Permit, Rejection> {
         self.copies.acquire(org).ok_or(Rejection::TooManyConcurrent)
     }
 
-    /// Does work of a bounded size on one of the threads, once there is one.
+    /// Runs work of a bounded size on one of the threads, when one is free.
     ///
     /// # Errors
     /// [`Rejection::Internal`] when the work panics.
@@ -95,8 +95,8 @@ impl CostlyWork {
     }
 }
 
-/// A scan of an organization. Its work ends when it is dropped; the organization's permit is given back when no thread
-/// works for it any longer.
+/// A scan of an organization. Dropping it stops its work. The organization's permit is released when no thread works
+/// for it any more.
 #[derive(Debug)]
 pub struct Scan {
     low_priority: LowPriority,
@@ -107,7 +107,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Does a piece of the scan on one of the threads.
+    /// Runs a piece of the scan on one of the threads.
     ///
     /// # Errors
     /// [`Rejection::Unavailable`] when every thread stays busy, [`Rejection::Internal`] when the work panics.
@@ -137,7 +137,7 @@ impl Drop for Scan {
     }
 }
 
-/// Whether work is still to go on.
+/// Shows the work whether it may continue.
 #[derive(Debug)]
 pub struct Watch {
     began: Instant,
@@ -152,7 +152,7 @@ impl Watch {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Returns `true` when the time is used up, or the request was dropped.
+    /// Returns `true` when the time is over or the request was dropped.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_dropped() || self.began.elapsed() >= self.left
@@ -172,11 +172,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_async_worker_is_free_while_a_scan_runs_and_no_second_one_begins() {
-        // The only worker of this runtime goes on while the thread waits for it.
+        // The only worker of this runtime continues while the thread waits for it.
         let costly = CostlyWork::default();
         let mut scan = costly.scan(org(1)).unwrap();
-        let (go_on, told) = mpsc::channel();
-        let work = scan.run(move |_| told.recv().is_ok());
+        let (go_on, may_end) = mpsc::channel();
+        let work = scan.run(move |_| may_end.recv().is_ok());
         let other = async {
             tokio::task::yield_now().await;
             assert_eq!(costly.scan(org(1)).unwrap_err(), Rejection::TooManyConcurrent);
@@ -209,7 +209,7 @@ mod tests {
             has_begun.recv().unwrap();
         }
         drop(scan);
-        // The thread has seen it, or will; until it is done nothing else begins.
+        // The thread has seen it, or will. Until it ends no other scan can begin.
         assert_eq!(costly.scan(org(1)).unwrap_err(), Rejection::TooManyConcurrent);
         assert_eq!(costly.threads.available_permits(), THREADS - 1);
         end.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! What a dialect has to say about itself for the shared layers to speak in its voice.
+//! What a dialect provides so that the shared layers can respond in its format.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -11,34 +11,34 @@ use crate::domain::{DialectName, Timestamp};
 pub trait Dialect: Sized + Send + Sync + 'static {
     const NAME: DialectName;
 
-    /// Everything the dialect can answer besides success, the shared rejections among it.
+    /// Every error response of the dialect, including the shared rejections.
     type Error: From<Rejection> + IntoResponse + Clone + std::fmt::Debug + Send + Sync + 'static;
 
-    /// Words an error.
+    /// Renders an error.
     fn render(error: &Self::Error, about: &About) -> Response;
 
-    /// Returns the shared rejection that an error is, if it is one.
+    /// Returns the shared rejection in an error, if it is one.
     fn rejection(error: &Self::Error) -> Option<&Rejection>;
 
-    /// Under which headers this vendor tells where a caller's limit stands, if it does.
+    /// Returns the headers in which this vendor reports a caller's rate limit, if it does.
     fn rate_headers() -> Option<RateHeaders>;
 }
 
-/// What an error's envelope may mention of its request.
+/// What an error's envelope may show of its request.
 #[derive(Clone, Debug)]
 pub struct About {
     pub request_id: String,
     pub now: Timestamp,
 }
 
-/// The names of a vendor's rate-limit headers, and how it tells the reset.
+/// The names of a vendor's rate-limit headers, and the format of the reset.
 #[derive(Clone, Debug)]
 pub struct RateHeaders {
     pub limit: HeaderName,
     pub remaining: HeaderName,
     pub reset: HeaderName,
     pub reset_is: Reset,
-    /// Tells the limit and its window: `1200;w=60`.
+    /// The header with the limit and its window: `1200;w=60`.
     pub policy: Option<HeaderName>,
 }
 
@@ -67,7 +67,7 @@ impl RateHeaders {
     }
 }
 
-/// An error on its way to the door, which knows the request it belongs to and lets the dialect word it.
+/// An error that the request context renders, because it knows the request and the dialect.
 pub(super) struct Pending<D: Dialect>(pub D::Error);
 
 impl<D: Dialect> Clone for Pending<D> {
@@ -76,7 +76,7 @@ impl<D: Dialect> Clone for Pending<D> {
     }
 }
 
-/// How a dialect's error becomes a response: the one implementation of `IntoResponse` for all five.
+/// Converts a dialect's error to a response: the one implementation of `IntoResponse` for all five.
 pub fn reject<D: Dialect>(error: D::Error) -> Response {
     let mut response = Response::new(axum::body::Body::empty());
     response.extensions_mut().insert(Pending::<D>(error));

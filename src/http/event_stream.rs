@@ -1,7 +1,7 @@
 //! Server-sent events (WHATWG HTML, section 9.2), one write per frame.
 //!
-//! The sender of frames never waits for the client: [`FrameSender`] buffers what was not read yet, up to a bound. The
-//! connection of a client that stops reading is closed by the [listener](super::listener).
+//! Sending a frame never waits for the client: [`FrameSender`] buffers what was not read yet, up to a limit. The
+//! [listener](super::listener) closes the connection of a client that stops reading.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ pub const MEDIA_TYPE: &str = "text/event-stream";
 /// The content type of a stream of events.
 pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
-/// Returns a response that streams these frames, with a comment every 15 s while there are none.
+/// Returns a response that streams these frames, with a comment after every 15 s without one.
 pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let kept_alive = stream::unfold(Box::pin(frames), |mut frames| async move {
         let frame = tokio::time::timeout(KEEP_ALIVE, frames.next()).await;
@@ -36,12 +36,12 @@ pub fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response 
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    // nginx and its kind would collect the frames.
+    // nginx and similar proxies would buffer the frames.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }
 
-/// Returns the same frames as a stream that owns `held`, which is dropped with them.
+/// Returns the same frames as a stream that owns `held` and drops it at its end.
 pub fn holding<T: Send + 'static>(
     frames: impl Stream<Item = Bytes> + Send + Unpin + 'static,
     held: T,
@@ -52,21 +52,21 @@ pub fn holding<T: Send + 'static>(
     })
 }
 
-/// Bytes that wait for a client that reads slowly. The stream of a client that falls further behind is closed.
+/// Limit of the bytes that wait for a slow client. The stream of a client that falls further behind is closed.
 const UNREAD: usize = 1024 * 1024;
-/// Bytes of a transcript; a longer one is dropped.
+/// Limit of the bytes of a transcript. A longer one is dropped.
 const TRANSCRIPT: usize = 4 * 1024 * 1024;
 
 /// The sending end of a stream.
 #[derive(Debug)]
 pub struct FrameSender {
-    /// `None` once the client fell behind or closed the connection.
+    /// `None` after the client fell behind or closed the connection.
     client: Option<mpsc::UnboundedSender<Bytes>>,
     unread: Arc<AtomicUsize>,
     transcript: Option<Vec<u8>>,
 }
 
-/// Returns the two ends of a stream. With `transcript` the sender collects what it sends, so that it can be stored.
+/// Returns the two ends of a stream. With `transcript` the sender collects the frames, so that they can be stored.
 pub fn frame_channel(transcript: bool) -> (FrameSender, impl Stream<Item = Bytes> + Send + Unpin + 'static) {
     let (client, frames) = mpsc::unbounded_channel();
     let unread = Arc::new(AtomicUsize::new(0));
@@ -81,7 +81,7 @@ pub fn frame_channel(transcript: bool) -> (FrameSender, impl Stream<Item = Bytes
 }
 
 impl FrameSender {
-    /// Sends a frame. The caller does not wait for the client to read it.
+    /// Sends a frame without waiting for the client to read it.
     pub fn send(&mut self, frame: Bytes) {
         if let Some(transcript) = &mut self.transcript {
             if transcript.len() + frame.len() > TRANSCRIPT {
@@ -97,7 +97,7 @@ impl FrameSender {
         }
     }
 
-    /// Ends the stream. Returns every frame of it, or `None` if there is no transcript or it became too long.
+    /// Ends the stream. Returns all of its frames, or `None` if there is no transcript or it became too long.
     #[must_use]
     pub fn into_transcript(self) -> Option<Vec<u8>> {
         self.transcript

@@ -1,15 +1,15 @@
-//! One server-sent event (WHATWG HTML, section 9.2), written. Every stream of the service writes its events here.
+//! Writes one server-sent event (WHATWG HTML, section 9.2). Every stream of the service uses this.
 //!
 //! The specification ends a line at CR, LF and CRLF. Common readers end it at more characters: Python's `splitlines`,
-//! and with it httpx, also at U+0085, U+2028 and U+2029, which JSON may contain as they are. A reader that cuts a line
-//! there loses the event, so they are written as escapes.
+//! and with it httpx, also at U+0085, U+2028 and U+2029, which JSON may contain unescaped. A reader that splits a line
+//! there loses the event, so they are escaped.
 
 use std::fmt::Display;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-/// An event to be written: its data, with an id and a name where the stream's clients expect them.
+/// An event to be written: its data, with an id and a name if the stream's clients expect them.
 #[derive(Clone, Copy)]
 pub struct Frame<'f, T> {
     id: Option<&'f dyn Display>,
@@ -18,26 +18,26 @@ pub struct Frame<'f, T> {
 }
 
 impl<'f, T: Serialize> Frame<'f, T> {
-    /// Returns an event of which only the data is written.
+    /// Returns an event with only data.
     #[must_use]
     pub fn of(data: &'f T) -> Self {
         Self { id: None, event: None, data }
     }
 
-    /// Gives the event a name. It must be a word without line breaks.
+    /// Sets the event's name. It must be a word without line breaks.
     #[must_use]
     pub fn named(self, event: &'f str) -> Self {
         Self { event: Some(event), ..self }
     }
 
-    /// Gives the event an id, which clients send back as `Last-Event-ID`. It must have no line breaks.
+    /// Sets the event's id, which clients send back as `Last-Event-ID`. It must have no line breaks.
     #[must_use]
     pub fn with_id(self, id: &'f dyn Display) -> Self {
         Self { id: Some(id), ..self }
     }
 
-    /// Returns the event's lines and the empty line that ends it. The data is one line of JSON, whatever it contains;
-    /// data that cannot be written as JSON is `null`.
+    /// Returns the event's lines and the empty line that ends it. The data is one line of JSON, whatever it contains.
+    /// Data that cannot be written as JSON is `null`.
     #[must_use]
     pub fn write(self) -> Bytes {
         let json = serde_json::to_string(self.data).unwrap_or_else(|_| "null".to_owned());
@@ -55,12 +55,11 @@ impl<'f, T: Serialize> Frame<'f, T> {
     }
 }
 
-/// The event `data: [DONE]`, by which streams of replies end. It is no JSON.
+/// The event `data: [DONE]`, which ends streams of replies. It is not JSON.
 pub const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
 
-/// Appends JSON with every character escaped at which some reader ends a line. Such characters below U+0020 are
-/// escaped in JSON's strings already; outside of them, where JSON that was stored as it came may have line breaks, they
-/// mean nothing.
+/// Appends JSON with every character escaped at which some reader ends a line. Such characters below U+0020 are already
+/// escaped in JSON's strings. Outside of strings, where stored JSON may have line breaks, they have no meaning.
 fn push_on_one_line(line: &mut String, json: &str) {
     let mut rest = json;
     while let Some(at) = rest.find(['\u{85}', '\u{2028}', '\u{2029}', '\n', '\r']) {
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Where Python's `str.splitlines` ends a line.
+    /// The characters at which Python's `str.splitlines` ends a line.
     const LINE_ENDS: [char; 11] =
         ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}', '\0'];
 

@@ -1,5 +1,5 @@
-//! The accept loop. It is the service's own because `axum::serve` bounds neither how slowly a head may come, nor how many
-//! connections one client may have, nor how long a graceful shutdown may take.
+//! The accept loop. `axum::serve` is not used, because it does not limit how slowly a head may arrive, how many
+//! connections one client may have, or how long a graceful shutdown may take.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,18 +15,19 @@ use super::bounds::Bounds;
 use super::connection::{self, Context, LingerBounds, Lingering};
 use super::connections::{Admitted, Connections};
 
-/// What a connection past its client's share is sent before it is closed.
+/// The response to a connection beyond its client's limit, which is then closed.
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Type: application/json\r\n\
     Content-Length: 42\r\nConnection: close\r\n\r\n{\"error\":\"too many connections from here\"}";
-/// Connections that are taken from the backlog once the service begins to stop; as many as it holds.
+/// Connections that are taken from the backlog when the service begins to stop; as many as the backlog has.
 const MAX_BACKLOG: usize = 1_024;
-/// A pause after accept() failed, as it does when file descriptors run out.
+/// The pause after accept() failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `stop`, then lets open requests finish within the drain deadline, then cuts what is left.
+/// Serves until `stop`, then lets open requests finish within the drain deadline, then closes the remaining
+/// connections.
 pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: CancellationToken) {
     let admission =
-        Connections::new(bounds.most_connections, bounds.most_per_client, Arc::clone(&bounds.trusted_proxies));
+        Connections::new(bounds.max_connections, bounds.max_per_client, Arc::clone(&bounds.trusted_proxies));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     let drain_deadline = bounds.drain_deadline;
@@ -64,7 +65,7 @@ pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: Can
             () = context.stop.cancelled() => break,
             next = accept(&listener) => next,
         };
-        // What was accepted has its turn, though the service stops meanwhile: its request may have arrived.
+        // An accepted connection is served although the service stops meanwhile, because its request may have arrived.
         let admitted = tokio::select! {
             biased;
             accepted = admit(&admission, next) => accepted,
@@ -87,10 +88,10 @@ pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: Can
     }
 }
 
-/// A connection that was accepted.
+/// An accepted connection.
 enum Accepted {
     Admitted(TcpStream, SocketAddr, Admitted),
-    /// Its network has all the connections that it may have. It was sent a response that says so.
+    /// Rejected: its network has as many connections as it may have. The response has been sent.
     TurnedAway(TcpStream, SocketAddr),
 }
 
@@ -107,7 +108,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// Waits until there is a permit for the connection, unless its network has all that it may have.
+/// Waits for a permit for the connection, unless its network has as many as it may have.
 async fn admit(admission: &Connections, (stream, peer): (TcpStream, SocketAddr)) -> Option<Accepted> {
     match admission.permits_of(peer.ip()) {
         Ok(permits) => Some(Accepted::Admitted(stream, peer, admission.admit(permits).await?)),
@@ -119,13 +120,13 @@ async fn admit(admission: &Connections, (stream, peer): (TcpStream, SocketAddr))
     }
 }
 
-/// Returns once the service has been stopping for that long.
+/// Resolves after the service has been stopping for `time`.
 async fn passed(stop: &CancellationToken, time: Duration) {
     stop.cancelled().await;
     tokio::time::sleep(time).await;
 }
 
-/// Closes the listener. Returns the connections that wait in its backlog, because their requests may have arrived.
+/// Closes the listener. Returns the connections in its backlog, because their requests may have arrived.
 fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let Ok(listener) = listener.into_std() else { return Vec::new() };
     std::iter::from_fn(|| listener.accept().ok())
@@ -137,7 +138,7 @@ fn backlog(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
         .collect()
 }
 
-/// Responds to a connection that is not served, as far as that can be sent without waiting.
+/// Sends the response to a rejected connection, as far as possible without waiting.
 fn turn_away(stream: &TcpStream) {
     metrics::counter!("sessionary_connections_turned_away").increment(1);
     let _ = rustix::net::send(stream, TOO_MANY, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
@@ -159,7 +160,7 @@ mod tests {
             (Some(0), 4, 1),
         ] {
             let bounds = Bounds::within(descriptors);
-            assert_eq!((bounds.most_connections, bounds.most_per_client), (connections, per_client), "{descriptors:?}");
+            assert_eq!((bounds.max_connections, bounds.max_per_client), (connections, per_client), "{descriptors:?}");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! How many look-ups of made-up credentials a client address may cause: they are counted before the database is asked.
+//! Limits how many look-ups of invented credentials a client address may cause. They are counted before the database is
+//! queried.
 //!
-//! A look-up that finds something costs its address nothing, so that one address may have any number of keys. A name
-//! that was found within an hour is not counted at all: one client with a bad key does not lock out the others
-//! behind the same address. What this bounds is the rest: look-ups that find nothing, and how many are in flight.
+//! A successful look-up costs its address nothing, so one address may use any number of keys. A credential that was
+//! found within the last hour is not counted at all, so one client with a bad key does not lock out the others at the
+//! same address. The limits are for look-ups without a result, and for those in flight.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -17,24 +18,24 @@ use super::rejection::Rejection;
 use crate::domain::{Clock, KeyHash, Timestamp};
 use crate::store::StoreError;
 
-/// Look-ups that find nothing, per address (IPv4, or an IPv6 /64) and minute. They may be spent at once.
+/// Limit of look-ups without a result per address (IPv4, or an IPv6 /64) and minute. They may be used at once.
 pub const MISSES_PER_MINUTE: u32 = 120;
-/// Look-ups of one address in flight: so many that a gateway with thousands of keys does not notice.
+/// Limit of look-ups in flight per address. A gateway with thousands of keys does not reach it.
 pub const IN_FLIGHT: u32 = 256;
-/// For how long a name that was found is looked up again without being counted.
+/// How long a credential that was found is looked up again without being counted.
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
-/// Names that are known, at most: about 10 MB.
+/// Limit of the known credentials: about 10 MB.
 const MAX_KNOWN: u64 = 100_000;
-/// Addresses with a count, at most: about 10 MB. Past it the least used are forgotten.
+/// Limit of the counted addresses: about 10 MB. Beyond it the least recently used ones are forgotten.
 const MAX_COUNTED: u64 = 50_000;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is looked up before it is known who calls.
+/// What is looked up before the caller is known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lookup {
     Key(KeyHash),
     AccessToken(KeyHash),
-    /// An organization, by a token's issuer and the name that the token has for it.
+    /// An organization, by a token's issuer and its external id.
     Organization(String, String),
 }
 
@@ -46,23 +47,23 @@ pub struct Lookups {
     counted: Cache<Network, Arc<Mutex<Count>>>,
 }
 
-/// What an address has spent.
+/// The look-ups of an address.
 #[derive(Debug)]
 struct Count {
-    /// Misses that are not yet forgiven; they go away evenly over a minute.
+    /// Look-ups without a result that still count; they decrease evenly over a minute.
     misses: f64,
     at: Timestamp,
     in_flight: u32,
 }
 
-/// A look-up that may be made. One that is dropped before it ended, as when the client hangs up, counts as one that found
-/// nothing, because the database was asked all the same.
+/// A look-up in progress. One that is dropped before its end, for example because the client hangs up, counts as one
+/// without a result, because the database was queried.
 struct LookupPermit<'l> {
     clock: &'l Clock,
     taken: Vec<(Arc<Mutex<Count>>, u32)>,
 }
 
-/// What a look-up found.
+/// The result of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Found,
@@ -76,13 +77,13 @@ impl Count {
     }
 
     fn forgive(&mut self, limit: u32, now: Timestamp) {
-        // A clock that was set back forgives nothing.
+        // A clock that was set back does not decrease the count.
         let passed = (now - self.at).as_seconds_f64().max(0.0);
         self.misses = (self.misses - passed * f64::from(limit) / MINUTE.as_secs_f64()).max(0.0);
         self.at = now;
     }
 
-    /// Adds a look-up to those in flight, or returns the seconds after which that is possible.
+    /// Adds a look-up to those in flight, or returns the seconds until that is possible.
     fn take(&mut self, factor: u32, now: Timestamp) -> Result<(), f64> {
         let limit = MISSES_PER_MINUTE * factor;
         self.forgive(limit, now);
@@ -105,16 +106,16 @@ impl Lookups {
             on,
             clock,
             known: Cache::builder().max_capacity(MAX_KNOWN).time_to_live(KNOWN_FOR).build(),
-            // A count that nothing was added to for a minute is zero.
+            // A count without additions for a minute is zero.
             counted: Cache::builder().max_capacity(MAX_COUNTED).time_to_idle(MINUTE).build(),
         }
     }
 
-    /// Makes a look-up, if the address may cause one more. Without an address, as where a request came over no
-    /// connection, nothing is counted.
+    /// Makes a look-up, if the address may cause one more. Without an address, for a request without a connection,
+    /// nothing is counted.
     ///
     /// # Errors
-    /// [`Rejection::RateLimited`] when the address has caused too many look-ups that found nothing; the errors of `look`.
+    /// [`Rejection::RateLimited`] when the address has caused too many look-ups without a result; the errors of `look`.
     pub async fn counted<T>(
         &self,
         address: Option<IpAddr>,
@@ -125,7 +126,7 @@ impl Lookups {
         if self.known.contains_key(&lookup) {
             let found = look.await?;
             match &found {
-                // Known for another hour, because a credential in use must not become unknown under an attack.
+                // Known for another hour, because a credential in use must not become unknown during an attack.
                 Some(_) => self.known.insert(lookup, ()),
                 None => self.known.invalidate(&lookup),
             }
@@ -142,7 +143,7 @@ impl Lookups {
                 permit.end(Outcome::Nothing);
                 Ok(None)
             }
-            // The caller is not to blame for a database that is away.
+            // The caller is not responsible for an unreachable database.
             Err(error) => {
                 permit.end(Outcome::Unknown);
                 Err(error.into())
@@ -216,7 +217,7 @@ mod tests {
         Lookup::Organization("issuer".to_owned(), number.to_string())
     }
 
-    /// How many look-ups are made of so many that an address asks for; each finds nothing.
+    /// Returns how many of `asked` look-ups of an address are made. None of them has a result.
     fn made(lookups: &Lookups, address: &str, asked: u32) -> usize {
         let look = |number| lookups.counted(of(address), made_up(number), ready(Ok(None::<()>))).now_or_never();
         (0..asked).filter(|number| matches!(look(*number), Some(Ok(None)))).count()
@@ -255,7 +256,7 @@ mod tests {
         assert_eq!(missed.count(), 120);
         assert!(matches!(find(key.clone()), Some(Ok(Some(())))), "a known key is rejected for another's misses");
         assert!(matches!(find(made_up(2_000)), Some(Err(Rejection::RateLimited(_)))));
-        // One that is gone is known no more.
+        // A credential that is not found any more becomes unknown.
         let gone = lookups.counted(of("192.0.2.1"), key.clone(), ready(Ok(None::<()>)));
         assert!(matches!(gone.now_or_never(), Some(Ok(None))));
         assert!(matches!(find(key), Some(Err(Rejection::RateLimited(_)))));

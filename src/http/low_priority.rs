@@ -1,7 +1,7 @@
-//! Threads that give way to all others of this machine, for work that takes the processor for longer than a moment: what
-//! one organization's large requests need is computed when no small request waits for a processor.
+//! Threads with a lower priority than all others of this machine, for work that uses the processor for longer than a
+//! moment. Large requests of one organization are computed when no small request needs a processor.
 //!
-//! On Linux their nice value is higher, for these threads alone. Elsewhere they are ordinary threads.
+//! On Linux the nice value of these threads is higher. Elsewhere they are ordinary threads.
 
 use std::panic::AssertUnwindSafe;
 
@@ -11,16 +11,18 @@ use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-/// Of 19: with it, a thread gets about a tenth of the time of an ordinary thread that wants the same processor.
+/// Of 19. With it, a thread gets about a tenth of the time of an ordinary thread that needs the same processor.
 const NICE: i32 = 10;
 /// Requests that are computed at once.
 const WORKERS: usize = 2;
 
-/// The threads. Dropping it stops them.
+/// The threads. Dropping this stops them.
 #[derive(Debug)]
 pub struct LowPriorityThreads(Option<Runtime>);
 
 impl LowPriorityThreads {
+    /// Starts the threads.
+    ///
     /// # Errors
     /// When the threads cannot be started.
     pub fn start() -> std::io::Result<Self> {
@@ -49,7 +51,7 @@ impl Drop for LowPriorityThreads {
 
 #[cfg(target_os = "linux")]
 fn lower_priority() {
-    // On Linux a thread has a priority of its own, and no process is the thread that calls.
+    // On Linux each thread has its own priority, and no process id means the calling thread.
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         tracing::warn!(%error, "http.priority_not_lowered");
     }
@@ -58,7 +60,7 @@ fn lower_priority() {
 #[cfg(not(target_os = "linux"))]
 fn lower_priority() {}
 
-/// Where work is given to these threads; by default to the ordinary ones.
+/// Runs work on these threads; by default on the ordinary ones.
 #[derive(Clone, Debug, Default)]
 pub struct LowPriority(Option<Handle>);
 
@@ -67,7 +69,7 @@ pub struct LowPriority(Option<Handle>);
 pub struct Lost;
 
 impl LowPriority {
-    /// Runs work that does not wait on a thread of its own. It goes on when the handle is dropped.
+    /// Runs blocking work on a thread. It continues when the handle is dropped.
     pub fn spawn_blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         match &self.0 {
             Some(handle) => handle.spawn_blocking(work),
@@ -75,10 +77,10 @@ impl LowPriority {
         }
     }
 
-    /// Drives a future. Dropping this drops the future, too.
+    /// Runs a future. Dropping this drops the future too.
     ///
     /// # Errors
-    /// An error when the future panics, or the service stops.
+    /// [`Lost`] when the future panics or the service stops.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Lost> {
         match &self.0 {
             Some(handle) => {

@@ -1,6 +1,6 @@
-//! What all dialects share: the listener, the doors, bodies, limits, and the house's own pages.
+//! What all dialects share: the listener, the request context, bodies, limits, and the system routes.
 //!
-//! Nothing here knows a dialect by name; each brings its envelope along as a [`Dialect`].
+//! Nothing here depends on a particular dialect; each provides its envelope as a [`Dialect`].
 
 mod body;
 pub mod bounds;

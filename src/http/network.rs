@@ -1,5 +1,5 @@
-//! Whom a limit per address counts: the network that one customer of a provider has, because one host of IPv6 can call
-//! from as many addresses as it likes.
+//! The network of a client address, for limits per address. A host with IPv6 can use any number of addresses, so the
+//! addresses that a provider assigns to one customer count together.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,15 +9,15 @@ pub enum Network {
     V4(Ipv4Addr),
     /// The network of one site: a /64.
     V6Slash64(Ipv6Addr),
-    /// The networks that a provider can give one customer: a /56.
+    /// The networks that a provider can assign to one customer: a /56.
     V6Slash56(Ipv6Addr),
 }
 
-/// How many times the limit of a /64 all /64s of one /56 have together.
+/// The limit of all /64s of one /56 together, as a multiple of the limit of a /64.
 pub(super) const SLASH_56_FACTOR: u32 = 4;
 
 impl Network {
-    /// Returns the smallest network that is counted. An IPv4 address that is written as IPv6 is an IPv4 address.
+    /// Returns the smallest network that is counted. An IPv4-mapped IPv6 address counts as an IPv4 address.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -26,7 +26,7 @@ impl Network {
         }
     }
 
-    /// Returns the larger network around this one, if that is counted as well.
+    /// Returns the larger network around this one, if that is counted too.
     #[must_use]
     pub fn around(self) -> Option<Self> {
         match self {

@@ -1,4 +1,4 @@
-//! What stands in a path, refused in the dialect's own envelope.
+//! Path parameters. Invalid ones are rejected in the dialect's own envelope.
 
 use std::marker::PhantomData;
 

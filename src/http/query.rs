@@ -1,31 +1,31 @@
-//! What stands behind the question mark.
+//! Query parameters.
 
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-/// The parameters of a query, decoded, in their order. Each dialect judges them in its own words; bytes that are no
-/// UTF-8 become U+FFFD.
+/// The decoded parameters of a query, in their order. Each dialect validates them itself. Bytes that are not UTF-8
+/// become U+FFFD.
 #[derive(Debug, Default)]
 pub struct QueryPairs(Vec<(String, String)>);
 
 impl QueryPairs {
-    /// Decodes the text behind the question mark.
+    /// Decodes a query, without the question mark.
     #[must_use]
     pub fn of(query: &str) -> Self {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// The first value of a parameter that may have been repeated.
+    /// Returns the first value of a parameter, which may be repeated.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Returns the text of an integer without the zeros behind its point, because some clients write `20.0` for `20`. Any
-/// other text comes back as it is.
+/// Returns the text of an integer without a fraction of zeros, because some clients write `20.0` for `20`. Other texts
+/// are returned unchanged.
 #[must_use]
 pub fn without_zero_fraction(text: &str) -> &str {
     match text.split_once('.') {

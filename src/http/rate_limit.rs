@@ -1,6 +1,6 @@
-//! How often a credential may call: GCRA per credential and class of request, by the `governor` crate.
+//! Rate limits of requests: GCRA per credential and class of request, by the `governor` crate.
 //!
-//! Limits are per minute and may be spent at once. They hold per replica.
+//! Limits are per minute and may be used up at once. They apply per replica.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use super::rate_status::RateStatus;
 use super::response_rate::{ResponseLimits, ResponseRate};
 use crate::domain::{Clock, Credential, OrgId, RateLimits};
 
-/// What kind of work a request asks for.
+/// The kind of work of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     Capture,
@@ -30,31 +30,31 @@ pub enum Class {
     Read,
 }
 
-/// The default's limits, per credential and minute.
+/// Default limits, per credential and minute.
 pub const CAPTURES: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
 pub const WRITES: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
 pub const READS: NonZeroU32 = NonZeroU32::new(3_000).expect("not zero");
-/// Per client address where `x-org-id` is all there is, or nothing at all. All addresses of an IPv6 /64 are one, and a
-/// /56 has four times as much.
+/// Limit per client address for requests with only `x-org-id` or no credential. All addresses of an IPv6 /64 count as
+/// one, and a /56 has four times the limit.
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
-/// Callers that are counted at once, about 20 MB of them. Past it the least active callers are forgotten: a client with as
-/// many addresses has as many full limits anyway.
+/// Limit of the counted callers, about 20 MB. Beyond it the least active callers are forgotten, because a client with
+/// so many addresses has as many full limits anyway.
 const MAX_COUNTED: u64 = 100_000;
-/// After a minute without a call a caller has the full limit again, and is forgotten.
+/// After a minute without a call a caller has its full limit again and is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
-/// Whom a limit counts.
+/// The key of a count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Caller {
     class: Class,
     per_minute: NonZeroU32,
     org: OrgId,
     credential: Credential,
-    /// Where the credential is public, those who use it are told apart by where they call from.
+    /// Users of a public credential are distinguished by their network.
     network: Option<Network>,
 }
 
-/// What all limiters count, in one bounded store.
+/// The counts of all limiters, in one bounded cache.
 #[derive(Clone)]
 struct Counts(Cache<Caller, Arc<InMemoryState>>);
 
@@ -74,14 +74,14 @@ type Keyed = Limiter<Caller, Counts, DefaultClock, StateInformationMiddleware>;
 
 /// All limits of one replica.
 pub struct RateLimiter {
-    /// How many bytes callers may send without a credential of their own.
+    /// Limits of the bytes that callers may send without a credential of their own.
     pub bytes: ByteRate,
-    /// How many bytes of large responses an organization may read.
+    /// Limits of the bytes of large responses that an organization may read.
     pub responses: ResponseRate,
     on: bool,
     clock: Clock,
     per_address: NonZeroU32,
-    /// One limiter per quota in use: as many as operators have set.
+    /// One limiter per limit in use: as many as operators have set.
     limiters: RwLock<HashMap<NonZeroU32, Arc<Keyed>>>,
     counts: Counts,
     lookups: Lookups,
@@ -97,37 +97,37 @@ impl RateLimiter {
         Self { bytes, responses, on, clock, per_address: PER_ADDRESS, limiters: RwLock::default(), counts, lookups }
     }
 
-    /// Returns the limit of look-ups for credentials that may be made up.
+    /// Returns the limit of look-ups for credentials that may be invented.
     #[must_use]
     pub fn lookups(&self) -> &Lookups {
         &self.lookups
     }
 
-    /// The same, with another limit per client address.
+    /// Returns the same limits, with another limit per client address.
     #[must_use]
     pub fn with_per_address(self, per_address: NonZeroU32) -> Self {
         Self { per_address, ..self }
     }
 
-    /// The same, with another rate of response bytes.
+    /// Returns the same limits, with another rate of response bytes.
     #[must_use]
     pub fn with_responses(self, limits: ResponseLimits) -> Self {
         Self { responses: ResponseRate::new(Some(limits), self.clock.clone()), ..self }
     }
 
-    /// Counts one request by its client address alone, before it is known which organization it is for, if any: who
-    /// makes up names of organizations runs into this limit, and learns nothing from it.
+    /// Counts one request by its client address, before the organization is known. A client that invents organizations
+    /// reaches this limit, and learns nothing from it.
     ///
     /// # Errors
-    /// As for [`RateLimiter::count`].
+    /// The status of a caller over the limit.
     pub fn count_stranger(&self, class: Class, address: Option<IpAddr>) -> Result<Option<RateStatus>, RateStatus> {
         self.count(class, OrgId(Uuid::nil()), &RateLimits::default(), &Credential::Anonymous, address)
     }
 
-    /// Counts one request. `None` when limits are off.
+    /// Counts one request. Returns `None` when limits are off.
     ///
     /// # Errors
-    /// The status of a caller who is over the limit.
+    /// The status of a caller over the limit.
     pub fn count(
         &self,
         class: Class,
@@ -149,7 +149,7 @@ impl RateLimiter {
         let network = address.filter(|_| public).map(Network::of);
         let caller = Caller { class, per_minute, org, credential: credential.clone(), network };
         let status = self.check(&caller)?;
-        // The smaller network comes first: one that is over its limit spends nothing of the others around it.
+        // The smaller network comes first, so that one over its limit uses nothing of the larger one.
         if let Some(around) = network.and_then(Network::around) {
             let per_minute = per_minute.saturating_mul(NonZeroU32::new(SLASH_56_FACTOR).unwrap_or(NonZeroU32::MIN));
             self.check(&Caller { per_minute, network: Some(around), ..caller })?;
@@ -192,13 +192,13 @@ impl RateLimiter {
         }))
     }
 
-    /// Forgets senders who may send as much as anyone. To be called now and then, because one client that sends from many
-    /// addresses must not fill the memory.
+    /// Forgets senders with their full limit. Called regularly, because one client that sends from many addresses must
+    /// not fill the memory.
     pub fn forget_idle(&self) {
         self.bytes.forget_idle();
     }
 
-    /// How many callers are counted, once what is over the bound is dropped.
+    /// Returns how many callers are counted, after evicting those beyond the limit.
     #[cfg(test)]
     fn counted(&self) -> u64 {
         self.counts.0.run_pending_tasks();
@@ -255,7 +255,7 @@ mod tests {
         for last in 3..=20 {
             assert!(!ask(&format!("2001:db8:0:1::{last}")), "another address of the same /64");
         }
-        // Those that were rejected spent nothing of the /56: six are left of its eight.
+        // The rejected ones used nothing of the /56: six of its eight are left.
         let accepted = (2..=20).filter(|site| ask(&format!("2001:db8:0:{site:x}::1"))).count();
         assert_eq!(accepted, 6);
         assert!(ask("2001:db8:0:101::1"), "another /56");

@@ -1,4 +1,4 @@
-//! What a limit leaves a caller, as the response headers show it.
+//! A caller's rate limit, as the response headers show it.
 
 use crate::domain::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::domain::Timestamp;
 pub struct RateStatus {
     pub limit: u32,
     pub remaining: u32,
-    /// Seconds until a request is possible again (when none remain) or the full limit is (otherwise).
+    /// Seconds until a request is possible again (if none remain) or until the full limit is available (otherwise).
     pub resets_in: u32,
     pub resets_at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! Whether the service is ready, found out once a second at most, so that asking for it cannot load the database.
+//! Checks whether the service is ready, at most once a second, so that the requests for it cannot load the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::{Clock, Timestamp};
 use crate::store::{Store, StoreError};
 
-/// How long the database may take to answer before the service counts as not ready.
+/// How long the database may take to respond before the service counts as not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 /// How long one result is valid.
 const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
 
-/// What was found out.
+/// The result of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
     Yes,
@@ -25,7 +25,7 @@ pub enum Ready {
     Stopping,
 }
 
-/// The last result. Callers that ask while the next is being found out wait for that one.
+/// The last result. Callers that ask during a check wait for its result.
 #[derive(Clone)]
 pub struct Readiness {
     clock: Clock,
@@ -40,20 +40,20 @@ impl Readiness {
         Self { clock, leaving: CancellationToken::new(), last: Arc::default() }
     }
 
-    /// Returns a readiness that ends for good once `leaving` is cancelled.
+    /// Returns a readiness that ends permanently when `leaving` is cancelled.
     #[must_use]
     pub fn until(self, leaving: CancellationToken) -> Self {
         Self { leaving, ..self }
     }
 
-    /// Returns whether the service is ready, as of a second ago at most.
+    /// Returns whether the service is ready; the result may be up to a second old.
     pub async fn of(&self, store: &Store) -> Ready {
         if self.leaving.is_cancelled() {
             return Ready::Stopping;
         }
         let mut last = self.last.lock().await;
         let now = self.clock.now();
-        // A clock that was set back makes no result valid for longer.
+        // A clock that was set back does not extend a result's validity.
         if let Some((at, ready)) = *last
             && at <= now
             && now - at < GOOD_FOR
@@ -65,7 +65,7 @@ impl Readiness {
             Ok(Err(StoreError::ReadOnly)) => Ready::ReadOnly,
             Ok(Err(_)) | Err(_) => Ready::Unreachable,
         };
-        // As of now, not of when it was asked for: a slow result is not asked for again at once.
+        // As of the end of the check and not of its start, so that a slow check is not repeated at once.
         *last = Some((self.clock.now(), ready));
         ready
     }

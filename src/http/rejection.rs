@@ -1,34 +1,34 @@
-//! Everything that can be refused before a dialect's own rules are asked. Each dialect words it in its own envelope.
+//! Everything that is rejected before a dialect's own rules apply. Each dialect renders it in its own envelope.
 
 use crate::domain::{JsonFault, Scope};
 use crate::store::StoreError;
 
 use super::rate_status::RateStatus;
 
-/// A request that the house cannot serve, and why.
+/// Why a request is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// 404: no route of the dialect has this path.
+    /// 404: the dialect has no route with this path.
     NoRoute,
-    /// 404 or 405: the path is there, the method is not.
+    /// 404 or 405: the path exists, but not with this method.
     NoMethod,
-    /// 400: the path's percent-encoding is no UTF-8.
+    /// 400: the percent-encoding of the path is not UTF-8.
     MalformedPath,
-    /// 400: a header that may come once came twice, or holds what it cannot.
+    /// 400: a header occurs twice that may occur once, or has an invalid value.
     MalformedHeader(&'static str),
-    /// 415: a body of another type than the route accepts.
+    /// 415: the route does not accept bodies of this type.
     UnsupportedMediaType(MediaType),
-    /// 415: a body that is packed in a way that is not known.
+    /// 415: the body has an unknown encoding.
     UnsupportedEncoding,
     /// 413: the body has more than this many bytes.
     BodyTooLarge(usize),
-    /// 400: the body ended early or came too slowly.
+    /// 400: the body ended early or arrived too slowly.
     UnreadableBody,
-    /// 400: the body is no JSON, or none that can be kept.
+    /// 400: the body is not JSON, or cannot be stored.
     MalformedJson(JsonFault),
-    /// 400: JSON, but no object; no body at all counts as this, too.
+    /// 400: the body is JSON but not an object, or is empty.
     NotAnObject,
-    /// 400: an object that names a member twice.
+    /// 400: an object has the same member twice.
     DuplicateMember,
     /// 401.
     Unauthenticated(Unauthenticated),
@@ -40,40 +40,40 @@ pub enum Rejection {
     KeyReused,
     /// 429.
     RateLimited(RateStatus),
-    /// 429: the organization has as many streams open as it may.
+    /// 429: the organization has as many open streams as it may have.
     TooManyStreams,
     /// 429 with `Retry-After`: the organization has as many requests of a costly kind (searches, patterns, uploads,
     /// large bodies) in progress as it may have.
     TooManyConcurrent,
-    /// 403: the organization has stored as many bytes as its quota allows.
+    /// 403: the organization's storage quota is used up.
     StorageFull,
-    /// 422: the query was cancelled because it took longer than a query may.
+    /// 422: the query was cancelled at its time limit.
     QueryTooSlow,
-    /// 503 with `Retry-After`: too much is waiting, or the database cannot be reached.
+    /// 503 with `Retry-After`: a queue is full, or the database cannot be reached.
     Unavailable,
-    /// 503: the handler took longer than it may.
+    /// 503: the handler exceeded its time limit.
     TimedOut,
-    /// 500: a fault of ours.
+    /// 500: a bug of the service.
     Internal,
 }
 
-/// What was wrong with the type of a body.
+/// What was wrong with the content type of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
-    /// What an HTML form sends, where JSON is accepted.
+    /// The type of an HTML form, but only JSON is accepted.
     Form,
-    /// JSON, in another charset than UTF-8.
+    /// JSON with another charset than UTF-8.
     Charset,
-    /// Anything else than JSON, or nothing.
+    /// Not JSON, or no type.
     Other,
-    /// Anything else than JSON or a form with parts, where both are accepted.
+    /// Neither JSON nor a multipart form, but only these are accepted.
     NotJsonOrForm,
-    /// Anything else than an encoding of OTLP.
+    /// Not an encoding of OTLP.
     NotOtlp,
 }
 
 impl MediaType {
-    /// Returns what the route accepts, for the response's header `Accept` (RFC 9110, section 15.5.16).
+    /// Returns what the route accepts, for the response's `Accept` header (RFC 9110, section 15.5.16).
     #[must_use]
     pub fn accepted(self) -> &'static str {
         match self {
@@ -94,29 +94,29 @@ impl MediaType {
     }
 }
 
-/// Why nobody was recognised.
+/// Why a caller is not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unauthenticated {
-    /// No credential, or none that this surface takes.
+    /// There is no credential, or none that the route accepts.
     Missing,
-    /// A key that was never issued, has expired or was revoked, or whose organization is disabled.
+    /// The key was never issued, has expired or was revoked, or its organization is disabled.
     BadKey,
-    /// A token that does not hold.
+    /// The token is not valid.
     BadToken,
-    /// `x-org-id` names nobody, or an organization that is disabled or takes no unauthenticated captures.
+    /// The organization of `x-org-id` does not exist, is disabled, or accepts no unauthenticated captures.
     BadOrg,
 }
 
-/// Why a caller who was recognised may not.
+/// Why an authenticated caller is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forbidden {
-    /// The credential is not good for this.
+    /// The credential does not have this scope.
     Scope(Scope),
-    /// The credential has no such organization, or none at all.
+    /// The credential does not belong to the organization, or to any.
     Organization,
 }
 
-/// What clients that ask again too early are told to wait, in seconds.
+/// The `Retry-After` for clients that retry too early, in seconds.
 pub const RETRY_AFTER: u64 = 1;
 
 impl From<StoreError> for Rejection {

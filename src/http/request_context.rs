@@ -1,4 +1,4 @@
-//! The front door of a dialect: what happens to every request before and after its handler.
+//! The middleware of a dialect around every handler.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -18,21 +18,21 @@ use super::response_rate::ResponseRate;
 use crate::domain::{Clock, Mint, OrgId, Timestamp};
 use crate::telemetry;
 
-/// How long a handler may take; a stream's head counts, its body does not.
+/// Time limit of a handler. It covers a stream's head, but not its body.
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a handler may wait for what others are to say, counted from the request's arrival: short enough to say in
-/// the vendor's words that it did not come.
+/// How long a handler may wait for others, counted from the request's arrival. It is shorter than the handler's time
+/// limit, so that the handler can still report the failure in the vendor's format.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(28);
 
-/// What every door needs.
+/// What the middleware of every dialect needs.
 #[derive(Clone)]
 pub struct EnvelopeState {
     pub clock: Clock,
     pub mint: Mint,
     pub large_bodies: LargeBodies,
     pub responses: ResponseRate,
-    /// Where the requests of those are served who are reading large responses.
+    /// The threads for requests of clients that read large responses.
     pub low_priority: LowPriority,
 }
 
@@ -40,29 +40,29 @@ pub struct EnvelopeState {
 #[derive(Clone, Copy, Debug)]
 pub struct StartedAt(pub Timestamp);
 
-/// What is known of a request while it is being served. Filled in on the way, read on the way out.
+/// What is known of a request. It is filled in while the request is served, and read for the response.
 #[derive(Debug, Default)]
 pub struct RequestRecord {
     pub id: String,
     pub org: OnceLock<OrgId>,
     pub rate: OnceLock<RateStatus>,
-    /// Who sends the body, once the caller is known.
+    /// The sender of the body, once the caller is known.
     pub sender: OnceLock<Sender>,
-    /// The body, which counts for as long as the request is served.
+    /// The body, which counts until the request is served.
     pub body: OnceLock<MaybeLarge>,
     pub large_bodies: Option<LargeBodies>,
-    /// Another limit, which the request exceeded after it had been counted.
+    /// Another limit that the request exceeded after it had been counted.
     pub exceeded: OnceLock<RateStatus>,
-    /// Set when the request was rejected because of how its body is packed.
+    /// Set when the request was rejected because of its body's encoding.
     pub encoding_rejected: OnceLock<()>,
 }
 
-/// The record of the request at hand, among its extensions.
+/// The record of the current request, in its extensions.
 #[derive(Clone, Debug)]
 pub struct Record(pub Arc<RequestRecord>);
 
-/// Gives the request an id, keeps its handler within its time, catches its panic, lets the dialect word its error,
-/// and writes down how it went.
+/// Gives the request an id, limits its handler's time, catches its panics, renders its error in the dialect's format,
+/// and logs the result.
 pub async fn request_context<D: Dialect>(
     State(envelope_state): State<EnvelopeState>,
     mut request: Request,
@@ -94,7 +94,7 @@ pub async fn request_context<D: Dialect>(
     if let Some(Pending::<D>(error)) = response.extensions_mut().remove() {
         let about = About { request_id: record.0.id.clone(), now: envelope_state.clock.now() };
         let mut rendered = D::render(&error, &about);
-        // What the handler said beside its error stays said.
+        // The handler's own headers are kept.
         for (name, value) in response.headers() {
             rendered.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
@@ -134,7 +134,7 @@ fn finish(response: &mut Response, record: &RequestRecord, rate_headers: Option<
     if let Some(names) = rate_headers {
         names.write(status, headers);
     }
-    // While requests remain, it is another limit that was reached, and time does not bring it back.
+    // If requests remain, another limit was reached, which does not reset with time.
     let is_spent = record.exceeded.get().is_some() || status.remaining == 0;
     if response.status() == StatusCode::TOO_MANY_REQUESTS && is_spent {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(status.resets_in.max(1)));

@@ -1,10 +1,10 @@
-//! Request ids: the caller's own when it sends a sane one, else one of ours; always in the answer.
+//! Request ids: the client's own if it is valid, otherwise a new one; always in the response.
 
 use http::{HeaderMap, HeaderName};
 
 pub static HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The caller's id, if it came once, has 1 to 128 characters and none that could disturb a log line.
+/// Returns the client's id, if there is one, it has 1 to 128 characters, and none of them could disturb a log line.
 pub fn of(headers: &HeaderMap) -> Option<String> {
     let mut given = headers.get_all(&HEADER).iter();
     let id = given.next()?.to_str().ok()?;

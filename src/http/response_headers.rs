@@ -1,17 +1,17 @@
-//! What browsers and caches may do with responses, where their handlers did not say it.
+//! Headers for browsers and caches, for responses whose handlers did not set them.
 
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// For the readable page: Swagger UI with its own scripts. Its styles are in part on its elements, and its icons are in
-/// its style sheet. It loads nothing from elsewhere, sends requests to this service alone, and no page may frame it.
+/// For the documentation page: Swagger UI with its own scripts. Some of its styles are on elements, and its icons are
+/// in its style sheet. It loads nothing from elsewhere, sends requests to this service only, and no page may frame it.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' \
      data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// For every response to a request that can have a credential, or has private data: no cache stores it,
-/// and no browser takes it for another type than it says.
+/// For every response to a request that can have a credential, or with private data: caches do not store it, and
+/// browsers do not guess another type.
 pub async fn private(mut response: Response) -> Response {
     let headers = response.headers_mut();
     add(headers, header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -19,7 +19,7 @@ pub async fn private(mut response: Response) -> Response {
     response
 }
 
-/// For the pages that are the same for every reader.
+/// For pages that are the same for every reader.
 pub async fn page(mut response: Response) -> Response {
     let headers = response.headers_mut();
     add(headers, header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

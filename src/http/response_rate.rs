@@ -1,7 +1,8 @@
-//! How many bytes of large responses an organization may read, because building them takes the processor of this
-//! service and of Postgres, and the number of requests does not limit their size. It applies per replica.
+//! Limits the bytes of large responses that an organization may read. Building them uses the processor of this service
+//! and of Postgres, and the number of requests does not limit their size. The limits apply per replica.
 //!
-//! A response is counted after it is built, when its size is known: a request is rejected only because of earlier ones.
+//! A response is counted after it is built, when its size is known, so a request is rejected only because of earlier
+//! ones.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -18,58 +19,59 @@ use super::event_stream;
 use super::rate_status::RateStatus;
 use crate::domain::{Clock, OrgId, Timestamp};
 
-/// Responses with fewer bytes are not counted, because the number of requests limits them already: 3,000 a minute.
+/// Responses with fewer bytes are not counted, because the number of requests already limits them: 3,000 per minute.
 const COUNTED_FROM: usize = 16 * 1024;
-/// The longest time that an organization waits, however much it read.
+/// The longest time that an organization waits, however much it has read.
 const MAX_WAIT: TimeDelta = TimeDelta::seconds(60);
-/// A client that read as large a response lately reads more of them, as far as can be known before the next is built.
+/// A client that recently read a response of this size is assumed to read more of them. Their size is not known before
+/// they are built.
 const LARGE: usize = 256 * 1024;
 /// How long that is assumed.
 const LATELY: TimeDelta = TimeDelta::seconds(10);
-/// Organizations and readers that are stored before those that are no longer needed are removed.
+/// Number of stored organizations and readers at which unneeded ones are removed.
 const CLEAN_UP_AT: usize = 1_024;
 
-/// How fast an organization may read.
+/// The rate at which an organization may read.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseLimits {
     pub bytes_per_second: u32,
-    /// Bytes that may be read at once after a while without any.
+    /// Bytes that may be read at once after a pause.
     pub burst: u32,
 }
 
 impl Default for ResponseLimits {
-    /// Sixteen of the largest pages at once, and then two a second.
+    /// Sixteen of the largest pages at once, then two per second.
     fn default() -> Self {
         Self { bytes_per_second: 8 * 1024 * 1024, burst: 64 * 1024 * 1024 }
     }
 }
 
-/// The response bytes of one replica; by default without limits. Clones share what they count.
+/// The response bytes of one replica; by default without limits. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct ResponseRate(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// `None` where limits are off.
+    /// `None` if limits are off.
     limits: Option<ResponseLimits>,
     clock: Clock,
-    /// When each organization has paid for what it read. One that is not here owes nothing.
+    /// When each organization has paid for what it has read. An organization without an entry owes nothing.
     paid_at: RwLock<HashMap<OrgId, Timestamp>>,
-    /// Until when each client is taken for a reader of large responses, by the hash of its credentials.
+    /// Until when each client counts as a reader of large responses, by the hash of its credentials.
     large_readers: RwLock<HashMap<u64, Timestamp>>,
     hasher: RandomState,
 }
 
-/// A client, before it is known who it is.
+/// A client, before it is authenticated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reader {
-    /// `None` where limits are off, or there are no credentials.
+    /// `None` if limits are off or there are no credentials.
     credentials: Option<u64>,
     reads_large: bool,
 }
 
 impl Reader {
-    /// Returns whether the client has been reading large responses.
+    /// Returns whether the client has recently read large responses.
     #[must_use]
     pub fn reads_large(&self) -> bool {
         self.reads_large
@@ -82,7 +84,7 @@ impl ResponseRate {
         Self(Arc::new(Inner { limits, clock, ..Inner::default() }))
     }
 
-    /// Returns the client that shows these credentials.
+    /// Returns the client with these credentials.
     #[must_use]
     pub fn reader(&self, headers: &HeaderMap) -> Reader {
         let Inner { limits, clock, large_readers, hasher, .. } = &*self.0;
@@ -100,7 +102,8 @@ impl ResponseRate {
     /// Checks whether an organization may read more.
     ///
     /// # Errors
-    /// The status of an organization that read more than its rate and its burst allow, with the time until it may go on.
+    /// The status of an organization that has read more than its rate and its burst allow, with the time until it may
+    /// read again.
     pub fn check(&self, org: OrgId) -> Result<(), RateStatus> {
         let Some((limits, wait)) = self.wait(org) else { return Ok(()) };
         let resets_in = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
@@ -108,8 +111,8 @@ impl ResponseRate {
         Err(RateStatus { limit: limits.bytes_per_second.saturating_mul(60), remaining: 0, resets_in, resets_at })
     }
 
-    /// Counts a large response. The body of one whose size is not known is counted as the client reads it, and waits
-    /// while the organization is over its rate.
+    /// Counts a large response. A body of unknown size is counted as the client reads it, and waits while the
+    /// organization exceeds its rate.
     pub fn count_response(&self, org: OrgId, reader: &Reader, response: Response) -> Response {
         if self.0.limits.is_none() {
             return response;
@@ -150,7 +153,7 @@ impl ResponseRate {
         if readers.len() >= CLEAN_UP_AT {
             readers.retain(|_, until| *until > now);
         }
-        // Those that are too many are served as if they were none.
+        // Readers beyond the limit are not recorded.
         if readers.len() < CLEAN_UP_AT {
             readers.insert(credentials, now + LATELY);
         }
@@ -179,7 +182,7 @@ impl ResponseRate {
 }
 
 impl ResponseLimits {
-    /// How long it takes to pay for a burst.
+    /// Returns how long it takes to pay for a burst.
     fn burst_time(self) -> TimeDelta {
         TimeDelta::milliseconds(i64::from(self.burst) * 1_000 / i64::from(self.bytes_per_second.max(1)))
     }
@@ -250,7 +253,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_download_goes_on_at_the_rate() {
-        // The clock of the rate stands, so that each piece past the burst waits for what is owed then.
+        // The clock of the rate does not move, so each piece beyond the burst waits for what is owed then.
         let (rate, _clock) = rate();
         let pieces = stream::iter((0..6).map(|_| Ok::<_, std::io::Error>(vec![0; 1024 * 1024])));
         let body = rate.count_response(ONE, &Reader::default(), Response::new(Body::from_stream(pieces))).into_body();

@@ -1,4 +1,4 @@
-//! The house's own pages: is it alive, is it ready, what has it measured, what does it speak.
+//! The service's own routes: liveness, readiness, metrics and documentation.
 
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -17,7 +17,7 @@ use crate::domain::DialectName;
 use crate::store::Store;
 use crate::telemetry;
 
-/// `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<dialect>.json`.
+/// Returns the routes `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<dialect>.json`.
 pub fn routes<S>(descriptions: Vec<(DialectName, OpenApi)>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -34,7 +34,7 @@ where
         .merge(pages(descriptions).layer(map_response(response_headers::page)))
 }
 
-/// One page for people, which loads nothing from elsewhere, and one document per dialect for machines.
+/// Returns the documentation page, which loads nothing from elsewhere, and one OpenAPI document per dialect.
 fn pages<S: Clone + Send + Sync + 'static>(descriptions: Vec<(DialectName, OpenApi)>) -> Router<S> {
     let urls: Vec<String> = descriptions.iter().map(|(dialect, _)| format!("/openapi/{dialect}.json")).collect();
     let config = utoipa_swagger_ui::Config::new(urls).validator_url("none");
@@ -64,7 +64,7 @@ async fn metrics(State(store): State<Store>, State(metrics): State<Option<Promet
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
 }
 
-/// What is nobody's path.
+/// The response for a path without a route.
 #[must_use]
 pub fn not_found() -> axum::response::Response {
     #[derive(serde::Serialize)]

@@ -1,4 +1,4 @@
-//! Bodies on their way through one connection.
+//! The bodies of requests and responses on one connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use super::Busy;
 use super::client::Client;
 use crate::http::event_stream;
 
-/// Bytes of an unread body that are read before the response is sent, so that the connection can be used again.
+/// Limit of an unread body that is read before the response is sent, so that the connection can be used again.
 const SMALL: u64 = 64 * 1024;
-/// How long that may take: such a body comes together with its head.
+/// Time limit for that: such a body arrives together with its head.
 const COMES_WITHIN: Duration = Duration::from_millis(100);
-/// What an event stream sends to find out whether its client is still there.
+/// What an event stream sends to find out whether its client is still connected.
 const PROBE: Bytes = Bytes::from_static(b":\n\n");
 
-/// A request's body. What its reader leaves is stored for the connection.
+/// A request's body. The unread part is stored for the connection.
 pub(super) struct Receiving {
-    /// `None` once it was read to its end.
+    /// `None` after it was read to its end.
     body: Option<Incoming>,
     client: Arc<Client>,
 }
@@ -74,8 +74,8 @@ impl Drop for Receiving {
     }
 }
 
-/// Reads the rest of a body that its handler left, if it is small and there already. Returns whether it was read to its
-/// end.
+/// Reads the rest of a body that its handler did not read, if it is small and has arrived. Returns whether it was read
+/// to its end.
 pub(super) async fn discard_small(mut body: Incoming) -> bool {
     if body.size_hint().lower() > SMALL {
         return false;
@@ -93,7 +93,7 @@ pub(super) async fn discard_small(mut body: Incoming) -> bool {
     tokio::time::timeout(COMES_WITHIN, discarding).await.unwrap_or(false)
 }
 
-/// A response's body, whose connection is busy for as long as it is being sent.
+/// A response's body. Its connection is busy while it is being sent.
 pub(super) struct Sending {
     body: Body,
     client: Arc<Client>,
@@ -120,7 +120,7 @@ impl http_body::Body for Sending {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        // A stream has no end of its own, and nothing to send once its client is gone.
+        // A stream has no end of its own, and nothing to send after its client has disconnected.
         if self.body.size_hint().exact().is_none() && self.client.is_gone() {
             return Poll::Ready(None);
         }

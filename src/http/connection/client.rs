@@ -1,4 +1,4 @@
-//! What one connection knows of its client.
+//! The state of one connection's client.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -9,29 +9,29 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// How long a client has to send its first request where others wait for its connection.
+/// How long a client has to send its first request while others wait for its connection.
 const NEW: Duration = Duration::from_secs(1);
 
-/// The state that the parts of one connection share. All of them run in the connection's own task, so that a change is
-/// seen by whatever is polled after it, and nothing has to be woken.
+/// State that the parts of one connection share. All of them run in the connection's own task, so a change is visible
+/// to whatever is polled after it, and nothing has to be woken.
 pub(super) struct Client(Mutex<State>);
 
 struct State {
     connected_at: Instant,
     phase: Phase,
-    /// Whether a whole request's head has come at least once.
+    /// Whether the head of a request has been received at least once.
     has_sent_request: bool,
-    /// Nothing that is written arrives any longer.
+    /// Whether the client is disconnected, so that nothing can be written to it.
     is_gone: bool,
-    /// The client sends nothing more. It may still read, or be gone: TCP does not say which.
+    /// Whether the client sends nothing more. It may still read, or be disconnected; TCP does not show which.
     has_finished: bool,
     /// Whether an event stream is being sent.
     streams_events: bool,
-    /// Whether an event stream is to send something, because only a write shows whether the client is gone.
+    /// Whether an event stream has to send something, because only a write shows whether the client is disconnected.
     probe_due: bool,
     /// Whether a request's body was not read to its end.
     has_unread_body: bool,
-    /// The rest of a request's body that its handler did not read.
+    /// The part of a request's body that its handler did not read.
     leftover: Option<Incoming>,
 }
 
@@ -46,19 +46,19 @@ enum Phase {
     Busy,
 }
 
-/// When a connection is closed that its client does not use.
+/// When an unused connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// The head of a request is to be there.
+    /// The head of a request must be complete.
     Head(Instant),
-    /// The next request is to have begun.
+    /// The next request must have begun.
     Request(Instant),
     /// Never, while a request is being served.
     Never,
 }
 
 impl Client {
-    /// A client that has connected now.
+    /// Returns a client that has just connected.
     pub fn new() -> Self {
         let now = Instant::now();
         Self(Mutex::new(State {
@@ -78,7 +78,7 @@ impl Client {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To be called when bytes were read: those that end an idle time begin a request's head.
+    /// Called when bytes were read. Bytes that end an idle time begin a request's head.
     pub fn bytes_arrived(&self) {
         let mut state = self.state();
         if let Phase::Idle { .. } = state.phase {
@@ -86,7 +86,7 @@ impl Client {
         }
     }
 
-    /// To be called when a request's head is whole.
+    /// Called when a request's head is complete.
     pub fn request_began(&self) {
         let mut state = self.state();
         state.phase = Phase::Busy;
@@ -94,7 +94,7 @@ impl Client {
         state.leftover = None;
     }
 
-    /// To be called when a response was handed over whole, or given up.
+    /// Called when a response was sent or given up.
     pub fn response_ended(&self) {
         let mut state = self.state();
         state.phase = Phase::Idle { since: Instant::now() };
@@ -105,13 +105,13 @@ impl Client {
         self.state().has_sent_request
     }
 
-    /// Returns whether the client has connected only just, so that its first request may be on its way.
+    /// Returns whether the client has just connected, so that its first request may be on its way.
     pub fn is_new(&self) -> bool {
         let state = self.state();
         !state.has_sent_request && state.connected_at.elapsed() < NEW
     }
 
-    /// Returns when the connection is to be closed, if it goes on as it is.
+    /// Returns when the connection is closed if nothing changes.
     pub fn due(&self, head: Duration, keep_alive: Duration) -> Due {
         match self.state().phase {
             Phase::Head { since } => Due::Head(since + head),
@@ -120,7 +120,7 @@ impl Client {
         }
     }
 
-    /// To be called when a write or the socket itself failed.
+    /// Called when a write or the socket itself failed.
     pub fn set_gone(&self) {
         self.state().is_gone = true;
     }
@@ -129,7 +129,7 @@ impl Client {
         self.state().is_gone
     }
 
-    /// Returns once the client is gone. It must be polled by the connection's task, as everything here.
+    /// Resolves when the client is disconnected. Like everything here, it must be polled by the connection's task.
     pub async fn gone(&self) {
         std::future::poll_fn(|_| if self.is_gone() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
@@ -156,12 +156,12 @@ impl Client {
                 state.is_gone = true;
                 Poll::Ready(())
             }
-            // Another request waits behind the stream, and hides what comes after it. Writes show the end.
+            // Another request waits after the stream and hides the end. Writes will show it.
             Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
         }
     }
 
-    /// Returns whether an event stream is to send something now, once.
+    /// Returns whether an event stream has to send something now. Resets the flag.
     pub fn take_probe(&self) -> bool {
         std::mem::take(&mut self.state().probe_due)
     }

@@ -1,5 +1,5 @@
-//! Reading on for a while after the last response, because a client that is still sending would lose the response
-//! otherwise: where bytes are left unread, closing a socket resets the connection.
+//! Reads on for a while after the last response. If bytes are unread, closing a socket resets the connection, and a
+//! client that is still sending would lose the response.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::domain::{Permit, Quota};
 use crate::http::network::Network;
 
-/// Bytes that are read at once, and memory that each lingering connection takes.
+/// Bytes per read, and memory of each lingering connection.
 const BUFFER: usize = 16 * 1024;
 
-/// How much of what clients still send is read and discarded.
+/// Limits of what is read and discarded from clients that still send.
 #[derive(Clone, Copy, Debug)]
 pub struct LingerBounds {
     /// Bytes of one connection.
     pub bytes: u64,
-    /// How long one connection may take.
+    /// Time limit of one connection.
     pub time: Duration,
     /// How long a client may send nothing.
     pub silence: Duration,
@@ -31,7 +31,7 @@ pub struct LingerBounds {
 }
 
 impl LingerBounds {
-    /// After a response to a request that was rejected before it was read.
+    /// For a response to a request that was rejected before it was read.
     pub const RESPONSE: Self = Self {
         bytes: 64 * 1024 * 1024,
         time: Duration::from_secs(30),
@@ -40,7 +40,7 @@ impl LingerBounds {
         total: 512,
     };
 
-    /// After a connection was turned away.
+    /// For a connection that was rejected.
     pub(in crate::http) const TURNED_AWAY: Self = Self {
         bytes: 4 * 1024 * 1024,
         time: Duration::from_secs(2),
@@ -50,7 +50,7 @@ impl LingerBounds {
     };
 }
 
-/// The connections that are read on. Cheap to clone.
+/// The connections that linger. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Lingering {
     bounds: LingerBounds,
@@ -58,7 +58,7 @@ pub(in crate::http) struct Lingering {
     permits: Arc<Semaphore>,
 }
 
-/// The right to read on.
+/// The right to linger.
 #[derive(Debug)]
 pub(in crate::http) struct LingerPermit {
     bounds: LingerBounds,
@@ -71,7 +71,7 @@ impl Lingering {
         Self { bounds, networks: Quota::new(bounds.per_network), permits: Arc::new(Semaphore::new(bounds.total)) }
     }
 
-    /// Returns a permit, while there are any for the peer's network.
+    /// Returns a permit, if there is one for the peer's network.
     pub fn permit(&self, peer: IpAddr) -> Option<LingerPermit> {
         let share = self.networks.acquire(Network::of(peer))?;
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
@@ -80,7 +80,7 @@ impl Lingering {
 }
 
 impl LingerPermit {
-    /// Ends the sending side, then reads until the client does the same, within the bounds.
+    /// Ends the sending side, then reads until the client does the same, within the limits.
     pub async fn linger(self, socket: &TcpStream) {
         let _ = rustix::net::shutdown(socket, Shutdown::Write);
         let _ = tokio::time::timeout(self.bounds.time, self.discard(socket)).await;

@@ -1,9 +1,9 @@
 //! One connection, from its first byte to its last.
 //!
-//! The handlers of its requests run in its task. They go on when the client leaves: hyper does not look for the end of
-//! the connection while a request is served (`half_close`), and the [`stream`] hides from it that the client no longer reads.
-//! Two things end with their client: event streams, and requests that change nothing, once it is certain that the client
-//! is gone, and has not merely finished sending.
+//! The handlers of its requests run in its task. They continue when the client disconnects: hyper does not check for
+//! the end of the connection while a request is served (`half_close`), and the [`stream`] hides from it that the client
+//! no longer reads. Two kinds of requests end with their client: event streams, and requests that change nothing, once
+//! it is certain that the client is disconnected and has not only finished sending.
 
 mod bodies;
 mod client;
@@ -38,14 +38,14 @@ use stream::{ClientStream, has_unread};
 pub use linger::LingerBounds;
 pub(super) use linger::Lingering;
 
-/// A pause until a request was read that has arrived or is on its way, and how many such pauses a connection has that is
-/// to end.
+/// The pause until a request that has arrived or is on its way is read, and the limit of such pauses on a connection
+/// that is ending.
 const UNTIL_READ: Duration = Duration::from_millis(1);
 const MAX_PAUSES: usize = 100;
-/// How long a connection lingers once the service stops.
+/// How long a connection lingers when the service stops.
 const LINGER_AT_STOP: Duration = Duration::from_secs(1);
 
-/// What a connection needs of its listener.
+/// What a connection needs from its listener.
 #[derive(Clone)]
 pub(super) struct Context {
     pub app: Router,
@@ -58,11 +58,11 @@ pub(super) struct Context {
 enum Ended {
     /// By HTTP.
     Served(hyper::Result<()>),
-    /// It was given up, because its client did not use it.
+    /// Dropped because its client did not use it.
     Abandoned,
 }
 
-/// Serves a connection until it ends, and lingers where its client may not have read the last response yet.
+/// Serves a connection until it ends, and lingers if its client may not have read the last response yet.
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, context: Context, activity: Activity) {
     let _ = socket.set_nodelay(true);
     let (socket, client) = (Arc::new(socket), Arc::new(Client::new()));
@@ -104,7 +104,7 @@ async fn exchange(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut failed = pin!(socket.ready(Interest::ERROR));
-    // The timer looks as often as the shorter of both times, which is often enough to find the end of either.
+    // The timer checks at the shorter of both times, which is often enough for either.
     let tick = bounds.header_read_timeout.min(bounds.keep_alive);
     let mut timer = pin!(tokio::time::sleep(tick));
     let mut is_ending = false;
@@ -114,7 +114,7 @@ async fn exchange(
         || activity.is_idle() && (has_unread(socket) || client.is_new()) && pauses.next().is_some();
     loop {
         tokio::select! {
-            // The connection comes first, because the others depend on what it does.
+            // The connection comes first, because the others depend on its progress.
             biased;
             result = connection.as_mut() => return Ended::Served(result),
             _ = failed.as_mut(), if !client.is_gone() => client.set_gone(),
@@ -131,10 +131,10 @@ async fn exchange(
                 if is_to_read_first() {
                     tokio::time::sleep(UNTIL_READ).await;
                 } else if activity.is_idle() && !client.has_sent_request() {
-                    // One that has sent no whole request yet is owed nothing.
+                    // A client that has not sent a whole request yet gets no response.
                     return Ended::Abandoned;
                 } else {
-                    // Any other ends once what it was sent is flushed.
+                    // Any other connection ends after its responses are flushed.
                     connection.as_mut().graceful_shutdown();
                     is_ending = true;
                 }
@@ -143,7 +143,7 @@ async fn exchange(
                 let now = Instant::now();
                 let next = match client.due(bounds.header_read_timeout, bounds.keep_alive) {
                     Due::Head(at) if at <= now => return Ended::Abandoned,
-                    // It was in time, if only just.
+                    // The request arrived just in time.
                     Due::Request(at) if at <= now && is_to_read_first() => now + UNTIL_READ,
                     Due::Request(at) if at <= now && is_ending => return Ended::Abandoned,
                     Due::Request(at) if at <= now => {

@@ -1,7 +1,7 @@
 //! A client's connection as hyper reads and writes it.
 //!
-//! A client that leaves ends nothing here: what is written to it is discarded, and what it sent before is read to its
-//! end. So a request that arrived whole is carried out, and so is another one behind it.
+//! A client that disconnects does not end anything here: what is written to it is discarded, and what it sent before is
+//! read to its end. So a complete request is executed, and so is another one after it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -16,16 +16,16 @@ use tokio_io_timeout::TimeoutStream;
 
 use super::client::Client;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const READ: usize = 64 * 1024;
 
-/// Returns whether bytes have arrived that nothing has read yet.
+/// Returns whether there are received bytes that have not been read yet.
 pub(super) fn has_unread(socket: &TcpStream) -> bool {
     let mut byte = [0u8; 1];
     rustix::net::recv(socket, &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_ok_and(|(_, read)| read > 0)
 }
 
-/// The socket, which the connection's other parts watch meanwhile.
+/// The socket, which other parts of the connection watch at the same time.
 struct Socket(Arc<TcpStream>);
 
 pub(super) struct ClientStream {
@@ -34,14 +34,14 @@ pub(super) struct ClientStream {
 }
 
 impl ClientStream {
-    /// A client that takes nothing of what is written to it for so long is gone.
+    /// A client that reads nothing of what is written to it for `write_timeout` counts as disconnected.
     pub fn new(socket: Arc<TcpStream>, client: Arc<Client>, write_timeout: Duration) -> Self {
         let mut inner = Box::pin(TimeoutStream::new(Socket(socket)));
         inner.as_mut().set_write_timeout_pinned(Some(write_timeout));
         Self { inner, client }
     }
 
-    /// Counts bytes as written that cannot arrive.
+    /// Counts bytes as written that cannot be sent.
     fn written(&self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
         Ok(result.unwrap_or_else(|_| {
             self.client.set_gone();
@@ -61,7 +61,7 @@ impl AsyncRead for ClientStream {
         if buffer.filled().len() > before {
             self.client.bytes_arrived();
         }
-        // Whatever a client sent that is gone has arrived by now.
+        // Everything that a disconnected client sent has arrived by now.
         if read.is_pending() && self.client.is_gone() { Poll::Ready(Ok(())) } else { read }
     }
 }
@@ -109,7 +109,7 @@ impl AsyncRead for Socket {
             let mut read = 0;
             let tried = self.0.try_io(Interest::READABLE, || {
                 read = rustix::io::read(&*self.0, &mut *room)?;
-                // Less than there is room for means that the socket is empty now, which saves asking it again.
+                // Less than there is room for means that the socket is empty, which saves another read.
                 if 0 < read && read < room.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             match tried {
@@ -152,7 +152,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A client that has left already needs no goodbye.
+        // A client that has disconnected needs no shutdown.
         let _ = rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Write);
         Poll::Ready(Ok(()))
     }

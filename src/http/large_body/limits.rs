@@ -1,11 +1,11 @@
-//! How much of large bodies there may be.
+//! The limits of large bodies.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
 
-/// How much one replica takes at once.
+/// The limits of one replica.
 #[derive(Clone, Copy, Debug)]
 pub struct LargeBodyLimits {
     /// Bodies of one sender in progress.
@@ -14,28 +14,28 @@ pub struct LargeBodyLimits {
     pub bytes_per_sender: usize,
     /// Bytes of all bodies in memory.
     pub bytes: usize,
-    /// Bodies of one sender that are built from at once.
+    /// Bodies of one sender that are processed at once.
     pub turns_per_sender: usize,
-    /// Bytes of what is built from all bodies.
+    /// Bytes of memory for processing all bodies.
     pub memory: usize,
-    /// Threads that work on bodies at once.
+    /// Threads that process bodies at once.
     pub workers: usize,
-    /// How long a body may wait for its turn, where a client loses what it sends if it is rejected.
+    /// How long a body may wait for its turn, if the client would lose its data after a rejection.
     pub wait: Duration,
-    /// Bytes that one sender may send in large bodies; `None` for any number.
+    /// Rate at which one sender may send large bodies; `None` for no limit.
     pub rate: Option<SendingRate>,
 }
 
-/// How fast one sender may send, because reading and storing large bodies takes the processor.
+/// How fast one sender may send, because reading and storing large bodies uses the processor.
 #[derive(Clone, Copy, Debug)]
 pub struct SendingRate {
     pub bytes_per_second: NonZeroU32,
-    /// Bytes that may be sent at once after a while without any.
+    /// Bytes that may be sent at once after a pause.
     pub burst: NonZeroU32,
 }
 
 impl SendingRate {
-    /// Four of the largest captures, or the largest export, a second.
+    /// Per second, four of the largest captures or the largest export.
     pub const DEFAULT: Self = Self {
         bytes_per_second: NonZeroU32::new(8 * 1024 * 1024).expect("not zero"),
         burst: NonZeroU32::new(64 * 1024 * 1024).expect("not zero"),
@@ -51,7 +51,7 @@ impl Default for LargeBodyLimits {
             turns_per_sender: 2,
             memory: 128 * MIB,
             workers: 2,
-            // Its handler has time left to work on it.
+            // This leaves its handler time to process it.
             wait: Duration::from_secs(20),
             rate: Some(SendingRate::DEFAULT),
         }

@@ -1,14 +1,14 @@
-//! Bodies most of which are small, and then cost nothing to count.
+//! Bodies that are usually small, and cost nothing to count then.
 
 use super::{KIB, LargeBodies, LargeBody, Sender};
 use crate::http::{Meter, Rejection};
 
-/// Bytes of a body that is read and parsed in about a millisecond, and counts as no large one.
+/// Limit of the bytes of a small body, which is read and parsed in about a millisecond.
 const SMALL: usize = 64 * KIB;
-/// Bytes of memory that are reserved to parse a byte of JSON.
+/// Bytes of memory that are reserved to parse one byte of JSON.
 const MEMORY_PER_BYTE: usize = 8;
 
-/// A body that counts as a large one once it turns out to be large.
+/// A body that counts as a large one when it turns out to be large.
 #[derive(Debug)]
 pub struct MaybeLarge {
     bodies: LargeBodies,
@@ -18,7 +18,7 @@ pub struct MaybeLarge {
 }
 
 impl LargeBodies {
-    /// Returns what counts a body that may be small, and then counts for nothing.
+    /// Returns a counter for a body that may be small. A small body does not count.
     #[must_use]
     pub fn maybe(&self, sender: Sender) -> MaybeLarge {
         MaybeLarge { bodies: self.clone(), sender, bytes: 0, large: None }
@@ -37,7 +37,7 @@ impl Meter for MaybeLarge {
         self.bytes += bytes;
         self.expect(self.bytes)?;
         match &mut self.large {
-            // What came before it was large counts too.
+            // The bytes before it was large count too.
             Some(large) => large.hold(self.bytes - large.bytes),
             None => Ok(()),
         }
@@ -45,10 +45,11 @@ impl Meter for MaybeLarge {
 }
 
 impl MaybeLarge {
-    /// Runs the work on the body: at once where it is small, as [`AdmittedBody::run`](super::AdmittedBody::run) does where it is large.
+    /// Runs the work on the body: at once if it is small, or like [`AdmittedBody::run`](super::AdmittedBody::run) if it
+    /// is large.
     ///
     /// # Errors
-    /// As for [`AdmittedBody::run`](super::AdmittedBody::run).
+    /// The same as those of [`AdmittedBody::run`](super::AdmittedBody::run).
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
         match self.large {
             None => Ok(work()),

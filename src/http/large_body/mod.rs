@@ -1,14 +1,14 @@
 //! Large request bodies: how many bytes of them are in memory at once, and how much work they may cause.
 //!
 //! A request passes three limits in this order:
-//! 1. [`LargeBodies::admit`], or [`LargeBodies::admit_in_turn`], and [`LargeBody::hold`] count the bodies and their bytes,
-//!    per sender and per replica.
-//! 2. [`LargeBody::turn`] waits for one of the sender's turns, and then for memory to build in.
+//! 1. [`LargeBodies::admit`], or [`LargeBodies::admit_in_turn`], and [`LargeBody::hold`] count the bodies and
+//!    their bytes, per sender and per replica.
+//! 2. [`LargeBody::turn`] waits for one of the sender's turns, and then for memory.
 //! 3. [`AdmittedBody::run`] waits for a worker and runs the work on a blocking thread.
 //!
-//! Nothing waits for an earlier step while it has a later one, so the waits cannot form a cycle. A sender has few
-//! turns, so no sender has more than those in front of another one. Dropping a future at any point returns everything;
-//! work that has already begun returns its part when it ends, because only then the memory is free.
+//! Nothing waits for an earlier step while it has a later one, so the waits cannot deadlock. A sender has few turns, so
+//! another sender waits for few of them. Dropping a future at any point releases everything. Work that has already
+//! begun releases its part when it ends, because only then is the memory free.
 
 mod limits;
 mod maybe;
@@ -32,8 +32,8 @@ use crate::domain::{Credential, OrgId, Principal};
 /// The unit in which memory is reserved.
 const KIB: usize = 1024;
 
-/// Who sends a body. Those who know only an organization's public id share the limits among themselves, so that they
-/// take nothing from the organization's own credentials.
+/// The sender of a body. Senders with only an organization's public id share their limits, so that they use none of
+/// those of the organization's own credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sender {
     org: OrgId,
@@ -71,7 +71,7 @@ struct InProgress {
 #[derive(Debug)]
 struct SenderState {
     permits: Arc<Semaphore>,
-    /// Bodies that have a permit, or wait for one.
+    /// Bodies that have a permit or wait for one.
     bodies: usize,
     waiting: usize,
     bytes: usize,
@@ -85,7 +85,7 @@ impl Default for LargeBodies {
 }
 
 impl LargeBodies {
-    /// Returns limits for bodies that are worked on by these threads.
+    /// Returns limits for bodies that are processed by these threads.
     #[must_use]
     pub fn new(limits: LargeBodyLimits, low_priority: LowPriority) -> Self {
         Self(Arc::new(Inner {
@@ -100,7 +100,7 @@ impl LargeBodies {
         }))
     }
 
-    /// Returns a permit for one body, which does not count any bytes yet.
+    /// Returns a permit for one body, without any bytes.
     ///
     /// # Errors
     /// [`Rejection::TooManyConcurrent`] when the sender has as many bodies in progress as it may have.
@@ -151,7 +151,7 @@ impl InProgress {
     }
 }
 
-/// One body in progress. Dropping it returns its bytes.
+/// One body in progress. Dropping it releases its bytes.
 #[derive(Debug)]
 pub struct LargeBody {
     bodies: LargeBodies,
@@ -190,7 +190,7 @@ impl LargeBody {
         Ok(())
     }
 
-    /// Waits for a turn of the sender, and for so many bytes of memory. More than there are in all count as all.
+    /// Waits for a turn of the sender, and for this many bytes of memory. More than there are count as all of them.
     ///
     /// # Errors
     /// [`Rejection::Unavailable`] when the service stops.
@@ -220,7 +220,7 @@ impl Drop for LargeBody {
         in_progress.remove_body(self.sender);
         let is_idle = in_progress.senders.is_empty();
         drop(in_progress);
-        // A good moment to forget senders that may send as much as anyone.
+        // Forgets senders that have their full rate again.
         if let Some(limiter) = self.bodies.0.sent.as_ref().filter(|_| is_idle) {
             limiter.retain_recent();
         }
@@ -233,7 +233,7 @@ impl Meter for LargeBody {
     }
 }
 
-/// A body that may be worked on.
+/// A body that may be processed.
 #[derive(Debug)]
 pub struct AdmittedBody {
     body: LargeBody,
@@ -242,8 +242,8 @@ pub struct AdmittedBody {
 }
 
 impl AdmittedBody {
-    /// Runs the work on a blocking thread, once a worker is free. The work must be bounded, because it goes on when the
-    /// future is dropped; until it ends, everything that the turn has stays taken.
+    /// Runs the work on a blocking thread when a worker is free. The work must be bounded, because it continues when
+    /// the future is dropped. Until it ends, the turn's permits stay taken.
     ///
     /// # Errors
     /// [`Rejection::Internal`] when the work panics, [`Rejection::Unavailable`] when the service stops.
@@ -270,13 +270,13 @@ impl AdmittedBody {
         })
     }
 
-    /// Returns the memory beyond so many bytes.
+    /// Releases the memory beyond this many bytes.
     pub fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.memory.num_permits().saturating_sub(bytes.div_ceil(KIB));
         drop(self.memory.split(surplus));
     }
 
-    /// Counts the body's own bytes no longer, because they have been dropped.
+    /// Stops counting the body's own bytes, because they have been dropped.
     pub fn body_dropped(&mut self) {
         self.body.release_bytes();
     }
@@ -354,7 +354,7 @@ mod tests {
         first.shrink_to(KIB);
         let second = body(2).turn(4 * KIB).now_or_never().unwrap().unwrap();
 
-        // Work that has begun holds the only worker until it ends, whatever becomes of its future.
+        // Work that has begun uses the only worker until it ends, even if its future is dropped.
         let (begun, has_begun) = std::sync::mpsc::channel();
         let (end, may_end) = std::sync::mpsc::channel::<()>();
         let work = move || {

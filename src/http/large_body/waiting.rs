@@ -1,19 +1,19 @@
-//! Waiting for a permit, where a client that does not wait for its response would lose what it sent.
+//! Waits for a permit, for clients that would otherwise lose what they send because they do not retry.
 
 use std::sync::Arc;
 
 use super::{LargeBodies, LargeBody, Sender};
 use crate::http::Rejection;
 
-/// Bodies of one sender that wait at once. None of a waiting body has been read.
+/// Limit of the waiting bodies of one sender. A waiting body has not been read.
 const MAX_WAITING: usize = 1_024;
 
 impl LargeBodies {
-    /// Returns a permit for one body, as [`admit`](Self::admit) does, but waits for it while the sender has as many bodies
+    /// Returns a permit for one body like [`admit`](Self::admit), but waits for it while the sender has as many bodies
     /// in progress as it may have.
     ///
     /// # Errors
-    /// [`Rejection::TooManyConcurrent`] when too many bodies of the sender wait already, or the wait took too long.
+    /// [`Rejection::TooManyConcurrent`] when too many bodies of the sender already wait, or after the time limit.
     pub async fn admit_in_turn(&self, sender: Sender) -> Result<LargeBody, Rejection> {
         let (waiting, permits) = {
             let mut in_progress = self.in_progress();
@@ -28,7 +28,7 @@ impl LargeBodies {
         let permit = tokio::time::timeout(self.0.limits.wait, permits.acquire_owned()).await;
         let permit = permit.map_err(|_| Rejection::TooManyConcurrent)?.map_err(|_| Rejection::Unavailable)?;
         let mut in_progress = self.in_progress();
-        // It has a permit from here on, and what waited counts for it.
+        // It has a permit from here on, so it no longer counts as waiting.
         let state = in_progress.state_of(sender, &self.0.limits);
         state.bodies += 1;
         let turns = Arc::clone(&state.turns);
@@ -38,7 +38,7 @@ impl LargeBodies {
     }
 }
 
-/// A body that waits. It keeps the sender's state, so that all of the sender's bodies wait for the same permits.
+/// A waiting body. It keeps the sender's state alive, so that all of the sender's bodies wait for the same permits.
 struct Waiting<'b> {
     bodies: &'b LargeBodies,
     sender: Sender,

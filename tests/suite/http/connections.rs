@@ -225,7 +225,7 @@ fn what_is_read_on_is_bounded_in_bytes_time_and_number() {
 #[test]
 fn a_connection_that_is_turned_away_can_read_why() {
     run(async {
-        let running = start(quick(), Bounds { most_connections: 4, most_per_client: 1, ..Bounds::default() }).await;
+        let running = start(quick(), Bounds { max_connections: 4, max_per_client: 1, ..Bounds::default() }).await;
         let mut only = running.connect().await;
         only.write_all(REQUEST).await.expect("a request");
         assert!(read_response(&mut only).await.ends_with("done"));

@@ -236,7 +236,7 @@ fn connections_that_make_room_or_meet_the_end_are_served_first() {
             app.key,
             body.len()
         );
-        let bounds = Bounds { most_connections: 4, most_per_client: 400, ..Bounds::default() };
+        let bounds = Bounds { max_connections: 4, max_per_client: 400, ..Bounds::default() };
         let running = start(app.router.clone(), bounds).await;
         let sent = futures::stream::iter(0..200)
             .map(|number| {

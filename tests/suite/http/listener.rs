@@ -89,7 +89,7 @@ fn a_request_that_outlasts_the_drain_deadline_is_cut() {
 fn connections_past_the_cap_wait_while_all_are_busy() {
     run(async {
         let (app, mut when_asked, go) = slow();
-        let running = start(app, Bounds { most_connections: 1, ..Bounds::default() }).await;
+        let running = start(app, Bounds { max_connections: 1, ..Bounds::default() }).await;
         let mut first = running.connect().await;
         first.write_all(REQUEST).await.expect("a request");
         when_asked.recv().await.expect("a request");
@@ -134,7 +134,7 @@ fn quick() -> Router {
 #[test]
 fn an_address_has_its_share_of_the_connections_and_keeps_no_other_out() {
     run(async {
-        let bounds = Bounds { most_connections: 100, most_per_client: 3, ..Bounds::default() };
+        let bounds = Bounds { max_connections: 100, max_per_client: 3, ..Bounds::default() };
         let running = start(quick(), bounds).await;
         let mut open = Vec::new();
         for _ in 0..3 {
@@ -170,7 +170,7 @@ fn an_address_has_its_share_of_the_connections_and_keeps_no_other_out() {
 fn a_trusted_proxy_has_no_share() {
     run(async {
         let trusted_proxies = ["127.0.0.0/8".parse().expect("a network")].into();
-        let bounds = Bounds { most_connections: 100, most_per_client: 1, trusted_proxies, ..Bounds::default() };
+        let bounds = Bounds { max_connections: 100, max_per_client: 1, trusted_proxies, ..Bounds::default() };
         let running = start(quick(), bounds).await;
         let mut open = Vec::new();
         for _ in 0..20 {
@@ -188,7 +188,7 @@ fn the_longest_idle_connections_make_room_and_busy_ones_stay() {
     run(async {
         let (slow, mut when_asked, go) = slow();
         let app = Router::new().route("/", get(|| async { "done" })).nest("/slow", slow);
-        let running = start(app, Bounds { most_connections: 4, ..Bounds::default() }).await;
+        let running = start(app, Bounds { max_connections: 4, ..Bounds::default() }).await;
         let mut busy = running.connect().await;
         busy.write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("a request");
         when_asked.recv().await.expect("a request");
