@@ -32,9 +32,9 @@ pub(super) enum Agent {
         /// Its UUID, key or number
         agent: String,
     },
-    /// Change what is named of an agent, and nothing else
+    /// Change the given settings of an agent
     Update(Box<Update>),
-    /// Delete an agent: its key is free again, and its sessions keep their history
+    /// Delete an agent and free its key; its sessions keep their history
     Delete {
         #[arg(long)]
         org: String,
@@ -56,7 +56,7 @@ pub(super) struct Create {
     /// A UUID; generated when absent
     #[arg(long)]
     id: Option<AgentId>,
-    /// What answers its messages: none, echo or a JSON object; the organization's default when absent
+    /// What replies to its messages: none, echo or a JSON object; the organization's default when absent
     #[arg(long)]
     responder: Option<Responder>,
     /// A setting that the messaging dialect reads, such as SESSION_TIMEOUT_MINUTES=20; may be repeated
@@ -76,13 +76,13 @@ pub(super) struct Update {
     /// A text, or `none`
     #[arg(long)]
     description: Option<OrNone>,
-    /// Let it take messages again
+    /// Accept messages again
     #[arg(long)]
     enable: bool,
-    /// Let it take no messages
+    /// Accept no messages
     #[arg(long, conflicts_with = "enable")]
     disable: bool,
-    /// What answers its messages: none, echo, a JSON object, or `default` for the organization's
+    /// What replies to its messages: none, echo, a JSON object, or `default` for the organization's
     #[arg(long)]
     responder: Option<OrDefault<Responder>>,
     /// A setting that the messaging dialect reads, such as SESSION_TIMEOUT_MINUTES=20; may be repeated
@@ -128,10 +128,10 @@ impl FromStr for Setting {
 #[error("a setting is NAME=VALUE, its name of letters, digits and _")]
 struct InvalidSetting;
 
-/// What the messaging dialect stores about an agent.
+/// The messaging dialect's settings of an agent.
 type MessagingSettings = BTreeMap<String, JsonText>;
 
-/// `{"messaging": {"NAME": "VALUE"}}`; of a name given twice, the last value counts.
+/// Returns `{"messaging": {"NAME": "VALUE"}}`. If a name is given twice, the last value is used.
 fn settings(given: Vec<Setting>) -> Result<JsonText, serde_json::Error> {
     if given.is_empty() {
         return Ok(JsonText::empty_object());
@@ -140,7 +140,7 @@ fn settings(given: Vec<Setting>) -> Result<JsonText, serde_json::Error> {
     JsonText::of(&BTreeMap::from([(DialectName::Messaging.as_str(), own)]))
 }
 
-/// An agent under its three names.
+/// An agent's three names.
 #[derive(Serialize, serde::Deserialize)]
 pub(super) struct Named {
     pub id: Uuid,
@@ -162,7 +162,7 @@ struct Shown {
     description: Option<String>,
     enabled: bool,
     language: String,
-    /// `None`: the organization's.
+    /// `None` uses the organization's.
     responder: Option<Responder>,
     /// By dialect.
     settings: JsonText,
@@ -298,7 +298,7 @@ fn show(context: &Context, sentence: &str, agent: &Stored, shown: Shown) {
     context.output.details(sentence, &details, &shown);
 }
 
-/// Each setting's name and value, in the order in which they are shown.
+/// Returns each setting's name and value, in the order in which they are shown.
 fn settings_of(agent: &Stored) -> Vec<ShownSetting> {
     let description = agent.description.clone().unwrap_or_else(|| "none".to_owned());
     vec![

@@ -30,7 +30,7 @@ struct Report<'c> {
 }
 
 impl Backup {
-    /// Writes everything in the database to the file, beside a running service or without one.
+    /// Writes everything in the database to the file, with or without a running service.
     pub async fn run(&self, context: &Context) -> Result<(), Failure> {
         let home = Home::open(context).await?;
         let made = backup::back_up(&home.database, &self.file, context.clock.now()).await;
@@ -41,9 +41,9 @@ impl Backup {
 }
 
 impl Restore {
-    /// Puts everything of the file into an empty database, which is made where there is none.
+    /// Restores the file into an empty database, which is created if it does not exist.
     pub async fn run(&self, context: &Context) -> Result<(), Failure> {
-        // Before a database is made for it.
+        // Verified before a database is created.
         backup::verify(&self.file)?;
         let home = Home::open_to_restore(context).await?;
         let restored = restore(&home, &self.file).await;

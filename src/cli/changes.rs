@@ -1,4 +1,4 @@
-//! What a command changed, in words.
+//! Describes what a command changed.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -27,12 +27,12 @@ impl FromStr for OrNone {
     }
 }
 
-/// One setting of something, as it is shown.
+/// A setting as it is shown.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
-    /// Its member in JSON.
+    /// Its member name in JSON.
     pub member: &'static str,
-    /// Its name for people.
+    /// Its name in text.
     pub label: &'static str,
     pub value: String,
 }
@@ -42,13 +42,13 @@ impl Setting {
         Self { member, label, value }
     }
 
-    /// The name and the value of each, for people.
+    /// Returns the name and the value of each, for text output.
     pub fn details(settings: Vec<Self>) -> Vec<(&'static str, String)> {
         settings.into_iter().map(|setting| (setting.label, setting.value)).collect()
     }
 }
 
-/// The settings that differ, each with its value before.
+/// The settings that differ, each with its previous value.
 pub(super) struct Changes(Vec<(String, Setting)>);
 
 impl Changes {
@@ -58,12 +58,12 @@ impl Changes {
         Self(pairs.map(|(before, after)| (before.value, after)).collect())
     }
 
-    /// The members that changed.
+    /// Returns the members that changed.
     pub fn members(&self) -> Vec<&'static str> {
         self.0.iter().map(|(_, setting)| setting.member).collect()
     }
 
-    /// Says what changed, and then when; or that nothing did.
+    /// Returns a sentence about what changed and when it takes effect, or that nothing changed.
     pub fn sentence(&self, when: &str) -> String {
         if self.0.is_empty() {
             return "Nothing was changed.".to_owned();

@@ -1,4 +1,4 @@
-//! `dashboard rebuild`: totals from the events themselves.
+//! `dashboard rebuild`: rebuilds totals from the events.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -15,10 +15,10 @@ const BATCH: i64 = 5_000;
 
 #[derive(Subcommand)]
 pub(super) enum Dashboard {
-    /// Compare the totals behind the dashboard's figures and the search index with the events, and repair them
+    /// Compare the totals of the dashboard's figures and the search index with the events, and repair them
     ///
-    /// Works in batches that are committed one by one, and can be run while events are captured. Run again after an
-    /// interruption it repairs what is left; --from skips what was done.
+    /// Works in batches that are committed one by one, and can run while events are captured. After an interruption,
+    /// run it again; --from skips the days that are done.
     Rebuild {
         /// UUID or external id of the organization; all organizations when absent
         #[arg(long)]
@@ -29,15 +29,15 @@ pub(super) enum Dashboard {
     },
 }
 
-/// What a rebuild did.
+/// The result of a rebuild.
 #[derive(Default, Serialize)]
 struct Rebuilt {
     organizations: usize,
     /// Totals that were wrong.
     repaired_totals: u64,
-    /// Rows of totals that were added up into one.
+    /// Rows of totals that were merged.
     folded_totals: u64,
-    /// Conversations without events that were shown, and others that were not.
+    /// Conversations that were hidden because they have no events, or shown because they have some.
     repaired_conversations: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The demo organization: the agents of the vendors' own examples, so that those work when pasted.
+//! The demo organization: the agents of the vendors' own examples, so that those examples work unchanged.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,10 +13,10 @@ use crate::domain::{AgentNumber, KeyId, KeyPrefix, NewAgent, OrgId, Responder, S
 use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization, OrganizationRow};
 
 const NAME: &str = "Demo organization";
-/// The demo organization's id in a database. It is fixed, so that the organization is found again when `demo.json` is
-/// gone: a name would not do, because organizations of other owners may have the same.
+/// The demo organization's id. It is fixed, so that the organization is found again without `demo.json`. Its name would
+/// not identify it, because other organizations may have the same.
 const ORG: OrgId = OrgId(Uuid::from_u128(0xd3b0_7a5e_0f2c_8d1e_9a64_5e55_1000_0001));
-/// Where a demo says what was made, for scripts to read; only its owner may.
+/// The file that describes the demo for scripts. Only its owner can read it.
 const FILE: &str = "demo.json";
 
 /// `demo.json`.
@@ -24,14 +24,14 @@ const FILE: &str = "demo.json";
 pub(super) struct Demo {
     pub org_id: OrgId,
     api_key: String,
-    /// The key's id: the client id of whoever asks for tokens with the key as the secret.
+    /// The key's id, which is the client id for requesting tokens with the key as the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key_id: Option<KeyId>,
     agents: Vec<Named>,
     base_url: String,
 }
 
-/// Returns the organization with this id, never one that merely has the id's text as its external id.
+/// Returns the organization with this id, not one with the id's text as its external id.
 async fn found(admin: &AdminStore, id: OrgId) -> Result<Option<OrganizationRow>, Failure> {
     match admin.organization(&id.to_string()).await {
         Ok(row) => Ok(Some(row).filter(|row| row.org_id == id.0)),
@@ -48,7 +48,7 @@ struct ExampleAgent {
     avatar: Option<i64>,
 }
 
-/// The first has all three names of the vendors' pages; the second is the messaging page's.
+/// The first has all three names of the vendors' examples; the second is from the messaging dialect's.
 const AGENTS: [ExampleAgent; 2] = [
     ExampleAgent {
         id: "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
@@ -67,7 +67,7 @@ const AGENTS: [ExampleAgent; 2] = [
 ];
 
 impl Demo {
-    /// Makes the demo organization, or finds the one made before.
+    /// Creates the demo organization, or finds the existing one.
     pub async fn ensure(context: &Context, admin: &AdminStore, base_url: String) -> Result<Self, Failure> {
         let path = context.settings.data_dir.join(FILE);
         let mut demo = match Self::read(&path) {
@@ -83,9 +83,9 @@ impl Demo {
         let now = context.clock.now();
         let (org, is_new) = match found(admin, ORG).await? {
             None => (ORG, true),
-            // One that was made before, but whose file is gone, is used again with a new key.
+            // An existing one without its file is used again with a new key.
             Some(row) if row.disabled_at.is_none() => (ORG, false),
-            // The operator disabled the first one: another takes its place.
+            // The operator disabled the first one, so another is created.
             Some(_) => (OrgId(context.mint.uuid()), true),
         };
         if is_new {
@@ -98,7 +98,7 @@ impl Demo {
                 created_at: now,
             };
             let created = admin.create_organization(&new).await;
-            // Another replica that was started with the same database can have created it meanwhile.
+            // Another replica with the same database may have created it meanwhile.
             if found(admin, org).await?.is_none() {
                 created?;
             }
@@ -135,7 +135,7 @@ impl Demo {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
     }
 
-    /// Written whole or not at all: a half-written key would be a lost one.
+    /// Writes the file completely or not at all, because a half-written key would be lost.
     fn write(&self, path: &Path) -> Result<(), Failure> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
@@ -149,11 +149,11 @@ impl Demo {
         Ok(std::fs::rename(&draft, path)?)
     }
 
-    /// Prints what was made, with a curl line for every dialect.
+    /// Prints what was created, with a curl line for every dialect.
     pub fn print(&self, data_dir: &Path) {
         let Self { org_id, api_key, base_url, .. } = self;
         let file = data_dir.join(FILE);
-        let mut text = format!("\nSessionary is at {base_url}, and {base_url}/docs tells what it speaks.\n");
+        let mut text = format!("\nSessionary is at {base_url}, its documentation at {base_url}/docs.\n");
         text += &format!("Demo organization {org_id}, API key {api_key} (both in {}).\n", file.display());
         text += "Each of these creates a session:\n";
         for (path, credential, body) in [

@@ -1,7 +1,7 @@
-//! `--env-file`: variables for the whole process, read before anything else.
+//! `--env-file`: environment variables for the whole process, read before anything else.
 //!
-//! They become part of the environment by starting the program again in place of itself: the settings, the secrets that
-//! responders name by variable, and the processes that the program starts then see the same.
+//! The program sets them by executing itself again, so that the settings, the secrets that responders name by variable,
+//! and child processes all see the same environment.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,10 +15,10 @@ use crate::config::read_env_file;
 
 const FLAG: &str = "--env-file";
 
-/// Starts the program again with the variables of every `--env-file`. Returns only where there is none.
+/// Executes the program again with the variables of every `--env-file`. Returns only if there is none.
 ///
 /// # Errors
-/// When a file cannot be read or has a line that cannot, or the program cannot be started again.
+/// When a file cannot be read or parsed, or the program cannot be executed again.
 pub(super) fn apply() -> Result<(), Failure> {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| OsString::from("sessionary"));
@@ -37,7 +37,7 @@ pub(super) fn apply() -> Result<(), Failure> {
     Err(Command::new(program).arg0(name).args(rest).envs(variables).exec().into())
 }
 
-/// The files that are named, and the other arguments. A flag without its file is left for the parser to reject.
+/// Returns the given files and the other arguments. A flag without a file is left for the parser to reject.
 fn split(arguments: impl Iterator<Item = OsString>) -> (Vec<PathBuf>, Vec<OsString>) {
     let (mut files, mut rest) = (Vec::new(), Vec::new());
     let mut arguments = arguments.peekable();

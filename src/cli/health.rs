@@ -1,4 +1,4 @@
-//! `health`: asks the service whether it is ready, for container engines and scripts that have no HTTP client.
+//! `health`: checks whether the service is ready, for container engines and scripts without an HTTP client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{Context, Failure};
 
 /// How long the service may take to respond.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a response that are read.
+/// Limit of the bytes of a response that are read.
 const MAX_BYTES: u64 = 16 * 1024;
 
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks `/readyz` over HTTP as a client would.
+/// Requests `/readyz` over HTTP as a client would.
 ///
 /// # Errors
 /// Why the service is not ready.
@@ -52,7 +52,7 @@ pub(super) async fn ask_ready(address: SocketAddr) -> Result<(), String> {
     }
 }
 
-/// Returns where a client on this machine finds a service that listens at `address`.
+/// Returns the address for a client on this machine of a service that listens at `address`.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,

@@ -1,4 +1,4 @@
-//! The database that a command works on, wherever it is.
+//! The database of a command, private or not.
 
 use super::{Context, Failure, postgres};
 use crate::embedded_postgres::{EmbeddedPostgres, Location, Opened};
@@ -8,23 +8,23 @@ use crate::store::{Database, Migrated, migrate, provision, schema};
 /// The name of the database in the private cluster.
 const DATABASE: &str = "sessionary";
 
-/// A database that can be worked on.
+/// An open database.
 pub(super) struct Home {
     pub database: Database,
     kind: Kind,
 }
 
 enum Kind {
-    /// Named by `DATABASE_URL`.
+    /// The database of `DATABASE_URL`.
     Named,
-    /// Private, and run by a service beside this command.
+    /// A private one that a running service started.
     Beside,
-    /// Private, and run by this process.
+    /// A private one that this process started.
     Private(Box<EmbeddedPostgres>),
 }
 
 impl Home {
-    /// Opens the database that is named, else the private one of the data folder, which is started when no service runs
+    /// Opens the database of `DATABASE_URL`, or the private one of the data folder, which is started if no service runs
     /// it. Creates nothing and migrates nothing.
     pub async fn open(context: &Context) -> Result<Self, Failure> {
         if let Some(database) = &context.settings.database {
@@ -36,7 +36,7 @@ impl Home {
         }
     }
 
-    /// Opens the database for a restore, which may put it where there is none: a private one is created, without tables.
+    /// Opens the database for a restore. A private one is created, without tables, if it does not exist.
     pub async fn open_to_restore(context: &Context) -> Result<Self, Failure> {
         if let Some(database) = &context.settings.database {
             return Ok(Self { database: database.clone(), kind: Kind::Named });
@@ -47,8 +47,8 @@ impl Home {
         }
     }
 
-    /// Opens the database for a service, which shares its folder with no other. A private one is created where there is
-    /// none, and it is up to date afterwards.
+    /// Opens the database for a service, which must be the only one on its data folder. Creates a private database if
+    /// there is none, and migrates the database.
     pub async fn open_to_serve(context: &Context) -> Result<Self, Failure> {
         let home = match &context.settings.database {
             Some(database) => Self { database: database.clone(), kind: Kind::Named },
@@ -74,18 +74,18 @@ impl Home {
         !matches!(self.kind, Kind::Named)
     }
 
-    /// Brings the database up to date.
+    /// Migrates the database.
     pub async fn migrate(&self) -> Result<Migrated, Failure> {
         Ok(if self.is_private() { provision(&self.database).await? } else { migrate(&self.database).await? })
     }
 
-    /// The administrator's view of the database, which must be up to date.
+    /// Returns the administrator's store. The database must be migrated.
     pub async fn admin(&self) -> Result<AdminStore, Failure> {
         schema(&self.database).await?.check(&self.database.place())?;
         Ok(AdminStore::connect(&self.database).await?)
     }
 
-    /// Resolves when a Postgres that this process runs has ended by itself; never otherwise.
+    /// Resolves when a Postgres that this process runs has ended unexpectedly; otherwise never.
     pub async fn lost(&mut self) {
         match &mut self.kind {
             Kind::Private(postgres) => {
@@ -95,7 +95,7 @@ impl Home {
         }
     }
 
-    /// Ends the Postgres that this process started, if it did.
+    /// Stops the Postgres that this process started, if any.
     pub async fn close(self) -> Result<(), Failure> {
         if let Kind::Private(postgres) = self.kind {
             postgres.stop().await?;
@@ -104,12 +104,12 @@ impl Home {
     }
 }
 
-/// The database of a private cluster.
+/// Returns the database of a private cluster.
 pub(super) fn private(location: &Location) -> Database {
     Database::on_socket(&location.socket_dir, location.port, &location.superuser, DATABASE)
 }
 
-/// Runs a command against the administrator's view, and closes the database afterwards whatever came of it.
+/// Runs a command with the administrator's store, and closes the database afterwards, also after an error.
 pub(super) async fn administer<T>(
     context: &Context,
     command: impl AsyncFnOnce(&AdminStore) -> Result<T, Failure>,

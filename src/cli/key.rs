@@ -13,19 +13,19 @@ use crate::store::admin::{AdminStore, KeyRow, NewKey, Replacement};
 
 #[derive(Subcommand)]
 pub(super) enum Key {
-    /// Create an API key; it is shown this once
+    /// Create an API key; it is shown only once
     Create(Create),
     /// List the keys of an organization
     List {
         #[arg(long)]
         org: String,
     },
-    /// Show what is known of a key, which is not the key itself
+    /// Show a key's details, without the key itself
     Show {
         /// The key's id
         id: KeyId,
     },
-    /// Replace a key by a new one with the same name and scopes; the old one ends at once, or after --overlap
+    /// Replace a key by a new one with the same name and scopes; the old key ends at once, or after --overlap
     Rotate(Rotate),
     /// Reject a key from now on
     Revoke {
@@ -41,13 +41,13 @@ pub(super) struct Create {
     org: String,
     #[arg(long)]
     name: String,
-    /// What stands before the key's last underscore
+    /// The part before the key's last underscore
     #[arg(long, default_value_t)]
     prefix: KeyPrefix,
-    /// What the key is good for, between commas; everything when absent
+    /// The key's scopes, separated by commas; all when absent
     #[arg(long)]
     scopes: Option<Scopes>,
-    /// How long it is good: a number and d, h or m; forever when absent
+    /// How long the key is valid: a number and d, h or m; without an end when absent
     #[arg(long, value_parser = lifetime)]
     expires: Option<TimeDelta>,
 }
@@ -56,15 +56,15 @@ pub(super) struct Create {
 pub(super) struct Rotate {
     /// The id of the key to replace
     id: KeyId,
-    /// How long the old key stays good beside the new one: a number and d, h or m; not at all when absent
+    /// How long the old key stays valid together with the new one: a number and d, h or m; not at all when absent
     #[arg(long, value_parser = lifetime)]
     overlap: Option<TimeDelta>,
-    /// How long the new key is good: a number and d, h or m; as long as the old key was from its creation when absent
+    /// How long the new key is valid: a number and d, h or m; as long as the old key was from its creation when absent
     #[arg(long, value_parser = lifetime)]
     expires: Option<TimeDelta>,
 }
 
-/// A key that was created. The only place where one is shown.
+/// A new key. This is the only output that shows one.
 #[derive(Serialize)]
 pub(super) struct Made {
     pub key_id: KeyId,
@@ -72,7 +72,7 @@ pub(super) struct Made {
     pub api_key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
-    /// The key that it takes the place of.
+    /// The key that it replaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<Replaced>,
 }
@@ -90,7 +90,7 @@ struct Shown {
     name: String,
     prefix: String,
     hint: Option<String>,
-    /// Empty: everything.
+    /// Empty for all scopes.
     scopes: Vec<String>,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
@@ -241,13 +241,13 @@ pub(super) async fn make(
     let key = ApiKey::generate(prefix, &context.mint);
     let key_id = KeyId(context.mint.uuid());
     let created_at = context.clock.now();
-    // From the same moment, so that a rotation finds the lifetime as it was given.
+    // From the same time, so that a rotation computes the lifetime as it was given.
     let expires_at = lifetime.map(|lifetime| created_at + lifetime);
     admin.create_key(&NewKey { id: key_id, org, name, prefix, key: &key, scopes, created_at, expires_at }).await?;
     Ok(Made { key_id, org_id: org, api_key: key.expose().to_owned(), expires_at, replaces: None })
 }
 
-/// Reads `90d`, `12h` or `30m`; at most a hundred years.
+/// Parses `90d`, `12h` or `30m`; at most a hundred years.
 fn lifetime(text: &str) -> Result<TimeDelta, &'static str> {
     const WANTED: &str = "a number and d, h or m, such as 90d, of a hundred years at most";
     let (count, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(WANTED)?;

@@ -1,7 +1,7 @@
 //! The command line (docs/command-line.md).
 //!
-//! Commands use `DATABASE_URL`, or the private Postgres: beside a running service over its socket, and without one
-//! by starting it for as long as they run. Results go to standard output, everything else to standard error.
+//! Commands use `DATABASE_URL`, or the private Postgres: over the socket of a running service, or by starting it for as
+//! long as they run. Results go to standard output, everything else to standard error.
 
 mod agent;
 mod backup;
@@ -36,10 +36,10 @@ use crate::{dialects, store, telemetry};
 use home::Home;
 use output::Output;
 
-/// Any error that ends a command; its text is for a person.
+/// Any error that ends a command. Its text is for users.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The version, and the newest migration that this program knows, which decides on what schema it may serve.
+/// The version, and the newest migration that this program knows, which determines the schemas that it can use.
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} (schema {:04})", env!("CARGO_PKG_VERSION"), store::newest_migration()));
 
@@ -50,7 +50,8 @@ struct Cli {
     #[command(flatten)]
     config: Config,
 
-    /// File of environment variables, NAME=value a line; may be repeated. A variable that is set already wins
+    /// File of environment variables, one NAME=value per line; may be repeated. Variables that are already set take
+    /// precedence
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Vec<PathBuf>,
 
@@ -66,7 +67,7 @@ struct Cli {
 enum Command {
     /// Serve (the default)
     Serve(serve::Serve),
-    /// Bring the database up to date
+    /// Migrate the database
     Migrate,
     /// Organizations
     #[command(subcommand)]
@@ -93,17 +94,17 @@ enum Command {
     Postgres(postgres::Postgres),
     /// Write everything in the database to a new file
     Backup(backup::Backup),
-    /// Put everything of a backup into an empty database
+    /// Restore a backup into an empty database
     Restore(backup::Restore),
     /// Move the private database to the newest major version of Postgres on this machine
     UpgradePostgres,
-    /// Check a deployment: settings, database, service and what surrounds them
+    /// Check a deployment: settings, database, service and its environment
     Doctor(doctor::Doctor),
     /// Ask the service at SESSIONARY_LISTEN whether it is ready; exits with 1 when it is not
     Health,
 }
 
-/// What commands work with.
+/// What commands use.
 struct Context {
     settings: Settings,
     clock: Clock,
@@ -114,7 +115,7 @@ struct Context {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    // Replaces this process where there are files to read, because what they say is for the whole process.
+    // Replaces this process if there are files, because their variables are for the whole process.
     if let Err(failure) = env_file::apply() {
         return failed(Output { json: false }, &failure);
     }
@@ -185,7 +186,7 @@ impl SettingObject {
     }
 }
 
-/// Writes to standard error why a command failed.
+/// Reports to standard error why a command failed.
 fn failed(output: Output, failure: &Failure) -> ExitCode {
     if output.json {
         let settings = failure.downcast_ref::<SettingErrors>().map(SettingObject::of).unwrap_or_default();
@@ -256,8 +257,8 @@ async fn migrate(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints the document of a dialect as it is in `openapi/<dialect>.json`, to the byte; of all dialects, one object with a
-/// member each.
+/// Prints the document of a dialect, identical to `openapi/<dialect>.json`; for all dialects, one object with a member
+/// for each.
 fn print_openapi(dialect: Option<DialectName>) -> Result<(), Failure> {
     let text = match dialect {
         Some(dialect) => openapi_text(dialect)?,
@@ -273,7 +274,7 @@ fn print_openapi(dialect: Option<DialectName>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A dialect's OpenAPI document as it is stored in `openapi/`.
+/// Returns a dialect's OpenAPI document as it is stored in `openapi/`.
 ///
 /// # Errors
 /// When it cannot be written as JSON.

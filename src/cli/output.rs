@@ -1,4 +1,4 @@
-//! What commands print. The only place that writes to standard output.
+//! The output of commands. The only module that writes to standard output.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing is done")]
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Failure;
 
-/// How long a complaint may take to be written, before the program goes on without it.
+/// Time limit for writing an error message, after which the program continues without it.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// How results are printed.
@@ -20,20 +20,20 @@ pub(super) struct Output {
     pub json: bool,
 }
 
-/// What a list of rows is called and what its columns are.
+/// A list's name and columns.
 pub(super) struct Table<'a> {
-    /// Its name in JSON and in the sentence that there is none, such as `API keys`.
+    /// Its name in JSON and in the sentence for an empty list, such as `API keys`.
     pub name: &'static str,
     pub heads: &'a [&'static str],
 }
 
 impl Output {
-    /// Prints a sentence for people, or one object for programs.
+    /// Prints a sentence as text, or the object as JSON.
     pub fn line(self, sentence: &str, object: &impl Serialize) {
         if self.json { print_json(object) } else { print(&format!("{sentence}\n")) }
     }
 
-    /// Prints a sentence and what it is about, a name and a value a line, or one object for programs.
+    /// Prints a sentence and details, one name and value per line, as text, or the object as JSON.
     pub fn details(self, sentence: &str, details: &[(&str, String)], object: &impl Serialize) {
         if self.json {
             print_json(object);
@@ -42,8 +42,8 @@ impl Output {
         }
     }
 
-    /// Prints a list: a head and a line per row for people, or that there is none; or one object that holds them all,
-    /// under the table's name.
+    /// Prints a list as text with a header and one line per row, or a sentence if it is empty; or as a JSON object with
+    /// the rows under the table's name.
     pub fn table<T: Serialize>(self, table: &Table<'_>, rows: &[T], cells: impl Fn(&T) -> Vec<String>) {
         if self.json {
             print_json(&std::collections::BTreeMap::from([(member(table.name), rows)]));
@@ -55,7 +55,7 @@ impl Output {
     }
 }
 
-/// A list's name as a member of a JSON object: its last word.
+/// Returns a list's name as a member of a JSON object: its last word.
 fn member(name: &str) -> &str {
     name.rsplit(' ').next().unwrap_or(name)
 }
@@ -68,7 +68,7 @@ pub(super) fn detail_lines(details: &[(&str, String)]) -> String {
     })
 }
 
-/// A head and rows in columns as wide as their longest cell.
+/// Returns a header and rows in columns as wide as their longest cell.
 pub(super) fn table_text(heads: &[&str], rows: &[Vec<String>]) -> String {
     let heads: Vec<String> = heads.iter().map(|head| head.to_uppercase()).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
@@ -86,8 +86,8 @@ pub(super) fn table_text(heads: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// The text on one line and without control characters, because names come from callers and a terminal obeys escape
-/// sequences.
+/// Returns the text on one line and without control characters, because names come from callers and terminals interpret
+/// escape sequences.
 pub(super) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -103,13 +103,13 @@ pub(super) fn print_json(object: &impl Serialize) {
     }
 }
 
-/// Prints, and ignores that the reader has gone, as `head` does.
+/// Prints a text, and ignores that the reader has closed, as `head` does.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// The text of a failure, with its causes where they add anything.
+/// Returns the text of a failure, with its causes if they add anything.
 pub(super) fn text_of(failure: &Failure) -> String {
     let mut text = failure.to_string();
     let mut cause = failure.source();
@@ -123,14 +123,14 @@ pub(super) fn text_of(failure: &Failure) -> String {
     text
 }
 
-/// Writes to standard error what went wrong.
+/// Reports a failure to standard error.
 pub(super) fn complain(failure: &Failure) {
     write_error(format!("sessionary: {}", text_of(failure)));
 }
 
 /// Writes a line to standard error.
 pub(super) fn write_error(text: String) {
-    // On a thread of its own, because standard error may never take another byte.
+    // On a separate thread, because standard error may block forever.
     let (done, written) = mpsc::channel();
     std::thread::spawn(move || {
         let _ = writeln!(std::io::stderr(), "{text}");

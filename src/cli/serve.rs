@@ -1,4 +1,4 @@
-//! `serve`: the service, from its first connection to its last.
+//! `serve`: runs the service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,33 +26,33 @@ use crate::store::{Store, StoreSettings};
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
 use crate::{Deployment, build_app, telemetry, workers};
 
-/// How often senders who have their full limit again are forgotten.
+/// How often senders with their full limit are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
-/// How long the workers may take to stop, and their connections to close, which hang when the database does.
+/// Time limits for the workers to stop, and for their connections to close, which block when the database does.
 const WORKERS_GRACE: Duration = Duration::from_secs(8);
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Args, Default)]
 pub(super) struct Serve {
-    /// Make the demo organization also where DATABASE_URL names the database
+    /// Create the demo organization even if DATABASE_URL is set
     #[arg(long)]
     demo: bool,
 }
 
 impl Serve {
-    /// Serves until SIGTERM or SIGINT, finishes what is open, and leaves nothing running.
+    /// Serves until SIGTERM or SIGINT, then finishes open requests and stops everything that it started.
     pub async fn run(&self, context: &Context) -> Result<(), Failure> {
-        // Before anything that counts is started.
+        // Started before anything that records metrics.
         let metrics = telemetry::start_metrics();
         let shutdown = Shutdown::on_signals(context.settings.shutdown_delay)?;
-        // A port that is taken is known before anything is started.
+        // Fails on a port in use before anything is started.
         let listen = context.settings.listen;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| format!("cannot listen on {listen}: {error}; SESSIONARY_LISTEN names another address"))?;
 
         let mut home = Home::open_to_serve(context).await?;
-        // Stopped last, because some connections to the database belong to them.
+        // Stopped last, because some connections to the database run on them.
         let threads = LowPriorityThreads::start()?;
         let served = self.serve(context, metrics, listener, &mut home, &threads, shutdown).await;
         let closed = home.close().await;
@@ -119,7 +119,7 @@ impl Serve {
         tracing::info!(%address, "http.listening");
         if let Some(demo) = demo {
             let data_dir = config.data_dir.clone();
-            // On a thread of its own, because the reader of standard output may have stopped.
+            // On a separate thread, because the reader of standard output may have stopped.
             std::thread::spawn(move || demo.print(&data_dir));
         }
         let housekeeping = async {
@@ -168,7 +168,7 @@ async fn make_demo(context: &Context, home: &Home, address: SocketAddr) -> Resul
     demo
 }
 
-/// Checks that the organization of anonymous calls is there.
+/// Checks that the organization of anonymous calls exists.
 async fn check_default_org(settings: &Settings, store: &Store) -> Result<(), Failure> {
     let Some(id) = settings.messaging_default_org else { return Ok(()) };
     match store.directory().organization(id).await? {
@@ -205,7 +205,7 @@ fn authenticator(context: &Context, store: Store, address: SocketAddr, demo_org:
     }
 }
 
-/// Where a client on this machine finds the service.
+/// Returns the URL of the service for a client on this machine.
 fn base_url(address: SocketAddr) -> String {
     format!("http://{}", health::reachable(address))
 }

@@ -1,4 +1,4 @@
-//! `session list`, `session show`, `session export`: what was kept, of every dialect alike.
+//! `session list`, `session show`, `session export`: the stored sessions of all dialects.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::domain::{AgentId, DialectName, JsonText, OrgId, Session as Kept, Sess
 use crate::store::SessionRow;
 use crate::store::admin::{AdminStore, EventRow, Page};
 
-/// Rows that are held in memory at once.
+/// Rows in memory at once.
 const PAGE: i64 = 500;
 
 #[derive(Subcommand)]
@@ -30,13 +30,13 @@ pub(super) enum Session {
     Show {
         #[arg(long)]
         org: String,
-        /// Tells sessions apart that are called the same in several dialects
+        /// The dialect, if several have a session with this id
         #[arg(long)]
         dialect: Option<DialectName>,
-        /// The id that its dialect calls it by, or its UUID
+        /// The dialect's id of the session, or its UUID
         id: String,
     },
-    /// Print every session with its events, a JSON object a line
+    /// Print every session with its events, one JSON object per line
     Export {
         #[arg(long)]
         org: String,
@@ -80,7 +80,7 @@ struct ShownEvent {
 }
 
 const TABLE: Table<'_> = Table { name: "sessions", heads: &["id", "dialect", "state", "created", "name"] };
-/// Characters of an event's text that are shown for people.
+/// Characters of an event's text that text output shows.
 const SHOWN_CHARS: usize = 80;
 
 impl Shown {
@@ -148,7 +148,7 @@ impl Session {
                 rows.retain(|row| dialect.is_none_or(|dialect| dialect.code() == row.dialect));
                 let row = rows.pop().ok_or("there is no such session")?;
                 if !rows.is_empty() {
-                    return Err("several dialects have a session of that id: say which with --dialect".into());
+                    return Err("several dialects have a session with that id: choose one with --dialect".into());
                 }
                 let events = events(admin, &row).await?;
                 let shown = shown(row, Some(events), now)?;
@@ -180,7 +180,7 @@ async fn export(admin: &AdminStore, org: OrgId, now: Timestamp) -> Result<(), Fa
     }
 }
 
-/// All events of a session. A conversation fits in memory; an organization need not.
+/// Returns all events of a session. A conversation fits in memory; an organization may not.
 async fn events(admin: &AdminStore, session: &SessionRow) -> Result<Vec<EventRow>, Failure> {
     let mut events: Vec<EventRow> = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! How a service ends: `/readyz` first, new connections after a delay, open requests last.
+//! The steps of a shutdown: first `/readyz`, after a delay new connections, and last open requests.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use super::Failure;
 
 /// The two steps of a shutdown.
 pub(super) struct Shutdown {
-    /// Cancelled at the first signal: the service is no longer ready, but serves on.
+    /// Cancelled at the first signal: the service is no longer ready, but still serves.
     pub leaving: CancellationToken,
-    /// Cancelled when no more connections are taken and open requests are finished.
+    /// Cancelled when new connections are no longer accepted and open requests are finished.
     pub stop: CancellationToken,
 }
 
 impl Shutdown {
-    /// Begins at the first SIGTERM or SIGINT. After SIGTERM connections are taken for `delay`, so that load balancers
-    /// see that the service is leaving before it is gone; another signal cuts the delay short. SIGINT, which people send,
+    /// Begins at the first SIGTERM or SIGINT. After SIGTERM connections are accepted for `delay`, so that load
+    /// balancers notice the shutdown before the service stops; another signal ends the delay. SIGINT, which users send,
     /// has no delay.
     pub fn on_signals(delay: Duration) -> Result<Self, Failure> {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -38,7 +38,7 @@ impl Shutdown {
                     _ = interrupt.recv() => {}
                 }
             }
-            // Acted on before it is logged, because logging is the less important of the two.
+            // Acted on before it is logged, because logging is less important.
             stop.cancel();
             tracing::info!("http.stopping");
         });

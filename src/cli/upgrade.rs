@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::home::private;
-use super::progress::say;
+use super::progress::show;
 use super::{Context, Failure};
 use crate::embedded_postgres::Tuning;
 use crate::embedded_postgres::upgrade::Upgrade;
@@ -17,13 +17,14 @@ struct Report {
     old_database: String,
 }
 
-/// Backs the database up with the old version, restores it with the new one, and changes one for the other.
+/// Backs up the database with the old version, restores it with the new one, and replaces the old database.
 ///
-/// Cut off anywhere, it leaves a database that works, and can be run again. The old one is kept.
+/// After an interruption, the database works, and the command can be run again. The old database is not deleted.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     if context.settings.database.is_some() {
         return Err(
-            "DATABASE_URL is set: its Postgres is upgraded by whoever runs it; this is for the private one".into()
+            "DATABASE_URL is set: upgrade its Postgres with its own tools, because this command is for the private one"
+                .into(),
         );
     }
     let search = context.settings.postgres_search.clone();
@@ -31,13 +32,13 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (from, to) = upgrade.majors();
     let file = upgrade.scratch().join("backup");
 
-    say(&format!("Reading the database with PostgreSQL {from}\n"));
+    show(&format!("Reading the database with PostgreSQL {from}\n"));
     let old = upgrade.start_old().await?;
     let made = backup::back_up(&private(old.location()), &file, context.clock.now()).await;
     old.stop().await?;
     made?;
 
-    say(&format!("Writing it with PostgreSQL {to}\n"));
+    show(&format!("Writing it with PostgreSQL {to}\n"));
     let new = upgrade.start_new().await?;
     let database = private(new.location());
     let restored = async {

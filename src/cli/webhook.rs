@@ -15,34 +15,34 @@ use crate::store::admin::{AdminStore, DeliveryRow, NewWebhook, WebhookRow};
 
 #[derive(Subcommand)]
 pub(super) enum Webhook {
-    /// Register an endpoint that is told of Agntix's sessions from now on; its secret is shown this once
+    /// Register an endpoint for events of Agntix's sessions; its secret is shown only once
     Create(Create),
     /// List the endpoints of an organization
     List {
         #[arg(long)]
         org: String,
     },
-    /// Deliver to an endpoint again that is disabled or paused, from now on
+    /// Resume deliveries to an endpoint that is disabled or paused
     Enable {
         /// The endpoint's id
         id: WebhookId,
     },
-    /// Forget an endpoint, and what it was still to be told
+    /// Delete an endpoint with its deliveries
     Delete {
         /// The endpoint's id
         id: WebhookId,
     },
-    /// List what endpoints were and are still to be told, newest first
+    /// List deliveries, newest first
     Deliveries {
         #[arg(long)]
         org: String,
-        /// Only what is no longer tried
+        /// Only those that have failed
         #[arg(long)]
         failed: bool,
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
         limit: i64,
     },
-    /// Deliver something again that was delivered, or has failed
+    /// Deliver an event again that was delivered or has failed
     Resend {
         /// The delivery's id, msg_…
         id: DeliveryId,
@@ -54,15 +54,15 @@ pub(super) struct Create {
     /// The organization's UUID or external id
     #[arg(long)]
     org: String,
-    /// Where to post
+    /// The URL of the endpoint
     #[arg(long)]
     url: HttpUrl,
-    /// What to tell of, between commas
+    /// The events to deliver, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = WebhookEvent::ALL)]
     events: Vec<WebhookEvent>,
 }
 
-/// An endpoint that was registered. The only place where a secret is shown.
+/// A new endpoint. This is the only output that shows a secret.
 #[derive(Serialize)]
 struct Made {
     webhook_id: WebhookId,
@@ -235,7 +235,7 @@ impl Webhook {
     }
 }
 
-/// Registers an endpoint under a secret of its own.
+/// Registers an endpoint with a new secret.
 async fn make(context: &Context, admin: &AdminStore, mut create: Create) -> Result<Made, Failure> {
     let org = org::find(admin, &create.org).await?;
     create.events.sort_unstable();

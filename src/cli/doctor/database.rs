@@ -1,4 +1,4 @@
-//! What is checked of the database.
+//! Checks of the database.
 
 use chrono::TimeDelta;
 
@@ -9,14 +9,14 @@ use crate::domain::Timestamp;
 use crate::store::admin::AdminStore;
 use crate::store::{DatabaseRole, Login, Schema, Server, newest_migration, schema};
 
-/// By how much the clocks of the service and of the database may differ.
+/// How much the clocks of the service and of the database may differ.
 const WARN_SKEW: TimeDelta = TimeDelta::seconds(1);
 const MAX_SKEW: TimeDelta = TimeDelta::seconds(30);
-/// Connections that one replica takes at most.
+/// Limit of the connections of one replica.
 const CONNECTIONS_OF_A_REPLICA: i64 = 20;
-/// How late a delivery may be before the backlog is worth a look.
+/// How late a delivery may be before the check warns.
 const MAX_LATE: TimeDelta = TimeDelta::minutes(5);
-/// Deliveries that are counted.
+/// Limit of the counted deliveries.
 const MAX_COUNTED: i64 = 10_000;
 
 pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, checks: &mut Vec<Check>) {
@@ -70,7 +70,7 @@ pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, check
     }
 }
 
-/// Compares the database's clock with the middle of the time that asking for it took.
+/// Compares the database's clock with the middle of the time that the query took.
 fn clock(began: Timestamp, ended: Timestamp, server: &Server) -> Check {
     let skew = server.now - (began + (ended - began) / 2);
     let text = format!("the database's clock differs by {} ms", skew.num_milliseconds());
@@ -144,7 +144,7 @@ async fn isolation(home: &Home) -> Result<String, Failure> {
         return Ok(format!("row-level security is forced on all {} tables", tables.len()));
     }
     Err(format!(
-        "without forced row-level security: {}; somebody changed the schema by hand (ALTER TABLE … FORCE ROW LEVEL \
+        "without forced row-level security: {}; the schema was changed by hand (ALTER TABLE … FORCE ROW LEVEL \
          SECURITY)",
         open.join(", ")
     )

@@ -1,4 +1,4 @@
-//! `doctor`: checks a deployment, and says what is wrong with it and what to do.
+//! `doctor`: checks a deployment and reports problems with their remedies.
 
 mod database;
 mod surroundings;
@@ -15,17 +15,17 @@ use crate::config::SettingErrors;
 
 #[derive(Args)]
 pub(super) struct Doctor {
-    /// Also send a HEAD request to every responder's endpoint, and look for the variables that they name
+    /// Also send a HEAD request to every responder's endpoint, and check the environment variables that responders name
     #[arg(long)]
     responders: bool,
 }
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Status {
     Ok,
-    /// Worth a look; the deployment works.
+    /// A possible problem; the deployment works.
     Warn,
     Fail,
 }
@@ -78,7 +78,7 @@ impl Report {
     }
 }
 
-/// Reports settings that cannot be used. Without them there is nothing else to check.
+/// Reports settings that cannot be used. No other check is possible without them.
 pub(super) fn without_settings(output: Output, errors: &SettingErrors) -> ExitCode {
     let mut checks: Vec<Check> =
         errors.0.iter().map(|error| Check::new("settings", Status::Fail, error.to_string())).collect();

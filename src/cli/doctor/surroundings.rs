@@ -1,4 +1,4 @@
-//! What is checked around the database: settings, disk, the public address, and endpoints.
+//! Checks around the database: settings, disk, the public address, and endpoints.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::store::admin::AdminStore;
 
 /// How long an endpoint may take to respond.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Responders that are looked at, and requests to them at once.
+/// Limits of the checked responders and of simultaneous requests to them.
 const MAX_RESPONDERS: i64 = 200;
 const AT_ONCE: usize = 8;
-/// Free space below which a disk is worth a look, and below which writes are about to fail.
+/// Free space of a disk below which the check warns, and below which it fails because writes soon will.
 const WARN_FREE: u64 = 2 << 30;
 const MIN_FREE: u64 = 256 << 20;
 
@@ -91,11 +91,11 @@ fn proxies(context: &Context) -> Check {
     }
 }
 
-/// Looks at the disk of the data folder, or of the nearest folder above that exists.
+/// Checks the disk of the data folder, or of the nearest parent folder that exists.
 pub(super) fn disk(context: &Context) -> Check {
     let absolute = std::path::absolute(&context.settings.data_dir).unwrap_or_default();
     let Some(folder) = absolute.ancestors().find(|folder| folder.exists()) else {
-        return Check::new("disk", Status::Warn, "the data folder cannot be looked at");
+        return Check::new("disk", Status::Warn, "the data folder cannot be checked");
     };
     match free(folder) {
         Ok(free) => {
@@ -107,7 +107,7 @@ pub(super) fn disk(context: &Context) -> Check {
             };
             Check::new("disk", status, text)
         }
-        Err(error) => Check::new("disk", Status::Warn, format!("{} cannot be looked at: {error}", folder.display())),
+        Err(error) => Check::new("disk", Status::Warn, format!("{} cannot be checked: {error}", folder.display())),
     }
 }
 
@@ -116,7 +116,7 @@ fn free(folder: &Path) -> std::io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// Asks the service by the address that clients use.
+/// Requests the service at the address that clients use.
 pub(super) async fn public_url(context: &Context) -> Check {
     const NAME: &str = "public URL";
     let Some(base) = &context.settings.public_url else {
@@ -127,9 +127,9 @@ pub(super) async fn public_url(context: &Context) -> Check {
     let Ok(url) = Url::parse(&format!("{base}/livez")) else {
         return Check::new(NAME, Status::Fail, format!("{base} cannot be read"));
     };
-    // It may well be on this machine or in its network.
+    // The address may be on this machine or in its network.
     match head(&PrivateAddresses::Allowed, &url).await {
-        Ok(200) => Check::new(NAME, Status::Ok, format!("{base} leads to a service")),
+        Ok(200) => Check::new(NAME, Status::Ok, format!("{base} reaches a service")),
         Ok(status) => {
             let text = format!("{url} responds with {status}, not with 200; check the proxy's routes");
             Check::new(NAME, Status::Fail, text)
@@ -141,7 +141,7 @@ pub(super) async fn public_url(context: &Context) -> Check {
     }
 }
 
-/// Sends a HEAD request to the endpoint of every responder, and looks for the variables that they name.
+/// Sends a HEAD request to the endpoint of every responder, and checks the variables that they name.
 pub(super) async fn responders(context: &Context, admin: &AdminStore, checks: &mut Vec<Check>) {
     let responders = match admin.responders(MAX_RESPONDERS).await {
         Ok(responders) => responders,
@@ -179,7 +179,7 @@ pub(super) async fn responders(context: &Context, admin: &AdminStore, checks: &m
     checks.append(&mut asked);
 }
 
-/// Sends a HEAD request, and returns the status of whatever responds.
+/// Sends a HEAD request. Returns the status of the response.
 async fn head(addresses: &PrivateAddresses, url: &Url) -> Result<u16, String> {
     let client = Client::new(addresses.clone(), TIMEOUT).map_err(|error| text_of(&error.into()))?;
     let request = client.head(url).map_err(|error| error.to_string())?;

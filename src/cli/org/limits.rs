@@ -1,4 +1,4 @@
-//! `org limits`: changes the limits that are named, leaves the others, and shows all of them.
+//! `org limits`: changes the given limits, and shows all of them.
 
 use std::num::NonZeroU32;
 
@@ -21,10 +21,10 @@ pub(in crate::cli) struct Limits {
     /// Reads per minute and credential, or `default`
     #[arg(long)]
     reads: Option<OrDefault<NonZeroU32>>,
-    /// Accept no captures that show x-org-id alone
+    /// Reject captures with only x-org-id
     #[arg(long)]
     capture_closed: bool,
-    /// Accept captures that show x-org-id alone, which is the default
+    /// Accept captures with only x-org-id, which is the default
     #[arg(long, conflicts_with = "capture_closed")]
     capture_open: bool,
 }

@@ -31,16 +31,16 @@ pub(super) enum Org {
         /// Its UUID or external id
         org: String,
     },
-    /// Set what answers messages where an agent names nothing of its own
+    /// Set what replies to messages if an agent has no responder of its own
     Responder {
         /// Its UUID or external id
         org: String,
         /// none, echo or a JSON object
         responder: Responder,
     },
-    /// Show an organization's own limits, and change those that are named
+    /// Show an organization's own limits, and change the given ones
     Limits(Limits),
-    /// Show how much an organization stores, and set how much it may
+    /// Show how much an organization stores, and set its quota
     Storage(Storage),
     /// Reject every credential of an organization
     Disable {
@@ -58,7 +58,7 @@ pub(super) enum Org {
 pub(super) struct Create {
     #[arg(long)]
     name: String,
-    /// What the identity provider calls it, such as org_2abc123
+    /// Its id at the identity provider, such as org_2abc123
     #[arg(long)]
     external_id: Option<String>,
     /// The identity provider's name, as its tokens have it in `iss`; needed where the deployment trusts several
@@ -180,7 +180,7 @@ impl Create {
     }
 }
 
-/// Changes an organization's settings by a rule, and prints what changed and what the settings are now.
+/// Changes an organization's settings by a rule, and prints the changes and the current settings.
 async fn change(
     context: &Context,
     admin: &AdminStore,
@@ -197,7 +197,7 @@ async fn change(
     Ok(())
 }
 
-/// The organization of that UUID or external id.
+/// Returns the organization with this UUID or external id.
 pub(super) async fn find(admin: &AdminStore, name: &str) -> Result<OrgId, Failure> {
     Ok(OrgId(admin.organization(name).await?.org_id))
 }

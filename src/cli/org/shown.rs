@@ -19,10 +19,10 @@ pub(super) struct Shown {
     pub disabled_at: Option<Timestamp>,
     pub responder: Responder,
     pub capture_open: bool,
-    /// Those that it has of its own.
+    /// Its own limits.
     pub limits: RateLimits,
     pub stored_bytes: i64,
-    /// `None`: the deployment's.
+    /// `None` uses the deployment's.
     pub quota_bytes: Option<i64>,
     /// The members that a command changed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ impl Shown {
         })
     }
 
-    /// Names the organization.
+    /// Returns a description of the organization.
     pub fn sentence(&self) -> String {
         format!("Organization {} ({})", self.org_id, self.name)
     }
@@ -78,7 +78,7 @@ impl Shown {
     }
 }
 
-/// Each setting's name and value, in the order in which they are shown.
+/// Returns each setting's name and value, in the order in which they are shown.
 pub(super) fn settings_of(settings: &OrganizationSettings, deployment_quota: u64) -> Vec<Setting> {
     let limit = |own: Option<NonZeroU32>, default: NonZeroU32| match own {
         Some(own) => format!("{own} a minute"),
@@ -105,7 +105,7 @@ pub(super) fn settings_of(settings: &OrganizationSettings, deployment_quota: u64
     ]
 }
 
-/// Names what answers messages, without the query of a URL, where some endpoints carry their secret.
+/// Describes a responder, without the query of its URL, because some endpoints have their secret there.
 pub(in crate::cli) fn responder_text(responder: &Responder) -> String {
     match responder {
         Responder::None | Responder::Echo => responder.kind().to_owned(),
