@@ -1,7 +1,7 @@
 //! Every setting, its default and its environment variable.
 //!
-//! [`Config`] is what was given, as texts; [`Config::check`] makes [`Settings`] of it, or reports everything that cannot
-//! be used at once.
+//! [`Config`] has the settings as they were given, as texts. [`Config::check`] converts them to [`Settings`], or
+//! reports everything that cannot be used at once.
 
 mod agntix;
 mod checked;
@@ -30,10 +30,11 @@ pub use postgres::PostgresInstall;
 use postgres::PostgresSettings;
 pub use setting::{Setting, SettingError, SettingErrors, Visibility};
 
-/// The data folder where none is named.
+/// The default data folder.
 const DATA_DIR: &str = ".sessionary";
 
-/// What a deployment can decide, as it was given. A flag wins over its environment variable, and an empty value is none.
+/// The settings as they were given. A flag takes precedence over its environment variable, and an empty value counts as
+/// not set.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]
 pub struct Config {
@@ -56,7 +57,7 @@ pub struct Config {
     #[command(flatten)]
     postgres: PostgresSettings,
 
-    /// Whose word counts where a vendor's page and its clients disagree: documented or observed
+    /// Which behaviour to use if a vendor's documentation and its clients disagree: documented or observed
     #[arg(long, global = true, env = "SESSIONARY_CONTRACT", default_value = "documented")]
     contract: String,
 
@@ -64,15 +65,15 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_RATE_LIMIT", default_value = "on")]
     rate_limit: String,
 
-    /// URL under which clients reach the service, if not where their requests are sent
+    /// URL under which clients reach the service, if it differs from the one that they send requests to
     #[arg(long, global = true, env = "SESSIONARY_PUBLIC_URL")]
     public_url: Option<String>,
 
-    /// Networks whose X-Forwarded-For and X-Forwarded-Proto are believed, between commas
+    /// Networks whose X-Forwarded-For and X-Forwarded-Proto are trusted, separated by commas
     #[arg(long, global = true, env = "SESSIONARY_TRUSTED_PROXIES", default_value = "")]
     trusted_proxies: String,
 
-    /// Origins of web pages that may call, between commas; any may capture
+    /// Origins of web pages that may call, separated by commas; any may capture
     #[arg(long, global = true, env = "SESSIONARY_CORS_ORIGINS", default_value = "")]
     cors_origins: String,
 
@@ -83,19 +84,19 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_DEFAULT_ORG")]
     messaging_default_org: Option<String>,
 
-    /// From where anonymous calls may come: loopback or anywhere
+    /// Where anonymous calls may come from: loopback or anywhere
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_ANONYMOUS", default_value = "loopback")]
     messaging_anonymous: String,
 
-    /// Bytes that an organization may store, unless `org storage` says otherwise for it
+    /// Bytes that an organization may store, unless it has its own quota (`org storage`)
     #[arg(long, global = true, env = "SESSIONARY_STORAGE_QUOTA", default_value_t = STORAGE_QUOTA.to_string())]
     storage_quota: String,
 
-    /// Whether responders and webhooks may be at private addresses: refused, allowed, or networks between commas
+    /// Whether responders and webhooks may be at private addresses: refused, allowed, or networks separated by commas
     #[arg(long, global = true, env = "SESSIONARY_RESPONDERS_PRIVATE", default_value = "refused")]
     responders_private: String,
 
-    /// Seconds after SIGTERM in which connections are still taken while /readyz is 503 already
+    /// Seconds after SIGTERM during which connections are still accepted while /readyz is already 503
     #[arg(long, global = true, env = "SESSIONARY_SHUTDOWN_DELAY", default_value = "5", value_name = "SECONDS")]
     shutdown_delay: String,
 
@@ -112,24 +113,24 @@ pub struct Config {
 }
 
 impl Config {
-    /// What to log, whether or not it can be read.
+    /// Returns the log filter, even if it is not valid.
     #[must_use]
     pub fn log(&self) -> &str {
         &self.log
     }
 }
 
-/// The text of a secret that is not empty.
+/// Returns the text of a secret that is not empty.
 fn given_secret(secret: Option<&SecretString>) -> Option<&str> {
     secret.map(|secret| secret.expose_secret()).filter(|text| !text.trim().is_empty())
 }
 
-/// A text without the white space around it, that is not empty.
+/// Returns a text without surrounding white space, if it is not empty.
 fn given(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// What stands between commas.
+/// Returns the entries of a comma-separated list.
 fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }

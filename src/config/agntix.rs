@@ -9,7 +9,7 @@ use super::given;
 use super::setting::{Findings, Setting};
 use crate::dialects::agntix::{Model, Settings};
 
-/// What a deployment decides about Agntix's sessions.
+/// A deployment's settings for Agntix's sessions.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Agntix sessions")]
 pub struct AgntixSettings {
@@ -31,7 +31,7 @@ static MODELS: Setting = Setting::public(
 );
 
 impl AgntixSettings {
-    /// Checks the settings. Returns `None` where something was found.
+    /// Checks the settings. Returns `None` if something is wrong.
     pub(super) fn check(&self, found: &mut Findings) -> Option<Settings> {
         let minutes = given(self.agntix_idle_minutes.as_deref())
             .map(|text| text.parse::<NonZeroU32>().map_err(|_| IDLE_MINUTES.rejects(text, "is no such number")))

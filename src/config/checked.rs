@@ -1,4 +1,4 @@
-//! The settings, once they were checked.
+//! The checked settings.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -63,21 +63,21 @@ static LOG: Setting = Setting::public(
     "info,sqlx=warn",
 );
 
-/// From where a call without a credential may come.
+/// Where a call without a credential may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anonymous {
     Loopback,
     Anywhere,
 }
 
-/// What a deployment decided. Every value can be used.
+/// The settings of a deployment. Every value is valid.
 #[derive(Debug)]
 pub struct Settings {
     pub listen: SocketAddr,
-    /// `None`: the private one of the data folder.
+    /// `None` uses the private one of the data folder.
     pub database: Option<Database>,
     pub data_dir: PathBuf,
-    /// Where the programs of the private Postgres are looked for, and what is done where there are none.
+    /// Where the programs of the private Postgres are searched, and what to do if there are none.
     pub postgres_search: Search,
     pub postgres_install: PostgresInstall,
     pub contract: Contract,
@@ -85,23 +85,23 @@ pub struct Settings {
     pub public_url: Option<BaseUrl>,
     pub trusted_proxies: Vec<IpNet>,
     pub cors_origins: Vec<HeaderValue>,
-    /// `None`: tokens are rejected.
+    /// `None` rejects tokens.
     pub jwt: Option<JwtVerifier>,
     /// The issuer that the deployment names, if it names one and not several.
     pub jwt_issuer: Option<String>,
     pub messaging_default_org: Option<OrgId>,
     pub messaging_anonymous: Anonymous,
-    /// Bytes that an organization may store where it has no quota of its own.
+    /// Bytes that an organization without its own quota may store.
     pub storage_quota: u64,
-    /// Where else than at public addresses responders and webhooks may be.
+    /// Which addresses that are not public responders and webhooks may have.
     pub private_addresses: PrivateAddresses,
-    /// How long connections are still taken after SIGTERM.
+    /// How long connections are still accepted after SIGTERM.
     pub shutdown_delay: Duration,
     /// How long a connection may be idle between two requests.
     pub keep_alive: Duration,
     pub messaging: messaging::Bounds,
     pub agntix: agntix::Settings,
-    /// What the deployment should know about its settings, a sentence each.
+    /// Warnings about the settings, one sentence each.
     pub warnings: Vec<String>,
 }
 
@@ -114,8 +114,8 @@ impl Settings {
 }
 
 impl Config {
-    /// Checks every setting, and the environment for variables that look like settings. `known` are the variables that
-    /// have a meaning; `empty` those that were given without a value.
+    /// Checks every setting, and the environment for variables that look like settings. `known` are the variables with
+    /// a meaning; `empty` are those that were given without a value.
     ///
     /// # Errors
     /// Every setting that cannot be used.
@@ -128,7 +128,7 @@ impl Config {
         let mut found = Findings { warnings: unknown_variables(environment, known), ..Findings::default() };
         for name in empty {
             if *name == DATABASE_URL.name {
-                // Otherwise a secret that is missing would lead to a new, empty database.
+                // Otherwise a missing secret would result in a new, empty database.
                 found.errors.push(DATABASE_URL.rejects("", "is empty; unset it to use the private Postgres"));
             } else {
                 found.warn(format!("{name} is empty and counts as not set"));
@@ -233,7 +233,7 @@ const CONTRACTS: [(&str, Contract); 2] = [("documented", Contract::Documented), 
 const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
 const CALLERS: [(&str, Anonymous); 2] = [("loopback", Anonymous::Loopback), ("anywhere", Anonymous::Anywhere)];
 
-/// Reads one of several words; the first is the default.
+/// Parses one of several words; the first is the default.
 pub(super) fn word<T: Copy>(setting: &'static Setting, text: &str, words: &[(&str, T)]) -> Result<T, SettingError> {
     let text = given(Some(text)).unwrap_or(words[0].0);
     let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
@@ -258,7 +258,7 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(
     given(text).map(|text| text.parse().map_err(|error| setting.rejects(text, error))).transpose()
 }
 
-/// Networks between commas; an address alone is a network of one.
+/// Parses comma-separated networks. An address alone is a network of one.
 fn networks(setting: &'static Setting, text: &str) -> Result<Vec<IpNet>, SettingError> {
     let network = |entry: &str| {
         let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<std::net::IpAddr>().map(IpNet::from));

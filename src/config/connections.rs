@@ -1,4 +1,4 @@
-//! Clients' connections.
+//! Settings of clients' connections.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::checked::number;
 use super::setting::{Setting, SettingError};
 use crate::http::bounds::KEEP_ALIVE;
 
-/// What a deployment decides about clients' connections.
+/// A deployment's settings for clients' connections.
 #[derive(Args, Clone, Debug)]
 pub struct ConnectionSettings {
-    /// Seconds that a connection may be idle between two requests, 1 to 3600; longer than the load balancer's own
+    /// Seconds that a connection may be idle between two requests, 1 to 3600; longer than the load balancer's own limit
     #[arg(long, global = true, env = "SESSIONARY_KEEP_ALIVE_SECONDS", value_name = "SECONDS", default_value = "75")]
     keep_alive_seconds: String,
 }

@@ -1,8 +1,8 @@
-//! Files of environment variables, as Docker and systemd read them.
+//! Files of environment variables in the format of Docker and systemd.
 //!
-//! A line is `NAME=value`, perhaps after `export `; empty or a comment after `#`. A value in single quotes is taken as it
-//! is, one in double quotes may use `\n`, `\t`, `\"`, `\\` and `\$`; both may go on over several lines. Nothing is
-//! substituted. Of a name that is given twice, the last value counts.
+//! A line is `NAME=value`, optionally after `export `; or it is empty, or a comment after `#`. A value in single quotes
+//! is taken literally. A value in double quotes may contain `\n`, `\t`, `\"`, `\\` and `\$`. Both may span several
+//! lines. Nothing is substituted. If a name is given twice, the last value is used.
 
 /// A line that cannot be read. The line itself is not shown, because it may be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,10 +12,10 @@ pub struct EnvFileError {
     pub problem: &'static str,
 }
 
-/// Reads the variables of a file, in its order.
+/// Parses the variables of a file, in their order.
 ///
 /// # Errors
-/// When a line has no name, a name that is none, an unknown escape, or a quote that is not closed.
+/// When a line has no valid name, an unknown escape, or an unclosed quote.
 pub fn read_env_file(text: &str) -> Result<Vec<(String, String)>, EnvFileError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rest = text;
@@ -55,12 +55,12 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Returns the value that the text begins with, and what follows its line.
+/// Returns the value at the beginning of the text, and what follows its line.
 fn read_value(text: &str) -> Result<(String, &str), &'static str> {
     let quote = text.chars().next().filter(|first| ['\'', '"'].contains(first));
     let Some(quote) = quote else {
         let (line, after) = text.split_once('\n').unwrap_or((text, ""));
-        // A # is a comment only behind a space, because passwords and URLs may have one.
+        // A # begins a comment only after a space, because passwords and URLs may contain one.
         let value = line.find(" #").map_or(line, |comment| &line[..comment]);
         return Ok((value.trim().to_owned(), after));
     };

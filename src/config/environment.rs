@@ -1,11 +1,11 @@
-//! Variables of the environment that look like settings and are none.
+//! Environment variables that look like settings but are not.
 
-/// Letters that may be wrong in a name for it to be recognised.
+/// Limit of the wrong letters in a name that is recognised.
 const MAX_DISTANCE: usize = 3;
 
-/// Returns a warning for each variable that begins as settings do but is none of the `known`, with the nearest name.
+/// Returns a warning for each variable that begins like a setting but is not in `known`, with the nearest name.
 ///
-/// A variable that does not begin with `SESSIONARY_` is only mentioned when it is nearly one that is known.
+/// A variable that does not begin with `SESSIONARY_` is mentioned only if it is very similar to a known one.
 pub(super) fn unknown_variables(variables: impl Iterator<Item = (String, String)>, known: &[&str]) -> Vec<String> {
     let mut warnings: Vec<String> = variables
         .filter(|(name, _)| !known.contains(&name.as_str()))
@@ -21,7 +21,7 @@ pub(super) fn unknown_variables(variables: impl Iterator<Item = (String, String)
     warnings
 }
 
-/// Whether Kubernetes sets the variable in every pod beside a Service whose name begins with `sessionary`.
+/// Returns whether Kubernetes sets the variable in every pod because of a Service whose name begins with `sessionary`.
 fn is_of_kubernetes(name: &str, value: &str) -> bool {
     let is_address = name.contains("_PORT_") && ["_TCP", "_UDP"].iter().any(|protocol| name.contains(protocol));
     name.ends_with("_SERVICE_HOST")

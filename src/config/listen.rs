@@ -1,4 +1,4 @@
-//! Where to listen.
+//! The address to listen on.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
@@ -11,10 +11,10 @@ pub(super) static LISTEN: Setting = Setting::public(
     "127.0.0.1:3000",
 );
 
-/// Reads an address to listen on. A name that is not `localhost` is looked up.
+/// Parses an address to listen on. Names other than `localhost` are looked up.
 ///
 /// # Errors
-/// When it is none of the allowed forms, or the name has no address.
+/// When it has none of the allowed forms, or the name has no address.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, SettingError> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(address);

@@ -1,4 +1,4 @@
-//! The time-outs of messaging sessions, under the names that ElizaOS has for them.
+//! The time-outs of messaging sessions, with ElizaOS's names.
 
 use clap::Args;
 
@@ -7,7 +7,8 @@ use super::setting::{Findings, Setting};
 use crate::dialects::messaging::{Bounds, GivenBounds, GivenDefaults, parse_int};
 use crate::domain::JsonField;
 
-/// What a deployment decides about messaging sessions. Texts, since the vendor's server reads them as `parseInt` does.
+/// A deployment's settings for messaging sessions. They are texts, because the vendor's server parses them with
+/// `parseInt`.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Messaging sessions")]
 pub struct MessagingSettings {
@@ -15,27 +16,27 @@ pub struct MessagingSettings {
     #[arg(long, global = true, env = "SESSION_DEFAULT_TIMEOUT_MINUTES", value_name = "MINUTES")]
     session_default_timeout_minutes: Option<String>,
 
-    /// The least time-out that a session can ask for; 5 unless set, 1 to 60
+    /// Minimum time-out of a session; 5 unless set, 1 to 60
     #[arg(long, global = true, env = "SESSION_MIN_TIMEOUT_MINUTES", value_name = "MINUTES")]
     session_min_timeout_minutes: Option<String>,
 
-    /// The most; 1440 unless set, 60 to 10080
+    /// Maximum time-out of a session; 1440 unless set, 60 to 10080
     #[arg(long, global = true, env = "SESSION_MAX_TIMEOUT_MINUTES", value_name = "MINUTES")]
     session_max_timeout_minutes: Option<String>,
 
-    /// Minutes past which nothing renews a session: 720 unless set, and twice the most time-out at the most
+    /// Minutes after which a session cannot be renewed: 720 unless set, at most twice the maximum time-out
     #[arg(long, global = true, env = "SESSION_MAX_DURATION_MINUTES", value_name = "MINUTES")]
     session_max_duration_minutes: Option<String>,
 
-    /// Minutes before its end in which a session is near it: 5 unless set, and the most time-out at the most
+    /// Minutes before its end from which a session is near its expiration: 5 unless set, at most the maximum time-out
     #[arg(long, global = true, env = "SESSION_WARNING_THRESHOLD_MINUTES", value_name = "MINUTES")]
     session_warning_threshold_minutes: Option<String>,
 
-    /// The time-out of every agent that has none of its own
+    /// The time-out of agents that have none of their own
     #[arg(long, global = true, env = "SESSION_TIMEOUT_MINUTES", value_name = "MINUTES")]
     session_timeout_minutes: Option<String>,
 
-    /// Whether sessions of agents that do not say renew themselves: true unless set
+    /// Whether sessions renew themselves if their agents do not set it: true unless set
     #[arg(long, global = true, env = "SESSION_AUTO_RENEW", value_name = "BOOLEAN")]
     session_auto_renew: Option<String>,
 }
@@ -56,8 +57,8 @@ static TIMEOUT: Setting = Setting::public(
 static AUTO_RENEW: Setting = Setting::public("SESSION_AUTO_RENEW", "true or false", "true");
 
 impl MessagingSettings {
-    /// Checks the settings and moves them into what the vendor's server allows, which is warned of: a deployment can
-    /// bring its settings along.
+    /// Checks the settings and clamps them to what the vendor's server allows, with a warning, so that a deployment can
+    /// reuse its existing settings.
     pub(super) fn check(&self, found: &mut Findings) -> Bounds {
         let bounds = self.bounds();
         let timeout = given(self.session_timeout_minutes.as_deref()).and_then(parse_int);
@@ -86,7 +87,7 @@ impl MessagingSettings {
         bounds
     }
 
-    /// The settings, moved into what the vendor's server allows.
+    /// Returns the settings, clamped to what the vendor's server allows.
     fn bounds(&self) -> Bounds {
         let given = GivenBounds {
             default_timeout: self.session_default_timeout_minutes.as_deref(),
@@ -95,7 +96,8 @@ impl MessagingSettings {
             max_duration: self.session_max_duration_minutes.as_deref(),
             warning: self.session_warning_threshold_minutes.as_deref(),
         };
-        // The environment of ElizaOS's server is among the settings of each of its agents: these two names mean both.
+        // In ElizaOS, the server's environment is part of each agent's settings, so these two names also apply to
+        // agents.
         let text = |text: &Option<String>| text.clone().map_or(JsonField::Absent, JsonField::String);
         let every_agent = GivenDefaults {
             session_timeout_minutes: text(&self.session_timeout_minutes),

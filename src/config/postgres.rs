@@ -1,4 +1,4 @@
-//! Which programs run the private Postgres.
+//! Settings of the private Postgres.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,24 +9,24 @@ use super::checked::word;
 use super::setting::{Setting, SettingError};
 use crate::embedded_postgres::Search;
 
-/// Where its programs are, and what is done where they are not.
+/// Where to find its programs, and what to do if there are none.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Private Postgres")]
 pub struct PostgresSettings {
-    /// Folder with `postgres` and `initdb` for the private Postgres, instead of one that is looked for
+    /// Folder with `postgres` and `initdb` for the private Postgres, instead of searching for one
     #[arg(long, global = true, env = "SESSIONARY_POSTGRES_BIN")]
     postgres_bin: Option<OsString>,
 
-    /// Whether to install Postgres where none is found: ask (on a terminal), yes or no
+    /// Whether to install Postgres if none is found: ask (on a terminal), yes or no
     #[arg(long, global = true, env = "SESSIONARY_POSTGRES_INSTALL", default_value = "ask")]
     postgres_install: String,
 }
 
 static INSTALL: Setting = Setting::public("SESSIONARY_POSTGRES_INSTALL", "ask, yes or no", "yes");
-const ANSWERS: [(&str, PostgresInstall); 3] =
+const CHOICES: [(&str, PostgresInstall); 3] =
     [("ask", PostgresInstall::Ask), ("yes", PostgresInstall::Yes), ("no", PostgresInstall::No)];
 
-/// What a start does where no Postgres is found.
+/// What to do at a start if no Postgres is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostgresInstall {
     /// Asks, if there is a terminal; fails otherwise.
@@ -38,12 +38,12 @@ pub enum PostgresInstall {
 }
 
 impl PostgresSettings {
-    /// What a start does where no Postgres is found.
+    /// Returns what to do at a start if no Postgres is found.
     pub(super) fn install(&self) -> Result<PostgresInstall, SettingError> {
-        word(&INSTALL, &self.postgres_install, &ANSWERS)
+        word(&INSTALL, &self.postgres_install, &CHOICES)
     }
 
-    /// Where to look for the programs.
+    /// Returns where to search for the programs.
     #[must_use]
     pub fn search(&self) -> Search {
         let named = self.postgres_bin.clone().filter(|folder| !folder.is_empty()).map(PathBuf::from);

@@ -1,4 +1,4 @@
-//! What a setting is called, what it may be, and what is said about one that cannot be used.
+//! A setting's name and allowed values, and the errors about it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Setting {
     /// Its environment variable.
     pub name: &'static str,
-    /// What its value may be.
+    /// Its allowed values.
     pub allowed: &'static str,
     pub example: &'static str,
     /// Whether its value is printed.
@@ -30,7 +30,7 @@ impl Setting {
         Self { name, allowed, example, visibility: Visibility::Secret }
     }
 
-    /// Returns an error that says what is wrong with the value.
+    /// Returns an error with the problem of the value.
     pub(super) fn rejects(&'static self, value: &str, problem: impl fmt::Display) -> SettingError {
         let value = match self.visibility {
             Visibility::Public => Some(value.chars().take(MAX_SHOWN).collect()),
@@ -40,14 +40,14 @@ impl Setting {
     }
 }
 
-/// Characters of a value that are printed.
+/// Limit of the characters of a value that are printed.
 const MAX_SHOWN: usize = 200;
 
 /// A setting that cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SettingError {
     pub setting: &'static Setting,
-    /// `None` where it is a secret.
+    /// `None` if it is a secret.
     pub value: Option<String>,
     pub problem: String,
 }
@@ -77,7 +77,7 @@ impl fmt::Display for SettingErrors {
     }
 }
 
-/// Collects what is wrong with settings, so that all of it is reported at once.
+/// Collects problems of settings, so that all of them are reported at once.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub errors: Vec<SettingError>,
@@ -85,7 +85,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Returns the value, or stores why there is none.
+    /// Returns the value, or records the error.
     pub fn take<T>(&mut self, result: Result<T, SettingError>) -> Option<T> {
         result.map_err(|error| self.errors.push(error)).ok()
     }

@@ -11,7 +11,7 @@ fn check(flags: &[&str]) -> Result<Settings, SettingErrors> {
     Only::parse_from([&["sessionary"], flags].concat()).config.check(std::iter::empty(), &[], &[])
 }
 
-/// The settings that cannot be used, by name.
+/// Returns the names of the settings that cannot be used.
 fn rejected(flags: &[&str]) -> Vec<&'static str> {
     check(flags).unwrap_err().0.iter().map(|error| error.setting.name).collect()
 }
@@ -64,7 +64,7 @@ fn every_setting_that_cannot_be_used_is_reported_at_once() {
     for error in &errors.0 {
         assert!(!error.setting.allowed.is_empty() && !error.problem.is_empty(), "{error:?}");
     }
-    // Each is rejected alone, too.
+    // Each is also rejected alone.
     for (flag, value) in bad {
         assert_eq!(rejected(&[flag, value]).len(), 1, "{flag}");
     }
@@ -94,7 +94,7 @@ fn an_empty_value_counts_as_none_and_is_mentioned() {
     assert_eq!(settings.listen.port(), 3000);
     let settings = config(&["--data-dir", ""]).check(std::iter::empty(), &[], &[]).unwrap();
     assert_eq!(settings.data_dir, PathBuf::from(".sessionary"));
-    // A database that is missing is no reason for another one.
+    // A missing database must not be replaced by another one.
     let errors = config(&["--database-url", ""]).check(std::iter::empty(), &[], &["DATABASE_URL"]).unwrap_err();
     assert_eq!(errors.0[0].setting.name, "DATABASE_URL");
 }
