@@ -1,8 +1,8 @@
 //! Which addresses may be called.
 //!
-//! An endpoint's URL is somebody's text, and the service stands inside the deployment's network: without a rule, it
-//! would fetch for strangers what only insiders may see (server-side request forgery). So the addresses themselves
-//! are looked at, after every look-up and at every redirect, and not the name.
+//! An endpoint's URL comes from a customer, and the service runs inside the deployment's network. Without a rule, it
+//! would fetch for outsiders what only insiders may see (server-side request forgery). So the addresses are checked,
+//! after every look-up and at every redirect, and not the names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use url::{Host, Url};
 pub enum PrivateAddresses {
     #[default]
     Refused,
-    /// In these networks only.
+    /// Only in these networks.
     Within(Arc<[IpNet]>),
     Allowed,
 }
 
-/// An address that must not be called from here.
+/// An address that the service must not call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the address is not allowed")]
 pub struct ForbiddenAddress;
 
 impl PrivateAddresses {
-    /// Looks at a URL's host where it is an address: for those, nobody asks a resolver.
+    /// Checks a URL's host if it is an address, because no resolver is used for those.
     pub(super) fn check(&self, url: &Url) -> Result<(), ForbiddenAddress> {
         let ip = match url.host() {
             Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
@@ -48,7 +48,7 @@ impl PrivateAddresses {
 }
 
 impl Resolve for PrivateAddresses {
-    /// The addresses of a name, if every one of them may be called.
+    /// Returns the addresses of a name, if all of them may be called.
     fn resolve(&self, name: Name) -> Resolving {
         let rule = self.clone();
         Box::pin(async move {
@@ -70,7 +70,7 @@ const fn net6(first: [u16; 3], length: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(first[0], first[1], first[2], 0, 0, 0, 0, 0), length)
 }
 
-/// IANA's special-purpose registry for IPv4 (RFC 6890 and its updates), as far as it is not globally reachable.
+/// IANA's special-purpose registry for IPv4 (RFC 6890 and its updates): the networks that are not globally reachable.
 const NOT_PUBLIC_4: [Ipv4Net; 16] = [
     net4(0, 0, 0, 0, 8),        // this network
     net4(10, 0, 0, 0, 8),       // private
@@ -87,25 +87,25 @@ const NOT_PUBLIC_4: [Ipv4Net; 16] = [
     net4(203, 0, 113, 0, 24),   // documentation
     net4(224, 0, 0, 0, 4),      // multicast
     net4(240, 0, 0, 0, 4),      // reserved, broadcast
-    net4(168, 63, 129, 16, 32), // public by number, but Azure's host answers there
+    net4(168, 63, 129, 16, 32), // public by number, but Azure's host responds there
 ];
 
-/// The only IPv6 addresses that are given out to the public.
+/// The only IPv6 addresses that are assigned to the public.
 const GLOBAL_UNICAST: Ipv6Net = net6([0x2000, 0, 0], 3);
 
-/// IANA's special-purpose registry for IPv6, as far as it lies within [`GLOBAL_UNICAST`].
+/// IANA's special-purpose registry for IPv6: the networks within [`GLOBAL_UNICAST`].
 const NOT_PUBLIC_6: [Ipv6Net; 3] = [
     net6([0x2001, 0, 0], 23),     // protocol assignments, Teredo
     net6([0x2001, 0xdb8, 0], 32), // documentation
     net6([0x3fff, 0, 0], 20),     // documentation
 ];
 
-/// Translated by a NAT64 on the way (RFC 6052); the last 32 bits are the address that is meant.
+/// Translated by a NAT64 (RFC 6052); the last 32 bits are the IPv4 address.
 const NAT64: Ipv6Net = net6([0x64, 0xff9b, 0], 96);
 /// Tunnelled to an IPv4 address (RFC 3056), which is bits 16 to 47.
 const SIX_TO_FOUR: Ipv6Net = net6([0x2002, 0, 0], 16);
 
-/// Whether an address belongs to the public internet, whatever way it is written.
+/// Returns whether an address is on the public internet, in any notation.
 fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => NOT_PUBLIC_4.iter().all(|net| !net.contains(&ip)),
@@ -116,7 +116,7 @@ fn is_public(ip: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address at which packets to `ip` end up.
+/// Returns the IPv4 address that receives packets to `ip`.
 fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let at = |first: usize| {
         let bytes = ip.octets();

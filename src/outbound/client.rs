@@ -1,4 +1,4 @@
-//! The HTTP client that keeps to the rule on addresses.
+//! The HTTP client that enforces the rule on addresses.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use url::Url;
 
 use super::{ForbiddenAddress, PrivateAddresses};
 
-/// Headers of an answer. Their text is bounded too, by the HTTP client at about 400 KiB.
+/// Limit of the headers of a response. The HTTP client limits their text to about 400 KiB.
 const MAX_HEADERS: usize = 64;
 
-/// An HTTP client that calls allowed addresses only, follows no redirect and tries nothing twice. Clones share its
+/// An HTTP client that calls only allowed addresses, follows no redirect and never retries. Clones share its
 /// connections.
 #[derive(Clone)]
 pub struct Client {
@@ -20,15 +20,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// `connect` is what a connection may take: name look-up, TCP and TLS together.
+    /// Creates a client. `connect` is the time limit for a connection: name look-up, TCP and TLS together.
     ///
     /// # Errors
-    /// When the TLS of this machine cannot be set up.
+    /// When TLS cannot be set up on this machine.
     pub fn new(addresses: PrivateAddresses, connect: Duration) -> Result<Self, NoTls> {
         let client = |builder: reqwest::ClientBuilder| {
             builder
                 .dns_resolver(addresses.clone())
-                // A proxy would look names up itself, out of reach of the rule on addresses.
+                // A proxy would look up names itself, without the rule on addresses.
                 .no_proxy()
                 .redirect(redirect::Policy::none())
                 .referer(false)
@@ -40,17 +40,17 @@ impl Client {
                 .build()
         };
         let built = client(reqwest::Client::builder()).or_else(|_| {
-            // A machine without root certificates still has endpoints that need none.
+            // A machine without root certificates can still call endpoints that need none.
             tracing::warn!("this machine has no root certificates: endpoints behind https cannot be reached");
             client(reqwest::Client::builder().tls_certs_only([]))
         });
         Ok(Self { http: built.map_err(|_| NoTls)?, addresses })
     }
 
-    /// A POST that is still to be sent.
+    /// Returns a POST request to be sent.
     ///
     /// # Errors
-    /// When the URL names an address that must not be called. A name's addresses are looked at when it is sent.
+    /// When the URL has an address that must not be called. A name's addresses are checked when the request is sent.
     pub fn post(&self, url: &Url) -> Result<RequestBuilder, ForbiddenAddress> {
         self.addresses.check(url)?;
         Ok(self.http.post(url.clone()))
@@ -68,7 +68,7 @@ impl Client {
     /// A HEAD request that is still to be sent.
     ///
     /// # Errors
-    /// When the URL names an address that must not be called. A name's addresses are looked at when it is sent.
+    /// When the URL has an address that must not be called. A name's addresses are checked when the request is sent.
     pub fn head(&self, url: &Url) -> Result<RequestBuilder, ForbiddenAddress> {
         self.addresses.check(url)?;
         Ok(self.http.head(url.clone()))
@@ -80,13 +80,13 @@ impl Client {
 #[error("TLS cannot be set up on this machine")]
 pub struct NoTls;
 
-/// Why nothing of an answer came. What the client says of it stays here: it may quote the URL.
+/// Why no response was received. The client's own error is not included, because it may quote the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsent {
-    /// No connection, or one that ended before anything of an answer came.
+    /// There was no connection, or it ended before the response began.
     Unreachable,
     ForbiddenAddress,
-    /// Something answered in another protocol.
+    /// The response is in another protocol.
     NotHttp,
 }
 

@@ -1,5 +1,5 @@
-//! The way out to endpoints that others name: which addresses may be called, one HTTP client that keeps to it, and
-//! signed deliveries.
+//! Calls to endpoints that customers name: the rule on addresses, one HTTP client that enforces it, and signed
+//! deliveries.
 
 mod addresses;
 mod client;

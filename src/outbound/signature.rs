@@ -1,5 +1,5 @@
-//! Signed deliveries, as Standard Webhooks 1.0.0 has them (<https://www.standardwebhooks.com>): HMAC-SHA256 over
-//! `{id}.{timestamp}.{body}`, in base64 behind `v1,`.
+//! Signed deliveries in the format of Standard Webhooks 1.0.0 (<https://www.standardwebhooks.com>): HMAC-SHA256 over
+//! `{id}.{timestamp}.{body}`, in base64 after `v1,`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,10 +10,10 @@ use sha2::Sha256;
 
 use crate::domain::{Mint, Timestamp};
 
-/// What the standard allows, in bytes.
+/// The length of a key in bytes that the standard allows.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// What a delivery's headers are called.
+/// The names of a delivery's headers.
 pub struct Names {
     id: HeaderName,
     timestamp: HeaderName,
@@ -27,25 +27,26 @@ pub static STANDARD: Names = Names {
     signature: HeaderName::from_static("webhook-signature"),
 };
 
-/// Svix's own names, which are older than the standard; all else is the same.
+/// Svix's own names, which are older than the standard. Everything else is the same.
 pub static SVIX: Names = Names {
     id: HeaderName::from_static("svix-id"),
     timestamp: HeaderName::from_static("svix-timestamp"),
     signature: HeaderName::from_static("svix-signature"),
 };
 
-/// A secret that is not `whsec_` and 24 to 64 bytes in base64.
+/// The error for a secret that is not `whsec_` and 24 to 64 bytes in base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the secret is not whsec_ and 24 to 64 bytes in base64")]
 pub struct UnusableSecret;
 
-/// A new secret, of 32 bytes.
+/// Returns a new secret of 32 bytes.
 #[must_use]
 pub fn secret(mint: &Mint) -> SecretString {
     format!("whsec_{}", BASE64.encode(mint.secret::<32>())).into()
 }
 
-/// The headers of a delivery: which message it is, when it is sent, in Unix seconds, and, given a secret, the signature.
+/// Returns the headers of a delivery: the message's id, the time in Unix seconds, and the signature if there is a
+/// secret.
 ///
 /// # Errors
 /// When the secret cannot be used.

@@ -1,8 +1,8 @@
-//! Logs: for people on a terminal, as JSON lines elsewhere; on standard error, because standard output is for what
-//! commands print.
+//! Logs: readable text on a terminal, otherwise JSON lines. They go to standard error, because standard output is for
+//! the results of commands.
 //!
-//! Logging never blocks and never panics: lines wait in a bounded buffer for a thread that writes them, and are dropped
-//! and counted where the reader of standard error is too slow, has stopped or is gone.
+//! Logging never blocks and never panics: lines wait in a bounded buffer for a thread that writes them. They are
+//! dropped and counted if the reader of standard error is too slow, has stopped or has closed.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -12,9 +12,9 @@ use std::time::Duration;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-/// Lines that wait to be written; a few megabytes at most.
+/// Limit of the lines that wait to be written; a few megabytes.
 const BUFFERED_LINES: usize = 8_192;
-/// How long the last lines may take to be written when the process ends.
+/// Time limit for writing the last lines when the process ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
@@ -24,10 +24,10 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 pub struct LogWriter(WorkerGuard);
 
 impl LogWriter {
-    /// Writes what waits, as far as that is possible within two seconds.
+    /// Writes the remaining lines, within two seconds.
     pub fn close(self) {
         let (done, written) = mpsc::channel();
-        // On a thread of its own, because standard error may never take another byte.
+        // On a separate thread, because standard error may block forever.
         std::thread::spawn(move || {
             drop(self.0);
             let _ = done.send(());
@@ -36,19 +36,19 @@ impl LogWriter {
     }
 }
 
-/// Levels as [`EnvFilter`] reads them.
+/// The levels that [`EnvFilter`] accepts.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// Checks a filter in `RUST_LOG`'s syntax.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the problem.
 pub fn check_filter(filter: &str) -> Result<(), String> {
     EnvFilter::try_new(filter).map(drop).map_err(|error| error.to_string())
 }
 
-/// Returns a word of the filter that is read as a module although it may be meant as a level: one without a level of its
-/// own that names no module of this program.
+/// Returns a word of the filter that counts as a module although it may be meant as a level: one without a level that
+/// is not a module of this program.
 #[must_use]
 pub fn module_without_level(filter: &str) -> Option<&str> {
     let words = filter.split(',').map(str::trim).filter(|word| !word.is_empty());
@@ -63,11 +63,11 @@ pub fn module_without_level(filter: &str) -> Option<&str> {
 /// Crates whose events are logged.
 const MODULES: [&str; 8] = ["sessionary", "sqlx", "hyper", "hyper_util", "reqwest", "rustls", "tokio", "tower"];
 
-/// Starts logging at the level that `filter` says (`RUST_LOG`'s syntax). Does nothing where logging has started.
+/// Starts logging with a filter in `RUST_LOG`'s syntax. Does nothing if logging has started.
 pub fn start(filter: &str) -> LogWriter {
     let filter = if filter.trim().is_empty() { "info" } else { filter };
     let mut filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    // Postgres remarks on every step that a migration finds done.
+    // Postgres sends a notice for every step that a migration finds done.
     if let Ok(quieter) = "sqlx::postgres::notice=warn".parse() {
         filter = filter.add_directive(quieter);
     }
@@ -91,8 +91,8 @@ pub fn start(filter: &str) -> LogWriter {
     LogWriter(guard)
 }
 
-/// Lets panics be logged like everything else: the default hook writes to standard error itself and waits for it. The
-/// place is logged and never the message, because a message can quote a body.
+/// Logs panics like everything else, because the default hook writes to standard error and blocks on it. It logs the
+/// location but never the message, because a message can quote a body.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(tracing::field::display);
@@ -100,7 +100,7 @@ fn log_panics() {
     }));
 }
 
-/// Returns how many log lines were dropped so far.
+/// Returns how many log lines have been dropped.
 #[must_use]
 pub fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)

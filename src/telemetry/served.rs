@@ -9,7 +9,8 @@ use metrics::{Counter, Histogram, SharedString};
 use super::Served;
 use crate::domain::DialectName;
 
-/// What a series is told apart by. Metrics carry no organization: their number must not grow with the tenants'.
+/// The labels of a series. There is no organization among them, because the number of series must not grow with the
+/// number of tenants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Labels {
     dialect: &'static str,
@@ -24,8 +25,8 @@ struct Series {
 }
 
 thread_local! {
-    /// By route. Naming a series costs more than counting in it, so each thread keeps the names it used: as many as
-    /// there are routes, methods and statuses.
+    /// By route. Creating a series costs more than counting in it, so each thread caches the ones that it used: as many
+    /// as there are routes, methods and statuses.
     static KNOWN: RefCell<HashMap<String, Vec<Series>>> = RefCell::default();
 }
 
@@ -65,7 +66,7 @@ impl Series {
     }
 }
 
-/// Callers can invent methods; metrics know a fixed set.
+/// Returns a method's label from a fixed set, because callers can invent methods.
 fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
