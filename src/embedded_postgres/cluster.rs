@@ -1,4 +1,4 @@
-//! Makes a new cluster, wholly or not at all.
+//! Creates a new cluster, completely or not at all.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -18,11 +18,11 @@ use super::{
 
 const DRAFT: &str = "postgres.new-";
 
-/// Sorting by bytes is fast and the same everywhere; upper and lower case should know all of
-/// Unicode. Not every system has the first of these.
+/// The collation: sorting by bytes is fast and the same everywhere, but upper and lower case should cover all of
+/// Unicode. Some systems lack the first locale.
 const CTYPES: [&str; 2] = ["C.UTF-8", "C"];
 
-/// Removes what a killed start left behind, and makes the cluster if there is none.
+/// Removes what a killed start left behind, and creates the cluster if there is none.
 pub(super) async fn ensure(site: &Site, binaries: &Binaries, guard: &Guard) -> Result<()> {
     for leftover in drafts(&site.folder)? {
         remove(&leftover).await?;
@@ -30,7 +30,7 @@ pub(super) async fn ensure(site: &Site, binaries: &Binaries, guard: &Guard) -> R
     if site.existing.is_some() {
         return Ok(());
     }
-    // A name of its own: were an orphaned initdb still at work, it must not write into this one.
+    // A unique name, because an orphaned initdb may still be writing to an older one.
     let age = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
     let draft = site.folder.join(format!("{DRAFT}{}-{age}", std::process::id()));
     DirBuilder::new().mode(0o700).create(&draft).while_trying("create the folder", &draft)?;
@@ -80,8 +80,7 @@ fn drafts(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// Tries for a second, for an initdb whose service was just killed may have some files to write
-/// before its own end.
+/// Removes a draft. Retries for a second, because an initdb whose service was just killed may still write some files.
 pub(super) async fn remove(draft: &Path) -> Result<()> {
     let mut tries = 0;
     loop {

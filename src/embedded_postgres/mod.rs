@@ -1,19 +1,18 @@
-//! The default database: a private, durable Postgres that lives in the service's data folder.
+//! The default database: a private, durable Postgres in the service's data folder.
 //!
-//! The story of a start, told by [`EmbeddedPostgres::start_with`]: claim the data folder
-//! (`data_dir`), settle where the cluster is and who runs it (`site`), find binaries that fit it
-//! (`find`), post a guard that outlives us (`guard`), make the cluster if there is none
-//! (`cluster`), and launch the server (`server`).
+//! [`EmbeddedPostgres::start_with`] locks the data folder (`data_dir`), decides where the cluster is and who runs it
+//! (`site`), finds binaries for it (`find`), starts a guard that outlives this process (`guard`), creates the cluster
+//! if there is none (`cluster`), and launches the server (`server`).
 //!
-//! In the data folder, or beside a cluster that had to be put elsewhere:
+//! In the data folder, or next to a cluster that had to be put elsewhere:
 //!
 //! | name | what it is |
 //! |---|---|
 //! | `postgres/` | the cluster, which belongs to the server's user |
-//! | `postgres.log` | its log, put aside at a start when longer than 16 MiB |
+//! | `postgres.log` | its log, renamed at a start when it is longer than 16 MiB |
 //! | `socket/` | the folder of its socket, unless the path is too long for one |
-//! | `postgresql/` | Postgres's programs, where [`install`] had to unpack a package |
-//! | `upgrade/`, `upgraded/` | the next major version's cluster while [`upgrade`] makes it |
+//! | `postgresql/` | Postgres's programs, if [`install`] had to unpack a package |
+//! | `upgrade/`, `upgraded/` | the next major version's cluster while [`upgrade`] creates it |
 //! | `lock` | locked while a service runs |
 //! | `postgres.location` | where the cluster is if not here, and the socket of the running server |
 
@@ -47,15 +46,15 @@ use tokio::{
 use self::{data_dir::DataDir, error::Result, error::While, guard::Guard, server::Server, site::Site};
 pub use self::{error::EmbeddedPostgresError, find::Search, tuning::Tuning};
 
-/// How long a command waits for a service that holds the data folder but is not ready.
+/// How long a command waits for a service that has locked the data folder but is not ready.
 const PATIENCE_BESIDE: Duration = Duration::from_secs(60);
 
 /// Where to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// The folder of the Unix socket. Its path, and the socket's in it, have at most 100 bytes.
+    /// The folder of the Unix socket. Its path, and the path of the socket in it, have at most 100 bytes.
     pub socket_dir: PathBuf,
-    /// Part of the socket's name; no TCP port is listened on.
+    /// Part of the socket's name. The server does not listen on a TCP port.
     pub port: u16,
     /// The name of the superuser, who needs no password.
     pub superuser: String,
@@ -67,38 +66,36 @@ impl Location {
     }
 }
 
-/// A running Postgres that belongs to this process.
+/// A running Postgres of this process.
 ///
-/// It ends with this process, even one that is killed. [`stop`](Self::stop) ends it in order.
-/// Dropping this does not wait: the guard shuts the server down a moment later, and a start
-/// meanwhile waits for that.
+/// It ends with this process, even if that is killed. [`stop`](Self::stop) ends it in order. Dropping this does not
+/// wait: the guard shuts the server down a moment later, and a start meanwhile waits for that.
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
     location: Location,
     server: Server,
     guard: Guard,
-    // The locks go last: a field is dropped after those above it.
+    // The locks are released last, because fields are dropped in their order.
     site: Site,
     data_dir: DataDir,
 }
 
 impl EmbeddedPostgres {
-    /// Starts the Postgres of this data folder, making both if they are not there. Ready when this
+    /// Starts the Postgres of this data folder, and creates both if they do not exist. The server is ready when this
     /// resolves.
     ///
-    /// A new cluster takes some seconds, an existing one well under two, or longer to recover from
-    /// a crash.
+    /// A new cluster takes some seconds. An existing one takes well under two, or longer to recover from a crash.
     ///
     /// # Errors
-    /// [`EmbeddedPostgresError`] says what to do about each.
+    /// Each [`EmbeddedPostgresError`] describes its remedy.
     pub async fn start(data_dir: &Path) -> Result<Self> {
         Self::start_with(data_dir, &Search::default(), &Tuning::default()).await
     }
 
-    /// The same with the binaries of another search, or other settings.
+    /// Starts it with other binaries or settings.
     ///
     /// # Errors
-    /// Those of [`start`](Self::start).
+    /// The same as those of [`start`](Self::start).
     pub async fn start_with(data_dir: &Path, search: &Search, tuning: &Tuning) -> Result<Self> {
         let data_dir = DataDir::claim(data_dir)?;
         upgrade::settle(&data_dir)?;
@@ -108,7 +105,7 @@ impl EmbeddedPostgres {
 
         let guard = Guard::start(&site.user, site.cluster()).while_trying("run the guard of", &site.folder)?;
         cluster::ensure(&site, &binaries, &guard).await?;
-        // The socket is noted only once it works: who reads the note connects.
+        // The socket is recorded only when it works, because commands connect to a recorded socket.
         data_dir.record(site.relocated(), None)?;
         let socket_dir = socket::prepare(&site)?;
         let server = Server::launch(&site, &binaries, &socket_dir, tuning, &guard).await?;
@@ -116,27 +113,26 @@ impl EmbeddedPostgres {
         Ok(Self { location: Location::new(socket_dir), server, guard, site, data_dir })
     }
 
-    /// Where to connect to.
+    /// Returns where to connect to.
     #[must_use]
     pub fn location(&self) -> &Location {
         &self.location
     }
 
-    /// The folder that holds the cluster, if its user could not reach the data folder.
+    /// Returns the folder of the cluster, if its user could not reach the data folder.
     #[must_use]
     pub fn relocated_to(&self) -> Option<&Path> {
         self.site.relocated()
     }
 
-    /// Resolves when Postgres ends without being told to, with how it ended and the end of its log.
-    /// It can be dropped and asked for again.
+    /// Resolves when Postgres ends unexpectedly, with its exit status and the end of its log. It can be dropped and
+    /// called again.
     pub async fn exited(&mut self) -> EmbeddedPostgresError {
         self.server.exited().await
     }
 
-    /// Ends Postgres: connections are cut, what is committed is on disk. After 20 s it is ended
-    /// without a checkpoint. When this resolves no process is left and the data folder can be used
-    /// again.
+    /// Stops Postgres. Connections are closed, and committed data is on disk. After 20 s it is ended without a
+    /// checkpoint. When this resolves no process is left and the data folder can be used again.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -149,24 +145,24 @@ impl EmbeddedPostgres {
     }
 }
 
-/// Whether a data folder has a database, perhaps one that was put elsewhere.
+/// Returns whether a data folder has a database, perhaps one that was put elsewhere.
 #[must_use]
 pub fn has_database(data_dir: &Path) -> bool {
     site::has_cluster(data_dir) || data_dir::recorded_relocation(data_dir).is_some()
 }
 
-/// What a command found in a data folder.
+/// The result of opening a data folder for a command.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a command has one of these, once")]
 pub enum Opened {
-    /// Nobody was using it: Postgres runs for this command, which should stop it.
+    /// No service was using it: Postgres runs for this command, which should stop it.
     Started(EmbeddedPostgres),
-    /// A service is running: connect beside it.
+    /// A service is running, and the command connects to its server.
     Beside(Location),
 }
 
 impl Opened {
-    /// Where to connect to.
+    /// Returns where to connect to.
     #[must_use]
     pub fn location(&self) -> &Location {
         match self {
@@ -176,8 +172,8 @@ impl Opened {
     }
 }
 
-/// For commands: the Postgres of this data folder, be it a running service's or started for the
-/// occasion. Waits at most 60 s for a service that is just starting.
+/// Opens the Postgres of this data folder for a command: that of a running service, or one that is started for the
+/// command. Waits at most 60 s for a service that is just starting.
 ///
 /// # Errors
 /// Those of [`EmbeddedPostgres::start`]; [`EmbeddedPostgresError::AlreadyRunning`] after the wait.
@@ -185,7 +181,8 @@ pub async fn open(data_dir: &Path) -> Result<Opened> {
     open_with(data_dir, &Search::default(), &Tuning::default()).await
 }
 
-/// The same, but creates nothing: the data folder must have a database, or a service that is about to create one.
+/// Opens it like [`open`], but creates nothing: the data folder must have a database, or a service that is about to
+/// create one.
 ///
 /// # Errors
 /// [`EmbeddedPostgresError::NoDatabase`] when it has none, and those of [`open`].
@@ -193,15 +190,15 @@ pub async fn open_existing(data_dir: &Path, search: &Search, tuning: &Tuning) ->
     open_if(data_dir, search, tuning, Missing::Reject).await
 }
 
-/// The same as [`open`] with the binaries of another search, or other settings.
+/// Opens it like [`open`], with other binaries or settings.
 ///
 /// # Errors
-/// Those of [`open`].
+/// The same as those of [`open`].
 pub async fn open_with(data_dir: &Path, search: &Search, tuning: &Tuning) -> Result<Opened> {
     open_if(data_dir, search, tuning, Missing::Create).await
 }
 
-/// What becomes of a database that is not there.
+/// What to do if there is no database.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Create,

@@ -1,4 +1,4 @@
-//! What a cluster's `postmaster.pid` says, whether it is true, and how a postmaster is ended.
+//! Reads a cluster's `postmaster.pid`, checks whether it is current, and ends a postmaster.
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::error::{EmbeddedPostgresError, Result};
 
-/// Fast shutdown, immediate shutdown, and the end: each with the time it has to work.
+/// Fast shutdown, immediate shutdown, and kill, each with its time limit.
 pub(super) const LADDER: [(Signal, Duration); 3] = [
     (Signal::INT, Duration::from_secs(20)),
     (Signal::QUIT, Duration::from_secs(10)),
@@ -31,10 +31,9 @@ impl PidFile {
     }
 }
 
-/// Ends a postmaster that outlived its service. We hold the folder's lock, so no service can miss
-/// it.
+/// Ends a postmaster that outlived its service. The folder is locked, so no service is using it.
 ///
-/// Returns the process id that a stale `postmaster.pid` names: it may be somebody else's by now.
+/// Returns the process id in a stale `postmaster.pid`, which may belong to another process by now.
 pub(super) async fn end_predecessor(cluster: &Path) -> Result<Option<Pid>> {
     let Some(PidFile { pid, .. }) = PidFile::read(cluster) else {
         return Ok(None);
@@ -44,7 +43,7 @@ pub(super) async fn end_predecessor(cluster: &Path) -> Result<Option<Pid>> {
             return Ok(Some(pid));
         }
         tracing::warn!("an earlier service's Postgres (process {pid}) still runs: ending it by {signal:?}");
-        // It may have ended by now, which is all we want of it.
+        // It may have ended by now, which is the goal.
         let _ = kill_process(pid, signal);
         let deadline = Instant::now() + wait_timeout;
         while serves(pid, cluster).await && Instant::now() < deadline {
@@ -60,12 +59,11 @@ pub(super) async fn end_predecessor(cluster: &Path) -> Result<Option<Pid>> {
     Ok(Some(pid))
 }
 
-/// Whether this process is alive and a postmaster on this cluster. After a restart, of a container
-/// above all, its number is soon somebody else's.
+/// Returns whether this process is alive and a postmaster on this cluster. After a restart, especially of a container,
+/// its id is often reused soon.
 async fn serves(pid: Pid, cluster: &Path) -> bool {
     if cfg!(target_os = "linux") {
-        // Postgres works in its cluster's folder. A process that has ended but was not waited for
-        // has no folder.
+        // Postgres's working directory is its cluster's folder. A zombie has none.
         return fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == cluster);
     }
     let listed = Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output().await;

@@ -1,4 +1,4 @@
-//! The postmaster from its launch to its end.
+//! The postmaster, from its launch to its end.
 
 use std::{path::Path, path::PathBuf, process::Stdio, time::Duration};
 
@@ -20,10 +20,9 @@ use super::{
     tuning::{Tuning, WalCompression},
 };
 
-/// How long a server may log nothing before it is ready. One that recovers from a crash reports
-/// every ten seconds.
+/// How long a server may log nothing before it is ready. One that recovers from a crash logs every ten seconds.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long the remains of a killed server may be in the way.
+/// How long the processes of a killed server may block a start.
 const REMAINS: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Resolves when the server takes connections.
+    /// Launches the server. Resolves when it accepts connections.
     pub async fn launch(
         site: &Site,
         binaries: &Binaries,
@@ -49,7 +48,7 @@ impl Server {
             let mut server = Self::spawn(site, binaries, &settings, guard).await?;
             match server.ready(socket_dir).await {
                 Ok(()) => return Ok(server),
-                // The last of a killed server's processes need a moment to notice.
+                // The last processes of a killed server need a moment to end.
                 Err(EmbeddedPostgresError::Ended { tail, .. }) if is_in_the_way(&tail) && Instant::now() < deadline => {
                     sleep(Duration::from_millis(50)).await;
                 }
@@ -71,9 +70,8 @@ impl Server {
             command.arg("-c").arg(setting);
         }
         if let Some(stale) = stale {
-            // Postgres would take any live process with this number for a postmaster. This, meant
-            // for pg_ctl, has it disregard the number and still look for the old server's shared
-            // memory.
+            // Postgres would take any live process with this id for a postmaster. This variable, meant for pg_ctl,
+            // makes it ignore the id and still check for the old server's shared memory.
             command.env("PG_GRANDPARENT_PID", stale.to_string());
         }
         let child = guard.launch(Charge::Postmaster, command).await.while_trying("run", &program)?;
@@ -116,7 +114,7 @@ impl Server {
 
     pub async fn stop(mut self) -> Result<()> {
         for (signal, patience) in LADDER {
-            // Asked first, so that the number still is this child's when it is signalled.
+            // Checked first, so that the id still belongs to this child when it is signalled.
             if self.child.try_wait().while_trying("watch", &self.cluster)?.is_some() {
                 break;
             }

@@ -1,5 +1,5 @@
-//! The user that Postgres runs as: ourselves, or for root somebody else, since initdb and postgres
-//! refuse root.
+//! The user that Postgres runs as: the service's own, or another user if that is root, because initdb and postgres do
+//! not run as root.
 
 use std::{
     ffi::OsStr,
@@ -13,8 +13,8 @@ use tokio::process::Command;
 
 use super::error::{EmbeddedPostgresError, Result, While};
 
-/// All that the server's processes see of our environment, which holds secrets. The last two serve
-/// Postgres builds that bring libraries along.
+/// The variables that the server's processes inherit. Others are not passed, because the environment contains secrets.
+/// The last two are for Postgres builds that include libraries.
 const INHERITED: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) enum ServerUser {
 }
 
 impl ServerUser {
-    /// For a cluster that is yet to be made.
+    /// Returns the user for a new cluster.
     pub async fn for_new_cluster() -> Result<Self> {
         if !we_are_root() {
             return Ok(Self::Ourselves);
@@ -32,7 +32,7 @@ impl ServerUser {
         Self::first_of(&["postgres", "nobody"]).await.ok_or(EmbeddedPostgresError::NoServerUser)
     }
 
-    /// For a cluster that exists: its owner, the only one Postgres would accept.
+    /// Returns the user for an existing cluster: its owner, because Postgres accepts no other.
     pub async fn for_existing(cluster: &Path) -> Result<Self> {
         let owner = fs::metadata(cluster).while_trying("look at", cluster)?;
         if !we_are_root() || owner.uid() == 0 {
@@ -50,8 +50,8 @@ impl ServerUser {
         None
     }
 
-    /// A command that runs as this user, knows nothing of us, and is out of reach of a terminal's
-    /// Ctrl-C: the service has to drain before its database goes.
+    /// Returns a command that runs as this user, without this process's environment, and that does not receive a
+    /// terminal's Ctrl-C, because the service has to drain before its database ends.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -63,13 +63,13 @@ impl ServerUser {
             .process_group(0)
             .stdin(Stdio::null());
         if let Self::Other { uid, gid, .. } = self {
-            // Setting the uid of a child of root also empties its list of supplementary groups.
+            // For a child of root, setting the uid also clears its supplementary groups.
             command.uid(*uid).gid(*gid);
         }
         command
     }
 
-    /// Hands something we made to this user.
+    /// Gives a path to this user.
     pub fn give(&self, path: &Path) -> Result<()> {
         match self {
             Self::Ourselves => Ok(()),
@@ -86,8 +86,8 @@ impl ServerUser {
         }
     }
 
-    /// Whether this user can enter `folder`. Tried rather than computed: modes are not all that
-    /// decides it.
+    /// Returns whether this user can enter `folder`. It is tried and not computed, because access depends on more than
+    /// modes.
     pub async fn can_reach(&self, folder: &Path) -> Result<bool> {
         let mut command = self.command("/bin/sh");
         command.args(["-c", "cd \"$1\"", "reach"]).arg(folder).stdout(Stdio::null()).stderr(Stdio::null());
@@ -108,8 +108,7 @@ pub(super) fn we_are_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Asks `id`, which knows the users of directory services too, where `/etc/passwd` has only local
-/// ones.
+/// Runs `id`, which also knows the users of directory services, while `/etc/passwd` has only local ones.
 async fn id(which: &str, name: &str) -> Option<u32> {
     let output = Command::new("id").args([which, name]).stdin(Stdio::null()).output().await.ok()?;
     output.status.success().then(|| str::from_utf8(&output.stdout).ok()?.trim().parse().ok())?

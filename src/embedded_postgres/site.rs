@@ -1,4 +1,4 @@
-//! Where the cluster is, or will be, and who runs it.
+//! Where the cluster is or will be, and which user runs it.
 
 use std::{
     fs, io,
@@ -13,15 +13,14 @@ use super::{
     tuning::Tuning,
 };
 
-/// The folder that holds the cluster, its log and its socket, and the user they belong to.
+/// The folder of the cluster, its log and its socket, and the user they belong to.
 #[derive(Debug)]
 pub(super) struct Site {
     pub folder: PathBuf,
     pub user: ServerUser,
-    /// The major version of the cluster that is there already.
+    /// The major version of the existing cluster.
     pub existing: Option<u32>,
-    /// Held when the folder is not the data folder itself: a copied data folder points to the
-    /// original's cluster.
+    /// A lock on a folder other than the data folder, because a copied data folder refers to the original's cluster.
     relocation_lock: Option<FolderLock>,
 }
 
@@ -51,7 +50,7 @@ impl Site {
         create_folder(&tuning.relocation_root, 0o755)?;
         create_folder(&folder, 0o711)?;
         tracing::warn!(
-            "{user} runs the database but cannot reach {}: the database is kept under {}",
+            "{user} runs the database but cannot reach {}: the database is stored under {}",
             data_dir.path.display(),
             folder.display()
         );
@@ -75,24 +74,24 @@ impl Site {
         Err(EmbeddedPostgresError::Unreachable { user: self.user.to_string(), folder: self.folder })
     }
 
-    /// A place for the next major version's cluster, in a folder below this one, which is locked with it.
+    /// Returns a site for the next major version's cluster, in a folder below this one, which is locked with it.
     pub fn draft(&self, folder: PathBuf) -> Result<Self> {
         create_folder(&folder, 0o711)?;
         Ok(Self { folder, user: self.user.clone(), existing: None, relocation_lock: None })
     }
 
-    /// Returns the binaries for the cluster, be it there or not.
+    /// Returns the binaries for the cluster, whether it exists or not.
     pub async fn find(&self, search: &Search) -> Result<Binaries> {
         let cluster = self.cluster();
         search.run(&self.user, &self.unpacked(), self.existing.map(|major| (major, cluster.as_path()))).await
     }
 
-    /// The folder of packages that were unpacked for this site.
+    /// Returns the folder of packages that were unpacked for this site.
     pub fn unpacked(&self) -> PathBuf {
         self.folder.join("postgresql")
     }
 
-    /// The data folder of Postgres itself.
+    /// Returns the data folder of Postgres itself.
     pub fn cluster(&self) -> PathBuf {
         cluster_in(&self.folder)
     }
@@ -102,7 +101,7 @@ impl Site {
     }
 }
 
-/// Whether this folder itself has a cluster.
+/// Returns whether this folder itself has a cluster.
 pub(super) fn has_cluster(folder: &Path) -> bool {
     cluster_in(folder).join("PG_VERSION").exists()
 }
@@ -111,16 +110,15 @@ pub(super) fn cluster_in(folder: &Path) -> PathBuf {
     folder.join("postgres")
 }
 
-/// `None` if there is no cluster. A cluster is renamed into place when it is whole, so one that has
-/// this file is.
+/// Returns the cluster's major version, or `None` if there is no cluster. A cluster is renamed into place when it is
+/// complete, so a cluster with this file is complete.
 pub(super) fn cluster_major(folder: &Path) -> Result<Option<u32>> {
     let file = cluster_in(folder).join("PG_VERSION");
     let text = match fs::read_to_string(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.while_trying("read", &file)?,
     };
-    // Before version 10 the major version had two parts; its first is enough to say that it is too
-    // old.
+    // Before version 10 the major version had two parts. Its first part is enough to reject it as too old.
     let major = text.trim().split('.').next().and_then(|major| major.parse().ok());
     major.map(Some).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)).while_trying("read", &file)
 }

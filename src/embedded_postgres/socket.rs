@@ -1,5 +1,4 @@
-//! The folder of the Unix socket. Postgres trusts whoever connects, so this folder is the lock on
-//! the door.
+//! The folder of the Unix socket. Postgres trusts every connection, so the folder restricts who can connect.
 
 use std::{
     fs::{self, DirBuilder},
@@ -15,19 +14,17 @@ use super::{
     site::Site,
 };
 
-/// Names the socket's file and nothing else: no port is listened on.
+/// Part of the socket's file name. The server does not listen on a port.
 pub(super) const PORT: u16 = 5432;
 
-/// In bytes, of the socket file's path. The smallest limit among systems is 104, its terminator
-/// included.
+/// Limit of the bytes of the socket file's path. The smallest limit among systems is 104, including the terminator.
 const LONGEST_PATH: usize = 100;
 
 pub(super) fn socket_file(folder: &Path) -> PathBuf {
     folder.join(format!(".s.PGSQL.{PORT}"))
 }
 
-/// A folder that only the server's user (and root) can enter, without the sockets of servers that
-/// are gone.
+/// Creates the folder, which only the server's user (and root) can enter, and removes sockets of earlier servers.
 pub(super) fn prepare(site: &Site) -> Result<PathBuf> {
     let folder = choose(&site.folder);
     make_private(&folder, &site.user)?;
@@ -58,7 +55,7 @@ fn make_private(folder: &Path, user: &ServerUser) -> Result<()> {
         }
         _ => {}
     }
-    // Of the folder itself, not of what a link with its name points to.
+    // Of the folder itself, not of the target of a link.
     let found = fs::symlink_metadata(folder).while_trying("look at", folder)?;
     let ours = [user.uid(), rustix::process::geteuid().as_raw()];
     let refused = |reason: String| EmbeddedPostgresError::UnsafeSocketFolder { folder: folder.to_owned(), reason };
@@ -80,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_socket_path_has_at_most_a_hundred_bytes() {
-        // "/" + name + "/socket/.s.PGSQL.5432" is 100 bytes long with a name of 78.
+        // "/" + name + "/socket/.s.PGSQL.5432" has 100 bytes with a name of 78.
         for (name, beside) in [(78, true), (79, false), (200, false)] {
             let site = PathBuf::from(format!("/{}", "x".repeat(name)));
             let folder = choose(&site);

