@@ -1,4 +1,4 @@
-//! Totals of captured events are folded once their hours and days are over, and the search index is brought up to date.
+//! Folds totals of captured events when their hours and days are over, and updates the search index.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use crate::store::admin::{AdminError, AdminStore};
 
 /// How often totals are folded.
 const EVERY: Duration = Duration::from_secs(60);
-/// How often the index is worked on. A search reads events that are in no block one by one.
+/// How often the index is updated. A search reads events that are in no block one by one.
 const INDEX_EVERY: Duration = Duration::from_secs(5);
 /// How often the events of all organizations are counted, in case an older binary wrote some.
 const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 /// Batches of events that are added to the index before blocks are made of them.
 const BACKLOG_BATCHES: u32 = 16;
-/// Days whose maxima are lowered at once.
+/// Days whose maxima are lowered in one step.
 const RECOUNTED_DAYS: u8 = 16;
-/// Rows per transaction, so that none holds its locks for long.
+/// Rows per transaction. The limit keeps locks short.
 const BATCH: u16 = 2_000;
 /// Organizations per transaction.
 const NOTED_BATCH: i64 = 100;
@@ -55,7 +55,7 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// Folds all totals whose buckets are over at `now`. Returns how many rows there were.
 ///
 /// # Errors
-/// [`AdminError::Store`] when the database cannot be reached. What was folded before stays so.
+/// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn fold_totals(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     let mut folded = 0;
     loop {
@@ -70,16 +70,16 @@ pub async fn fold_totals(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
 /// Lowers maxima of days on which captured events changed.
 ///
 /// # Errors
-/// [`AdminError::Store`] when the database cannot be reached. What was recounted before stays so.
+/// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn recount(admin: &AdminStore) -> Result<(), AdminError> {
     while admin.recount_captured_days(i64::from(RECOUNTED_DAYS)).await? == u64::from(RECOUNTED_DAYS) {}
     Ok(())
 }
 
-/// Notes the organizations that have events which are not in the search index. Returns how many were not noted before.
+/// Notes the organizations that have events which are not in the search index. Returns how many are new.
 ///
 /// # Errors
-/// [`AdminError::Store`] when the database cannot be reached. What was noted before stays so.
+/// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn note_backlog(admin: &AdminStore) -> Result<u64, AdminError> {
     let (mut noted, mut after) = (0, Uuid::nil());
     while let Some(batch) = admin.note_unindexed_events(after, NOTED_BATCH).await? {
@@ -89,14 +89,14 @@ pub async fn note_backlog(admin: &AdminStore) -> Result<u64, AdminError> {
     Ok(noted)
 }
 
-/// Brings the search index up to date: makes blocks where there are enough events, and adds events that are missing.
+/// Updates the search index: makes blocks if there are enough events, and adds missing events.
 ///
 /// # Errors
-/// [`AdminError::Store`] when the database cannot be reached. What was indexed before stays so.
+/// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn index(admin: &AdminStore) -> Result<(), AdminError> {
     let mut has_backlog = true;
     while has_backlog {
-        // Blocks are made while a long backlog is worked off, because pending rows would pile up.
+        // Blocks are made during a long backlog, because pending rows would accumulate.
         let mut batches = 0;
         while batches < BACKLOG_BATCHES && has_backlog {
             has_backlog = admin.index_backlog().await?;

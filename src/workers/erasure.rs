@@ -1,4 +1,4 @@
-//! Deleted sessions lose their events and everything in their row but ids and times.
+//! Deletes the events of deleted sessions, and everything in their rows but ids and times.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crate::domain::{Clock, OrgId, Timestamp};
 use crate::store::admin::{AdminError, AdminStore, Erased};
 
-/// How often deleted sessions are looked for.
+/// How often the worker looks for deleted sessions.
 const EVERY: Duration = Duration::from_secs(5);
-/// When a deleted session is looked at for the last time: after every turn that was in progress has ended, because it may
-/// append its reply.
+/// When a deleted session is processed for the last time: after every turn that was in progress has ended, because it
+/// may append its reply.
 pub const SETTLED_AFTER: chrono::Duration = chrono::Duration::minutes(5);
-/// Events per transaction, because nothing else can be done to the session meanwhile.
+/// Events per transaction. A session is locked meanwhile.
 const BATCH: u16 = 1_000;
 
 pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
@@ -25,10 +25,10 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
     }
 }
 
-/// Deletes what the sessions had that were deleted before `now`. Returns how many of them are done with.
+/// Deletes the data of the sessions that were deleted before `now`. Returns how many sessions are finished.
 ///
 /// # Errors
-/// When the database cannot be reached. What was deleted before stays deleted.
+/// When the database cannot be reached. Finished steps are not undone.
 pub async fn erase(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     // Organizations take turns, so that none waits for the many sessions of another.
     const FIRST: OrgId = OrgId(Uuid::nil());

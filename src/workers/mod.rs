@@ -1,5 +1,4 @@
-//! What is done in the background, under `sessionary_system`: each worker is one step that a test can call, and a
-//! rhythm.
+//! Background workers, as `sessionary_system`. Each is a step that a test can call, and a schedule.
 
 pub mod captures;
 pub mod erasure;
@@ -16,8 +15,8 @@ use crate::outbound::{Client, PrivateAddresses};
 use crate::store::admin::AdminStore;
 use webhooks::Webhooks;
 
-/// Runs every worker side by side until the service stops, and lets what is under way come to an end. One that panics
-/// ends none of the others.
+/// Runs all workers concurrently until the service stops, and then lets their current work end. A panic in one does not
+/// end the others.
 pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: CancellationToken) {
     let stopping = stop.clone();
     let (its_admin, its_clock) = (admin.clone(), clock.clone());

@@ -1,4 +1,4 @@
-//! What has had its time is deleted.
+//! Deletes expired data.
 
 use std::time::{Duration, Instant};
 
@@ -8,21 +8,21 @@ use crate::domain::{Clock, Timestamp};
 use crate::store::admin::{AdminError, AdminStore};
 
 const EVERY: Duration = Duration::from_secs(600);
-/// How long what happened to sessions can be followed up.
+/// How long the feed of sessions can be followed.
 pub const FEED_LIFETIME: chrono::Duration = chrono::Duration::hours(24);
-/// How long what an endpoint has still to be told of is kept beyond that: the worker for webhooks may have been down.
+/// How long feed entries that an endpoint has not received yet are stored, because the webhook worker may have been
+/// down.
 pub const UNTOLD_FEED_LIFETIME: chrono::Duration = chrono::Duration::days(3);
-/// How long the last attempt of a delivery may be late, for an endpoint that is behind, before there is none.
+/// How late the last attempt of a delivery may be, for an endpoint with a backlog, before the delivery is given up.
 pub const DELIVERY_SLACK: chrono::Duration = chrono::Duration::hours(1);
-/// How long deliveries of webhooks can be looked at, and resent.
+/// How long deliveries of webhooks can be listed and resent.
 pub const DELIVERY_LIFETIME: chrono::Duration = chrono::Duration::days(7);
-/// Rows per statement, so that none holds its locks for long.
+/// Rows per statement. The limit keeps locks short.
 const BATCH: u16 = 1_000;
 
-/// Calls a statement that works on one batch until there is nothing left for it. Returns how many rows it worked on.
+/// Calls a statement that processes one batch until there is nothing left. Returns how many rows it processed.
 ///
-/// Pauses after each batch for as long as that took, so that however much there is to delete, at least half of the
-/// database's time stays with requests.
+/// Pauses after each batch for as long as that took, so that at least half of the database's time is left for requests.
 async fn in_batches<F>(batch: impl Fn(i64) -> F) -> Result<u64, AdminError>
 where
     F: Future<Output = Result<u64, AdminError>>,
@@ -61,35 +61,36 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
     }
 }
 
-/// Deletes the idempotency keys whose lifetime is over at `now`; how many there were.
+/// Deletes the idempotency keys whose lifetime is over at `now`. Returns how many there were.
 ///
 /// # Errors
-/// When the database cannot be reached. What was deleted before stays deleted.
+/// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     in_batches(|most| admin.delete_idempotency_keys(now - KEY_LIFETIME, most)).await
 }
 
-/// Deletes what nobody can follow up any longer at `now`, and of what endpoints were not told in time; how many entries
-/// there were.
+/// Deletes the feed entries that can no longer be followed at `now`, and those that endpoints have not received in
+/// time. Returns how many there were.
 ///
 /// # Errors
-/// When the database cannot be reached. What was deleted before stays deleted.
+/// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     in_batches(|most| admin.delete_feed(now - FEED_LIFETIME, now - UNTOLD_FEED_LIFETIME, most)).await
 }
 
-/// Gives up the deliveries of webhooks whose day is over at `now` and that nobody came to attempt; how many there were.
+/// Gives up the webhook deliveries whose time is over at `now` and that no replica attempts. Returns how many there
+/// were.
 ///
 /// # Errors
-/// When the database cannot be reached. What was given up before stays so.
+/// When the database cannot be reached. Finished batches are not undone.
 pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     in_batches(|most| admin.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, most)).await
 }
 
-/// Deletes the deliveries of webhooks that are over and whose lifetime is, too, at `now`; how many there were.
+/// Deletes the finished webhook deliveries whose lifetime is over at `now`. Returns how many there were.
 ///
 /// # Errors
-/// When the database cannot be reached. What was deleted before stays deleted.
+/// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     in_batches(|most| admin.delete_deliveries(now - DELIVERY_LIFETIME, most)).await
 }

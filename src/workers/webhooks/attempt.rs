@@ -1,4 +1,4 @@
-//! One attempt at a delivery, and what became of it.
+//! One attempt at a delivery, and its outcome.
 
 use std::time::Duration;
 
@@ -16,30 +16,30 @@ use crate::outbound::{Unsent, signature};
 use crate::store::admin::{Attempted, EndpointChange, Leased, Next};
 use crate::telemetry;
 
-/// How long the database may take to write an attempt down; afterwards it counts as lost.
+/// Time limit for storing an attempt. After it the attempt counts as lost.
 const RECORDED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why an attempt failed. Nothing of what was posted, and no secret, is in it.
+/// Why an attempt failed. It contains no secret and nothing of what was posted.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Any other status than a success, and when the endpoint asked to be tried again; redirects are not followed.
+    /// Any other status than a success, and the time of the endpoint's `Retry-After`. Redirects are not followed.
     Rejected(StatusCode, Option<Timestamp>),
-    /// 410: the endpoint takes no more deliveries.
+    /// 410: the endpoint accepts no more deliveries.
     Gone,
     TimedOut,
     Unreachable,
     NotHttp,
     ForbiddenAddress,
-    /// The session is no longer there to be told of.
+    /// The session does not exist any more.
     SessionGone,
     /// The session's row was written by another version of this program.
     SessionUnreadable,
-    /// The endpoint's row was written by somebody else than this program.
+    /// The endpoint's row was not written by this program.
     Misconfigured,
 }
 
 impl Fault {
-    /// The word for it, in metrics and in the list of deliveries.
+    /// Returns the fault's name in metrics and in the list of deliveries.
     fn label(self) -> &'static str {
         match self {
             Self::Rejected(status, _) if status.is_redirection() => "redirected",
@@ -63,7 +63,7 @@ impl Fault {
         }
     }
 
-    /// Returns when the endpoint asked to be tried again.
+    /// Returns the time of the endpoint's `Retry-After`.
     fn retry_at(self) -> Option<Timestamp> {
         if let Self::Rejected(_, retry_at) = self { retry_at } else { None }
     }
@@ -80,26 +80,26 @@ impl From<Unsent> for Fault {
 }
 
 impl Webhooks {
-    /// Posts a delivery and stores what became of it. Returns how long the endpoint took, and whether it can have more.
+    /// Posts a delivery and stores the outcome. Returns how long the endpoint took, and whether it can get more.
     pub(super) async fn attempt(&self, leased: &Leased) -> (Duration, Appetite) {
         let started = Instant::now();
-        let answer = timeout(self.settings.answer, self.post(leased)).await.unwrap_or(Err(Fault::TimedOut));
+        let outcome = timeout(self.settings.response, self.post(leased)).await.unwrap_or(Err(Fault::TimedOut));
         let latency = started.elapsed();
         let now = self.clock.now();
-        let next = match answer {
+        let next = match outcome {
             Ok(_) => Next::DeliveredAt(now),
             Err(Fault::SessionGone | Fault::Gone) => Next::FailedAt(now),
             Err(fault) => next_attempt(leased.attempt, leased.queued_at, now, fault.retry_at())
                 .map_or(Next::FailedAt(now), Next::AgainAt),
         };
-        let endpoint = match answer {
+        let endpoint = match outcome {
             Err(Fault::Gone) => EndpointChange::Disabled(now),
             Err(Fault::Rejected(_, Some(retry_at))) => EndpointChange::Paused(retry_at.min(now + PAUSE_LIMIT)),
             _ => EndpointChange::None,
         };
-        tell(leased, answer, next, latency);
-        let status = answer.map_or_else(Fault::status, Some).map(|status| status.as_u16());
-        let attempted = Attempted { leased, status, error: answer.err().map(Fault::label), next, endpoint };
+        report(leased, outcome, next, latency);
+        let status = outcome.map_or_else(Fault::status, Some).map(|status| status.as_u16());
+        let attempted = Attempted { leased, status, error: outcome.err().map(Fault::label), next, endpoint };
         match timeout(RECORDED_WITHIN, self.admin.record_attempt(&attempted)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, delivery = %leased.delivery, "webhook.not_recorded"),
@@ -111,7 +111,7 @@ impl Webhooks {
         (latency, if endpoint == EndpointChange::None { Appetite::More } else { Appetite::NoMore })
     }
 
-    /// Posts it once; the status of an endpoint that took it.
+    /// Posts it once. Returns the status of a success.
     async fn post(&self, leased: &Leased) -> Result<StatusCode, Fault> {
         let session = leased.session.as_ref().map_err(|_| Fault::SessionUnreadable)?;
         let session = session.as_ref().ok_or(Fault::SessionGone)?;
@@ -138,19 +138,19 @@ impl Webhooks {
     }
 }
 
-/// Whether an endpoint can have more deliveries at once.
+/// Whether an endpoint can get more deliveries now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Appetite {
     More,
-    /// It asked for a pause, or takes no more deliveries.
+    /// It asked for a pause, or accepts no more deliveries.
     NoMore,
 }
 
 /// Counts and logs an attempt.
-fn tell(leased: &Leased, answer: Result<StatusCode, Fault>, next: Next, latency: Duration) {
+fn report(leased: &Leased, outcome: Result<StatusCode, Fault>, next: Next, latency: Duration) {
     let event = leased.event.as_str();
-    telemetry::webhook_attempted(event, answer.map_or_else(Fault::label, |_| "delivered"), latency);
-    match answer {
+    telemetry::webhook_attempted(event, outcome.map_or_else(Fault::label, |_| "delivered"), latency);
+    match outcome {
         Ok(status) => tracing::info!(
             org = %leased.org,
             webhook = %leased.webhook,

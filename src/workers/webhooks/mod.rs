@@ -1,9 +1,9 @@
-//! Webhooks: what happens to sessions is posted to the endpoints that organizations registered.
+//! Webhooks: posts the events of sessions to the endpoints that organizations registered.
 //!
-//! Two steps, each safe to be cut off anywhere and to be done by every replica at once. The feed of sessions becomes
-//! deliveries ([`Webhooks::fan_out`]): an entry once per endpoint. A delivery is leased, posted, and its outcome written
-//! down ([`Webhooks::deliver`]): whoever dies in between leaves a lease that runs out, and the delivery is attempted
-//! again under the same id. So every event arrives at least once.
+//! There are two steps. Each can be interrupted at any time, and every replica can run it at once. First, entries of
+//! the session feed become deliveries ([`Webhooks::fan_out`]), one per endpoint. Then a delivery is leased, posted, and
+//! its outcome stored ([`Webhooks::deliver`]). If a replica dies in between, its lease runs out, and the delivery is
+//! attempted again under the same id. So every event arrives at least once.
 
 mod attempt;
 mod pace;
@@ -24,30 +24,31 @@ use crate::store::admin::{AdminError, AdminStore, LeaseTerms, Leased};
 use attempt::Appetite;
 use pace::{Pace, Paces};
 
-/// Whose sessions are told of.
+/// The dialect whose sessions have webhooks.
 const DIALECT: DialectName = DialectName::Agntix;
-/// How long a lease holds: longer than a round takes, which begins no attempt once the time for one answer is over.
+/// The duration of a lease. It is longer than a round, which begins no attempt after the time limit for one response.
 pub const LEASE: TimeDelta = TimeDelta::seconds(60);
-/// Deliveries that are posted to an endpoint at once: times the endpoints, a replica's open connections.
+/// Deliveries that are posted to an endpoint at once. Multiplied by the endpoints, this is the limit of a replica's
+/// open connections.
 const AT_ONCE: usize = 8;
-/// Deliveries in a round of an endpoint that answers soon, [`AT_ONCE`] of them under way until it is through.
+/// Deliveries per round of an endpoint that responds quickly, [`AT_ONCE`] of them at a time.
 const PER_PROMPT_ENDPOINT: usize = 32;
-/// The part of the time for an answer within which it comes soon: a fifth.
+/// The part of the time limit for a response within which an endpoint is quick: a fifth.
 const SOON: u32 = 5;
 
-/// How endpoints are treated.
+/// Time limits and other settings for endpoints.
 #[derive(Clone, Debug)]
 pub struct WebhookSettings {
     pub private_addresses: PrivateAddresses,
-    /// How long a connection may take: name look-up, TCP and TLS together.
+    /// Time limit for a connection: name look-up, TCP and TLS together.
     pub connect: Duration,
-    /// How long an endpoint may take to answer, connection included; well below [`LEASE`].
-    pub answer: Duration,
-    /// Endpoints that one replica posts to at once. Those that kept it waiting of late have half of it at most.
+    /// Time limit for an endpoint's response, including the connection; much shorter than [`LEASE`].
+    pub response: Duration,
+    /// Endpoints that one replica posts to at once. Recently slow ones get at most half of them.
     pub endpoints: usize,
-    /// How long something that happened may wait to be noticed.
+    /// How often the worker looks for new events.
     pub poll: Duration,
-    /// The same as long as nobody has registered an endpoint.
+    /// How often it looks while no endpoint is registered.
     pub poll_unregistered: Duration,
 }
 
@@ -57,7 +58,7 @@ impl Default for WebhookSettings {
         Self {
             private_addresses: PrivateAddresses::Refused,
             connect: Duration::from_secs(5),
-            answer: Duration::from_secs(15),
+            response: Duration::from_secs(15),
             endpoints: 64,
             poll: Duration::from_secs(1),
             poll_unregistered: Duration::from_secs(5),
@@ -76,14 +77,16 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
+    /// Creates the worker.
+    ///
     /// # Errors
-    /// When the TLS of this machine cannot be set up.
+    /// When TLS cannot be set up on this machine.
     pub fn new(admin: AdminStore, clock: Clock, mint: Mint, settings: WebhookSettings) -> Result<Self, NoTls> {
         let client = Client::new(settings.private_addresses.clone(), settings.connect)?;
         Ok(Self { admin, clock, mint, client, settings })
     }
 
-    /// Writes down a batch of what endpoints are to be told; whether there was more than that.
+    /// Queues a batch of deliveries. Returns `true` if there may be more than a batch.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -91,7 +94,7 @@ impl Webhooks {
         self.admin.fan_out(DIALECT, self.clock.now(), &self.mint).await
     }
 
-    /// Attempts a batch of what is due, and waits for all of it; how many attempts that were.
+    /// Attempts a batch of due deliveries, and waits for all of them. Returns the number of attempts.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -102,7 +105,7 @@ impl Webhooks {
         Ok(attempts)
     }
 
-    /// Leases what is due to endpoints that are not busy, a round for each of them.
+    /// Leases deliveries for endpoints that are not busy, and returns a round for each of them.
     async fn lease(&self, busy: &[WebhookId], paces: &Paces) -> Result<Vec<Round>, AdminError> {
         let (prompt, slow) = (paces.of(Pace::Prompt), paces.of(Pace::Slow));
         let slow_and_busy = busy.iter().filter(|endpoint| slow.contains(endpoint)).count();
@@ -126,19 +129,19 @@ impl Webhooks {
     }
 }
 
-/// What one endpoint is told until somebody looks again.
+/// The deliveries of one endpoint until the next look.
 struct Round {
     endpoint: WebhookId,
     deliveries: Vec<Leased>,
 }
 
 impl Round {
-    /// Posts all of it, and how soon that was answered. What an endpoint that stops answering leaves no time for, and what
-    /// is left when it asks for a pause, is attempted again when the lease has run out.
+    /// Posts all deliveries, and returns the endpoint's pace. Those that are left when an endpoint stops responding or
+    /// asks for a pause are attempted again after the lease has run out.
     async fn run(self, webhooks: &Webhooks) -> Pace {
-        let (begun, answer) = (Instant::now(), webhooks.settings.answer);
+        let (begun, limit) = (Instant::now(), webhooks.settings.response);
         let full = &AtomicBool::new(false);
-        let more = |_: &Leased| begun.elapsed() < answer && !full.load(Ordering::Relaxed);
+        let more = |_: &Leased| begun.elapsed() < limit && !full.load(Ordering::Relaxed);
         let attempts = self.deliveries.into_iter().take_while(more).map(|delivery| async move {
             let (latency, appetite) = webhooks.attempt(&delivery).await;
             full.fetch_or(appetite == Appetite::NoMore, Ordering::Relaxed);
@@ -146,6 +149,6 @@ impl Round {
         });
         let latencies = stream::iter(attempts).buffer_unordered(AT_ONCE);
         let slowest = latencies.fold(Duration::ZERO, async |slowest, latency| slowest.max(latency)).await;
-        if slowest <= answer / SOON { Pace::Prompt } else { Pace::Slow }
+        if slowest <= limit / SOON { Pace::Prompt } else { Pace::Slow }
     }
 }

@@ -1,17 +1,17 @@
-//! Which endpoints keep their callers waiting.
+//! The pace of endpoints.
 
 use std::collections::HashMap;
 
 use crate::domain::WebhookId;
 
-/// How an endpoint answered of late: it is time that it costs, whatever it says in the end.
+/// How quickly an endpoint responded last, whatever the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
     Prompt,
     Slow,
 }
 
-/// What one replica remembers of endpoints until it ends: a few bytes each. Of one that it never posted to, nothing.
+/// The paces of the endpoints that this replica has posted to: a few bytes each.
 #[derive(Default)]
 pub(super) struct Paces(HashMap<WebhookId, Pace>);
 
@@ -20,7 +20,7 @@ impl Paces {
         self.0.insert(endpoint, pace);
     }
 
-    /// The endpoints that were last of this pace.
+    /// Returns the endpoints with this pace.
     pub fn of(&self, pace: Pace) -> Vec<WebhookId> {
         self.0.iter().filter(|(_, last)| **last == pace).map(|(endpoint, _)| *endpoint).collect()
     }

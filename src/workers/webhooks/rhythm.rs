@@ -1,4 +1,4 @@
-//! When the worker looks, and how it stops.
+//! The schedule of the worker, and how it stops.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::pace::{Pace, Paces};
 use crate::domain::WebhookId;
 use crate::store::admin::AdminError;
 
-/// How long what is being posted may go on once the service stops. The rest is attempted again by another replica, or
-/// by the next start.
+/// Time limit for current posts after the service stops. The others are attempted again by another replica, or after
+/// the next start.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long one look may take, whatever has become of the database's connections.
+/// Time limit of one look, in case the database's connections hang.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// The rounds that are under way, and whose they are: an endpoint has one at most, so that a slow one holds up no other.
+/// The current rounds and their endpoints. An endpoint has at most one, so that a slow one does not delay others.
 #[derive(Default)]
 struct Rounds {
     tasks: JoinSet<Pace>,
@@ -35,7 +35,7 @@ impl Rounds {
         self.endpoints.insert(self.tasks.spawn(round).id(), endpoint);
     }
 
-    /// Waits until one is over, and takes with it what else is; for ever where there is none.
+    /// Waits until a round is over, and removes it and all others that are over. Never resolves if there is none.
     async fn ended(&mut self) {
         let Some(first) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
         self.end(first);
@@ -56,7 +56,7 @@ impl Rounds {
 }
 
 impl Webhooks {
-    /// Delivers until the service stops, and then lets what is under way end.
+    /// Delivers until the service stops, and then lets the current rounds end.
     pub async fn run(&self, stop: &CancellationToken) {
         let mut rounds = Rounds::default();
         let mut settled = false;
@@ -87,7 +87,7 @@ impl Webhooks {
         }
     }
 
-    /// Does what there is to do, without waiting for endpoints; when to look again.
+    /// Queues deliveries and begins rounds, without waiting for endpoints. Returns when to look again.
     async fn look(&self, settled: &mut bool, rounds: &mut Rounds) -> Result<Duration, AdminError> {
         if !*settled {
             self.admin.settle_webhooks().await?;

@@ -40,7 +40,7 @@ pub struct Endpoint {
 pub fn settings() -> WebhookSettings {
     WebhookSettings {
         private_addresses: PrivateAddresses::Allowed,
-        answer: Duration::from_secs(5),
+        response: Duration::from_secs(5),
         poll: Duration::from_millis(10),
         poll_unregistered: Duration::from_millis(10),
         ..WebhookSettings::default()

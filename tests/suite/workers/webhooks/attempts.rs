@@ -72,7 +72,7 @@ fn a_delivery_is_tried_for_a_day_under_one_id_and_can_be_resent() {
 #[test]
 fn whatever_is_no_success_in_time_is_tried_again() {
     run(async {
-        let wait_timeout = WebhookSettings { answer: Duration::from_millis(300), ..settings() };
+        let wait_timeout = WebhookSettings { response: Duration::from_millis(300), ..settings() };
         for (script, status, error) in [
             (redirect(307, "/elsewhere"), Some(307), "redirected"),
             (redirect(301, "http://169.254.169.254/"), Some(301), "redirected"),
@@ -223,7 +223,7 @@ fn a_session_that_cannot_be_read_is_tried_again() {
 #[test]
 fn an_attempt_from_before_a_resend_does_not_put_off_the_one_after_it() {
     run(async {
-        let hooks = Hooks::with(WebhookSettings { answer: Duration::from_millis(500), ..settings() }).await;
+        let hooks = Hooks::with(WebhookSettings { response: Duration::from_millis(500), ..settings() }).await;
         let endpoint = hooks.endpoint([vec![Step::Hang]]).await;
         create(&hooks.app, "").await;
         let id = DeliveryId(hooks.fanned_out(1).await[0].delivery_id);

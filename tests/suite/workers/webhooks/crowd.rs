@@ -19,7 +19,7 @@ use crate::support::{DATABASE, admin, connection, run};
 #[test]
 fn endpoints_that_hang_with_a_backlog_leave_room_for_one_that_answers() {
     run(async {
-        let few = WebhookSettings { answer: Duration::from_millis(300), endpoints: 4, ..settings() };
+        let few = WebhookSettings { response: Duration::from_millis(300), endpoints: 4, ..settings() };
         let hooks = Hooks::with(few).await;
         let hanging = FakeResponder::start([vec![Step::Hang]]).await;
         for _ in 0..12 {
