@@ -1,4 +1,4 @@
-//! The application: its state, and the router that leads each request to the dialect that owns its path.
+//! The application: its state, and the router that passes each request to the dialect that owns its path.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -83,7 +83,7 @@ impl DialectRouters {
     }
 }
 
-/// What a deployment is made of, and what it decides.
+/// The parts and the settings of a deployment.
 pub struct Deployment {
     pub authenticator: Arc<Authenticator>,
     pub contract: Contract,
@@ -91,28 +91,28 @@ pub struct Deployment {
     /// How long a repeated request waits for the first.
     pub wait_timeout: WaitTimeout,
     pub conversations: Conversations,
-    /// The deployment's bounds for the time-outs of messaging sessions.
+    /// The limits of the time-outs of messaging sessions.
     pub messaging: messaging::Bounds,
-    /// What the deployment decides about Agntix's sessions.
+    /// The settings of Agntix's sessions.
     pub agntix: agntix::Settings,
-    /// The places for Agent Human's images on their way.
+    /// The permits for uploads and downloads of Agent Human's images.
     pub transfers: integer_id::Transfers,
     pub readiness: Readiness,
-    /// The permits for work that takes the processor for longer than a moment.
+    /// The permits for work that uses the processor for longer than a moment.
     pub costly: CostlyWork,
-    /// The threads for what takes the processor for longer than a moment.
+    /// The threads for work that uses the processor for longer than a moment.
     pub low_priority: LowPriority,
-    /// What large bodies may take.
+    /// The limits of large bodies.
     pub large_bodies: LargeBodies,
-    /// Where the service is reached; `None` for wherever a request was sent.
+    /// The URL of the service; `None` uses the URL of each request.
     pub public_url: Option<BaseUrl>,
     pub started_at: StartedAt,
-    /// `None` where nobody collects metrics.
+    /// `None` if this process does not collect metrics.
     pub metrics: Option<PrometheusHandle>,
 }
 
 impl Deployment {
-    /// A deployment that decides nothing, as from now.
+    /// Returns a deployment with default settings that starts now.
     #[must_use]
     pub fn new(authenticator: Arc<Authenticator>, conversations: Conversations) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl Deployment {
         }
     }
 
-    /// What the dialects' doors need of it.
+    /// Returns the state of the dialects' request context.
     #[must_use]
     pub fn envelope_state(&self) -> EnvelopeState {
         EnvelopeState {
@@ -147,7 +147,8 @@ impl Deployment {
     }
 }
 
-/// The deployment as requests share it: a router clones its state several times for each.
+/// The deployment, shared by all requests. It is cheap to clone, because a router clones its state several times for
+/// each request.
 #[derive(Clone)]
 pub struct AppState(Arc<Deployment>);
 

@@ -1,28 +1,26 @@
 //! Sessionary: the session APIs of five agent platforms over one Postgres.
 //!
-//! This file is the map of the house.
-//!
 //! - [`config`]: every setting, its default and its environment variable.
 //! - [`domain`]: the rules of a session. No I/O.
 //! - [`auth`]: from credentials to a principal; the extractors that handlers name in their signatures.
-//! - [`idempotency`]: the same create twice is one session and the same answer.
+//! - [`idempotency`]: a repeated create returns the same session and the same response.
 //! - [`dialects`]: one module per vendor: routes, wire types, error envelope, one file per operation.
-//! - [`conversation`]: a turn: what was said is answered, and the answer kept.
-//! - [`store`]: Postgres and nothing else: tenant scope, group commit, the rows.
-//! - [`outbound`]: the way out to endpoints that others name, and signed deliveries.
-//! - [`responders`]: what answers a message: echo, a model, a webhook.
-//! - [`http`]: what all dialects share: listener, doors, bodies, limits, health, the house's own pages.
-//! - [`workers`]: what is done in the background, by the clock.
-//! - [`embedded_postgres`]: the private Postgres that the service runs where it is given none.
+//! - [`conversation`]: a turn: a message gets a reply, and the reply is stored.
+//! - [`store`]: access to Postgres: tenant scope, group commit, the rows.
+//! - [`outbound`]: calls to endpoints that customers name, and signed deliveries.
+//! - [`responders`]: what replies to a message: echo, a model, a webhook.
+//! - [`http`]: what all dialects share: listener, request context, bodies, limits, system routes.
+//! - [`workers`]: background work on a schedule.
+//! - [`embedded_postgres`]: the private Postgres that the service runs if no database is configured.
 //! - [`telemetry`]: logs and metrics.
 //! - [`cli`]: the command line, `serve` included.
 //!
-//! Imports run one way: `dialects -> idempotency -> auth -> http -> store -> domain`, and
+//! Imports go one way: `dialects -> idempotency -> auth -> http -> store -> domain`, and
 //! `dialects -> conversation -> responders, store -> domain`, and `responders -> outbound -> domain`; no dialect imports
-//! another, and `workers` stand above them all.
+//! another, and `workers` may import all of them.
 //!
-//! A request comes in through [`http::listener`], is handed by its path to the door of its dialect
-//! ([`build_app`]), and meets its handler in `dialects/<name>/<operation>.rs`.
+//! A request arrives at [`http::listener`], is routed by its path to its dialect ([`build_app`]), and is handled in
+//! `dialects/<name>/`.
 
 mod app;
 pub mod auth;

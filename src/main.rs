@@ -1,4 +1,4 @@
-//! The command line: `sessionary` serves, `sessionary help` tells the rest.
+//! The command line: `sessionary` serves, `sessionary help` lists the other commands.
 
 use std::process::ExitCode;
 
