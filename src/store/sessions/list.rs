@@ -146,7 +146,7 @@ pub struct SessionPage {
 #[derive(Debug)]
 pub struct SessionStretch {
     pub sessions: Vec<Session>,
-    /// The cursor of the next page: its predecessor. `None` on the last page.
+    /// The session after which the next page begins; `None` on the last page.
     pub next: Option<SessionCursor>,
 }
 

@@ -14,7 +14,7 @@ pub struct CreateRoute<'a> {
 }
 
 /// Sends every bad body, and counts the rows afterwards.
-pub async fn refuses_every_bad_body(app: &TestApp, route: &CreateRoute<'_>) {
+pub async fn rejects_every_bad_body(app: &TestApp, route: &CreateRoute<'_>) {
     assert!(route.taken.contains("\"pad\""), "the body that is taken has a member to replace");
     let padded = |value: &str| route.taken.replacen("\"pad\":0", &format!("\"pad\":{value}"), 1);
     let before = app.sessions().await;

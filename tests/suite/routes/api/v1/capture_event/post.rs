@@ -344,9 +344,9 @@ fn a_text_that_cannot_be_stored_is_mended_for_the_clients_only() {
 fn bad_bodies_are_refused_under_both_contracts() {
     run(async {
         let app = TestApp::new().await;
-        bad_input::refuses_every_bad_body(&app, &route(&padded())).await;
+        bad_input::rejects_every_bad_body(&app, &route(&padded())).await;
         let app = TestApp::with(Setup { contract: Contract::Observed, ..Setup::default() }).await;
-        bad_input::refuses_every_bad_body(&app, &CreateRoute { mends_texts: true, ..route(&padded()) }).await;
+        bad_input::rejects_every_bad_body(&app, &CreateRoute { mends_texts: true, ..route(&padded()) }).await;
     });
 }
 

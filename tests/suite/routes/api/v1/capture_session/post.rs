@@ -515,9 +515,9 @@ const CLIENTS_ROUTE: CreateRoute<'static> = CreateRoute {
 #[test]
 fn bad_bodies_are_refused_to_callers_and_clients() {
     run(async {
-        bad_input::refuses_every_bad_body(&TestApp::new().await, &ROUTE).await;
-        bad_input::refuses_every_bad_body(&TestApp::new().await, &CLIENTS_ROUTE).await;
-        bad_input::refuses_every_bad_body(&observed().await, &CLIENTS_ROUTE).await;
+        bad_input::rejects_every_bad_body(&TestApp::new().await, &ROUTE).await;
+        bad_input::rejects_every_bad_body(&TestApp::new().await, &CLIENTS_ROUTE).await;
+        bad_input::rejects_every_bad_body(&observed().await, &CLIENTS_ROUTE).await;
     });
 }
 

@@ -286,7 +286,7 @@ const ROUTE: CreateRoute<'static> = CreateRoute {
 
 #[test]
 fn bad_bodies_are_refused() {
-    run(async { bad_input::refuses_every_bad_body(&TestApp::new().await, &ROUTE).await });
+    run(async { bad_input::rejects_every_bad_body(&TestApp::new().await, &ROUTE).await });
 }
 
 #[test]
