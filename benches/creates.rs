@@ -1,10 +1,10 @@
-//! How fast sessions are created, read and talked in, as ratios within one run.
+//! Measures how fast sessions are created, read and used, as ratios within one run.
 //!
 //! `cargo bench --bench creates` starts a private, durable Postgres (fsync on) and serves the real router over
-//! loopback, beside a router of the same stack that answers without a database: the floor. One process holds client,
-//! service and floor, so every figure shares the machine's cores. The last column is what counts: the share of the
-//! floor. `BENCH_SECONDS` (default 3) is how long each row is measured, `BENCH_CONNECTIONS` (default 64) how many
-//! clients ask at once.
+//! loopback. It also serves a router of the same stack that responds without a database: the floor. Client, service and
+//! floor are in one process, so every figure shares the machine's cores. The last column is the important one: the
+//! share of the floor. `BENCH_SECONDS` (default 3) is how long each row is measured, `BENCH_CONNECTIONS` (default 64)
+//! how many clients send requests at once.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -41,7 +41,7 @@ const AGENT: &str = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
-    // `cargo test --benches` asks every benchmark whether it has tests.
+    // `cargo test --benches` runs every benchmark to list its tests.
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }
@@ -53,7 +53,7 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// One row: what is asked, of whom.
+/// One row: the requests, and the router that they are sent to.
 struct Row {
     name: &'static str,
     requests: Vec<Vec<u8>>,
@@ -139,10 +139,10 @@ async fn measure() -> Result<(), Failure> {
 
 const AGNTIX: &str = r#"{"agentId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","platform":"SDK","metadata":{"userId":"usr_123","locale":"en-US"}}"#;
 
-/// Sessions that are talked in at once.
+/// Sessions that receive messages at once.
 const TALKS: usize = 1_000;
 
-/// What is done with sessions once they are there: by one organization, in many sessions.
+/// Returns the rows for existing sessions: one organization with many sessions.
 async fn conversation_rows(address: std::net::SocketAddr, key: &str) -> Result<Vec<Row>, Failure> {
     let agntix = made(address, &create("/v1/chat/chat/sessions", key, AGNTIX), "id").await?;
     let messaging = format!(r#"{{"agentId":"{AGENT}","userId":"{AGENT}","metadata":{{"platform":"web"}}}}"#);
@@ -169,7 +169,7 @@ async fn conversation_rows(address: std::net::SocketAddr, key: &str) -> Result<V
     ])
 }
 
-/// A create of every dialect by these tenants.
+/// Returns a create of every dialect by these tenants.
 fn rows(tenants: &[(OrgId, String)]) -> Vec<Row> {
     let each = |path: &str, body: &str| tenants.iter().map(|(_, key)| create(path, key, body)).collect();
     let capture = |(org, _): &(OrgId, String)| {
@@ -225,7 +225,7 @@ fn raw(method: &str, path: &str, credential: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The same listener, door, body and answer, and no database.
+/// Returns a router with the same listener, middleware, body and response, but without a database.
 fn floor(deployment: &Deployment) -> Router {
     #[derive(serde::Deserialize)]
     struct Body {
@@ -300,7 +300,7 @@ async fn tenants(
     Ok(tenants)
 }
 
-/// Sends a create; the text of this member of the answer.
+/// Sends a create. Returns the text of this member of the response.
 async fn made(address: std::net::SocketAddr, request: &[u8], member: &str) -> Result<String, Failure> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request).await?;
@@ -311,7 +311,7 @@ async fn made(address: std::net::SocketAddr, request: &[u8], member: &str) -> Re
     Ok(id.ok_or("no id in the answer")?.to_owned())
 }
 
-/// Sends requests over so many connections for so long; how many were answered per second.
+/// Sends requests over `connections` connections for `lasts`. Returns how many had responses per second.
 async fn load(
     address: std::net::SocketAddr,
     requests: Vec<Vec<u8>>,
@@ -320,7 +320,7 @@ async fn load(
 ) -> Result<f64, Failure> {
     let requests = Arc::new(requests);
     let answered = Arc::new(AtomicU64::new(0));
-    // Connections are made and caches filled before the count begins.
+    // Connections are opened and caches filled before the count begins.
     let begin = Instant::now() + Duration::from_millis(300);
     let end = begin + lasts;
     let mut clients = tokio::task::JoinSet::new();
@@ -357,7 +357,7 @@ async fn load(
     Ok(answered.load(Ordering::Relaxed) as f64 / lasts.as_secs_f64())
 }
 
-/// Writes hexadecimal digits over every `~`.
+/// Replaces every `~` by a hexadecimal digit.
 fn fill(request: &mut [u8], mut bits: u64) {
     for byte in request.iter_mut().filter(|byte| **byte == b'~') {
         *byte = b"0123456789abcdef"[(bits & 15) as usize];
@@ -365,7 +365,7 @@ fn fill(request: &mut [u8], mut bits: u64) {
     }
 }
 
-/// Reads one answer; how long it is.
+/// Reads one response. Returns its length.
 async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<usize, Failure> {
     let mut filled = 0;
     loop {

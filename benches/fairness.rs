@@ -1,10 +1,10 @@
-//! What nine hostile organizations do to a tenth that works normally, and to the service's memory.
+//! Measures what nine hostile organizations do to a tenth that works normally, and to the service's memory.
 //!
-//! `cargo bench --bench fairness` starts the program with its private Postgres (fsync on), fills nine organizations with
-//! what makes their requests costly, and measures the tenth's latencies alone and while the nine do their worst, each as
-//! fast as its rate limits allow. The figures that count are ratios within one run: the tenth's p99 beside what it has
-//! alone, and the peak of the program's memory. `BENCH_SECONDS` (default 20) is how long each of the two parts lasts;
-//! `BENCH_ATTACKS=1,4` lets only those of the nine attack, to find which of them costs what.
+//! `cargo bench --bench fairness` starts the program with its private Postgres (fsync on) and fills nine organizations
+//! with data that makes their requests costly. It measures the tenth's latencies alone and during the attacks of the
+//! nine, each as fast as its rate limits allow. The important figures are ratios within one run: the tenth's p99
+//! compared with that alone, and the peak of the program's memory. `BENCH_SECONDS` (default 20) is how long each of the
+//! two parts lasts; with `BENCH_ATTACKS=1,4` only those of the nine attack, to find the cost of each.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -26,11 +26,12 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const AGENT: &str = "case_agent";
 
 fn main() -> Result<(), Failure> {
-    // `cargo test --benches` asks every benchmark whether it has tests.
+    // `cargo test --benches` runs every benchmark to list its tests.
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }
-    // The hostile clients' threads give way to the service's, because elsewhere they are on other machines.
+    // The hostile clients' threads have a lower priority than the service's, because in reality they are on other
+    // machines.
     let runtime = tokio::runtime::Builder::new_multi_thread().on_thread_start(give_way).enable_all().build()?;
     runtime.block_on(measure())
 }
@@ -99,7 +100,7 @@ impl Service {
         })
     }
 
-    /// The program's memory in MiB: now and at its peak.
+    /// Returns the program's memory in MiB: now and at its peak.
     fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let mebibytes = |name: &str| {
@@ -136,7 +137,7 @@ impl Tenant {
     }
 }
 
-/// The same on a thread and a runtime of its own, so that what is measured is not how busy the hostile clients are.
+/// Works like [`work_normally`] on its own thread and runtime, so that the load of the hostile clients is not measured.
 async fn work_apart(tenant: &Tenant, lasts: Duration) -> Result<Vec<u64>, Failure> {
     let (url, org, key) = (tenant.url.clone(), tenant.org.clone(), tenant.key.clone());
     let (done, latencies) = tokio::sync::oneshot::channel();
@@ -151,7 +152,7 @@ async fn work_apart(tenant: &Tenant, lasts: Duration) -> Result<Vec<u64>, Failur
     latencies.await?
 }
 
-/// Latencies of the tenant that works normally, in microseconds.
+/// Returns latencies of the tenant that works normally, in microseconds.
 async fn work_normally(tenant: &Tenant, lasts: Duration) -> Result<Vec<u64>, Failure> {
     let (mut latencies, mut failures) = (Vec::new(), 0_u32);
     let until = Instant::now() + lasts;
@@ -194,13 +195,13 @@ fn percentile(sorted: &[u64], percent: usize) -> f64 {
     sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).map_or(0.0, |us| *us as f64 / 1000.0)
 }
 
-/// Whether this one of the nine attacks, counted from 1: all do unless `BENCH_ATTACKS` names some.
+/// Returns whether this one of the nine attacks, counted from 1. All do unless `BENCH_ATTACKS` is set.
 fn attacks_now(number: usize) -> bool {
     let only = std::env::var("BENCH_ATTACKS").ok();
     only.is_none_or(|only| only.split(',').any(|one| one.trim().parse() == Ok(number)))
 }
 
-/// Repeats an attack, as often a minute as a credential may, with as many requests at once.
+/// Repeats an attack as many times per minute as a credential may, with as many requests at once.
 fn repeat(
     attacks: &mut JoinSet<()>,
     number: usize,
@@ -235,7 +236,7 @@ fn packed(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(packed.finish()?)
 }
 
-/// An export in protobuf of nothing but empty members: `resource_spans` of one span with so many attributes.
+/// Returns an export in protobuf of empty members only: `resource_spans` of one span with `members` attributes.
 fn hollow_export(members: usize) -> Vec<u8> {
     fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
         let mut field = vec![number << 3 | 2];
@@ -260,7 +261,7 @@ fn event(args: &str) -> Value {
     })
 }
 
-/// Nine organizations, each with what it needs for its own attack.
+/// Prepares nine organizations, each with the data for its attack.
 async fn prepare(hostile: &[Tenant]) -> Result<(), Failure> {
     let words = "lorem ipsum dolor sit amet ".repeat(18_000);
     for tenant in &hostile[..5] {
@@ -327,7 +328,7 @@ fn begin(attacks: &mut JoinSet<()>, hostile: &[Tenant], sent: &Arc<AtomicU64>) -
         let ask = tenant.ask(Method::POST, &format!("/v2/agents/{AGENT}/sessions"));
         ask.header("content-type", "application/json").body(r#"{"name":"many"}"#)
     });
-    // The ninth sends a request and is gone, and holds connections that say nothing.
+    // The ninth sends a request and disconnects, and opens connections that send nothing.
     let tenant = hostile[8].clone();
     let address = tenant.url.strip_prefix("http://").ok_or("no address")?.to_owned();
     for _ in 0..if attacks_now(9) { 8 } else { 0 } {

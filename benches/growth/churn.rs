@@ -1,4 +1,4 @@
-//! Deletes beside a stream of creates, and what many updates and deletes leave behind.
+//! Deletes during a stream of creates, and the effect of many updates and deletes.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ impl Deleting {
     }
 }
 
-/// Creates sessions at a fixed rate, whatever the earlier ones take.
+/// Creates sessions at a fixed rate, however long the earlier ones take.
 async fn create(bench: &Bench) -> Result<Vec<Duration>, Failure> {
     let body = format!(r#"{{"agentId":"{}","platform":"SDK"}}"#, bench.agent(0).await?);
     let mut requests = Vec::new();

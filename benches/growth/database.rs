@@ -1,4 +1,4 @@
-//! The database, the service before it, and what a request costs.
+//! The database, the service, and the cost of a request.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub struct Bench {
     postgres: EmbeddedPostgres,
     /// The server's log.
     pub log: PathBuf,
-    /// The superuser's.
+    /// The superuser's connections.
     pub pool: PgPool,
     pub store: Store,
     pub admin: AdminStore,
@@ -50,7 +50,7 @@ pub struct Bench {
     pub mint: Mint,
 }
 
-/// What a request cost the database.
+/// The cost of a request for the database.
 #[derive(Clone, Copy)]
 pub struct Cost {
     milliseconds: f64,
@@ -169,7 +169,7 @@ impl Bench {
             loader??;
         }
         let loaded_in = began.elapsed();
-        // What the workers do with captured events.
+        // The workers' steps for captured events.
         captures::fold_totals(&self.admin, until).await?;
         captures::note_backlog(&self.admin).await?;
         captures::index(&self.admin).await?;
@@ -214,7 +214,7 @@ impl Bench {
         if status.is_success() { Ok(body) } else { Err(format!("{method} {path}: {status} {body}").into()) }
     }
 
-    /// Sends a request again and again, after once to warm up, and averages what it cost.
+    /// Sends a request repeatedly, after once to warm up, and returns its average cost.
     pub async fn cost(&self, read: &Read) -> Result<Cost, Failure> {
         let times = setting("BENCH_REQUESTS", 30);
         self.send(read.method, &read.path, &read.body).await?;
@@ -240,7 +240,7 @@ impl Bench {
         Ok(self.postgres.stop().await?)
     }
 
-    /// The id of an agent of the largest organization: agent 0 has the most sessions, agent 49 the fewest.
+    /// Returns the id of an agent of the largest organization: agent 0 has the most sessions, agent 49 the fewest.
     pub async fn agent(&self, number: i32) -> Result<Uuid, Failure> {
         let agent = sqlx::query_scalar("SELECT md5('agent0.' || $1)::uuid").bind(number);
         Ok(agent.fetch_one(&self.pool).await?)

@@ -1,14 +1,14 @@
-//! What every read costs the database at 10,000 sessions and at many millions, side by side.
+//! Shows what every read costs the database with 10,000 sessions and with many millions.
 //!
-//! `cargo bench --bench growth` starts a private Postgres, loads sessions over 1,000 organizations of very unequal size,
-//! and sends requests to the real router as the largest of them, which has half of everything. `pg_stat_statements` says
-//! how long the database worked on each request and how many pages it looked at; that extension comes with Postgres, in
-//! Debian with the package of the server. Then rows are deleted beside a stream of creates, and the bloat of the indexes
-//! is shown after many updates and deletes.
+//! `cargo bench --bench growth` starts a private Postgres, loads sessions of 1,000 organizations of very unequal size,
+//! and sends requests to the real router as the largest of them, which has half of all rows. `pg_stat_statements` shows
+//! how long the database worked on each request and how many pages it read; that extension is part of Postgres, in
+//! Debian of the server's package. Then rows are deleted during a stream of creates, and the bloat of the indexes is
+//! shown after many updates and deletes.
 //!
-//! `BENCH_MILLIONS` (default 5; 0 for 10,000) is how many sessions are loaded in the end, `BENCH_REQUESTS` (default 30) how
-//! often each request is sent. With `BENCH_PLANS=1` the plans of the hottest statements are printed; with `BENCH_CHURN=0`
-//! nothing is deleted in the end. `BENCH_FOLDER` is where the database is stored for a second look; the default is a folder
+//! `BENCH_MILLIONS` (default 5; 0 for 10,000) is how many sessions are loaded, `BENCH_REQUESTS` (default 30) how often
+//! each request is sent. With `BENCH_PLANS=1` the plans of the hottest statements are printed; with `BENCH_CHURN=0`
+//! nothing is deleted. `BENCH_FOLDER` is where the database is stored to be inspected later; the default is a folder
 //! that is removed with the benchmark. A new read is a line in `reads.rs`, a new table an INSERT in `load.sql`.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -32,7 +32,7 @@ const SMALL: i64 = 10_000;
 const ORGANIZATIONS: i32 = 1_000;
 
 fn main() -> Result<(), Failure> {
-    // `cargo test --benches` asks every benchmark whether it has tests.
+    // `cargo test --benches` runs every benchmark to list its tests.
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }

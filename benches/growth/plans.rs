@@ -13,10 +13,10 @@ const SETTINGS: [(&str, &str); 4] = [
     ("log_timing", "off"),
     ("log_min_duration", "0"),
 ];
-/// How long connections take at most until they use new settings.
+/// Limit of the time until connections use new settings.
 const RELOAD: Duration = Duration::from_secs(2);
 
-/// The requests that a service is sent most often.
+/// The most frequent requests to a service.
 const HOT: [&str; 10] = [
     "agntix: get by id",
     "agntix: create (a write)",

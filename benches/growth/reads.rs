@@ -1,4 +1,4 @@
-//! Every read whose cost could grow, as the largest organization asks it.
+//! Every read whose cost could grow, as requests of the largest organization.
 
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -17,13 +17,13 @@ fn get(name: &str, path: impl Into<String>) -> Read {
     Read { name: name.to_owned(), method: "GET", path: path.into(), body: String::new() }
 }
 
-/// A question of the dashboard, whose body these are the members of.
+/// Returns a request of the dashboard with these members in its body.
 fn ask(name: &str, path: &str, body: Value) -> Read {
     let (path, body) = (format!("/dashboard/api/{path}"), body.to_string());
     Read { name: format!("agnost: {name}"), method: "POST", path, body }
 }
 
-/// What the dashboard shows of events, over all of them.
+/// Returns the dashboard's requests about events, over all of them.
 fn dashboard() -> Vec<Read> {
     let all = || json!({ "time_range": "all" });
     let with = |member: &str, value: Value| json!({ "time_range": "all", member: value });
@@ -66,7 +66,7 @@ fn dashboard() -> Vec<Read> {
 /// Sessions before the cursor of a deep page.
 const DEEP: i64 = 100_000;
 
-/// A cursor that leads far into the sessions of a dialect, or to their middle where they are few.
+/// Returns a cursor far into the sessions of a dialect, or in their middle if they are few.
 async fn deep(bench: &Bench, dialect: i16) -> Result<String, Failure> {
     let row = sqlx::query(
         "SELECT created_at, session_id FROM sessions WHERE org_id = $1 AND dialect = $2

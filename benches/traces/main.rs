@@ -1,10 +1,10 @@
-//! A burst of spans in the shapes of several frameworks, against the program itself.
+//! Sends a burst of spans in the shapes of several frameworks to the program.
 //!
-//! `cargo bench --bench traces` starts the program over a private, durable Postgres (fsync on), sends it 100,000 spans in
-//! exports of 512, and prints how fast they were taken, how long an export took, and what they cost the program and
-//! Postgres. The exports are made before the clock runs. `BENCH_SPANS` (default 100,000) is how many spans are sent,
-//! `BENCH_CONNECTIONS` (default 8) how many exports are under way at once. Memory and CPU are read from `/proc`, so they
-//! are known on Linux only.
+//! `cargo bench --bench traces` starts the program with a private, durable Postgres (fsync on), sends it 100,000 spans
+//! in exports of 512, and prints how fast they were accepted, how long an export took, and their cost for the program
+//! and for Postgres. The exports are created before the clock starts. `BENCH_SPANS` (default 100,000) is how many spans
+//! are sent, `BENCH_CONNECTIONS` (default 8) how many exports are in progress at once. Memory and CPU are read from
+//! `/proc`, so they are known on Linux only.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark has no clock but the machine's")]
@@ -24,7 +24,7 @@ use shapes::Export;
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
-    // `cargo test --benches` asks every benchmark whether it has tests.
+    // `cargo test --benches` runs every benchmark to list its tests.
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }
@@ -40,7 +40,7 @@ async fn run() -> Result<(), Failure> {
     let (spans, connections) = (setting("BENCH_SPANS", 100_000), setting("BENCH_CONNECTIONS", 8));
     let folder = tempfile::tempdir()?;
     let service = Service::start(folder.path()).await?;
-    // The first requests find cold caches and open connections.
+    // The first requests warm up caches and connections.
     send(&service, shapes::exports(2_048, "warm"), 1).await?;
 
     let exports = shapes::exports(spans, "burst");
@@ -72,14 +72,14 @@ fn size(exports: &[Export]) -> usize {
     exports.iter().map(|export| export.body.len()).sum()
 }
 
-/// Returns the latency below which so many of a hundred are, in milliseconds.
+/// Returns the latency below which `part` of a hundred are, in milliseconds.
 fn percentile(sorted: &[Duration], part: usize) -> f64 {
     let index = (sorted.len() * part / 100).min(sorted.len().saturating_sub(1));
     sorted.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
 }
 
-/// Sends all exports, as many at once as there are connections. Returns how long each took. An exporter that is asked to
-/// wait does so and sends its export again, which counts as part of its time.
+/// Sends all exports, as many at once as there are connections. Returns how long each took. If the service asks an
+/// exporter to wait, it waits and sends its export again, which counts as part of its time.
 async fn send(service: &Service, exports: Vec<Export>, connections: usize) -> Result<Vec<Duration>, Failure> {
     let (exports, next) = (Arc::new(exports), Arc::new(AtomicUsize::new(0)));
     let mut senders = Vec::new();
@@ -118,7 +118,7 @@ async fn send(service: &Service, exports: Vec<Export>, connections: usize) -> Re
     Ok(latencies)
 }
 
-/// Reads a text that the program writes once it serves.
+/// Reads a text that the program writes when it serves.
 fn read(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n') || text.ends_with('}'))
 }

@@ -1,4 +1,4 @@
-//! The program as a process of its own, and what it and its Postgres have used.
+//! The program as a separate process, and the resources that it and its Postgres use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{Failure, read};
 
-/// A running program over an empty folder.
+/// A running program with an empty data folder.
 pub struct Service {
     child: Child,
     data_dir: PathBuf,
@@ -18,7 +18,7 @@ pub struct Service {
     pub org: String,
 }
 
-/// What has been used since the start: seconds of CPU, and KiB of memory at the peak.
+/// Resources used since the start: seconds of CPU, and KiB of memory at the peak.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     pub service_cpu: f64,
@@ -59,7 +59,7 @@ impl Service {
         format!("{}{path}", self.base)
     }
 
-    /// Returns what has been used, or `None` where there is no `/proc`.
+    /// Returns the used resources, or `None` without `/proc`.
     pub fn usage(&self) -> Option<Usage> {
         let postmaster = fs::read_to_string(self.postmaster()?).ok()?.lines().next()?.trim().parse().ok()?;
         let backends = children_of(postmaster);
@@ -102,7 +102,7 @@ impl Drop for Service {
     }
 }
 
-/// Returns the fields of `/proc/<pid>/stat` behind the name, which may contain anything.
+/// Returns the fields of `/proc/<pid>/stat` after the name, which may contain anything.
 fn stat(pid: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())

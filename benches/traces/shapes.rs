@@ -1,4 +1,4 @@
-//! Traces as frameworks send them: one request of a user, with an agent, two model calls and a tool.
+//! Traces in the shapes of frameworks: one request of a user, with an agent, two model calls and a tool.
 
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::json;
 
-/// What the exporters of OpenTelemetry send at once.
+/// The size of a batch of OpenTelemetry's exporters.
 const SPANS_PER_EXPORT: usize = 512;
 /// Requests of one conversation.
 const TURNS: usize = 4;
@@ -26,7 +26,7 @@ pub struct Export {
     pub spans: usize,
 }
 
-/// Returns at least so many spans, in exports of every encoding: protobuf and JSON, packed and not.
+/// Returns at least `spans` spans, in exports of every encoding: protobuf and JSON, compressed and not.
 pub fn exports(spans: usize, run: &str) -> Vec<Export> {
     let mut exports = Vec::new();
     let (mut batch, mut number, mut sent) = (Vec::new(), 0, 0);
@@ -52,7 +52,7 @@ fn export(spans: Vec<Span>, number: usize) -> Export {
             ..ResourceSpans::default()
         }],
     };
-    // One in four is JSON, as browsers and some SDKs of Node send it, and half are packed.
+    // One in four is JSON, as browsers and some SDKs of Node send it, and half are compressed.
     let (body, content_type) = if number % 4 == 3 {
         (serde_json::to_vec(&request).unwrap_or_default(), "application/json")
     } else {
@@ -71,7 +71,7 @@ fn text(name: &str, value: &str) -> KeyValue {
     KeyValue { key: name.to_owned(), value: Some(value), ..KeyValue::default() }
 }
 
-/// What a span says, whatever its place in the trace.
+/// A span's data without its position in the trace.
 struct Part {
     name: &'static str,
     parent: usize,
@@ -83,7 +83,7 @@ fn part(name: &'static str, parent: usize, attributes: Vec<KeyValue>) -> Part {
     Part { name, parent, attributes, events: Vec::new() }
 }
 
-/// Returns the spans of one request, in the shape of the framework whose turn it is.
+/// Returns the spans of one request. The frameworks take turns.
 fn trace(number: usize, run: &str, now: u64) -> Vec<Span> {
     let (session, user) = (format!("{run}-{}", number / TURNS), format!("user-{}", number / TURNS % 997));
     let question = format!("What is the weather in the city with the number {number}, and what shall I wear there?");
@@ -111,7 +111,7 @@ fn trace(number: usize, run: &str, now: u64) -> Vec<Span> {
     spans.collect()
 }
 
-/// Returns so many bytes that differ for each input (FNV-1a, twice).
+/// Returns `length` bytes that differ for each input (FNV-1a, twice).
 fn id(parts: &[&[u8]], length: usize) -> Vec<u8> {
     let hash = |seed: u64| {
         let bytes = parts.iter().flat_map(|part| part.iter());
@@ -149,7 +149,7 @@ fn ai_sdk(session: &str, user: &str, question: &str, answer: &str) -> Vec<Part> 
     ]
 }
 
-/// OpenAI Agents by OpenInference, whose root says nothing.
+/// OpenAI Agents by OpenInference, whose root has no messages.
 fn open_inference(session: &str, user: &str, question: &str, answer: &str) -> Vec<Part> {
     let with = |kind: &str, more: Vec<KeyValue>| {
         [vec![text("session.id", session), text("user.id", user), text("openinference.span.kind", kind)], more].concat()

@@ -1,7 +1,7 @@
-//! What users rely on, through the real router and a real Postgres.
+//! Tests of the behaviour that users rely on, through the real router and a real Postgres.
 //!
-//! `routes/` mirrors the URLs: the tests of a route stand at its path. One throw-away Postgres serves the whole run;
-//! every test makes an organization of its own in it, so that each of them also tests that tenants stay apart.
+//! `routes/` mirrors the URLs: the tests of a route are at its path. One throw-away Postgres serves the whole run.
+//! Every test creates its own organization in it, so that each of them also tests the isolation of tenants.
 
 mod support;
 

@@ -10,7 +10,7 @@ use super::rows;
 use super::table::{Body, Row, Surface, documented, further};
 use crate::support::{Reply, TestApp, run};
 
-/// Requests that name objects in the query, or in members that are optional; the table has the others.
+/// Returns requests that name objects in the query or in optional members. The table has the others.
 fn besides(dialect: DialectName) -> Vec<Row> {
     let row = |method, path, body| Row {
         method,
@@ -95,11 +95,11 @@ fn a_foreign_object_is_absent_in_integer_id() {
     run(looks_absent(DialectName::IntegerId, 14));
 }
 
-/// Compares for every operation and every object that it names, the others being the caller's own.
+/// Compares every operation for every object that it names, with the caller's own objects for the others.
 async fn looks_absent(dialect: DialectName, at_least: usize) {
     let (app, other) = (unlimited().await, unlimited().await);
     let own = objects::make(&app, dialect).await;
-    // Numbers are unique within an organization only: these have no namesakes among the caller's.
+    // Numbers are unique within an organization only, so these must differ from the caller's.
     let mut theirs = objects::make(&other, dialect).await;
     for _ in 0..3 {
         theirs = objects::make(&other, dialect).await;
@@ -107,7 +107,7 @@ async fn looks_absent(dialect: DialectName, at_least: usize) {
     let before = rows::of(other.org).await;
     let (mut compared, mut wrong) = (0, Vec::new());
     let table = documented(dialect).iter().copied().chain(further(dialect)).chain(besides(dialect));
-    // What makes objects under the names that were sent comes last. The address of an image is all that it takes to see it.
+    // Requests that create objects under the sent names come last. An image can be seen with its address alone.
     let makes = |row: &Row| {
         row.path.contains("/capture-") || matches!(row.body, Body::Json(body) if body.contains(r#""key":"<"#))
     };
@@ -145,7 +145,7 @@ async fn looks_absent(dialect: DialectName, at_least: usize) {
     assert_eq!(before, after, "{dialect}: a request changed what another organization has stored");
 }
 
-/// A request with everything that an organization can show: its key, and a token where only that is admitted.
+/// Returns a request with the organization's key, and with a token if only that is accepted.
 fn with_key<'a>(app: &'a TestApp, caller: &TestApp, row: &Row, objects: &Objects) -> crate::support::Ask<'a> {
     let ask = objects::request(app, row, &objects::path_of(row, objects), objects).header("x-request-id", "same");
     match row.surface {
@@ -154,7 +154,7 @@ fn with_key<'a>(app: &'a TestApp, caller: &TestApp, row: &Row, objects: &Objects
     }
 }
 
-/// The objects that a row names, in its path, its query and its body.
+/// Returns the objects that a row names in its path, its query and its body.
 fn named(row: &Row, objects: &Objects) -> Vec<&'static str> {
     let body = if let Body::Json(body) = row.body { body } else { "" };
     let mut names: Vec<&'static str> = objects
@@ -172,7 +172,7 @@ fn named(row: &Row, objects: &Objects) -> Vec<&'static str> {
     names
 }
 
-/// An id of the same form that no organization has.
+/// Returns an id of the same form that no organization has.
 fn made_up(app: &TestApp, id: &str) -> String {
     if let Ok(number) = id.parse::<i64>() {
         return (number + 1_000).to_string();
@@ -189,8 +189,8 @@ fn made_up(app: &TestApp, id: &str) -> String {
     }
 }
 
-/// What two responses must have in common: the status, the names of the headers and the body, without the id that was
-/// sent, ids that were just made, and milliseconds, by which the events of a session differ.
+/// Returns what two responses must have in common: the status, the names of the headers and the body, without the sent
+/// id, new ids, and milliseconds, by which the events of a session differ.
 fn comparable(reply: &Reply, id: &str) -> (u16, Vec<String>, String) {
     let sent = Regex::new(&format!(r"\b{}\b", regex::escape(id))).expect("a pattern");
     let made = Regex::new(

@@ -1,4 +1,4 @@
-//! The credentials, and what each surface makes of them.
+//! The credentials, and what each surface does with them.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,7 +22,7 @@ pub fn verifier() -> JwtVerifier {
     JwtVerifier::new(&JwtKey::Pem(PUBLIC.to_owned()), settings).expect("a key")
 }
 
-/// What a request shows.
+/// The credentials of a request.
 pub struct Credential {
     pub name: String,
     pub headers: Vec<(&'static str, String)>,
@@ -31,13 +31,14 @@ pub struct Credential {
     pub is: Shown,
 }
 
-/// What a credential is worth.
+/// The kind of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
     Nothing,
-    /// A header that may come once came twice.
+    /// A header that may occur once occurs twice.
     Repeated,
-    /// A key or token that is not valid: malformed, made up, expired, revoked or forged, or of a disabled organization.
+    /// A key or token that is not valid: malformed, invented, expired, revoked or forged, or of a disabled
+    /// organization.
     Invalid,
     Key(Scopes),
     KeyAsBearer(Scopes),
@@ -46,19 +47,19 @@ pub enum Shown {
     Token(Scopes),
     /// A valid token of an organization that is unknown or disabled, or of none.
     TokenOfNoOrganization,
-    /// A token in the query or in a cookie; `None` where it is forged.
+    /// A token in the query or in a cookie; `None` if it is forged.
     Headerless(Option<Scopes>),
     /// `x-org-id` alone.
     OrganizationAlone,
     /// `x-org-id` alone, with the id of no organization, or of a disabled one.
     NoOrganizationAlone,
-    /// `x-org-id` alone, with a text that is no UUID.
+    /// `x-org-id` alone, with a text that is not a UUID.
     MalformedOrganizationAlone,
-    /// A valid credential beside `x-org-id` of another organization.
+    /// A valid credential with `x-org-id` of another organization.
     BesideOther,
-    /// A valid credential beside an `x-org-id` that is empty.
+    /// A valid credential with an empty `x-org-id`.
     BesideEmpty,
-    /// A valid credential beside an `x-org-id` that is no UUID. Only Agnost requires one.
+    /// A valid credential with an `x-org-id` that is not a UUID. Only Agnost requires one.
     BesideText,
     /// A valid credential of another organization.
     Foreign {
@@ -66,16 +67,16 @@ pub enum Shown {
     },
 }
 
-/// What becomes of a request before its handler runs.
+/// What happens to a request before its handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Admitted,
-    /// Admitted, into another organization: what this one has is absent there.
+    /// Accepted in another organization, where this one's objects do not exist.
     AdmittedElsewhere,
     Rejected(u16),
 }
 
-/// The rules of the table: what an operation makes of a credential.
+/// Returns what an operation does with a credential, by the rules of the table.
 pub fn expected(row: &Row, dialect: DialectName, shown: Shown) -> Verdict {
     use Verdict::{Admitted, AdmittedElsewhere, Rejected};
     let Some(scope) = row.scope else { return Admitted };
@@ -105,7 +106,8 @@ pub fn expected(row: &Row, dialect: DialectName, shown: Shown) -> Verdict {
     }
 }
 
-/// Every credential. `other` is an organization with a valid key, `disabled` one that no credential opens.
+/// Returns every credential. `other` is an organization with a valid key, `disabled` one whose credentials are
+/// rejected.
 pub async fn every(app: &TestApp, other: &TestApp, disabled: &TestApp) -> Vec<Credential> {
     admin().await.disable_organization(disabled.org, start()).await.expect("a disabled organization");
     let mut all = keys(app, other, disabled).await;
@@ -167,7 +169,7 @@ async fn keys(app: &TestApp, other: &TestApp, disabled: &TestApp) -> Vec<Credent
     all
 }
 
-/// A key that no operation makes: it names no scope.
+/// Returns a key without scopes, which no operation creates.
 async fn key_without_scopes(app: &TestApp) -> String {
     let (prefix, id) = (KeyPrefix::default(), KeyId(app.mint.uuid()));
     let key = ApiKey::generate(&prefix, &app.mint);
@@ -278,7 +280,7 @@ fn tokens(app: &TestApp, other: &TestApp, disabled: &TestApp) -> Vec<Credential>
     all
 }
 
-/// A valid token of an administrator of the organization.
+/// Returns a valid token of an administrator of the organization.
 pub fn administrator(app: &TestApp) -> String {
     signed(&Header::new(Algorithm::ES256), &claims(&app.external_id, Some("admin")), &provider())
 }
@@ -297,7 +299,7 @@ fn signed(header: &Header, claims: &Value, key: &EncodingKey) -> String {
     encode(header, claims, key).expect("a token")
 }
 
-/// Keys of these tests alone: the provider's, and a stranger's.
+/// Keys for these tests only: the provider's, and another party's.
 const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgoCniKwpyh6i0Vn8g
 UHXRtdokqgIQW2omsgdvgZN+36yhRANCAATFMkPWic2G4B6D9Z9slp8Gx5PZXNU9

@@ -13,11 +13,11 @@ use super::rows;
 use super::table::{Row, documented, further};
 use crate::support::{Reply, Setup, TestApp, agnost, agntix, run};
 
-/// Rejected requests in progress at a time. Admitted ones come one by one, because an organization has a share of the
-/// database only.
+/// Rejected requests in progress at once. Accepted ones are sent one after another, because an organization can use
+/// only a part of the database.
 const AT_ONCE: usize = 16;
 
-/// A service whose limits the matrix does not reach.
+/// Returns a service whose limits the matrix does not reach.
 pub async fn unlimited() -> TestApp {
     let setup = Setup { jwt: Some(verifier()), per_address: NonZeroU32::new(1_000_000), ..Setup::default() };
     let app = TestApp::with(setup).await;
@@ -25,7 +25,7 @@ pub async fn unlimited() -> TestApp {
     app
 }
 
-/// The operations of a dialect's OpenAPI document, as `POST /path`.
+/// Returns the operations of a dialect's OpenAPI document, as `POST /path`.
 pub fn described(dialect: DialectName) -> BTreeSet<String> {
     let document = serde_json::to_value(sessionary::dialects::openapi(dialect)).expect("JSON");
     let methods = ["get", "put", "post", "delete", "patch", "head", "options", "trace"];
@@ -82,14 +82,14 @@ fn integer_id_admits_what_the_table_says() {
     run(holds(DialectName::IntegerId));
 }
 
-/// Sends every operation with every credential. Requests that must not get through come first, all about the same
-/// objects, and change nothing that is stored; those that get through have objects of their own.
+/// Sends every operation with every credential. Requests that must be rejected come first, all for the same objects,
+/// and must not change stored data. Requests that are accepted have their own objects.
 async fn holds(dialect: DialectName) {
     let (app, other, disabled) = (unlimited().await, unlimited().await, TestApp::new().await);
     let credentials = every(&app, &other, &disabled).await;
     let table: Vec<Row> = documented(dialect).iter().copied().chain(further(dialect)).collect();
     let mut objects = objects::make(&app, dialect).await;
-    // Numbers are unique within an organization only: these have no namesakes in the other.
+    // Numbers are unique within an organization only, so these must differ from the other's.
     let others_numbers = if dialect == DialectName::IntegerId { 12 } else { 0 };
     for _ in 0..others_numbers {
         objects = objects::make(&app, dialect).await;
@@ -126,7 +126,7 @@ async fn holds(dialect: DialectName) {
     assert!(rejected > 5 * table.len() && admitted > table.len(), "{rejected} and {admitted} cells");
 }
 
-/// Sends one cell; returns what is wrong with the response.
+/// Sends one cell. Returns what is wrong with the response.
 async fn ask(
     app: &TestApp,
     dialect: DialectName,
@@ -155,7 +155,7 @@ async fn ask(
     (!right).then(|| format!("{cell}: expected {verdict:?}, got {status} {:.160}", reply.text()))
 }
 
-/// Whether this is a rejection as the dialect words it.
+/// Returns whether this is a rejection in the dialect's format.
 fn is_envelope(dialect: DialectName, reply: &Reply) -> bool {
     let Ok(body) = serde_json::from_slice::<Value>(&reply.bytes) else { return false };
     match dialect {

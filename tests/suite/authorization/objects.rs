@@ -1,4 +1,4 @@
-//! The objects that paths and bodies name, made through the dialects' own operations.
+//! The objects in paths and bodies, created through the dialects' own operations.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::support::{Ask, Reply, TestApp, agent_key, agnost, agntix, integer_id,
 /// One object of each kind that a dialect's operations name, by the name of the path parameter or placeholder.
 pub type Objects = BTreeMap<&'static str, String>;
 
-/// Makes one object of each kind in the organization of `app`.
+/// Creates one object of each kind in the organization of `app`.
 pub async fn make(app: &TestApp, dialect: DialectName) -> Objects {
     let (key, key_id) = app.key_until(start() + TimeDelta::days(1_000)).await;
     let new = app.mint.hex(16);
@@ -93,25 +93,25 @@ fn id_of(value: &Value) -> String {
     }
 }
 
-/// The object that a parameter of a path names.
+/// Returns the object for a parameter of a path.
 pub fn named_by<'o>(objects: &'o Objects, path: &str, parameter: &str) -> &'o str {
     let name = match (parameter, path) {
         ("id", path) if path.contains("/charts/") => "chart",
         ("id", path) if path.contains("/api-keys/") => "key",
         ("id", path) if path.contains("/organizations/") => "organization",
-        // The routes that this service rejects look at no id.
+        // The routes that this service rejects check no id.
         ("id", _) => "event",
         (parameter, _) => parameter,
     };
     objects.get(name).unwrap_or_else(|| panic!("no object for {parameter} of {path}"))
 }
 
-/// The names of the parameters of a path.
+/// Returns the names of the parameters of a path.
 pub fn path_parameters(row: &Row) -> impl Iterator<Item = &'static str> + use<> {
     row.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 
-/// The path of a row with its parameters replaced, and its query with its placeholders.
+/// Returns the path of a row with its parameters replaced, and its query with its placeholders.
 pub fn path_of(row: &Row, objects: &Objects) -> String {
     let segments = row.path.split('/').map(|segment| match segment.strip_prefix('{') {
         Some(parameter) => named_by(objects, row.path, parameter.trim_end_matches('}')),
@@ -120,7 +120,7 @@ pub fn path_of(row: &Row, objects: &Objects) -> String {
     with_ids(segments.collect::<Vec<_>>().join("/"), objects)
 }
 
-/// A valid request of a row about these objects, without a credential.
+/// Returns a valid request of a row about these objects, without a credential.
 pub fn request<'a>(app: &'a TestApp, row: &Row, path: &str, objects: &Objects) -> Ask<'a> {
     let method: Method = row.method.parse().expect("a method");
     let ask = app.ask(method, path).anonymous();
@@ -134,7 +134,7 @@ pub fn request<'a>(app: &'a TestApp, row: &Row, path: &str, objects: &Objects) -
     }
 }
 
-/// A body with its placeholders replaced.
+/// Returns a body with its placeholders replaced.
 fn filled(app: &TestApp, body: &str, objects: &Objects) -> String {
     let body = body.replace("<new-uuid>", &app.mint.uuid().to_string()).replace("<new>", &app.mint.hex(16));
     with_ids(body, objects)
@@ -144,7 +144,7 @@ fn with_ids(text: String, objects: &Objects) -> String {
     objects.iter().fold(text, |text, (name, id)| text.replace(&format!("<{name}>"), id))
 }
 
-/// The response, without the body of a stream that does not end.
+/// Returns the response, without the body of an endless stream.
 pub async fn send(ask: Ask<'_>) -> Reply {
     let response = ask.open().await;
     let streams = response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream; charset=utf-8");

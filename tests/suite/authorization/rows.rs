@@ -1,4 +1,4 @@
-//! What an organization has stored, to compare before and after.
+//! The stored rows of an organization, to compare before and after.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -9,10 +9,10 @@ use sqlx::{AssertSqlSafe, Row};
 
 use crate::support::{DATABASE, connection};
 
-/// The sum of what an organization stores, which is written a while after the requests that it counts.
+/// The sum of an organization's stored bytes, which is written some time after the requests that it counts.
 const WRITTEN_BY_A_TIMER: &str = "organization_storage";
 
-/// The number of rows and a hash of their content, for every table with an organization.
+/// Returns the number of rows and a hash of their content, for every table with an organization.
 pub async fn of(org: OrgId) -> BTreeMap<String, (i64, String)> {
     let mut system = connection("sessionary_system", DATABASE).await;
     let tables = sqlx::query(

@@ -1,15 +1,14 @@
-//! The written table: what each operation needs.
+//! The table of what each operation needs.
 //!
-//! A row is the method, the path as the OpenAPI document writes it, the scope, the body of a valid request and the
-//! status of its response. `<name>` in a body stands for an object that [`super::objects`] makes, `<new>` for a text
-//! that occurs nowhere else.
+//! A row is the method, the path in the OpenAPI document, the scope, the body of a valid request and the status of its
+//! response. `<name>` in a body stands for an object that [`super::objects`] creates, `<new>` for a new text.
 
 use sessionary::domain::Scope::*;
 use sessionary::domain::{DialectName, Scope};
 
 use Surface::{Alone, Captures, Keys, Open, People, Streams, Vectara};
 
-/// Which credentials an operation admits, besides those that every operation does.
+/// Which credentials an operation accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Surface {
     /// An API key in `x-api-key` and a token as Bearer.
@@ -28,7 +27,7 @@ pub enum Surface {
     Open,
 }
 
-/// What a valid request sends.
+/// The body of a valid request.
 #[derive(Clone, Copy, Debug)]
 pub enum Body {
     None,
@@ -42,10 +41,10 @@ pub struct Row {
     pub method: &'static str,
     pub path: &'static str,
     pub surface: Surface,
-    /// `None` where the operation needs no scope.
+    /// `None` if the operation needs no scope.
     pub scope: Option<Scope>,
     pub body: Body,
-    /// The status of a valid request by an admitted caller.
+    /// The status of a valid request by an accepted caller.
     pub success: u16,
 }
 
@@ -66,7 +65,7 @@ const fn open(method: &'static str, path: &'static str, body: Body) -> Row {
 
 use Body::{Image, Json, None as Empty};
 
-/// The documented operations of a dialect.
+/// Returns the documented operations of a dialect.
 pub fn documented(dialect: DialectName) -> &'static [Row] {
     match dialect {
         DialectName::Agnost => AGNOST,
@@ -77,7 +76,7 @@ pub fn documented(dialect: DialectName) -> &'static [Row] {
     }
 }
 
-/// Operations that are described and served without an attribute of their own, and those that are served only.
+/// Returns operations that are described and served without their own attribute, and those that are only served.
 pub fn further(dialect: DialectName) -> Vec<Row> {
     match dialect {
         DialectName::Agnost => {
@@ -164,7 +163,7 @@ const AGNOST: &[Row] = &[
     row("DELETE", "/dashboard/api/organization/api-keys/{id}", People, Manage, Empty, 204),
 ];
 
-/// Routes of the vendor that this service rejects for every caller who may read.
+/// Routes of the vendor that this service rejects for every caller with read access.
 const NOT_HERE: &[(&str, &str)] = &[
     ("GET", "/dashboard/api/login-summary"),
     ("POST", "/dashboard/api/intent-keywords"),
@@ -252,7 +251,7 @@ const AGNTIX: &[Row] = &[
     open("GET", "/v1/chat/health", Empty),
 ];
 
-/// The paths of other pages of the vendor for the same operations.
+/// The paths in other documents of the vendor for the same operations.
 const OLDER_PATHS: &[Row] = &[
     row("GET", "/api/v1/chat/sessions", Keys, SessionsRead, Empty, 200),
     row("PATCH", "/api/v1/chat/sessions/{sessionId}/close", Keys, SessionsWrite, Empty, 200),

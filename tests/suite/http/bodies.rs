@@ -1,4 +1,4 @@
-//! Large bodies in memory are bounded per organization, on every route that takes JSON.
+//! Large bodies in memory are bounded per organization, on every route that accepts JSON.
 
 use sessionary::http::{LargeBodies, LargeBodyLimits, LowPriority};
 

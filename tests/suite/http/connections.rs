@@ -1,4 +1,4 @@
-//! What connections are for a client: how long they stay open, and what it can still read.
+//! How long connections stay open for a client, and what it can still read.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::support::run;
 use crate::support::wire::{Running, read_head, read_response, rest, start};
 
-/// Responds at once, and looks at no body.
+/// Returns a router that responds at once without reading bodies.
 fn quick() -> Router {
     Router::new().route("/", get(|| async { "done" }).post(|| async { "done" }))
 }
@@ -68,7 +68,7 @@ fn an_idle_connection_is_closed_after_its_time() {
     });
 }
 
-/// Sends a request with a body of this many bytes, all of it before the response is read, as many clients do.
+/// Sends a request with a body of this many bytes completely before reading the response, as many clients do.
 async fn send_all(running: &Running, head: &str, bytes: usize) -> std::io::Result<String> {
     let mut stream = running.connect().await;
     stream.write_all(format!("{head}\r\n\r\n").as_bytes()).await?;
@@ -93,7 +93,7 @@ fn a_client_that_sends_everything_first_sees_why_it_was_rejected() {
             for head in [
                 format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}"),
                 format!("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}"),
-                // Not even a head that cannot be read loses its response.
+                // Not even a head that cannot be parsed loses its response.
                 format!("POST / HTTP/1.1\r\nHost: localhost\r\nBroken header\r\nContent-Length: {bytes}"),
             ] {
                 let response = send_all(&running, &head, bytes).await.expect("a response");
@@ -151,7 +151,7 @@ fn a_client_that_waits_to_be_asked_for_its_body_is_not_asked() {
     });
 }
 
-/// Sends without an end, and returns how many bytes were taken until the connection was closed.
+/// Sends without an end. Returns how many bytes were accepted until the connection was closed.
 async fn flood(running: &Running) -> usize {
     let mut stream = running.connect().await;
     stream
@@ -173,7 +173,7 @@ fn what_is_read_on_is_bounded_in_bytes_time_and_number() {
     run(async {
         let linger = LingerBounds { bytes: 1024 * 1024, ..LingerBounds::RESPONSE };
         let running = start(quick(), Bounds { linger, ..Bounds::default() }).await;
-        // The buffers of both sides take some more.
+        // The buffers of both sides accept some more.
         let sent = flood(&running).await;
         assert!((1024 * 1024..64 * 1024 * 1024).contains(&sent), "{sent}");
         running.end().await;
@@ -209,7 +209,7 @@ fn what_is_read_on_is_bounded_in_bytes_time_and_number() {
         let mut first = running.connect().await;
         first.write_all(head).await.expect("a head");
         assert!(read_response(&mut first).await.ends_with("done"));
-        // The first lingers, and the second is closed at once, with what it sent unread.
+        // The first lingers, and the second is closed at once, with its data unread.
         let mut second = running.connect().await;
         second.write_all(head).await.expect("a head");
         let began = Instant::now();
@@ -255,7 +255,7 @@ fn a_response_says_once_what_becomes_of_the_connection() {
                 let head = read_head(&mut stream).await.to_ascii_lowercase();
                 let values: Vec<&str> = head.lines().filter_map(|line| line.strip_prefix("connection: ")).collect();
                 assert!(values.len() <= 1, "{path} {version} {asked}: {head}");
-                // A stream's end is the connection's end for a client of HTTP/1.0.
+                // For a client of HTTP/1.0 the end of a stream is the end of the connection.
                 if path == "/" && !values.is_empty() {
                     assert_eq!(values, said, "{version} {asked}");
                 }
@@ -265,7 +265,7 @@ fn a_response_says_once_what_becomes_of_the_connection() {
     });
 }
 
-/// Says when it is dropped.
+/// Reports when it is dropped.
 struct Ends(mpsc::UnboundedSender<()>);
 
 impl Drop for Ends {
@@ -365,7 +365,7 @@ fn a_request_that_changes_nothing_ends_when_its_client_is_gone() {
         let mut stream = running.connect().await;
         stream.write_all(REQUEST).await.expect("a request");
         let end = begins.recv().await.expect("a handler");
-        // A reset, which is what a client that is gone sends; its end of sending alone would leave that open.
+        // A reset, as a disconnected client sends; the end of its sending alone could mean that it still reads.
         stream.set_zero_linger().expect("a socket");
         drop(stream);
         assert!(tokio::time::timeout(Duration::from_secs(10), end).await.expect("the handler goes on").is_err());

@@ -1,4 +1,4 @@
-//! Which web pages may call, with which headers, and which headers of a response they may read.
+//! The web pages that may call, their request headers, and the response headers that they may read.
 
 use http::Method;
 use sessionary::domain::DialectName;
@@ -86,7 +86,7 @@ fn a_page_that_is_traced_may_capture() {
     });
 }
 
-/// What a page may read without being allowed to, and what concerns the browser alone.
+/// Headers that a page may always read, and those for the browser only.
 const READABLE_OR_NOT_OURS: [&str; 12] = [
     "access-control-allow-credentials",
     "access-control-allow-origin",

@@ -1,4 +1,4 @@
-//! Bodies that are packed, or begin with a byte order mark, on every route that takes a body.
+//! Bodies that are compressed, or begin with a byte order mark, on every route with a body.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("bytes")
 }
 
-/// A route with a body that it takes.
+/// A route with a body that it accepts.
 struct Taken {
     method: Method,
     path: String,
@@ -49,7 +49,7 @@ impl Taken {
     }
 }
 
-/// One route for each way in which bodies are read, in every dialect.
+/// Returns one route for each way in which bodies are read, in every dialect.
 async fn routes(app: &TestApp) -> Vec<Taken> {
     let chat = agntix::create(app, "").await;
     agent_key::session(app, "packed", &json!({})).await;
@@ -106,7 +106,7 @@ fn packed_bodies_are_taken_everywhere() {
                 ("", plain.to_vec()),
             ] {
                 let reply = taken.send(&app, encoding, body).await;
-                // The session may be closed by an earlier one of these; what counts is that the body was read.
+                // The session may be closed by an earlier one of these; the test is that the body was read.
                 assert!(
                     reply.status.is_success() || reply.status == 409,
                     "{} {encoding}: {}",
@@ -128,7 +128,7 @@ fn other_packings_are_415_and_say_what_is_taken() {
                 assert_eq!(reply.status, 415, "{} {encoding}: {}", taken.path, reply.text());
                 assert_eq!(reply.header("accept-encoding"), Some("gzip, deflate"), "{}", taken.path);
             }
-            // Without a body there is nothing that could be packed.
+            // Without a body nothing can be compressed.
             let reply = taken.send(&app, "br", Vec::new()).await;
             assert_ne!(reply.status, 415, "{}", taken.path);
             assert_eq!(reply.header("accept-encoding"), None, "{}", taken.path);
@@ -139,7 +139,7 @@ fn other_packings_are_415_and_say_what_is_taken() {
     });
 }
 
-/// By the text, for people, and by `Accept`, for programs (RFC 9110, section 15.5.16).
+/// In the text, for users, and in `Accept`, for programs (RFC 9110, section 15.5.16).
 #[test]
 fn other_types_are_415_and_say_what_is_taken() {
     run(async {
@@ -165,7 +165,7 @@ fn other_types_are_415_and_say_what_is_taken() {
                 }
                 let header = reply.header("accept").unwrap_or_default().to_owned();
                 let is_messaging = taken.path.starts_with("/api/messaging");
-                // ElizaOS's server has an error of its own for a type that is missing.
+                // ElizaOS's server has its own error for a missing type.
                 let statuses: &[u16] = if is_messaging { &[400, 415] } else { &[415] };
                 assert!(statuses.contains(&reply.status.as_u16()), "{} {wrong}: {}", taken.path, reply.text());
                 let named = if wrong.contains("charset") { &accepted[..1] } else { &accepted[..] };
@@ -193,7 +193,7 @@ fn what_is_not_packed_as_it_says_is_400() {
                 ("gzip", gz[..5].to_vec()),
                 ("gzip", [&gz[..], b"x"].concat()),
                 ("deflate", zl[..zl.len() - 5].to_vec()),
-                // Blocks of nothing, one after the other.
+                // Empty blocks, one after another.
                 ("deflate", [0, 0, 0, 0xff, 0xff].repeat(100_000)),
             ] {
                 let reply = taken.send(&app, encoding, body).await;
@@ -213,10 +213,10 @@ fn a_body_that_unpacks_to_too_much_is_413_and_costs_its_sender_alone() {
             let ask = app.ask(Method::POST, integer_id::SESSIONS).header("content-type", "application/json");
             ask.header("content-encoding", "gzip").body(body).send()
         };
-        // More than a hundred times what came, though less than a body may have.
+        // More than a hundred times the compressed size, but less than the limit of a body.
         let spaces = |count: usize| format!(r#"{{"agent_id":{AGENT_NUMBER},"unknown":"{}"}}"#, " ".repeat(count));
         post(gzip(spaces(1_000_000).as_bytes())).await.expect(413);
-        // More than a body may have, of what packs badly.
+        // More than the limit of a body, of text that compresses badly.
         let mut noise = 1u64;
         let text: String = std::iter::repeat_with(|| {
             noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -225,7 +225,7 @@ fn a_body_that_unpacks_to_too_much_is_413_and_costs_its_sender_alone() {
         .take(2 * 1024 * 1024)
         .collect();
         post(gzip(format!(r#"{{"agent_id":{AGENT_NUMBER},"unknown":"{text}"}}"#).as_bytes())).await.expect(413);
-        // What is small when it comes counts by what it unpacks to.
+        // A small compressed body counts by its decompressed size.
         post(gzip(spaces(200_000).as_bytes())).await.expect(201);
         assert!(large_bodies.is_idle());
 
@@ -252,11 +252,11 @@ fn a_byte_order_mark_is_no_part_of_a_body() {
             let reply = taken.send(&app, "gzip", gzip(marked.as_bytes())).await;
             assert!(reply.status.is_success() || reply.status == 409, "{}: {}", taken.path, reply.text());
         }
-        // Two of them are one too many, and so is one elsewhere.
+        // Two of them are one too many, and so is one in another position.
         for body in ["\u{feff}\u{feff}{}", "{}\u{feff}"] {
             app.post(integer_id::SESSIONS, body).send().await.expect(400);
         }
-        // A mark alone is an empty body where that is one.
+        // A mark alone is an empty body where that is allowed.
         let number = integer_id::start_session(&app, "").await;
         integer_id::end_session(&app, number, "\u{feff}").await.expect(200);
     });

@@ -1,4 +1,4 @@
-//! Whatever happens below a dialect's paths is answered in its envelope.
+//! Every response below a dialect's paths is in its envelope.
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use crate::support::{Reply, TestApp, run, start};
 
-/// The paths of each dialect that lead nowhere, and how its envelope is told.
+/// Paths of a dialect without a route, and a check of its envelope.
 type Owner = (&'static str, &'static [&'static str], fn(&Value) -> bool);
 
 const OWNERS: [Owner; 5] = [
@@ -71,7 +71,7 @@ fn a_method_that_a_path_lacks_is_answered_by_its_owner() {
     });
 }
 
-/// What a dialect's door makes of a handler that breaks, or never ends.
+/// Returns a dialect's response when a handler panics or never ends.
 async fn behind_the_door<D: Dialect>(path: &str) -> Reply {
     let envelope_state = EnvelopeState {
         clock: Clock::manual(start()),
@@ -117,7 +117,7 @@ fn a_panic_is_500_in_the_envelope_and_tells_nothing() {
 
 #[test]
 fn a_handler_that_never_ends_is_503_in_the_envelope() {
-    // Time stands still here and jumps to whatever is waited for next.
+    // Time is paused here and jumps to the next timer.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         let reply = behind_the_door::<Agntix>("/never").await.expect(503);

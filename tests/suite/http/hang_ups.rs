@@ -1,9 +1,9 @@
-//! A request that arrived whole is carried out, whatever its connection does next.
+//! A complete request is executed, whatever its connection does next.
 //!
 //! Each route that creates or captures is sent 1,000 requests, 16 at a time, by clients that leave as soon as they have
-//! written the last byte: a third closes, a third resets the connection, a third only ends its sending side and reads on.
-//! Rows are counted once the service has stopped, which is after everything that was begun has ended. Images are uploaded
-//! one after the other, and 30 of them, because an organization may upload only a few at once.
+//! written the last byte: a third closes, a third resets the connection, and a third only ends its sending side and
+//! reads on. Rows are counted after the service has stopped, when all requests have ended. Images are uploaded one
+//! after another, and 30 of them, because an organization may upload only a few at once.
 
 use futures::StreamExt;
 use sessionary::http::bounds::Bounds;
@@ -20,7 +20,7 @@ use crate::support::{
 const REQUESTS: usize = 1_000;
 const AT_ONCE: usize = 16;
 
-/// What a client does once its request is written.
+/// What a client does after its request is written.
 #[derive(Clone, Copy, Debug)]
 enum Leave {
     Close,
@@ -34,7 +34,7 @@ impl Leave {
     }
 }
 
-/// A route, the body of its nth request, and the table in which each request makes a row.
+/// A route, the body of its nth request, and the table in which each request creates a row.
 struct Route {
     path: String,
     body: Box<dyn Fn(usize) -> String>,
@@ -68,7 +68,7 @@ fn upload(number: usize) -> String {
     )
 }
 
-/// Every route that creates or captures something in any number.
+/// Returns every route that creates or captures something.
 async fn routes(app: &TestApp) -> Vec<Route> {
     let chat = agntix::create(app, "").await;
     agent_key::session(app, "hung_up", &serde_json::json!({})).await;
@@ -89,7 +89,7 @@ async fn routes(app: &TestApp) -> Vec<Route> {
         Route::json("/dashboard/api/dashboard/charts", "dashboard_charts", |n| format!(r#"{{"title":"{n}"}}"#)),
         Route::json(agntix::SESSIONS, "sessions", |_| format!(r#"{{"agentId":"{AGENT_ID}"}}"#)),
         Route {
-            // The dialect takes no message that nothing answers: each makes two rows.
+            // The dialect rejects messages without a responder, and each creates two rows.
             responder: "echo",
             rows_each: 2,
             ..Route::json(agntix::path_of(&chat, "/messages"), "session_events", |n| {
@@ -131,7 +131,7 @@ async fn rows(app: &TestApp, table: &str) -> i64 {
     sqlx::query_scalar(statement).bind(app.org).fetch_one(&mut system).await.expect("a number")
 }
 
-/// Sends a request and leaves. Returns the response, where the client stays to read it.
+/// Sends a request and leaves. Returns the response if the client stays to read it.
 async fn send(running: &Running, request: &[u8], leave: Leave) -> Option<String> {
     let mut stream = running.connect().await;
     stream.write_all(request).await.expect("a request");
@@ -215,7 +215,7 @@ fn requests_behind_one_another_are_all_carried_out() {
                 body.len()
             );
             send(&running, request.repeat(20).as_bytes(), leave).await;
-            // The client knows nothing of the rest; the rows do.
+            // The client sees nothing of the others, but their rows exist.
             let all = async { while rows(&app, "sessions").await - before < 20 {} };
             tokio::time::timeout(std::time::Duration::from_secs(20), all).await.unwrap_or_else(|_| panic!("{leave:?}"));
         }
@@ -245,7 +245,7 @@ fn connections_that_make_room_or_meet_the_end_are_served_first() {
             })
             .buffer_unordered(50);
         sent.collect::<Vec<_>>().await;
-        // Those that wait in the backlog are taken from it.
+        // Waiting connections are taken from the backlog.
         running.end().await;
         assert_eq!(rows(&app, "sessions").await - before, 200);
     });

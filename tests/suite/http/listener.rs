@@ -15,7 +15,7 @@ use crate::support::wire::{Running, rest, start};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// Answers when it is told to, and says when it was asked.
+/// Returns a router that reports each request and responds when the test allows it.
 fn slow() -> (Router, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (asked, when_asked) = mpsc::channel(16);
     let (go, authenticator) = mpsc::channel::<()>(16);
@@ -105,7 +105,7 @@ fn connections_past_the_cap_wait_while_all_are_busy() {
     });
 }
 
-/// Connects from another address of this machine, which macOS would have to be given first.
+/// Connects from another address of this machine. On macOS, the address would have to be configured first.
 #[cfg(target_os = "linux")]
 async fn connect_from(running: &Running, address: &str) -> TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
@@ -113,7 +113,7 @@ async fn connect_from(running: &Running, address: &str) -> TcpStream {
     socket.connect(running.address).await.expect("a connection")
 }
 
-/// Sends a request, and reads its answer while the connection stays open.
+/// Sends a request, and reads its response while the connection stays open.
 async fn ask_again(stream: &mut TcpStream) -> String {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("a request");
     let mut text = String::new();
@@ -150,7 +150,7 @@ fn an_address_has_its_share_of_the_connections_and_keeps_no_other_out() {
         }
         let mut other = connect_from(&running, "127.0.0.3").await;
         ask_again(&mut other).await;
-        // Those that were there before stay, and one that is closed makes room.
+        // Existing connections stay open, and a closed one makes room.
         for stream in &mut open {
             ask_again(stream).await;
         }
@@ -196,12 +196,12 @@ fn the_longest_idle_connections_make_room_and_busy_ones_stay() {
         ask_again(&mut first).await;
         ask_again(&mut second).await;
         ask_again(&mut first).await;
-        // One that never sent a whole request waits as well, and by now for the shortest time.
+        // A connection that never sent a whole request waits as well, and by now for the shortest time.
         let mut dripping = running.connect().await;
         dripping.write_all(b"GET / HTTP/1.1\r\nHost: loc").await.expect("half a head");
 
-        // Each that comes takes the place of one: of the second, then the first, then the dripping one, each of which is
-        // read to its end here.
+        // Each new connection replaces one: the second, then the first, then the dripping one, each of which is read to
+        // its end here.
         let mut come = Vec::new();
         for idle in [second, first, dripping] {
             let mut next = running.connect().await;
@@ -224,7 +224,7 @@ fn a_client_that_stops_reading_is_cut_off() {
         let endless = get(async move || {
             let held = dropped.lock().expect("a lock").take();
             let chunks = futures::stream::repeat_with(move || {
-                // Goes when the body is let go of.
+                // Dropped with the body.
                 let _held = &held;
                 Ok::<_, std::convert::Infallible>(bytes::Bytes::from_static(&[b'x'; 64 * 1024]))
             });
@@ -234,7 +234,7 @@ fn a_client_that_stops_reading_is_cut_off() {
         let running = start(Router::new().route("/", endless), bounds).await;
         let mut stream = running.connect().await;
         stream.write_all(REQUEST).await.expect("a request");
-        // Nothing is read: the buffers of both sides fill up, and then the time is up.
+        // Nothing is read: the buffers of both sides fill up, and then the time limit ends.
         let let_go = tokio::time::timeout(Duration::from_secs(30), when_dropped).await;
         assert!(let_go.expect("the stream is held for ever").is_err());
         drop(stream);

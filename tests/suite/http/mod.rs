@@ -1,4 +1,4 @@
-//! What the house does for every dialect alike.
+//! What the service does for every dialect.
 
 mod bodies;
 mod connections;

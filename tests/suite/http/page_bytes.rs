@@ -1,4 +1,4 @@
-//! Every list of every dialect has at most 4 MiB, and a cursor that leads to the rest.
+//! Every list of every dialect has pages of at most 4 MiB, with a cursor to the next page.
 
 use std::collections::HashSet;
 
@@ -11,21 +11,21 @@ use sessionary::store::{Change, FeedPlace, MAX_PAGE_BYTES};
 use crate::support::agnost::{CAPTURE_SESSION, SESSION, ask};
 use crate::support::{LARGE, Reply, Setup, TestApp, admin, agent_key, agntix, integer_id, messaging, run, start};
 
-/// Rows of which a list is full.
+/// Rows of each list.
 const ROWS: i32 = 12;
 
 /// A list: its request and its response.
 struct List<'l> {
     method: Method,
     path: &'l str,
-    /// What a POST asks for.
+    /// The body of a POST.
     body: Value,
-    /// Where the rows are in the response, and their member that is unique.
+    /// The pointer to the rows in the response, and their unique member.
     rows: &'l str,
     id: &'l str,
-    /// Where the cursor is in the response: a pointer, or the name of a header.
+    /// The cursor in the response: a pointer, or the name of a header.
     next: &'l str,
-    /// What the cursor is called where it is handed back.
+    /// The name of the cursor in the request.
     cursor: &'l str,
 }
 
@@ -74,7 +74,7 @@ impl<'l> List<'l> {
             pages += 1;
             assert!(pages <= 2 * ROWS, "{} never ends", self.path);
             match self.next_of(&page) {
-                // A list may give a cursor behind its last row.
+                // A list may return a cursor after its last row.
                 Some(_) if rows.is_empty() => break,
                 Some(next) => cursor = Some(next),
                 None => break,
@@ -92,7 +92,7 @@ impl<'l> List<'l> {
     }
 }
 
-/// One whose organization may read all of these lists at once.
+/// Returns a service whose organization may read all of these lists at once.
 async fn app() -> TestApp {
     let responses = ResponseLimits { burst: u32::MAX, ..ResponseLimits::default() };
     TestApp::with(Setup { responses, ..Setup::default() }).await
@@ -117,7 +117,7 @@ fn agnosts_lists_are_cut() {
             app.post("/dashboard/api/dashboard/charts", "{}").send().await.expect(201);
         }
         app.fill_events(SESSION, "tool", r#"{"args":"LARGE"}"#, ROWS).await;
-        // These events came past the service, which counts what it writes.
+        // These events were not written by the service, which counts what it writes.
         let rebuilt = admin().await.rebuild_captured_totals(app.org, start()).await;
         assert!(rebuilt.expect("totals").is_some());
         app.swell_others().await;
@@ -145,7 +145,7 @@ fn agnosts_lists_are_cut() {
         ] {
             list.has_each_row_once(&app, ROWS).await;
         }
-        // A numbered page begins where it would without the cut.
+        // A numbered page begins where it would without the limit of bytes.
         let page = json!({ "time_range": "all", "page_size": 6, "page": 2 });
         let second = ask(&app, "raw-logs", &page).send().await.expect(200).json();
         let walked = List::dashboard("raw-logs", all.clone(), "/logs", "id", "/next_cursor").walk(&app).await;
@@ -213,7 +213,7 @@ fn agntixs_lists_are_cut() {
         for cursor in ["x", "0.ffffffff-ffff-ffff-ffff-ffffffffffff"] {
             app.get(&format!("{messages}&cursor={cursor}")).send().await.expect(400);
         }
-        // A file has all of them, however many pages they take.
+        // A file has all of them, whatever the number of pages.
         let file = app.get("/v1/chat/chat/sessions/download/csv?sort=updatedAt:desc").send().await.expect(200);
         assert_eq!(file.text().matches("\r\n").count(), 1 + usize::try_from(ROWS + 1).expect("a count"));
     });
@@ -295,7 +295,7 @@ fn elizaoss_lists_are_cut() {
         app.fill_events(&talk, "user", "{}", ROWS).await;
         let messages = messaging::path_of(&talk, "/messages?limit=100");
         List::get(&messages, "/messages", "id", "/cursors/before", "before").has_each_row_once(&app, ROWS).await;
-        // Forward, `after` leads on as long as there is more.
+        // Forward, `after` continues as long as there is more.
         let (mut after, mut seen) = (json!(1), HashSet::new());
         loop {
             let page = app.get(&format!("{messages}&after={after}")).send().await.expect(200);

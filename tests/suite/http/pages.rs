@@ -1,4 +1,4 @@
-//! The house's own pages.
+//! The system routes.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -23,7 +23,7 @@ fn the_service_is_alive_and_ready() {
     });
 }
 
-/// The service over a line to its database that can be cut, and the store behind it.
+/// Returns the service and its store over a connection to the database that can be interrupted.
 async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
     let mut app = TestApp::new().await;
     let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
@@ -44,7 +44,7 @@ async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
     (app, store)
 }
 
-/// Returns what is found out next, not the result that is still valid.
+/// Returns the next result, not the cached one.
 async fn readiness(app: &TestApp) -> Reply {
     app.clock.advance(TimeDelta::seconds(1));
     app.get("/readyz").anonymous().send().await
@@ -57,7 +57,7 @@ fn readiness_follows_the_database_there_and_back() {
         let (app, store) = app_over(&chaos).await;
         app.get("/readyz").send().await.expect(200);
         chaos.set(Line::Cut);
-        // A connection notices that it was cut when it is next used; the pool throws it away then.
+        // A broken connection fails when it is next used, and the pool drops it then.
         let mut status = 0;
         for _ in 0..20 {
             status = readiness(&app).await.status.as_u16();
@@ -92,17 +92,17 @@ fn readiness_is_asked_of_the_database_once_a_second_however_many_ask() {
         let (app, store) = app_over(&chaos).await;
         for path in ["/readyz", "/v1/chat/health"] {
             readiness(&app).await.expect(200);
-            // A connection that goes back to the pool is tried once more.
+            // Waits until all connections are back in the pool.
             while store.pool_size().0 as usize != store.pool_size().1 {
                 tokio::task::yield_now().await;
             }
-            // What was found out is good for a second, whatever happens meanwhile.
+            // A result is valid for a second, whatever happens meanwhile.
             chaos.set(Line::Silent);
             app.clock.advance(TimeDelta::milliseconds(999));
             for _ in 0..100 {
                 app.get(path).anonymous().send().await.expect(200);
             }
-            // Then one request asks, and the others wait for its result.
+            // Then one request checks, and the others wait for its result.
             app.clock.advance(TimeDelta::milliseconds(1));
             let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(app.get(path).anonymous().send())).collect();
             for waiting in &mut waiting {
@@ -137,7 +137,7 @@ fn a_database_that_takes_no_writes_is_not_ready() {
             execute(format!("ALTER DATABASE {name} SET default_transaction_read_only = {setting}")).await;
             let ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname";
             execute(format!("{ended} = '{name}'")).await;
-            // The first to use a connection that was ended finds it so.
+            // The first use of an ended connection fails.
             let mut reply = readiness(&app).await;
             while reply.text() == "the database cannot be reached" {
                 reply = readiness(&app).await;
@@ -216,7 +216,7 @@ fn nothing_private_is_stored_and_no_page_is_framed() {
     });
 }
 
-/// The policy of the page allows no script in the page itself, so there must be none.
+/// The policy of the page allows no inline scripts, so there must be none.
 #[test]
 fn the_readable_page_needs_no_more_than_its_policy_allows() {
     run(async {

@@ -1,4 +1,4 @@
-//! How fast an organization may read: large responses are counted, whichever dialect they are of.
+//! Limits of an organization's reads: large responses are counted in all dialects.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn an_organization_that_reads_too_much_waits_and_goes_on_storing() {
         for app in [&app, &other] {
             capture(app, 300_000).await.expect(200);
         }
-        // The one that exceeds the burst is still sent, because its size is known only then.
+        // The response that exceeds the burst is still sent, because its size is known only then.
         let page = logs(&app).await.expect(200);
         assert!(page.bytes.len() > 256 * 1024, "{}", page.bytes.len());
         let over = logs(&app).await.expect(429);

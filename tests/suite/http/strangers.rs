@@ -1,4 +1,4 @@
-//! Credentials that were made up, counted before the database is asked.
+//! Invented credentials are counted before the database is queried.
 
 use http::Method;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -13,12 +13,12 @@ use crate::support::chaos::{Chaos, Line};
 use crate::support::{Ask, Reply, TestApp, database, run, start};
 
 const SECRET: &str = "a secret of thirty-two characters or more";
-/// Look-ups of one address that may find nothing in a minute.
+/// Look-ups of one address without a result that are allowed in a minute.
 const MISSES: usize = 120;
 const AGNTIX: &str = "/v1/chat/chat/sessions";
 const AGENT_KEY: &str = "/v2/agents";
 
-/// The service with its limits on, over a line to its database that can be cut, and with nothing cached.
+/// Returns the service with limits, over a connection to the database that can be interrupted, and without caches.
 async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
     let mut app = TestApp::new().await;
     let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
@@ -48,14 +48,14 @@ fn token_for(organization: &str) -> String {
         .expect("a token")
 }
 
-/// Every way to show a credential that only the database can tell from a good one, and how many look-ups it costs.
+/// Every way to send a credential that only the database can verify, and how many look-ups it costs.
 type Stranger = (&'static str, usize, u16, for<'a> fn(&'a TestApp) -> Ask<'a>);
 const STRANGERS: [Stranger; 7] = [
     ("a key", 1, 401, |app| app.get(AGNTIX).anonymous().header("x-api-key", made_up_key(app, "pk_live"))),
     ("a key as Bearer", 1, 401, |app| {
         app.get(AGENT_KEY).anonymous().header("authorization", format!("Bearer {}", made_up_key(app, "pk_live")))
     }),
-    // It could be a key as well.
+    // The text could be a key as well.
     ("an access token", 2, 401, |app| {
         app.get(AGENT_KEY).anonymous().header("authorization", format!("Bearer {}", made_up_key(app, "vat")))
     }),
@@ -92,7 +92,7 @@ fn who_makes_credentials_up_is_stopped_before_the_database_is_asked() {
             ask(&app).from("192.0.2.2").send().await.expect(status);
             app.clock.advance(chrono::TimeDelta::milliseconds(500 * cost as i64));
             ask(&app).from("192.0.2.1").send().await.expect(status);
-            // With the line cut, a request that needs the database is 503.
+            // With the connection interrupted, a request that needs the database is 503.
             chaos.set(Line::Cut);
             let over = ask(&app).from("192.0.2.1").send().await;
             assert_eq!(over.status, 429, "{name}: {}", over.text());
@@ -136,7 +136,7 @@ fn an_address_with_many_good_keys_is_not_disturbed() {
         let all = || futures::future::join_all(keys.iter().map(|key| ask(key)));
         let ok = |replies: Vec<Reply>| replies.into_iter().filter(|reply| reply.status == 200).count();
         assert_eq!(ok(all().await), keys.len());
-        // Nor is it once another client behind the same address makes keys up.
+        // Nor is it after another client at the same address has tried invented keys.
         for _ in 0..MISSES {
             ask(&made_up_key(&app, "pk_live")).await.expect(401);
         }

@@ -19,7 +19,7 @@ async fn app_with(settings: JwtSettings) -> TestApp {
     TestApp::with(Setup { jwt: Some(jwt), ..Setup::default() }).await
 }
 
-/// The claims of a Clerk session token, version 2, good for a minute.
+/// The claims of a Clerk session token, version 2, valid for a minute.
 fn claims(app: &TestApp) -> Value {
     let now = start().timestamp();
     json!({"iss": ISSUER, "sub": "user_1", "iat": now, "nbf": now, "exp": now + 60, "v": 2,
@@ -105,8 +105,8 @@ fn a_token_that_does_not_hold_is_401() {
     });
 }
 
-/// Identity providers let customers add claims, and ASP.NET writes one role as a text and two as an array. A provider
-/// that names a claim as another one does must not lock its users out.
+/// Identity providers let customers add claims, and ASP.NET writes one role as a text and two as an array. A claim
+/// whose name another provider uses differently must not lock its users out.
 #[test]
 fn a_claim_that_is_not_needed_may_have_any_type() {
     run(async {
@@ -250,7 +250,7 @@ fn a_public_key_checks_what_its_private_key_signed() {
             };
             let token = encode(&Header::new(*algorithm), &claims(&app), &key.expect("a key")).expect("a token");
             assert_eq!(create(&app, &token).await, 201, "{algorithm:?}");
-            // The old trick: the public key's text as the secret of another algorithm.
+            // The known attack: the public key's text as the secret of another algorithm.
             let secret = EncodingKey::from_secret(public.as_bytes());
             let forged = encode(&Header::new(Algorithm::HS256), &claims(&app), &secret).expect("a token");
             assert_eq!(create(&app, &forged).await, 401, "{algorithm:?}");

@@ -39,7 +39,7 @@ fn the_examples_of_integer_id_are_real() {
     run(are_real(DialectName::IntegerId, 15));
 }
 
-/// What clients send to the operations that they call most, where the table has the least that is valid.
+/// Returns the body that clients usually send to the most important operations, for which the table has a minimal one.
 fn request(row: &Row) -> Option<&'static str> {
     let body = match (row.method, row.path) {
         ("POST", "/api/v1/capture-session") => {
@@ -83,7 +83,7 @@ fn request(row: &Row) -> Option<&'static str> {
     Some(body)
 }
 
-/// The file with the examples of a dialect.
+/// Returns the path of the examples of a dialect.
 fn path_of(dialect: DialectName) -> String {
     format!("{}/src/dialects/{dialect}/examples.json", env!("CARGO_MANIFEST_DIR"))
 }
@@ -109,7 +109,7 @@ async fn are_real(dialect: DialectName, at_least: usize) {
     }
 }
 
-/// Sends a request to every operation that succeeds, and returns what was sent and what came back.
+/// Sends a request to every operation that succeeds. Returns the requests and their responses.
 async fn exchanges(app: &TestApp, dialect: DialectName) -> Map<String, Value> {
     // Later than the agents that each test has, so that lists begin with these objects.
     app.clock.advance(TimeDelta::seconds(1));
@@ -133,7 +133,7 @@ async fn exchanges(app: &TestApp, dialect: DialectName) -> Map<String, Value> {
     exchanges
 }
 
-/// Whether an operation changes nothing: the dashboard reads by POST.
+/// Returns whether an operation changes nothing. The dashboard reads by POST.
 fn reads(row: &Row) -> bool {
     row.method == "GET"
         || row.method == "POST"
@@ -161,7 +161,8 @@ async fn send(app: &TestApp, row: &Row, body: Option<String>, objects: &Objects)
     objects::send(ask).await
 }
 
-/// A value with no more than two items of each list, and without what only the service can read: keys, tokens, cursors.
+/// Returns a value with at most two items of each list, and without what only the service can read: keys, tokens,
+/// cursors.
 fn shortened(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().take(2).map(shortened).collect(),
@@ -175,7 +176,7 @@ fn is_opaque(text: &str) -> bool {
     text.len() > 36 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
-/// The members of a value and their types, whatever the ids, texts and numbers.
+/// Returns the members of a value and their types, without ids, texts and numbers.
 pub fn shape(value: &Value) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     collect("$", value, &mut paths);

@@ -38,7 +38,7 @@ fn document(dialect: DialectName) -> Value {
     serde_json::from_str(&sessionary::cli::openapi_text(dialect).expect("a document")).expect("JSON")
 }
 
-/// Every operation of a document: its method, its path and its description.
+/// Returns every operation of a document: its method, its path and its description.
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().expect("paths");
     let of = |(path, item): (&String, &Value)| -> Vec<_> {
@@ -67,7 +67,7 @@ fn agntix_describes_its_operations_at_their_older_paths_as_well() {
         ] {
             assert_eq!(methods(alias), methods(path), "{alias}");
             for method in methods(alias) {
-                // Served, and not only described.
+                // It is served, and not only described.
                 let method: http::Method = method.to_uppercase().parse().expect("a method");
                 let reply = app.ask(method.clone(), &alias.replace(['{', '}'], "")).anonymous().send().await;
                 assert_eq!(reply.status, 401, "{method} {alias}");

@@ -12,7 +12,7 @@ use crate::authorization::objects;
 use crate::authorization::table::{Body, Row, documented, further};
 use crate::support::run;
 
-/// A response, also where an operation refers to one of the document's components.
+/// Returns a response, resolving a reference to one of the document's components.
 fn resolved<'d>(document: &'d Value, response: &'d Value) -> &'d Value {
     match response["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).expect("the component"),
@@ -20,7 +20,7 @@ fn resolved<'d>(document: &'d Value, response: &'d Value) -> &'d Value {
     }
 }
 
-/// The schemas of a response's body by name.
+/// Returns the names of the schemas of a response's body.
 fn schemas_of(response: &Value) -> BTreeSet<String> {
     let contents = response["content"].as_object().into_iter().flat_map(serde_json::Map::values);
     let named = contents.flat_map(|content| {
@@ -31,7 +31,7 @@ fn schemas_of(response: &Value) -> BTreeSet<String> {
     named.collect()
 }
 
-/// What decides which responses an operation has.
+/// The facts that determine an operation's responses.
 struct Facts {
     credential: bool,
     body: bool,
@@ -55,7 +55,7 @@ impl Facts {
         }
     }
 
-    /// The statuses that the operation must list because of what it shares.
+    /// Returns the statuses of the shared rejections that the operation must list.
     fn shared(&self) -> BTreeSet<&'static str> {
         let mut statuses = BTreeSet::new();
         if self.credential {
@@ -74,7 +74,7 @@ impl Facts {
     }
 }
 
-/// The schema of the shared rejections with a status.
+/// Returns the schema of the shared rejections with a status.
 fn envelope(dialect: DialectName, status: &str) -> &'static str {
     match (dialect, status) {
         (DialectName::Messaging, "401") => "KeyRequired",
@@ -83,12 +83,12 @@ fn envelope(dialect: DialectName, status: &str) -> &'static str {
     }
 }
 
-/// The schemas that errors of a dialect have.
+/// Returns the schemas of a dialect's errors.
 fn envelopes(dialect: DialectName) -> &'static [&'static str] {
     match dialect {
         DialectName::Messaging => &["Envelope", "ServerEnvelope", "KeyRequired"],
         DialectName::IntegerId => &["Envelope", "BareEnvelope"],
-        // Health reports the same members whether or not the service is well.
+        // Health has the same members whether or not the service is ready.
         DialectName::Agntix => &["Envelope", "Health"],
         DialectName::Agnost | DialectName::AgentKey => &["Envelope"],
     }
@@ -168,7 +168,7 @@ fn every_reference_leads_to_a_component_and_every_id_is_unique() {
     }
 }
 
-/// Only what a table of the suite names is 501 or has no success, and all of it is described.
+/// Only routes in a table of the suite are 501 or have no success, and all of them are described.
 #[test]
 fn every_route_that_is_not_implemented_is_described() {
     for dialect in DialectName::ALL {
@@ -191,7 +191,7 @@ fn every_route_that_is_not_implemented_is_described() {
     }
 }
 
-/// The examples of the shared rejections come from rendering; these are the responses that a client gets.
+/// The examples of the shared rejections are rendered; these are the responses that a client gets.
 #[test]
 fn the_examples_of_rejections_are_what_clients_get() {
     run(async {

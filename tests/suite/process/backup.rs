@@ -14,7 +14,7 @@ use crate::support::run;
 /// Enough rows that a backup and a restore take a while.
 const ROWS: i64 = 60_000;
 
-/// A superuser's connection to the private database of a folder that is in use.
+/// Returns a superuser's connection to the private database of a folder in use.
 async fn superuser(data_dir: &Path) -> Option<PgConnection> {
     let record = std::fs::read_to_string(data_dir.join("postgres.location")).ok()?;
     let socket = record.lines().find_map(|line| line.strip_prefix("socket_dir="))?.to_owned();
@@ -41,7 +41,7 @@ fn a_killed_backup_and_a_killed_restore_can_be_repeated() {
         sqlx::raw_sql(fill).execute(&mut superuser(&data_dir).await.expect("a connection")).await.expect("rows");
     });
 
-    // Beside the running service, and killed when part of it is written.
+    // With the running service, and killed when part of it is written.
     let draft = folder.path().join("backup.gz.partial");
     let mut killed = sessionary(&data_dir).arg("backup").arg(&file).stderr(Stdio::null()).spawn().expect("a backup");
     until("a part is written", || draft.metadata().ok().filter(|draft| draft.len() > 256 << 10));

@@ -1,4 +1,4 @@
-//! Commands change what they name, leave the rest, and say what they changed.
+//! Commands change only what their arguments name, and report what they changed.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::process::{Service, complaint, json_of, sessionary, until};
 
-/// A service, and the commands beside it.
+/// A service, and commands that run at the same time.
 struct Beside {
     service: Service,
     folder: tempfile::TempDir,
@@ -61,11 +61,11 @@ fn a_limit_is_changed_alone_and_reset_by_a_word() {
     let closed = limits(&["--capture-closed", "--writes", "7"]);
     assert_eq!((&closed["capture_open"], &closed["limits"]), (&json!(false), &json!({"writes": 7})));
     assert_eq!(closed["changed"], json!(["capture_open", "limits.writes"]));
-    // The capture stays closed, and the other limit as it was.
+    // The capture stays closed, and the other limit is unchanged.
     let more = limits(&["--reads", "9"]);
     assert_eq!((&more["capture_open"], &more["limits"]), (&json!(false), &json!({"writes": 7, "reads": 9})));
     assert_eq!(more["changed"], json!(["limits.reads"]));
-    // Nothing named is nothing changed.
+    // Without arguments nothing is changed.
     let same = limits(&[]);
     assert_eq!((&same["limits"], &same["changed"]), (&more["limits"], &json!([])));
     let reset = limits(&["--writes", "default", "--capture-open"]);
@@ -184,7 +184,7 @@ fn lists_have_heads_or_say_that_they_are_empty() {
         assert_eq!(beside.json(&[list, "list", "--org", &org]), json!({name: []}));
     }
     assert_eq!(beside.text(&["webhook", "deliveries", "--org", &org]), "No deliveries.\n");
-    // A name is one cell, whatever it has in it.
+    // A name is one cell, whatever it contains.
     beside.json(&["agent", "create", "--org", &org, "--key", "k", "--name", "a\u{1b}[2Jb\nc"]);
     let listed = beside.text(&["agent", "list", "--org", &org]);
     let lines: Vec<&str> = listed.lines().collect();

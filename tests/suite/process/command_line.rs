@@ -1,10 +1,10 @@
-//! Commands, beside a running service and without one.
+//! Commands with and without a running service.
 
 use serde_json::{Value, json};
 
 use crate::support::process::{Service, complaint, json_of, sessionary};
 
-/// Leaves a database in a data folder, which only a service creates.
+/// Creates a database in a data folder, which only a service does.
 fn make_database(data_dir: &std::path::Path) {
     let mut service = Service::start(data_dir, &[]);
     service.signal("TERM");
@@ -69,7 +69,7 @@ fn an_organization_a_key_and_an_agent_are_made_without_a_service_and_used_with_o
         .expect("the program runs");
     assert!(!taken.status.success() && complaint(&taken).contains("agent key is taken"), "{}", complaint(&taken));
 
-    // Beside a running service now.
+    // With a running service now.
     let service = Service::start(&data_dir, &[]);
     let headers = [format!("x-api-key: {api_key}"), "content-type: application/json".to_owned()];
     let body = format!(r#"{{"agentId":"{id}","metadata":{{"b":1,"a":2}}}}"#);
@@ -107,7 +107,7 @@ fn an_organization_a_key_and_an_agent_are_made_without_a_service_and_used_with_o
     assert!(api_key.starts_with(&beginning) && beginning.len() == "zut_".len() + 4, "{beginning}");
 
     run(&["key", "revoke", key["key_id"].as_str().expect("an id")]);
-    // A second at most is all that a revoked key has.
+    // A revoked key is rejected within a second.
     crate::support::process::until("the key is refused", || {
         (service.ask("POST", "/v1/chat/chat/sessions", &headers, &body).0 == 401).then_some(())
     });

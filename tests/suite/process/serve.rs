@@ -1,10 +1,10 @@
-//! `sessionary`, and nothing else.
+//! `sessionary` without arguments.
 
 use serde_json::Value;
 
 use crate::support::process::{Service, json_of, postmaster, sessionary, until};
 
-/// What one test's tokens are signed with.
+/// The secret of one test's tokens.
 const SIGNED_WITH: &str = "a secret between the provider and the service";
 
 #[test]
@@ -34,7 +34,7 @@ fn an_empty_folder_becomes_a_service_whose_five_lines_outlive_a_kill() {
     dialects.sort_unstable();
     assert_eq!(dialects, ["agent_key", "agnost", "agntix", "integer_id", "messaging"]);
 
-    // The same organization, key and agents are there after a restart.
+    // The same organization, key and agents exist after a restart.
     let service = Service::start(&data_dir, &[]);
     assert!(service.printed.contains(&org), "{}", service.printed);
     assert!(service.printed.contains(demo["api_key"].as_str().expect("a key")), "{}", service.printed);
@@ -53,10 +53,10 @@ fn the_demo_organization_is_known_by_its_id_and_not_by_its_name() {
     };
     let first = demo();
     let another = run(&["org", "create", "--name", "Demo organization"])["org_id"].clone();
-    // Another owner's organization is not taken for the demo, nor is one whose owner calls it by the demo's id.
+    // Another owner's organization is not used as the demo, not even one with the demo's id as its external id.
     let id = first["org_id"].as_str().expect("an id").to_owned();
     let impostor = run(&["org", "create", "--name", "Other", "--external-id", &id])["org_id"].clone();
-    // Without its file it is found again, and its key is a new one.
+    // Without its file it is found again, with a new key.
     std::fs::remove_file(data_dir.join("demo.json")).expect("demo.json");
     let again = demo();
     assert_eq!(again["org_id"], first["org_id"]);
@@ -81,7 +81,7 @@ fn the_soft_limit_of_file_descriptors_is_raised_to_the_hard_one() {
     let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
     assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["2000", "2000"], "{files}");
     // 256 are reserved, and each connection may need two.
-    // The log is written by a thread of its own, so that the line may come after the service is ready.
+    // A separate thread writes the log, so the line may come after the service is ready.
     crate::support::process::until("the limit is logged", || service.log().contains("872").then_some(()));
     assert_eq!(service.ask("GET", "/readyz", &[], "").0, 200);
 }
@@ -159,7 +159,7 @@ fn a_postgres_that_ends_by_itself_ends_the_service_with_an_error() {
     assert!(killed.is_ok_and(|status| status.success()));
     assert_eq!(service.wait(), Some(1), "{}", service.log());
     assert!(service.log().contains("private Postgres ended by itself"), "{}", service.log());
-    // And starts again.
+    // It starts again.
     let service = Service::start(&data_dir, &[]);
     assert_eq!(service.ask("GET", "/readyz", &[], "").0, 200);
 }
@@ -197,7 +197,7 @@ fn logs_tell_what_was_asked_and_never_a_credential_or_a_body() {
     assert_eq!(status, 201, "{made}");
     let made: Value = serde_json::from_str(&made).expect("JSON");
 
-    // Where browsers put tokens: one that does not hold, a key that is refused there, and a token of no organization.
+    // Where browsers put tokens: an invalid one, a key that is rejected there, and a token of no organization.
     let claims = serde_json::json!({"iss": "https://clerk.example.com", "exp": 4_102_444_800_u64});
     let signed = jsonwebtoken::encode(
         &jsonwebtoken::Header::default(),

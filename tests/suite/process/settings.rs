@@ -1,4 +1,4 @@
-//! Settings are checked before anything is started, all of them at once.
+//! All settings are checked before anything is started.
 
 use serde_json::{Value, json};
 

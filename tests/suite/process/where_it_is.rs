@@ -1,4 +1,4 @@
-//! Only a service creates a database; other commands say where they looked, and what to do about what they found.
+//! Only a service creates a database. Other commands report where they looked and what to do.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -32,7 +32,7 @@ fn commands_in_another_folder_create_nothing() {
         let left = std::fs::read_dir(&data_dir).map(Iterator::count).unwrap_or_default();
         assert_eq!(left, 0, "something was created in {}", data_dir.display());
     }
-    // A folder is looked for where the command runs.
+    // A folder is searched where the command runs.
     let output = sessionary(".sessionary".as_ref()).current_dir(folder.path()).args(["org", "list"]).output();
     let said = complaint(&output.expect("the program runs"));
     assert!(said.contains(folder.path().join(".sessionary").to_str().expect("UTF-8")), "{said}");
@@ -75,13 +75,13 @@ fn a_database_that_cannot_be_reached_is_named_with_what_to_do() {
             assert_eq!(output.status.code(), Some(1), "{command:?}");
             let said = complaint(&output) + &String::from_utf8_lossy(&output.stdout);
             assert!(parts.iter().all(|part| said.contains(part)), "{command:?}: {said}");
-            // The driver adds the line of Postgres's source.
+            // The driver would add the line of Postgres's source.
             assert!(!said.contains("hidden") && !said.contains(" at line "), "{command:?}: {said}");
         }
     }
 }
 
-/// Speaks as much of Postgres's protocol as a client needs to find itself connected to version 14.
+/// Implements as much of Postgres's protocol as a client needs to see version 14.
 fn old_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -1,4 +1,4 @@
-//! Addresses that are not for the public are not called.
+//! Addresses that are not public are not called.
 
 use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{ResponderError, RespondersSettings};

@@ -1,4 +1,4 @@
-//! Endpoints that answer garbage, too much, or only half.
+//! Endpoints with invalid, too large or incomplete responses.
 
 use futures::StreamExt;
 use sessionary::responders::{MAX_ANSWER_BYTES, ResponderError};
@@ -54,19 +54,19 @@ fn lengths_and_encodings_that_are_not_true_are_errors() {
         };
         let utf16: Vec<u8> = hello.encode_utf16().flat_map(u16::to_be_bytes).collect();
         for script in [
-            // Shorter than it says, and longer.
+            // Shorter than its declared length, and longer.
             document("Content-Length: 4000", hello.as_bytes()),
             document("Content-Length: 9", hello.as_bytes()),
             document("Content-Length: nine", hello.as_bytes()),
             document("Content-Length: 26\r\nContent-Length: 9", hello.as_bytes()),
             document("Transfer-Encoding: chunked", b"ffffffffffffffffff\r\n"),
-            // Another encoding than it says, and one that was not asked for.
+            // Another encoding than declared, and one that was not requested.
             document("Content-Length: 52", &utf16),
             document(
                 "Content-Encoding: gzip\r\nContent-Length: 20",
                 b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0",
             ),
-            // It begins as one thing and goes on as another.
+            // It begins as one format and continues as another.
             vec![events(), chunk("data: {\"content\":\"Hel\"}\n\n"), chunk(&utf16), chunk("\n\n"), end()],
             vec![events(), chunk("data: {\"content\":\"Hel\"}\n\n"), chunk("data: <html>\n\n"), end()],
         ] {
@@ -94,7 +94,7 @@ fn half_an_answer_is_told_from_a_whole_one() {
     run(async {
         let hello = said("Hel");
         let cut = [
-            // In the middle of an event, of a chunk, and with events left out; the last ends as HTTP ends.
+            // In the middle of an event, of a chunk, and with events left out; the last ends as HTTP requires.
             vec![events(), chunk(&hello), chunk("data: {\"choi")],
             vec![events(), chunk(&hello), Step::Send(b"ff\r\ndata: ".to_vec())],
             vec![events(), chunk(&hello), Step::Reset],

@@ -1,4 +1,4 @@
-//! What answers a message, against endpoints that answer well and endpoints that do not.
+//! Responders with endpoints that work and endpoints that do not.
 
 mod addresses;
 mod bad_answers;
@@ -21,7 +21,7 @@ use crate::support::{AGENT_ID, AGENT_KEY, AGENT_NUMBER, run, start};
 
 const KEY: &str = "sk-test-0123456789";
 
-/// Loopback is allowed here: that is where the endpoints of the tests are.
+/// Loopback is allowed here, because the tests' endpoints are there.
 fn settings() -> RespondersSettings {
     RespondersSettings {
         private_addresses: PrivateAddresses::Allowed,
@@ -86,7 +86,7 @@ fn webhook(url: &str) -> Responder {
     read(&format!(r#"{{"kind":"webhook","url":"{url}/hook"}}"#))
 }
 
-/// The chunks that came, and how they ended.
+/// Returns the received chunks, and how they ended.
 async fn chunks(
     responders: &Responders,
     responder: &Responder,
@@ -106,7 +106,7 @@ async fn chunks(
     (chunks, Ok(()))
 }
 
-/// The whole answer to "Hello?", under these settings.
+/// Returns the whole reply to "Hello?" with these settings.
 async fn ask_with(settings: RespondersSettings, responder: &Responder) -> Result<String, ResponderError> {
     let (chunks, end) = chunks(&responders(settings), responder, question("Hello?", Vec::new())).await;
     end.map(|()| chunks.concat())

@@ -1,4 +1,4 @@
-//! Endpoints that speak the chat completions API.
+//! Endpoints with the chat completions API.
 
 use serde_json::{Value, json};
 use sessionary::responders::{ResponderError, Speaker};
@@ -7,7 +7,7 @@ use super::{KEY, ask, chunks, openai, question, read, responders, settings, turn
 use crate::support::fake_responder::{FakeResponder, Step, answer, events, json as document, streamed};
 use crate::support::run;
 
-/// An event that says `text`, and perhaps that it is the last.
+/// Returns an event with `text`, which may be the last.
 fn event(text: &str, finish_reason: Option<&str>) -> String {
     let event = json!({"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}]});
     format!("data: {event}\n\n")

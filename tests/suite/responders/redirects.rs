@@ -1,4 +1,4 @@
-//! Endpoints that send elsewhere.
+//! Endpoints that redirect.
 
 use sessionary::outbound::PrivateAddresses;
 use sessionary::responders::{ResponderError, RespondersSettings};
@@ -33,7 +33,7 @@ fn a_key_is_given_to_its_own_origin_only() {
         assert_eq!(ask(&openai(&fake.url)).await, Ok("Hello.".to_owned()));
         assert_eq!(other.received()[0].header("authorization"), None);
 
-        // Nor does it come back for a stranger who chooses where at home it is sent; another name is another origin.
+        // Nor is it sent again when another origin chooses where to; another name is another origin.
         let home = FakeResponder::on_a_port(|port| {
             let away = redirect(307, &format!("http://localhost:{port}/stranger"));
             let back = redirect(307, &format!("http://127.0.0.1:{port}/chosen"));

@@ -41,7 +41,7 @@ fn nobody_waits_for_the_rest_of_an_answer() {
 #[test]
 fn the_whole_answer_has_its_time_and_no_more() {
     run(async {
-        // It is never silent for long: a comment every 20 ms.
+        // It is never silent for long: it sends a comment every 20 ms.
         let fake =
             FakeResponder::start([vec![events(), Step::Every(Duration::from_millis(20), b"2\r\n:\n\r\n".to_vec())]]);
         let fake = fake.await;

@@ -1,4 +1,4 @@
-//! Programs of an organization's own.
+//! Programs of an organization as responders.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! What an agent is told to be, and what it is then.
+//! Agents in the store: creating, changing and deleting them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn named(app: &TestApp, key: &str) -> NewAgent {
     NewAgent::named(AgentId(app.mint.uuid()), key.parse().expect("a key"), format!("Agent {key}"), start())
 }
 
-/// A store that remembers for longer than the test takes.
+/// Returns a store that caches for longer than the test takes.
 async fn with_long_memory() -> Store {
     let settings = StoreSettings { lookup_cache: Duration::from_secs(600), pool: 2, ..StoreSettings::default() };
     Store::connect(database().await, settings).await.expect("a store")

@@ -1,4 +1,4 @@
-//! A backup has everything, and a restore brings back everything or nothing.
+//! A backup contains everything, and a restore restores everything or nothing.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -17,7 +17,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::support::{connection, database_called, make_database, run, start};
 
-/// Fills a database with a row or more in each of the tables where the service writes the rarest of characters.
+/// Fills a database with at least one row in each of the tables where the service writes the rarest characters.
 async fn fill(name: &str) {
     let mut superuser = connection("postgres", name).await;
     let fill = r#"
@@ -44,7 +44,7 @@ async fn fill(name: &str) {
     sqlx::raw_sql(fill).execute(&mut superuser).await.expect("rows");
 }
 
-/// The rows of every table as text, but for the numbering of the feed.
+/// Returns the rows of every table as text, without the numbering of the feed.
 async fn dump(name: &str) -> BTreeMap<String, Vec<String>> {
     let mut superuser = connection("postgres", name).await;
     let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
@@ -61,7 +61,7 @@ async fn dump(name: &str) -> BTreeMap<String, Vec<String>> {
     dump
 }
 
-/// What each endpoint has not read of the feed, in its order.
+/// Returns the entries of the feed that each endpoint has not read, in its order.
 async fn unread(superuser: &mut PgConnection) -> Vec<(String, String)> {
     let unread = "SELECT w.webhook_id::text, f.session_id::text FROM webhooks w JOIN session_feed f USING (org_id)
                    WHERE (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
@@ -75,7 +75,7 @@ async fn emptiness(name: &str) -> i64 {
     sqlx::query_scalar(count).fetch_one(&mut superuser).await.unwrap_or_default()
 }
 
-/// A database with rows, and a backup of it.
+/// Creates a database with rows, and a backup of it.
 async fn backed_up(name: &str, folder: &Path) -> std::path::PathBuf {
     make_database(name).await;
     let database = database_called(name).await;
@@ -101,7 +101,7 @@ fn everything_comes_back_under_forced_row_level_security() {
         assert_eq!(contents.rows["organizations"], 2);
         assert_eq!(dump("backup_source").await, dump("backup_target").await);
 
-        // The schema is the same: the service runs on it, and nothing sees every row.
+        // The schema is the same: the service runs on it, and no role sees every row.
         Store::connect(&target, StoreSettings::default()).await.expect("a store").close().await;
         let mut superuser = connection("postgres", "backup_target").await;
         let open = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
@@ -109,14 +109,14 @@ fn everything_comes_back_under_forced_row_level_security() {
         let open: i64 = sqlx::query_scalar(open).fetch_one(&mut superuser).await.expect("a count");
         assert_eq!(open, 0);
 
-        // Endpoints have the same before them, and all of it is in the past of this Postgres.
+        // Endpoints have the same unread entries, and all of them are in the past of this Postgres.
         let before = unread(&mut connection("postgres", "backup_source").await).await;
         assert_eq!(before.len(), 30 - 11);
         assert_eq!(before, unread(&mut superuser).await);
         let ahead = "SELECT (SELECT count(*) FROM session_feed WHERE transaction >= x)
                           + (SELECT count(*) FROM webhooks WHERE feed_transaction >= x)
                        FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS x) now";
-        // As soon as the transactions of other tests that are open now have ended.
+        // When the open transactions of other tests have ended.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while sqlx::query_scalar::<_, i64>(ahead).fetch_one(&mut superuser).await.expect("a count") > 0 {
             assert!(std::time::Instant::now() < deadline, "entries of the future");
@@ -136,7 +136,7 @@ fn a_backup_is_of_one_moment() {
         let database = database_called("backup_moment").await;
         migrate(&database).await.expect("a schema");
         fill("backup_moment").await;
-        // Each round adds an organization and its session in one transaction, all the time.
+        // Each round adds an organization and its session in one transaction, continuously.
         let stop = tokio_util::sync::CancellationToken::new();
         let writer = tokio::spawn({
             let stop = stop.clone();
@@ -214,7 +214,7 @@ fn a_file_that_is_there_is_not_overwritten() {
         assert!(matches!(error, BackupError::Exists(_)), "{error}");
         assert_eq!(std::fs::read(&file).expect("a file"), whole);
 
-        // A killed backup leaves a draft, which the next one writes again.
+        // A killed backup leaves a draft, which the next one overwrites.
         let other = folder.path().join("other");
         std::fs::write(folder.path().join("other.partial"), vec![0; 1 << 20]).expect("a draft");
         back_up(&database, &other, start()).await.expect("a backup");
@@ -258,7 +258,7 @@ fn a_restore_that_is_cut_off_leaves_an_empty_database() {
     });
 }
 
-/// A backup of an older schema is restored into that one, and brought up to date then.
+/// A backup of an older schema is restored into that schema and then migrated.
 #[test]
 fn an_older_backup_is_migrated_and_an_unknown_one_rejected() {
     static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -280,7 +280,7 @@ fn an_older_backup_is_migrated_and_an_unknown_one_rejected() {
         let contents = back_up(&old, &file, start()).await.expect("a backup");
         assert!(!contents.rows.contains_key("organization_storage"), "{:?}", contents.rows);
 
-        // A schema that is newer than the backup is not empty of what would have to be undone.
+        // A schema that is newer than the backup cannot be downgraded, even if it is empty.
         make_database("backup_newer").await;
         let newer = database_called("backup_newer").await;
         migrate(&newer).await.expect("a schema");
@@ -306,7 +306,7 @@ fn an_older_backup_is_migrated_and_an_unknown_one_rejected() {
     });
 }
 
-/// The text without the first row of its organizations.
+/// Returns the text without the first row of its organizations.
 fn without_a_row(text: &str) -> String {
     let (before, after) = text.split_once("{\"table\":\"organizations\"").expect("a table");
     let mut lines = after.split_inclusive('\n');
@@ -320,7 +320,7 @@ fn compressed(text: &[u8]) -> Vec<u8> {
     encoder.finish().expect("bytes")
 }
 
-/// The file with another text, whose SHA-256 is right again.
+/// Returns the file with another text and a correct SHA-256.
 fn rewritten(file: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
     let mut text = String::new();
     MultiGzDecoder::new(file).read_to_string(&mut text).expect("a text");

@@ -1,5 +1,5 @@
-//! A caller may be gone at any moment: its future is dropped wherever it waits, and nothing that is acknowledged
-//! afterwards may depend on what it left behind.
+//! A caller may disconnect at any moment: its future is dropped wherever it waits, and what is acknowledged afterwards
+//! must not depend on what it left behind.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use sessionary::store::{Store, StoreSettings};
 
 use crate::support::{AGENT_ID, DATABASE, Setup, TestApp, connection, database, run, start};
 
-/// Polls a future as often as it asks to be polled, and drops it after so many polls. Returns its output if it was
+/// Polls a future as often as it asks to be polled, and drops it after `polls` polls. Returns its output if it was
 /// ready before.
 async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
@@ -33,7 +33,7 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> 
     .await
 }
 
-/// One connection of each pool, so that whoever comes next gets the one that a dropped future had.
+/// Returns settings with one connection per pool, so that the next caller gets the connection of the dropped future.
 fn one_of_each() -> StoreSettings {
     StoreSettings {
         writers: 1,
@@ -46,14 +46,14 @@ fn one_of_each() -> StoreSettings {
     }
 }
 
-/// What a caller sends: method, path and JSON body, if there is one.
+/// The request of a caller: method, path and JSON body, if there is one.
 type Call = (Method, String, Option<&'static str>);
 
 const AGENT: &str = r#"{"agentId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","metadata":{"userId":"u"}}"#;
 const CONVERSATION: &str = r#"{"conversation_id":"22222222-2222-4222-8222-222222222222"}"#;
 const EVENT: &str = r#"{"event_id":"11111111-1111-4111-8111-111111111111","session_id":"22222222-2222-4222-8222-222222222222","primitive_name":"a","args":"x","result":"y","latency":1}"#;
 
-/// Requests that reach every part of the store that a request can reach.
+/// Returns requests that reach every part of the store that a request can reach.
 fn calls(session: &str, contact: &str, key: &str) -> Vec<Call> {
     let get = |path: &str| (Method::GET, path.to_owned(), None);
     let post = |path: &str, body: &'static str| (Method::POST, path.to_owned(), Some(body));
@@ -105,7 +105,7 @@ fn calls(session: &str, contact: &str, key: &str) -> Vec<Call> {
     ]
 }
 
-/// Sends one call and drops it after so many polls; `None` where it was dropped, else the status.
+/// Sends one call and drops it after `polls` polls. Returns its status, or `None` if it was dropped.
 async fn send(app: &TestApp, (method, path, body): &Call, key: Option<&str>, polls: usize) -> Option<u16> {
     let mut ask = app.ask(method.clone(), path);
     if let Some(key) = key {
@@ -117,7 +117,7 @@ async fn send(app: &TestApp, (method, path, body): &Call, key: Option<&str>, pol
     dropped_after(polls, ask.send()).await.map(|reply| reply.status.as_u16())
 }
 
-/// Writes through each pool and looks, over another connection, whether it is there.
+/// Writes through each pool, and checks over another connection that the write was committed.
 #[expect(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 async fn what_is_acknowledged_is_committed(app: &TestApp, store: &Store, after: &str) {
     let mint = Mint::system();
@@ -163,7 +163,7 @@ fn a_request_dropped_at_any_poll_leaves_nothing_half_done_behind() {
         let key = made("/v1/chat/api-keys", r#"{"name":"k"}"#, "id").await;
         let mut polls_of_all = 0;
         for call in calls(&session, &contact, &key) {
-            // Writes once more under a key, whose claim is a transaction of its own.
+            // Writes once more with a key, whose claim is a separate transaction.
             let keys = if call.0 == Method::POST { vec![None, Some(())] } else { vec![None] };
             for keyed in keys {
                 for polls in 1.. {
@@ -172,7 +172,7 @@ fn a_request_dropped_at_any_poll_leaves_nothing_half_done_behind() {
                     what_is_acknowledged_is_committed(&app, &store, &format!("{call:?}, {polls} polls")).await;
                     polls_of_all += 1;
                     if let Some(status) = status {
-                        // Sent again, a name can be taken; nothing else keeps a call from reaching the store.
+                        // A repeated name can be taken; nothing else prevents a call from reaching the store.
                         assert!(status < 300 || status == 409, "{call:?}: {status}");
                         break;
                     }
@@ -200,7 +200,7 @@ fn an_administrators_call_dropped_at_any_poll_leaves_its_connections_sound() {
                 created_at: start(),
             };
             let made = dropped_after(polls, admin.create_organization(&new)).await;
-            // Both connections of its pool are used, so that the one that was dropped is among them.
+            // Both connections of its pool are used, so that the dropped one is among them.
             for _ in 0..2 {
                 let witness = OrgId(mint.uuid());
                 admin

@@ -1,4 +1,4 @@
-//! Totals of captured events are what counting the events gives, whatever happens to either.
+//! Totals of captured events always equal the counts of the events.
 
 #![allow(clippy::disallowed_methods, reason = "totals are compared with the rows")]
 
@@ -41,7 +41,7 @@ fn filter(since: Timestamp, names: &[&str]) -> CaptureFilter {
     }
 }
 
-/// What the rows add up to, in the order of the figures.
+/// Returns the sums over the rows, in the order of the figures.
 async fn counted(org: OrgId, filter: &CaptureFilter, breakdown: Breakdown) -> Vec<Figure> {
     let mut system = connection("sessionary_system", DATABASE).await;
     let rows: Vec<(Timestamp, String, String, bool, i64, bool)> = sqlx::query_as(
@@ -109,7 +109,7 @@ async fn are_right(tenant: &TenantStore, sinces: &[Timestamp]) -> Result<(), Tes
     Ok(())
 }
 
-/// Every total of the organization, or sum of them, that is not as it would be if it had just been rebuilt.
+/// Returns how many totals of the organization, or sums of them, differ from rebuilt ones.
 async fn rebuilt(admin: &AdminStore, org: OrgId) -> u64 {
     let (mut from, mut repaired) = (Timestamp::UNIX_EPOCH, 0);
     while let Some(batch) = admin.rebuild_captured_totals(org, from).await.expect("a batch") {
@@ -148,7 +148,7 @@ proptest! {
             are_right(&tenant, &windows).await?;
             fold_totals(admin, now).await.expect("folded");
             are_right(&tenant, &windows).await?;
-            // Late ones, and one again that is known.
+            // Late events, and one that is known already.
             for (place, event) in events.iter().enumerate().skip(half.saturating_sub(1)) {
                 send(&app, place, *event).await;
             }
@@ -163,7 +163,7 @@ proptest! {
             are_right(&tenant, &windows).await?;
             prop_assert_eq!(rebuilt(admin, app.org).await, 0);
 
-            // Whatever is wrong with them, a rebuild repairs.
+            // Every kind of damage, which a rebuild repairs.
             for damage in [
                 "UPDATE captured_totals SET events = events + 3, latency_max = latency_max + 7 WHERE org_id = $1",
                 "UPDATE captured_sums SET errors = errors + 1, latency_max = 5000 WHERE org_id = $1",

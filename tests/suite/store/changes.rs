@@ -1,4 +1,4 @@
-//! The promises of changes and of the event log, one test each.
+//! The guarantees of changes and of the event log, one test each.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::support::{database, run, start, store};
 
 const DIALECT: DialectName = DialectName::Messaging;
 
-/// A session without an agent, in an organization of its own.
+/// Creates a session without an agent, in its own organization.
 async fn new_session() -> (OrgId, SessionId) {
     let mint = Mint::system();
     let (org, id) = (OrgId(mint.uuid()), mint.session_id(start()));
@@ -53,11 +53,11 @@ fn event(id: Uuid, content: &str) -> NewEvent {
     }
 }
 
-/// Counts up in the session's detail, and appends an event.
+/// Increments a counter in the session's detail, and appends an event.
 async fn count_up(store: &Store, org: OrgId, id: SessionId, content: &str) -> Result<Option<Changed<u64>>, StoreError> {
     let mint = Mint::system();
     let new = event(mint.uuid(), content);
-    // The id is known before the rule runs: that is how a change made twice is recognised.
+    // The id is known before the rule runs, so that a change made twice is recognised.
     let appends = Appends::of([&new]);
     let rule = move |session: &mut Session| {
         let count = session.detail.read::<u64>().expect("a number") + 1;
@@ -153,7 +153,8 @@ fn a_session_that_is_not_there_is_not_changed() {
     });
 }
 
-/// Cuts the line around a COMMIT: whether or not it was carried out, the change is made once and its caller told.
+/// Cuts the connection around a COMMIT: whether or not it was executed, the change is made once and its caller gets a
+/// result.
 #[test]
 fn a_commit_that_went_unanswered_is_not_made_twice() {
     run(async {
@@ -189,7 +190,7 @@ fn a_commit_that_went_unanswered_is_not_made_twice() {
     });
 }
 
-/// Several changes of one session in the batch whose COMMIT goes unanswered: each is made once, none is skipped.
+/// Several changes of one session are in the batch whose COMMIT is not confirmed: each is made once, none is skipped.
 #[test]
 fn a_batch_whose_commit_went_unanswered_is_made_once() {
     run(async {
@@ -200,7 +201,7 @@ fn a_batch_whose_commit_went_unanswered_is_made_once() {
             let store = Store::connect(&database, StoreSettings { writers: 1, ..StoreSettings::default() }).await;
             let store = store.expect("a store");
             let contents: Vec<String> = (0..20).map(|n| n.to_string()).collect();
-            // The first round makes the connection and is cut; what comes meanwhile waits for one batch.
+            // The first round opens the connection and is cut; the changes that arrive meanwhile wait for one batch.
             chaos.set(line);
             let counted = join_all(contents.iter().map(|content| count_up(&store, org, id, content))).await;
             assert_eq!(chaos.commits_cut(), 1, "{line:?}");
@@ -214,8 +215,8 @@ fn a_batch_whose_commit_went_unanswered_is_made_once() {
     });
 }
 
-/// A change that an earlier process made, and a new one that came before its repetition, in one batch: the new one is
-/// made.
+/// A change that an earlier process made, and a new one that arrived before its repetition, are in one batch: the new
+/// one is made.
 #[test]
 fn a_change_that_is_asked_for_again_hides_no_other() {
     run(async {
@@ -232,7 +233,7 @@ fn a_change_that_is_asked_for_again_hides_no_other() {
         set(store().await, nonce, "1").await;
         let other = Mint::system().uuid();
         let (made, _) = tokio::join!(set(store().await, other, "2"), set(store().await, nonce, "1"));
-        // Which of the two is the last word depends on whether they met in one batch; that the new one ran does not.
+        // Whether they met in one batch determines the order of the two, but the new one always runs.
         let made = made.expect("the session");
         assert_eq!((made.outcome, made.session.detail.as_str()), (Some(()), "2"));
     });
@@ -242,7 +243,7 @@ fn a_change_that_is_asked_for_again_hides_no_other() {
 fn a_change_that_cannot_be_written_fails_alone() {
     run(async {
         let (org, id) = new_session().await;
-        // Postgres' text holds no U+0000; what callers send is checked before it gets here.
+        // Postgres cannot store U+0000 in a text; what callers send is checked before it gets here.
         let contents: Vec<String> = (0..60).map(|n| if n == 17 { "\0".to_owned() } else { n.to_string() }).collect();
         let answers =
             join_all(contents.iter().map(|content| async move { count_up(store().await, org, id, content).await }))

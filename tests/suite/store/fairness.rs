@@ -1,4 +1,4 @@
-//! One organization's costly queries keep no other waiting.
+//! Costly queries of one organization do not delay others.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -20,7 +20,7 @@ fn new_org() -> OrgId {
 
 type Scan = Pin<Box<dyn Future<Output = Result<LogPage, StoreError>> + Send>>;
 
-/// A look at an organization's captured events.
+/// Returns a scan of an organization's captured events.
 fn scan(store: &Store, org: OrgId) -> Scan {
     let tenant = store.tenant(org);
     let filter = CaptureFilter {
@@ -34,7 +34,7 @@ fn scan(store: &Store, org: OrgId) -> Scan {
     Box::pin(async move { tenant.captures().log(&filter, false, None, PageLimit::rows(10)).await })
 }
 
-/// The processes of Postgres that wait for a lock on captured events.
+/// Returns the processes of Postgres that wait for a lock on captured events.
 async fn blocked(superuser: &mut PgConnection) -> Vec<i32> {
     sqlx::query_scalar(
         "SELECT pid FROM pg_locks WHERE relation = 'captured_events'::regclass AND NOT granted
@@ -51,7 +51,7 @@ fn scans_that_hang_leave_everything_else_as_it_was() {
         make_database(NAME).await;
         let database = database_called(NAME).await;
         provision(&database).await.expect("an up-to-date database");
-        // Longer than the test can take on any machine, because what it shows is who waits, not for how long.
+        // Longer than the test can take on any machine, because the test shows who waits, not for how long.
         let settings = StoreSettings { permit_wait: Duration::from_secs(600), ..StoreSettings::default() };
         let store = Store::connect(&database, settings).await.expect("a store");
         let (loud, quiet) = (new_org(), new_org());
@@ -94,10 +94,10 @@ fn scans_that_hang_leave_everything_else_as_it_was() {
         let among = Among { dialect: DialectName::Messaging, now, since: now };
         assert!(tenant.sessions().open(among, None, 10).await.expect("a page").sessions.is_empty());
         assert_eq!(tenant.sessions().census(among, &["x"]).await.expect("counts").open, 0);
-        // The loud one's own small requests, too.
+        // The loud organization's own small requests, too.
         assert!(store.tenant(loud).sessions().open(among, None, 10).await.expect("a page").sessions.is_empty());
 
-        // What Postgres cancels is a query that took too long, not a database that is down.
+        // A query that Postgres cancels took too long; it does not mean that the database is down.
         let cancelled: bool = sqlx::query_scalar("SELECT pg_cancel_backend($1)")
             .bind(waiting[0])
             .fetch_one(&mut superuser)

@@ -1,4 +1,4 @@
-//! A fork is there as a whole, or not at all.
+//! A fork exists completely or not at all.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -9,7 +9,7 @@ use sessionary::store::{CopiedEvents, EventWindow, Fork, Forked, Store, StoreSet
 use crate::support::agent_key::{say, session};
 use crate::support::{TestApp, database, run, start};
 
-/// Polls a future so many times, then drops it. Returns whether it was done by then.
+/// Polls a future `polls` times, then drops it. Returns whether it was ready by then.
 async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> bool {
     let (mut future, mut left) = (Box::pin(future), polls);
     poll_fn(|context| {
@@ -32,7 +32,7 @@ fn a_fork_that_is_dropped_at_any_moment_is_whole_or_not_there() {
         }
         let source = SessionId(app.session_called("source").await.session_id);
         let tenant = app.tenant().await;
-        // Connections of its own: what a dropped future leaves on them meets no other test.
+        // Separate connections, so that a dropped future does not affect other tests.
         let store = Store::connect(database().await, StoreSettings::default()).await.expect("a store");
         let mut polls = 0;
         loop {
@@ -77,7 +77,7 @@ fn a_fork_that_is_dropped_at_any_moment_is_whole_or_not_there() {
                 let sessions = tenant.sessions();
                 sessions.events(session).oldest(&EventWindow::default(), 100).await.expect("events").rows.len()
             };
-            // A COMMIT that is on its way may arrive between any two of these.
+            // A COMMIT in progress may be executed between any two of these.
             let before = find().await;
             let copied = events(&before).await;
             let after = find().await;
@@ -86,7 +86,7 @@ fn a_fork_that_is_dropped_at_any_moment_is_whole_or_not_there() {
             assert!(copied == 0 || after.expires_at.is_none(), "events in a session that is over after {polls} polls");
 
             if done {
-                // The same fork again is the same fork.
+                // Repeating the fork changes nothing.
                 let again = forking.sessions().fork(&fork).await.expect("an answer");
                 assert!(matches!(again, Forked::Opened(opened) if opened.expires_at.is_none()));
                 assert_eq!(events(&after).await, 4);

@@ -1,4 +1,4 @@
-//! The promises of the group-commit writer, one test each.
+//! The guarantees of the group-commit writer, one test each.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -11,7 +11,7 @@ use sessionary::store::{Created, Store, StoreError, StoreSettings, migrate};
 use crate::support::chaos::{Chaos, Line, MARK};
 use crate::support::{AGENT_ID, TestApp, connection, database, database_called, make_database, run, start, store};
 
-/// A session without an agent, under this id.
+/// Returns a session without an agent, with this id.
 fn session(id: SessionId, user: &str) -> NewSession {
     NewSession {
         dialect: DialectName::Agnost,
@@ -43,7 +43,7 @@ async fn find(store: &Store, org: OrgId, id: SessionId) -> Option<Session> {
     store.tenant(org).sessions().find(DialectName::Agnost, id).await.expect("an answer")
 }
 
-/// A store of its own behind a line that can be cut.
+/// Returns a store over a connection that can be interrupted.
 async fn store_over(chaos: &Chaos) -> Store {
     let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
     Store::connect(&database, StoreSettings::default()).await.expect("a store")
@@ -72,7 +72,7 @@ fn a_poison_row_among_five_hundred_fails_alone() {
         let poison = new_id();
         let ids: Vec<SessionId> = (0..499).map(|_| new_id()).chain([poison]).collect();
         let answers = join_all(ids.iter().map(|id| async move {
-            // Postgres' text holds no U+0000; what callers send is checked before it gets here.
+            // Postgres cannot store U+0000 in a text; what callers send is checked before it gets here.
             let user = if *id == poison { "\0" } else { "user" };
             store().await.tenant(org).sessions().create(session(*id, user)).await
         }))
@@ -99,7 +99,7 @@ fn a_commit_that_went_unanswered_is_recognised_as_our_own() {
             chaos.set(line);
             let first = store.tenant(org).sessions().create(session(id, MARK)).await.expect("an answer");
             assert_eq!(chaos.commits_cut(), 1, "{line:?}");
-            // Our own: as new where the COMMIT never came, as it was written where its answer did not.
+            // The session is ours: new if the COMMIT was not executed, recovered if only its confirmation was lost.
             let own = matches!(first, Created::New | Created::Recovered(_));
             assert!(own, "{line:?}: {first:?}");
             let second = store.tenant(org).sessions().create(session(id, "second")).await.expect("an answer");
@@ -142,7 +142,7 @@ fn two_replicas_over_the_same_ids_write_each_once_and_never_deadlock() {
 #[test]
 fn a_batch_of_a_hundred_organizations_keeps_them_apart() {
     run(async {
-        // The same id in every organization: only the tenant tells the rows apart.
+        // The same id in every organization: only the tenant distinguishes the rows.
         let id = new_id();
         let orgs: Vec<OrgId> = (0..100).map(|_| new_org()).collect();
         let created = join_all(orgs.iter().map(|org| async move {
@@ -167,7 +167,7 @@ fn a_caller_that_hangs_up_does_not_cancel_its_write() {
         let sessions = tenant.sessions();
         {
             let hung_up = sessions.create(session(id, "first"));
-            // One poll queues it; then the caller is gone. (A writer on another core may be as quick as that.)
+            // One poll queues it; then the caller disconnects. (A writer on another core may be as quick as that.)
             let _ = poll_immediate(hung_up).await;
         }
         let second = sessions.create(session(id, "second")).await.expect("an answer");
@@ -197,7 +197,7 @@ fn a_full_queue_says_so_and_one_organization_cannot_fill_it() {
         let mut other = Box::pin(async { quiet.sessions().create(session(new_id(), "user")).await });
         assert!(poll_immediate(&mut other).await.is_none(), "another organization finds no place");
 
-        // Nothing that was taken in is lost once Postgres answers again.
+        // No accepted request is lost when Postgres responds again.
         chaos.set(Line::Sound);
         let count = waiting.len();
         let answers = tokio::time::timeout(Duration::from_secs(60), join_all(waiting)).await.expect("answers");
@@ -224,7 +224,7 @@ fn one_organizations_large_requests_leave_room_for_the_others() {
         for create in &mut waiting {
             assert!(poll_immediate(create).await.is_none());
         }
-        // A quarter of the queue is 8 MiB: of 200 MiB no more is taken in.
+        // A quarter of the queue is 8 MiB: of 200 MiB no more is accepted.
         assert!((1..=8 * 1024 * 1024).contains(&store.queued_bytes()), "{}", store.queued_bytes());
         let before = store.queued_bytes();
         let mut other = Box::pin(async { quiet.sessions().create(session(new_id(), "user")).await });
@@ -299,7 +299,7 @@ fn writes_that_cannot_be_committed_show_while_they_are_tried_again() {
         migrate(&database).await.expect("an up-to-date database");
         let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
         let mut superuser = connection("postgres", name).await;
-        // What a full disk says when a table has to grow; the log still has room.
+        // The error of a full disk when a table has to grow; the log still has room.
         let full = "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$
                     BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;
                     CREATE TRIGGER no_space BEFORE INSERT ON sessions EXECUTE FUNCTION no_space()";

@@ -1,4 +1,4 @@
-//! Tenants are kept apart by Postgres itself: a walk through the catalog, so that no new table is forgotten.
+//! Postgres itself isolates tenants: the test reads the catalog, so that no new table is forgotten.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -6,11 +6,12 @@ use sqlx::Row;
 
 use crate::support::{DATABASE, TestApp, connection, database, run, store};
 
-/// What is found before the organization is known; requests reach these through functions only.
+/// Tables that are read before the organization is known. Requests access them through functions only.
 const LOOK_UPS: [&str; 4] = ["access_tokens", "api_key_hashes", "migration_compatibility", "organization_external_ids"];
-/// What functions read as their owner, because no index serves the request role's query: each compares the scope itself.
+/// Tables that functions read as their owner, because no index serves the request role's query. Each function compares
+/// the scope itself.
 const READ_BY_FUNCTIONS: [&str; 1] = ["sessions"];
-/// The migrations' own bookkeeping.
+/// The table of migrations.
 const BOOKKEEPING: &str = "_sqlx_migrations";
 
 async fn tables() -> Vec<String> {
@@ -228,7 +229,7 @@ fn a_scope_ends_and_keeps_no_key_of_another() {
         }
         theirs.get("/v1/chat/api-keys").send().await.expect(200);
 
-        // Not even of one's own may more be changed than its name and what is said of it.
+        // Even of its own keys, only the name and the description may be changed.
         sqlx::query(sqlx::AssertSqlSafe(theirs_too)).execute(&mut request_role).await.expect("a scope");
         assert_eq!(count(&mut request_role, theirs.org).await, 1);
         for statement in [
@@ -240,7 +241,7 @@ fn a_scope_ends_and_keeps_no_key_of_another() {
             let error = sqlx::query(statement).bind(theirs.org).execute(&mut request_role).await.expect_err(statement);
             assert!(error.to_string().contains("permission denied"), "{error}");
         }
-        // What was revoked stays so.
+        // A revoked key stays revoked.
         for revoked in ["now()", "NULL"] {
             let end = format!("SELECT end_api_key($1, $2, NULL, {revoked})");
             let ended = sqlx::query(sqlx::AssertSqlSafe(end)).bind(theirs.org).bind(key).execute(&mut request_role);

@@ -11,10 +11,10 @@ use sessionary::store::{SessionOrder, SessionQuery, Store, StoreSettings, UPDATE
 
 use crate::support::{AGENT_ID, DATABASE, TestApp, connection, database, run, start, store};
 
-/// Sessions of one millisecond, as a busy moment or an import makes them.
+/// Sessions of one millisecond, as a busy moment or an import creates them.
 const AT_ONCE: i32 = 150;
 
-/// Adds sessions of the example agent, so many at each of so many times.
+/// Adds sessions of the example agent, `at_once` at each of `times` times.
 async fn fill(app: &TestApp, times: i32, at_once: i32) {
     let mut system = connection("sessionary_system", DATABASE).await;
     sqlx::query(
@@ -170,12 +170,12 @@ fn rare_sessions_are_listed_as_far_as_they_were_counted_and_where_they_are_new()
                 assert_eq!(listed().await, []);
                 let (first, last) = (start(), start() + TimeDelta::hours(1));
                 let (near, far) = if order == SessionOrder::Newest { (last, first) } else { (first, last) };
-                // The count before was of none, so only what is nearer than all that was counted is looked at.
+                // The earlier count found none, so only sessions nearer than all counted ones are read.
                 let near = add_ended(&app, near).await;
                 assert_eq!(listed().await, [near], "{order:?} {is_paged}");
                 let far = add_ended(&app, far).await;
                 assert_eq!(listed().await, [near], "{order:?} {is_paged}");
-                // A count anew finds both, and a page after it both again.
+                // A new count finds both, and so does a page after it.
                 let other = Store::connect(database().await, settings).await.expect("a store");
                 let query = SessionQuery {
                     state: Some(State::Ended),

@@ -1,4 +1,4 @@
-//! A database is brought up to date by whoever comes first, and served by a role that is weak.
+//! The first process to start migrates a database, and a role with few rights serves it.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -39,7 +39,7 @@ fn a_fresh_database_is_known_to_the_planner_and_empty() {
             let rows = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
             let rows: i64 = sqlx::query_scalar(rows).fetch_one(&mut superuser).await.expect("a count");
             assert_eq!(rows, 0, "{table}");
-            // Pages without rows would tell the planner that the table stays empty however it grows.
+            // Pages without rows would make the planner believe that the table stays empty however it grows.
             let pages: i32 = sqlx::query_scalar("SELECT relpages FROM pg_class WHERE oid = $1::regclass")
                 .bind(table)
                 .fetch_one(&mut superuser)
@@ -53,7 +53,7 @@ fn a_fresh_database_is_known_to_the_planner_and_empty() {
     });
 }
 
-/// CREATE INDEX CONCURRENTLY leaves an index behind that serves no query when it is cut off.
+/// An interrupted CREATE INDEX CONCURRENTLY leaves an index behind that serves no query.
 #[test]
 fn an_index_that_was_left_unfinished_is_made_again() {
     run(async {
@@ -112,7 +112,7 @@ fn a_login_that_may_not_make_tables_is_an_error_that_says_who_may() {
 #[test]
 fn a_request_role_that_bypasses_row_level_security_is_refused() {
     run(async {
-        // Roles belong to a whole cluster: this one is the test's own.
+        // Roles belong to a whole cluster, so the test has its own.
         let folder = tempfile::tempdir().expect("a folder");
         let postgres = EmbeddedPostgres::start_with(folder.path(), search(), &Tuning::default()).await;
         let postgres = postgres.expect("a Postgres");

@@ -1,4 +1,4 @@
-//! What the store promises to everybody above it.
+//! The guarantees of the store.
 
 mod agents;
 mod backup;

@@ -1,4 +1,4 @@
-//! A scan goes as far as its bytes allow.
+//! A scan stops at its limit of bytes.
 
 #![allow(clippy::disallowed_methods, reason = "as many bytes as requests would take minutes")]
 
@@ -58,7 +58,7 @@ fn a_search_stops_where_its_bytes_are_used_up_and_goes_on_from_there() {
         let fewest = i64::from(count) * 1024 * 1024 / 4 / SCAN_BYTES;
         assert!(scans > fewest.max(1), "{scans} scans");
 
-        // Without a search, nothing is opened to tell what is meant.
+        // Without a search, the filter needs no payloads.
         let everything = CaptureFilter { search: None, ..filter };
         let page = tenant.captures().log(&everything, false, None, PageLimit::rows(1)).await.expect("a page");
         assert_eq!(page.total, i64::from(count));

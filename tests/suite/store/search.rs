@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::support::agnost::{capture, dashboard, observed_with};
 use crate::support::{DATABASE, TestApp, admin, connection, database_called, make_database, run, start, store};
 
-/// Events that make a block, and some more.
+/// Enough events for a block, and some more.
 const MANY: i32 = 8_500;
 
 const SEARCHES: [&str; 16] = [
@@ -35,7 +35,7 @@ const SEARCHES: [&str; 16] = [
     "款失败 ord",
 ];
 
-/// Fills an organization as a binary did that knew no index: a few conversations, and their totals.
+/// Fills an organization as a binary without the index did: a few conversations, and their totals.
 async fn fill(app: &TestApp) {
     let mut system = connection("sessionary_system", DATABASE).await;
     for statement in [
@@ -77,7 +77,7 @@ fn filter(search: &str) -> CaptureFilter {
     }
 }
 
-/// All events that a search finds, page by page.
+/// Returns all events that a search finds, page by page.
 async fn found(captures: &Captures<'_>, search: &str, errors_only: bool) -> Vec<Uuid> {
     let (mut found, mut cursor): (Vec<Uuid>, Option<Cursor>) = (Vec::new(), None);
     loop {
@@ -90,7 +90,7 @@ async fn found(captures: &Captures<'_>, search: &str, errors_only: bool) -> Vec<
     }
 }
 
-/// All events that contain a text as it is, or as JSON in ASCII.
+/// Returns all events that contain a text as it is, or as JSON in ASCII.
 async fn compared(org: OrgId, search: &str, errors_only: bool) -> Vec<Uuid> {
     let mut system = connection("sessionary_system", DATABASE).await;
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -152,7 +152,7 @@ fn a_search_finds_the_same_before_while_and_after_events_are_indexed() {
         assert!(count("captured_blocks", app.org).await >= 8_192);
         finds_what_is_there(&app, "indexed").await;
 
-        // Newer ones are in no block.
+        // Newer events are in no block.
         for (place, said) in ["another Zebra", "新的退款失败 order", "\"\\u9000\\u6b3e\""].into_iter().enumerate()
         {
             let at = (start() + TimeDelta::hours(5)).timestamp_millis() + place as i64;
@@ -169,7 +169,7 @@ fn a_search_finds_the_same_before_while_and_after_events_are_indexed() {
         let stories = dashboard(&app, "user-stories", json!({"search": "no such text", "time_range": "all"})).await;
         assert_eq!(stories["total"], 0);
 
-        // What was deleted leaves no grams behind, and what was beside it is indexed again.
+        // Deleted events leave no grams behind, and the others of their block are indexed again.
         let tenant = store().await.tenant(app.org);
         let gone: Vec<EventId> = compared(app.org, "zebra", false).await.into_iter().map(EventId).collect();
         assert_eq!(admin.delete_captured_events(app.org, &gone).await.expect("deleted"), gone.len() as u64);
@@ -182,7 +182,7 @@ fn a_search_finds_the_same_before_while_and_after_events_are_indexed() {
     });
 }
 
-/// In a database of its own, because the other tests work off what is noted.
+/// In its own database, because other tests process noted organizations.
 #[test]
 fn organizations_with_events_outside_of_the_index_are_noted_in_batches() {
     const NAME: &str = "noted";
@@ -191,7 +191,7 @@ fn organizations_with_events_outside_of_the_index_are_noted_in_batches() {
         let database = database_called(NAME).await;
         sessionary::store::migrate(&database).await.expect("a schema");
         let mut superuser = connection("postgres", NAME).await;
-        // Nine organizations with three events: in totals that are folded or not, and in the index or not.
+        // Nine organizations with three events: in folded totals or not, and in the index or not.
         for statement in [
             "INSERT INTO organizations (org_id, name, responder, created_at)
              SELECT md5(n::text)::uuid, n, '{\"kind\":\"none\"}', now() FROM generate_series(1, 9) AS n",

@@ -1,4 +1,4 @@
-//! What organizations store is counted, and bounded by a quota of their own or the deployment's.
+//! The bytes that organizations store are counted, and limited by their own quota or the deployment's.
 
 use std::num::NonZeroU64;
 
@@ -68,7 +68,7 @@ fn a_full_organization_reads_and_deletes_and_adds_nothing() {
         assert_eq!(app.get(&path).send().await.status, 200);
         assert_eq!(app.ask(Method::PATCH, &format!("{path}/close")).send().await.status, 200);
 
-        // Another organization is not concerned, and the quota can be raised.
+        // Other organizations are not affected, and the quota can be raised.
         let other = TestApp::new().await;
         assert_eq!(other.post("/v1/chat/chat/sessions", create.clone()).send().await.status, 201);
         set_quota(&app, None).await;

@@ -1,4 +1,4 @@
-//! What the tests of Vectara's paths share.
+//! Shared by the tests of Vectara's paths.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::{Ask, Reply, TestApp};
 pub const AGENTS: &str = "/v2/agents";
 pub const SESSIONS: &str = "/v2/agents/customer_support/sessions";
 
-/// Makes an agent of this key, with these members besides.
+/// Creates an agent with this key and these other members.
 pub async fn agent(app: &TestApp, key: &str, members: &Value) -> Reply {
     let mut body = json!({ "key": key, "name": format!("Agent {key}") });
     for (name, value) in members.as_object().expect("an object") {
@@ -16,7 +16,7 @@ pub async fn agent(app: &TestApp, key: &str, members: &Value) -> Reply {
     app.post(AGENTS, body.to_string()).send().await.expect(201)
 }
 
-/// Makes a session of this key with the example agent, with these members besides.
+/// Creates a session with this key, the example agent and these other members.
 pub async fn session(app: &TestApp, key: &str, members: &Value) -> Reply {
     let mut body = json!({ "key": key, "name": format!("Session {key}") });
     for (name, value) in members.as_object().expect("an object") {
@@ -25,34 +25,34 @@ pub async fn session(app: &TestApp, key: &str, members: &Value) -> Reply {
     app.post(SESSIONS, body.to_string()).send().await.expect(201)
 }
 
-/// The path of a session's events, or of what is below them.
+/// Returns the path of a session's events, or of something below it.
 pub fn events_of(key: &str, below: &str) -> String {
     format!("{SESSIONS}/{key}/events{below}")
 }
 
-/// Says something to a session.
+/// Returns a request that sends a message to a session.
 pub fn say<'a>(app: &'a TestApp, key: &str, text: &str) -> Ask<'a> {
     app.post(&events_of(key, ""), json!({ "messages": [{ "type": "text", "content": text }] }).to_string())
 }
 
-/// The types of a session's events, as they are listed with this query.
+/// Returns the types of a session's events, listed with this query.
 pub async fn kinds(app: &TestApp, key: &str, query: &str) -> Vec<String> {
     let listed = app.get(&events_of(key, &format!("?limit=100{query}"))).send().await.expect(200).json();
     listed["events"].as_array().expect("events").iter().map(|event| text_of(event, "type")).collect()
 }
 
-/// A member that must be a text.
+/// Returns a member that must be a text.
 #[track_caller]
 pub fn text_of(value: &Value, member: &str) -> String {
     value[member].as_str().unwrap_or_else(|| panic!("no text under {member} in {value}")).to_owned()
 }
 
-/// The keys in a list of agents or sessions.
+/// Returns the keys in a list of agents or sessions.
 pub fn keys(reply: &Reply, list: &str) -> Vec<String> {
     reply.json()[list].as_array().expect("a list").iter().map(|entry| text_of(entry, "key")).collect()
 }
 
-/// All keys of a list, page by page.
+/// Returns all keys of a list, page by page.
 pub async fn all_keys(app: &TestApp, path: &str, list: &str) -> Vec<String> {
     let (mut all, mut page_key) = (Vec::new(), String::new());
     loop {
@@ -66,7 +66,7 @@ pub async fn all_keys(app: &TestApp, path: &str, list: &str) -> Vec<String> {
     }
 }
 
-/// Fails unless the answer is this error, in the vendor's envelope.
+/// Fails unless the response is this error, in the vendor's envelope.
 #[track_caller]
 pub fn is_error(reply: &Reply, status: u16, code: Option<&str>, message: &str) {
     assert_eq!(reply.status, status, "{}", reply.text());
@@ -76,7 +76,7 @@ pub fn is_error(reply: &Reply, status: u16, code: Option<&str>, message: &str) {
     assert!(body["request_id"].is_string(), "{body}");
 }
 
-/// Asks for lists as nobody may, and compares what is said.
+/// Requests lists with every invalid parameter, and compares the errors.
 pub async fn refuses_bad_pages(app: &TestApp, path: &str) {
     for limit in ["0", "101", "-1", "text", "1.5", "", "99999999999999999999", "%2B5", "٣"] {
         let reply = app.get(&format!("{path}?limit={limit}")).send().await;
@@ -89,7 +89,7 @@ pub async fn refuses_bad_pages(app: &TestApp, path: &str) {
     }
 }
 
-/// Asks with a key that lacks the scope, and with none.
+/// Requests with a key that lacks the scope, and without one.
 pub async fn asks_for<'a>(app: &'a TestApp, scope: &str, ask: impl Fn() -> Ask<'a>) {
     let every = "capture,sessions:read,sessions:write,events:read,events:write,agents:read,agents:write,manage";
     let others: Vec<&str> = every.split(',').filter(|other| *other != scope).collect();

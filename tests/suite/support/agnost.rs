@@ -1,4 +1,4 @@
-//! What the tests of Agnost's paths share.
+//! Shared by the tests of Agnost's paths.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ pub const CAPTURE_SESSION: &str = "/api/v1/capture-session";
 pub const CAPTURE_EVENT: &str = "/api/v1/capture-event";
 pub const SESSION: &str = "a3f9c182-7d4e-4b6a-9e21-c5d8f0b4e731";
 
-/// A turn that the page would take, with these members over it.
+/// Returns a valid turn with these members.
 pub fn event_with(members: Value) -> String {
     let mut event = json!({
         "event_id": uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, members.to_string().as_bytes()),
@@ -24,7 +24,7 @@ pub fn event_with(members: Value) -> String {
     event.to_string()
 }
 
-/// An event as the vendor's clients send it, with these members.
+/// Returns an event as the vendor's clients send it, with these members.
 pub fn observed_with(members: Value) -> String {
     let mut event = json!({"session_id": SESSION, "primitive_name": "support", "primitive_type": ""});
     for (name, value) in members.as_object().expect("an object") {
@@ -33,22 +33,22 @@ pub fn observed_with(members: Value) -> String {
     event.to_string()
 }
 
-/// Captures an event; gives back the id that it was answered with.
+/// Captures an event. Returns the id in the response.
 pub async fn capture(app: &TestApp, event: String) -> String {
     app.post(CAPTURE_EVENT, event).as_org_header().send().await.expect(200).member("event_id")
 }
 
-/// What an organization's events take.
+/// The storage of an organization's events.
 #[derive(Debug)]
 pub struct Stored {
     pub events: i64,
     /// Bytes of the largest one's JSON.
     pub largest: i64,
-    /// Bytes of all of them, with what is stored beside the JSON.
+    /// Bytes of all of them, including what is stored in addition to the JSON.
     pub total: i64,
 }
 
-/// Looks up what the organization's events take.
+/// Returns the storage of the organization's events.
 #[expect(clippy::disallowed_methods, reason = "the service itself does not measure what it stores")]
 pub async fn stored(app: &TestApp) -> Stored {
     let mut system = connection("sessionary_system", DATABASE).await;
@@ -65,17 +65,17 @@ pub async fn stored(app: &TestApp) -> Stored {
     Stored { events, largest, total }
 }
 
-/// A request of the dashboard's.
+/// Returns a request of the dashboard.
 pub fn ask<'a>(app: &'a TestApp, route: &str, body: &Value) -> Ask<'a> {
     app.post(&format!("/dashboard/api/{route}"), body.to_string())
 }
 
-/// What the dashboard answers.
+/// Returns the dashboard's response.
 pub async fn dashboard(app: &TestApp, route: &str, body: Value) -> Value {
     ask(app, route, &body).send().await.expect(200).json()
 }
 
-/// The messages of a conversation.
+/// Returns the messages of a conversation.
 pub async fn messages(app: &TestApp, conversation: &str) -> Vec<Value> {
     let body = dashboard(app, "conversation-messages", json!({"conversation_id": conversation})).await;
     body["messages"].as_array().expect("messages").clone()
@@ -86,7 +86,7 @@ pub fn is_envelope(reply: &Reply) -> bool {
     body.len() == 1 && body.get("error").is_some_and(Value::is_string)
 }
 
-/// Tries every wrong filter, every credential that does not do, and every body that is none.
+/// Tries every invalid filter, every insufficient credential, and every invalid body.
 pub async fn refuses_what_it_must(app: &TestApp, route: &str, good: &Value) {
     for wrong in [
         json!({"time_range": "1y"}),
@@ -113,7 +113,7 @@ pub async fn refuses_what_it_must(app: &TestApp, route: &str, good: &Value) {
     refuses_strangers(app, route, good).await;
 }
 
-/// Tries every credential that does not do.
+/// Tries every insufficient credential.
 pub async fn refuses_strangers(app: &TestApp, route: &str, good: &Value) {
     let captures_only = app.key_with("capture").await;
     for (who, ask, status) in [

@@ -1,11 +1,11 @@
-//! What the tests of Agntix's paths share.
+//! Shared by the tests of Agntix's paths.
 
 use http::Method;
 use serde_json::json;
 
 use super::{AGENT_ID, Reply, TestApp};
 
-/// The request at the head of the vendor's page, to the letter.
+/// The first request of the vendor's page, verbatim.
 pub const EXAMPLE: &str = r#"
 {
   "agentId": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
@@ -17,7 +17,7 @@ pub const EXAMPLE: &str = r#"
 }
 "#;
 
-/// The request among the page's code examples, to the letter.
+/// The request in the page's code examples, verbatim.
 pub const CODE_EXAMPLE: &str = r#"{
     "agentId": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
     "platform": "SDK",
@@ -27,7 +27,7 @@ pub const CODE_EXAMPLE: &str = r#"{
     }
   }"#;
 
-/// Whether this is an error as Agntix words it.
+/// Returns whether this is an error in Agntix's format.
 pub fn is_envelope(reply: &Reply) -> bool {
     let body = reply.json();
     body["error"]["status"] == reply.status.as_u16()
@@ -42,7 +42,7 @@ pub const AGENTS: &str = "/v2/chat/agents";
 pub const CONTACTS: &str = "/v1/chat/contacts";
 pub const KEYS: &str = "/v1/chat/api-keys";
 
-/// Texts that are nobody's id, in every dialect's spelling and in none.
+/// Texts that are not ids of any object, in every dialect's spelling and in none.
 pub const NOBODYS_IDS: [&str; 12] = [
     "ses_01j3m8xkqp8v2nw4f7g9hk0r00",
     "ses_01j3m8xkqp8v2nw4f7g9hk0r",
@@ -58,13 +58,13 @@ pub const NOBODYS_IDS: [&str; 12] = [
     "%F0%9F%98%80",
 ];
 
-/// Makes a session of the example agent, with these members besides it; gives back its id.
+/// Creates a session of the example agent, with these other members. Returns its id.
 pub async fn create(app: &TestApp, members: &str) -> String {
     let comma = if members.is_empty() { "" } else { "," };
     app.post(SESSIONS, format!(r#"{{"agentId":"{AGENT_ID}"{comma}{members}}}"#)).send().await.expect(201).member("id")
 }
 
-/// The path of a session, or of what is below it.
+/// Returns the path of a session, or of something below it.
 pub fn path_of(id: &str, below: &str) -> String {
     format!("{SESSIONS}/{id}{below}")
 }
@@ -80,7 +80,7 @@ pub async fn close(app: &TestApp, id: &str) -> Reply {
     app.ask(Method::PATCH, &path_of(id, "/close")).send().await
 }
 
-/// The code of an error as Agntix words it.
+/// Returns the code of an error in Agntix's format.
 #[track_caller]
 pub fn code(reply: &Reply) -> String {
     assert!(is_envelope(reply), "{}", reply.text());

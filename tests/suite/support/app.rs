@@ -1,4 +1,4 @@
-//! An organization of a test's own, and the whole service in front of it.
+//! The organization of a test, and the whole service for it.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -37,15 +37,15 @@ pub struct TestApp {
     pub clock: Clock,
     pub mint: Mint,
     pub org: OrgId,
-    /// A key that is good for everything.
+    /// A key with all scopes.
     pub key: String,
     pub external_id: String,
     pub conversations: Conversations,
-    /// Tells the service to stop.
+    /// Stops the service.
     pub stop: CancellationToken,
 }
 
-/// How the service is set up; the default is the deployment's default, with limits on.
+/// The configuration of the service. The default is the deployment's default, with limits on.
 pub struct Setup {
     pub contract: Contract,
     pub jwt: Option<JwtVerifier>,
@@ -60,13 +60,13 @@ pub struct Setup {
     pub agntix: agntix::Settings,
     pub public_url: Option<BaseUrl>,
     pub transfers: Transfers,
-    /// A store of the test's own, instead of the one that all tests share.
+    /// A store for the test, instead of the one that all tests share.
     pub store: Option<Store>,
     pub costly: CostlyWork,
     pub large_bodies: LargeBodies,
     /// Whether requests and bytes are counted.
     pub rate_limit: bool,
-    /// Requests per minute that strangers may make from one address.
+    /// Requests per minute from one address without a credential of their own.
     pub per_address: Option<NonZeroU32>,
     /// How fast an organization may read large responses.
     pub responses: ResponseLimits,
@@ -83,7 +83,7 @@ impl Default for Setup {
             default_org: false,
             cors_origins: Vec::new(),
             wait_timeout: WaitTimeout::default(),
-            // A test's own endpoints are on this machine.
+            // A test's endpoints are on this machine.
             responders: RespondersSettings {
                 private_addresses: PrivateAddresses::Allowed,
                 ..RespondersSettings::default()
@@ -103,7 +103,7 @@ impl Default for Setup {
     }
 }
 
-/// 2026-04-29T09:00:00Z, a moment of the vendors' examples.
+/// Returns 2026-04-29T09:00:00Z, a time in the vendors' examples.
 pub fn start() -> Timestamp {
     DateTime::from_timestamp(1_777_453_200, 0).expect("a moment")
 }
@@ -156,7 +156,7 @@ impl TestApp {
         Self { router, clock, mint, org, key, external_id, conversations, stop }
     }
 
-    /// One whose responders have no more than this time for each step.
+    /// Returns a service whose responders have this time limit for each step.
     pub async fn impatient(step: Duration) -> Self {
         let setup = Setup::default();
         let responders =
@@ -164,69 +164,69 @@ impl TestApp {
         Self::with(Setup { responders, ..setup }).await
     }
 
-    /// Lets this answer the messages of the organization's agents: `none`, `echo` or a JSON object.
+    /// Sets the responder of the organization's agents: `none`, `echo` or a JSON object.
     pub async fn answered_by(&self, responder: &str) {
         let responder = responder.parse().expect("a responder");
         admin().await.set_responder(self.org, &responder).await.expect("a responder");
     }
 
-    /// Lets nothing answer: a worker does, or nobody.
+    /// Sets no responder, so that only a worker of the customer can reply.
     pub async fn nobody_answers(&self) {
         self.answered_by("none").await;
     }
 
-    /// A key of the test's organization with these scopes, such as `sessions:read`.
+    /// Returns a key of the test's organization with these scopes, such as `sessions:read`.
     pub async fn key_with(&self, scopes: &str) -> String {
         make_key(&self.mint, self.org, scopes.parse().expect("scopes"), None).await.0
     }
 
-    /// A key that expires, and its id.
+    /// Returns a key that expires, and its id.
     pub async fn key_until(&self, end: Timestamp) -> (String, KeyId) {
         make_key(&self.mint, self.org, Scopes::EVERY, Some(end)).await
     }
 
-    /// Requests per minute that this organization's credentials may make, of every class.
+    /// Limits the requests per minute of this organization's credentials, of every class.
     pub async fn limit_to(&self, per_minute: u32) {
         let limit = std::num::NonZeroU32::new(per_minute);
         let limits = RateLimits { capture: limit, writes: limit, reads: limit };
         admin().await.set_limits(self.org, true, limits).await.expect("limits");
     }
 
-    /// One more agent, that no other organization has; it wears no avatar.
+    /// Creates an agent without an avatar that no other organization has.
     pub async fn add_agent(&self) -> (AgentId, i64) {
         let id = AgentId(self.mint.uuid());
         let agent = NewAgent::named(id, id.to_string().parse().expect("a key"), "One more".to_owned(), start());
         (id, admin().await.create_agent(self.org, &agent).await.expect("an agent"))
     }
 
-    /// Switches an agent off, as its owner would: it takes no new sessions.
+    /// Disables an agent, so that it accepts no new sessions.
     pub async fn disable_agent(&self, agent: AgentId) {
         change_agent("UPDATE agents SET enabled = false WHERE org_id = $1 AND agent_id = $2", self.org, agent).await;
     }
 
-    /// Deletes an agent; its sessions stay.
+    /// Deletes an agent. Its sessions stay.
     pub async fn delete_agent(&self, agent: AgentId) {
         change_agent("UPDATE agents SET deleted_at = now() WHERE org_id = $1 AND agent_id = $2", self.org, agent).await;
     }
 
-    /// The session that callers know by this text; fails unless there is exactly one.
+    /// Returns the session with this public id. Fails unless there is exactly one.
     pub async fn session_called(&self, name: &str) -> SessionRow {
         let mut rows = admin().await.sessions_called(self.org, name).await.expect("sessions");
         assert_eq!(rows.len(), 1, "sessions called {name}");
         rows.remove(0)
     }
 
-    /// The store as the test's organization sees it.
+    /// Returns the store of the test's organization.
     pub async fn tenant(&self) -> TenantStore {
         store().await.tenant(self.org)
     }
 
-    /// How many sessions the organization has, of all dialects.
+    /// Returns how many sessions the organization has, of all dialects.
     pub async fn sessions(&self) -> usize {
         admin().await.sessions(self.org, None, None, 10_000).await.expect("sessions").len()
     }
 
-    /// A request with the organization's key; see [`Ask`] for what else it can be.
+    /// Returns a request with the organization's key; see [`Ask`] for its options.
     pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
         let headers = vec![(HeaderName::from_static("x-api-key"), HeaderValue::from_str(&self.key).expect("a key"))];
         Ask { app: self, method, path: path.to_owned(), headers, body: Body::empty(), peer: None }
@@ -236,13 +236,13 @@ impl TestApp {
         self.ask(Method::GET, path)
     }
 
-    /// A POST of this JSON text.
+    /// Returns a POST of this JSON text.
     pub fn post(&self, path: &str, json: impl Into<String>) -> Ask<'_> {
         self.ask(Method::POST, path).json(json)
     }
 }
 
-/// A request on its way.
+/// A request to be sent.
 pub struct Ask<'a> {
     app: &'a TestApp,
     method: Method,
@@ -253,14 +253,14 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// Takes every credential away.
+    /// Removes every credential.
     #[must_use]
     pub fn anonymous(mut self) -> Self {
         self.headers.retain(|(name, _)| !["x-api-key", "authorization", "x-org-id"].contains(&name.as_str()));
         self
     }
 
-    /// Adds a header; several of the same name stay several.
+    /// Adds a header. Several with the same name stay several.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name: HeaderName = name.parse().expect("a header's name");
@@ -268,21 +268,21 @@ impl Ask<'_> {
         self
     }
 
-    /// Sends the request from this address; without one it comes over no connection.
+    /// Sends the request from this address. By default it has no connection.
     #[must_use]
     pub fn from(mut self, address: &str) -> Self {
         self.peer = Some(SocketAddr::new(address.parse().expect("an address"), 40_000));
         self
     }
 
-    /// Takes a header away.
+    /// Removes a header.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(other, _)| other.as_str() != name);
         self
     }
 
-    /// Shows `x-org-id` and nothing else.
+    /// Sends only `x-org-id` as a credential.
     #[must_use]
     #[expect(clippy::wrong_self_convention, reason = "it reads as who is calling")]
     pub fn as_org_header(self) -> Self {
@@ -290,28 +290,28 @@ impl Ask<'_> {
         self.anonymous().header("x-org-id", org)
     }
 
-    /// Sends this text and says that it is JSON.
+    /// Sends this text as JSON.
     #[must_use]
     pub fn json(self, json: impl Into<String>) -> Self {
         let json: String = json.into();
         self.without("content-type").header("content-type", "application/json").body(json)
     }
 
-    /// Sends these bytes and says nothing of what they are.
+    /// Sends these bytes without a content type.
     #[must_use]
     pub fn body(mut self, bytes: impl Into<Body>) -> Self {
         self.body = bytes.into();
         self
     }
 
-    /// The whole answer.
+    /// Sends the request. Returns the whole response.
     pub async fn send(self) -> Reply {
         let (parts, body) = self.open().await.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         Reply { status: parts.status, headers: parts.headers, bytes }
     }
 
-    /// The answer, whose body is still to come.
+    /// Sends the request. Returns the response with its body still to be read.
     pub async fn open(self) -> Response<Body> {
         let mut request = Request::builder().method(self.method).uri(&self.path).body(self.body).expect("a request");
         request.headers_mut().extend(self.headers.into_iter().fold(
@@ -331,10 +331,10 @@ impl Ask<'_> {
     }
 }
 
-/// How long a turn goes on once the service is told to stop.
+/// How long a turn continues after the service is stopped.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// Turns that end soon after `stop`.
+/// Returns conversations whose turns end soon after `stop`.
 pub fn conversations(clock: &Clock, settings: RespondersSettings, stop: &CancellationToken) -> Conversations {
     Conversations::new(Responders::new(settings).expect("responders"), clock.clone(), stop.clone(), GRACE)
 }

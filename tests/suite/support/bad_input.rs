@@ -1,15 +1,16 @@
-//! Bodies that no route may take, whatever the dialect: each is a clear 4xx in the dialect's envelope, and no row.
+//! Bodies that every route must reject, in every dialect: each is a clear 4xx in the dialect's envelope, and creates no
+//! row.
 
 use super::{Reply, TestApp};
 
-/// What a dialect's test says about its create route.
+/// A dialect's create route.
 pub struct CreateRoute<'a> {
     pub path: &'a str,
-    /// A body that is taken, as a JSON object with an unknown member `"pad"` that may be replaced.
+    /// A valid body: a JSON object with an unknown member `"pad"` that may be replaced.
     pub taken: &'a str,
-    /// Whether an answer is an error in the dialect's envelope.
+    /// Returns whether a response is an error in the dialect's envelope.
     pub is_envelope: fn(&Reply) -> bool,
-    /// Whether texts that cannot be stored are mended instead of refused.
+    /// Whether texts that cannot be stored are mended instead of rejected.
     pub mends_texts: bool,
 }
 
@@ -91,7 +92,7 @@ pub async fn rejects_every_bad_body(app: &TestApp, route: &CreateRoute<'_>) {
     assert_eq!(app.sessions().await, before + 1);
 }
 
-/// A token is as good as a key, within its user's role.
+/// Checks that a token is as good as a key, within its user's role.
 pub async fn takes_a_token(app: &TestApp, route: &CreateRoute<'_>) {
     let ask =
         |role| app.post(route.path, route.taken).anonymous().header("authorization", super::tokens::bearer(app, role));
@@ -104,20 +105,19 @@ pub async fn takes_a_token(app: &TestApp, route: &CreateRoute<'_>) {
     assert_eq!(app.sessions().await, before + 1);
 }
 
-/// An object of exactly this many UTF-16 units as compact JSON: one member, filled up with `filling`, which stands
-/// for `units` of them.
+/// Returns an object of exactly `total` UTF-16 units as compact JSON: one member, filled with `filling`, which counts
+/// as `units` of them.
 pub fn object_of(total: usize, filling: &str, units: usize) -> String {
     let around = r#"{"k":""}"#.len();
     let times = (total - around) / units;
     format!(r#"{{"k":"{}{}"}}"#, filling.repeat(times), "x".repeat(total - around - times * units))
 }
 
-/// Fillings for [`object_of`]: characters and escapes of every width, and what JavaScript counts for each.
+/// Fillings for [`object_of`]: characters and escapes of every width, with JavaScript's count of each.
 pub const FILLINGS: [(&str, usize); 8] =
     [("x", 1), ("é", 1), ("😀", 2), (r"\n", 2), (r"\u0041", 1), (r"\u0001", 6), (r"\/", 1), (r"\ud83d\ude00", 2)];
 
-/// Keys that some readers trip over, numbers that a double does not hold or does not keep, members in no order;
-/// compact.
+/// Keys that confuse some parsers, numbers that a double cannot represent, and members in no order; compact.
 pub const HOSTILE_OBJECT: &str = r#"{"z":1,"__proto__":{"admin":true},"constructor":null,"":0,"a\"b\\c":[],"$serde_json::private::RawValue":"1","$serde_json::private::Number":"2","toString":"x","'; DROP TABLE sessions; --":"$1","a":123456789012345678901234567890,"float":1.0,"exponent":1E2,"é😀":"\u00e9\/\ud83d\ude00"}"#;
 
 /// Tries every credential against the table of docs/credentials.md, with the dialect's response for each.
@@ -171,7 +171,7 @@ pub async fn holds_the_table_of_credentials(app: &TestApp, route: &CreateRoute<'
     }
 }
 
-/// A spent limit answers 429 in the envelope, says when to come back, and leaves no row.
+/// Checks that the response to an exceeded limit is 429 in the envelope with a retry time, and that it creates no row.
 pub async fn holds_the_rate_limit(app: &TestApp, route: &CreateRoute<'_>) {
     app.limit_to(1).await;
     let first = app.post(route.path, route.taken).send().await;

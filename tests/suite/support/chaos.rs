@@ -1,4 +1,4 @@
-//! A line to Postgres that can be cut.
+//! A connection to Postgres that can be interrupted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -7,23 +7,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-/// What happens on the line.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Line {
     /// Everything passes.
     Sound,
-    /// Nothing passes, and nobody is told.
+    /// Nothing passes, and neither side notices.
     Silent,
-    /// Every connection is cut, and none is made.
+    /// Every connection is closed, and no new one is accepted.
     Cut,
-    /// The next COMMIT, or statement that holds [`MARK`], is cut off before Postgres hears of it; then the line is sound.
+    /// The next COMMIT, or statement that contains [`MARK`], is cut off before Postgres receives it; then everything
+    /// passes.
     CutBeforeCommit,
-    /// The next of them is carried out, and its answer cut off; then the line is sound.
+    /// The next of them is executed, and its response cut off; then everything passes.
     CutAfterCommit,
 }
 
-/// What a test writes whose statement is a transaction of its own: there is no COMMIT to cut off.
+/// A text in a statement that is a transaction of its own, for which there is no COMMIT to cut off.
 pub const MARK: &str = "a line that may be cut here";
 
 /// A proxy in front of the test run's Postgres.
@@ -57,13 +58,13 @@ impl Chaos {
         self.line.send_replace(line);
     }
 
-    /// How many COMMITs were cut off so far.
+    /// Returns how many COMMITs have been cut off.
     pub fn commits_cut(&self) -> u8 {
         self.commits_cut.load(Ordering::SeqCst)
     }
 }
 
-/// Carries bytes both ways until either side, or the test, ends it.
+/// Forwards bytes both ways until either side, or the test, ends it.
 async fn carry(
     mut client: TcpStream,
     mut server: UnixStream,
@@ -85,7 +86,7 @@ async fn carry(
                 let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
                 let commits = holds("COMMIT") || holds(MARK);
                 if commits && matches!(now, Line::CutBeforeCommit | Line::CutAfterCommit) {
-                    // Whichever connection comes first is the one to be cut.
+                    // The first connection to arrive here is cut.
                     let first = line.send_if_modified(|line| std::mem::replace(line, Line::Sound) != Line::Sound);
                     if first {
                         commits_cut.fetch_add(1, Ordering::SeqCst);

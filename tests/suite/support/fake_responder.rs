@@ -1,4 +1,4 @@
-//! An endpoint that answers messages, as well or as badly as a test wants.
+//! An endpoint for replies, which behaves as a test asks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,24 +9,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// What it does on a connection, one after the other; then it hangs up.
+/// The steps on a connection, one after another; then it disconnects.
 #[derive(Clone)]
 pub enum Step {
     /// Sends these bytes.
     Send(Vec<u8>),
-    /// Sends these bytes again and again, until nobody listens.
+    /// Sends these bytes repeatedly, until the client disconnects.
     Forever(Vec<u8>),
-    /// Sends these bytes at this interval, until nobody listens.
+    /// Sends these bytes at this interval, until the client disconnects.
     Every(Duration, Vec<u8>),
-    /// Waits until the test says so.
+    /// Waits until the test continues it.
     Until(Arc<Notify>),
-    /// Sends nothing more, and does not hang up either.
+    /// Sends nothing more, but does not disconnect.
     Hang,
-    /// Hangs up rudely, with a reset.
+    /// Disconnects with a reset.
     Reset,
 }
 
-/// A request that came.
+/// A received request.
 pub struct Received {
     /// Its request line and headers.
     pub head: String,
@@ -34,7 +34,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// A header's value.
+    /// Returns a header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (other, value) = line.split_once(':')?;
@@ -63,7 +63,7 @@ impl FakeResponder {
         Self::on_a_port(|_| scripts.into_iter().collect()).await
     }
 
-    /// The same with scripts that name the port.
+    /// Starts it with scripts that need to know the port.
     pub async fn on_a_port(scripts: impl FnOnce(u16) -> Vec<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -95,7 +95,8 @@ impl FakeResponder {
         tokio::time::timeout(Duration::from_secs(10), self.ended.notified()).await.expect("nobody hangs up");
     }
 
-    /// Waits until so many requests have come since this was asked last, within ten seconds; all that came.
+    /// Waits within ten seconds until this many requests have arrived since the last call. Returns all that have
+    /// arrived.
     pub async fn requests(&self, count: usize) -> Vec<Received> {
         let come = || self.received.lock().unwrap_or_else(PoisonError::into_inner).len() >= count;
         let all = async {
@@ -107,7 +108,7 @@ impl FakeResponder {
         self.received()
     }
 
-    /// The requests that came since this was asked last.
+    /// Returns the requests that have arrived since the last call.
     pub fn received(&self) -> Vec<Received> {
         std::mem::take(&mut *self.received.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -151,7 +152,7 @@ async fn play(mut stream: TcpStream, script: Vec<Step>) {
                 }
             }
             Step::Until(told) => told.notified().await,
-            // Until the other side hangs up.
+            // Until the other side disconnects.
             Step::Hang => {
                 let _ = stream.read(&mut [0]).await;
                 return;
@@ -162,13 +163,13 @@ async fn play(mut stream: TcpStream, script: Vec<Step>) {
             }
         }
     }
-    // Whatever was sent arrives: closing with unread input would reset the connection.
+    // Reads the remaining input, because closing with unread input would reset the connection.
     let _ = stream.shutdown().await;
     let mut rest = Vec::new();
     let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
 }
 
-/// A whole answer.
+/// Returns a complete response.
 pub fn answer(status: u16, media_type: &str, body: &str) -> Vec<Step> {
     let head = format!(
         "HTTP/1.1 {status} Word\r\nContent-Type: {media_type}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -177,7 +178,7 @@ pub fn answer(status: u16, media_type: &str, body: &str) -> Vec<Step> {
     vec![Step::Send((head + body).into_bytes())]
 }
 
-/// A response that asks to be tried again later.
+/// Returns a response with a `Retry-After`.
 pub fn asking(status: u16, retry_after: &str) -> Vec<Step> {
     let head = format!("HTTP/1.1 {status} Word\r\nRetry-After: {retry_after}\r\nConnection: close\r\n");
     vec![Step::Send((head + "Content-Length: 0\r\n\r\n").into_bytes())]
@@ -187,30 +188,30 @@ pub fn json(body: &str) -> Vec<Step> {
     answer(200, "application/json; charset=utf-8", body)
 }
 
-/// A redirect to there.
+/// Returns a redirect to this location.
 pub fn redirect(status: u16, location: &str) -> Vec<Step> {
     let head =
         format!("HTTP/1.1 {status} Word\r\nLocation: {location}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     vec![Step::Send(head.into_bytes())]
 }
 
-/// The beginning of a stream of events.
+/// Returns the head of a stream of events.
 pub fn events() -> Step {
     Step::Send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec())
 }
 
-/// These bytes as one chunk: they are read apart from all others.
+/// Returns these bytes as one chunk, which is read separately from all others.
 pub fn chunk(bytes: impl AsRef<[u8]>) -> Step {
     let bytes = bytes.as_ref();
     Step::Send([format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat())
 }
 
-/// The end of a stream that was sent in chunks.
+/// Returns the end of a stream of chunks.
 pub fn end() -> Step {
     Step::Send(b"0\r\n\r\n".to_vec())
 }
 
-/// A stream of these chunks that ends as it should.
+/// Returns a stream of these chunks that ends correctly.
 pub fn streamed<T: AsRef<[u8]>>(chunks: impl IntoIterator<Item = T>) -> Vec<Step> {
     std::iter::once(events()).chain(chunks.into_iter().map(chunk)).chain([end()]).collect()
 }

@@ -5,7 +5,7 @@ use sessionary::domain::{AgentId, DialectName};
 use super::{AGENT_ID, DATABASE, TestApp, connection, start};
 
 impl TestApp {
-    /// Adds so many sessions of the example agent, a second apart, the oldest first; every tenth has ended.
+    /// Adds `count` sessions of the example agent, a second apart, the oldest first. Every tenth has ended.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_sessions(&self, dialect: DialectName, count: i32) {
         let detail = match dialect {
@@ -33,7 +33,7 @@ impl TestApp {
         assert_eq!(filled.rows_affected(), u64::try_from(count).expect("a count"));
     }
 
-    /// Adds so many avatars, a second apart, the oldest first; none of them is public.
+    /// Adds `count` avatars, a second apart, the oldest first. None of them is public.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_avatars(&self, count: i32) {
         let mut system = connection("sessionary_system", DATABASE).await;
@@ -50,7 +50,7 @@ impl TestApp {
         .expect("avatars");
     }
 
-    /// Adds so many keys that nobody holds, as many that are revoked, and as many that have ended.
+    /// Adds `count` unused keys, as many revoked ones, and as many expired ones.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_keys(&self, count: i32) {
         let mut system = connection("sessionary_system", DATABASE).await;
@@ -72,7 +72,7 @@ impl TestApp {
         .expect("keys");
     }
 
-    /// Adds so many images of avatars that are not there.
+    /// Adds `count` images of avatars that do not exist.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_images(&self, count: i32) {
         let mut system = connection("sessionary_system", DATABASE).await;
@@ -88,7 +88,7 @@ impl TestApp {
         .expect("images");
     }
 
-    /// How many images the organization keeps.
+    /// Returns how many images the organization has.
     #[expect(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
     pub async fn images(&self) -> i64 {
         let mut system = connection("sessionary_system", DATABASE).await;

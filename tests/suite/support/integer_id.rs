@@ -1,4 +1,4 @@
-//! What the tests of Agent Human's paths share.
+//! Shared by the tests of Agent Human's paths.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ pub const AGENTS: &str = "/api/v1/agents";
 pub const AVATARS: &str = "/api/v1/avatars";
 pub const NO_SESSION: &str = r#"{"success":false,"error":"Session not found"}"#;
 
-/// Ids that nobody has, whatever they would name, in every wrong spelling.
+/// Ids without an object, whatever they would name, in every wrong spelling.
 pub const NOBODYS_IDS: [&str; 15] = [
     "0",
     "-1",
@@ -29,7 +29,7 @@ pub const NOBODYS_IDS: [&str; 15] = [
     "ses_01j3m8xkqp8v2nw4f7g9hk0r00",
 ];
 
-/// Starts a session with these members besides the agent; gives back its number.
+/// Starts a session with these members besides the agent. Returns its number.
 pub async fn start_session(app: &TestApp, members: &str) -> i64 {
     let comma = if members.is_empty() { "" } else { "," };
     let body = format!(r#"{{"agent_id":{AGENT_NUMBER}{comma}{members}}}"#);
@@ -43,26 +43,26 @@ pub async fn end_session(app: &TestApp, id: i64, body: &str) -> Reply {
     if body.is_empty() { ask.send().await } else { ask.json(body).send().await }
 }
 
-/// The session as it stands.
+/// Returns the current session.
 pub async fn session(app: &TestApp, id: i64) -> Value {
     app.get(&format!("{SESSIONS}/{id}")).send().await.expect(200).json()["session"].clone()
 }
 
-/// Makes an agent of this name; gives back its number.
+/// Creates an agent with this name. Returns its number.
 pub async fn make_agent(app: &TestApp, name: &str) -> i64 {
     let reply = app.post(AGENTS, json!({ "name": name }).to_string()).send().await.expect(201);
     reply.json()["agent"]["agent_id"].as_i64().expect("an integer")
 }
 
-/// What every PNG begins with.
+/// The first bytes of every PNG.
 pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and the rest";
-/// Where uploads are sent to.
+/// The host that uploads are sent to.
 pub const HOST: &str = "sessions.example:8443";
 
-/// A form's field: its name, its file's name if it is a file, and what it holds.
+/// A form's field: its name, its file's name if it is a file, and its content.
 pub type Field<'f> = (&'f str, Option<&'f str>, &'f [u8]);
 
-/// A form of these fields, as a browser writes it; files say that they are SVG, whatever they are.
+/// Returns a form of these fields, as a browser writes it. Files are declared as SVG.
 pub fn form(boundary: &str, fields: &[Field<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, file, value) in fields {
@@ -78,7 +78,7 @@ pub fn form(boundary: &str, fields: &[Field<'_>]) -> Vec<u8> {
     bytes
 }
 
-/// An upload of these bytes, about to be sent.
+/// Returns an upload of these bytes to be sent.
 pub fn upload_of<'a>(app: &'a TestApp, boundary: &str, bytes: Vec<u8>) -> Ask<'a> {
     app.ask(Method::POST, &format!("{AVATARS}/upload"))
         .header("host", HOST)
@@ -91,13 +91,13 @@ pub async fn upload(app: &TestApp, fields: &[Field<'_>]) -> Reply {
     upload_of(app, "b0", form("b0", fields)).send().await
 }
 
-/// The path of an uploaded image, from the avatar's URL.
+/// Returns the path of an uploaded image, from the avatar's URL.
 pub fn image_path(avatar: &Value) -> String {
     let url = avatar["url"].as_str().expect("a URL");
     url.strip_prefix(&format!("http://{HOST}")).expect("a URL of the service").to_owned()
 }
 
-/// The members of an object, in their order.
+/// Returns the members of an object, in their order.
 pub fn members(object: &Value) -> Vec<&str> {
     object.as_object().expect("an object").keys().map(String::as_str).collect()
 }

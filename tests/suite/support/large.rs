@@ -4,17 +4,17 @@ use sessionary::domain::DialectName;
 
 use super::{DATABASE, TestApp, connection, start};
 
-/// Bytes of what is large in a row.
+/// Bytes of a large value.
 pub const LARGE: i32 = 1 << 20;
 
 impl TestApp {
-    /// Appends so many large events to the session that callers know by this text: a large content, and a payload, in
-    /// which `LARGE` stands for a large text.
+    /// Appends `count` large events to the session with this public id: a large content, and a payload in which `LARGE`
+    /// stands for a large text.
     pub async fn fill_events(&self, session: &str, kind: &str, payload: &str, count: i32) {
         self.fill_sized_events(session, (kind, payload), count, LARGE).await;
     }
 
-    /// The same, of another size.
+    /// Appends events like [`fill_events`](Self::fill_events), of another size.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_sized_events(&self, session: &str, (kind, payload): (&str, &str), count: i32, bytes: i32) {
         let row = self.session_called(session).await;
@@ -65,7 +65,7 @@ impl TestApp {
         .expect("sessions");
     }
 
-    /// Makes what the organization's contacts, agents, avatars, keys and charts have large.
+    /// Makes the data of the organization's contacts, agents, avatars, keys and charts large.
     #[expect(clippy::disallowed_methods, reason = "as large requests are refused")]
     pub async fn swell_others(&self) {
         let mut system = connection("sessionary_system", DATABASE).await;
@@ -80,7 +80,7 @@ impl TestApp {
         }
     }
 
-    /// Gives all events of the organization names of so many bytes.
+    /// Gives all events of the organization names of this many bytes.
     #[expect(clippy::disallowed_methods, reason = "as large requests would take minutes")]
     pub async fn name_events(&self, bytes: i32) {
         let mut system = connection("sessionary_system", DATABASE).await;
@@ -88,7 +88,7 @@ impl TestApp {
         named.bind(self.org).bind(bytes).execute(&mut system).await.expect("events");
     }
 
-    /// Puts all events of a session into the feed.
+    /// Adds all events of a session to the feed.
     #[expect(clippy::disallowed_methods, reason = "the events were not appended by the service")]
     pub async fn tell_of_events(&self, session: &str) {
         let row = self.session_called(session).await;
@@ -106,7 +106,7 @@ impl TestApp {
         .expect("entries");
     }
 
-    /// Gives so many events of a session, the last ones, payloads of a mebibyte that no compression makes smaller.
+    /// Gives the last `count` events of a session payloads of a mebibyte that cannot be compressed.
     #[expect(clippy::disallowed_methods, reason = "as large requests would take minutes")]
     pub async fn scramble_events(&self, session: &str, count: i32) {
         let row = self.session_called(session).await;

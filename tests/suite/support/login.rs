@@ -1,4 +1,4 @@
-//! How the suite logs in to its Postgres, which `SUITE_LOGIN` decides: `.ci/postgres-versions` runs it with each.
+//! The logins of the suite to its Postgres, chosen by `SUITE_LOGIN`: `.ci/postgres-versions` runs it with each.
 
 #![expect(clippy::disallowed_methods, reason = "the service makes no logins")]
 
@@ -9,14 +9,14 @@ use sessionary::store::{Database, migrate, provision};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
-/// What the service is given.
+/// The logins that the service gets.
 #[derive(Clone, Copy, Debug)]
 pub enum Login {
     /// A login for each role, as in the private Postgres: the default.
     Private,
     /// `DATABASE_URL` of a superuser.
     Superuser,
-    /// `DATABASE_URL` of the database's owner, which may create roles and is no superuser, as managed services have it.
+    /// `DATABASE_URL` of the database's owner, which may create roles and is not a superuser, as in managed services.
     CreateRole,
     /// The same as `SESSIONARY_MIGRATION_URL`, and `DATABASE_URL` of a login that owns nothing.
     Two,
@@ -38,7 +38,7 @@ impl Login {
         *OF_THIS_RUN
     }
 
-    /// Makes the logins and a database with the service's schema.
+    /// Creates the logins and a database with the service's schema.
     pub async fn prepare(self, location: &Location, name: &str) -> Database {
         let database = self.database(location, name);
         let options = PgConnectOptions::new_without_pgpass().socket(&location.socket_dir).port(location.port);
@@ -56,14 +56,14 @@ impl Login {
             sqlx::query(AssertSqlSafe(statement)).execute(&mut superuser).await.expect("a login");
         }
         migrate(&database).await.expect("a schema");
-        // For looks behind the scenes, which no deployment needs.
+        // For reading rows directly, which no deployment needs.
         let logins =
             "ALTER ROLE sessionary_owner LOGIN; ALTER ROLE sessionary_app LOGIN; ALTER ROLE sessionary_system LOGIN";
         sqlx::raw_sql(logins).execute(&mut superuser).await.expect("logins");
         database
     }
 
-    /// The statement that makes a database as this login has them.
+    /// Returns the statement that creates a database for this login.
     pub fn create_database(self, name: &str) -> String {
         match self {
             Self::Private | Self::Superuser => format!("CREATE DATABASE {name}"),
@@ -71,7 +71,7 @@ impl Login {
         }
     }
 
-    /// A database of that Postgres, which need not be there.
+    /// Returns a database of that Postgres, which may not exist.
     pub fn database(self, location: &Location, name: &str) -> Database {
         let folder = location.socket_dir.display().to_string().replace('/', "%2F");
         let url = |login: &str| format!("postgres://{login}@localhost:{}/{name}?host={folder}", location.port);

@@ -1,4 +1,4 @@
-//! What the tests of ElizaOS's paths share.
+//! Shared by the tests of ElizaOS's paths.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -7,38 +7,38 @@ use super::{AGENT_ID, Ask, MESSAGING_AGENT_ID, Reply, TestApp, start};
 
 pub const SESSIONS: &str = "/api/messaging/sessions";
 
-/// A body that makes a session, with these members besides agent and user.
+/// Returns a body that creates a session, with these members besides agent and user.
 pub fn session_with(members: &str) -> String {
     let comma = if members.is_empty() { "" } else { "," };
     format!(r#"{{"agentId":"{MESSAGING_AGENT_ID}","userId":"{AGENT_ID}"{comma}{members}}}"#)
 }
 
-/// Makes a session with these members besides agent and user; gives back its id.
+/// Creates a session with these members besides agent and user. Returns its id.
 pub async fn create(app: &TestApp, members: &str) -> String {
     app.post(SESSIONS, session_with(members)).send().await.expect(201).member("sessionId")
 }
 
-/// Makes a session with these time-outs.
+/// Creates a session with these time-outs.
 pub async fn create_timed(app: &TestApp, timeouts: &str) -> String {
     create(app, &format!(r#""timeoutConfig":{{{timeouts}}}"#)).await
 }
 
-/// The path of a session, or of what is below it.
+/// Returns the path of a session, or of something below it.
 pub fn path_of(id: &str, below: &str) -> String {
     format!("{SESSIONS}/{id}{below}")
 }
 
-/// The session as it stands.
+/// Returns the current session.
 pub async fn standing(app: &TestApp, id: &str) -> Value {
     app.get(&path_of(id, "")).send().await.expect(200).json()
 }
 
-/// A moment so many minutes after the tests' clock began, as the dialect writes it.
+/// Returns the time this many minutes after the tests' clock began, in the dialect's format.
 pub fn after_minutes(minutes: i64) -> String {
     (start() + TimeDelta::minutes(minutes)).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-/// The error of a session, with this code; fails for any other.
+/// Returns the error of a session. Fails for any other than this one.
 #[track_caller]
 pub fn error_of(reply: &Reply, status: u16, code: &str) -> Value {
     assert_eq!(reply.status, status, "{}", reply.text());
@@ -49,9 +49,9 @@ pub fn error_of(reply: &Reply, status: u16, code: &str) -> Value {
     error.clone()
 }
 
-/// Asks a route below a session for sessions that are not there, of every kind, and compares the whole answers.
+/// Calls a route below a session for sessions that do not exist, of every kind, and compares the whole responses.
 ///
-/// `ask` makes the request for a path; the session's id stands in `{}` of `below`.
+/// `ask` creates the request for a path; `{}` in `below` stands for the session's id.
 pub async fn misses_what_is_not_there<'a>(app: &'a TestApp, below: &str, ask: impl Fn(&'a TestApp, &str) -> Ask<'a>) {
     let other = TestApp::new().await;
     let (mine, theirs) = (create(app, "").await, create(&other, "").await);
@@ -78,13 +78,13 @@ pub async fn misses_what_is_not_there<'a>(app: &'a TestApp, below: &str, ask: im
     }
     let malformed = ask(app, &path_of("%FF", below)).send().await.expect(400);
     assert_eq!(malformed.text(), r#"{"success":false,"error":{"message":"Failed to decode param","code":400}}"#);
-    // Nothing of it reached the session that is there.
+    // None of it changed the existing session.
     let session = standing(app, &mine).await;
     assert_eq!((&session["renewalCount"], &session["lastActivity"]), (&json!(0), &session["createdAt"]));
     other.get(&path_of(&theirs, "")).send().await.expect(200);
 }
 
-/// Finds an expired session by this route: 410 once, 404 from then on.
+/// Calls this route for an expired session: 410 once, 404 from then on.
 pub async fn finds_out_of_an_expiry_once<'a>(
     app: &'a TestApp,
     below: &str,
@@ -102,7 +102,7 @@ pub async fn finds_out_of_an_expiry_once<'a>(
     error_of(&app.get(&path_of(&id, "")).send().await, 404, "SESSION_NOT_FOUND");
 }
 
-/// Asks with a key that lacks the scope, with every credential that this surface does not take, and with none.
+/// Calls a route with a key that lacks the scope, with every credential that it does not accept, and without one.
 pub async fn asks_for_a_credential<'a>(
     app: &'a TestApp,
     path: &str,

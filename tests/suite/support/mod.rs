@@ -1,4 +1,4 @@
-//! What tests stand on.
+//! Shared support for tests.
 
 pub mod agent_key;
 pub mod agnost;

@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use super::login::Login;
 
-/// Connections belong to the runtime that opened them; a runtime per test would close them under the next one's feet.
+/// Connections belong to the runtime that opened them, so a runtime per test would close those of other tests.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime"));
 
@@ -30,7 +30,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(test)
 }
 
-/// The database of this run. It ends with this process, like every private Postgres.
+/// Returns the database of this run. It ends with this process, like every private Postgres.
 pub async fn database() -> &'static Database {
     let (_, database) = POSTGRES
         .get_or_init(|| async {
@@ -47,25 +47,25 @@ pub async fn database() -> &'static Database {
     database
 }
 
-/// Where this machine has Postgres. Where it has none, one is brought for the tests, below `target`.
+/// Returns where to find Postgres. If the machine has none, one is installed for the tests, below `target`.
 pub fn search() -> &'static Search {
     static SEARCH: LazyLock<Search> = LazyLock::new(|| {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres");
-        // On a thread of its own, because the caller may be one of a runtime.
+        // On a separate thread, because the caller may be on a thread of a runtime.
         let brought = std::thread::spawn(move || Runtime::new().expect("a runtime").block_on(install::ensure(&folder)));
         brought.join().expect("a thread").unwrap_or_else(|error| panic!("{error}"))
     });
     &SEARCH
 }
 
-/// Where that Postgres listens.
+/// Returns the socket of that Postgres.
 pub async fn socket() -> PathBuf {
     database().await;
     let location = POSTGRES.get().expect("a Postgres").0.location();
     location.socket_dir.join(format!(".s.PGSQL.{}", location.port))
 }
 
-/// The URL of a database of that Postgres, with its superuser's login.
+/// Returns the URL of a database of that Postgres, with its superuser's login.
 pub async fn database_url(name: &str) -> String {
     database().await;
     let location = POSTGRES.get().expect("a Postgres").0.location();
@@ -74,13 +74,13 @@ pub async fn database_url(name: &str) -> String {
     format!("postgres://{}@{folder}:{}/{name}", location.superuser, location.port)
 }
 
-/// The same Postgres under another name of a database, which need not be there.
+/// Returns the settings of another database of that Postgres, which may not exist.
 pub async fn database_called(name: &str) -> Database {
     database().await;
     Login::of_this_run().database(POSTGRES.get().expect("a Postgres").0.location(), name)
 }
 
-/// Makes an empty database of a test's own.
+/// Creates an empty database for a test.
 #[expect(clippy::disallowed_methods, reason = "the service makes no databases")]
 pub async fn make_database(name: &str) {
     let mut superuser = connection("postgres", "postgres").await;
@@ -88,7 +88,7 @@ pub async fn make_database(name: &str) {
     sqlx::query(statement).execute(&mut superuser).await.expect("a database");
 }
 
-/// A connection for looking behind the scenes, as this role.
+/// Returns a connection with this role, for reading rows directly.
 pub async fn connection(role: &str, name: &str) -> PgConnection {
     database().await;
     let location = POSTGRES.get().expect("a Postgres").0.location();
@@ -99,7 +99,7 @@ pub async fn connection(role: &str, name: &str) -> PgConnection {
 /// The name of the database of this run.
 pub const DATABASE: &str = "sessionary_tests";
 
-/// The store that tests share. It remembers nothing, so that what a test takes away is gone at once.
+/// Returns the store that tests share. It has no caches, so that what a test deletes has disappeared at once.
 pub async fn store() -> &'static Store {
     STORE
         .get_or_init(|| async {
@@ -113,8 +113,8 @@ pub async fn admin() -> &'static AdminStore {
     ADMIN.get_or_init(|| async { AdminStore::connect(database().await).await.expect("an administrator") }).await
 }
 
-/// Changes one agent by a statement that the service does not have yet, with the organization and the agent's UUID as
-/// its parameters.
+/// Changes one agent by a statement that the service does not have, with the organization and the agent's UUID as its
+/// parameters.
 #[expect(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
 pub async fn change_agent(statement: &'static str, org: OrgId, agent: AgentId) {
     let mut system = connection("sessionary_system", DATABASE).await;
@@ -124,7 +124,7 @@ pub async fn change_agent(statement: &'static str, org: OrgId, agent: AgentId) {
 
 const PREFIX: &str = "sessionary-tests-";
 
-/// A process that ends does not drop its statics: the folders of earlier runs, whose Postgres is gone, go now.
+/// Removes the folders of earlier runs, because a process that ends does not drop its statics.
 fn sweep() {
     let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {

@@ -1,4 +1,4 @@
-//! The `sessionary` program itself, as its users run it.
+//! Runs the `sessionary` program as users run it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long anything may take before a test gives up on it.
+/// Time limit of every step of a test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A command of the program over this data folder, without any setting of the surroundings.
+/// Returns a command of the program with this data folder, without any setting of the environment.
 pub fn sessionary(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sessionary"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SESSION")) {
@@ -29,7 +29,7 @@ pub fn sessionary(data_dir: &Path) -> Command {
     command
 }
 
-/// Runs a command to its end, which must be a good one; its one JSON object.
+/// Runs a command, which must succeed. Returns its one JSON object.
 #[track_caller]
 pub fn json_of(command: &mut Command) -> Value {
     let output = command.arg("--json").output().expect("the program runs");
@@ -37,22 +37,22 @@ pub fn json_of(command: &mut Command) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-/// What a command said to standard error.
+/// Returns what a command wrote to standard error.
 pub fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A service that runs. Killed, not stopped, when dropped.
+/// A running service. It is killed, not stopped, when dropped.
 pub struct Service {
     pub child: Child,
-    /// What it printed before it was ready.
+    /// Its output before it was ready.
     pub printed: String,
     pub base_url: String,
     log: PathBuf,
 }
 
 impl Service {
-    /// Starts it on a port of its own, and waits until it has said what it made.
+    /// Starts it on a separate port, and waits until it has printed what it created.
     #[track_caller]
     pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = sessionary(data_dir);
@@ -60,7 +60,7 @@ impl Service {
         Self::launch(data_dir, command)
     }
 
-    /// The same with the demo organization in a database that `DATABASE_URL` names.
+    /// Starts it with the demo organization in the database of this `DATABASE_URL`.
     #[track_caller]
     pub fn start_on(data_dir: &Path, database_url: &str) -> Self {
         let mut command = sessionary(data_dir);
@@ -68,7 +68,7 @@ impl Service {
         Self::launch(data_dir, command)
     }
 
-    /// The same, from a shell that first runs this line.
+    /// Starts it from a shell that runs this line first.
     #[track_caller]
     pub fn start_limited(data_dir: &Path, line: &str) -> Self {
         let program = sessionary(data_dir);
@@ -83,7 +83,7 @@ impl Service {
         Self::launch(data_dir, command)
     }
 
-    /// The same, with its standard error somewhere else than in the file that [`Service::log`] reads.
+    /// Starts it with its standard error somewhere else than in the file that [`Service::log`] reads.
     #[track_caller]
     pub fn start_logging_to(data_dir: &Path, settings: &[(&str, &str)], errors: Stdio) -> Self {
         let mut command = sessionary(data_dir);
@@ -105,26 +105,26 @@ impl Service {
         let mut child = command.spawn().expect("the program runs");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
         let mut printed = String::new();
-        // The last of what is printed is the integer dialect's line.
+        // The line of the integer dialect is printed last.
         while !printed.contains("/api/v1/sessions ") {
             let Some(Ok(line)) = lines.next() else {
                 panic!("the service ended: {}", std::fs::read_to_string(&log).unwrap_or_default());
             };
             printed += &(line + "\n");
         }
-        // Whatever it prints later has somewhere to go.
+        // Reads its later output, so that it does not block.
         std::thread::spawn(move || lines.count());
         let base_url = printed.split("Sessionary is at ").nth(1).and_then(|rest| rest.split(',').next());
         let base_url = base_url.expect("an address").to_owned();
         Self { child, printed, base_url, log }
     }
 
-    /// Everything it logged so far.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Sends a request and reads the answer: status and body.
+    /// Sends a request. Returns the response's status and body.
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, headers: &[String], body: &str) -> (u16, String) {
         let address = self.base_url.strip_prefix("http://").expect("an address");
@@ -143,7 +143,7 @@ impl Service {
         (status, body.to_owned())
     }
 
-    /// The curl lines that it printed: method POST, as path, headers and body.
+    /// Returns the curl lines that it printed, with method POST, as path, headers and body.
     pub fn curl_lines(&self) -> Vec<(String, Vec<String>, String)> {
         self.printed
             .lines()
@@ -163,7 +163,7 @@ impl Service {
         assert!(sent.is_ok_and(|status| status.success()), "no signal {name}");
     }
 
-    /// Waits for its end; its exit code, `None` when a signal ended it.
+    /// Waits for its end. Returns its exit code, or `None` if a signal ended it.
     pub fn wait(&mut self) -> Option<i32> {
         until("the service ends", || self.child.try_wait().expect("a child")).code()
     }
@@ -176,7 +176,7 @@ impl Drop for Service {
     }
 }
 
-/// Looks again and again until there is something, within the patience of a test.
+/// Polls until there is a result, within a test's time limit.
 #[track_caller]
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -189,17 +189,17 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The process id of the private Postgres of a data folder, where it runs.
+/// Returns the process id of the private Postgres of a data folder.
 pub fn postmaster(data_dir: &Path) -> u32 {
     let file = std::fs::read_to_string(data_dir.join("postgres/postmaster.pid")).expect("a postmaster.pid");
     file.lines().next().and_then(|line| line.trim().parse().ok()).expect("a process id")
 }
 
-/// Whether a process is there.
+/// Returns whether a process is running.
 pub fn is_running(process: u32) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{process}/stat"));
     match state {
-        // A zombie has ended; its parent has only not looked yet.
+        // A zombie has ended, but its parent has not waited for it yet.
         Ok(state) => !state.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')),
         Err(_) if Path::new("/proc/self").exists() => false,
         Err(_) => Command::new("kill").args(["-0", &process.to_string()]).status().is_ok_and(|status| status.success()),

@@ -1,4 +1,4 @@
-//! Other services in front of the same organization.
+//! Other services for the same organization.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use super::app::conversations;
 use super::{TestApp, store};
 
 impl TestApp {
-    /// Another service in front of the same organization, all of whose chance comes from `seed`.
+    /// Returns another service for the same organization that takes all randomness from `seed`.
     pub async fn seeded(&self, seed: u64) -> Self {
         self.beside(store().await.clone(), Mint::seeded(seed))
     }
 
-    /// Another service in front of the same organization, with this way to the database.
+    /// Returns another service for the same organization, with this store.
     pub fn replica(&self, store: Store) -> Self {
         self.beside(store, Mint::system())
     }
 
-    /// A replica that shares nothing but the database: its turns are its own, too.
+    /// Returns a replica that shares only the database: its turns are separate, too.
     pub fn apart(&self, store: Store, responders: RespondersSettings) -> Self {
         let stop = CancellationToken::new();
         let conversations = conversations(&self.clock, responders, &stop);

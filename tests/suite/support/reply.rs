@@ -1,4 +1,4 @@
-//! An answer, ready to be looked at.
+//! A response of the service.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -12,13 +12,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The body as JSON, its members in their order.
+    /// Returns the body as JSON, with its members in their order.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
     }
 
-    /// A member of the body that must be a text.
+    /// Returns a member of the body that must be a text.
     #[track_caller]
     pub fn member(&self, name: &str) -> String {
         let body = self.json();
@@ -36,7 +36,7 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Fails unless the status is this one; gives the reply back.
+    /// Returns the reply. Fails unless it has this status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());

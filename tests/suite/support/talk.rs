@@ -1,4 +1,4 @@
-//! The four dialects in which a message has a reply, spoken alike.
+//! The four dialects in which a message has a reply, with one interface.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -15,10 +15,10 @@ pub enum Talk {
 
 impl Talk {
     pub const ALL: [Self; 4] = [Self::Agntix, Self::AgentKey, Self::Messaging, Self::IntegerId];
-    /// Those that stream replies.
+    /// The dialects that stream replies.
     pub const STREAMING: [Self; 3] = [Self::Agntix, Self::AgentKey, Self::Messaging];
 
-    /// Makes a session; gives back its id.
+    /// Creates a session. Returns its id.
     pub async fn begin(self, app: &TestApp) -> String {
         match self {
             Self::Agntix => agntix::create(app, "").await,
@@ -30,7 +30,7 @@ impl Talk {
         }
     }
 
-    /// The path of a session, or of what is below it.
+    /// Returns the path of a session, or of something below it.
     pub fn path(self, session: &str, below: &str) -> String {
         match self {
             Self::Agntix => agntix::path_of(session, below),
@@ -44,7 +44,7 @@ impl Talk {
         self.path(session, if self == Self::AgentKey { "/events" } else { "/messages" })
     }
 
-    /// A message, and a wait for the reply. `text` is the inside of a JSON string.
+    /// Returns a message that waits for the reply. `text` is the inside of a JSON string.
     pub fn say_json<'a>(self, app: &'a TestApp, session: &str, text: &str) -> Ask<'a> {
         let body = match self {
             Self::Agntix => format!(r#"{{"content":"{text}","stream":false}}"#),
@@ -55,12 +55,12 @@ impl Talk {
         app.post(&self.messages(session), body)
     }
 
-    /// A message, and a wait for the reply.
+    /// Returns a message that waits for the reply.
     pub fn say<'a>(self, app: &'a TestApp, session: &str, text: &str) -> Ask<'a> {
         self.say_json(app, session, inside(text).as_str())
     }
 
-    /// A message whose reply streams.
+    /// Returns a message whose reply streams.
     pub fn stream<'a>(self, app: &'a TestApp, session: &str, text: &str) -> Ask<'a> {
         let text = inside(text);
         let body = match self {
@@ -74,22 +74,22 @@ impl Talk {
         app.post(&self.messages(session), body)
     }
 
-    /// The status of a call that waited for a reply.
+    /// Returns the status of a call that waited for a reply.
     pub fn replied(self) -> u16 {
         if self == Self::Agntix { 200 } else { 201 }
     }
 
-    /// The status of a call whose reply did not come.
+    /// Returns the status of a call without a reply.
     pub fn failed(self) -> u16 {
         match self {
             Self::Agntix | Self::AgentKey => 502,
             Self::Messaging => 500,
-            // It says that the message is stored, and that there is no reply.
+            // Its response reports that the message is stored and that there is no reply.
             Self::IntegerId => 201,
         }
     }
 
-    /// The text of the reply that a call waited for; fails where there is none.
+    /// Returns the text of the reply that a call waited for. Fails if there is none.
     #[track_caller]
     pub fn reply_in(self, reply: Reply) -> String {
         let body = reply.expect(self.replied()).json();
@@ -102,7 +102,7 @@ impl Talk {
         text.as_str().unwrap_or_else(|| panic!("no reply in {body}")).to_owned()
     }
 
-    /// Ends the session: closes or deletes it.
+    /// Returns a request that ends the session: closes or deletes it.
     pub fn end<'a>(self, app: &'a TestApp, session: &str) -> Ask<'a> {
         match self {
             Self::Agntix => app.ask(Method::PATCH, &self.path(session, "/close")),
@@ -111,12 +111,13 @@ impl Talk {
         }
     }
 
-    /// What is said in the session, oldest first: `user` or `agent`, and the text. Other events have their own word.
+    /// Returns the messages of the session, oldest first: `user` or `agent`, and the text. Other events have their own
+    /// word.
     pub async fn said(self, app: &TestApp, session: &str) -> Vec<(String, String)> {
         self.stored(app, session).await.iter().map(|event| self.speaker_and_text(event)).collect()
     }
 
-    /// The messages as the dialect lists them, oldest first.
+    /// Returns the messages as the dialect lists them, oldest first.
     pub async fn stored(self, app: &TestApp, session: &str) -> Vec<Value> {
         let listed = app.get(&format!("{}?limit=100", self.messages(session))).send().await.expect(200).json();
         let list = match self {
@@ -151,7 +152,7 @@ impl Talk {
         (speaker.to_owned(), text.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Whether a listed reply is marked as interrupted.
+    /// Returns whether a listed reply is marked as interrupted.
     pub fn is_interrupted(self, event: &Value) -> bool {
         let mark = match self {
             Self::Agntix | Self::AgentKey => &event["interrupted"],
@@ -161,18 +162,18 @@ impl Talk {
     }
 }
 
-/// The inside of a JSON string.
+/// Returns the inside of a JSON string.
 fn inside(text: &str) -> String {
     let json = json!(text).to_string();
     json[1..json.len() - 1].to_owned()
 }
 
-/// What a user said.
+/// Returns a message of a user.
 pub fn user(text: &str) -> (String, String) {
     ("user".to_owned(), text.to_owned())
 }
 
-/// What an agent said.
+/// Returns a message of an agent.
 pub fn agent(text: &str) -> (String, String) {
     ("agent".to_owned(), text.to_owned())
 }

@@ -10,18 +10,18 @@ use super::{TestApp, start};
 const SECRET: &str = "a secret between the provider and the service";
 const ISSUER: &str = "https://clerk.example.com";
 
-/// A verifier of [`token`]s.
+/// Returns a verifier of [`token`]s.
 pub fn verifier() -> JwtVerifier {
     let settings = JwtSettings { issuer: Some(ISSUER.to_owned()), ..JwtSettings::default() };
     JwtVerifier::new(&JwtKey::Secret(SecretString::from(SECRET)), settings).expect("a secret")
 }
 
-/// An `Authorization` header with a [`token`].
+/// Returns an `Authorization` header with a [`token`].
 pub fn bearer(app: &TestApp, role: &str) -> String {
     format!("Bearer {}", token(app, role))
 }
 
-/// A token of a user who has this role in the test's organization, good for a minute.
+/// Returns a token of a user with this role in the test's organization, valid for a minute.
 pub fn token(app: &TestApp, role: &str) -> String {
     let claims = json!({
         "iss": ISSUER,

@@ -1,4 +1,4 @@
-//! What the tests of webhooks share.
+//! Shared by the tests of webhooks.
 
 #![allow(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
 
@@ -19,24 +19,24 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::fake_responder::{FakeResponder, Received, Step, answer};
 use super::{DATABASE, TestApp, admin, connection};
 
-/// The worker sees every organization's endpoints, by the clock of one test: so one test has it at a time.
+/// The worker sees every organization's endpoints, with the clock of one test, so only one test may use it at a time.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// A service, and the worker beside it, which works when a test says so.
+/// A service with its webhook worker, which works when a test calls it.
 pub struct Hooks {
     pub app: TestApp,
     pub worker: Webhooks,
     _turn: MutexGuard<'static, ()>,
 }
 
-/// An endpoint that was registered.
+/// A registered endpoint.
 pub struct Endpoint {
     pub fake: FakeResponder,
     pub id: WebhookId,
     pub secret: SecretString,
 }
 
-/// Endpoints of tests are on this machine, and answer soon or never.
+/// Endpoints of tests are on this machine, and respond quickly or never.
 pub fn settings() -> WebhookSettings {
     WebhookSettings {
         private_addresses: PrivateAddresses::Allowed,
@@ -61,20 +61,20 @@ impl Hooks {
         Self { app, worker, _turn: turn }
     }
 
-    /// Registers an endpoint that answers by these scripts, and wants to hear of everything.
+    /// Registers an endpoint with these scripts for all events.
     pub async fn endpoint(&self, scripts: impl IntoIterator<Item = Vec<Step>>) -> Endpoint {
         let fake = FakeResponder::start(scripts).await;
         let (id, secret) = register(&self.app, self.app.org, &fake.url, &WebhookEvent::ALL).await;
         Endpoint { fake, id, secret }
     }
 
-    /// One that takes everything.
+    /// Registers an endpoint that accepts everything.
     pub async fn willing(&self) -> Endpoint {
         self.endpoint([taken()]).await
     }
 
-    /// Writes down what is to be told until there are so many deliveries: while anybody has an older transaction open,
-    /// the feed cannot be read to its end.
+    /// Queues deliveries until there are `count`: while any older transaction is open, the feed cannot be read to its
+    /// end.
     pub async fn fanned_out(&self, count: usize) -> Vec<DeliveryRow> {
         let all = async {
             loop {
@@ -91,31 +91,31 @@ impl Hooks {
         rows
     }
 
-    /// What the organization's endpoints were and are to be told, newest first.
+    /// Returns the deliveries of the organization's endpoints, newest first.
     pub async fn deliveries(&self) -> Vec<DeliveryRow> {
         admin().await.deliveries(self.app.org, false, 1_000).await.expect("deliveries")
     }
 
-    /// The only delivery there is.
+    /// Returns the only delivery.
     pub async fn delivery(&self) -> DeliveryRow {
         let mut rows = self.deliveries().await;
         assert_eq!(rows.len(), 1, "{rows:?}");
         rows.remove(0)
     }
 
-    /// Delivers what is due after this time has passed; how many attempts that were.
+    /// Delivers what is due after this time. Returns the number of attempts.
     pub async fn deliver_after(&self, time: TimeDelta) -> usize {
         self.app.clock.advance(time);
         self.worker.deliver().await.expect("a step")
     }
 }
 
-/// A worker by this service's clock.
+/// Returns a worker with this service's clock.
 pub async fn worker(app: &TestApp, settings: WebhookSettings) -> Webhooks {
     Webhooks::new(admin().await.clone(), app.clock.clone(), app.mint.clone(), settings).expect("a worker")
 }
 
-/// Registers an endpoint at `/hook` there.
+/// Registers an endpoint at `/hook` of this URL.
 pub async fn register(app: &TestApp, org: OrgId, url: &str, events: &[WebhookEvent]) -> (WebhookId, SecretString) {
     let (id, secret) = (WebhookId(app.mint.uuid()), signature::secret(&app.mint));
     let url = format!("{url}/hook").parse().expect("a URL");
@@ -124,12 +124,12 @@ pub async fn register(app: &TestApp, org: OrgId, url: &str, events: &[WebhookEve
     (id, secret)
 }
 
-/// The answer of an endpoint that takes what it is told.
+/// Returns the response of an endpoint that accepts a delivery.
 pub fn taken() -> Vec<Step> {
     answer(204, "text/plain", "")
 }
 
-/// Checks a signature as Svix documents it, by other code than made it.
+/// Checks a signature as Svix documents it, with other code than the service's.
 #[track_caller]
 pub fn verify(received: &Received, secret: &SecretString) {
     let header = |name: &str| received.header(name).unwrap_or_else(|| panic!("no {name}"));

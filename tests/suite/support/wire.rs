@@ -1,4 +1,4 @@
-//! The service behind its listener, and clients that write their bytes themselves.
+//! The service with its listener, and clients that write their bytes themselves.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A listener that serves.
+/// A running listener.
 pub struct Running {
     pub address: SocketAddr,
     pub stop: CancellationToken,
@@ -46,7 +46,7 @@ impl Running {
     }
 }
 
-/// What comes until the other side closes, within ten seconds.
+/// Reads until the other side closes, within ten seconds.
 pub async fn rest(mut stream: TcpStream) -> String {
     let mut text = String::new();
     let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut text)).await;
@@ -54,7 +54,7 @@ pub async fn rest(mut stream: TcpStream) -> String {
     text
 }
 
-/// The head of a response, to the end of its empty line.
+/// Reads the head of a response, including its empty line.
 pub async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -64,7 +64,7 @@ pub async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).expect("a text")
 }
 
-/// A response that says how long it is, while the connection stays open.
+/// Reads a response with a declared length, while the connection stays open.
 pub async fn read_response(stream: &mut TcpStream) -> String {
     let head = read_head(stream).await;
     let length = head.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Turns that are ended before their reply has come, from another replica than the one that works on them.
+//! Turns that another replica ends before their reply is complete.
 
 use futures::StreamExt;
 use http::Method;
@@ -9,19 +9,19 @@ use crate::support::fake_responder::{FakeResponder, Step, chunk, events};
 use crate::support::talk::{Talk, agent, user};
 use crate::support::{Reply, TestApp, admin, run};
 
-/// A model that says "Hel", and then nothing until it is hung up on.
+/// Returns a model that replies "Hel", and then nothing until the client disconnects.
 fn stuck() -> Vec<Step> {
     vec![events(), chunk(said("Hel")), Step::Hang]
 }
 
-/// What ends a turn.
+/// An event that ends a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Session,
     Agent,
     Organization,
     Stop,
-    /// Of the agent_key dialect alone.
+    /// Only in the agent_key dialect.
     Interrupt,
     DisabledSession,
 }
@@ -29,7 +29,7 @@ enum End {
 impl End {
     const OF_ALL: [Self; 4] = [Self::Session, Self::Agent, Self::Organization, Self::Stop];
 
-    /// Ends the turns of `app`, from `other` where that is possible.
+    /// Ends the turns of `app`, from `other` if that is possible.
     async fn happens(self, talk: Talk, app: &TestApp, other: &TestApp, id: &str) {
         match self {
             Self::Session => {
@@ -55,7 +55,7 @@ impl End {
     }
 }
 
-/// Reads a stream until "Hel" has come, lets something happen, and reads the rest.
+/// Reads a stream until "Hel" has arrived, runs `happens`, and reads the remaining stream.
 async fn streamed_until(talk: Talk, app: &TestApp, id: &str, happens: impl Future<Output = ()>) -> String {
     let response = talk.stream(app, id, "hello").open().await;
     let mut frames = response.into_body().into_data_stream();
@@ -70,7 +70,7 @@ async fn streamed_until(talk: Talk, app: &TestApp, id: &str, happens: impl Futur
     text
 }
 
-/// The replies that are stored, read behind the scenes: the session may be gone, and so may the caller.
+/// Returns the stored replies from the database, because the session and the caller may not exist any more.
 async fn stored_replies(app: &TestApp, id: &str) -> Vec<(Option<String>, Value)> {
     app.conversations.close().await;
     let events = admin().await.events(&app.session_called(id).await, 0, 100).await.expect("events");
@@ -166,7 +166,7 @@ fn an_interrupt_ends_the_call_that_waits_with_the_interrupt() {
                 (Some("input_message"), Some("session_interrupted"))
             );
             hung_up(&model).await;
-            // The session takes the next message, and the same one is another message after an interrupt.
+            // The session accepts the next message, and after an interrupt the same message is a new one.
             let next = talk.say(&app, &id, "hello").send().await.expect(201).json();
             assert_eq!(next["events"][1]["content"], "Hello again!");
             let users = talk.said(&app, &id).await.into_iter().filter(|said| *said == user("hello")).count();
@@ -199,7 +199,7 @@ fn an_interrupt_ends_the_stream_with_the_interrupt_and_the_end() {
         assert!(talk.is_interrupted(&stored[2]), "{}", stored[2]);
         assert_eq!(frames[3]["id"], stored[1]["id"]);
         assert_eq!(frames[2]["event_id"], stored[2]["id"]);
-        // What was interrupted is part of the conversation.
+        // An interrupted reply is part of the conversation.
         answered_by(&app, [completion("ok")]).await;
         assert_eq!(talk.said(&app, &id).await[2], agent("Hel"));
     });
@@ -244,7 +244,7 @@ fn an_ended_reply_is_marked_where_it_is_listed() {
             app.stop.cancel();
         });
         let body = reply.expect(201).json();
-        // The stop may come before the first word.
+        // The service may stop before the first word.
         assert!(body["reply"].is_null() || talk.is_interrupted(&body["reply"]), "{body}");
     });
 }

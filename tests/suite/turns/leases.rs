@@ -1,4 +1,4 @@
-//! The lease of a running turn, which outlives its replica by a few seconds and no more.
+//! The lease of a running turn, which outlives its replica by a few seconds.
 
 #![allow(clippy::disallowed_methods, reason = "a replica that died is a row, written by hand")]
 
@@ -12,13 +12,13 @@ use crate::support::fake_responder::Step;
 use crate::support::talk::{Talk, agent, user};
 use crate::support::{DATABASE, TestApp, connection, run};
 
-/// The open turn of a session, as it is stored.
+/// Returns the open turn of a session, as it is stored.
 async fn turn_of(app: &TestApp, id: &str) -> Value {
     let turn = app.session_called(id).await.turn;
     turn.map_or(Value::Null, |turn| serde_json::from_str(&turn).expect("JSON"))
 }
 
-/// Writes a statement with the organization and the session's name as its parameters.
+/// Runs a statement with the organization and the session's name as its parameters.
 async fn write(statement: &'static str, app: &TestApp, id: &str) {
     let mut system = connection("sessionary_system", DATABASE).await;
     sqlx::query(statement).bind(app.org).bind(id).execute(&mut system).await.expect("a change");
@@ -31,7 +31,7 @@ fn a_turn_whose_replica_died_is_free_after_eight_seconds() {
         let app = TestApp::new().await;
         let model = answered_by(&app, [vec![Step::Hang], completion("Hello!")]).await;
         let id = talk.begin(&app).await;
-        // A replica whose process ends at once is one whose tasks are dropped.
+        // A process that ends at once is simulated by dropping its tasks.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let doomed = runtime.spawn({
@@ -73,7 +73,7 @@ fn a_turn_that_runs_renews_its_lease() {
                 app.clock.advance(TimeDelta::seconds(6));
                 let renewed = json!({ "running": (app.clock.now() + TimeDelta::seconds(8)).timestamp_millis() });
                 while turn_of(&app, &id).await["state"] != renewed {
-                    // What every replica hears makes it look at the session, and renew.
+                    // A notification to every replica makes it read the session and renew.
                     write(
                         "SELECT pg_notify('session_turns', format('session %s %s %s', org_id, dialect, session_id))
                            FROM sessions WHERE org_id = $1 AND public_id = $2",
@@ -102,14 +102,14 @@ fn how_far_a_reply_has_got_is_no_news_of_its_session() {
         Talk::Agntix.say(&app, &id, "hello").send().await.expect(200);
         let tenant = app.tenant().await;
         let changes = loop {
-            // They can be read once no older transaction is open.
+            // They can be read when no older transaction is open.
             let (changes, _) = tenant.feed().behind(before, DialectName::Agntix, 100).await.expect("changes");
             let messages = changes.iter().filter(|(_, change)| matches!(change, Change::Appended(..))).count();
             if messages == 2 {
                 break changes;
             }
         };
-        // The place may be before the session, while older transactions are open.
+        // The cursor may be before the session, while older transactions are open.
         let is_news = |change: &Change| !matches!(change, Change::Started(_) | Change::Appended(..));
         assert!(!changes.iter().any(|(_, change)| is_news(change)), "{changes:?}");
     });

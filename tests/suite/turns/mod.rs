@@ -1,4 +1,4 @@
-//! A message and its reply, in every dialect alike: sent again, interrupted, and in odd characters.
+//! A message and its reply, in every dialect: retried, interrupted, and with odd characters.
 
 mod endings;
 mod leases;
@@ -11,7 +11,7 @@ use crate::support::fake_responder::{self, FakeResponder, Step};
 use crate::support::{Setup, TestApp, database};
 use sessionary::store::{Store, StoreSettings};
 
-/// Lets a model answer that plays these scripts, the last of them again and again.
+/// Sets a model as the responder that plays these scripts, the last of them repeatedly.
 async fn answered_by(app: &TestApp, scripts: impl IntoIterator<Item = Vec<Step>>) -> FakeResponder {
     let model = FakeResponder::start(scripts).await;
     app.answered_by(&format!(r#"{{"kind":"openai","base_url":"{}/v1","model":"m"}}"#, model.url)).await;
@@ -23,17 +23,17 @@ fn said(text: &str) -> String {
     format!("data: {}\n\n", json!({ "choices": [{ "delta": { "content": text } }] }))
 }
 
-/// A whole reply of the chat completions API.
+/// Returns a complete reply of the chat completions API.
 fn completion(text: &str) -> Vec<Step> {
     fake_responder::json(&json!({ "choices": [{ "message": { "content": text } }] }).to_string())
 }
 
-/// A model's rejection that is not tried again.
+/// Returns a model's rejection that is not retried.
 fn rejection() -> Vec<Step> {
     fake_responder::answer(400, "application/json", "{}")
 }
 
-/// Another replica of the service: with its own turns, and its own connections to the database.
+/// Returns another replica of the service, with its own turns and its own connections to the database.
 async fn replica(app: &TestApp) -> TestApp {
     let settings = StoreSettings { lookup_cache: std::time::Duration::ZERO, ..StoreSettings::default() };
     let store = Store::connect(database().await, settings).await.expect("a store");

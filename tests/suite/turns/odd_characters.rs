@@ -1,4 +1,4 @@
-//! Characters at which readers of streams and of JSON stumble, in every dialect.
+//! Characters that readers of streams and of JSON handle differently, in every dialect.
 
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::support::fake_responder::streamed;
 use crate::support::talk::{Talk, agent, user};
 use crate::support::{AGENT_ID, MESSAGING_AGENT_ID, TestApp, run};
 
-/// Where Python's `str.splitlines`, and httpx with it, ends a line.
+/// Splits lines like Python's `str.splitlines`, which httpx uses.
 fn split_lines(text: &str) -> Vec<&str> {
     text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}']).collect()
 }

@@ -1,4 +1,4 @@
-//! A message that is sent again: clients retry what failed, and the conversation must not repeat it.
+//! Messages that are sent again: clients retry after failures, and the conversation must not repeat the message.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::support::fake_responder::{FakeResponder, Step};
 use crate::support::talk::{Talk, agent, user};
 use crate::support::{TestApp, run};
 
-/// What the model was sent, without the system prompt.
+/// Returns what the model received, without the system prompt.
 fn sent(model: &FakeResponder) -> Vec<serde_json::Value> {
     model.received().into_iter().map(|request| request.json()["messages"].clone()).collect()
 }
@@ -32,7 +32,7 @@ fn a_retry_after_a_failure_continues_the_message() {
             assert_eq!(talk.reply_in(talk.say(&app, &id, "hello").send().await), "Hello!", "{talk:?}");
             let question = json!([{ "role": "user", "content": "hello" }]);
             assert_eq!(sent(&model), [question.clone(), question.clone(), question], "{talk:?}");
-            // After a reply it is another message.
+            // After a reply it is a new message.
             assert_eq!(talk.reply_in(talk.say(&app, &id, "hello").send().await), "Hello!", "{talk:?}");
             let twice = [user("hello"), agent("Hello!"), user("hello"), agent("Hello!")];
             assert_eq!(talk.said(&app, &id).await, twice, "{talk:?}");
@@ -68,7 +68,7 @@ fn what_is_no_retry_is_another_message() {
             let _model = answered_by(&app, [rejection()]).await;
             let id = talk.begin(&app).await;
             talk.say(&app, &id, "hello").send().await.expect(talk.failed());
-            // Another text, and the first one again: the newest is another by then.
+            // Another text, and the first one again: the newest message is another one by then.
             talk.say(&app, &id, "hello?").send().await.expect(talk.failed());
             talk.say(&app, &id, "hello").send().await.expect(talk.failed());
             // Within a minute it is the same, afterwards it is not.
@@ -79,7 +79,7 @@ fn what_is_no_retry_is_another_message() {
             talk.say(&app, &id, "hello").send().await.expect(talk.failed());
             let all = ["hello", "hello?", "hello", "hello"].map(user);
             assert_eq!(talk.said(&app, &id).await, all, "{talk:?}");
-            // A key says that it is another one.
+            // An idempotency key marks it as a new one.
             talk.say(&app, &id, "hello").header("idempotency-key", "a").send().await.expect(talk.failed());
             talk.say(&app, &id, "hello").header("idempotency-key", "b").send().await.expect(talk.failed());
             assert_eq!(talk.said(&app, &id).await.len(), 6, "{talk:?}");
@@ -122,7 +122,7 @@ fn a_retry_while_the_first_still_runs_streams_its_reply_on_any_replica() {
                 model.requests(1).await;
                 let mut streams = Vec::new();
                 for app in [&app, &other, &app, &other] {
-                    // Once its head is there, the message is the one that is stored.
+                    // When its head has arrived, the message is the stored one.
                     streams.push(talk.stream(app, &id, "hello").open().await.into_body());
                 }
                 told.notify_one();
@@ -153,7 +153,7 @@ fn a_call_that_is_sent_again_waits_for_the_reply_to_the_first() {
         let says = [&app, &other, &app].map(|app| talk.say(app, &id, "hello").send());
         let (replies, ()) = tokio::join!(join_all(says), async {
             model.requests(1).await;
-            // Each of them renews the session, so it can be seen that they have arrived.
+            // Each of them renews the session, which shows that they have arrived.
             while app.get(&talk.path(&id, "")).send().await.json()["renewalCount"] != 3 {}
             told.notify_one();
         });
@@ -180,7 +180,7 @@ fn of_the_same_message_from_two_replicas_at_once_one_is_stored() {
                 told.notify_one();
             });
             let mut replies = replies.into_iter();
-            // A message that arrived after the reply is another one, which this model rejects.
+            // A message that arrived after the reply is a new one, which this model rejects.
             assert!(replies.any(|reply| reply.status.as_u16() == talk.replied()), "{talk:?}");
             let said = talk.said(&app, &id).await;
             assert_eq!(said[..2], [user("hello"), agent("Hello!")], "{talk:?}");
@@ -234,7 +234,7 @@ fn a_message_that_the_model_rejects_does_not_end_the_conversation() {
             let id = talk.begin(&app).await;
             talk.say(&app, &id, "one").send().await.expect(talk.replied());
             talk.say(&app, &id, "two").send().await.expect(talk.failed());
-            // With the second message it is rejected, and without it is not; so it goes on.
+            // With the second message the conversation is rejected, and without it is not; so it continues.
             assert_eq!(talk.reply_in(talk.say(&app, &id, "three").send().await), "3", "{talk:?}");
             assert_eq!(talk.reply_in(talk.say(&app, &id, "four").send().await), "4", "{talk:?}");
             let texts: Vec<Vec<String>> = sent(&model)

@@ -1,4 +1,4 @@
-//! What is deleted is gone: the rows of sessions, and what was said in them.
+//! Deleted data is erased: the rows of sessions, and their messages.
 //!
 //! The clocks of these tests go back a day, so that the worker finds nothing that other tests have deleted.
 
@@ -17,7 +17,7 @@ async fn app() -> TestApp {
     app
 }
 
-/// Every table of the tenants in which a row of the organization has the word, in whichever column.
+/// Returns every tenant table in which a row of the organization contains the word, in any column.
 #[expect(clippy::disallowed_methods, reason = "no part of the service looks through all tables")]
 async fn tables_with_word(app: &TestApp) -> Vec<String> {
     let mut connection = connection("sessionary_system", DATABASE).await;
@@ -69,7 +69,7 @@ fn nothing_of_a_deleted_session_stays() {
         erase(admin().await, app.clock.now()).await.expect("the database");
         assert_eq!(tables_with_word(&app).await, [""; 0]);
 
-        // The other session has what it had, and the key is free.
+        // The other session is unchanged, and the key is free.
         assert_eq!(
             app.get(&format!("{}/kept", agent_key::SESSIONS)).send().await.expect(200).json()["name"],
             kept.json()["name"]

@@ -1,4 +1,4 @@
-//! What is done in the background.
+//! The background workers.
 
 mod erasure;
 mod webhooks;

@@ -1,4 +1,4 @@
-//! What a request that is sent again is answered.
+//! The responses to repeated requests.
 
 use chrono::TimeDelta;
 use futures::future::join_all;
@@ -8,7 +8,7 @@ use sessionary::store::{Store, StoreSettings};
 use super::{CREATES, assert_replayed, keys, send};
 use crate::support::{TestApp, admin, database, run, start};
 
-/// The agent that the late requests are about.
+/// The agent of the late requests.
 const LATE_AGENT: &str = "0c0ffee0-0000-4000-8000-000000000001";
 
 #[test]
@@ -213,7 +213,7 @@ fn a_key_that_is_none_is_400() {
             create.refuses(twice.send().await, 400);
         }
         assert_eq!((app.sessions().await, keys(&app).await), (0, 0));
-        // A key is the text that was sent: quotes, case and all.
+        // A key is the text that was sent, including its quotes and its case.
         for key in ["a", "A", "\"a\"", "'; DROP TABLE sessions; --", longest.as_str()] {
             assert_eq!(CREATES[0].send(&app, key).await.expect(201).header("idempotency-replayed"), None);
         }

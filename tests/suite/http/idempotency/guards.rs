@@ -1,4 +1,4 @@
-//! The steps for handlers whose answer is not whole when they return.
+//! Guards for handlers whose response is not complete when they return.
 
 use axum::Extension;
 use axum::response::{IntoResponse, Response};
@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::{PATH, keys, send, with_route};
 use crate::support::{Reply, TestApp, run};
 
-/// A service whose one route answers at once what it drew, and leaves the rest to whoever has its ticket.
+/// Returns a service with one route that responds at once with what it drew, and passes its guard to the test.
 async fn streaming() -> (TestApp, UnboundedReceiver<IdempotencyGuard>) {
     let (sender, guards) = unbounded_channel();
     (with_route(post(stream).layer(Extension(sender))).await, guards)
@@ -70,7 +70,7 @@ fn a_stream_that_renews_its_lease_is_not_taken_over() {
         let second = ask(&app).await.expect(200);
         assert_eq!(first.text(), second.text(), "time, chance and numbers are those of the first attempt");
         assert!(!guard.renew().await.expect("an answer"), "another attempt has it");
-        // What comes too late is not kept.
+        // A late response is not stored.
         guard.store(StatusCode::OK, None, b"late").await;
         ask(&app).await.expect(409);
     });
@@ -83,7 +83,7 @@ fn a_stream_that_fails_is_done_again_and_one_that_is_refused_is_forgotten() {
         let first = ask(&app).await.expect(200);
         guards.recv().await.expect("a ticket").give_up().await;
         assert_eq!(ask(&app).await.expect(200).text(), first.text());
-        // It may have come to something at its first attempt: a rejection of the second does not free the key.
+        // The first attempt may have had an effect, so a rejection of the second does not free the key.
         guards.recv().await.expect("a ticket").release().await;
         assert_eq!(ask(&app).await.expect(200).text(), first.text());
 

@@ -1,4 +1,5 @@
-//! `Idempotency-Key`: the same create twice is one session and the same answer, in every dialect that takes the header.
+//! `Idempotency-Key`: a repeated create returns the same session and the same response, in every dialect with the
+//! header.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -33,9 +34,9 @@ struct Create {
     /// Another path of the same operation, if there is one.
     elsewhere: Option<&'static str>,
     body: &'static str,
-    /// Another body that is taken as well.
+    /// Another body that is accepted.
     other: &'static str,
-    /// The same, for an agent that the organization has not got yet.
+    /// A path and a body for an agent that the organization does not have yet.
     late_path: &'static str,
     late_body: &'static str,
     is_envelope: fn(&Value) -> bool,
@@ -93,7 +94,7 @@ impl Create {
         send(app, self.path, key, body).await
     }
 
-    /// The request as the store knows it.
+    /// Returns the request for the store.
     fn keyed(&self, key: &str, mint: &Mint) -> KeyedRequest {
         KeyedRequest {
             dialect: self.dialect,
@@ -118,7 +119,7 @@ async fn send(app: &TestApp, path: &str, key: &str, body: &str) -> Reply {
     app.post(path, body).header("idempotency-key", key).send().await
 }
 
-/// A service that waits for nobody.
+/// Returns a service that does not wait for a running request.
 async fn impatient() -> TestApp {
     TestApp::with(Setup { wait_timeout: WaitTimeout(Duration::ZERO), ..Setup::default() }).await
 }
@@ -132,10 +133,10 @@ fn assert_replayed(first: &Reply, again: &Reply) {
     );
 }
 
-/// Where [`with_route`] puts its route.
+/// The path of the route in [`with_route`].
 const PATH: &str = "/v1/chat/route";
 
-/// A service with one route of a test's own behind Agntix's door, that waits for nobody.
+/// Returns a service with one route of the test in Agntix's dialect, which does not wait for a running request.
 async fn with_route(route: MethodRouter<AppState>) -> TestApp {
     let app = TestApp::new().await;
     let authenticator = Authenticator {
@@ -161,7 +162,7 @@ async fn with_route(route: MethodRouter<AppState>) -> TestApp {
     TestApp { router: Router::new().route(PATH, route).layer(door).with_state(state), ..app }
 }
 
-/// How many keys the organization has.
+/// Returns how many keys the organization has.
 async fn keys(app: &TestApp) -> i64 {
     let mut system = connection("sessionary_system", DATABASE).await;
     let count = sqlx::query("SELECT count(*) FROM idempotency_keys WHERE org_id = $1").bind(app.org);

@@ -1,4 +1,4 @@
-//! What an attempt comes to decides what the next one is.
+//! The outcome of an attempt determines the next one.
 
 use axum::Extension;
 use axum::response::Response;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{PATH, keys, send, with_route};
 use crate::support::{TestApp, run};
 
-/// A service whose one route tells the test what it drew, and comes to what the body says.
+/// Returns a service with one route that sends what it drew to the test, and responds as the body asks.
 async fn service() -> (TestApp, UnboundedReceiver<Uuid>) {
     let (sender, drawn) = unbounded_channel();
     (with_route(post(route).layer(Extension(sender))).await, drawn)

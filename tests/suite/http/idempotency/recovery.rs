@@ -1,4 +1,4 @@
-//! What becomes of requests that were broken off.
+//! Interrupted requests.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{CREATES, assert_replayed, impatient, keys};
 use crate::support::chaos::{Chaos, Line};
 use crate::support::{DATABASE, TestApp, admin, connection, database, run, start};
 
-/// Takes the kept answers away, as if the process had died between the session's COMMIT and theirs.
+/// Removes the stored responses, as if the process had died between the commits of the session and of its response.
 async fn forget_answers(app: &TestApp) {
     let mut system = connection("sessionary_system", DATABASE).await;
     sqlx::query("UPDATE idempotency_keys SET status = NULL, content_type = NULL, answer = NULL WHERE org_id = $1")
@@ -53,7 +53,7 @@ fn a_request_left_behind_before_it_came_to_anything_is_done_after_its_lease() {
 
             let rows = admin().await.sessions(app.org, None, None, 10).await.expect("sessions");
             let [row] = rows.as_slice() else { panic!("{} sessions", rows.len()) };
-            // A messaging session's time runs out: it begins when the session is made.
+            // A messaging session's time-out begins when the session is created.
             let late = create.dialect == DialectName::Messaging;
             let began = if late { start() + TimeDelta::seconds(40) } else { start() };
             assert_eq!(row.created_at, began, "{}", create.dialect);
@@ -91,7 +91,8 @@ fn a_request_that_may_have_come_to_something_keeps_its_key() {
             let first = create.send(&app, "k").await.expect(201);
             forget_answers(&app).await;
             app.clock.advance(TimeDelta::seconds(40));
-            // The next attempt is refused: what the first one made must not be made again under a new seed.
+            // The next attempt is rejected, because the session of the first must not be created again under a new
+            // seed.
             let agents = ["a1b2c3d4-e5f6-7890-abcd-ef1234567890", "3c90c3cc-0d44-4b50-8888-8dd25736052a"];
             switch_agents(&app, &agents, false).await;
             let refused = create.send(&app, "k").await;
@@ -129,7 +130,7 @@ fn a_line_cut_under_a_request_costs_a_retry_and_no_second_session() {
             let settings = StoreSettings { lookup_cache: Duration::from_secs(60), ..StoreSettings::default() };
             let store = Store::connect(&cut, settings).await.expect("a store");
             let replica = app.replica(store.clone());
-            // Everything that is read before the claim is remembered from here on.
+            // Everything that is read before the claim is cached from here on.
             replica.post(CREATES[0].path, CREATES[0].body).send().await.expect(201);
 
             chaos.set(line);
@@ -148,7 +149,7 @@ fn a_line_cut_under_a_request_costs_a_retry_and_no_second_session() {
 fn keys_are_deleted_when_their_day_is_over() {
     run(async {
         let app = TestApp::new().await;
-        // Other tests' keys are of another age.
+        // Other tests' keys have another age.
         app.clock.advance(TimeDelta::days(-3_650));
         for key in ["1", "2", "3"] {
             CREATES[0].send(&app, key).await.expect(201);

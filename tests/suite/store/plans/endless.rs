@@ -6,7 +6,7 @@ use super::explain::Plan;
 use super::statements::Statement;
 use super::{READS_ALL, SMALL, is_listed};
 
-/// Tables of which an organization has a bounded number of rows, or as many as people make by hand.
+/// Tables in which an organization has a bounded number of rows, or as many as users create by hand.
 const TABLES: [(&str, &str); 9] = [
     ("agents", "agents are made by hand, and their lists are filtered row by row"),
     ("avatars", "avatars are made by hand, and their lists are filtered row by row"),

@@ -1,4 +1,4 @@
-//! Plans, as far as they say which rows are read.
+//! The parts of plans that show which rows are read.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Scan {
     pub table: String,
-    /// `None`: the table is read from its beginning to its end.
+    /// `None` if the table is read from its beginning to its end.
     pub index: Option<String>,
     pub condition: String,
     filter: String,
@@ -27,7 +27,7 @@ pub struct Scan {
 
 impl Scan {
     pub fn has_condition_on(&self, column: &str) -> bool {
-        // A condition on an expression that has the column in it counts, too.
+        // A condition on an expression that contains the column counts, too.
         self.condition.contains(column)
     }
 
@@ -43,7 +43,7 @@ impl Scan {
         is_key || self.is_limited && !self.rejects_rows()
     }
 
-    /// Returns whether rows that were read are rejected, by more than the policy and the rest of a cursor.
+    /// Returns whether rows that were read are rejected, by other conditions than the policy and those of a cursor.
     fn rejects_rows(&self) -> bool {
         self.filter.split(" AND ").any(|condition| {
             let condition = condition.trim_matches(['(', ')']);
@@ -52,8 +52,8 @@ impl Scan {
         })
     }
 
-    /// Returns the column of a cursor by which rows are filtered after they were read, where no index condition begins
-    /// at the cursor.
+    /// Returns the column of a cursor by which rows are filtered after they were read, if no index condition begins at
+    /// the cursor.
     pub fn column_of_filtered_cursor(&self) -> Option<&str> {
         let (_, row) = self.filter.split_once("ROW(")?;
         let column = row.split([',', ')']).next()?;
@@ -64,8 +64,8 @@ impl Scan {
     }
 }
 
-/// Returns the plan of a statement for the role that runs it: the request role, or the system role where that one lacks
-/// the privilege. `None` for a statement that reads no table of ours.
+/// Returns the plan of a statement for the role that runs it: the request role, or the system role if that one lacks
+/// the privilege. Returns `None` for a statement that reads no table of the service.
 pub async fn explain(connection: &mut PgConnection, statement: &Statement) -> Option<Plan> {
     match as_role(connection, "sessionary_app", statement).await {
         Err(error) if error.as_database_error().and_then(|error| error.code()).as_deref() == Some("42501") => {
@@ -77,6 +77,8 @@ pub async fn explain(connection: &mut PgConnection, statement: &Statement) -> Op
     .ok()
 }
 
+/// Returns the plan of a statement for a role.
+///
 /// # Errors
 /// Those of Postgres.
 pub async fn as_role(connection: &mut PgConnection, role: &str, statement: &Statement) -> Result<Plan, sqlx::Error> {
@@ -107,7 +109,7 @@ async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), sqlx:
     sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(connection).await.map(drop)
 }
 
-/// What is above a node.
+/// Facts about the nodes above a node.
 #[derive(Clone, Copy, Default)]
 struct Above<'p> {
     /// The table that a bitmap is of.
@@ -115,7 +117,7 @@ struct Above<'p> {
     is_limited: bool,
 }
 
-/// Adds the scans of a node and those below it. What a bitmap's indexes find is read by the node above them.
+/// Adds the scans of a node and those below it. The rows that a bitmap's indexes find are read by the node above them.
 fn collect(node: &Value, above: Above<'_>, scans: &mut Vec<Scan>) {
     let text = |name: &str| node[name].as_str().unwrap_or_default().to_owned();
     let kind = text("Node Type");
@@ -150,7 +152,7 @@ fn collect(node: &Value, above: Above<'_>, scans: &mut Vec<Scan>) {
         let is_limited = match (kind.as_str(), below["Parent Relationship"].as_str()) {
             (_, Some("InitPlan" | "SubPlan")) => false,
             ("Limit", _) => true,
-            // These pass on all that they read, as they read it.
+            // These nodes return every row that they read, as they read it.
             ("Incremental Sort" | "Append" | "Merge Append" | "LockRows" | "Result" | "Materialize", _) => is_limited,
             ("Subquery Scan", _) => is_limited && text("Filter").is_empty(),
             ("Nested Loop", Some("Outer")) => {

@@ -1,7 +1,7 @@
-//! The statements that are called most, and the index that each uses.
+//! The most frequent statements, and the index that each uses.
 
 pub struct Hot {
-    /// Every statement that contains all of these is meant, at least one.
+    /// Every statement that contains all of these, at least one.
     pub contains: &'static [&'static str],
     pub table: &'static str,
     /// The only index through which it reads the table.

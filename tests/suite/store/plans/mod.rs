@@ -1,13 +1,13 @@
-//! Which index each statement uses, in a database where a wrong one would be slow.
+//! Checks which index each statement uses, in a database where a wrong one would be slow.
 //!
 //! The statements are the program's own: `.sqlx` has the text of every one. Each is planned as the role that runs it,
-//! under row-level security, as the generic plan that the service uses, in tables of which the planner believes that they
-//! have ten million rows. Nothing is timed.
+//! under row-level security, as the generic plan that the service uses, in tables for which the planner assumes ten
+//! million rows. Nothing is timed.
 //!
-//! A new statement is covered by the general rules at once: it reads no table from end to end, begins at its cursor, and a
-//! limit or a unique key ends each of its scans, whatever its parameters are (`endless.rs` lists the exceptions). It is covered
-//! by a line in `hot.rs` if it is called often. A new table that grows belongs into `benches/growth/load.sql`, which fills this
-//! database, or into `fill.sql` where the benchmark leaves it to the workers.
+//! The general rules cover a new statement at once: it reads no table from end to end, begins at its cursor, and a
+//! limit or a unique key ends each of its scans, whatever its parameters are (`endless.rs` lists the exceptions). Add a
+//! line to `hot.rs` if it is called often. Add a new table that grows to `benches/growth/load.sql`, which fills this
+//! database, or to `fill.sql` if the benchmark leaves it to the workers.
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
@@ -27,10 +27,10 @@ use statements::Statement;
 use crate::support::{connection, database_called, make_database, run, start};
 
 const NAME: &str = "plans";
-/// Sessions that are loaded; with what belongs to them, a quarter of a million rows.
+/// Sessions that are loaded; with the rows that belong to them, a quarter of a million rows.
 const SESSIONS: i64 = 100_000;
 const ORGANIZATIONS: i32 = 200;
-/// How many times as many rows the planner believes in.
+/// The factor by which the planner overestimates the rows.
 const TIMES: i32 = 100;
 
 /// Tables that stay small, and why.
@@ -58,7 +58,7 @@ const READS_ALL: [(&str, &str); 13] = [
 ];
 static LOADED: OnceCell<()> = OnceCell::const_new();
 
-/// A connection of the superuser to the loaded database.
+/// Returns a superuser's connection to the loaded database.
 async fn superuser() -> PgConnection {
     LOADED
         .get_or_init(|| async {
@@ -72,7 +72,7 @@ async fn superuser() -> PgConnection {
 
 async fn load() {
     let mut superuser = connection("postgres", NAME).await;
-    // Statistics of its own would take the place of those below.
+    // Statistics of autovacuum would replace those below.
     let tables = "SELECT format('ALTER TABLE %s SET (autovacuum_enabled = off)', oid::regclass) FROM pg_class
                    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
     for statement in sqlx::query_scalar::<_, String>(tables).fetch_all(&mut superuser).await.expect("tables") {
@@ -120,7 +120,7 @@ fn is_listed(list: &[(&str, &str)], text: &str) -> bool {
     list.iter().any(|(fragment, _)| text.contains(fragment))
 }
 
-/// Scans that read from one end of a table or of an organization to the other.
+/// Returns scans that read from one end of a table or of an organization to the other.
 fn unbounded(plans: &[(Statement, Plan)], keys: &HashMap<String, Vec<String>>) -> Vec<String> {
     let mut faults = Vec::new();
     for (statement, plan) in plans {
@@ -129,7 +129,7 @@ fn unbounded(plans: &[(Statement, Plan)], keys: &HashMap<String, Vec<String>>) -
             if reads_all && !is_listed(&READS_ALL, &statement.text) {
                 faults.push(format!("{}\n{scan:?} reads all of its table", statement.text));
             }
-            // What is looked up by whole keys is not walked.
+            // A look-up by whole keys is not a walk.
             if let Some(column) = scan.column_of_filtered_cursor().filter(|_| !scan.is_bounded(keys)) {
                 faults.push(format!("{}\n{scan:?} reads everything before its cursor on {column}", statement.text));
             }
@@ -138,7 +138,7 @@ fn unbounded(plans: &[(Statement, Plan)], keys: &HashMap<String, Vec<String>>) -
     faults
 }
 
-/// Scans of the statements of `hot.rs` by another index than theirs.
+/// Returns scans of the statements of `hot.rs` that use another index.
 fn misled(plans: &[(Statement, Plan)]) -> Vec<String> {
     let mut faults = Vec::new();
     for hot in hot::STATEMENTS {
@@ -175,7 +175,7 @@ fn every_statement_is_bounded_and_the_hot_ones_use_their_index() {
     });
 }
 
-/// The schema as it once was: the policy an index condition, and an index that ends in the primary key's last column.
+/// An earlier form of the schema: the policy is an index condition, and an index ends in the primary key's last column.
 #[test]
 fn an_index_that_ties_with_the_primary_key_is_found_out() {
     run(async {

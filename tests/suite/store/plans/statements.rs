@@ -5,7 +5,7 @@ use std::path::Path;
 pub struct Statement {
     pub text: String,
     pub parameters: usize,
-    /// Of the parameters, where Postgres cannot tell.
+    /// The types of the parameters, if Postgres cannot infer them.
     pub types: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What endpoints ask for: to be tried again later, and to be left alone.
+//! Endpoints that ask to be tried again later, or for no more deliveries.
 
 #![allow(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
 
@@ -88,7 +88,8 @@ fn the_other_deliveries_wait_too_though_no_longer_than_an_hour() {
 fn a_round_ends_when_its_endpoint_asks_for_a_pause() {
     run(async {
         let hooks = Hooks::new().await;
-        // A round of 8 shows that the endpoint is prompt, and the next has up to 32, of which 8 are under way at once.
+        // A round of 8 shows that the endpoint is prompt, and the next has up to 32, of which 8 are in progress at
+        // once.
         let scripts = [vec![taken(); 8], vec![asking(429, "90")]].concat();
         let endpoint = hooks.endpoint(scripts).await;
         for _ in 0..40 {
@@ -142,7 +143,7 @@ fn a_410_ends_an_endpoints_deliveries() {
         aged.bind(now - TimeDelta::hours(25)).execute(&mut system).await.expect("an old feed");
         assert!(retention::delete_feed(admin().await, now).await.expect("a sweep") >= 2);
 
-        // An operator can take it back.
+        // An operator can enable it again.
         admin().await.enable_webhook(gone.id).await.expect("an endpoint");
         assert!(endpoints(&hooks).await.iter().all(|row| row.disabled_at.is_none()));
         create(&hooks.app, "").await;

@@ -1,4 +1,4 @@
-//! How often it is tried, and what counts as delivered.
+//! The schedule of attempts, and what counts as delivered.
 
 #![allow(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
 
@@ -147,7 +147,7 @@ fn whoever_dies_after_the_post_leaves_it_to_be_posted_again() {
             _ = hooks.worker.deliver() => panic!("it was answered"),
             received = endpoint.fake.requests(1) => received,
         };
-        // Nothing of it was written down; until the lease is over it may still be under way.
+        // Nothing of it was stored. Until the lease is over it may still be in progress.
         assert_eq!(hooks.deliver_after(LEASE - TimeDelta::seconds(1)).await, 0);
         assert_eq!(hooks.deliver_after(TimeDelta::seconds(1)).await, 1);
         let second = endpoint.fake.requests(1).await;

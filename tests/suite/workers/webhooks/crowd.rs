@@ -1,4 +1,4 @@
-//! Endpoints among many others: nobody's trouble is another's.
+//! Endpoints among many others: the problems of one do not affect another.
 
 #![allow(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
 
@@ -85,7 +85,7 @@ fn the_feed_keeps_what_an_endpoint_was_not_told_of_for_days_but_not_for_ever() {
         let hooks = Hooks::new().await;
         let _endpoint = hooks.willing().await;
         let mut system = connection("sessionary_system", DATABASE).await;
-        // The feed is everybody's, and so is its sweep: what happened grows old instead of the clock.
+        // All tests share the feed and its retention, so the entries are made older instead of moving the clock.
         for (age, told) in [(TimeDelta::hours(25), 1), (retention::UNTOLD_FEED_LIFETIME, 0)] {
             let before = hooks.deliveries().await.len();
             create(&hooks.app, "").await;
@@ -94,7 +94,7 @@ fn the_feed_keeps_what_an_endpoint_was_not_told_of_for_days_but_not_for_ever() {
             assert!(aged.expect("an old feed").rows_affected() >= 1);
             retention::delete_feed(admin().await, hooks.app.clock.now()).await.expect("a sweep");
             create(&hooks.app, "").await;
-            // The later one comes last, so that nothing of the earlier is still to come.
+            // The later one comes last, so that none of the earlier ones is still to come.
             hooks.fanned_out(before + told + 1).await;
         }
     });

@@ -1,4 +1,4 @@
-//! Webhooks: what endpoints are told, how often it is tried, and what becomes of it when something goes wrong.
+//! Webhooks: the deliveries to endpoints, their attempts, and errors.
 
 mod asked;
 mod attempts;

@@ -60,7 +60,7 @@ fn a_slow_endpoint_holds_up_no_other() {
         let first = create(&hooks.app, "").await;
         assert_eq!(slow.fake.requests(1).await[0].json()["id"], first);
         assert_eq!(quick.fake.requests(1).await[0].json()["id"], first);
-        // The slow one is still thinking about the first.
+        // The slow one has not responded to the first yet.
         for _ in 0..3 {
             let next = create(&hooks.app, "").await;
             assert_eq!(quick.fake.requests(1).await[0].json()["id"], next);
@@ -89,7 +89,7 @@ fn what_is_being_posted_when_the_service_stops_is_finished_and_written_down() {
         stop.cancel();
         tokio::time::timeout(Duration::from_secs(10), working).await.expect("it stops").expect("no panic");
         assert!(hooks.delivery().await.delivered_at.is_some());
-        // And nothing is begun by one that stopped.
+        // A worker that has stopped begins nothing.
         create(&hooks.app, "").await;
         hooks.worker.run(&stop).await;
         assert_eq!(hooks.deliveries().await.len(), 1);

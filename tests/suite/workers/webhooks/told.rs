@@ -1,4 +1,4 @@
-//! What endpoints are told, and of what.
+//! Which events are delivered to endpoints, and their content.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -90,13 +90,13 @@ fn closing_again_is_no_other_end_and_an_end_without_a_word_is_told() {
         hooks.app.clock.advance(TimeDelta::seconds(5));
         close(&hooks.app, &id).await.expect(200);
         close(&hooks.app, &id).await.expect(200);
-        // Whoever comes after them in the feed is told of after them.
+        // Sessions that are later in the feed are delivered later.
         create(&hooks.app, "").await;
         let rows = hooks.fanned_out(3).await;
         let ends = rows.iter().filter(|row| row.event == "session.ended").count();
         assert_eq!(ends, 1, "{rows:?}");
 
-        // Told late, a beginning is still a beginning.
+        // A late delivery of a start is still a start.
         hooks.worker.deliver().await.expect("a step");
         let bodies: Vec<Value> = endpoint.fake.requests(3).await.iter().map(|request| request.json()).collect();
         let of = |event: &str| bodies.iter().find(|body| body["id"] == *id && body["eventType"] == event);
@@ -150,7 +150,7 @@ fn an_endpoint_hears_what_it_asked_for_since_it_asked() {
         let hooks = Hooks::new().await;
         let early = hooks.willing().await;
         let before = create(&hooks.app, "").await;
-        // Once somebody can read of it, it belongs to the past.
+        // Once it can be read, it belongs to the past.
         hooks.fanned_out(1).await;
 
         let fake = FakeResponder::start([taken()]).await;
