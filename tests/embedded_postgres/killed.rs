@@ -1,4 +1,4 @@
-//! Service, guard, server and initdb, killed at any moment.
+//! Kills service, guard, server and initdb at any moment.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::support::{self, Home, Process, is_root};
 async fn a_killed_service_leaves_no_process() {
     let home = Home::new();
     let mut holder = home.hold(&["child"]);
-    // This child has whatever the service's children inherit, and lives on.
+    // This child inherits what the service's children inherit, and keeps running.
     let child = Process(holder.line().parse().unwrap());
     holder.wait_for("ready");
     let server = home.postmaster();
@@ -44,7 +44,7 @@ async fn a_server_that_lost_service_and_guard_is_ended_by_the_next_start() {
     let home = Home::new();
     let mut holder = home.hold(&[]);
     holder.wait_for("ready");
-    // Held still, the service cannot replace the guard.
+    // While it is stopped, the service cannot replace the guard.
     holder.process().signal("STOP");
     home.guard().kill();
     holder.kill();

@@ -1,4 +1,4 @@
-//! Started, shared, stopped.
+//! Starts, shares and stops the private Postgres.
 
 use std::{
     fs,
@@ -47,7 +47,7 @@ async fn commands_start_it_or_work_beside_the_service() {
     };
     alone.stop().await.unwrap();
 
-    // Opened while the service is still on its way: the command waits for it.
+    // Opened while the service is still starting: the command waits for it.
     let mut holder = home.hold(&[]);
     support::until("the service has the lock", || {
         fs::File::open(home.data_dir().join("lock")).unwrap().try_lock().is_err()
@@ -77,7 +77,7 @@ async fn a_server_that_ignores_a_fast_shutdown_is_ended_all_the_same() {
     let home = Home::new();
     let postgres = home.start().await;
     let server = home.postmaster();
-    // A stopped process takes no signal but the last one.
+    // A stopped process reacts only to the last signal.
     server.signal("STOP");
     let begun = Instant::now();
     postgres.stop().await.unwrap();

@@ -1,4 +1,4 @@
-//! The embedded Postgres as its service sees it.
+//! The embedded Postgres from the view of its service.
 
 #![allow(
     clippy::print_stdout,

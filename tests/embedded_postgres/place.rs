@@ -1,4 +1,4 @@
-//! What a start makes, where, and as whom.
+//! What a start creates, where, and as which user.
 
 use std::{
     fs,
@@ -79,7 +79,7 @@ async fn root_runs_it_as_somebody_else_and_others_as_themselves() {
     if is_root() {
         assert_ne!(owner, 0);
         assert_eq!(server.groups().len(), 0, "no supplementary groups");
-        // Whoever is neither root nor the server's user stands before a closed folder.
+        // A user that is neither root nor the server's user cannot enter the folder.
         let refused = home.sql_as(Some(54321), &postgres, "SELECT 1");
         assert!(refused.unwrap_err().contains("Permission denied"));
     }
@@ -139,7 +139,7 @@ async fn a_folder_out_of_reach_puts_the_cluster_elsewhere() {
 
     if let Some(relocated) = relocated {
         assert_eq!(relocated.parent(), Some(home.tuning().relocation_root.as_path()));
-        // A copy of the data folder points to the same cluster, which is in use.
+        // A copy of the data folder refers to the same cluster, which is in use.
         let copy = home.path().join("copy");
         fs::create_dir(&copy).unwrap();
         fs::copy(data_dir.join("postgres.location"), copy.join("postgres.location")).unwrap();
@@ -149,7 +149,7 @@ async fn a_folder_out_of_reach_puts_the_cluster_elsewhere() {
         };
         assert_eq!(busy, relocated);
         postgres.stop().await.unwrap();
-        // An empty database in place of a lost one would be worse than none.
+        // An empty database instead of a lost one would be worse than none.
         fs::remove_dir_all(&relocated).unwrap();
         let missing = start().await.unwrap_err();
         assert!(matches!(missing, EmbeddedPostgresError::ClusterMissing { .. }), "{missing}");
@@ -164,7 +164,7 @@ async fn odd_characters_in_the_path_are_only_characters() {
     let data_dir = home.path().join("it's, a \"folder\" $HOME");
     let postgres = EmbeddedPostgres::start_with(&data_dir, search(), &home.tuning()).await.unwrap();
     assert_eq!(postgres.location().socket_dir, fs::canonicalize(data_dir).unwrap().join("socket"));
-    // psql takes a comma for a list of hosts; that the service connects is part of the start.
+    // psql treats a comma as a list of hosts. That the service connects is part of the start.
     postgres.stop().await.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! A folder for each test, a service to kill, and a view of the processes that belong to both.
+//! A folder for each test, a service to kill, and a view of the processes of both.
 
 use std::{
     fs,
@@ -16,11 +16,11 @@ use std::{
 use sessionary::embedded_postgres::{EmbeddedPostgres, Location, Search, Tuning, install};
 use tempfile::TempDir;
 
-/// Where this machine has Postgres. Where it has none, one is brought for the tests, below `target`.
+/// Returns where to find Postgres. If the machine has none, one is installed for the tests, below `target`.
 pub fn search() -> &'static Search {
     static SEARCH: LazyLock<Search> = LazyLock::new(|| {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres");
-        // On a thread of its own, because the caller is one of a runtime.
+        // On a separate thread, because the caller is on a thread of a runtime.
         let bring = move || tokio::runtime::Runtime::new().unwrap().block_on(install::ensure(&folder));
         std::thread::spawn(bring).join().unwrap().unwrap_or_else(|error| panic!("{error}"))
     });
@@ -57,7 +57,7 @@ impl Home {
         fs::read_to_string(self.data_dir().join("postgres.log")).unwrap_or_default()
     }
 
-    /// The folders of unfinished clusters.
+    /// Returns the folders of unfinished clusters.
     pub fn drafts(&self) -> Vec<PathBuf> {
         let names = names(&self.data_dir()).into_iter().filter(|name| name.starts_with("postgres.new-"));
         names.map(|name| self.data_dir().join(name)).collect()
@@ -72,10 +72,10 @@ impl Home {
         self.hold_as(None, arguments)
     }
 
-    /// A service in a process of its own.
+    /// Starts a service in a separate process, as this user.
     pub fn hold_as(&self, uid: Option<u32>, arguments: &[&str]) -> Holder {
-        // The build may be where another user cannot reach it. Copied by a child: a program that
-        // this process, with its other tests forking, has open for writing is refused as busy.
+        // The build may be where another user cannot reach it. A child process copies it: this process has other tests
+        // that fork, and running a file that is open for writing may fail as busy.
         let program = self.path().join("holder");
         if !program.exists() {
             let built = holder();
@@ -103,7 +103,7 @@ impl Home {
     }
 
     pub fn psql(&self, uid: Option<u32>, location: &Location, sql: &str) -> Command {
-        // Beside the server that is running, wherever that was found.
+        // Next to the programs of the running server, wherever they were found.
         let server = fs::read_link(format!("/proc/{}/exe", self.any_postmaster().0));
         let psql = server.map_or_else(|_| "psql".into(), |server| server.with_file_name("psql"));
         let mut command = command_as(uid, psql);
@@ -168,7 +168,7 @@ impl Holder {
         self.child.wait().unwrap();
     }
 
-    /// Lets it end in order.
+    /// Stops it in order.
     pub fn finish(mut self) {
         drop(self.child.stdin.take());
         self.wait_for("stopped");
@@ -209,7 +209,7 @@ impl Process {
         self.ps("args")
     }
 
-    /// The supplementary ones, where the system tells.
+    /// Returns the supplementary groups, if the system shows them.
     pub fn groups(self) -> Vec<String> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
         let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
@@ -226,7 +226,7 @@ impl Process {
     }
 }
 
-/// Those of initdb, the server and its guard, all of which name the data folder or work in it.
+/// Returns the processes of initdb, the server and its guard, all of which name the data folder or work in it.
 pub fn processes_on(data_dir: &Path) -> Vec<Process> {
     let ps = Command::new("ps").args(["-A", "-o", "pid=,state=,args="]).output().unwrap();
     let folder = data_dir.to_str().unwrap();
@@ -263,7 +263,7 @@ fn run(mut command: Command) -> Result<String, String> {
     }
 }
 
-/// Looks again and again, for a minute at most.
+/// Polls for at most a minute.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
@@ -276,7 +276,7 @@ pub fn our_uid() -> u32 {
     fs::metadata(TempDir::new().unwrap().path()).unwrap().uid()
 }
 
-/// An ordinary user for root to become; initdb wants one that has a name.
+/// Returns an ordinary user for root to become. initdb requires one with a name.
 pub fn nobody() -> Option<u32> {
     let id = Command::new("id").args(["-u", "nobody"]).output().unwrap();
     is_root().then(|| String::from_utf8(id.stdout).unwrap().trim().parse().unwrap())
@@ -316,7 +316,7 @@ pub fn chown_all(folder: &Path, uid: u32) {
     }
 }
 
-/// Each path with its time of change and its length.
+/// Returns each path with its time of change and its length.
 pub fn tree(folder: &Path) -> Vec<(PathBuf, i64, i64, u64)> {
     let described = |path: PathBuf| {
         let file = fs::symlink_metadata(&path).unwrap();
@@ -325,7 +325,7 @@ pub fn tree(folder: &Path) -> Vec<(PathBuf, i64, i64, u64)> {
     walk(folder).into_iter().map(described).collect()
 }
 
-/// The example that holds a cluster, which `cargo test` builds beside the tests.
+/// Returns the example that runs a cluster, which `cargo test` builds with the tests.
 fn holder() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let built = tests.ancestors().nth(2).unwrap().join("examples/private_postgres");

@@ -1,7 +1,7 @@
-//! Between major versions of Postgres: upgrades, backups, and what a start says of another version's folder.
+//! Tests between major versions of Postgres: upgrades, backups, and a start on another version's folder.
 //!
-//! Needs two of them, so that it is not among the tests that `cargo test` runs: `.ci/postgres-versions` names their
-//! folders in `MAJORS_OLD_BIN` and `MAJORS_NEW_BIN`.
+//! They need two versions, so `cargo test` does not run them: `.ci/postgres-versions` sets their folders in
+//! `MAJORS_OLD_BIN` and `MAJORS_NEW_BIN`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -12,7 +12,7 @@ use process::{Service, complaint, json_of, sessionary, until};
 #[path = "../suite/support/process.rs"]
 mod process;
 
-/// What [`process`] needs of its surroundings.
+/// What [`process`] needs from its surroundings.
 pub fn search() -> sessionary::embedded_postgres::Search {
     sessionary::embedded_postgres::Search::default()
 }
@@ -29,7 +29,7 @@ fn new() -> String {
     bin("MAJORS_NEW_BIN").display().to_string()
 }
 
-/// A command that knows the newer version from its setting and the older one from the PATH.
+/// Returns a command that has the newer version in its setting and the older one in the PATH.
 fn with_both(data_dir: &Path) -> Command {
     let mut command = sessionary(data_dir);
     let path = std::env::var("PATH").unwrap_or_default();
@@ -47,7 +47,7 @@ fn major(data_dir: &Path) -> String {
     std::fs::read_to_string(data_dir.join("postgres/PG_VERSION")).expect("a version").trim().to_owned()
 }
 
-/// Runs the service with one version; how many sessions of the demo organization's it exports.
+/// Runs the service with one version. Returns how many sessions of the demo organization it exports.
 fn sessions(data_dir: &Path, bin: &str) -> usize {
     let mut service = Service::start(data_dir, &[("SESSIONARY_POSTGRES_BIN", bin)]);
     let demo = std::fs::read_to_string(data_dir.join("demo.json")).expect("a file");
@@ -61,7 +61,7 @@ fn sessions(data_dir: &Path, bin: &str) -> usize {
     exported.stdout.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// A data folder of the older version with a session of each dialect.
+/// Creates a data folder of the older version with a session of each dialect.
 fn made_by_the_old(data_dir: &Path) -> usize {
     let mut service = Service::start(data_dir, &[("SESSIONARY_POSTGRES_BIN", &old())]);
     for (path, headers, body) in service.curl_lines() {
@@ -104,7 +104,7 @@ fn an_upgrade_that_is_killed_leaves_the_old_database_and_can_be_repeated() {
     assert_eq!(report["to"].to_string(), major(&data_dir));
     assert_eq!(sessions(&data_dir, &new()), count);
     assert!(!data_dir.join("upgrade").exists() && !data_dir.join("upgraded").exists());
-    // The old one is kept, whole.
+    // The old database is not deleted, and is complete.
     let kept = report["old_database"].as_str().expect("a path");
     assert_eq!(std::fs::read_to_string(Path::new(kept).join("PG_VERSION")).expect("a version").trim(), old_major);
 
@@ -118,7 +118,7 @@ fn an_upgrade_that_is_cut_off_after_its_decision_is_finished_by_the_next_start()
     let data_dir = folder.path().join("data");
     let count = made_by_the_old(&data_dir);
     json_of(&mut upgrade(&data_dir));
-    // As if it had been cut off between the two renames.
+    // As if it had been interrupted between the two renames.
     std::fs::create_dir(data_dir.join("upgraded")).expect("a folder");
     std::fs::rename(data_dir.join("postgres"), data_dir.join("upgraded/postgres")).expect("a rename");
     assert_eq!(sessions(&data_dir, &new()), count);
@@ -147,7 +147,7 @@ fn without_the_older_programs_nothing_is_changed() {
     let folder = tempfile::tempdir().expect("a folder");
     let data_dir = folder.path().join("data");
     made_by_the_old(&data_dir);
-    // Of a version that nobody has.
+    // Of a version that does not exist.
     std::fs::write(data_dir.join("postgres/PG_VERSION"), "9\n").expect("a version");
     let said = failed(&mut upgrade(&data_dir));
     assert!(said.contains("made by PostgreSQL 9") && said.contains("Nothing was changed"), "{said}");

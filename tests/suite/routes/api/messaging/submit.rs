@@ -131,7 +131,7 @@ fn a_late_reply_is_kept() {
         app.clock.advance(TimeDelta::minutes(31));
         app.post(PATH, reply_into(&channels.0, json!({}))).send().await.expect(201);
         assert_eq!(kept(&app, &expired).await, 1);
-        // A deleted session takes its channel along.
+        // The channel of a deleted session is deleted too.
         app.post(PATH, reply_into(&channels.1, json!({}))).send().await.expect(404);
         assert_eq!(kept(&app, &deleted).await, 0);
         app.get(&path_of(&expired, "")).send().await.expect(410);

@@ -13,7 +13,7 @@ async fn app() -> TestApp {
     TestApp::with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await
 }
 
-/// The answer to an administrator.
+/// The response to an administrator.
 async fn as_admin(app: &TestApp, ask: Ask<'_>) -> Reply {
     ask.anonymous().header("authorization", tokens::bearer(app, "admin")).send().await
 }
@@ -46,7 +46,7 @@ fn a_key_is_shown_once_works_at_once_and_ends_when_it_is_deleted() {
         let record =
             json!({"id": id, "name": "Collector", "created_at": "2026-04-29T09:00:01.000Z", "created_by": "user_1"});
         assert_eq!(keys[0], record);
-        // Nobody knows who called from the command line; the vendor's schema wants a text.
+        // The caller is unknown for keys of the command line, but the vendor's schema requires a text.
         assert_eq!(keys[1]["created_by"], "");
 
         let capture = || {

@@ -16,7 +16,7 @@ fn messages_come_in_the_order_in_which_they_happened() {
         let said = messages(&app, "conv_b").await;
         let order: Vec<&Value> = said.iter().map(|said| &said["event_id"]).collect();
         assert_eq!(order, ["b-5", "b-4", "b-3", "b-2", "b-1"]);
-        // By the UUID that answers show, too.
+        // By the UUID in responses, too.
         let uuid = said[0]["conversation_id"].as_str().expect("a text");
         assert_eq!(messages(&app, uuid).await, said);
     });

@@ -12,7 +12,7 @@ async fn app() -> TestApp {
     TestApp::with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await
 }
 
-/// The answer to somebody who has this role.
+/// The response to a user with this role.
 async fn with_token(app: &TestApp, ask: Ask<'_>, role: &str) -> Reply {
     ask.anonymous().header("authorization", tokens::bearer(app, role)).send().await
 }
@@ -37,7 +37,7 @@ fn a_token_sees_and_renames_its_own_organization() {
         }
         let foreign = app.ask(Method::PUT, &format!("{PATH}/{}", uuid::Uuid::nil())).json(r#"{"name":"x"}"#);
         assert_eq!(as_role(foreign, "admin").await.status, 404);
-        // An API key is nobody's.
+        // An API key has no user.
         for ask in [
             app.get(PATH),
             put(r#"{"name":"x"}"#),
@@ -48,7 +48,7 @@ fn a_token_sees_and_renames_its_own_organization() {
             let reply = ask.send().await.expect(401);
             assert!(is_envelope(&reply));
         }
-        // Whoever runs the service makes and ends organizations.
+        // The operator of the service creates and ends organizations.
         for ask in [app.post(PATH, r#"{"name":"x"}"#), app.ask(Method::DELETE, &path)] {
             let reply = ask.anonymous().header("authorization", tokens::bearer(&app, "admin")).send().await.expect(501);
             assert!(is_envelope(&reply));

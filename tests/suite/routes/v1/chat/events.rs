@@ -25,7 +25,7 @@ struct Frame {
 struct Listener(BodyDataStream);
 
 impl Listener {
-    /// What is told until the stream ends, within ten seconds, by the names of its frames.
+    /// Returns the names of the frames until the stream ends, within ten seconds.
     async fn rest(mut self) -> Vec<String> {
         let mut names = Vec::new();
         let all = async {
@@ -200,7 +200,7 @@ fn an_id_of_another_server_begins_with_what_happens_from_now_on() {
             let mut listener = Listener::from(&app, Some(id)).await;
             assert_eq!(listener.any().await.name, "heartbeat", "{id}");
             let new = create(&app, "").await;
-            // What came just before may be told as well, while other transactions are open.
+            // Earlier events may be sent as well, while other transactions are open.
             while listener.next().await.data["id"] != new.as_str() {}
         }
     });
@@ -362,7 +362,7 @@ fn what_is_no_token_there_is_refused_and_nothing_falls_through() {
             assert_eq!(refused.status, 401, "{what}: {}", refused.text());
             assert_eq!(code(&refused), "UNAUTHORIZED", "{what}");
         }
-        // Without a secret to check tokens with, none is taken.
+        // Without a secret to verify tokens with, none is accepted.
         let app = TestApp::new().await;
         app.get(&format!("{PATH}?token={good}")).anonymous().send().await.expect(401);
     });

@@ -182,7 +182,7 @@ fn partial_success_says_why() {
     });
 }
 
-/// A body whose first bytes come, and whose rest does not.
+/// A body whose first bytes arrive, but not the others.
 fn stalled(bytes: usize) -> axum::body::Body {
     let first = futures::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(vec![0; bytes])))]);
     axum::body::Body::new(StreamBody::new(futures::StreamExt::chain(first, futures::stream::pending())))
@@ -210,7 +210,7 @@ fn bodies_in_progress_are_bounded_and_given_back_when_the_client_hangs_up() {
         let mut second = Box::pin(open(30_000));
         let _ = tokio::time::timeout(std::time::Duration::from_millis(300), second.as_mut()).await;
         assert!(is_envelope(&good().await.expect(429)), "too many bodies");
-        // Those who know only the public id share nothing with the organization's own credentials.
+        // Senders with only the public id share no limits with the organization's own credentials.
         let public = post(&app, PROTOBUF, None, export(vec![span(2, None, "x", vec![])]).encode_to_vec()).await;
         assert_eq!(public.status, 200);
         drop(first);

@@ -1,4 +1,4 @@
-//! Spans that come in several exports, in any order, from several senders at once.
+//! Spans that arrive in several exports, in any order, from several senders at once.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn a_late_span_goes_to_the_conversation_that_its_trace_has_named() {
             text("ai.prompt", "hi"),
         ];
         send(&app, vec![span(2, Some(1), "ai.streamText", named)]).await;
-        // The request's own span ends last, and says no session.
+        // The request's own span ends last, and names no session.
         send(&app, vec![span(1, None, "POST /api/chat", vec![text("http.route", "/api/chat")])]).await;
         assert_eq!(
             said(&app, "s").await,
@@ -130,7 +130,7 @@ fn spans_that_leave_a_conversation_leave_the_others_in_order() {
             }
         }
         let before = messages(&app, "run").await.len();
-        // The application's session is more explicit than the run that the framework made up.
+        // The application's session is more explicit than the run that the framework generated.
         send(&app, vec![of(1, span(1, None, "POST /chat", vec![text("session.id", "s")]))]).await;
         let numbers = |events: Vec<Value>| {
             let mut numbers: Vec<i64> = events.iter().filter_map(|event| event["number"].as_i64()).collect();
@@ -209,7 +209,7 @@ async fn all(app: &TestApp, traces: usize) -> Value {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Two senders at once, in random order, come to what one export comes to.
+    /// Two senders at once, in random order, give the same result as one export.
     #[test]
     fn the_order_of_spans_changes_nothing(
         traces in prop::collection::vec(prop::collection::vec((0..6u8, 0..5u8, any::<bool>(), any::<bool>()), 1..6), 1..4),

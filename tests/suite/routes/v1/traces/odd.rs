@@ -1,4 +1,4 @@
-//! Exports that are odd in one place, and read in all others.
+//! Exports with one odd part, of which all other parts are read.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::tonic::trace::v1::Status;

@@ -175,7 +175,7 @@ fn spans_follow_their_trace_into_the_conversation_that_it_names_later() {
         assert!(messages(&app, "abababababababababababababababab").await.is_empty());
         let stories = dashboard(&app, "user-stories", json!({})).await;
         assert_eq!(stories["total"], 1);
-        // One that comes later and says nothing belongs there, too.
+        // A later one without a session belongs there, too.
         let late = span(9, None, "late", vec![]);
         post(&app, "application/x-protobuf", None, export(vec![late]).encode_to_vec()).await.expect(200);
         assert!(messages(&app, "abababababababababababababababab").await.is_empty());

@@ -1,4 +1,4 @@
-//! Which spans are turns, of whose conversation, and what was said in them.
+//! Which spans are turns, of which conversation, and their messages.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
@@ -128,7 +128,7 @@ fn what_was_said_is_found_by_its_characters_and_its_agent() {
         ];
         send(&app, vec![span(3, Some(2), "response", model)]).await;
         assert_eq!(said(&app, TRACE).await, json!([["turn", "response", "你好", "北京"]]));
-        // Agents end after their model calls, and say nothing themselves.
+        // Agents end after their model calls, and have no messages themselves.
         let agent = vec![text("openinference.span.kind", "AGENT"), text("agent.name", "Weather bot")];
         send(&app, vec![span(2, Some(1), "agent", agent)]).await;
         assert_eq!(

@@ -21,7 +21,7 @@ fn agents_come_newest_first_page_by_page_and_once_each() {
         let whole = app.get(&format!("{AGENTS}?limit=100")).send().await.expect(200);
         assert_eq!(keys(&whole, "agents"), listed);
         assert_eq!(whole.json()["metadata"], json!({}));
-        // Those that were made elsewhere have all that the SDK insists on.
+        // Agents that were created elsewhere have all members that the SDK requires.
         for agent in whole.json()["agents"].as_array().expect("agents") {
             assert!(agent["model"]["name"].is_string() && agent["tool_configurations"].is_object(), "{agent}");
             assert!(agent["first_step"]["output_parser"]["type"].is_string(), "{agent}");
@@ -49,7 +49,7 @@ fn agents_are_filtered_by_name_description_and_state() {
             let reply = app.get(&format!("{AGENTS}?filter={bad}")).send().await.expect(400);
             assert!(reply.json()["field_errors"]["filter"].is_string(), "{bad}");
         }
-        // What would take a backtracking engine years.
+        // This would take a backtracking engine years.
         let long = "a".repeat(900);
         agent(&app, "c", &json!({ "description": format!("{long}!") })).await;
         assert_eq!(filtered("filter=%5E%28a%2B%29%2B%24").await, [""; 0]);

@@ -54,7 +54,7 @@ fn living_sessions_are_listed_in_the_order_of_their_creation() {
         let list = listed(&app).await;
         assert_eq!(ids(&list), [&made[0], &made[3]]);
         assert_eq!(list["stats"], json!({ "totalSessions": 3, "activeSessions": 2, "expiredSessions": 1 }));
-        // Listing told nobody: the first to ask for it is.
+        // Listing does not report the expiry, so the first request for the session does.
         app.get(&path_of(&made[1], "")).send().await.expect(410);
         assert_eq!(
             listed(&app).await["stats"],

@@ -129,7 +129,7 @@ fn the_same_agent_and_user_twice_are_two_sessions() {
     });
 }
 
-/// The answer to a body that a session's own rules refuse.
+/// The response to a body that the rules of sessions reject.
 fn validation_error(message: &str, details: &Value) -> String {
     let error = json!({
         "code": "VALIDATION_ERROR",
@@ -313,7 +313,8 @@ fn metadata_of_every_kind_comes_back() {
     });
 }
 
-/// Creates a session with this `timeoutConfig`, and compares what is answered, and read back, with what is expected.
+/// Creates a session with this `timeoutConfig`, and compares the response, and the session that is read afterwards,
+/// with the expected ones.
 async fn settles(app: &TestApp, sent: &str, expected: &str, expires_after: TimeDelta) {
     let reply = app.post(PATH, body_with(&format!(r#""timeoutConfig":{sent}"#))).send().await;
     assert_eq!(reply.status, 201, "{sent}: {}", reply.text());
@@ -626,7 +627,7 @@ fn a_default_organization_stands_in_for_calls_from_this_machine_only() {
             ("origin", "localhost"),
             ("origin", "null"),
             ("origin", ""),
-            // A proxy on this machine that the deployment does not know of, whatever it says of its client.
+            // An unknown proxy on this machine, whatever client it reports.
             ("x-forwarded-for", "127.0.0.1"),
             ("x-forwarded-for", "198.51.100.7"),
             ("x-forwarded-host", "localhost"),
@@ -677,7 +678,7 @@ fn behind_a_trusted_proxy_the_client_decides_who_is_on_this_machine() {
             ("127.0.0.1", Some("127.0.0.2"), 201),
             ("127.0.0.1", Some("unknown"), 201),
             ("10.0.0.1", Some("unknown"), 401),
-            // It does not say for whom it asks.
+            // It does not report its client.
             ("127.0.0.1", None, 401),
             ("127.0.0.2", None, 201),
             ("127.0.0.2", Some("127.0.0.1"), 401),
@@ -739,7 +740,7 @@ fn an_agent_that_is_switched_off_or_deleted_is_not_found() {
     });
 }
 
-/// The settings of a session with this agent that says nothing of its own.
+/// Returns the settings of a session with this agent that sets nothing itself.
 async fn settings_with(app: &TestApp, agent: AgentId) -> Value {
     let body = format!(r#"{{"agentId":"{agent}","userId":"{AGENT_ID}"}}"#);
     app.post(PATH, body).send().await.expect(201).json()["timeoutConfig"].clone()
@@ -765,7 +766,7 @@ fn a_session_goes_before_its_agent_and_the_agent_before_the_deployment() {
         assert_eq!(settings_with(&app, agent).await, config(20, false));
         for (sent, expected) in [
             (r#"{"timeoutMinutes":500}"#, config(100, false)),
-            // What is no number is the deployment's default, whatever the agent's.
+            // A value that is not a number becomes the deployment's default, whatever the agent's.
             (r#"{"timeoutMinutes":"abc","autoRenew":true}"#, config(40, true)),
         ] {
             let body = format!(r#"{{"agentId":"{agent}","userId":"{AGENT_ID}","timeoutConfig":{sent}}}"#);

@@ -75,7 +75,7 @@ fn usage_is_right_however_many_start_and_end_at_once_through_several_replicas() 
             }
         });
         futures::future::join_all(uses).await;
-        // A create that is answered again is no other use.
+        // A repeated create does not count as another use.
         let again = || app.post(SESSIONS, r#"{"agent_id":123}"#).header("idempotency-key", "k").send();
         assert_eq!(again().await.expect(201).text(), again().await.expect(201).text());
         let used = agent(&app, AGENT_NUMBER).await;

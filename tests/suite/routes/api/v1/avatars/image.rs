@@ -219,7 +219,7 @@ fn a_disabled_organization_shows_no_images() {
         let app = TestApp::new().await;
         let path = image_path(&uploaded(&app, PNG).await);
         admin().await.disable_organization(app.org, app.clock.now()).await.expect("an organization");
-        // A service that remembers nothing of it.
+        // A service without a cached entry.
         let store = Store::connect(database().await, StoreSettings::default()).await.expect("a store");
         let app = app.replica(store.clone());
         assert_eq!(app.get(&path).anonymous().send().await.expect(404).text(), NO_IMAGE);

@@ -184,7 +184,7 @@ async fn meanwhile(slow: &TestApp, other: impl Future<Output = Reply>) -> Reply 
     let body = Body::from_stream(stream::unfold(receiver, |mut parts| async { Some((parts.recv().await?, parts)) }));
     let slow = upload_of(slow, "b", Vec::new()).body(body).send();
     let others = async {
-        // The second is taken once the first was, which is being read by then.
+        // The second part is read after the first, so the first has been read by then.
         for part in [&b"--b\r\n"[..], b""] {
             sender.send(Ok(part.to_vec())).await.expect("a reader");
         }

@@ -62,9 +62,9 @@ fn the_public_header_alone_sends_16_mib_a_minute() {
         assert!(is_envelope(&over), "{}", over.text());
         let seconds: u64 = over.header("retry-after").expect("Retry-After").parse().expect("seconds");
         assert!((1..=60).contains(&seconds), "{seconds}");
-        // What comes back in the time of a request is less than the difference to the next one.
+        // The bytes that become available during a request are fewer than its size.
         while send(64 * KIB).await.status != 429 {}
-        // Every route counts together, and a body that does not say how long it is counts as it comes.
+        // All routes count together, and a body without a declared length counts as it arrives.
         let (route, body) = captures(256 * KIB)[0].clone();
         app.post(route, body).as_org_header().send().await.expect(429);
         let frames =
@@ -108,7 +108,7 @@ fn what_grows_past_2_mib_is_413() {
     });
 }
 
-/// Captures of a size that a client sends are not held up by those that are large.
+/// Captures of usual size are not delayed by large ones.
 #[test]
 fn large_captures_at_once_are_bounded_and_small_ones_pass() {
     use sessionary::http::{LargeBodies, LargeBodyLimits, LowPriority};

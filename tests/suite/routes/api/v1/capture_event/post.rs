@@ -18,7 +18,7 @@ fn route(taken: &str) -> CreateRoute<'_> {
     CreateRoute { path: CAPTURE_EVENT, taken, is_envelope, mends_texts: false }
 }
 
-/// What the page would take, with a member to replace.
+/// A body that is valid by the vendor's page, with a member to replace.
 fn padded() -> String {
     event_with(json!({"event_id": EVENT, "pad": 0}))
 }
@@ -198,7 +198,7 @@ fn an_event_without_an_id_is_given_one() {
     });
 }
 
-/// The three ways in which the clients wrap what was said.
+/// The three ways in which the clients wrap messages.
 #[test]
 fn wrapped_texts_are_kept_as_sent_and_read_as_said() {
     run(async {

@@ -46,7 +46,7 @@ fn stored(row: &SessionRow) -> Value {
     })
 }
 
-/// A capture of this session that the page would take.
+/// Returns a capture of this session that is valid by the vendor's page.
 fn capture(session: &str) -> String {
     json!({"session_id": session, "user_data": {"user_id": "user-anon-002"}}).to_string()
 }
@@ -152,7 +152,7 @@ fn members_that_do_not_fit_the_page_are_refused() {
     run(async {
         let app = TestApp::new().await;
         let bare = SESSION.replace('-', "");
-        // The body that the page would take, with this member in its place, or without it.
+        // The valid body with this member replaced or removed.
         let with = |member: &str, value: &str| {
             let taken = [("session_id", format!("\"{SESSION}\"")), ("user_data", r#"{"user_id":"u"}"#.to_owned())];
             let members: Vec<String> = taken
@@ -477,7 +477,7 @@ fn nul_is_mended_for_clients_alone_and_half_a_surrogate_pair_for_everyone() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever a client calls its session, it is told so and finds the same session again.
+    /// A client gets its own session id back, whatever it is, and finds the same session again.
     #[test]
     fn any_text_names_a_session_for_a_client(name in "(?s).{1,40}") {
         run(async {

@@ -75,7 +75,7 @@ fn metadata_keeps_its_order_its_numbers_and_its_escapes() {
         let app = TestApp::new().await;
         let spaced = HOSTILE_OBJECT.replacen(r#""z":1,"#, "\"z\" :\t1 ,\n", 1);
         let started = app.post(PATH, format!(r#"{{"agent_id":123,"metadata": {spaced} }}"#)).send().await.expect(201);
-        // An organization's first session has the number 1; these answers are for comparing, not for parsing.
+        // An organization's first session has the number 1; these bodies are for comparing, not for parsing.
         let found = app.get(&format!("{PATH}/1")).send().await.expect(200);
         for reply in [started, found] {
             assert!(reply.text().contains(&format!(r#""metadata":{HOSTILE_OBJECT},"#)), "{}", reply.text());
@@ -151,7 +151,7 @@ fn a_number_may_be_percent_encoded() {
 fn another_dialects_ids_find_nothing() {
     run(async {
         let app = TestApp::new().await;
-        // A capture under the very UUID that would stand for a number here, and a session under an id of letters.
+        // A capture with the UUID that stands for a number here, and a session with an id of letters.
         let number = SessionNumber::new(77).expect("a number");
         let uuid = SessionId::from_number(number).to_string();
         let capture = json!({"session_id": uuid, "user_data": {"user_id": "u"}});

@@ -150,7 +150,7 @@ fn what_is_not_as_documented_ends_nothing() {
 fn nobodys_sessions_and_somebody_elses_are_not_found() {
     run(async {
         let (app, other) = (TestApp::new().await, TestApp::new().await);
-        // More than the other organization has, so that its number is nobody's there.
+        // More than the other organization has, so that no session of it has this number.
         for _ in 0..3 {
             start_session(&app, "").await;
         }

@@ -43,7 +43,7 @@ async fn make_with(app: &TestApp, key: &str, members: &str) -> Reply {
     app.post(KEYS, format!(r#"{{"name":"child"{comma}{members}}}"#)).anonymous().header("x-api-key", key).send().await
 }
 
-/// What lists tell of a key.
+/// The members of a key in lists.
 async fn listed(app: &TestApp, id: &str) -> Value {
     let keys = app.get(KEYS).send().await.expect(200).json();
     let found = keys["data"].as_array().expect("keys").iter().find(|key| key["id"] == id);
@@ -55,7 +55,7 @@ async fn used(app: &TestApp, key: &str) -> Reply {
     app.get(SESSIONS).anonymous().header("x-api-key", key).send().await
 }
 
-/// The same organization behind a service that remembers for longer than a test takes.
+/// Returns the same organization with a service that caches for longer than a test takes.
 async fn with_long_memory(app: &TestApp) -> TestApp {
     let settings = StoreSettings { lookup_cache: Duration::from_secs(600), pool: 2, ..StoreSettings::default() };
     app.replica(Store::connect(database().await, settings).await.expect("a store"))

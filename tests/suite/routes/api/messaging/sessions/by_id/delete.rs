@@ -70,7 +70,7 @@ fn a_deletion_among_renewals_and_messages_is_the_last_word() {
         let asks = (0..24).map(|n| match n % 8 {
             5 => app.ask(Method::DELETE, &session).send(),
             odd if odd % 2 == 1 => app.ask(Method::POST, &beat).send(),
-            // Each says something else, because the same again is the same message while no reply has come.
+            // Each has another text, because a repeated text is the same message while there is no reply.
             _ => app.post(&messages, format!(r#"{{"content":"hello {n}"}}"#)).send(),
         });
         let replies = join_all(asks).await;

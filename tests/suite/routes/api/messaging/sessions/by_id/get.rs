@@ -182,7 +182,7 @@ fn reading_does_not_renew() {
     });
 }
 
-/// Asks for a session that is not there and compares the whole answer.
+/// Requests a session that does not exist, and compares the whole response.
 async fn is_404(app: &TestApp, segment: &str, id: &str) {
     let reply = app.get(&path_of(segment)).send().await;
     assert_eq!(reply.status, 404, "{segment}: {}", reply.text());
@@ -220,7 +220,7 @@ fn what_is_nobodys_or_somebody_elses_is_404_with_the_same_body() {
         ] {
             is_404(&app, &segment, &id).await;
         }
-        // An expired session of somebody else's tells nobody but them.
+        // Another organization's expired session is reported only to that organization.
         other.clock.advance(TimeDelta::minutes(31));
         is_404(&app, &theirs, &theirs).await;
         other.get(&path_of(&theirs)).send().await.expect(410);

@@ -133,7 +133,7 @@ fn an_agents_uuid_is_known_in_either_case() {
     });
 }
 
-/// Fails unless the answer is this error; the names of the test's case stand in `case`.
+/// Fails unless the response is this error. `case` has the names of the test's case.
 #[track_caller]
 fn assert_error(reply: &Reply, case: &str, status: u16, code: &str, message: &str) {
     assert_eq!(reply.status.as_u16(), status, "{case}: {}", reply.text());

@@ -21,8 +21,8 @@ async fn answered_by(app: &TestApp, steps: Vec<Step>) -> FakeResponder {
     model
 }
 
-/// The deltas of a stream, as the vendor's own sample reads them: what comes in one piece is split at line breaks, and
-/// each line that begins with `data: ` is JSON or the end.
+/// Returns the deltas of a stream, as the vendor's own sample parses them: each piece is split at line breaks, and each
+/// line that begins with `data: ` is JSON or the end.
 fn read_as_the_sample_does(pieces: &[bytes::Bytes]) -> String {
     let mut text = String::new();
     for piece in pieces {
@@ -148,7 +148,7 @@ fn a_client_that_reads_nothing_does_not_hold_the_reply_up() {
         let id = create(&app, "").await;
         let response = app.post(&path_of(&id, "/messages"), HELLO).open().await;
         assert_eq!(replies(&app, &id).await, [words.concat()]);
-        // What was told them has an end all the same.
+        // Their streams end nevertheless.
         let rest = response.into_body().collect().await.expect("a body").to_bytes();
         assert!(rest.ends_with(b"data: [DONE]\n\n"));
     });

@@ -17,7 +17,7 @@ async fn fork(app: &TestApp, key: &str, from: &Value) -> Value {
     session(app, key, &json!({ "from_session": from })).await.json()
 }
 
-/// A session in which three things were said and echoed.
+/// Creates a session with three messages and their echoes.
 async fn source(app: &TestApp) -> Vec<Value> {
     session(app, "source", &json!({ "metadata": { "a": 1 } })).await;
     for text in ["one", "two", "three"] {
@@ -180,7 +180,7 @@ fn what_is_copied_is_as_it_was_under_numbers_and_times_of_its_own() {
                 );
                 assert_ne!(copy.id, original.id);
             }
-            // The next event goes behind the copies.
+            // The next event follows the copies.
             let last = rows(key).await.last().expect("an event").clone();
             say(&app, key, "more").send().await.expect(201);
             let next = &rows(key).await[usize::try_from(last.number).expect("a number")];

@@ -100,7 +100,7 @@ fn what_looks_like_sql_is_a_text_or_refused() {
     });
 }
 
-/// What a filter says of metadata, without any database: `None` is unknown.
+/// Returns the result of a filter for metadata, without a database: `None` is unknown.
 fn says(filter: &Filter, metadata: &Value) -> Option<bool> {
     match filter {
         Filter::All(parts) => decided(parts, metadata, false),
@@ -127,7 +127,7 @@ fn says(filter: &Filter, metadata: &Value) -> Option<bool> {
     }
 }
 
-/// What parts say together, of which one that says `by` decides.
+/// Returns the result of several parts, which one part with the result `by` decides.
 fn decided(parts: &[Filter], metadata: &Value, by: bool) -> Option<bool> {
     let said: Vec<Option<bool>> = parts.iter().map(|part| says(part, metadata)).collect();
     if said.contains(&Some(by)) {

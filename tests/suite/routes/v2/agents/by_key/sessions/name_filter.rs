@@ -77,7 +77,7 @@ fn occupy(costly: &CostlyWork) -> Vec<std::sync::mpsc::Sender<()>> {
             let (end, ended) = std::sync::mpsc::channel::<()>();
             let costly = costly.clone();
             let mut work = Box::pin(async move { costly.run(move || ended.recv().is_ok()).await });
-            // The permit is taken at once, and the thread has it until its work ends.
+            // The permit is acquired at once, and the thread has it until its work ends.
             assert!(work.as_mut().now_or_never().is_none());
             end
         })

@@ -123,7 +123,7 @@ fn a_made_up_key_reads_like_the_name() {
     });
 }
 
-/// What a service whose chance is always the same answers to a create without a key, while `taken` are.
+/// Returns the response of a service with fixed randomness to a create without a key, while `taken` exist.
 async fn create_beside(taken: &[String]) -> Reply {
     let app = TestApp::new().await;
     for key in taken {
@@ -228,7 +228,7 @@ fn the_vendors_clients_may_leave_the_name_out() {
     });
 }
 
-/// Sends a body with one bad member and compares the whole answer.
+/// Sends a body with one invalid member, and compares the whole response.
 async fn refuses(app: &TestApp, body: &str, code: &str, field: &str, message: &str) {
     let reply = app.post(PATH, body).header("x-request-id", "bad-member").send().await;
     let shown: String = body.chars().take(80).collect();

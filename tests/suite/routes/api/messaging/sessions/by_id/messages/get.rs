@@ -17,7 +17,7 @@ fn messages<'a>(app: &'a TestApp, path: &str) -> Ask<'a> {
     app.get(path)
 }
 
-/// A session in which nobody answers, and `count` messages a second apart: "1", "2", …
+/// Creates a session without replies, and `count` messages a second apart: "1", "2", …
 async fn talk(app: &TestApp, count: usize) -> String {
     app.nobody_answers().await;
     let id = create(app, "").await;
@@ -214,8 +214,8 @@ fn messages_of_the_same_moment_are_a_millisecond_apart() {
     });
 }
 
-/// Pages in both directions, with limits of every size, while others write: nothing comes twice and nothing of what
-/// was there before is left out.
+/// Pages in both directions, with limits of every size, while others write: nothing is returned twice, and no earlier
+/// message is left out.
 #[test]
 fn paging_covers_everything_once_under_concurrent_messages() {
     run(async {

@@ -1,4 +1,4 @@
-//! `POST /api/messaging/sessions/{id}/messages`, answered at once or with the reply.
+//! `POST /api/messaging/sessions/{id}/messages`, with an immediate response or with the reply.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn send<'a>(app: &'a TestApp, id: &str, body: &str) -> Ask<'a> {
     app.post(&path_of(id, "/messages"), body)
 }
 
-/// What is kept of a session, oldest first, once every turn has ended: who wrote it, and what.
+/// Returns the stored messages of a session, oldest first, after every turn has ended: the author and the text.
 async fn kept(app: &TestApp, id: &str) -> Vec<(String, String)> {
     app.conversations.close().await;
     let row = app.session_called(id).await;
@@ -181,7 +181,7 @@ fn a_message_renews_a_session_that_renews_itself() {
             json!({ "expiresAt": after_minutes(56), "renewalCount": 1, "wasRenewed": true, "isNearExpiration": false });
         assert_eq!(said, expected);
         let said = status(hello(&app, &path_of(&stays, "/messages")).send().await);
-        // The original says false here, always.
+        // The original always returns false here.
         let expected =
             json!({ "expiresAt": after_minutes(30), "renewalCount": 0, "wasRenewed": false, "isNearExpiration": true });
         assert_eq!(said, expected);
@@ -365,7 +365,7 @@ fn a_worker_answers_where_nothing_else_does() {
         let channel = standing(&app, &id).await["channelId"].clone();
         let waiting = send(&app, &id, r#"{"content":"is anybody there?","transport":"http"}"#).send();
         let working = async {
-            // The worker looks for messages, and answers the first.
+            // The worker looks for messages, and replies to the first.
             let message = loop {
                 let page = app.get(&path_of(&id, "/messages")).send().await.expect(200).json();
                 if let Some(message) = page["messages"][0]["id"].as_str() {
@@ -387,7 +387,7 @@ fn a_worker_answers_where_nothing_else_does() {
     });
 }
 
-/// An answer of the chat completions API, in one piece.
+/// Returns a complete reply of the chat completions API.
 fn completion(text: &str) -> Vec<Step> {
     let body = json!({ "choices": [{ "message": { "content": text }, "finish_reason": "stop" }] }).to_string();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
@@ -435,7 +435,7 @@ fn a_model_that_fails_leaves_the_message_and_tells_so() {
             let id = create(&app, "").await;
             let failed = send(&app, &id, r#"{"content":"hello","transport":"http"}"#).send().await.expect(500);
             assert_eq!(failed.text(), r#"{"success":false,"error":"Failed to process message in HTTP transport"}"#);
-            // Nobody waits for it on this one.
+            // No request waits for this one.
             send(&app, &id, r#"{"content":"again"}"#).send().await.expect(201);
             assert_eq!(kept(&app, &id).await, [user("hello"), user("again")]);
         }
@@ -525,7 +525,7 @@ fn a_caller_who_hangs_up_is_answered_all_the_same() {
             let id = create(&app, "").await;
             let body = format!(r#"{{"content":"hello","transport":"{transport}"}}"#);
             let mut asking = Box::pin(send(&app, &id, &body).open());
-            // They are gone the moment their message is kept.
+            // They disconnect as soon as their message is stored.
             while events(&app, &id).await == 0 {
                 if futures::future::poll_immediate(&mut asking).await.is_some() {
                     break;
@@ -570,7 +570,7 @@ fn of_two_who_wait_each_hears_the_reply_to_their_own_message() {
     });
 }
 
-/// A request with a key keeps the time of its first attempt; the session lives by the clock all the same.
+/// A request with a key keeps the time of its first attempt, but the session's time-outs follow the clock.
 #[test]
 fn a_message_that_is_sent_again_late_does_not_turn_the_session_back() {
     run(async {
@@ -578,7 +578,7 @@ fn a_message_that_is_sent_again_late_does_not_turn_the_session_back() {
         app.nobody_answers().await;
         let id = create(&app, "").await;
         let ask = || hello(&app, &path_of(&id, "/messages")).header("idempotency-key", "late");
-        // The first attempt finds the session full of somebody else's turns, and comes to nothing.
+        // The first attempt finds the session full of other turns, and has no effect.
         let places: Vec<_> = std::iter::from_fn(|| app.conversations.turn_permits.acquire(app.org)).collect();
         ask().send().await.expect(429);
         drop(places);
@@ -591,8 +591,8 @@ fn a_message_that_is_sent_again_late_does_not_turn_the_session_back() {
     });
 }
 
-/// Renewals, patches, messages and, in the end, deletions, from two replicas at once: each change is made upon the one
-/// before, and whatever was acknowledged is there.
+/// Renewals, patches, messages and finally deletions, from two replicas at once: each change is applied to the result
+/// of the one before, and every acknowledged message is stored.
 #[test]
 fn replicas_that_race_lose_nothing() {
     run(async {

@@ -12,7 +12,7 @@ use crate::support::{TestApp, admin, run};
 
 const HELLO: &str = r#"{"content":"hello","transport":"sse"}"#;
 
-/// A stream of the chat completions API with these chunks, its end said or not.
+/// Returns a stream of the chat completions API with these chunks, with or without its end.
 fn streamed(chunks: &[&str], end: &str) -> Vec<Step> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_owned();
     let frames = chunks.iter().map(|chunk| {
@@ -27,7 +27,7 @@ async fn answered_by(app: &TestApp, model: &FakeResponder) {
     app.answered_by(&format!(r#"{{"kind":"openai","base_url":"{}/v1","model":"m"}}"#, model.url)).await;
 }
 
-/// What the agent said, as it is kept once every turn has ended.
+/// Returns the agent's stored reply after every turn has ended.
 async fn replies(app: &TestApp, id: &str) -> Vec<String> {
     app.conversations.close().await;
     let events = admin().await.events(&app.session_called(id).await, 0, 100).await.expect("events");
@@ -179,7 +179,7 @@ fn an_organization_has_sixty_streams_open_and_no_more() {
         app.post(&path, r#"{"content":"hello"}"#).send().await.expect(201);
         open.pop();
         assert_eq!(app.post(&path, HELLO.replace("hello", "again")).open().await.status(), 200);
-        // What was refused was not kept.
+        // The rejected message was not stored.
         let events = admin().await.events(&app.session_called(&id).await, 0, 100).await.expect("events");
         assert_eq!(events.len(), 62);
     });

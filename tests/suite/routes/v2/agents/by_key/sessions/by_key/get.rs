@@ -64,7 +64,7 @@ proptest! {
     }
 }
 
-/// Asks for a session that is not there and compares the whole answer.
+/// Requests a session that does not exist, and compares the whole response.
 async fn is_404(app: &TestApp, segment: &str, key: &str) {
     let reply = app.get(&format!("{PATH}/{segment}")).header("x-request-id", "absent").send().await;
     assert_eq!(reply.status, 404, "{segment}: {}", reply.text());
@@ -113,7 +113,7 @@ fn ids_of_other_dialects_find_nothing() {
             assert_eq!(reply.status, 201, "{}", reply.text());
         }
         let mut names = vec![agntix.member("id"), messaging.member("sessionId")];
-        // The primary key is nobody's public id, not even of this dialect's own session.
+        // The primary key is not a public id, not even in this dialect.
         let rows = admin().await.sessions(app.org, None, None, 10).await.expect("sessions");
         names.extend(rows.iter().map(|row| row.session_id.to_string()));
         for name in names {

@@ -1,4 +1,4 @@
-//! `POST /v2/agents/{agent_key}/sessions/{session_key}/events`, answered whole.
+//! `POST /v2/agents/{agent_key}/sessions/{session_key}/events`, with a complete response.
 
 use std::time::Duration;
 

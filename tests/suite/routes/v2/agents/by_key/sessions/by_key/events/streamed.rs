@@ -37,7 +37,7 @@ fn a_stream_tells_the_message_the_answer_and_the_end() {
         assert_eq!((&last["type"], last["created_at"].is_string()), (&json!("streaming_agent_output_end"), true));
         let kept = app.get(&events_of("mine", &format!("/{}", last["event_id"].as_str().expect("an id")))).send().await;
         assert_eq!(kept.expect(200).member("content"), "You said: hello");
-        // The next message is taken at once.
+        // The next message is accepted at once.
         app.post(&events_of("mine", ""), body()).send().await.expect(201);
     });
 }
