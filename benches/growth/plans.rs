@@ -23,7 +23,7 @@ const HOT: [&str; 10] = [
     "agntix: list, first page",
     "agntix: list by busy agent",
     "agntix: list by state OPEN",
-    "integer_id: list, behind a deep cursor",
+    "integer_id: list, after a deep cursor",
     "messaging: heartbeat (a write by key)",
     "messaging: messages",
     "agent_key: list",

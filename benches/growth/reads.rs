@@ -122,7 +122,7 @@ pub async fn all(bench: &Bench) -> Result<Vec<Read>, Failure> {
         get("agntix: get by id", format!("{list}/{chat}")),
         get("agntix: list, first page", list),
         get("agntix: list, page 400", format!("{list}?page=400")),
-        get("agntix: list, behind a deep cursor", format!("{list}?cursor={agntix}")),
+        get("agntix: list, after a deep cursor", format!("{list}?cursor={agntix}")),
         get("agntix: list, oldest first", format!("{list}?sort=createdAt:asc")),
         get("agntix: list, last updated first", format!("{list}?sort=updatedAt:desc")),
         get("agntix: list by busy agent", format!("{list}?agentId={busy}")),
@@ -133,21 +133,21 @@ pub async fn all(bench: &Bench) -> Result<Vec<Read>, Failure> {
         get("agntix: list by state EXPIRED, which none has", format!("{list}?state=EXPIRED")),
         get("agntix: list by platform", format!("{list}?platform=VOICE")),
         get("agntix: list by agent, state and platform", format!("{list}?agentId={busy}&state=OPEN&platform=SDK")),
-        get("agntix: list by state, behind a deep cursor", format!("{list}?state=OPEN&cursor={agntix}")),
+        get("agntix: list by state, after a deep cursor", format!("{list}?state=OPEN&cursor={agntix}")),
         get("agntix: contacts", "/v1/chat/contacts"),
         get("agntix: contacts, page 100", "/v1/chat/contacts?page=100"),
         get("agntix: contacts, a search without a match", "/v1/chat/contacts?search=nobody"),
         get("agntix: agents", "/v2/chat/agents"),
         get("integer_id: get by id", format!("/api/v1/sessions/{call}")),
         get("integer_id: list, 1,000 rows", "/api/v1/sessions"),
-        get("integer_id: list, behind a deep cursor", format!("/api/v1/sessions?cursor={integer}")),
+        get("integer_id: list, after a deep cursor", format!("/api/v1/sessions?cursor={integer}")),
         get("integer_id: list by status active", "/api/v1/sessions?status=active"),
         get("integer_id: list by status completed", "/api/v1/sessions?status=completed"),
         get("integer_id: list by busy agent", "/api/v1/sessions?agent_id=1000"),
         get("integer_id: sessions of quiet agent", "/api/v1/agents/1049/sessions"),
         get("messaging: get by id", format!("/api/messaging/sessions/{talk}")),
         get("messaging: list, 1,000 rows", "/api/messaging/sessions"),
-        get("messaging: list, behind a deep cursor", format!("/api/messaging/sessions?cursor={messaging}")),
+        get("messaging: list, after a deep cursor", format!("/api/messaging/sessions?cursor={messaging}")),
         get("messaging: health", "/api/messaging/sessions/health"),
         get("messaging: messages", format!("/api/messaging/sessions/{talk}/messages")),
         get("agent_key: get by key", format!("/v2/agents/agent_0/sessions/{keyed}")),
@@ -166,8 +166,8 @@ pub async fn all(bench: &Bench) -> Result<Vec<Read>, Failure> {
     }
     reads.extend(dashboard());
     let behind = json!({ "time_range": "all", "cursor": deep(bench, 1).await?.replace('.', "_") });
-    reads.push(ask("conversations, behind a deep cursor", "user-stories", behind.clone()));
-    reads.push(ask("log, behind a deep cursor", "raw-logs", behind));
+    reads.push(ask("conversations, after a deep cursor", "user-stories", behind.clone()));
+    reads.push(ask("log, after a deep cursor", "raw-logs", behind));
     reads.push(Read {
         name: "messaging: heartbeat (a write by key)".to_owned(),
         method: "POST",
