@@ -80,7 +80,7 @@ impl LowPriority {
     /// Runs a future. Dropping this drops the future too.
     ///
     /// # Errors
-    /// [`Lost`] when the future panics or the service stops.
+    /// When the future panics or the service stops.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Lost> {
         match &self.0 {
             Some(handle) => {
