@@ -1,4 +1,4 @@
-//! Storing a message, and opening its turn in the same change of the session.
+//! Stores a message, and opens its turn in the same change of the session.
 
 use std::sync::Arc;
 
@@ -14,33 +14,33 @@ pub struct Incoming {
     pub session: (DialectName, SessionId),
     pub event: NewEvent,
     pub sent_by: SentBy,
-    /// What is expected to reply; `None` stores the message and nothing else.
+    /// The agent that is expected to reply; `None` only stores the message.
     pub replier: Option<Replier>,
 }
 
-/// What replies to a message.
+/// The agent that replies to a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Replier {
     pub agent: AgentId,
-    /// The id of the event that the reply will be, unless the message is one whose turn runs already.
+    /// The id of the event that will store the reply, unless the turn of this message runs already.
     pub reply: EventId,
 }
 
 /// A message that is stored.
 pub struct Accepted<T> {
     pub session: Session,
-    /// The message. It was stored by an earlier request where this one was a retry.
+    /// The message. If this request was a retry, an earlier request stored it.
     pub message: Event,
-    /// What the dialect's rule returned; `None` where an earlier attempt at the same request stored the message.
+    /// What the dialect's rule returned; `None` if an earlier attempt at the same request stored the message.
     pub outcome: Option<T>,
-    /// The reply to come; `None` where none is expected.
+    /// The pending reply; `None` if none is expected.
     pub pending: Option<PendingReply>,
 }
 
-/// A reply that is to come.
+/// A reply that has not arrived yet.
 #[derive(Debug)]
 pub struct PendingReply {
-    /// The id of the event that it will be.
+    /// The id of the event that will store it.
     pub id: EventId,
     pub(super) part: TurnPart,
     pub(super) watch: TurnWatch,
@@ -49,9 +49,9 @@ pub struct PendingReply {
 /// What this request does for a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TurnPart {
-    /// It asks for it.
+    /// Asks the responder for it.
     Leads,
-    /// It waits for it: another request asked for it, or it is there.
+    /// Waits for it, because another request has asked for it, or it is already stored.
     Waits,
 }
 
@@ -59,7 +59,7 @@ pub(super) enum TurnPart {
 #[derive(Debug)]
 pub enum NotAccepted<E> {
     NoSession,
-    /// The session takes one message at a time, and another one waits for its reply.
+    /// The session accepts one message at a time, and another message waits for its reply.
     Busy,
     /// The dialect's rule rejected it.
     Rejected(E),
@@ -72,16 +72,19 @@ impl<E> From<StoreError> for NotAccepted<E> {
     }
 }
 
-/// How often a message is tried anew that seemed to be a retry of one that is gone.
+/// How often a message is tried again that seemed to be a retry of a message that was hidden or deleted.
 const ATTEMPTS: usize = 3;
 
 impl Conversations {
-    /// Stores a message by a rule of its dialect, durably, unless the newest message is the same one and waits for its
-    /// reply: then that one is continued, and nothing is stored. The rule runs under the session's lock, and what it
-    /// changes of the session is stored also where it rejects the message.
+    /// Stores a message durably, under a rule of its dialect. If the newest message is the same one and waits for its
+    /// reply, that message is continued and nothing is stored. The rule runs under the session's lock. What it changes
+    /// of the session is stored even if it rejects the message.
     ///
     /// # Errors
-    /// [`NotAccepted`]
+    /// - [`NotAccepted::NoSession`] if the session does not exist.
+    /// - [`NotAccepted::Busy`] if the dialect allows one message at a time and another one waits for its reply.
+    /// - [`NotAccepted::Rejected`] if the rule rejects the message.
+    /// - [`NotAccepted::Store`] if the store cannot be used.
     pub async fn accept<T, E>(
         &self,
         store: &TenantStore,
@@ -93,10 +96,10 @@ impl Conversations {
         E: Send + 'static,
     {
         let rule = Arc::new(rule);
-        let mut gone = None;
+        let mut removed = None;
         for _ in 0..ATTEMPTS {
             let watch = incoming.replier.map(|replier| store.watch_turn(incoming.session, replier.agent));
-            let opening = Opening::of(&incoming, gone);
+            let opening = Opening::of(&incoming, removed);
             let (now, rule) = (self.clock.now(), Arc::clone(&rule));
             let appends = Appends::of([&incoming.event]);
             let change = move |session: &mut Session| opening.apply(session, now, &*rule);
@@ -117,7 +120,7 @@ impl Conversations {
                 Arrival::Joins { message, .. } => (visible(store, &changed.session, message).await?, TurnPart::Waits),
             };
             let Some(message) = message else {
-                gone = Some(changed.session.turn.map_or(incoming.event.id, |turn| turn.message));
+                removed = Some(changed.session.turn.map_or(incoming.event.id, |turn| turn.message));
                 continue;
             };
             let id = match arrival {
@@ -130,7 +133,8 @@ impl Conversations {
         Err(NotAccepted::Store(StoreError::Busy))
     }
 
-    /// Goes on with a message that an earlier attempt at the same request stored, unless its reply is there.
+    /// Continues with a message that an earlier attempt at the same request stored: returns its stored reply, joins its
+    /// running turn, or begins a new one.
     async fn resume<T, E>(
         &self,
         store: &TenantStore,
@@ -172,27 +176,27 @@ impl Conversations {
     }
 }
 
-/// The stored message, unless it was hidden or deleted: then the conversation goes on without it.
+/// Returns the stored message, or `None` if it was hidden or deleted. The conversation then goes on without it.
 async fn visible(store: &TenantStore, session: &Session, id: EventId) -> Result<Option<Event>, StoreError> {
     Ok(store.sessions().events(session).find(id).await?.filter(|event| !event.hidden))
 }
 
-/// A message as it is applied to a session.
+/// Appends a message to a session and opens its turn.
 struct Opening {
     event: NewEvent,
     fingerprint: Fingerprint,
     reply: Option<EventId>,
-    /// The message of a turn that cannot be continued, because it is gone.
-    gone: Option<EventId>,
+    /// The message of a turn that cannot be continued, because the message was hidden or deleted.
+    removed: Option<EventId>,
 }
 
 impl Opening {
-    fn of(incoming: &Incoming, gone: Option<EventId>) -> Self {
+    fn of(incoming: &Incoming, removed: Option<EventId>) -> Self {
         Self {
             event: incoming.event.clone(),
             fingerprint: Fingerprint::of(&incoming.event, &incoming.sent_by),
             reply: incoming.replier.map(|replier| replier.reply),
-            gone,
+            removed,
         }
     }
 
@@ -208,7 +212,7 @@ impl Opening {
             Ok(outcome) => outcome,
             Err(error) => return (Err(NotAccepted::Rejected(error)), Vec::new()),
         };
-        let open = session.turn.filter(|turn| Some(turn.message) != self.gone);
+        let open = session.turn.filter(|turn| Some(turn.message) != self.removed);
         let arrival = match (open, self.reply) {
             (Some(turn), Some(_)) => turn.arrival(self.fingerprint, now),
             _ => Arrival::New,

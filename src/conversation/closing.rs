@@ -1,4 +1,4 @@
-//! The end of a turn, written down: its reply, and that the session is ready for the next message.
+//! Stores the end of a turn: its reply, and that the session can accept the next message.
 
 use super::Conversations;
 use super::lease::{EndReason, ended};
@@ -8,15 +8,15 @@ use super::turn::{Failure, Turn};
 use crate::domain::{Event, NewEvent, OpenTurn, Session};
 use crate::store::{Appends, StoreError, TenantStore};
 
-/// How a turn ends for which nothing is stored here.
+/// How a turn ends for which no event is stored here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum TurnEnd {
     Replied,
-    /// The same message continues it within a while.
+    /// The same message, sent again soon after, continues it.
     Failed,
 }
 
-/// The end of a turn, written down.
+/// Stores the end of a turn.
 pub(super) struct Closing<'t> {
     pub conversations: &'t Conversations,
     pub store: &'t TenantStore,
@@ -26,7 +26,7 @@ pub(super) struct Closing<'t> {
 impl Closing<'_> {
     /// Stores the whole reply. If the turn was ended in the meantime, the reply is stored as an interrupted one.
     pub async fn with_reply(&self, text: String) -> Result<Outcome, Failure> {
-        // Where replies come one at a time, the turn may have been taken over.
+        // In a dialect with one reply at a time, another message may have taken the turn over.
         let one_at_a_time = self.turn.session.dialect.replies_one_at_a_time();
         let partial = one_at_a_time.then(|| (self.turn.reply)(text.clone(), Completeness::Interrupted));
         let whole = (self.turn.reply)(text, Completeness::Whole);
@@ -46,7 +46,7 @@ impl Closing<'_> {
             on_reply(session, now);
             (None, vec![whole.clone()])
         };
-        // The reply was paid for: it waits for its turn where the organization is busy. The nonce makes it once.
+        // A reply is costly, so storing it is retried while the organization is busy. The nonce stores it only once.
         let changed = self.change(appends, rule).await?;
         let (event, reason) = changed.ok_or(EndReason::SessionEnded)?;
         let event = Box::new(event.ok_or(EndReason::SessionEnded)?);
@@ -56,7 +56,7 @@ impl Closing<'_> {
         })
     }
 
-    /// Stores what had come of the reply; `None` where the session is gone or deleted.
+    /// Stores the part of the reply that has arrived. Returns `None` if the session is deleted.
     pub async fn with_partial(&self, text: String) -> Result<Option<Event>, Failure> {
         let event = (self.turn.reply)(text, Completeness::Interrupted);
         let reply = self.turn.pending.id;
@@ -70,7 +70,7 @@ impl Closing<'_> {
         Ok(self.change(appends, rule).await?.and_then(|(event, _)| event))
     }
 
-    /// Takes the turn out of its session, or marks it as failed. If the database cannot be reached, its lease runs out.
+    /// Removes the turn from its session, or marks it as failed. If the database cannot be reached, its lease runs out.
     pub async fn without_event(&self, end: TurnEnd) {
         let (reply, now) = (self.turn.pending.id, self.conversations.clock.now());
         let rule = move |session: &mut Session| {
@@ -84,7 +84,8 @@ impl Closing<'_> {
         }
     }
 
-    /// Changes the session, and returns what was appended and what the rule found; `None` where the session is gone.
+    /// Changes the session. Returns the appended event and what the rule returned, or `None` if the session does not
+    /// exist.
     async fn change(
         &self,
         appends: Appends,

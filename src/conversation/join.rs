@@ -1,4 +1,4 @@
-//! Waiting for a reply that another request asked for, on this replica or on another.
+//! Waits for a reply that another request asked for, on this replica or on another.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::store::{StoreError, TenantStore};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How long a reply is waited for: longer than any may take.
+/// How long to wait for a reply: longer than any reply may take.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// What became of a turn that another request leads.
@@ -26,7 +26,8 @@ pub(super) enum Joined {
 /// Waits until the turn of this reply is over.
 ///
 /// # Errors
-/// When the database cannot be reached for a while.
+/// [`StoreError::Unavailable`], `Busy` or `OrgBusy` if the database cannot be used for ten seconds, and any other store
+/// error at once.
 pub(super) async fn wait(
     conversations: &Conversations,
     store: &TenantStore,
@@ -45,17 +46,17 @@ pub(super) async fn wait(
         if let Some(reason) = ended(&current) {
             return Ok(Joined::Ended(reason));
         }
-        let over = match current.turn {
+        let ending = match current.turn {
             Some(turn) if turn.reply == reply => {
                 (!turn.is_running(conversations.clock.now())).then_some(Joined::Failed)
             }
             _ if session.dialect.replies_one_at_a_time() => Some(Joined::Ended(EndReason::Interrupted)),
-            // A later message has its turn; this one's may still run.
+            // The session's turn belongs to a later message. The turn of this reply may still run.
             _ => None,
         };
-        if let Some(over) = over {
-            // The reply may have come between the two reads.
-            return Ok(find_reply().await?.map_or(over, Joined::Replied));
+        if let Some(ending) = ending {
+            // The reply may have been stored between the two reads.
+            return Ok(find_reply().await?.map_or(ending, Joined::Replied));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! The lease of a running turn, and what ends the turn before its reply has come.
+//! The lease of a running turn, and what ends the turn before its reply has arrived.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::Conversations;
 use crate::domain::{AgentId, AgentRef, DialectName, EventId, Session, SessionId, Timestamp};
 use crate::store::{Appends, StoreError, TenantStore, TurnWatch, Woken};
 
-/// How often the lease is renewed: several times before it runs out, should the database be slow.
+/// How often the lease is renewed: several times before it runs out, in case the database is slow.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 
-/// Why a turn ended before its reply had come.
+/// Why a turn ended before its reply had arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndReason {
     #[error("the session was interrupted")]
@@ -37,7 +37,7 @@ pub(super) struct LeasedTurn {
 }
 
 impl LeasedTurn {
-    /// Renews the turn's lease again and again. Returns once there is a reason to end the turn.
+    /// Renews the turn's lease every two seconds. Returns once there is a reason to end the turn.
     pub async fn until_ended(self, conversations: &Conversations, store: &TenantStore, watch: &TurnWatch) -> EndReason {
         loop {
             let found = tokio::select! {
@@ -46,18 +46,18 @@ impl LeasedTurn {
                     Woken::AgentDisabled => return EndReason::AgentDisabled,
                     Woken::OrganizationDisabled => return EndReason::OrganizationDisabled,
                 },
-                () = tokio::time::sleep(RENEW_EVERY) => self.renew_and_look_around(conversations, store).await,
+                () = tokio::time::sleep(RENEW_EVERY) => self.renew_and_check_owners(conversations, store).await,
             };
             match found {
                 Ok(Some(reason)) => return reason,
                 Ok(None) => {}
-                // Nobody can take the turn while the database is away.
+                // No other replica can take the turn while the database is unavailable.
                 Err(error) => tracing::debug!(%error, "conversation.lease_not_renewed"),
             }
         }
     }
 
-    /// Renews the lease, unless the session's row says that the turn is over.
+    /// Renews the lease. Returns a reason if the session's row shows that the turn is over.
     async fn renew(self, conversations: &Conversations, store: &TenantStore) -> Result<Option<EndReason>, StoreError> {
         let (now, reply) = (conversations.clock.now(), self.reply);
         let rule = move |session: &mut Session| (renew(session, reply, now), Vec::new());
@@ -66,8 +66,8 @@ impl LeasedTurn {
         Ok(changed.map_or(Some(EndReason::SessionEnded), |changed| changed.outcome.flatten()))
     }
 
-    /// The same, and asks after the agent and the organization as well, because a notification may have been missed.
-    async fn renew_and_look_around(
+    /// Renews the lease, and checks the agent and the organization as well, because a notification may have been missed.
+    async fn renew_and_check_owners(
         self,
         conversations: &Conversations,
         store: &TenantStore,
@@ -97,7 +97,7 @@ fn renew(session: &mut Session, reply: EventId, now: Timestamp) -> Option<EndRea
     }
 }
 
-/// Returns why no turn of the session can go on, if there is a reason.
+/// Returns why no turn of the session can go on, or `None` if turns can.
 pub(super) fn ended(session: &Session) -> Option<EndReason> {
     if session.ended_at.is_some() {
         Some(EndReason::SessionEnded)

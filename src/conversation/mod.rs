@@ -1,10 +1,11 @@
-//! A turn of a conversation: a message is stored, and what replies is heard to its end and stored.
+//! A turn of a conversation: a message is stored, and the reply is read to its end and stored.
 //!
-//! A turn goes on by itself. The client that waits for it, or reads along, may go away: the reply is stored all the
-//! same. While it runs, the replica that works on it holds a lease on it, which is part of the session (`lease`), so
-//! that every replica knows; the same message sent again waits for that turn (`join`) or continues one that ended
-//! without a reply (`accept`). An interrupt, the end of the session, and a disabled agent or organization end a turn at
-//! once, on whichever replica it runs: what had come of the reply is stored and marked.
+//! A turn runs independently of its client: if the client that waits for the reply disconnects, the reply is stored all
+//! the same. While a turn runs, its replica holds a lease on it. The lease is part of the session (`lease`), so that
+//! every replica can read it. If a client sends the same message again, the request waits for the running turn (`join`)
+//! or continues one that ended without a reply (`accept`). An interrupt, the end of the session, and a disabled agent or
+//! organization end a turn at once, on whichever replica it runs. The part of the reply that has arrived by then is
+//! stored and marked.
 
 mod accept;
 mod closing;
@@ -33,21 +34,21 @@ use crate::domain::{Clock, Mint, Quota};
 use crate::responders::Responders;
 use crate::store::TenantStore;
 
-/// What can be heard of a turn, as it goes on.
+/// The parts of a turn as they arrive.
 pub type Parts = mpsc::Receiver<Part>;
 
-/// Parts that wait for whoever reads along.
+/// Parts that are buffered for the reader of a turn.
 const BUFFERED_PARTS: usize = 256;
 /// Streams that one organization may have open at once.
 const STREAMS_PER_ORG: usize = 60;
 /// Turns that one organization may have going at once.
 const TURNS_PER_ORG: usize = 256;
-/// How long work may take that runs to its end without its client: as long as a handler.
+/// How long work may take that runs to its end without its client: as long as a handler may.
 const RUN_TO_END_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the last replies may take to be kept, once the time of grace has passed.
+/// How long storing the last replies may take once the grace period has passed.
 const LAST_WRITES: Duration = Duration::from_secs(5);
-/// How long a reply may still take once the service begins to stop. What has come of it then is stored, and its client
-/// is notified, while open requests may still finish.
+/// The grace period: how long a reply may still take once the service begins to stop. The part that has arrived by then
+/// is stored and the client is notified, while open requests may still finish.
 pub const GRACE: Duration = Duration::from_secs(3);
 
 /// The turns of one replica. Cheap to clone.
@@ -55,28 +56,28 @@ pub const GRACE: Duration = Duration::from_secs(3);
 pub struct Conversations {
     responders: Responders,
     clock: Clock,
-    /// For what need not be the same at every attempt at a request.
+    /// For ids that may differ between two attempts at a request.
     mint: Mint,
     turns: TaskTracker,
     stop: CancellationToken,
-    /// Ends every turn: some time after the service was told to stop.
+    /// Ends every turn, once the grace period after `stop` has passed.
     cut: CancellationToken,
-    /// The turns of each organization that run.
+    /// Limits the running turns of each organization.
     pub turn_permits: Quota,
-    /// The open streams of each organization.
+    /// Limits the open streams of each organization.
     pub stream_permits: Quota,
 }
 
 impl Conversations {
-    /// Turns that end when `stop` and the time of `grace` after it have passed.
+    /// Returns the turns of a replica, which all end when `grace` has passed after `stop` is cancelled.
     #[must_use]
     pub fn new(responders: Responders, clock: Clock, stop: CancellationToken, grace: Duration) -> Self {
         let cut = CancellationToken::new();
-        let (told, later) = (stop.clone(), cut.clone());
+        let (stopping, ending) = (stop.clone(), cut.clone());
         tokio::spawn(async move {
-            told.cancelled().await;
+            stopping.cancelled().await;
             tokio::time::sleep(grace).await;
-            later.cancel();
+            ending.cancel();
         });
         let (turn_permits, stream_permits) = (Quota::new(TURNS_PER_ORG), Quota::new(STREAMS_PER_ORG));
         Self {
@@ -91,7 +92,7 @@ impl Conversations {
         }
     }
 
-    /// Begins a turn; what comes of it can be read along.
+    /// Begins a turn, and returns the receiver of its parts.
     pub fn begin(&self, store: TenantStore, turn: Turn) -> Parts {
         let (sender, parts) = mpsc::channel(BUFFERED_PARTS);
         let (this, cut) = (self.clone(), self.cut.clone());
@@ -99,7 +100,7 @@ impl Conversations {
         parts
     }
 
-    /// Cancelled once the service begins to stop.
+    /// Returns the token that is cancelled once the service begins to stop.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {
         self.stop.clone()
@@ -112,8 +113,8 @@ impl Conversations {
         self.turns.spawn(bounded).await.ok()?.ok()
     }
 
-    /// Waits until every turn has ended: once the service was told to stop, for the rest of the time of grace and a few
-    /// seconds for the last replies to be kept.
+    /// Waits until every turn has ended: after a stop at most until the grace period has passed, and five seconds more
+    /// for storing the last replies.
     pub async fn close(&self) {
         self.turns.close();
         tokio::select! {

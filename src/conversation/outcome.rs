@@ -1,4 +1,4 @@
-//! What can be heard of a turn, and what became of it.
+//! The parts of a turn as they arrive, and its outcome.
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -10,11 +10,11 @@ use crate::domain::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
     Whole,
-    /// What had come when the turn was ended. The event is marked, so that clients can tell.
+    /// Only the part that had arrived when the turn was ended. The event is marked, so that clients can see it.
     Interrupted,
 }
 
-/// How a reply is marked that was interrupted: a member of what is stored with it.
+/// The mark of an interrupted reply: a member of the event's stored payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ReplyMark {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -22,7 +22,7 @@ pub struct ReplyMark {
 }
 
 impl ReplyMark {
-    /// Returns the mark of a stored event, whatever else is stored with it.
+    /// Returns the mark of a stored event; other members of its payload are ignored.
     #[must_use]
     pub fn of(event: &Event) -> Self {
         event.payload.read().unwrap_or_default()
@@ -35,27 +35,27 @@ impl From<Completeness> for ReplyMark {
     }
 }
 
-/// What can be heard of a turn.
+/// One part of a running turn.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// The next piece of the reply.
     Chunk(String),
-    /// The last part.
+    /// The last part: how the turn ended.
     Over(Outcome),
 }
 
-/// What became of a turn.
+/// How a turn ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The whole reply, stored. Where another request or a worker led the turn, it comes without chunks before it.
+    /// The whole reply, stored. If another request or a worker led the turn, no chunks come before it.
     Replied(Box<Event>),
-    /// The turn was ended. `partial` is what had come of the reply, stored and marked, if anything had.
+    /// The turn was ended. `partial` is the part of the reply that had arrived, stored and marked; `None` if nothing had.
     Ended { reason: EndReason, partial: Option<Box<Event>> },
     /// There is no reply, and none will come.
     Failed,
 }
 
-/// Returns what became of a turn.
+/// Waits until a turn ends, and returns its outcome.
 pub async fn outcome(mut parts: mpsc::Receiver<Part>) -> Outcome {
     loop {
         match parts.recv().await {
@@ -66,8 +66,8 @@ pub async fn outcome(mut parts: mpsc::Receiver<Part>) -> Outcome {
     }
 }
 
-/// Returns what became of a turn by `deadline`; [`Outcome::Failed`] if it still runs. Its reply is stored whenever it
-/// comes.
+/// Waits for the outcome of a turn until `deadline`. Returns [`Outcome::Failed`] if the turn still runs then. Its reply
+/// is stored whenever it arrives.
 pub async fn outcome_by(deadline: Instant, parts: mpsc::Receiver<Part>) -> Outcome {
     tokio::time::timeout_at(deadline, outcome(parts)).await.unwrap_or(Outcome::Failed)
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_reply_is_waited_for_until_a_moment_whenever_the_wait_began() {
+    async fn the_wait_for_a_reply_ends_at_the_deadline_whenever_it_began() {
         let deadline = Instant::now() + Duration::from_secs(28);
         let (speaker, parts) = mpsc::channel(2);
         // The database was slow to store the message.

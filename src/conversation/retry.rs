@@ -1,14 +1,14 @@
-//! Reads that are tried again while the database is away for a moment, as the group writers try theirs.
+//! Retries store calls while the database is briefly unavailable, as the group writers do.
 
 use std::future::Future;
 use std::time::Duration;
 
 use crate::store::StoreError;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What `read` comes to, tried again for ten seconds while the database cannot be reached or is busy.
+/// Returns the result of `read`, which is retried for ten seconds while the database cannot be reached or is busy.
 pub(super) async fn with_retries<T, F>(mut read: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -16,7 +16,7 @@ where
     let mut waited = Duration::ZERO;
     loop {
         match read().await {
-            Err(StoreError::Busy | StoreError::OrgBusy | StoreError::Unavailable) if waited < PATIENCE => {
+            Err(StoreError::Busy | StoreError::OrgBusy | StoreError::Unavailable) if waited < RETRY_TIMEOUT => {
                 tokio::time::sleep(PAUSE).await;
                 waited += PAUSE;
             }

@@ -16,20 +16,20 @@ use super::retry::with_retries;
 use super::turn::{Failure, Turn};
 use super::{Conversations, worker};
 use crate::domain::{Event, Responder, Session};
-use crate::responders::{Answer, Question, Speaker, Utterance, history_bytes};
+use crate::responders::{Question, ReplyChunks, Speaker, Utterance, history_bytes};
 use crate::store::{StoreError, TenantStore};
 
-/// Events of a session that are read as its history; the responder takes what its budget allows.
+/// Events of a session that are read as its history. The responder sends as many of them as its budget allows.
 const HISTORY: i64 = 200;
 
-/// How long a turn waits for a reader that falls behind.
+/// How long a turn waits for a reader that is too slow.
 const READER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The task that reads the reply as it comes, as long as it keeps up. It never waits for a client.
+/// The sender to the task that reads the reply as it arrives, or `None` once that task was too slow.
 struct Reader(Option<mpsc::Sender<Part>>);
 
 impl Reader {
-    /// Sends a part, once there is room for it. A reader that makes none for a while is sent no more.
+    /// Sends a part once the buffer has room. If it has none for five seconds, the reader gets no further parts.
     async fn send(&mut self, part: Part) {
         let Some(reader) = &self.0 else { return };
         if !matches!(tokio::time::timeout(READER_TIMEOUT, reader.send(part)).await, Ok(Ok(()))) {
@@ -37,8 +37,8 @@ impl Reader {
         }
     }
 
-    /// Waits until no client reads.
-    async fn gone(&self) {
+    /// Waits until the reader has dropped its receiver.
+    async fn closed(&self) {
         if let Some(reader) = &self.0 {
             reader.closed().await;
         }
@@ -60,7 +60,7 @@ pub(super) async fn run(
         TurnPart::Waits => {
             tokio::select! {
                 outcome = follow(conversations, store, &turn) => outcome,
-                () = reader.gone() => return,
+                () = reader.closed() => return,
                 () = cut => Err(EndReason::Stopping.into()),
             }
         }
@@ -88,15 +88,15 @@ async fn follow(conversations: &Conversations, store: &TenantStore, turn: &Turn)
     }
 }
 
-/// What a turn came to before anything of it is stored.
-enum Heard {
+/// What came back from an agent.
+enum Received {
     /// The responder has sent the whole text.
     Text,
     /// A worker stored its reply by itself.
     Stored(Event),
 }
 
-/// Asks for the reply and stores what comes. Whatever ends the turn, the session can take the next message.
+/// Asks for the reply and stores what arrives. However the turn ends, the session can accept the next message.
 async fn lead(
     conversations: &Conversations,
     store: &TenantStore,
@@ -105,19 +105,19 @@ async fn lead(
     cut: impl Future<Output = ()>,
 ) -> Result<Outcome, Failure> {
     let key = (turn.session.dialect, turn.session.id);
-    let held = LeasedTurn { session: key, agent: turn.agent.id, reply: turn.pending.id };
+    let leased = LeasedTurn { session: key, agent: turn.agent.id, reply: turn.pending.id };
     let mut text = String::new();
-    // What is not awaited any longer is dropped before anything is stored: the responder's connection is closed at once.
-    let heard = tokio::select! {
+    // The select drops the other futures before anything is stored, so that the responder's connection closes at once.
+    let received = tokio::select! {
         biased;
         () = cut => Err(EndReason::Stopping.into()),
-        reason = held.until_ended(conversations, store, &turn.pending.watch) => Err(reason.into()),
-        heard = ask(conversations, store, &turn, reader, &mut text) => heard,
+        reason = leased.until_ended(conversations, store, &turn.pending.watch) => Err(reason.into()),
+        received = ask(conversations, store, &turn, reader, &mut text) => received,
     };
     let close = Closing { conversations, store, turn: &turn };
-    match heard {
-        Ok(Heard::Text) => close.with_reply(text).await,
-        Ok(Heard::Stored(event)) => {
+    match received {
+        Ok(Received::Text) => close.with_reply(text).await,
+        Ok(Received::Stored(event)) => {
             close.without_event(TurnEnd::Replied).await;
             Ok(Outcome::Replied(Box::new(event)))
         }
@@ -144,7 +144,7 @@ async fn ask(
     turn: &Turn,
     reader: &mut Reader,
     text: &mut String,
-) -> Result<Heard, Failure> {
+) -> Result<Received, Failure> {
     let Turn { session, message, speaker, responder, .. } = turn;
     let history = with_retries(|| history(store, session, message, *speaker, history_bytes(responder))).await?;
     let question = Question {
@@ -158,17 +158,17 @@ async fn ask(
         metadata: turn.metadata.clone(),
         now: conversations.clock.now(),
     };
-    let Some(mut answer) = conversations.responders.answer(responder, question) else {
+    let Some(mut chunks) = conversations.responders.answer(responder, question) else {
         let reply = worker::wait(store, session, message, *speaker).await?;
-        return Ok(Heard::Stored(reply.ok_or(Failure::NoWorker)?));
+        return Ok(Received::Stored(reply.ok_or(Failure::NoWorker)?));
     };
-    hear(&mut answer, reader, text).await?;
-    Ok(Heard::Text)
+    receive(&mut chunks, reader, text).await?;
+    Ok(Received::Text)
 }
 
 /// Reads a reply to its end, and sends each piece to the reader.
-async fn hear(answer: &mut Answer, reader: &mut Reader, text: &mut String) -> Result<(), Failure> {
-    while let Some(chunk) = answer.next().await {
+async fn receive(chunks: &mut ReplyChunks, reader: &mut Reader, text: &mut String) -> Result<(), Failure> {
+    while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
         text.push_str(&chunk);
         reader.send(Part::Chunk(chunk)).await;
@@ -188,9 +188,9 @@ async fn history(
         return Ok(Vec::new());
     }
     let events = store.sessions().events(session).said_before(message.number, bytes, HISTORY).await?;
-    let said = events.into_iter().rev().filter_map(|event| {
+    let utterances = events.into_iter().rev().filter_map(|event| {
         let speaker = speaker(&event)?;
         Some(Utterance { speaker, text: event.content? })
     });
-    Ok(said.collect())
+    Ok(utterances.collect())
 }

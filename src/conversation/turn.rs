@@ -9,22 +9,21 @@ use crate::domain::{Agent, Event, JsonText, NewEvent, Permit, Responder, Session
 use crate::responders::Speaker;
 use crate::store::StoreError;
 
-/// A stored message, what replies to it, and how the reply is stored.
+/// A stored message, the agent that replies to it, and how the reply is stored.
 pub struct Turn {
     pub session: Session,
     pub agent: Arc<Agent>,
     pub responder: Responder,
-    /// The message as it is stored.
     pub message: Event,
     pub metadata: Option<JsonText>,
-    /// Returns whom an event of this dialect speaks for, or `None` if it is no message.
+    /// Returns who wrote an event of this dialect, or `None` if it is not a message.
     pub speaker: fn(&Event) -> Option<Speaker>,
     pub pending: PendingReply,
     /// Returns the event that stores the reply, under the id of `pending`.
     pub reply: Box<dyn Fn(String, Completeness) -> NewEvent + Send + Sync>,
-    /// What a reply changes of its session.
+    /// Changes the session when its reply is stored.
     pub on_reply: fn(&mut Session, Timestamp),
-    /// Counts it among the turns that its organization has running.
+    /// Counts it towards the running turns of its organization.
     pub permit: Permit,
 }
 
@@ -39,6 +38,6 @@ pub(super) enum Failure {
     NoWorker,
     #[error(transparent)]
     Ended(#[from] EndReason),
-    #[error("another request's turn came to nothing")]
+    #[error("another request's turn ended without a reply")]
     NotLed,
 }

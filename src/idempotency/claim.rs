@@ -1,4 +1,4 @@
-//! The wait for one's turn.
+//! Claims a request with a key, or waits for the other attempt at it.
 
 use std::time::Duration;
 
@@ -11,17 +11,20 @@ use super::WaitTimeout;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whose turn it is.
+/// What a claim comes to.
 pub(super) enum ClaimStep {
+    /// This attempt carries the request out.
     Ours(Reservation),
-    /// The request was answered before.
-    Answered(StoredResponse),
+    /// An earlier attempt stored a response.
+    Stored(StoredResponse),
 }
 
-/// Claims the request, or waits until another attempt at it has been answered.
+/// Claims the request. While another attempt at it runs, waits for the response of that attempt.
 ///
 /// # Errors
-/// 422 when the key belongs to another body, 409 when patience ends, 503 when the database cannot be reached.
+/// - [`Rejection::KeyReused`] (422) if the key belongs to another body.
+/// - [`Rejection::StillRunning`] (409) if the other attempt outlasts `wait_timeout`.
+/// - The rejection of a store error (503) if the database cannot be reached.
 pub(super) async fn take(
     store: &TenantStore,
     clock: &Clock,
@@ -32,7 +35,7 @@ pub(super) async fn take(
     loop {
         match store.idempotency().claim(request, clock.now()).await? {
             Claimed::Ours(reservation) => return Ok(ClaimStep::Ours(reservation)),
-            Claimed::Answered(answer) => return Ok(ClaimStep::Answered(answer)),
+            Claimed::Answered(response) => return Ok(ClaimStep::Stored(response)),
             Claimed::OtherBody => return Err(Rejection::KeyReused),
             Claimed::Running if waited + pause > wait_timeout => return Err(Rejection::StillRunning),
             Claimed::Running => {}

@@ -1,4 +1,4 @@
-//! The right to carry a request out, and the duty to say what became of it.
+//! The guard of a request that is being carried out, which reports how the request ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,15 @@ use crate::domain::{Clock, Timestamp};
 use crate::http::{About, Dialect};
 use crate::store::{Reservation, StoreError, StoredResponse, TenantStore};
 
-/// How often a lease is taken anew.
+/// How often a lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 
-/// Reserved while a request is carried out, and handed in at its end. One that is dropped, or whose end the database did
-/// not hear of, leaves the request to the next attempt once its lease has run out: that attempt makes nothing twice.
+/// Holds the reservation of a request while it is carried out. Its methods report the end of the request. If a guard is
+/// dropped, or the database cannot be reached at the end, the next attempt takes the request over once the lease has run
+/// out. That attempt creates nothing twice.
 ///
-/// The ticket of a request without a key is good for nothing, and costs nothing.
-#[must_use = "a request whose ticket is dropped cannot be attempted again before its lease runs out"]
+/// The guard of a request without a key does nothing.
+#[must_use = "a request whose guard is dropped cannot be attempted again before its lease runs out"]
 pub struct IdempotencyGuard(Option<Reserved>);
 
 struct Reserved {
@@ -27,7 +28,7 @@ struct Reserved {
 }
 
 impl IdempotencyGuard {
-    /// The ticket of a request without a key.
+    /// Returns the guard of a request without a key.
     pub fn unkeyed() -> Self {
         Self(None)
     }
@@ -36,31 +37,31 @@ impl IdempotencyGuard {
         Self(Some(Reserved { store, clock, reservation }))
     }
 
-    /// Whether the answer is worth collecting: there is a key to keep it under.
+    /// Returns whether the request has a key, so that its response must be collected and stored.
     #[must_use]
     pub fn is_keyed(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Keeps a successful answer: every byte of it, as it was sent. One of more than 4 MiB is not kept; its request is
-    /// done again, to the same effect.
+    /// Stores a successful response byte for byte. A response of more than 4 MiB is not stored; its request is carried
+    /// out again, with the same effect.
     pub async fn store(self, status: StatusCode, content_type: Option<&str>, body: &[u8]) {
         let Some(reserved) = self.0 else { return };
-        debug_assert!(status.is_success(), "only what succeeded is answered again");
+        debug_assert!(status.is_success(), "only successful responses are replayed");
         let content_type = content_type.map(str::to_owned);
-        let answer = StoredResponse { status: status.as_u16(), content_type, body: body.to_owned() };
-        match reserved.store.idempotency().keep(&reserved.reservation, &answer).await {
+        let response = StoredResponse { status: status.as_u16(), content_type, body: body.to_owned() };
+        match reserved.store.idempotency().keep(&reserved.reservation, &response).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::debug!("idempotency.answer_not_kept");
+                tracing::debug!("idempotency.response_not_stored");
                 Self(Some(reserved)).give_up().await;
             }
             Err(error) => warn(&error),
         }
     }
 
-    /// Hands the ticket of a request in that ended with an error: what was refused came to nothing, what failed may have
-    /// come to something.
+    /// Reports that the request ended with an error. A rejected request stored nothing; a failed one may have stored
+    /// something.
     pub async fn hand_back<D: Dialect>(self, error: &D::Error, now: Timestamp) {
         if self.is_keyed() {
             let status = D::render(error, &About { request_id: String::new(), now }).status();
@@ -69,13 +70,13 @@ impl IdempotencyGuard {
     }
 
     pub(super) async fn hand_back_with(self, status: StatusCode) {
-        // 429 can come in the middle of a request, after it had stored something.
-        let came_to_nothing = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
-        if came_to_nothing { self.release().await } else { self.give_up().await }
+        // A request can end with 429 half-way, after it has stored something.
+        let has_stored_nothing = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+        if has_stored_nothing { self.release().await } else { self.give_up().await }
     }
 
-    /// Gives a request back that was refused: its key is free. If an earlier attempt may have come to something, the
-    /// key stays with its body, and only the next attempt need not wait.
+    /// Reports that the request was rejected, and frees its key. If an earlier attempt may have stored something, the
+    /// key stays bound to its body, and the next attempt need not wait for the lease.
     pub async fn release(self) {
         let Some(reserved) = &self.0 else { return };
         if !reserved.reservation.is_first {
@@ -86,7 +87,7 @@ impl IdempotencyGuard {
         }
     }
 
-    /// Gives a request up that failed, perhaps after it had come to something: the next attempt takes it over at once.
+    /// Reports that the request failed, perhaps after it had stored something. The next attempt takes it over at once.
     pub async fn give_up(self) {
         let Some(reserved) = self.0 else { return };
         if let Err(error) = reserved.store.idempotency().lease_until(&reserved.reservation, reserved.clock.now()).await
@@ -95,8 +96,8 @@ impl IdempotencyGuard {
         }
     }
 
-    /// Takes the lease anew again and again, for as long as it is polled: to stand beside what streams for longer than a
-    /// lease. Whether or not the lease can be had, an answer that was begun is told to its end.
+    /// Renews the lease every 15 seconds for as long as it is polled, beside a stream that outlasts a lease. It goes on
+    /// when the lease cannot be renewed, because a response that has begun is streamed to its end.
     pub async fn renewing(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
@@ -104,11 +105,10 @@ impl IdempotencyGuard {
         }
     }
 
-    /// Takes the lease anew, for 40 seconds from now. What streams an answer for longer calls this on the way, and
-    /// stops when it is false: another attempt has taken over.
+    /// Renews the lease for 40 seconds from now. Returns `false` if another attempt has taken the request over.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    /// [`StoreError::Unavailable`] if the database cannot be reached.
     pub async fn renew(&self) -> Result<bool, StoreError> {
         let Some(reserved) = &self.0 else { return Ok(true) };
         reserved.store.idempotency().lease_until(&reserved.reservation, reserved.clock.now() + LEASE).await
@@ -116,5 +116,5 @@ impl IdempotencyGuard {
 }
 
 fn warn(error: &StoreError) {
-    tracing::warn!(%error, "idempotency.ticket_not_handed_in");
+    tracing::warn!(%error, "idempotency.end_not_stored");
 }

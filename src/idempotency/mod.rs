@@ -1,22 +1,20 @@
 //! `Idempotency-Key`: the same create twice is one session and the same response (docs/data-model.md).
 //!
-//! A handler names [`Idempotent`] in its signature, where it would name a JSON body, and lets it [answer]. Without the
-//! header nothing is different. With it, the request is reserved under organization, dialect, method, path and key
-//! before it is carried out, and a successful answer is kept for 24 hours:
+//! A handler names [`Idempotent`] in its signature, in the position of a JSON body, and calls [`Idempotent::answer`].
+//! Without the header nothing changes. With it, the request is reserved under organization, dialect, method, path and
+//! key before it is carried out, and a successful response is stored for 24 hours:
 //!
-//! - the same key and body again: the kept answer, with `Idempotency-Replayed: true`;
+//! - the same key and body again: the stored response, with `Idempotency-Replayed: true`;
 //! - the same key, another body: 422, whichever bytes differ;
-//! - the same key while the first request is being served: its answer, or after [`WaitTimeout`] 409;
-//! - a request that was refused leaves its key free, also for another body;
-//! - a request whose process died, or whose outcome is unknown, is done again by the next that comes, with the time,
-//!   the
-//!   ids and the nonce of the first: what was committed is recognised, not made twice.
+//! - the same key while the first request is being served: its response, or after [`WaitTimeout`] 409;
+//! - a request that was rejected leaves its key free, also for another body;
+//! - a request whose process died, or whose outcome is unknown, is carried out again by the next attempt, with the
+//!   time, the ids and the nonce of the first, so that what was committed is recognised and not created twice.
 //!
-//! Credentials and rate limits come first, at every request. The credential is not part of the scope: a key may be
-//! rotated between two attempts. Headers that a handler adds to its answer are not kept. No route that answers a secret
-//! may use this: answers are kept as they are, and what is drawn can be drawn again.
-//!
-//! [answer]: Idempotent::answer
+//! Credentials and rate limits are checked first, at every request. The credential is not part of the scope, because it
+//! may be rotated between two attempts. Headers that a handler adds to its response are not stored. A route that returns
+//! a secret must not use this, because responses are stored unencrypted and a secret can be derived again from the
+//! reservation.
 
 mod claim;
 mod guard;
@@ -33,7 +31,7 @@ pub use request::{ClaimOutcome, Idempotent, SentKey};
 static HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// How long a request waits for another with the same key, before it is 409.
+/// How long a request waits for another one with the same key before the response is 409.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitTimeout(pub Duration);
 
@@ -43,7 +41,7 @@ impl Default for WaitTimeout {
     }
 }
 
-/// The header, as the OpenAPI documents describe it.
+/// The header as the OpenAPI documents describe it.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it describes; the extractor reads")]

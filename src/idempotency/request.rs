@@ -1,4 +1,4 @@
-//! The extractor that handlers name, and how it answers.
+//! The extractor that handlers name, and how it responds.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -26,15 +26,15 @@ use crate::store::{KeyedRequest, StoredResponse};
 
 const _: () = assert!(LEASE.num_seconds().unsigned_abs() > HANDLER_TIMEOUT.as_secs(), "a lease outlasts its handler");
 
-/// A body that must be a JSON object, and the key under which the caller may send it again. To stand last in a
-/// handler's signature, behind its [`Caller`].
+/// A body that must be a JSON object, and the key under which the client may send it again. It comes last in a
+/// handler's signature, after its [`Caller`].
 pub struct Idempotent<D, T> {
     body: T,
     key: Option<Box<Keyed>>,
     dialect: PhantomData<D>,
 }
 
-/// What a request with a key is known by.
+/// Identifies a request with a key.
 struct Keyed {
     key: IdempotencyKey,
     target: [u8; 32],
@@ -42,12 +42,12 @@ struct Keyed {
     wait_timeout: WaitTimeout,
 }
 
-/// Whether a request is to be carried out.
+/// Whether a handler must carry a request out.
 pub enum ClaimOutcome<D, P, T> {
-    /// It is, by this caller, whose time, chance and numbers are the same at every attempt. The ticket is to be handed
-    /// in.
+    /// Carry it out with this caller, whose time, randomness and ids are the same at every attempt, and report the end
+    /// to the guard.
     Fresh(Caller<D, P>, T, IdempotencyGuard),
-    /// It is not: it was answered before, or cannot be.
+    /// Return this response: it was stored before, or it is a rejection.
     Answered(Response),
 }
 
@@ -68,29 +68,31 @@ where
     }
 }
 
-/// The key that a request came with, if it did: for bodies that are no JSON, which their extractors read themselves.
+/// The key of a request, if it has one: for bodies other than JSON, which their extractors read themselves.
 pub struct SentKey(Option<(IdempotencyKey, [u8; 32])>);
 
 impl SentKey {
+    /// Reads the key of a request.
+    ///
     /// # Errors
-    /// 400 when the header holds no key, or came twice.
+    /// [`Rejection::MalformedHeader`] (400) if the header is not a valid key, or is sent twice.
     pub fn of(request: &Request) -> Result<Self, Rejection> {
         let key = key(request.headers())?;
         Ok(Self(key.map(|key| (key, target(request.method(), request.uri().path())))))
     }
 
-    /// The request, once its body was read. By `hash` the body is known when it is sent again.
+    /// Returns the request with the body that was read. `hash` identifies the body when it is sent again.
     pub fn with<D, T>(self, body: T, hash: impl FnOnce(&T) -> [u8; 32], wait_timeout: WaitTimeout) -> Idempotent<D, T> {
         let key = self.0.map(|(key, target)| Box::new(Keyed { key, target, body_hash: hash(&body), wait_timeout }));
         Idempotent { body, key, dialect: PhantomData }
     }
 }
 
-/// The key, if there is one.
+/// Returns the key, or `None` without the header.
 fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Rejection> {
-    let mut given = headers.get_all(&HEADER).iter();
-    let Some(value) = given.next() else { return Ok(None) };
-    let key = value.to_str().ok().and_then(|text| text.parse().ok()).filter(|_| given.next().is_none());
+    let mut values = headers.get_all(&HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().ok().and_then(|text| text.parse().ok()).filter(|_| values.next().is_none());
     key.map(Some).ok_or(Rejection::MalformedHeader("Idempotency-Key"))
 }
 
@@ -99,16 +101,16 @@ fn target(method: &Method, path: &str) -> [u8; 32] {
 }
 
 impl<D: Dialect, T> Idempotent<D, T> {
-    /// The body, for handlers that choose by it how to answer.
+    /// Returns the body, for handlers whose kind of response depends on it.
     #[must_use]
     pub fn body(&self) -> &T {
         &self.body
     }
 
-    /// Answers by `work`, or as an earlier request with the same key was answered.
+    /// Responds with the result of `work`, or with the stored response of an earlier request with the same key.
     ///
-    /// Under a key, all of it goes on when its caller hangs up: an answer that did not arrive is why callers ask again.
-    /// Without one, it is `work` and nothing else: creates without a key are the many.
+    /// With a key, the work goes on when the client disconnects, because clients retry after a response that did not
+    /// arrive. Without a key, only `work` runs, so that the many creates without a key cost nothing more.
     pub fn answer<P, W, F, R>(self, caller: Caller<D, P>, work: W) -> impl Future<Output = Response> + Send
     where
         T: Send + 'static,
@@ -120,7 +122,7 @@ impl<D: Dialect, T> Idempotent<D, T> {
         if self.key.is_none() {
             return Either::Left(work(caller, self.body).map(IntoResponse::into_response));
         }
-        let answering = async move {
+        let responding = async move {
             match self.claim(caller).await {
                 ClaimOutcome::Fresh(caller, body, guard) => {
                     let now = caller.now();
@@ -129,15 +131,15 @@ impl<D: Dialect, T> Idempotent<D, T> {
                 ClaimOutcome::Answered(response) => response,
             }
         };
-        let answered = tokio::spawn(answering.in_current_span());
-        Either::Right(answered.map(|answered| match answered.map_err(JoinError::try_into_panic) {
+        let task = tokio::spawn(responding.in_current_span());
+        Either::Right(task.map(|outcome| match outcome.map_err(JoinError::try_into_panic) {
             Ok(response) => response,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
             Err(Err(_ended)) => D::Error::from(Rejection::Unavailable).into_response(),
         }))
     }
 
-    /// The first step of [`answer`](Self::answer), for handlers whose answer is not whole when they return.
+    /// Claims the request: the first step of [`answer`](Self::answer), for handlers that stream their response.
     pub async fn claim<P>(self, caller: Caller<D, P>) -> ClaimOutcome<D, P, T> {
         let Some(keyed) = self.key else { return ClaimOutcome::Fresh(caller, self.body, IdempotencyGuard::unkeyed()) };
         let request = KeyedRequest {
@@ -155,22 +157,22 @@ impl<D: Dialect, T> Idempotent<D, T> {
                 let guard = IdempotencyGuard::new(caller.store.clone(), caller.clock.clone(), Arc::clone(&reservation));
                 ClaimOutcome::Fresh(caller.with_reservation(reservation), self.body, guard)
             }
-            Ok(ClaimStep::Answered(answer)) => ClaimOutcome::Answered(replay(answer)),
+            Ok(ClaimStep::Stored(response)) => ClaimOutcome::Answered(replay(response)),
             Err(rejection) => ClaimOutcome::Answered(reject::<D>(rejection)),
         }
     }
 }
 
-/// Does the work and hands the ticket in.
+/// Does the work and reports its end to the guard.
 async fn carry_out<D: Dialect, R: IntoResponse>(
     work: impl Future<Output = Result<R, D::Error>>,
     guard: IdempotencyGuard,
     now: Timestamp,
 ) -> Response {
-    // The door has its own limit; this one is for work whose caller has left it.
+    // The middleware has its own time-out. This one is for work that goes on after its client has disconnected.
     let done = tokio::time::timeout(HANDLER_TIMEOUT, work).await;
     let error = match done {
-        Ok(Ok(reply)) => return keep(reply.into_response(), guard).await,
+        Ok(Ok(reply)) => return store(reply.into_response(), guard).await,
         Ok(Err(error)) => error,
         Err(_elapsed) => Rejection::TimedOut.into(),
     };
@@ -178,8 +180,8 @@ async fn carry_out<D: Dialect, R: IntoResponse>(
     error.into_response()
 }
 
-/// Keeps a success, and gives it back as it came.
-async fn keep(response: Response, guard: IdempotencyGuard) -> Response {
+/// Stores a successful response, and returns it unchanged.
+async fn store(response: Response, guard: IdempotencyGuard) -> Response {
     if !response.status().is_success() {
         guard.hand_back_with(response.status()).await;
         return response;
@@ -195,12 +197,12 @@ async fn keep(response: Response, guard: IdempotencyGuard) -> Response {
     Response::from_parts(parts, Body::from(bytes))
 }
 
-fn replay(answer: StoredResponse) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
+fn replay(stored: StoredResponse) -> Response {
+    let mut response = Response::new(Body::from(stored.body));
+    *response.status_mut() = StatusCode::from_u16(stored.status).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(REPLAYED.clone(), HeaderValue::from_static("true"));
-    if let Some(content_type) = answer.content_type.and_then(|text| HeaderValue::try_from(text).ok()) {
+    if let Some(content_type) = stored.content_type.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
     response

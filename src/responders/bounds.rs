@@ -1,19 +1,19 @@
-//! What holds for every answer, whoever gives it: it ends in time, it says something and not too much, and it is
-//! counted.
+//! The limits of every reply, whatever its responder: its time, its length, and that it is not empty. Every reply is
+//! counted in the metrics.
 
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, Question, ResponderError};
+use super::{Question, ReplyChunks, ResponderError};
 use crate::domain::{AgentId, DialectName, OrgId};
 use crate::telemetry;
 
-/// The longest answer, in bytes of UTF-8.
+/// The longest reply, in bytes of UTF-8.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// Who was asked, as far as it may be told.
+/// The responder that was asked, in terms that may be logged.
 pub(super) struct Asked {
     kind: &'static str,
     org: OrgId,
@@ -27,14 +27,14 @@ impl Asked {
     }
 }
 
-/// The same answer within its bounds. Its time runs from now.
-pub(super) fn watch(asked: Asked, answer: Answer, whole: Duration) -> Answer {
+/// Returns the same reply within its limits. Its time runs from this call.
+pub(super) fn watch(asked: Asked, reply: ReplyChunks, whole: Duration) -> ReplyChunks {
     let started = Instant::now();
-    let watch = Watch { asked, started, deadline: started + whole, said: 0, outcome: None };
-    stream::unfold(Some((watch, answer)), |watched| async {
-        let (mut watch, mut answer) = watched?;
-        match watch.next(&mut answer).await {
-            Some(Ok(text)) => Some((Ok(text), Some((watch, answer)))),
+    let watch = Watch { asked, started, deadline: started + whole, received: 0, outcome: None };
+    stream::unfold(Some((watch, reply)), |watched| async {
+        let (mut watch, mut reply) = watched?;
+        match watch.next(&mut reply).await {
+            Some(Ok(text)) => Some((Ok(text), Some((watch, reply)))),
             Some(Err(error)) => {
                 watch.outcome = Some(Err(error));
                 Some((Err(error), None))
@@ -52,25 +52,26 @@ struct Watch {
     asked: Asked,
     started: Instant,
     deadline: Instant,
-    said: usize,
-    /// Dropped without one, it was not listened to.
+    /// Bytes of text that have arrived.
+    received: usize,
+    /// `None` until the reply has ended. If the reply is dropped before, the client or the turn abandoned it.
     outcome: Option<Result<(), ResponderError>>,
 }
 
 impl Watch {
-    async fn next(&mut self, answer: &mut Answer) -> Option<Result<String, ResponderError>> {
+    async fn next(&mut self, reply: &mut ReplyChunks) -> Option<Result<String, ResponderError>> {
         loop {
-            let text = match timeout_at(self.deadline, answer.next()).await {
+            let text = match timeout_at(self.deadline, reply.next()).await {
                 Err(_) => return Some(Err(ResponderError::TimedOut)),
                 Ok(Some(Ok(text))) if text.is_empty() => continue,
-                // No text of Postgres' can hold U+0000.
+                // Postgres cannot store U+0000 in a text.
                 Ok(Some(Ok(text))) => text.replace('\0', "\u{fffd}"),
                 Ok(Some(Err(error))) => return Some(Err(error)),
-                Ok(None) if self.said == 0 => return Some(Err(ResponderError::Garbled("it is empty"))),
+                Ok(None) if self.received == 0 => return Some(Err(ResponderError::Garbled("it is empty"))),
                 Ok(None) => return None,
             };
-            self.said += text.len();
-            return Some(if self.said > MAX_ANSWER_BYTES { Err(ResponderError::TooLong) } else { Ok(text) });
+            self.received += text.len();
+            return Some(if self.received > MAX_ANSWER_BYTES { Err(ResponderError::TooLong) } else { Ok(text) });
         }
     }
 }

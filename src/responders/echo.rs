@@ -1,9 +1,9 @@
 use futures::stream::{self, StreamExt};
 
-use super::{Answer, Question};
+use super::{Question, ReplyChunks};
 
-/// The user's own words, quoted: what shows that messages arrive, without anybody to answer them.
-pub(super) fn answer(question: &Question) -> Answer {
+/// Returns a reply that quotes the user's message. It shows that messages arrive, without a model or a webhook.
+pub(super) fn reply(question: &Question) -> ReplyChunks {
     let text = format!("You said: {}", question.message);
     stream::once(async move { Ok(text) }).boxed()
 }

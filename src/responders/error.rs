@@ -2,28 +2,29 @@ use http::StatusCode;
 
 use crate::outbound::Unsent;
 
-/// Why there is no answer, or no more of one. Nothing of what was said, and no secret, is in it.
+/// Why a reply is missing or incomplete. It contains no secret and no text of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponderError {
-    /// No connection, or one that ended before anything of an answer came.
+    /// There was no connection, or it ended before any part of a response arrived.
     #[error("the responder cannot be reached")]
     Unreachable,
-    /// A step, or the whole answer, took longer than the deployment waits.
-    #[error("the responder did not answer in time")]
+    /// A step, or the whole reply, took longer than the deployment waits.
+    #[error("the responder did not reply in time")]
     TimedOut,
-    /// An answer with a status that is no success.
-    #[error("the responder answered with status {}", .0.as_u16())]
+    /// The response has an error status.
+    #[error("the responder returned status {}", .0.as_u16())]
     Rejected(StatusCode),
-    /// Something came that is no answer, or only a part of one.
-    #[error("the responder's answer cannot be read: {0}")]
+    /// The response is not a reply, or only a part of one.
+    #[error("the responder's reply cannot be read: {0}")]
     Garbled(&'static str),
-    #[error("the responder's answer is too long")]
+    #[error("the responder's reply is too long")]
     TooLong,
-    /// Its address is private, or another that must not be called from here.
+    /// The address is private, or another address that the service must not call.
     #[error("the responder's address is not allowed")]
     ForbiddenAddress,
-    /// A redirect that is not followed: too many of them, one that turns a POST into a GET, or one that gives up TLS.
-    #[error("the responder redirects to where it is not followed")]
+    /// A redirect that is not followed: there are too many, or it turns a POST into a GET, or it leads from https to
+    /// http or to a URL that is not allowed.
+    #[error("the responder's redirect is not followed")]
     Redirected,
     /// The deployment lacks something that the responder needs.
     #[error("the responder is not set up: {0}")]
@@ -31,7 +32,7 @@ pub enum ResponderError {
 }
 
 impl ResponderError {
-    /// The word for it in metrics.
+    /// Returns its label in metrics.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -46,7 +47,7 @@ impl ResponderError {
         }
     }
 
-    /// Whether the same request may fare better a moment later. Nothing of an answer has come in these cases.
+    /// Returns whether the same request may succeed a moment later. No part of a reply has arrived in these cases.
     pub(super) fn is_passing(self) -> bool {
         match self {
             Self::Unreachable => true,

@@ -1,4 +1,4 @@
-//! The two forms of an answer: one JSON document, or server-sent events that each carry a piece of it.
+//! The two forms of a reply: one JSON document, or server-sent events that each contain a piece of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,26 +10,32 @@ use sse_stream::SseByteStream;
 use super::outbound::Incoming;
 use super::text::{Joiner, Text};
 use super::utf8;
-use super::{Answer, ResponderError};
+use super::{ReplyChunks, ResponderError};
 
-/// How large one document or one event may be: the longest answer, every character of it escaped, with some envelope.
+/// How large one document or one event may be: the longest reply with every character escaped, and its envelope.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 
-/// What an event says.
+/// The content of an event.
 pub(super) struct Piece {
     pub text: Text,
-    /// Whether nothing comes after it.
+    /// Whether it ends the reply.
     pub is_last: bool,
 }
 
-/// How an endpoint words its answers.
+/// Reads the replies of one kind of endpoint.
 pub(super) struct Wording {
     pub document: fn(&str) -> Result<Text, ResponderError>,
     pub event: fn(&str) -> Result<Piece, ResponderError>,
 }
 
-/// Reads whichever form came. Events end with `[DONE]` or with the last piece; without either, something is missing.
-pub(super) async fn read(incoming: Incoming, wording: Wording) -> Result<Answer, ResponderError> {
+/// Reads a reply in either form, by its media type. Events end with `[DONE]` or with the last piece; if a stream ends
+/// without either, the reply is incomplete.
+///
+/// # Errors
+/// - [`ResponderError::Garbled`] if the media type is another one, or a document cannot be read.
+/// - [`ResponderError::TooLong`] if a document has more than 2 MiB.
+/// - The error of the stream if a document does not arrive whole.
+pub(super) async fn read(incoming: Incoming, wording: Wording) -> Result<ReplyChunks, ResponderError> {
     match incoming.media_type.as_str() {
         "text/event-stream" => Ok(pieces(events(incoming.bytes), wording.event)),
         "application/json" => {
@@ -56,15 +62,15 @@ async fn whole(mut bytes: BoxStream<'static, Result<Bytes, ResponderError>>) -> 
 
 type Events = BoxStream<'static, Result<String, ResponderError>>;
 
-fn pieces(events: Events, read: fn(&str) -> Result<Piece, ResponderError>) -> Answer {
+fn pieces(events: Events, read: fn(&str) -> Result<Piece, ResponderError>) -> ReplyChunks {
     stream::try_unfold(Some((events, Joiner::default())), move |state| async move {
         let Some((mut events, mut joiner)) = state else { return Ok(None) };
         let Some(data) = events.try_next().await? else {
             return Err(ResponderError::Garbled("it ended in the middle"));
         };
         if data.trim() == "[DONE]" {
-            let rest = joiner.finish();
-            return Ok((!rest.is_empty()).then_some((rest, None)));
+            let text = joiner.finish();
+            return Ok((!text.is_empty()).then_some((text, None)));
         }
         let piece = read(&data)?;
         let mut text = joiner.push(&piece.text);
@@ -76,8 +82,8 @@ fn pieces(events: Events, read: fn(&str) -> Result<Piece, ResponderError>) -> An
     .boxed()
 }
 
-/// The data of each event that has some (WHATWG HTML, section 9.2). The parser keeps what it has of an event; what it
-/// is fed since the last whole one is bounded here.
+/// Returns the data of each event that has data (WHATWG HTML, section 9.2). The parser buffers an incomplete event, so
+/// the bytes that it gets after the last complete event are limited here.
 fn events(bytes: BoxStream<'static, Result<Bytes, ResponderError>>) -> Events {
     let fed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&fed);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::domain::Responder;
 use crate::domain::responder::DEFAULT_CONTEXT_TOKENS;
 
-/// Something that was said in a session.
+/// A message of the user or of the agent in a session.
 #[cfg_attr(test, derive(Clone, Debug))]
 pub struct Utterance {
     pub speaker: Speaker,
@@ -42,10 +42,10 @@ impl From<Speaker> for Role {
     }
 }
 
-/// What stands between the texts of neighbouring turns of one role that are joined into one.
+/// Separates the texts of neighbouring turns of one role that are joined into one.
 const BETWEEN: &str = "\n\n";
 
-/// What stands for a message that has no visible character, because models reject an empty turn.
+/// Replaces a message that has no visible character, because models reject an empty turn.
 const NO_TEXT: &str = "(no text)";
 
 /// A conversation as chat models accept it: it begins with a turn of the user, the roles alternate, and no turn is
@@ -56,8 +56,8 @@ const NO_TEXT: &str = "(no text)";
 pub(super) struct Conversation<'a>(Vec<Message<'a>>);
 
 impl<'a> Conversation<'a> {
-    /// Returns these utterances, oldest first. Those of one speaker in a row are joined; what the agent said before the
-    /// user's first word, and what has no visible character, is left out.
+    /// Returns these utterances, oldest first. Consecutive utterances of one speaker are joined. Messages of the agent
+    /// before the user's first message, and messages without a visible character, are left out.
     pub fn of(utterances: &'a [Utterance]) -> Self {
         let mut conversation = Self::default();
         for Utterance { speaker, text } in utterances {
@@ -66,12 +66,12 @@ impl<'a> Conversation<'a> {
         conversation
     }
 
-    /// Returns these utterances without the messages that no reply came to.
+    /// Returns these utterances without the user's messages that no reply followed.
     pub fn of_answered(utterances: &'a [Utterance]) -> Self {
         let spoken: Vec<&Utterance> = utterances.iter().filter(|utterance| !utterance.text.trim().is_empty()).collect();
         let mut conversation = Self::default();
-        for (place, utterance) in spoken.iter().enumerate() {
-            let is_answered = spoken.get(place + 1).is_some_and(|next| next.speaker == Speaker::Agent);
+        for (index, utterance) in spoken.iter().enumerate() {
+            let is_answered = spoken.get(index + 1).is_some_and(|next| next.speaker == Speaker::Agent);
             if utterance.speaker == Speaker::Agent || is_answered {
                 conversation.push(utterance.speaker.into(), &utterance.text);
             }
@@ -123,12 +123,12 @@ pub(super) fn unanswered(history: &[Utterance]) -> Vec<&str> {
     texts
 }
 
-/// How much may be sent, in bytes. Models count tokens, each its own way; 4 bytes of UTF-8 are about one token of
-/// English. Where a script needs more tokens a byte, name fewer tokens.
+/// How much may be sent, in bytes. Models count tokens, each in its own way; 4 bytes of UTF-8 are about one token of
+/// English. For scripts that need more tokens per byte, operators configure fewer tokens.
 #[derive(Clone, Copy)]
 pub(super) struct Budget(usize);
 
-/// Bytes of a session's history that a responder can make use of, so that no more needs to be read.
+/// Returns the bytes of a session's history that a responder can send, so that no more needs to be read.
 #[must_use]
 pub fn history_bytes(responder: &Responder) -> usize {
     match responder {
@@ -138,7 +138,7 @@ pub fn history_bytes(responder: &Responder) -> usize {
     }
 }
 
-/// Whatever a model's context holds.
+/// The limit of the history in bytes, however large a model's context is.
 const MAX_HISTORY: usize = 4 * 1024 * 1024;
 
 /// What a message costs beside its text: its role and its delimiters, about 4 tokens.
@@ -149,12 +149,12 @@ impl Budget {
         Self(usize::try_from(tokens.get()).unwrap_or(usize::MAX).saturating_mul(4))
     }
 
-    /// What is left when `text` is sent in any case.
+    /// Returns the budget that remains after `text`, which is always sent.
     pub fn without(self, text: &str) -> Self {
         Self(self.0.saturating_sub(text.len() + OVERHEAD))
     }
 
-    /// The newest turns that fit, none left out between them.
+    /// Returns the newest consecutive turns that fit.
     pub fn newest(self, history: &[Utterance]) -> &[Utterance] {
         let mut left = self.0;
         let fitting = history.iter().rev().take_while(|turn| {
@@ -182,7 +182,7 @@ mod tests {
         lengths.iter().map(|length| Utterance { speaker: Speaker::User, text: "x".repeat(*length) }).collect()
     }
 
-    fn said(utterances: &[(Speaker, &str)]) -> Vec<Utterance> {
+    fn utterances_of(utterances: &[(Speaker, &str)]) -> Vec<Utterance> {
         utterances.iter().map(|(speaker, text)| Utterance { speaker: *speaker, text: (*text).to_owned() }).collect()
     }
 
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn turns_of_one_role_are_joined_and_the_user_begins() {
         use Speaker::{Agent, User};
-        let history = said(&[
+        let history = utterances_of(&[
             (Agent, "Hi!"),
             (User, "one"),
             (User, " \n"),
@@ -231,7 +231,7 @@ mod tests {
         prop::collection::vec(utterance, 0..24)
     }
 
-    /// Whether chat models accept these messages.
+    /// Returns whether chat models accept these messages.
     fn is_valid(messages: &[Message<'_>]) -> bool {
         let roles = [Role::User, Role::Assistant].into_iter().cycle();
         messages.iter().zip(roles).all(|(message, role)| message.role == role && !message.content.trim().is_empty())
@@ -259,7 +259,7 @@ mod tests {
             prop_assert!(is_valid(&delivered), "{delivered:?}");
             prop_assert!(delivered.last().is_none_or(|last| last.role == Role::Assistant));
 
-            // Nothing that the user said since the window's first turn of theirs is lost, nor said in another order.
+            // All text from the user's first turn in the window on is sent, and in the same order.
             let words = |speaker: Speaker| -> String {
                 let first = newest.iter().position(|u| u.speaker == Speaker::User && !u.text.trim().is_empty());
                 let window = first.map_or(&newest[..0], |first| &newest[first..]);
@@ -280,10 +280,10 @@ mod tests {
             budget in 0usize..4_000,
         ) {
             let turns = history(&lengths);
-            let kept = Budget(budget).newest(&turns).len();
+            let fitting = Budget(budget).newest(&turns).len();
             let cost = |count: usize| lengths.iter().rev().take(count).map(|length| length + OVERHEAD).sum::<usize>();
-            prop_assert!(cost(kept) <= budget);
-            prop_assert!(kept == lengths.len() || cost(kept + 1) > budget);
+            prop_assert!(cost(fitting) <= budget);
+            prop_assert!(fitting == lengths.len() || cost(fitting + 1) > budget);
         }
     }
 }

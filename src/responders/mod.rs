@@ -1,8 +1,10 @@
-//! What answers a message: nobody, the message itself, a model, or a program of the organization's own.
+//! Responders reply to messages: an echo of the message, a model, or a program of the organization's own. An agent may
+//! also have none.
 //!
-//! Whatever an endpoint does, an answer ends: it has a time-out for each step and one for the whole (`settings`), a
-//! bound on what is kept and on what is said (`bounds`, `outbound`), and an address that the deployment allows
-//! ([`crate::outbound`]). What comes back is text, chunk by chunk, or one [`ResponderError`] that ends it.
+//! Every reply ends, whatever its endpoint does: each step and the whole reply have a time-out (`settings`), and the
+//! bytes that are read and the length of the reply are limited (`bounds`, `outbound`). Endpoints are called only at
+//! addresses that the deployment allows ([`crate::outbound`]). A reply is text, chunk by chunk, and at most one
+//! [`ResponderError`], which ends it.
 
 mod bounds;
 mod echo;
@@ -31,59 +33,61 @@ pub use error::ResponderError;
 pub use history::{Speaker, Utterance, history_bytes};
 pub use settings::{RespondersSettings, environment};
 
-/// A message that wants an answer, with what an endpoint may want to know about it.
+/// A message that needs a reply, with the context that an endpoint receives.
 pub struct Question {
     pub org: OrgId,
     pub dialect: DialectName,
     pub agent: Arc<Agent>,
-    /// The session as its dialect's callers know it.
+    /// The session's public id in its dialect.
     pub session: String,
-    /// The same however often the message is delivered.
+    /// Is the same at every delivery of the message.
     pub message_id: Uuid,
-    /// What the user said.
+    /// The text of the user's message.
     pub message: String,
-    /// What was said before, oldest first.
+    /// The earlier messages of the session, oldest first.
     pub history: Vec<Utterance>,
-    /// What the caller sent along with the message: an object.
+    /// The object that the client sent with the message.
     pub metadata: Option<JsonText>,
     pub now: Timestamp,
 }
 
-/// The chunks of an answer as they come; the whole is their concatenation. None is empty, and an error is the last.
-/// Dropping it hangs up on whoever answers.
-pub type Answer = BoxStream<'static, Result<String, ResponderError>>;
+/// The chunks of a reply as they arrive; the whole reply is their concatenation. No chunk is empty, and an error is
+/// always the last item. Dropping the stream closes the connection to the endpoint.
+pub type ReplyChunks = BoxStream<'static, Result<String, ResponderError>>;
 
-/// All that can answer. Clones share one HTTP client.
+/// All kinds of responders. Clones share one HTTP client.
 #[derive(Clone)]
 pub struct Responders {
     outbound: Outbound,
 }
 
 impl Responders {
+    /// Sets up the HTTP client.
+    ///
     /// # Errors
-    /// When the TLS of this machine cannot be set up.
+    /// [`ResponderError::Misconfigured`] if TLS cannot be set up on this machine.
     pub fn new(settings: RespondersSettings) -> Result<Self, ResponderError> {
         Ok(Self { outbound: Outbound::new(settings)? })
     }
 
-    /// The answer to a question, or `None` where nobody answers. Nothing is asked before the answer is first polled,
-    /// but its time runs from here.
+    /// Returns the reply to a question, or `None` without a responder. The endpoint is called when the reply is first
+    /// polled, but the time-out of the whole reply runs from this call.
     #[must_use]
-    pub fn answer(&self, responder: &Responder, question: Question) -> Option<Answer> {
+    pub fn answer(&self, responder: &Responder, question: Question) -> Option<ReplyChunks> {
         let asked = bounds::Asked::of(responder.kind(), &question);
         let outbound = self.outbound.clone();
-        let answer = match responder {
+        let reply = match responder {
             Responder::None => return None,
-            Responder::Echo => echo::answer(&question),
+            Responder::Echo => echo::reply(&question),
             Responder::OpenAi(endpoint) => later(openai::ask(outbound, endpoint.clone(), question)),
             Responder::Webhook(hook) => later(webhook::deliver(outbound, hook.clone(), question)),
         };
-        Some(bounds::watch(asked, answer, self.outbound.settings().whole_answer))
+        Some(bounds::watch(asked, reply, self.outbound.settings().whole_answer))
     }
 }
 
-/// The answer that `asked` will come back with.
-fn later(asked: impl Future<Output = Result<Answer, ResponderError>> + Send + 'static) -> Answer {
+/// Returns the reply that `asked` resolves to, as a stream that waits for it.
+fn later(asked: impl Future<Output = Result<ReplyChunks, ResponderError>> + Send + 'static) -> ReplyChunks {
     let asked: BoxFuture<'static, _> = Box::pin(asked);
     stream::once(asked).try_flatten().boxed()
 }

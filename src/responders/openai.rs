@@ -13,7 +13,7 @@ use super::frames::{self, Piece, Wording};
 use super::history::{Budget, Conversation, Message, Role};
 use super::outbound::{Outbound, Post};
 use super::text::Text;
-use super::{Answer, Question, ResponderError, RespondersSettings};
+use super::{Question, ReplyChunks, ResponderError, RespondersSettings};
 use crate::domain::responder::{HttpUrl, OpenAi};
 
 #[derive(Serialize)]
@@ -23,12 +23,16 @@ struct Request<'a> {
     stream: bool,
 }
 
-/// Asks, a second time where the first came to nothing, and gives the answer once it has begun.
+/// Asks the model, and a second time after a temporary error. Returns the reply once it has begun.
 ///
-/// A model that rejects the question may reject it for a message that failed before: one that its filter does not let
-/// through, or that is too long. So that such a message does not end the conversation for good, the question is asked
-/// once more without the messages that no reply came to.
-pub(super) async fn ask(outbound: Outbound, endpoint: OpenAi, question: Question) -> Result<Answer, ResponderError> {
+/// A model may reject the question because of an earlier message that failed: one that its filter rejects, or that is
+/// too long. So that such a message does not end the conversation for good, the question is asked once more without the
+/// messages that no reply followed.
+pub(super) async fn ask(
+    outbound: Outbound,
+    endpoint: OpenAi,
+    question: Question,
+) -> Result<ReplyChunks, ResponderError> {
     let mut post = Post {
         url: completions(&endpoint.base_url)?,
         headers: headers(&endpoint, outbound.settings())?,
@@ -47,19 +51,19 @@ pub(super) async fn ask(outbound: Outbound, endpoint: OpenAi, question: Question
     frames::read(incoming, Wording { document, event }).await
 }
 
-/// Which of the earlier messages go along.
+/// Which of the earlier messages are sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Including {
     Everything,
     WhatWasAnswered,
 }
 
-/// Whether a status says that something is wrong with what was sent.
+/// Returns whether a status means that the model rejected the content of the request.
 fn rejects_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY)
 }
 
-/// The base URL's path goes on with `/chat/completions`; its query stays.
+/// Returns the base URL with `/chat/completions` appended to its path and its query unchanged.
 fn completions(base: &HttpUrl) -> Result<HttpUrl, ResponderError> {
     let mut url = base.as_url().clone();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -74,7 +78,7 @@ fn headers(endpoint: &OpenAi, settings: &RespondersSettings) -> Result<HeaderMap
         let key = settings.secret(name)?;
         let bearer = format!("Bearer {}", key.expose_secret());
         let mut value = HeaderValue::try_from(bearer)
-            .map_err(|_| ResponderError::Misconfigured("its key has characters that no header can hold"))?;
+            .map_err(|_| ResponderError::Misconfigured("its key has characters that a header cannot contain"))?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
@@ -104,7 +108,7 @@ fn body(endpoint: &OpenAi, question: &Question, including: Including) -> Result<
 struct Completion<'a> {
     #[serde(borrow, default)]
     choices: Vec<Choice<'a>>,
-    /// What some servers send in the middle of a stream, under status 200.
+    /// Some servers send it in the middle of a stream, under status 200.
     error: Option<IgnoredAny>,
 }
 
@@ -148,7 +152,7 @@ fn document(json: &str) -> Result<Text, ResponderError> {
     message.map_or_else(|| Ok(Text::default()), ModelMessage::text)
 }
 
-/// An event without choices is about something else, such as how many tokens were used.
+/// Reads an event. One without choices contains no text, but other data such as the number of tokens used.
 fn event(data: &str) -> Result<Piece, ResponderError> {
     let Some(choice) = choice(data)? else { return Ok(Piece { text: Text::default(), is_last: false }) };
     Ok(Piece {
@@ -163,7 +167,7 @@ mod tests {
     use url::Url;
 
     #[test]
-    fn the_path_goes_behind_the_base_url() {
+    fn the_path_is_appended_to_the_base_url() {
         for (base, whole) in [
             ("https://api.example.com/v1", "https://api.example.com/v1/chat/completions"),
             ("https://api.example.com/v1/", "https://api.example.com/v1/chat/completions"),

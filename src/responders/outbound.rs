@@ -1,4 +1,4 @@
-//! The way out: one POST, its redirects, its time-outs, and the bytes that come back.
+//! Calls to endpoints: one POST, its redirects, its time-outs, and the bytes of the response.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ use crate::outbound::{Client, Unsent};
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 3;
-/// How much of one answer is read, whatever it says: a delta of one token comes in some 300 bytes of JSON.
+/// How many bytes of one response are read. The limit is far above that of a reply, because a delta of one token takes
+/// some 300 bytes of JSON.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The HTTP client of all responders. Clones share its connections.
@@ -27,16 +28,16 @@ pub(super) struct Outbound {
     settings: Arc<RespondersSettings>,
 }
 
-/// What is sent. The body is JSON.
+/// A request to an endpoint. The body is JSON.
 pub(super) struct Post {
     pub url: HttpUrl,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-/// An answer whose first byte has come.
+/// A response whose first byte has arrived.
 pub(super) struct Incoming {
-    /// The media type in lower case, without its parameters; empty when it was not said.
+    /// The media type in lower case, without its parameters; empty without a `Content-Type`.
     pub media_type: String,
     pub bytes: BoxStream<'static, Result<Bytes, ResponderError>>,
 }
@@ -52,12 +53,12 @@ impl Outbound {
         &self.settings
     }
 
-    /// Posts once.
+    /// Posts once, and returns the response when its first byte has arrived.
     pub async fn post(&self, post: &Post) -> Result<Incoming, ResponderError> {
         timeout(self.settings.first_byte, self.follow(post)).await.unwrap_or(Err(ResponderError::TimedOut))
     }
 
-    /// Posts, and once more where nothing of an answer came and a second try may fare better.
+    /// Posts, and posts a second time if no part of a reply arrived and the error is temporary.
     pub async fn post_twice(&self, post: &Post) -> Result<Incoming, ResponderError> {
         match self.post(post).await {
             Err(error) if error.is_passing() => {
@@ -68,7 +69,7 @@ impl Outbound {
         }
     }
 
-    /// Posts to where the redirects lead, and waits for the first byte of a good answer.
+    /// Posts, follows the redirects, and waits for the first byte of a successful response.
     async fn follow(&self, post: &Post) -> Result<Incoming, ResponderError> {
         let mut url = post.url.as_url().clone();
         let mut headers = post.headers.clone();
@@ -82,7 +83,7 @@ impl Outbound {
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
                     let next = next_hop(&url, &response)?;
                     if next.origin() != url.origin() {
-                        // It was given to somebody else; nor does it come back with a later redirect.
+                        // The credential is for the first origin only. A later redirect does not restore it.
                         headers.remove(AUTHORIZATION);
                     }
                     url = next;
@@ -99,7 +100,7 @@ impl Outbound {
         let media_type = media_type(response.headers());
         let first = response.chunk().await.map_err(Unsent::from)?;
         let wait_timeout = self.settings.between_chunks;
-        let rest = stream::try_unfold((response, first, 0), move |(mut response, waiting, before)| async move {
+        let bytes = stream::try_unfold((response, first, 0), move |(mut response, waiting, before)| async move {
             let chunk = match waiting {
                 Some(chunk) => chunk,
                 None if before == 0 => return Ok(None),
@@ -116,7 +117,7 @@ impl Outbound {
             }
             Ok(Some((chunk, (response, None, so_far))))
         });
-        Ok(Incoming { media_type, bytes: rest.boxed() })
+        Ok(Incoming { media_type, bytes: bytes.boxed() })
     }
 }
 
@@ -125,7 +126,10 @@ fn media_type(headers: &HeaderMap) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Where a redirect leads, unless that gives up TLS or is no URL that a responder could have.
+/// Returns the target of a redirect.
+///
+/// # Errors
+/// [`ResponderError::Redirected`] if the redirect leads from https to http, or to a URL that a responder may not have.
 fn next_hop(from: &Url, response: &Response) -> Result<Url, ResponderError> {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let mut to = location.and_then(|text| from.join(text).ok()).ok_or(ResponderError::Redirected)?;

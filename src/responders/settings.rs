@@ -6,21 +6,21 @@ use super::ResponderError;
 use crate::domain::responder::EnvName;
 use crate::outbound::PrivateAddresses;
 
-/// What a deployment decides about responders.
+/// The settings of responders.
 #[derive(Clone, Debug)]
 pub struct RespondersSettings {
     pub private_addresses: PrivateAddresses,
     /// How long a connection may take: name look-up, TCP and TLS together.
     pub connect: Duration,
-    /// How long until the first byte of an answer, every redirect included.
+    /// How long the first byte of a response may take, including every redirect.
     pub first_byte: Duration,
-    /// How long between two chunks, as they come over the wire.
+    /// How much time may pass between two chunks on the wire.
     pub between_chunks: Duration,
-    /// How long an answer may take from beginning to end, a second try included.
+    /// How long a reply may take from beginning to end, including a second attempt.
     pub whole_answer: Duration,
-    /// How long to wait before the second try.
+    /// How long to wait before the second attempt.
     pub before_retry: Duration,
-    /// Where secrets are looked up by name, at each call: [`environment`], or a test's own.
+    /// Returns a secret by its name, at each call: [`environment`], or a test's own function.
     pub secrets: fn(&str) -> Option<SecretString>,
 }
 
@@ -39,14 +39,17 @@ impl Default for RespondersSettings {
 }
 
 impl RespondersSettings {
-    /// The secret of that name.
+    /// Returns the secret of that name.
+    ///
+    /// # Errors
+    /// [`ResponderError::Misconfigured`] if there is none.
     pub(super) fn secret(&self, name: &EnvName) -> Result<SecretString, ResponderError> {
         (self.secrets)(name.as_str())
             .ok_or(ResponderError::Misconfigured("the environment variable that it names is not set"))
     }
 }
 
-/// A variable of this process, unless it is empty.
+/// Returns an environment variable of this process, or `None` if it is not set or empty.
 #[must_use]
 pub fn environment(name: &str) -> Option<SecretString> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)

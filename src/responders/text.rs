@@ -1,22 +1,23 @@
-//! Text as endpoints write it in JSON, where the two halves of a surrogate pair may be far apart.
+//! Text as endpoints write it in JSON, where the two halves of a surrogate pair may be in different pieces.
 //!
 //! A server that cuts its tokens without regard to characters sends an emoji as `"\ud83d"` in one event and `"\ude00"`
-//! in the next. Neither is a text by itself, and serde_json rejects both, so a piece is read as WTF-8, and the halves
-//! meet again where the pieces are joined.
+//! in the next. Neither is valid text by itself, and serde_json rejects both as strings. Therefore a piece is read as
+//! WTF-8, and the halves are paired when the pieces are joined.
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
-/// A piece of a reply: UTF-8 in which a half surrogate pair may stand, encoded like any other code point (WTF-8).
+/// A piece of a reply: UTF-8 that may contain half a surrogate pair, encoded like any other code point (WTF-8).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text(Vec<u8>);
 
 impl Text {
     /// Reads a string, or a list of parts as multimodal APIs write them: strings, and objects with a `text` whose
-    /// `type` says that it is one. Other parts, such as `thinking`, are no part of the reply. `null` is no text.
+    /// `type`, if there is one, is `text` or `output_text`. Other parts, such as `thinking`, are skipped. `null` is the
+    /// empty text.
     ///
     /// # Errors
-    /// When the value is of another kind.
+    /// A JSON error if the value is neither a string nor a list nor `null`.
     pub fn of_content(content: &RawValue) -> Result<Self, serde_json::Error> {
         match content.get().as_bytes().first() {
             Some(b'"') => serde_json::from_str(content.get()),
@@ -68,7 +69,7 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
 
-        // As bytes, serde_json reads a string without a verdict on its surrogates.
+        // When it reads a string as bytes, serde_json does not reject lone surrogates.
         deserializer.deserialize_bytes(Bytes)
     }
 }
@@ -81,8 +82,8 @@ pub(super) struct Joiner {
 }
 
 impl Joiner {
-    /// Returns the text of the next piece. A first half at its end is left for the next piece; a half that stays alone
-    /// becomes U+FFFD.
+    /// Returns the text of the next piece. A first half at its end is stored for the next piece; a half without its
+    /// other half becomes U+FFFD.
     pub fn push(&mut self, piece: &Text) -> String {
         let mut text = String::with_capacity(piece.0.len());
         let mut rest = piece.0.as_slice();
@@ -106,7 +107,7 @@ impl Joiner {
         text
     }
 
-    /// Returns what is left once the last piece has come: nothing, or U+FFFD for a half without its other half.
+    /// Returns the remaining text after the last piece: nothing, or U+FFFD for a half without its other half.
     pub fn finish(&mut self) -> String {
         self.high.take().map(|_| char::REPLACEMENT_CHARACTER).into_iter().collect()
     }
@@ -119,7 +120,7 @@ impl Joiner {
     }
 }
 
-/// Whether three bytes of WTF-8 are half a surrogate pair: in UTF-8, no byte from 0xa0 follows 0xed.
+/// Returns whether three bytes of WTF-8 are half a surrogate pair: in UTF-8, no byte from 0xa0 on follows 0xed.
 fn is_surrogate(bytes: &[u8]) -> bool {
     matches!(bytes, [0xed, 0xa0..=0xff, _])
 }
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_meet_and_those_that_stay_alone_are_replaced() {
+    fn halves_are_paired_and_lone_ones_are_replaced() {
         for (pieces, text) in [
             (&[r#""a\ud83d""#, r#""\ude00b""#][..], "a😀b"),
             (&[r#""\ud83d""#, r#""""#, "null", r#""\ude00""#], "😀"),

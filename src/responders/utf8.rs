@@ -1,10 +1,10 @@
-//! Bytes that should be UTF-8, made so.
+//! Makes valid UTF-8 of bytes that should be UTF-8.
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 
-/// Returns the same bytes with U+FFFD for every sequence that is no UTF-8, wherever the network cut them. A sequence
-/// that the end of the stream cuts short is replaced, too.
+/// Returns the same bytes with U+FFFD for every sequence that is not UTF-8, wherever the network cut them. A sequence
+/// that the end of the stream cuts short is replaced as well.
 pub(super) fn lossy<E: Send + 'static>(
     bytes: BoxStream<'static, Result<Bytes, E>>,
 ) -> BoxStream<'static, Result<Bytes, E>> {
@@ -21,7 +21,7 @@ pub(super) fn lossy<E: Send + 'static>(
         .boxed()
 }
 
-/// Returns a chunk as UTF-8, and leaves the beginning of a character at its end in `carried`: three bytes at most.
+/// Returns a chunk as UTF-8. If the chunk ends within a character, its first bytes, three at most, stay in `carried`.
 fn decode(carried: &mut Vec<u8>, chunk: Bytes) -> Bytes {
     if carried.is_empty() && std::str::from_utf8(&chunk).is_ok() {
         return chunk;
@@ -36,7 +36,7 @@ fn decode(carried: &mut Vec<u8>, chunk: Bytes) -> Bytes {
         if part.invalid().is_empty() {
             continue;
         }
-        // Unfinished only where the bytes end with it.
+        // A sequence can only be unfinished at the end of the bytes.
         let unfinished =
             at == bytes.len() && std::str::from_utf8(part.invalid()).is_err_and(|error| error.error_len().is_none());
         if unfinished {

@@ -1,4 +1,4 @@
-//! Programs of an organization's own, which get the message as JSON and say the answer.
+//! Webhooks: programs of an organization that receive the message as JSON and respond with the reply.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::frames::{self, Piece, Wording};
 use super::history::{self, Budget, Conversation};
 use super::outbound::{Outbound, Post};
 use super::text::Text;
-use super::{Answer, Question, ResponderError};
+use super::{Question, ReplyChunks, ResponderError};
 use crate::domain::responder::Webhook;
 use crate::domain::{Agent, AgentId, AgentKey, AgentNumber, JsonText, OrgId, Timestamp};
 use crate::outbound::signature;
@@ -20,10 +20,10 @@ struct Delivery<'a> {
     agent: Asked<'a>,
     session_id: &'a str,
     message: Sent<'a>,
-    /// The newest turns before the message, oldest first: the user's first, then in turn, with a reply at the end, so
-    /// that the message can follow as the user's next.
+    /// The newest turns before the message, oldest first. The first turn is the user's, the roles alternate and the last
+    /// turn is a reply, so that the message can follow as the user's next turn.
     history: Conversation<'a>,
-    /// What the user said after that and before the message, if no reply came to it: oldest first.
+    /// The user's messages after that history that got no reply, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unanswered: Vec<&'a str>,
     sent_at: Timestamp,
@@ -50,8 +50,12 @@ impl<'a> From<&'a Agent> for Asked<'a> {
     }
 }
 
-/// Delivers the message, once: a program that did something with it must not do so twice.
-pub(super) async fn deliver(outbound: Outbound, hook: Webhook, question: Question) -> Result<Answer, ResponderError> {
+/// Delivers the message, only once, because a program that has acted on it must not act twice.
+pub(super) async fn deliver(
+    outbound: Outbound,
+    hook: Webhook,
+    question: Question,
+) -> Result<ReplyChunks, ResponderError> {
     let body = body(&question)?;
     let secret = hook.secret_env.as_ref().map(|name| outbound.settings().secret(name)).transpose()?;
     let id = question.message_id.to_string();
@@ -77,7 +81,7 @@ fn body(question: &Question) -> Result<Vec<u8>, ResponderError> {
     serde_json::to_vec(&delivery).map_err(|_| ResponderError::Misconfigured("the message cannot be written as JSON"))
 }
 
-/// A document, and the data of an event.
+/// A reply as a document or as the data of an event.
 #[derive(Deserialize)]
 struct WebhookReply {
     #[serde(alias = "text")]
