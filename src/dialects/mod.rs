@@ -1,7 +1,7 @@
 //! The five vendors' APIs.
 //!
-//! A dialect owns its wire types, its error envelope and its routes, one file per operation, and nothing else. None
-//! imports another; what a session is, and what may be done with it, is the domain's to say.
+//! A dialect owns its wire types, its error envelope and its routes, one file per operation, and nothing else. No dialect
+//! imports another. The rules of sessions are in [`crate::domain`].
 
 pub mod agent_key;
 pub mod agnost;
@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::AppState;
 use crate::domain::DialectName;
 
-/// The routes of one dialect, together with their description.
+/// Returns the routes of one dialect together with their OpenAPI description.
 #[must_use]
 pub fn routes(dialect: DialectName) -> OpenApiRouter<AppState> {
     match dialect {
@@ -29,7 +29,7 @@ pub fn routes(dialect: DialectName) -> OpenApiRouter<AppState> {
     }
 }
 
-/// The OpenAPI document of one dialect.
+/// Returns the OpenAPI document of one dialect.
 #[must_use]
 pub fn openapi(dialect: DialectName) -> OpenApi {
     let mut document = routes(dialect).into_openapi();
@@ -50,7 +50,7 @@ fn header_scheme(name: &str, description: &str) -> SecurityScheme {
     SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
 }
 
-/// The head of a dialect's OpenAPI document.
+/// Returns a router whose OpenAPI document has the title, the description and the common security schemes.
 fn described(title: &str, description: &str) -> OpenApiRouter<AppState> {
     let bearer =
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(BEARER)).build();

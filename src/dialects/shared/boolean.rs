@@ -1,9 +1,9 @@
 //! Booleans in forms and queries, where everything is text.
 
-/// Returns the boolean that a text stands for, or `None` for any other text.
+/// Returns the boolean that a text means, or `None` for any other text.
 ///
-/// Clients write their own language's words: `true` (JavaScript), `True` (Python), `on` (a ticked box of an HTML form),
-/// `1` and `yes`.
+/// The words of several languages are accepted in any case: `true` (JavaScript), `True` (Python), `on` (a ticked box of
+/// an HTML form), `1` and `yes`.
 pub fn boolean(text: &str) -> Option<bool> {
     let is_one_of = |words: [&str; 4]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is_one_of(["true", "1", "yes", "on"]) {
@@ -21,7 +21,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_clients_words_are_read() {
+    fn the_words_of_all_clients_are_read() {
         for text in ["true", "True", "TRUE", "1", "yes", "Yes", "on", "ON"] {
             assert_eq!(boolean(text), Some(true), "{text}");
         }
@@ -35,7 +35,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_word_behind_a_blank_is_none(text in "(?i)true|off|.{0,6}") {
+        fn a_word_after_a_blank_is_none(text in "(?i)true|off|.{0,6}") {
             let padded = format!(" {text}");
             prop_assert_eq!(boolean(&padded), None);
         }

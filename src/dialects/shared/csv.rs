@@ -1,4 +1,4 @@
-//! CSV files (RFC 4180) for people who open them in a spreadsheet. Every dialect writes its files with this.
+//! CSV files (RFC 4180) that open well in a spreadsheet. Every dialect writes its files with this module.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, header};
 
-/// The bytes of U+FEFF, because Excel reads a file without them in the machine's own encoding and not as UTF-8.
+/// U+FEFF, because Excel reads a file without it in the machine's own encoding and not as UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Returns the response of a download whose body begins with [`head`]. `disposition` names the file.
@@ -36,9 +36,9 @@ pub fn row<'c>(cells: impl IntoIterator<Item = &'c str>) -> String {
     row
 }
 
-/// Returns a cell that no spreadsheet takes for a formula: an apostrophe is put before what could be one
-/// ([CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)). A negative number is none, and stays as it
-/// is. The cell is quoted where it contains what would end it.
+/// Returns a cell that no spreadsheet reads as a formula: a possible formula gets an apostrophe in front
+/// ([CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)). Negative numbers are not formulas and stay
+/// unchanged. A cell that contains a separator, a quote or a line end is quoted.
 fn cell(text: &str) -> Cow<'_, str> {
     let is_formula =
         text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) && !is_number(text);

@@ -1,4 +1,4 @@
-//! What several dialects write in the same way. Words that differ by vendor are not here.
+//! Code that several dialects share. Wire formats that differ by vendor are not here.
 
 pub(super) mod boolean;
 pub(super) mod csv;

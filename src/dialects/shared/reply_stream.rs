@@ -1,4 +1,4 @@
-//! The driver of streamed replies: it sends what comes of a turn to the client, in the frames of a dialect.
+//! The driver of streamed replies: it sends the parts of a turn to the client as they arrive, in the frames of a dialect.
 
 use std::future::Future;
 use std::pin::pin;
@@ -22,13 +22,13 @@ pub trait ReplyFrames: Send + 'static {
     /// Sends a piece of the reply.
     fn piece(&mut self, text: &str, client: &mut FrameSender);
 
-    /// Sends what follows the last piece. `outcome` is what became of the reply, or `None` if none was expected. Returns
-    /// whether the request succeeded: then its response is stored under its idempotency key.
+    /// Sends what follows the last piece. `outcome` is the outcome of the turn, or `None` if no reply was expected.
+    /// Returns whether the request succeeded. If it did, its response is stored under its idempotency key.
     fn end(&mut self, outcome: Option<Outcome>, client: &mut FrameSender) -> impl Future<Output = bool> + Send;
 }
 
-/// Returns the response that streams a reply. The stream is stored under the request's idempotency key when it ends, also
-/// when the client has closed the connection by then. It has `permit` for as long as the client reads.
+/// Returns the response that streams a reply. The stream is stored under the request's idempotency key when it ends, even
+/// if the client has closed the connection by then. `permit` is released when the client stops reading.
 pub fn response<F: ReplyFrames>(frames: F, parts: Option<Parts>, guard: IdempotencyGuard, permit: Permit) -> Response {
     let (client, stream) = event_stream::frame_channel(guard.is_keyed());
     tokio::spawn(drive(frames, parts, guard, client));
@@ -50,8 +50,8 @@ async fn drive<F: ReplyFrames>(mut frames: F, parts: Option<Parts>, guard: Idemp
     }
 }
 
-/// Sends the pieces as they come, and renews the lease of the idempotency key meanwhile. Returns what became of the
-/// reply; a reply whose lease was lost has failed.
+/// Sends the pieces as they arrive, and renews the lease of the idempotency key meanwhile. Returns the outcome of the
+/// turn.
 async fn send_pieces<F: ReplyFrames>(
     frames: &mut F,
     mut parts: Parts,

@@ -1,4 +1,4 @@
-//! Spellings that more than one vendor uses.
+//! Formats of times that more than one vendor uses.
 
 use chrono::SecondsFormat;
 use serde::{Serialize, Serializer};

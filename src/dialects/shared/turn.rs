@@ -18,7 +18,7 @@ pub struct Replying {
     pub responder: Responder,
 }
 
-/// A reply that is to be stored.
+/// A reply that will be stored.
 pub struct NewReply {
     pub id: EventId,
     /// The message that it replies to.
@@ -32,32 +32,33 @@ pub struct NewReply {
 pub struct Message {
     pub session: (DialectName, SessionId),
     pub event: NewEvent,
-    /// What the responder receives beside the text.
+    /// What the responder receives in addition to the text.
     pub metadata: Option<JsonText>,
     /// `None` stores the message and expects no reply.
     pub replying: Option<Replying>,
-    /// Returns whom an event of the dialect speaks for.
+    /// Returns who wrote an event of the dialect, or `None` if it is not a message.
     pub speaker: fn(&Event) -> Option<Speaker>,
     /// Returns the event that stores a reply of the agent.
     pub reply: fn(&Agent, NewReply) -> NewEvent,
-    /// What a reply changes of its session.
+    /// Changes the session when its reply is stored.
     pub on_reply: fn(&mut Session, Timestamp),
 }
 
-/// A message that is stored.
+/// A stored message.
 pub struct Stored<T> {
     pub session: Session,
     pub message: Event,
-    /// What the dialect's rule returned; `None` where an earlier attempt at the same request stored the message.
+    /// What the dialect's rule returned; `None` if an earlier attempt at the same request stored the message.
     pub outcome: Option<T>,
-    /// The turn that replies to it, where a reply is expected.
+    /// The turn that replies to it; `None` if no reply is expected.
     pub turn: Option<Turn>,
 }
 
-/// Returns the session's agent, unless it is disabled or deleted, and the responder that replies for it.
+/// Returns the session's agent and its responder, or `None` if the session has no agent or the agent is disabled or
+/// deleted.
 ///
 /// # Errors
-/// [`StoreError`] when the database cannot be reached.
+/// [`StoreError`] if the database cannot be reached.
 pub async fn replying<D: Dialect, P>(caller: &Caller<D, P>, session: &Session) -> Result<Option<Replying>, StoreError> {
     let Some(agent) = session.agent else { return Ok(None) };
     let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.filter(|agent| agent.enabled);
@@ -65,10 +66,10 @@ pub async fn replying<D: Dialect, P>(caller: &Caller<D, P>, session: &Session) -
     Ok(agent.map(|agent| Replying { responder: agent.responder_or(default).clone(), agent }))
 }
 
-/// Stores a message by a rule of its dialect. Returns it with the turn that is to be begun; `permit` is the turn's.
+/// Stores a message under a rule of its dialect. Returns it with its turn, which owns `permit` and has not begun yet.
 ///
 /// # Errors
-/// [`NotAccepted`] with the reason for which the message was not stored.
+/// [`NotAccepted`] with the reason why the message was not stored.
 pub async fn store<D: Dialect, P, T, E>(
     conversations: &Conversations,
     caller: &Caller<D, P>,
@@ -106,7 +107,7 @@ where
     Ok(Stored { session, message, outcome: accepted.outcome, turn })
 }
 
-/// Returns the error of a message that was not stored, where the dialect's sessions take any number of messages at once.
+/// Returns the error of a message that was not stored, for dialects whose sessions accept several messages at once.
 pub fn not_stored<E: From<StoreError> + From<Rejection>>(reason: NotAccepted<E>, session_not_found: E) -> E {
     match reason {
         NotAccepted::NoSession => session_not_found,
@@ -116,13 +117,14 @@ pub fn not_stored<E: From<StoreError> + From<Rejection>>(reason: NotAccepted<E>,
     }
 }
 
-/// Runs `work`, which stores a message, and begins the turn that it returns; both also when the client closes the
-/// connection in between, because a message that is stored without its turn would never get a reply. Returns what the
-/// work returned, and the id and the parts of the reply where one is expected.
+/// Runs `work`, which stores a message, and begins the turn that it returns. Both happen even if the client closes the
+/// connection in between, because a message that is stored without its turn would never get a reply. Returns the result
+/// of the work, and the id and the parts of the reply if one is expected.
 ///
 /// # Errors
-/// The error of `work`; [`Rejection::TooManyStreams`] when the organization has as many turns as it may;
-/// [`Rejection::Internal`] when the work panicked or took longer than a handler may.
+/// - The error of `work`.
+/// - [`Rejection::TooManyStreams`] if the organization has reached its limit of running turns.
+/// - [`Rejection::Internal`] if the work panicked or took longer than a handler may.
 pub async fn store_and_begin<D, P, T, E, W>(
     conversations: &Conversations,
     caller: Caller<D, P>,

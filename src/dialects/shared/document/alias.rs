@@ -2,14 +2,14 @@
 
 use utoipa::openapi::OpenApi;
 
-/// Describes the operations of a path at another path of theirs as well, where they are not described yet.
+/// Describes the operations of `path` at `alias` as well, unless the alias already has a description of its own.
 pub(in crate::dialects) fn describe_alias(document: &mut OpenApi, path: &str, alias: &str) {
     let Some(mut item) = document.paths.paths.get(path).cloned() else { return };
     let described = document.paths.paths.entry(alias.to_owned()).or_default();
     for (own, there) in super::operations(&mut item).into_iter().zip(super::operations(described)) {
         let Some(own) = own else { continue };
         if let Some(there) = there {
-            // It is described by itself, with what is different about it.
+            // The alias has its own description, because it differs. Only the error responses are added.
             for (status, response) in &own.responses.responses {
                 if !status.starts_with('2') {
                     there.responses.responses.entry(status.clone()).or_insert_with(|| response.clone());

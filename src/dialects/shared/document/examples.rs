@@ -1,5 +1,5 @@
-//! Examples of requests and responses, as `examples.json` of each dialect has them: by operation, a request that the
-//! service accepts and its response. The suite sends every request again, and records them anew with
+//! Examples of requests and responses. `examples.json` of each dialect has, for each operation, a request that the service
+//! accepts and its response. The tests send every request again, and record the responses anew with
 //! `RECORD_EXAMPLES=1 cargo test --test suite openapi::examples`.
 
 use std::collections::HashMap;
@@ -14,10 +14,10 @@ use crate::domain::DialectName;
 /// One exchange.
 #[derive(Deserialize)]
 struct Example {
-    /// `None` where there is no body, or one that is not JSON.
+    /// `None` without a body, or if the body is not JSON.
     request: Option<Value>,
     status: u16,
-    /// `None` where there is no body, or one that is not JSON.
+    /// `None` without a body, or if the body is not JSON.
     response: Option<Value>,
 }
 
@@ -33,7 +33,7 @@ fn examples(dialect: DialectName) -> HashMap<String, Example> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// Adds to every operation its example, if there is one.
+/// Adds its example, if there is one, to every operation.
 pub(super) fn add(document: &mut OpenApi, dialect: DialectName) {
     let mut examples = examples(dialect);
     for (path, item) in &mut document.paths.paths {

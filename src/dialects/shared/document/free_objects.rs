@@ -1,5 +1,5 @@
-//! Objects whose members the service does not choose, such as metadata: their schemas state that every member is
-//! allowed, because generators of clients make types without members of them otherwise.
+//! Objects whose members the client chooses, such as metadata. Their schemas state that every member is allowed, because
+//! client generators would otherwise produce types without members.
 
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr, Schema};

@@ -1,5 +1,5 @@
-//! What is true of every operation of a document, written once: what all of them respond, where they are served, and
-//! examples. [`responses`] has the rejections.
+//! The parts of an OpenAPI document that all operations share: the common responses ([`responses`]), the servers and the
+//! examples.
 
 mod alias;
 mod examples;
@@ -18,27 +18,25 @@ pub(in crate::dialects) use responses::{Errors, Missing, with_nested};
 
 use crate::http::Dialect;
 
-/// What is true of every request, behind what a document says of its dialect.
+/// Describes every request. It follows the dialect's own description.
 const REQUESTS: &str = "\
 - A request's body may be sent with `Content-Encoding: gzip` or `deflate`. It may unpack to 256 KiB and 100 times its \
-size, and to no more than it may have without. A byte order mark before JSON is ignored.
+size, and to no more than the limit of a body that is not packed. A byte order mark before JSON is ignored.
 - A number without a fraction is an integer however it is written: `1.0` is `1`, in bodies and in queries.
-- A request that has arrived whole is carried out, also when its client closes the connection at once.";
+- A request that has arrived whole is carried out even if its client closes the connection at once.";
 
-/// Describes how bodies may be packed.
-fn packing() -> Parameter {
+/// Describes the `Content-Encoding` of bodies.
+fn content_encoding() -> Parameter {
     let names = ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).examples(["gzip"]);
     ParameterBuilder::new()
         .name("Content-Encoding")
         .parameter_in(ParameterIn::Header)
-        .description(Some(
-            "How the body is packed, if it is: `gzip` or `deflate`. A body that is packed otherwise is 415.",
-        ))
+        .description(Some("The encoding of a packed body: `gzip` or `deflate`. Any other encoding is 415."))
         .schema(Some(names))
         .build()
 }
 
-/// Returns where the operations are served: the document is the same for every deployment.
+/// Returns the servers of the document, which is the same for every deployment.
 fn servers() -> Vec<Server> {
     let server = |url, description| ServerBuilder::new().url(url).description(Some(description)).build();
     vec![
@@ -47,7 +45,7 @@ fn servers() -> Vec<Server> {
     ]
 }
 
-/// Completes a document with everything that its operations share.
+/// Adds everything that its operations share to a document.
 pub(in crate::dialects) fn complete<D: Dialect>(document: &mut OpenApi, errors: &Errors<D::Error>) {
     if document.paths.paths.values_mut().flat_map(operations).flatten().any(|operation| has_lenient_integer(operation))
     {
@@ -55,15 +53,15 @@ pub(in crate::dialects) fn complete<D: Dialect>(document: &mut OpenApi, errors: 
         components.schemas.insert(LenientInteger::name().into_owned(), LenientInteger::schema());
     }
     let about = document.info.description.take().unwrap_or_default();
-    document.info.description = Some(format!("{about}\n\nOf every request:\n\n{REQUESTS}"));
+    document.info.description = Some(format!("{about}\n\nEvery request:\n\n{REQUESTS}"));
     document.servers = Some(servers());
     responses::add::<D>(document, errors);
     for item in document.paths.paths.values_mut() {
         for operation in operations(item).into_iter().flatten() {
             if operation.request_body.is_some() {
-                operation.parameters.get_or_insert_default().push(packing().into());
+                operation.parameters.get_or_insert_default().push(content_encoding().into());
             }
-            // An empty list is a statement: the operation needs no credential.
+            // An empty list means that the operation needs no credential.
             operation.security.get_or_insert_default();
         }
     }
@@ -82,7 +80,7 @@ fn has_lenient_integer(operation: &Operation) -> bool {
     })
 }
 
-/// An integer in a query of a dialect that takes every other text for none.
+/// An integer in a query of a dialect that ignores every other text.
 pub(in crate::dialects) struct LenientInteger;
 
 impl ToSchema for LenientInteger {}
@@ -90,7 +88,7 @@ impl ToSchema for LenientInteger {}
 impl PartialSchema for LenientInteger {
     fn schema() -> RefOr<Schema> {
         let one = |kind| ObjectBuilder::new().schema_type(SchemaType::new(kind));
-        let text = one(Type::String).description(Some("Any other text counts as none."));
+        let text = one(Type::String).description(Some("Any other text is ignored."));
         AnyOfBuilder::new().item(one(Type::Integer)).item(text).into()
     }
 }

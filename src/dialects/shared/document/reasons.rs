@@ -1,4 +1,4 @@
-//! The reasons for which operations of every dialect reject a request, and which operations have each.
+//! The reasons why operations of every dialect reject a request, and which operations have which reasons.
 
 use serde_json::Value;
 use utoipa::openapi::RefOr;
@@ -7,13 +7,13 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use crate::domain::{JsonFault, Scope, Timestamp};
 use crate::http::{BODY_LIMIT, Forbidden, MediaType, RateStatus, Rejection, Unauthenticated};
 
-/// A reason for which operations of every dialect reject a request.
+/// A reason why operations of every dialect reject a request.
 pub(super) struct Reason {
-    /// Makes the names of components, with those of the other reasons of the status.
+    /// A part of the component's name, which joins the names of all reasons of one status.
     pub name: &'static str,
     pub description: &'static str,
     pub envelope: Envelope,
-    /// `None` where each operation words it: the status is 400 then.
+    /// `None` if each operation has its own wording. The status is 400 then.
     pub rejection: Option<Rejection>,
     pub applies: fn(&Facts) -> bool,
 }
@@ -22,12 +22,12 @@ pub(super) struct Reason {
 pub(super) enum Envelope {
     Own,
     Shared,
-    /// An operation's own or the shared one, by what is wrong.
+    /// An operation's own or the shared one, depending on the error.
     Either,
     Credential,
 }
 
-/// What decides which reasons an operation has.
+/// The properties of an operation that decide which reasons it has.
 pub(super) struct Facts {
     pub credential: bool,
     body: bool,
@@ -48,7 +48,7 @@ impl Facts {
                 RefOr::Ref(_) => None,
             })
         };
-        let within = |place: &ParameterIn| parameters().any(|parameter| parameter.parameter_in == *place);
+        let within = |location: &ParameterIn| parameters().any(|parameter| parameter.parameter_in == *location);
         let types = match &operation.request_body {
             Some(RefOr::T(body)) => body.content.keys().map(String::as_str).collect(),
             _ => Vec::new(),
@@ -73,7 +73,7 @@ impl Facts {
     }
 }
 
-/// Returns the names of the security schemes that an operation takes.
+/// Returns the names of the security schemes that an operation accepts.
 fn schemes(operation: &Operation) -> Vec<String> {
     let requirements = operation.security.iter().flatten();
     let names = requirements.filter_map(|requirement| match serde_json::to_value(requirement) {
@@ -83,7 +83,7 @@ fn schemes(operation: &Operation) -> Vec<String> {
     names.flatten().collect()
 }
 
-/// The moment of the examples.
+/// The time of the examples.
 const NOW: &str = "2026-04-29T09:00:00Z";
 
 pub(super) fn now() -> Timestamp {
@@ -174,7 +174,7 @@ pub(super) fn reasons() -> Vec<Reason> {
         ),
         reason(
             "Encoding",
-            "The body is packed in another way than gzip or deflate.",
+            "The body has a `Content-Encoding` other than gzip or deflate.",
             Envelope::Shared,
             Rejection::UnsupportedEncoding,
             |of| of.body,
@@ -186,13 +186,9 @@ pub(super) fn reasons() -> Vec<Reason> {
             Rejection::KeyReused,
             |of| of.idempotency_key,
         ),
-        reason(
-            "TooSlow",
-            "The query took longer than a query may; narrow it.",
-            Envelope::Shared,
-            Rejection::QueryTooSlow,
-            |of| of.credential,
-        ),
+        reason("TooSlow", "The query took too long; narrow it.", Envelope::Shared, Rejection::QueryTooSlow, |of| {
+            of.credential
+        }),
         reason(
             "Requests",
             "Too many requests, in a minute or at once; retry after the number of seconds in `Retry-After`.",
@@ -209,7 +205,8 @@ pub(super) fn reasons() -> Vec<Reason> {
         ),
         reason(
             "Overload",
-            "The service is overloaded, or its database is away; retry after the number of seconds in `Retry-After`.",
+            "The service is overloaded, or its database is unavailable; retry after the number of seconds in \
+             `Retry-After`.",
             Envelope::Shared,
             Rejection::Unavailable,
             |of| of.credential || of.body,

@@ -1,10 +1,9 @@
-//! What an operation can respond because of what all operations share: credentials, limits, bodies and repeated
-//! requests.
+//! The error responses that all operations share: for credentials, limits, bodies and repeated requests.
 //!
-//! A reason is written once, here, for all dialects. Its status, its envelope and its example come from the dialect's
-//! own error table, because they are rendered and not written. What an operation's attribute adds is a reason of its own.
+//! A reason is written once, here, for all dialects. Its status, its envelope and its example are rendered by the
+//! dialect's own error table, so that they cannot differ from it. An operation's attribute adds only its own reasons.
 //!
-//! A 500 is not listed: it is a fault of the service, and no operation is meant to respond with it.
+//! 500 is not listed, because it is a fault of the service that no operation returns on purpose.
 
 use std::collections::BTreeMap;
 
@@ -23,21 +22,21 @@ use utoipa::openapi::{Content, ContentBuilder, OpenApi, Ref, RefOr, Response, Re
 use super::reasons::{Envelope, Facts, Reason, now, reasons};
 use crate::http::{About, Dialect, Rejection};
 
-/// The schemas of a dialect's errors, and what its paths name.
+/// The schemas of a dialect's errors, and the 404 of its path parameters.
 pub(in crate::dialects) struct Errors<E> {
-    /// What an operation's own errors are.
+    /// The schema of an operation's own errors.
     pub own: &'static str,
-    /// What the shared rejections are.
+    /// The schema of the shared rejections.
     pub shared: &'static str,
-    /// What a missing or invalid credential is.
+    /// The schema of the error of a missing or invalid credential.
     pub credential: &'static str,
-    /// These schemas by name, and those within them.
+    /// These schemas and their nested schemas, by name.
     pub schemas: Vec<(String, RefOr<Schema>)>,
     /// The 404 of each path parameter. The last parameter of a path decides.
     pub missing: Vec<Missing<E>>,
 }
 
-/// A resource that a path names and the organization does not have.
+/// The 404 of a resource that a path names and the organization does not have.
 pub(in crate::dialects) struct Missing<E> {
     pub parameter: &'static str,
     /// The name of the response among the document's components.
@@ -47,20 +46,20 @@ pub(in crate::dialects) struct Missing<E> {
 }
 
 impl<E> Errors<E> {
-    /// Returns the errors of a dialect with one envelope `S`, named `envelope`, for everything.
+    /// Returns the errors of a dialect whose errors all have the envelope `S`, named `envelope`.
     pub fn one<S: ToSchema>(envelope: &'static str, missing: Vec<Missing<E>>) -> Self {
         Self { own: envelope, shared: envelope, credential: envelope, schemas: with_nested::<S>(envelope), missing }
     }
 }
 
-/// Returns a schema and those within it, by name.
+/// Returns a schema and its nested schemas, by name.
 pub(in crate::dialects) fn with_nested<S: ToSchema>(name: &str) -> Vec<(String, RefOr<Schema>)> {
     let mut schemas = vec![(name.to_owned(), S::schema())];
     S::schemas(&mut schemas);
     schemas
 }
 
-/// A reason as a dialect words it.
+/// A reason in the words of a dialect.
 struct Worded {
     reason: Reason,
     status: String,
@@ -76,7 +75,7 @@ fn rendered<D: Dialect>(error: &D::Error) -> (StatusCode, Option<Value>) {
     (status, bytes.and_then(|bytes| serde_json::from_slice(&bytes.to_bytes()).ok()))
 }
 
-/// Adds to every operation the responses that it shares with others, as references to components.
+/// Adds the shared responses to every operation, as references to components.
 pub(super) fn add<D: Dialect>(document: &mut OpenApi, errors: &Errors<D::Error>) {
     let worded: Vec<Worded> = reasons()
         .into_iter()
@@ -118,7 +117,7 @@ pub(super) fn add<D: Dialect>(document: &mut OpenApi, errors: &Errors<D::Error>)
 
 type Components = BTreeMap<String, RefOr<Response>>;
 
-/// Adds the reasons of one status, behind the operation's own where it has one.
+/// Adds the reasons of one status to an operation, after the operation's own response of that status if it has one.
 fn add_response<D: Dialect>(
     operation: &mut Operation,
     status: &str,
@@ -142,7 +141,7 @@ fn add_response<D: Dialect>(
     }
 }
 
-/// The beginning of a component's name.
+/// Returns the beginning of a component's name.
 fn prefix(status: &str) -> &'static str {
     match status {
         "400" => "Invalid",
@@ -195,7 +194,7 @@ fn insert(response: &mut Response, content: Content) {
     response.content.insert("application/json".to_owned(), content.into());
 }
 
-/// Returns content of one of the schemas.
+/// Returns content that matches one of the schemas.
 fn content(schemas: &[&str]) -> Content {
     let schema: RefOr<Schema> = match schemas {
         [one] => Ref::from_schema_name(*one).into(),
@@ -207,7 +206,7 @@ fn content(schemas: &[&str]) -> Content {
     ContentBuilder::new().schema(Some(schema)).build()
 }
 
-/// Adds to an operation's own response the reasons that others have as well.
+/// Adds the shared reasons to an operation's own response.
 fn join(own: &mut Response, default: &str, shared: Response) {
     if own.content.is_empty() {
         insert(own, content(&[default]));
@@ -223,7 +222,7 @@ fn join(own: &mut Response, default: &str, shared: Response) {
     }
 }
 
-/// Returns the schema of what is one or the other.
+/// Returns the schema of a value that matches one schema or the other.
 fn either(own: RefOr<Schema>, shared: RefOr<Schema>) -> RefOr<Schema> {
     let mut items = Vec::new();
     for schema in [own, shared] {
@@ -262,10 +261,10 @@ fn add_headers(response: &mut Response, reasons: &[&Worded]) {
                 | Rejection::StillRunning,
             ) => add("Retry-After", "Seconds to wait before the request is sent again.", Type::Integer),
             Some(Rejection::UnsupportedEncoding) => {
-                add("Accept-Encoding", "How a body may be packed, where its encoding was rejected.", Type::String);
+                add("Accept-Encoding", "The accepted encodings, if the body's encoding was rejected.", Type::String);
             }
             Some(Rejection::UnsupportedMediaType(_)) => {
-                add("Accept", "The types that a body may have, where its type was rejected.", Type::String);
+                add("Accept", "The accepted media types, if the body's type was rejected.", Type::String);
             }
             _ => {}
         }
@@ -282,15 +281,15 @@ fn add_rate_headers<D: Dialect>(response: &mut Response) {
     let mut add = |name: &http::HeaderName, description, kind| {
         response.headers.insert(name.to_string(), header(description, kind).into());
     };
-    add(&names.limit, "Requests in a minute.", Type::Integer);
-    add(&names.remaining, "Requests that are left.", Type::Integer);
+    add(&names.limit, "Requests per minute.", Type::Integer);
+    add(&names.remaining, "Remaining requests.", Type::Integer);
     add(&names.reset, reset, Type::Integer);
     if let Some(policy) = &names.policy {
         add(policy, "The limit and its window in seconds: `600;w=60`.", Type::String);
     }
 }
 
-/// Adds the 404 of the last parameter in the path, unless the operation words its own.
+/// Adds the 404 of the last parameter in the path, unless the operation describes its own.
 fn add_missing<D: Dialect>(operation: &mut Operation, errors: &Errors<D::Error>, components: &mut Components) {
     let mut named = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
         RefOr::T(Parameter { name, parameter_in: ParameterIn::Path, .. }) => Some(name.as_str()),
