@@ -12,27 +12,27 @@ use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgntixError {
-    /// A member of the body is not what it must be.
+    /// A member of the body, a query parameter or a cursor is not valid.
     Validation(String),
     AgentNotFound,
-    /// The agent takes no new sessions.
+    /// The agent is paused, so it accepts no new sessions.
     AgentInactive,
     SessionNotFound,
-    /// The session takes no more messages, since somebody closed it.
+    /// The session accepts no more messages, because a client closed it.
     SessionClosed,
-    /// The session takes no more messages, since nobody sent any for too long.
+    /// The session accepts no more messages, because it got none for the idle time-out.
     SessionExpired,
-    /// The agent is paused, or has nothing that answers.
-    NobodyAnswers,
-    /// The message was kept, and no reply came.
+    /// The agent is paused, or has no responder.
+    NoResponder,
+    /// The message was stored, but no reply arrived.
     NoReply,
-    /// The model is none of the deployment's.
+    /// The deployment does not offer the model.
     ModelNotSupported,
     ContactNotFound,
     KeyNotFound,
-    /// 409: the organization has as many good keys as it can.
+    /// 409: the organization has reached its limit of valid keys.
     TooManyKeys,
-    /// 403: a key would be good for longer than the one that it is made or changed with.
+    /// 403: a key would be valid for longer than the API key that creates or changes it.
     KeyOutlivesCaller,
     /// Another contact has the external id.
     ContactTaken,
@@ -84,7 +84,7 @@ struct Meta<'a> {
     timestamp: Seconds,
 }
 
-/// An error where a stream has begun.
+/// An error after a stream has begun.
 #[derive(Serialize)]
 pub(super) struct InStream {
     error: InStreamBody,
@@ -133,11 +133,11 @@ impl AgntixError {
                 "The session is closed; make sure the session is in OPEN state.",
             ),
             Self::SessionExpired => fixed(StatusCode::BAD_REQUEST, "SESSION_EXPIRED", "The session has expired."),
-            Self::NobodyAnswers => {
+            Self::NoResponder => {
                 fixed(StatusCode::UNPROCESSABLE_ENTITY, "CONFIG_NOT_FOUND", "Nothing replies to this agent's messages.")
             }
             Self::NoReply => {
-                fixed(StatusCode::BAD_GATEWAY, "GENERIC_ERROR", "The message was kept, and no reply came.")
+                fixed(StatusCode::BAD_GATEWAY, "GENERIC_ERROR", "The message was stored, but no reply arrived.")
             }
             Self::ModelNotSupported => {
                 fixed(StatusCode::UNPROCESSABLE_ENTITY, "MODELS_NOT_FOUND", "This model is not supported.")

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::http::{Readiness, Ready, Reply};
 use crate::store::Store;
 
-/// What is well, what is not, and both.
+/// The healthy parts, the unhealthy parts, and both together.
 #[derive(Serialize, ToSchema)]
 pub struct Health {
     #[schema(example = "ok")]
@@ -46,7 +46,7 @@ pub async fn health(State(readiness): State<Readiness>, State(store): State<Stor
     let of = |status| Parts { database: Some(Part { status }) };
     match readiness.of(&store).await {
         Ready::Yes => Reply(StatusCode::OK, Health { status: "ok", info: of("up"), error: none, details: of("up") }),
-        // As NestJS's Terminus, whose words these are, says it.
+        // The vendor's server uses NestJS's Terminus, which has this word for it.
         Ready::Stopping => {
             let health = Health { status: "shutting_down", info: of("up"), error: none, details: of("up") };
             Reply(StatusCode::SERVICE_UNAVAILABLE, health)

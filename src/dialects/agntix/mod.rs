@@ -51,18 +51,18 @@ impl Dialect for Agntix {
     }
 }
 
-/// What the vendor's pages leave open, or have and this has not.
+/// Describes what the vendor's pages leave open, and what this service does not offer.
 const ABOUT: &str = "\
 The chat session API of Agntix.
 
-- A model or a webhook replies to messages, as the organization or the agent is set up; where nothing does, a message is \
-422.
-- Lists are exact up to 10,000; `pagination.nextCursor` leads on.
-- Voice, telephony, MCP and the public widget are not here, and 404.";
+- The model or the webhook that is configured for the organization or the agent replies to messages. Without either, \
+sending a message is 422.
+- Lists are exact up to 10,000; `pagination.nextCursor` continues them.
+- Voice, telephony, MCP and the public widget are not offered and return 404.";
 
-/// `/v1/chat/chat/sessions` is the vendor's own path, doubled word and all; `/api/v1/chat/sessions` is its older
-/// alias, whose POST is deprecated since its version 1.4.0.
-#[expect(deprecated, reason = "a deprecated path is a path")]
+/// Returns the routes. `/v1/chat/chat/sessions` is the vendor's own path, including the doubled word.
+/// `/api/v1/chat/sessions` is the vendor's older alias, whose POST is deprecated since the vendor's version 1.4.0.
+#[expect(deprecated, reason = "the deprecated path is still served")]
 pub fn routes() -> OpenApiRouter<AppState> {
     let mut described = super::described("Agntix", ABOUT);
     let components = described.get_openapi_mut().components.get_or_insert_default();
@@ -87,7 +87,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(older_paths())
 }
 
-/// Paths that other pages of the vendor's show, each beside the path that its operations are described at.
+/// Older paths from other pages of the vendor's documentation, each with the path under which its operations are
+/// described.
 const OLDER_PATHS: [(&str, &str); 6] = [
     ("/api/v1/chat/sessions", "/v1/chat/chat/sessions"),
     ("/api/v1/chat/sessions/{sessionId}", "/v1/chat/chat/sessions/{sessionId}"),
@@ -97,7 +98,7 @@ const OLDER_PATHS: [(&str, &str); 6] = [
     ("/v1/chat/agents/{agentId}", "/v2/chat/agents/{agentId}"),
 ];
 
-/// Describes what all operations share, and the older paths of some.
+/// Adds what all operations share, and the older paths, to the document.
 pub(super) fn complete(document: &mut OpenApi) {
     for (alias, path) in OLDER_PATHS {
         document::describe_alias(document, path, alias);
@@ -112,7 +113,7 @@ pub(super) fn complete(document: &mut OpenApi) {
     document::complete::<Agntix>(document, &Errors::one::<error::Envelope>("Envelope", missing));
 }
 
-/// The same operations at the paths that other pages of the vendor's show.
+/// Returns the same operations at the paths of [`OLDER_PATHS`].
 fn older_paths() -> OpenApiRouter<AppState> {
     let sessions = "/api/v1/chat/sessions";
     OpenApiRouter::new()

@@ -1,5 +1,5 @@
-//! Pages, as Agntix counts them (docs/dialects/agntix.md). What is out of bounds is moved to the nearer end, and what
-//! is no number counts as absent; neither is ever refused.
+//! Pages as Agntix counts them (docs/dialects/agntix.md). A number out of bounds is moved to the nearest bound, and any
+//! other text counts as absent. Neither is rejected.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,45 +11,49 @@ use crate::domain::Timestamp;
 use crate::http::{QueryPairs, without_zero_fraction};
 
 const MAX_PER_PAGE: i64 = 100;
-/// Far past every page there is.
+/// Far beyond every existing page.
 const LAST_PAGE: i64 = 1_000_000_000;
 
-/// Which page is meant.
+/// The page that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Paging {
     pub page: i64,
     pub limit: i64,
-    /// Only what is behind this place; pages are counted from there. An extension.
-    pub behind: Option<(Timestamp, Uuid)>,
+    /// The list begins after this cursor, and its pages are counted from there. An extension.
+    pub after: Option<(Timestamp, Uuid)>,
 }
 
 impl Paging {
     pub(super) fn read(pairs: &QueryPairs, default_limit: i64) -> Result<Self, AgntixError> {
-        let behind = behind(pairs)?;
+        let after = after(pairs)?;
         let number = |name: &str| pairs.first(name).and_then(integer);
         let limit = number("limit").or_else(|| number("pageSize")).unwrap_or(default_limit);
         let page = number("page").unwrap_or(1);
-        Ok(Self { page: page.clamp(1, LAST_PAGE), limit: limit.clamp(1, MAX_PER_PAGE), behind })
+        Ok(Self { page: page.clamp(1, LAST_PAGE), limit: limit.clamp(1, MAX_PER_PAGE), after })
     }
 
-    /// How many come before the page.
+    /// Returns the number of rows before the page.
     pub(super) fn skip(&self) -> i64 {
         (self.page - 1) * self.limit
     }
 }
 
-/// Where an earlier answer ended.
-pub(super) fn behind(pairs: &QueryPairs) -> Result<Option<(Timestamp, Uuid)>, AgntixError> {
-    let given = pairs.first("cursor").filter(|text| !text.is_empty());
-    given.map(|text| cursor::read(text).ok_or_else(not_ours)).transpose()
+/// Returns the query parameter `cursor`, or `None` without it.
+///
+/// # Errors
+/// [`AgntixError::Validation`] if it is not the cursor of an earlier response.
+pub(super) fn after(pairs: &QueryPairs) -> Result<Option<(Timestamp, Uuid)>, AgntixError> {
+    let text = pairs.first("cursor").filter(|text| !text.is_empty());
+    text.map(|text| cursor::read(text).ok_or_else(invalid_cursor)).transpose()
 }
 
-/// The error of a cursor that no response gave.
-pub(super) fn not_ours() -> AgntixError {
-    AgntixError::Validation("cursor must be the nextCursor of an earlier answer".to_owned())
+/// Returns the error of an invalid cursor.
+pub(super) fn invalid_cursor() -> AgntixError {
+    AgntixError::Validation("cursor must be the nextCursor of an earlier response".to_owned())
 }
 
-/// An integer in decimal digits, however many; `None` for every other text.
+/// Returns the integer of any number of decimal digits, or `None` for every other text. An integer outside of `i64`
+/// becomes the nearest one.
 fn integer(text: &str) -> Option<i64> {
     let text = without_zero_fraction(text);
     let (negative, digits) = match text.strip_prefix('-') {
@@ -63,7 +67,7 @@ fn integer(text: &str) -> Option<i64> {
     Some(if negative { -size } else { size })
 }
 
-/// The position of the page in the list.
+/// The page and the size of the list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
@@ -76,17 +80,17 @@ pub struct Pagination {
     total: i64,
     #[schema(example = 1)]
     total_pages: i64,
-    /// For the query parameter `cursor`, where there may be more than `total` counts, or where the page was cut at
-    /// 4 MiB. An extension.
+    /// The value of the query parameter `cursor` that continues the list. Present if there may be more entries than
+    /// `total` counts, or if the page was cut at 4 MiB. An extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
 impl Pagination {
-    pub(super) fn new(paging: Paging, total: i64, rest: Option<(Timestamp, Uuid)>) -> Self {
+    pub(super) fn new(paging: Paging, total: i64, next: Option<(Timestamp, Uuid)>) -> Self {
         let Paging { page, limit, .. } = paging;
         let total_pages = total / limit + i64::from(total % limit != 0);
-        Self { page, limit, total, total_pages, next_cursor: rest.map(cursor::write) }
+        Self { page, limit, total, total_pages, next_cursor: next.map(cursor::write) }
     }
 }
 
@@ -98,18 +102,18 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_out_of_bounds(page in ".{0,24}|-?[0-9]{1,30}", limit in ".{0,24}|-?[0-9]{1,30}") {
-            let number = |text: &str, least: i64, most: i64, default| integer(text).unwrap_or(default).clamp(least, most);
+            let number = |text: &str, min: i64, max: i64, default| integer(text).unwrap_or(default).clamp(min, max);
             let paging = Paging {
                 page: number(&page, 1, LAST_PAGE, 1),
                 limit: number(&limit, 1, MAX_PER_PAGE, 20),
-                behind: None,
+                after: None,
             };
             prop_assert!(paging.skip() >= 0);
         }
 
         #[test]
-        fn the_pages_hold_what_there_is(limit in 1i64..=100, total in 0i64..=10_000) {
-            let Pagination { total_pages, .. } = Pagination::new(Paging { page: 1, limit, behind: None }, total, None);
+        fn the_pages_contain_all_rows(limit in 1i64..=100, total in 0i64..=10_000) {
+            let Pagination { total_pages, .. } = Pagination::new(Paging { page: 1, limit, after: None }, total, None);
             prop_assert!(total_pages * limit >= total && (total_pages - 1) * limit < total.max(1));
             prop_assert_eq!(total_pages == 0, total == 0);
         }

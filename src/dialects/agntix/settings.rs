@@ -1,4 +1,4 @@
-//! What a deployment decides about Agntix's sessions.
+//! The settings of the dialect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,32 +7,32 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a deployment decides. Cheap to clone.
+/// The settings of a deployment. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// How long a session may be idle until it expires; `None`: for ever.
+    /// How long a session may be idle before it expires; `None` means for ever.
     pub idle_timeout: Option<TimeDelta>,
-    /// The models that agents can name. Without any, they can name what they like.
+    /// The models that agents can use. If the list is empty, an agent can name any model.
     pub models: Arc<[Model]>,
     pub pace: Pace,
 }
 
-/// How often the stream of an organization's events moves.
+/// How often the stream of an organization's events reads the feed and sends heartbeats.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// How long something that happened may wait to be told.
+    /// How long an event may wait before it is sent.
     pub poll: Duration,
     pub heartbeat: Duration,
 }
 
 impl Default for Pace {
-    /// Heartbeats come as the vendor's do (docs/dialects/agntix.md).
+    /// Returns the vendor's interval of heartbeats (docs/dialects/agntix.md).
     fn default() -> Self {
         Self { poll: Duration::from_millis(500), heartbeat: Duration::from_secs(30) }
     }
 }
 
-/// A model that agents can name.
+/// A model that agents can use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Model {
@@ -42,7 +42,7 @@ pub struct Model {
     pub name: String,
     #[schema(example = "openai")]
     pub provider: String,
-    /// Tokens.
+    /// In tokens.
     #[schema(example = 128000)]
     pub context_window: u32,
     #[serde(default = "active")]

@@ -8,10 +8,10 @@ pub(super) const NAME_LIMIT: usize = 200;
 /// UTF-16 code units of the metadata's compact form.
 const METADATA_LIMIT: usize = 4_096;
 
-/// Returns metadata as it was sent, or an empty object.
+/// Returns metadata as it was sent, or an empty object if it is absent or null.
 ///
 /// # Errors
-/// [`AgntixError::Validation`] when it is no object or too long.
+/// [`AgntixError::Validation`] if it is not an object, or is too long.
 pub(super) fn metadata(given: JsonField) -> Result<JsonText, AgntixError> {
     match given {
         JsonField::Absent | JsonField::Null => Ok(JsonText::empty_object()),
@@ -21,10 +21,10 @@ pub(super) fn metadata(given: JsonField) -> Result<JsonText, AgntixError> {
     }
 }
 
-/// Returns a text of at most `limit` characters, if there is one.
+/// Returns a text of at most `limit` characters, or `None` if it is absent or null.
 ///
 /// # Errors
-/// [`AgntixError::Validation`] when it is no text or too long.
+/// [`AgntixError::Validation`] if it is not a string, or is too long.
 pub(super) fn text(given: JsonField, name: &str, limit: usize) -> Result<Option<String>, AgntixError> {
     match given {
         JsonField::Absent | JsonField::Null => Ok(None),
@@ -34,10 +34,10 @@ pub(super) fn text(given: JsonField, name: &str, limit: usize) -> Result<Option<
     }
 }
 
-/// Returns a text of 1 to [`NAME_LIMIT`] characters, if there is one.
+/// Returns a text of 1 to [`NAME_LIMIT`] characters, or `None` if it is absent or null.
 ///
 /// # Errors
-/// [`AgntixError::Validation`] when it is no text, empty or too long.
+/// [`AgntixError::Validation`] if it is not a string, or is empty or too long.
 pub(super) fn word(given: JsonField, name: &str) -> Result<Option<String>, AgntixError> {
     match text(given, name, NAME_LIMIT)? {
         Some(text) if text.is_empty() => Err(invalid(format!("{name} should not be empty"))),

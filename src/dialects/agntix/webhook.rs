@@ -1,21 +1,21 @@
-//! What Agntix posts to webhooks (docs/dialects/agntix.md): one flat object per event.
+//! The body that Agntix posts to webhooks (docs/dialects/agntix.md): one flat object per event.
 
 use serde::Serialize;
 
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{AgentId, JsonText, Session, Timestamp, WebhookEvent};
 
-/// A session that began or ended.
+/// The start or the end of a session.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Happened<'a> {
-    /// The session's; receivers tell repeated deliveries by it.
+    /// The session's id, by which receivers recognise repeated deliveries.
     id: &'a str,
     event_type: WebhookEvent,
-    /// CHAT or VOICE; there are no calls here.
+    /// Always CHAT, because this service has no calls (VOICE).
     r#type: &'static str,
     platform: Option<&'a str>,
-    /// Inbound or outbound, which only a call is.
+    /// Always null, because only calls are inbound or outbound.
     direction: Option<&'static str>,
     state: &'static str,
     agent_id: Option<AgentId>,
@@ -31,29 +31,29 @@ struct End {
     last_activity_at: Milliseconds,
     ended_at: Milliseconds,
     updated_at: Milliseconds,
-    /// Comes from a model that reads the conversation, which there is none of here.
+    /// Always null, because no model analyses the conversation here.
     analysis: Option<&'static str>,
-    /// Only calls are recorded.
+    /// Always null, because only calls are recorded.
     recording_url: Option<&'static str>,
 }
 
-/// The body of a delivery: of `session` as it stands, but in the state that the event brought about, so that a beginning
-/// which is told late is still one. Nothing else that is told of a session changes, so every attempt at a delivery says
-/// the same, unless a reply was still under way at the end.
+/// Returns the body of a delivery. `session` is the current session, but the body has the state that the event brought
+/// about, so that a late `session.created` still has `OPEN`. The other members do not change, so every attempt at a
+/// delivery has the same body, unless a reply was still running when the session ended.
 ///
 /// # Errors
-/// When the session cannot be written as JSON.
+/// A JSON error if the session cannot be written.
 pub fn body(
     event: WebhookEvent,
     session: &Session,
-    last_said_at: Option<Timestamp>,
+    last_message_at: Option<Timestamp>,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let (state, end) = match event {
         WebhookEvent::SessionCreated => ("OPEN", None),
         WebhookEvent::SessionEnded => {
             let ended_at = session.ended_at.unwrap_or(session.updated_at);
-            // A reply that was under way may be kept after the end.
-            let last_activity_at = last_said_at.unwrap_or(session.created_at).min(ended_at);
+            // A reply that was running may be stored after the end.
+            let last_activity_at = last_message_at.unwrap_or(session.created_at).min(ended_at);
             let end = End {
                 last_activity_at: Milliseconds(last_activity_at),
                 ended_at: Milliseconds(ended_at),

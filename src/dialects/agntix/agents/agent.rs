@@ -1,4 +1,4 @@
-//! An agent as Agntix keeps it (docs/dialects/agntix.md).
+//! The wire types of an agent (docs/dialects/agntix.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ use crate::domain::{Agent, AgentId, DialectName, JsonField, JsonText, Organizati
 const TEXT_LIMIT: usize = 65_536;
 const PIPELINES: [&str; 3] = ["pipeline", "sts", "hybrid"];
 
-/// What of an agent only this dialect keeps.
+/// The settings of an agent that only this dialect stores.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(in crate::dialects::agntix) struct AgntixAgentSettings {
@@ -27,7 +27,7 @@ pub(in crate::dialects::agntix) struct AgntixAgentSettings {
     pub is_public: bool,
 }
 
-/// A tool that an agent was given.
+/// A tool of an agent.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tool {
@@ -36,8 +36,8 @@ pub struct Tool {
     tool_description: Option<String>,
 }
 
-/// The members of an agent, in a create or an update. The vendor's pages show two bodies: one with `fullName`,
-/// `description` and `role`, and its quickstart's with `name`; either is taken.
+/// The members of an agent in a create or an update. The vendor's reference has `fullName`, `description` and `role`, and
+/// its quickstart has `name`. Both bodies are accepted.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentBody {
@@ -45,7 +45,7 @@ pub struct AgentBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     full_name: JsonField,
-    /// The quickstart's word for `fullName`.
+    /// The quickstart's name for `fullName`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: JsonField,
@@ -67,7 +67,7 @@ pub struct AgentBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     model_id: JsonField,
-    /// Take the place of those that were there.
+    /// Replace the existing tools.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Tool>>)]
     tools: JsonField,
@@ -81,7 +81,7 @@ pub struct AgentBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     knowledge_store_id: JsonField,
-    /// False pauses the agent: it takes no new sessions, and answers nothing.
+    /// `false` pauses the agent: it accepts no new sessions and does not reply.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     is_active: JsonField,
@@ -90,7 +90,7 @@ pub struct AgentBody {
     is_public: JsonField,
 }
 
-/// Members that hold; those that were not given, or null, are `None`.
+/// The validated members of a body; `None` if a member is absent or null.
 #[derive(Debug, Default)]
 pub(in crate::dialects::agntix) struct AgentChanges {
     pub full_name: Option<String>,
@@ -161,14 +161,17 @@ impl AgentBody {
         })
     }
 
-    /// Whether this is the longer of the two documented bodies, all of whose words are required.
+    /// Returns whether this is the reference's body, all of whose texts are required, and not the quickstart's.
     pub(in crate::dialects::agntix) fn is_whole(&self) -> bool {
         self.name.is_missing()
     }
 }
 
 impl AgentChanges {
-    /// Holds a new agent to what its body requires.
+    /// Checks that a new agent has the required members: `fullName`, and with `whole` also `description` and `role`.
+    ///
+    /// # Errors
+    /// [`AgntixError::Validation`] if one is missing or empty.
     pub(in crate::dialects::agntix) fn require(&self, whole: bool) -> Result<(), AgntixError> {
         let is_empty = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
         let missing = [("fullName", &self.full_name), ("description", &self.description), ("role", &self.role)];
@@ -176,11 +179,11 @@ impl AgentChanges {
         missing.map_or(Ok(()), |(name, _)| Err(invalid(format!("{name} should not be empty"))))
     }
 
-    /// Puts what only this dialect keeps in its place.
+    /// Changes the settings that only this dialect stores.
     pub(in crate::dialects::agntix) fn apply_own(self, settings: &mut AgntixAgentSettings) {
-        fn put<T>(place: &mut Option<T>, given: Option<T>) {
+        fn put<T>(member: &mut Option<T>, given: Option<T>) {
             if given.is_some() {
-                *place = given;
+                *member = given;
             }
         }
         put(&mut settings.role, self.role);
@@ -195,7 +198,7 @@ impl AgentChanges {
     }
 }
 
-/// An agent, as lists and creates tell of it.
+/// An agent.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatAgent {
@@ -291,12 +294,12 @@ impl ChatAgentDetail {
     }
 }
 
-/// What a JSON object of ours cannot be.
+/// Returns the error of settings that cannot be written as JSON, which does not happen.
 pub(in crate::dialects::agntix) fn unwritten(_: serde_json::Error) -> AgntixError {
     crate::http::Rejection::Internal.into()
 }
 
-/// The settings of an agent that other dialects know nothing of.
+/// Returns the stored settings of a new agent, which has none of other dialects.
 pub(in crate::dialects::agntix) fn fresh_settings(settings: &AgntixAgentSettings) -> Result<JsonText, AgntixError> {
     crate::domain::agent::with_settings(&JsonText::empty_object(), DialectName::Agntix, settings).map_err(unwritten)
 }

@@ -14,7 +14,7 @@ use crate::store::{AgentCreated, Series};
 
 /// Create agent
 ///
-/// Takes both documented bodies: `fullName`, `description` and `role` are required, or `name` alone. Also at
+/// Accepts both documented bodies: `fullName`, `description` and `role` are required, or `name` alone. Also at
 /// `/v1/chat/agents`.
 #[utoipa::path(
     post,
@@ -24,7 +24,7 @@ use crate::store::{AgentCreated, Series};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Agent created.", body = ChatAgentDetail),
-        (status = 422, description = "The model is none of the deployment's."),
+        (status = 422, description = "The model is not supported."),
     )
 )]
 pub async fn create_agent(
@@ -42,20 +42,20 @@ async fn create(
     body: AgentBody,
 ) -> Result<Reply<ChatAgentDetail>, AgntixError> {
     let whole = body.is_whole();
-    let mut wanted = body.validate(&settings)?;
-    wanted.require(whole)?;
+    let mut values = body.validate(&settings)?;
+    values.require(whole)?;
     let number = AgentNumber::new(caller.number(Series::Agents).await?).ok_or(Rejection::Internal)?;
     let id = AgentId(caller.mint.uuid());
     let key = format!("agt_{}", caller.mint.hex(12)).parse().map_err(|_| Rejection::Internal)?;
-    let named = NewAgent::named(id, key, wanted.full_name.take().unwrap_or_default(), caller.now());
+    let named = NewAgent::named(id, key, values.full_name.take().unwrap_or_default(), caller.now());
     let new = NewAgent {
         number: Some(number),
-        description: wanted.description.take(),
-        enabled: wanted.is_active.unwrap_or(true),
-        language: wanted.language.take().unwrap_or_else(|| named.language.clone()),
+        description: values.description.take(),
+        enabled: values.is_active.unwrap_or(true),
+        language: values.language.take().unwrap_or_else(|| named.language.clone()),
         settings: {
             let mut settings = AgntixAgentSettings::default();
-            wanted.apply_own(&mut settings);
+            values.apply_own(&mut settings);
             fresh_settings(&settings)?
         },
         ..named
@@ -65,7 +65,7 @@ async fn create(
             let detail = ChatAgentDetail::new(&agent, &caller.principal.organization, &settings);
             Ok(Reply(StatusCode::CREATED, detail))
         }
-        // A number is handed out once; 48 random bits met twice.
+        // Does not happen: each number is assigned once, and the key has 48 random bits.
         AgentCreated::Taken(_) => Err(Rejection::Internal.into()),
     }
 }

@@ -9,7 +9,7 @@ use crate::http::PathOf;
 
 /// Delete agent
 ///
-/// Its sessions stay. Also at `/v1/chat/agents/{agentId}`.
+/// The agent's sessions are not deleted. Also at `/v1/chat/agents/{agentId}`.
 #[utoipa::path(
     delete,
     path = "/v2/chat/agents/{agentId}",

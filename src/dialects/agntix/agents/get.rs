@@ -9,7 +9,10 @@ use crate::dialects::agntix::{Agntix, AgntixError, Settings};
 use crate::domain::{AgentId, AgentRef};
 use crate::http::{PathOf, Reply};
 
-/// Which agent a text names; every other text is nobody's.
+/// Returns the agent that a path names.
+///
+/// # Errors
+/// [`AgntixError::AgentNotFound`] if the text is not an id.
 pub(in crate::dialects::agntix) fn name_of(text: &str) -> Result<AgentRef, AgntixError> {
     text.parse::<AgentId>().map(AgentRef::Id).map_err(|_| AgntixError::AgentNotFound)
 }

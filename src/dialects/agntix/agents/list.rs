@@ -24,14 +24,14 @@ pub struct AgentList {
 
 /// List agents
 ///
-/// Newest first. A page has at most 4 MiB; of one that is cut so, `pagination.nextCursor` leads to the rest. Also at
+/// Newest first. A page has at most 4 MiB; if it is cut, `pagination.nextCursor` continues it. Also at
 /// `/v1/chat/agents`.
 #[utoipa::path(
     get,
     path = "/v2/chat/agents",
     params(
-        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
-        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
+        ("page" = Option<LenientInteger>, Query, description = "From 1; a number out of bounds is moved to the nearest bound."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, by default 20; also `pageSize`."),
         ("search" = Option<String>, Query, description = "Part of the name, in any case."),
         ("isActive" = Option<bool>, Query),
         ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier response; pages are counted from there."),
@@ -54,23 +54,23 @@ pub async fn list_agents(
             Some(boolean(text).ok_or_else(invalid)?)
         }
     };
-    // U+0000 is in no name, and Postgres takes no text with it.
+    // No name contains U+0000, and Postgres rejects texts with it.
     let search = pairs.first("search").filter(|text| !text.is_empty());
     if search.is_some_and(|text| text.contains('\0')) {
         return Ok(Reply(StatusCode::OK, AgentList { data: Vec::new(), pagination: Pagination::new(paging, 0, None) }));
     }
     let filter = AgentFilter { enabled, name_contains: search };
-    let behind = paging.behind.map(|(at, id)| (at, AgentId(id)));
+    let after = paging.after.map(|(at, id)| (at, AgentId(id)));
     let agents = caller.store.agents();
     let window = PageLimit::rows(paging.limit.min(WINDOW - paging.skip())).skipping(paging.skip());
     let (total, found) = if paging.skip() < WINDOW {
-        tokio::try_join!(agents.count(filter, WINDOW), agents.list(filter, behind, window))?
+        tokio::try_join!(agents.count(filter, WINDOW), agents.list(filter, after, window))?
     } else {
         (agents.count(filter, WINDOW).await?, Page::empty())
     };
     let more = found.is_full(paging.limit);
-    let rest = found.rows.last().filter(|_| more).map(|last| (last.created_at, last.id.0));
+    let next = found.rows.last().filter(|_| more).map(|last| (last.created_at, last.id.0));
     let organization = &caller.principal.organization;
     let data = found.rows.iter().map(|agent| ChatAgent::new(agent, organization)).collect();
-    Ok(Reply(StatusCode::OK, AgentList { data, pagination: Pagination::new(paging, total, rest) }))
+    Ok(Reply(StatusCode::OK, AgentList { data, pagination: Pagination::new(paging, total, next) }))
 }

@@ -18,8 +18,8 @@ pub struct ModelList {
 
 /// List models
 ///
-/// The models that the deployment names; without any, the model that replies to the organization's messages, if one
-/// does.
+/// The models that the deployment lists; if it lists none, the model that replies to the organization's messages, if
+/// there is one.
 #[utoipa::path(
     get,
     path = "/v1/chat/models",

@@ -13,7 +13,7 @@ use crate::http::{JsonBody, PathOf, Reply};
 
 /// Update agent
 ///
-/// Changes what is given. Also at `/v1/chat/agents/{agentId}`.
+/// Changes the given members. Also at `/v1/chat/agents/{agentId}`.
 #[utoipa::path(
     patch,
     path = "/v2/chat/agents/{agentId}",
@@ -22,7 +22,7 @@ use crate::http::{JsonBody, PathOf, Reply};
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "The agent.", body = ChatAgentDetail),
-        (status = 422, description = "The model is none of the deployment's."),
+        (status = 422, description = "The model is not supported."),
     )
 )]
 #[tracing::instrument(name = "agntix.update_agent", level = "debug", skip_all)]

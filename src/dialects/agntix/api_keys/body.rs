@@ -1,4 +1,4 @@
-//! What is said of a key when it is made or changed.
+//! The bodies that create and change a key.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -26,11 +26,11 @@ pub struct NewApiKey {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: JsonField,
-    /// Such as `chat:read`; all of the caller's own where there are none.
+    /// Such as `chat:read`; by default all scopes of the caller.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, example = json!(["chat:read", "chat:write"]))]
     scopes: JsonField,
-    /// Another word for `scopes`, which counts where both are given.
+    /// Another name for `scopes`. If both are given, `scopes` is used.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     permissions: JsonField,
@@ -38,13 +38,14 @@ pub struct NewApiKey {
     #[serde(default)]
     #[schema(value_type = Option<String>, default = "LIVE")]
     prefix_type: JsonField,
-    /// In the future. Where there is none: never, or together with the API key that the request came with.
+    /// In the future. By default, the key ends with the API key that creates it, or never if it is created otherwise.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: JsonField,
 }
 
-/// A key that may be made. No scopes: the caller's own; and nothing of an end: the caller's, where they have one.
+/// A validated body. Without `scopes`, the key gets the caller's; without an end, it gets the end of the caller's key, if
+/// there is one.
 pub(super) struct ValidatedApiKey {
     pub name: String,
     pub description: Option<String>,
@@ -68,7 +69,7 @@ impl NewApiKey {
     }
 }
 
-/// What is not given stays; null takes a member away, except the name.
+/// The members to change. Null removes a member, except the name.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateApiKey {
@@ -90,7 +91,7 @@ pub struct UpdateApiKey {
     expires_at: JsonField,
 }
 
-/// Members that hold. `None`: not given, where null is no value of its own.
+/// The validated members of an update; `None` if a member does not change.
 pub(super) struct KeyChanges {
     name: Option<String>,
     description: Patch<String>,
@@ -154,8 +155,10 @@ fn prefix(given: &JsonField) -> Result<KeyPrefix, AgntixError> {
     }
 }
 
-/// When a key is to end, if that is said: at a moment of RFC 3339 that is still to come, in whole milliseconds; null says
-/// never.
+/// Returns the end of a key, in whole milliseconds. Null means that the key never ends.
+///
+/// # Errors
+/// [`AgntixError::Validation`] if it is not a time as RFC 3339 writes it, or is not in the future.
 fn end(given: &JsonField, now: Timestamp) -> Result<Patch<Timestamp>, AgntixError> {
     let moment = match given {
         JsonField::Absent => return Ok(Patch::Keep),

@@ -8,14 +8,14 @@ use crate::http::{PathOf, Reply};
 
 /// Delete API key
 ///
-/// The same as revoking it: lists go on telling of it.
+/// Revokes the key. Lists still contain it.
 #[utoipa::path(
     delete,
     path = "/v1/chat/api-keys/{keyId}",
     params(("keyId" = String, Path, description = "The key's id, `key_…`.")),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The key, which is revoked.", body = ChatApiKey),
+        (status = 200, description = "The revoked key.", body = ChatApiKey),
     )
 )]
 #[tracing::instrument(name = "agntix.delete_api_key", level = "debug", skip_all)]

@@ -1,20 +1,28 @@
-//! Who may let a key be good for how long.
+//! How long a key may be valid.
 
 use crate::dialects::agntix::AgntixError;
 use crate::dialects::agntix::api_keys::body::invalid;
 use crate::domain::{IssuedKey, Patch, Principal, Timestamp};
 use crate::http::{Forbidden, Rejection};
 
-/// When a key that the caller makes ends: with the caller's own key where nothing is said, and no later.
-pub(super) fn of_new(caller: &Principal, wanted: Patch<Timestamp>) -> Result<Option<Timestamp>, AgntixError> {
+/// Returns the end of a key that the caller creates: by default that of the caller's own key.
+///
+/// # Errors
+/// [`AgntixError::KeyOutlivesCaller`] if the given end is later than that of the caller's own key.
+pub(super) fn of_new(caller: &Principal, given: Patch<Timestamp>) -> Result<Option<Timestamp>, AgntixError> {
     let latest = caller.keys_end_by();
     let mut end = latest;
-    wanted.apply_to(&mut end);
+    given.apply_to(&mut end);
     if is_later(end, latest) { Err(AgntixError::KeyOutlivesCaller) } else { Ok(end) }
 }
 
-/// Whether the caller may give a key another end. One that has ended stays so, and a longer life is for those who could
-/// have made the key.
+/// Checks that the caller may give a key another end.
+///
+/// # Errors
+/// - [`AgntixError::Validation`] if the key has expired.
+/// - [`AgntixError::KeyOutlivesCaller`] if the new end is later than that of the caller's own key.
+/// - [`Rejection::Forbidden`] if the new end is later and the key has a scope that the caller lacks, because the caller
+///   could not have created such a key.
 pub(super) fn may_move(
     caller: &Principal,
     key: &IssuedKey,
@@ -33,7 +41,7 @@ pub(super) fn may_move(
     }
 }
 
-/// Whether one end comes behind another, where none is never.
+/// Returns whether one end is later than another. `None` means that the key never ends.
 fn is_later(end: Option<Timestamp>, than: Option<Timestamp>) -> bool {
     than.is_some_and(|than| end.is_none_or(|end| end > than))
 }

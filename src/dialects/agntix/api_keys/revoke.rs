@@ -16,7 +16,7 @@ const REASON_LIMIT: usize = 500;
 
 #[derive(Default, Deserialize, ToSchema)]
 pub struct RevokeApiKey {
-    /// 500 characters at most.
+    /// At most 500 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     reason: JsonField,
@@ -24,8 +24,8 @@ pub struct RevokeApiKey {
 
 /// Revoke API key
 ///
-/// A body may be left out. The key is refused at once, or within a second by other replicas of the service; so is the
-/// caller's own. A key that was revoked before is answered as it is.
+/// The body is optional. The key, which may be the caller's own, is rejected at once, and within a second by other
+/// replicas of the service. A key that is already revoked is returned unchanged.
 #[utoipa::path(
     post,
     path = "/v1/chat/api-keys/{keyId}/revoke",
@@ -33,7 +33,7 @@ pub struct RevokeApiKey {
     request_body = Option<RevokeApiKey>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The key, which is revoked.", body = ChatApiKey),
+        (status = 200, description = "The revoked key.", body = ChatApiKey),
     )
 )]
 #[tracing::instrument(name = "agntix.revoke_api_key", level = "debug", skip_all)]

@@ -12,8 +12,8 @@ use crate::http::{JsonBody, PathOf, Reply};
 
 /// Update API key
 ///
-/// Changes what is given. A key that was revoked or has expired stays so. To let one be good for longer, the caller needs
-/// every scope that it has, and an API key that is good for as long.
+/// Changes the given members. A key that was revoked or has expired stays so. To extend the life of a key, the caller
+/// needs every scope of the key, and if the caller uses an API key, that key must be valid for as long.
 #[utoipa::path(
     patch,
     path = "/v1/chat/api-keys/{keyId}",

@@ -7,21 +7,24 @@ use crate::dialects::agntix::AgntixError;
 use crate::dialects::shared::time::Seconds;
 use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
-/// Which key a text names; every other text is nobody's.
+/// Returns the id of the key that a path names.
+///
+/// # Errors
+/// [`AgntixError::KeyNotFound`] if the text is not an id.
 pub(super) fn id_of(text: &str) -> Result<KeyId, AgntixError> {
     KeyId::from_agntix(text).ok_or(AgntixError::KeyNotFound)
 }
 
-/// A key that was just made: the one answer that holds the key itself.
+/// A new key: the only response that contains the secret key itself.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeApiKey {
     #[schema(example = "key_01j3m8xkqp8v2nw4f7g9hk0r00")]
     id: String,
     name: String,
-    /// Shown this once.
+    /// The secret key, which is shown only once.
     key: String,
-    /// What the key begins with.
+    /// The beginning of the key.
     #[schema(example = "pk_live_4fG7")]
     prefix: String,
     #[schema(value_type = String, format = DateTime)]
@@ -40,7 +43,7 @@ impl MadeApiKey {
     }
 }
 
-/// A key, as lists tell of it.
+/// An API key.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatApiKey {
@@ -48,13 +51,13 @@ pub struct ChatApiKey {
     id: String,
     name: String,
     description: Option<String>,
-    /// What the key begins with.
+    /// The beginning of the key.
     #[schema(example = "pk_live_4fG7")]
     prefix: String,
     scopes: Vec<String>,
     #[schema(value_type = Object)]
     metadata: JsonText,
-    /// Neither revoked nor expired.
+    /// True if the key is neither revoked nor expired.
     is_active: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: Seconds,

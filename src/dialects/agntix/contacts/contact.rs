@@ -1,4 +1,4 @@
-//! A contact as Agntix writes it (docs/dialects/agntix.md).
+//! The wire types of a contact (docs/dialects/agntix.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,17 +9,17 @@ use crate::dialects::agntix::validate::{metadata, text};
 use crate::dialects::shared::time::Seconds;
 use crate::domain::{Contact, JsonField, JsonText, Organization, Timestamp};
 
-/// Characters of an external id, which is looked up by; the other words have no more.
+/// Characters of an external id, a name, a phone number and a tag. The external id is indexed.
 const WORD_LIMIT: usize = 255;
 /// Characters of an e-mail address (RFC 5321).
 const EMAIL_LIMIT: usize = 320;
 const MAX_TAGS: usize = 100;
 
-/// The members of a contact, in a create or an update. Null removes a member.
+/// The members of a contact in a create or an update. Null removes a member.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContactBody {
-    /// The caller's own customer id, unique among the organization's contacts; 1 to 255 characters.
+    /// The client's own customer id, unique among the organization's contacts; 1 to 255 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     external_id: JsonField,
@@ -42,7 +42,7 @@ pub struct ContactBody {
     tags: JsonField,
 }
 
-/// Members that hold. `None`: not given.
+/// The validated members of a body; `None` if a member is absent.
 #[derive(Clone, Debug, Default)]
 pub(in crate::dialects::agntix) struct ContactChanges {
     external_id: Option<Option<String>>,
@@ -53,8 +53,8 @@ pub(in crate::dialects::agntix) struct ContactChanges {
     tags: Option<Vec<String>>,
 }
 
-fn member(given: JsonField, name: &str, most: usize) -> Result<Option<Option<String>>, AgntixError> {
-    if given.is_absent() { Ok(None) } else { text(given, name, most).map(Some) }
+fn member(given: JsonField, name: &str, limit: usize) -> Result<Option<Option<String>>, AgntixError> {
+    if given.is_absent() { Ok(None) } else { text(given, name, limit).map(Some) }
 }
 
 fn tags(given: &JsonField) -> Result<Option<Vec<String>>, AgntixError> {
@@ -87,7 +87,7 @@ impl ContactBody {
 }
 
 impl ContactChanges {
-    /// A contact of which this is all that is known.
+    /// Returns a new contact with these members.
     pub(in crate::dialects::agntix) fn contact(&self, id: Uuid, created_at: Timestamp) -> Contact {
         let mut contact = Contact {
             id,
@@ -104,9 +104,9 @@ impl ContactChanges {
     }
 
     pub(in crate::dialects::agntix) fn apply(&self, contact: &mut Contact) {
-        fn put<T: Clone>(place: &mut T, given: &Option<T>) {
+        fn put<T: Clone>(member: &mut T, given: &Option<T>) {
             if let Some(value) = given {
-                place.clone_from(value);
+                member.clone_from(value);
             }
         }
         put(&mut contact.external_id, &self.external_id);

@@ -9,7 +9,7 @@ use crate::http::PathOf;
 
 /// Delete contact
 ///
-/// Sessions go on telling of the contact that they were created with.
+/// Sessions still contain the contact that they were created with.
 #[utoipa::path(
     delete,
     path = "/v1/chat/contacts/{contactId}",

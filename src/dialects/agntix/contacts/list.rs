@@ -21,13 +21,14 @@ pub struct ContactList {
 
 /// List contacts
 ///
-/// Newest first. One response looks at the nearest 10,000, and has at most 4 MiB; `pagination.nextCursor` leads on.
+/// Newest first. One response searches the next 10,000 contacts and has at most 4 MiB; `pagination.nextCursor` continues
+/// the list.
 #[utoipa::path(
     get,
     path = "/v1/chat/contacts",
     params(
-        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
-        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
+        ("page" = Option<LenientInteger>, Query, description = "From 1; a number out of bounds is moved to the nearest bound."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, by default 20; also `pageSize`."),
         ("search" = Option<String>, Query, description = "Part of the name, the e-mail address, the phone number or the external id, in any case."),
         ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier response; pages are counted from there."),
     ),
@@ -43,12 +44,12 @@ pub async fn list_contacts(
 ) -> Result<Reply<ContactList>, AgntixError> {
     let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
     let search = pairs.first("search").filter(|text| !text.is_empty());
-    // U+0000 is in no contact, and Postgres takes no text with it.
+    // No contact contains U+0000, and Postgres rejects texts with it.
     if search.is_some_and(|text| text.contains('\0')) {
         let pagination = Pagination::new(paging, 0, None);
         return Ok(Reply(StatusCode::OK, ContactList { data: Vec::new(), pagination }));
     }
-    let found = caller.store.contacts().list(search, paging.behind, paging.skip(), paging.limit).await?;
+    let found = caller.store.contacts().list(search, paging.after, paging.skip(), paging.limit).await?;
     let organization = &caller.principal.organization;
     let pagination = Pagination::new(paging, found.total, found.rest);
     let data = found.contacts.into_iter().map(|contact| ChatContact::new(contact, organization)).collect();

@@ -10,14 +10,17 @@ use crate::domain::ids::parse_hyphenated_uuid;
 use crate::http::{JsonBody, PathOf, Reply};
 use crate::store::Kept;
 
-/// Which contact a text names; every other text is nobody's.
+/// Returns the id of the contact that a path names.
+///
+/// # Errors
+/// [`AgntixError::ContactNotFound`] if the text is not a UUID.
 pub(in crate::dialects::agntix) fn id_of(text: &str) -> Result<Uuid, AgntixError> {
     parse_hyphenated_uuid(text).ok_or(AgntixError::ContactNotFound)
 }
 
 /// Update contact
 ///
-/// Changes what is given.
+/// Changes the given members.
 #[utoipa::path(
     patch,
     path = "/v1/chat/contacts/{contactId}",

@@ -26,16 +26,16 @@ pub struct MessageList {
 
 /// List messages
 ///
-/// Oldest first, also of sessions that are closed or have expired. A page has at most 4 MiB; of one that is cut so,
-/// `pagination.nextCursor` leads to the rest, and the next `page` begins where it would without the cut. Also at
+/// Oldest first, also of sessions that are closed or have expired. A page has at most 4 MiB; if it is cut,
+/// `pagination.nextCursor` continues it. The cut does not move the next `page`. Also at
 /// `/api/v1/chat/sessions/{sessionId}/messages`.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions/{sessionId}/messages",
     params(
         ("sessionId" = String, Path, description = "The session's id, `ses_…`."),
-        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
-        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 50 unless given; also `pageSize`."),
+        ("page" = Option<LenientInteger>, Query, description = "From 1; a number out of bounds is moved to the nearest bound."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, by default 50; also `pageSize`."),
         ("cursor" = Option<String>, Query, description = "`pagination.nextCursor` of an earlier response; pages are counted from there."),
     ),
     security(("api_key" = []), ("bearer" = [])),
@@ -53,25 +53,25 @@ pub async fn list_messages(
     let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
     let sessions = caller.store.sessions();
     let events = sessions.events(&session);
-    let began = paging.behind.map(number_of).transpose()?.unwrap_or_default();
-    // Numbered from 1 without gaps, so the numbers are the pages and the last is the total.
+    let began = paging.after.map(number_of).transpose()?.unwrap_or_default();
+    // Messages are numbered from 1 without gaps, so the numbers give the pages, and the last number is the total.
     let total = (events.last_number().await? - began).max(0);
     let after = began + paging.skip();
     let window = EventWindow { after_number: Some(after), ..EventWindow::default() };
     let Page { rows, cut } =
         if paging.skip() < total { events.oldest(&window, paging.limit).await? } else { Page::empty() };
-    let rest = rows.last().filter(|_| cut).map(cursor_of);
+    let next = rows.last().filter(|_| cut).map(cursor_of);
     let data = rows.into_iter().map(ChatMessage::from).collect();
-    Ok(Reply(StatusCode::OK, MessageList { data, pagination: Pagination::new(paging, total, rest) }))
+    Ok(Reply(StatusCode::OK, MessageList { data, pagination: Pagination::new(paging, total, next) }))
 }
 
-/// A message's cursor has its number where those of other lists have an id.
+/// Returns the cursor of a message, which contains the message's number instead of an id.
 fn cursor_of(event: &Event) -> (Timestamp, Uuid) {
     (event.created_at, Uuid::from_u128(u128::from(event.number.unsigned_abs())))
 }
 
 fn number_of((_, id): (Timestamp, Uuid)) -> Result<i64, AgntixError> {
-    // The last number that leaves room for every page behind it.
+    // A larger number could overflow when the rows of the skipped pages are added.
     let number = i64::try_from(id.as_u128()).ok().filter(|number| *number <= i64::MAX / 4);
-    number.ok_or_else(paging::not_ours)
+    number.ok_or_else(paging::invalid_cursor)
 }

@@ -1,4 +1,4 @@
-//! A message as Agntix writes it (docs/dialects/agntix.md).
+//! The wire type of a message (docs/dialects/agntix.md).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,9 +11,9 @@ use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Timestamp};
 use crate::http::{Rejection, Unauthenticated};
 use crate::responders::Speaker;
 
-/// What users write.
+/// The role of a user's message.
 const FROM_USER: &str = "USER";
-/// What agents write.
+/// The role of an agent's message.
 const FROM_AGENT: &str = "ASSISTANT";
 
 /// A chat message.
@@ -28,7 +28,7 @@ pub struct ChatMessage {
     role: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Seconds,
-    /// True of a reply that was ended before all of it had come; otherwise absent.
+    /// True if the reply was ended before all of it had arrived; otherwise absent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     interrupted: bool,
@@ -46,7 +46,7 @@ impl From<Event> for ChatMessage {
     }
 }
 
-/// Returns whom a message speaks for.
+/// Returns who wrote a message.
 pub(in crate::dialects::agntix) fn speaker(message: &Event) -> Option<Speaker> {
     match message.kind.as_str() {
         FROM_USER => Some(Speaker::User),
@@ -67,10 +67,10 @@ pub(in crate::dialects::agntix) fn reply(_: &Agent, reply: NewReply) -> NewEvent
     NewEvent { parent: Some(to), content: Some(text), payload, ..NewEvent::of(id, FROM_AGENT, at) }
 }
 
-/// Returns the whole reply.
+/// Returns the whole reply of a turn.
 ///
 /// # Errors
-/// The reason for which there is none.
+/// The error for the reason why there is no whole reply.
 pub(in crate::dialects::agntix) fn reply_of(outcome: Outcome) -> Result<Box<Event>, AgntixError> {
     match outcome {
         Outcome::Replied(reply) => Ok(reply),
@@ -78,7 +78,7 @@ pub(in crate::dialects::agntix) fn reply_of(outcome: Outcome) -> Result<Box<Even
         Outcome::Ended { reason, .. } => Err(match reason {
             EndReason::Interrupted => AgntixError::NoReply,
             EndReason::SessionEnded | EndReason::SessionDisabled => AgntixError::SessionClosed,
-            EndReason::AgentDisabled => AgntixError::NobodyAnswers,
+            EndReason::AgentDisabled => AgntixError::NoResponder,
             EndReason::OrganizationDisabled => Rejection::Unauthenticated(Unauthenticated::BadKey).into(),
             EndReason::Stopping => Rejection::Unavailable.into(),
         }),

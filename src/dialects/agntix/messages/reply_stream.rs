@@ -1,7 +1,7 @@
-//! A reply as it streams (docs/dialects/agntix.md): `data: {"id","delta"}` for each piece, then `data: [DONE]`.
+//! Streams a reply (docs/dialects/agntix.md): `data: {"id","delta"}` for each piece, then `data: [DONE]`.
 //!
-//! The vendor's own sample parser takes what comes in one read for whole lines: it stumbles over a carriage return, a
-//! missing space, and a frame or a character that is cut in two. So a frame is small, and one write.
+//! The vendor's sample parser expects that each read returns whole lines. It fails on a carriage return, a missing space,
+//! and a frame or a character that is cut in two. Therefore each frame is small and one write.
 
 use axum::response::Response;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::http::event_stream::FrameSender;
 use crate::http::frame::{DONE, Frame};
 use crate::idempotency::IdempotencyGuard;
 
-/// Bytes of a reply in one frame, at most.
+/// The limit of bytes of a reply in one frame.
 const PIECE: usize = 1_024;
 
 #[derive(Serialize)]
@@ -87,12 +87,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_are_small_whole_and_all_there_is(text in ".{0,80}", most in 1usize..12) {
-            let all: Vec<&str> = pieces(&text, most).collect();
+        fn pieces_are_small_and_together_the_whole_text(text in ".{0,80}", limit in 1usize..12) {
+            let all: Vec<&str> = pieces(&text, limit).collect();
             prop_assert_eq!(all.concat(), &*text);
             for piece in all {
                 prop_assert!(!piece.is_empty());
-                prop_assert!(piece.len() <= most || piece.chars().count() == 1, "{piece}");
+                prop_assert!(piece.len() <= limit || piece.chars().count() == 1, "{piece}");
             }
         }
     }

@@ -27,7 +27,7 @@ pub struct SendMessage {
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     content: JsonField,
-    /// Whether the reply is streamed, which it is unless this is false.
+    /// Whether the reply is streamed.
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = true)]
     stream: JsonField,
@@ -35,12 +35,13 @@ pub struct SendMessage {
 
 /// Send message
 ///
-/// Streams the reply as `data: {"id", "delta"}` frames, all with the reply's id, and `data: [DONE]`; with
-/// `stream: false` it waits for the whole of it. The message is stored before the response begins, and the reply also
-/// when no client waits for it any longer. The same message sent again while its reply is on its way, or within 60
-/// seconds after that failed, is stored once: it gets the reply to the stored one. Closing the session ends the reply,
-/// and what had come of it is stored with `interrupted`. Errors are returned before a stream begins; if a reply breaks
-/// off, a frame `data: {"error": {…}}` says so. Also at `/api/v1/chat/sessions/{sessionId}/messages`.
+/// Streams the reply as `data: {"id", "delta"}` frames, all with the reply's id, and `data: [DONE]`. With
+/// `stream: false`, the response is the whole reply. The message is stored before the response begins. The reply is
+/// stored even if the client disconnects. If the same message is sent again while its reply is pending, or within 60
+/// seconds after the reply failed, it is not stored again: the response is the reply to the stored message. Closing the
+/// session ends the reply, and the part that has arrived is stored with `interrupted`. Errors are returned before a
+/// stream begins; if a reply fails later, the stream contains a frame `data: {"error": {…}}`. Also at
+/// `/api/v1/chat/sessions/{sessionId}/messages`.
 #[utoipa::path(
     post,
     path = "/v1/chat/chat/sessions/{sessionId}/messages",
@@ -54,9 +55,9 @@ pub struct SendMessage {
             content((ChatMessage = "application/json"), (String = "text/event-stream"))
         ),
         (status = 400, description = "The session is closed or has expired."),
-        (status = 404, description = "No such session in this organization, or its agent is gone."),
+        (status = 404, description = "No such session in this organization, or its agent was deleted."),
         (status = 422, description = "Nothing replies to this agent's messages."),
-        (status = 502, description = "The message was stored, and no reply came. The same message sent again within 60 seconds continues it."),
+        (status = 502, description = "The message was stored, but no reply arrived. Send the same message again within 60 seconds to continue."),
         (status = 503, description = "The service is stopping. The message was stored; send it again."),
     )
 )]
@@ -74,8 +75,8 @@ pub async fn send_message(
         _ => return Err(invalid("stream must be a boolean value")),
     };
     if !streams {
-        let answering = move |caller, body| answer(settings, conversations, caller, path.0, body);
-        return Ok(request.answer(caller, answering).await);
+        let work = move |caller, body| send_and_wait(settings, conversations, caller, path.0, body);
+        return Ok(request.answer(caller, work).await);
     }
     let org = caller.principal.organization.id;
     let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
@@ -94,7 +95,7 @@ pub async fn send_message(
 }
 
 /// Stores the message and returns the whole reply.
-async fn answer(
+async fn send_and_wait(
     settings: Settings,
     conversations: Conversations,
     caller: Caller<Agntix, purpose::WriteEvents>,
@@ -111,7 +112,7 @@ fn invalid(message: &str) -> AgntixError {
     AgntixError::Validation(message.to_owned())
 }
 
-/// Stores the message and begins its turn. Returns the id of the reply, and its parts as they come.
+/// Stores the message and begins its turn. Returns the id of the reply and the receiver of its parts.
 async fn send(
     settings: Settings,
     conversations: &Conversations,
@@ -127,7 +128,7 @@ async fn send(
     reply.ok_or_else(|| Rejection::Internal.into())
 }
 
-/// Stores the message, which postpones an idle time-out. Returns the turn that replies to it.
+/// Stores the message, which restarts the idle time-out. Returns the turn that replies to it.
 async fn store(
     conversations: &Conversations,
     settings: &Settings,
@@ -144,12 +145,12 @@ async fn store(
     };
     let session = session::find(caller, id).await?;
     let now = caller.now();
-    takes_messages(session.state_at(now))?;
+    check_open(session.state_at(now))?;
     let agent = session.agent.ok_or(AgntixError::AgentNotFound)?;
     let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.ok_or(AgntixError::AgentNotFound)?;
     let responder = responder(&agent, &caller.principal.organization.responder, settings);
     if !agent.enabled || responder == Responder::None {
-        return Err(AgntixError::NobodyAnswers);
+        return Err(AgntixError::NoResponder);
     }
     let message = turn::Message {
         session: (DialectName::Agntix, session.id),
@@ -162,7 +163,7 @@ async fn store(
     };
     let idle_timeout = settings.idle_timeout;
     let rule = move |session: &mut Session| {
-        takes_messages(session.state_at(now))?;
+        check_open(session.state_at(now))?;
         if let Some(idle) = idle_timeout {
             session.expires_at = Some(now + idle);
         }
@@ -173,7 +174,7 @@ async fn store(
     Ok(stored.turn.ok_or(Rejection::Internal)?)
 }
 
-fn takes_messages(state: SessionState) -> Result<(), AgntixError> {
+fn check_open(state: SessionState) -> Result<(), AgntixError> {
     match state {
         SessionState::Open => Ok(()),
         SessionState::Ended => Err(AgntixError::SessionClosed),
@@ -181,8 +182,8 @@ fn takes_messages(state: SessionState) -> Result<(), AgntixError> {
     }
 }
 
-/// What answers the agent's messages. Where the organization's model does, it is told what the agent was made with:
-/// its system prompt, and its model if that is one of the deployment's.
+/// Returns the agent's responder. If it is the organization's model, it uses the agent's own system prompt, and the
+/// agent's own model if the deployment lists it.
 fn responder(agent: &Arc<Agent>, default: &Responder, settings: &Settings) -> Responder {
     let responder = agent.responder_or(default).clone();
     let (Responder::OpenAi(mut endpoint), None) = (responder.clone(), &agent.responder) else { return responder };

@@ -17,7 +17,7 @@ const REASON_LIMIT: usize = 500;
 
 #[derive(Default, Deserialize, ToSchema)]
 pub struct CloseSession {
-    /// Such as RESOLVED; 500 characters at most.
+    /// Such as RESOLVED; at most 500 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "RESOLVED")]
     reason: JsonField,
@@ -37,7 +37,7 @@ impl CloseSession {
 
 /// Close session
 ///
-/// A body may be left out. A session that is closed, or has expired, is answered as it is. Also at
+/// The body is optional. A session that is already closed, or has expired, is returned unchanged. Also at
 /// `/api/v1/chat/sessions/{sessionId}/close`.
 #[utoipa::path(
     patch,
@@ -46,7 +46,7 @@ impl CloseSession {
     request_body = Option<CloseSession>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The session, which is closed.", body = ChatSession),
+        (status = 200, description = "The closed session.", body = ChatSession),
     )
 )]
 #[tracing::instrument(name = "agntix.close_session", level = "debug", skip_all)]

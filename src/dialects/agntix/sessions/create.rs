@@ -25,7 +25,7 @@ pub struct CreateSession {
     #[serde(default)]
     #[schema(value_type = uuid::Uuid, required = true)]
     agent_id: JsonField,
-    /// SDK, WEB, WHATSAPP or VOICE; SDK when absent, as the vendor's own clients leave it.
+    /// SDK, WEB, WHATSAPP or VOICE. SDK if absent, because the vendor's own clients do not send it.
     #[serde(default)]
     #[schema(value_type = Option<String>, default = "SDK")]
     platform: JsonField,
@@ -38,11 +38,11 @@ pub struct CreateSession {
     contact: JsonField,
 }
 
-/// Whom the session is with.
+/// The contact of a session.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Contact {
-    /// The caller's own customer id.
+    /// The client's own customer id.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     external_id: JsonField,
@@ -54,7 +54,7 @@ struct Contact {
     tags: JsonField,
 }
 
-/// A body that holds together.
+/// A validated body.
 struct ValidatedCreateSession {
     agent: AgentId,
     platform: String,
@@ -116,7 +116,7 @@ fn contact(given: JsonField) -> Result<Option<JsonText>, AgntixError> {
 
 /// Create session
 ///
-/// Starts a session with an agent. `metadata` comes back as it was sent, keys in their order.
+/// Starts a session with an agent. `metadata` is returned as it was sent, with its keys in the same order.
 #[utoipa::path(
     post,
     path = "/v1/chat/chat/sessions",
@@ -143,17 +143,17 @@ async fn create(
     caller: Caller<Agntix, purpose::WriteSessions>,
     body: CreateSession,
 ) -> Result<Reply<ChatSession>, AgntixError> {
-    let wanted = body.validate()?;
-    let agent = caller.store.agents().find(&AgentRef::Id(wanted.agent)).await?.ok_or(AgntixError::AgentNotFound)?;
+    let new = body.validate()?;
+    let agent = caller.store.agents().find(&AgentRef::Id(new.agent)).await?.ok_or(AgntixError::AgentNotFound)?;
     if !agent.enabled {
         return Err(AgntixError::AgentInactive);
     }
 
     let now = caller.now();
-    let contact = match wanted.contact {
+    let contact = match new.contact {
         None => None,
-        // Rare, and kilobytes large: on the heap, so that every other create does not carry it along.
-        Some(contact) => Some(Box::pin(known(&caller, contact)).await?),
+        // The future is rarely needed and kilobytes large. It is on the heap, so that other creates stay small.
+        Some(contact) => Some(Box::pin(find_or_create(&caller, contact)).await?),
     };
     let id = caller.mint.session_id(now);
     let session = NewSession {
@@ -162,11 +162,11 @@ async fn create(
         agent: Some(agent.id),
         public_id: id.to_agntix(),
         enabled: true,
-        kind: Some(wanted.platform),
+        kind: Some(new.platform),
         user_id: None,
         name: None,
         description: None,
-        metadata: Some(wanted.metadata),
+        metadata: Some(new.metadata),
         detail: JsonText::of(&AgntixDetail { contact, close_reason: None }).map_err(|_| Rejection::Internal)?,
         created_at: now,
         expires_at: settings.idle_timeout.map(|idle| now + idle),
@@ -178,21 +178,24 @@ async fn create(
             Ok(Reply(StatusCode::CREATED, session))
         }
         Created::NoSuchAgent => Err(AgntixError::AgentNotFound),
-        // 74 random bits met twice.
+        // Does not happen, because the id has 74 random bits.
         Created::Existing(_) => Err(Rejection::Internal.into()),
     }
 }
 
-/// Sees to it that there is a contact with the given external id, or one of this session's own without; the contact as
-/// it was sent.
-async fn known(caller: &Caller<Agntix, purpose::WriteSessions>, sent: JsonText) -> Result<JsonText, AgntixError> {
+/// Finds or creates the contact with the external id; without an external id, creates one. Returns the contact as it was
+/// sent.
+async fn find_or_create(
+    caller: &Caller<Agntix, purpose::WriteSessions>,
+    sent: JsonText,
+) -> Result<JsonText, AgntixError> {
     let body: ContactBody = sent.read().map_err(|_| invalid("contact must not name a member twice"))?;
     let contact = body.validate().map_err(of_contact)?.contact(caller.mint.uuid(), caller.now());
     caller.store.contacts().find_or_create(&contact).await?;
     Ok(sent)
 }
 
-/// The same fault, of the contact's member.
+/// Returns the same error with its member within `contact`.
 fn of_contact(error: AgntixError) -> AgntixError {
     match error {
         AgntixError::Validation(message) => AgntixError::Validation(format!("contact.{message}")),
@@ -209,7 +212,7 @@ fn of_contact(error: AgntixError) -> AgntixError {
     security(("api_key" = []), ("bearer" = [])),
     responses((status = 201, description = "As at `/v1/chat/chat/sessions`, with a `Deprecation` header.", body = ChatSession))
 )]
-#[deprecated = "the vendor's documentation withdrew this path; it is served all the same"]
+#[deprecated = "the vendor's documentation withdrew this path; it is still served"]
 pub async fn create_session_at_alias(
     state: State<Settings>,
     caller: Caller<Agntix, purpose::WriteSessions>,

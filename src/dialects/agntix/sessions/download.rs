@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use crate::auth::{Caller, purpose};
-use crate::dialects::agntix::sessions::list::wanted;
+use crate::dialects::agntix::sessions::list::query_of;
 use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::dialects::shared::csv;
 use crate::dialects::shared::time::Seconds;
@@ -19,13 +19,14 @@ use crate::domain::{Organization, Session, Timestamp};
 use crate::http::{CostlyWork, QueryPairs};
 use crate::store::{SessionCursor, SessionOrder, SessionQuery, SessionStretch, StoreError, TenantStore};
 
-/// Sessions read at a time: while one page is sent, no more than this is held.
+/// Sessions that are read at a time, and that are in memory while one page is sent.
 const PAGE: i64 = 500;
 const COLUMNS: [&str; 8] = ["id", "agentId", "platform", "state", "metadata", "orgId", "createdAt", "updatedAt"];
 
 /// Download sessions as CSV
 ///
-/// All, newest first, or those that `agentId`, `state` and `platform` leave: RFC 4180, in UTF-8 with a byte order mark.
+/// All sessions, or those that match `agentId`, `state` and `platform`, newest first. The format is RFC 4180, in UTF-8
+/// with a byte order mark.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions/download/csv",
@@ -47,18 +48,18 @@ pub async fn download_sessions(
     pairs: QueryPairs,
 ) -> Result<Response, AgntixError> {
     let now = caller.now();
-    // What is wrong, and a database that is away, is told before the head.
-    wanted(&pairs, now)?;
+    // Invalid parameters and an unavailable database are reported before the response begins.
+    query_of(&pairs, now)?;
     let reader = Reader { store: caller.store, organization: caller.principal.organization, pairs, now, costly };
     let first = reader.read(None).await?;
     let head = stream::once(async { Ok::<_, BoxError>(Bytes::from(csv::head(COLUMNS))) });
-    // An error cuts the body off without its end, which a client sees.
+    // An error ends the body without its last chunk, so that a client can see that it is incomplete.
     let rows = stream::try_unfold(Some((reader, first)), |at| async move {
         let Some((reader, SessionStretch { sessions, next })) = at else { return Ok(None) };
         let rows = reader.rows(sessions).await?;
         let next = match next {
             None => None,
-            Some(place) => Some(reader.read(Some(place)).await?),
+            Some(cursor) => Some(reader.read(Some(cursor)).await?),
         };
         Ok::<_, BoxError>(Some((rows, next.map(|next| (reader, next)))))
     });
@@ -75,8 +76,8 @@ struct Reader {
 
 impl Reader {
     async fn read(&self, behind: Option<SessionCursor>) -> Result<SessionStretch, StoreError> {
-        let Ok(query) = wanted(&self.pairs, self.now) else { return Ok(SessionStretch::empty()) };
-        // By creation in any case: a page that ends early is gone on from by that.
+        let Ok(query) = query_of(&self.pairs, self.now) else { return Ok(SessionStretch::empty()) };
+        // Always sorted by creation, because the cursor of a page is a time of creation.
         let order = match query.order {
             SessionOrder::Newest | SessionOrder::LastUpdated => SessionOrder::Newest,
             SessionOrder::Oldest | SessionOrder::FirstUpdated => SessionOrder::Oldest,
@@ -85,7 +86,7 @@ impl Reader {
         self.store.sessions().stretch(&query).await
     }
 
-    /// Writes the sessions of a page on a thread of its own.
+    /// Writes the sessions of a page on a thread for costly work.
     async fn rows(&self, sessions: Vec<Session>) -> Result<Bytes, BoxError> {
         let (org_id, now) = (self.organization.public_id(), self.now);
         let written = self.costly.run(move || {

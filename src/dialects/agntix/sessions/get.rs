@@ -9,7 +9,7 @@ use crate::http::{PathOf, Reply};
 
 /// Get session
 ///
-/// An id of any shape that is nobody's is 404.
+/// An unknown id of any format is 404.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions/{sessionId}",

@@ -23,8 +23,14 @@ pub struct SessionList {
     pagination: Pagination,
 }
 
-/// The sessions that the parameters ask for; which page of them is not decided here.
-pub(in crate::dialects::agntix) fn wanted(pairs: &QueryPairs, now: Timestamp) -> Result<SessionQuery<'_>, AgntixError> {
+/// Returns the query that the parameters describe, with the first page of the default size.
+///
+/// # Errors
+/// [`AgntixError::Validation`] if a parameter is not valid.
+pub(in crate::dialects::agntix) fn query_of(
+    pairs: &QueryPairs,
+    now: Timestamp,
+) -> Result<SessionQuery<'_>, AgntixError> {
     let given = |name: &str| pairs.first(name).filter(|text| !text.is_empty());
     let invalid = |message: &str| AgntixError::Validation(message.to_owned());
     let agent = given("agentId").map(|text| text.parse::<AgentId>().map_err(|_| invalid("agentId must be a UUID")));
@@ -58,16 +64,15 @@ pub(in crate::dialects::agntix) fn wanted(pairs: &QueryPairs, now: Timestamp) ->
 
 /// List sessions
 ///
-/// Most recent first. One response looks at the nearest 10,000 sessions of the organization, or of the agent, and at
-/// the
-/// newest 1,000 where they are sorted by `updatedAt`; it has at most 4 MiB. `pagination.nextCursor` continues. Also at
+/// Most recent first. One response searches the next 10,000 sessions of the organization or of the agent, or the newest
+/// 1,000 if they are sorted by `updatedAt`, and has at most 4 MiB. `pagination.nextCursor` continues the list. Also at
 /// `/api/v1/chat/sessions`.
 #[utoipa::path(
     get,
     path = "/v1/chat/chat/sessions",
     params(
-        ("page" = Option<LenientInteger>, Query, description = "From 1; what is out of bounds is moved to the nearer end."),
-        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 20 unless given; also `pageSize`."),
+        ("page" = Option<LenientInteger>, Query, description = "From 1; a number out of bounds is moved to the nearest bound."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, by default 20; also `pageSize`."),
         ("agentId" = Option<uuid::Uuid>, Query),
         ("state" = Option<String>, Query, description = "`OPEN`, `CLOSED` or `EXPIRED`."),
         ("platform" = Option<String>, Query, description = "`SDK`, `WEB`, `WHATSAPP` or `VOICE`."),
@@ -87,10 +92,10 @@ pub async fn list_sessions(
     let now = caller.now();
     let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
     let query = SessionQuery {
-        behind: paging.behind.map(|(at, id)| (at, SessionId(id))),
+        behind: paging.after.map(|(at, id)| (at, SessionId(id))),
         skip: paging.skip(),
         limit: paging.limit,
-        ..wanted(&pairs, now)?
+        ..query_of(&pairs, now)?
     };
     let found = caller.store.sessions().list(&query).await?;
     let organization = &caller.principal.organization;

@@ -1,4 +1,4 @@
-//! A session as Agntix writes it.
+//! The wire type of a session.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -42,22 +42,28 @@ enum ChatState {
     Expired,
 }
 
-/// What of a session only this dialect understands.
+/// The part of a session that only this dialect stores.
 #[derive(Default, Serialize, Deserialize)]
 pub(in crate::dialects::agntix) struct AgntixDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<JsonText>,
-    /// Why it was closed, if whoever closed it said so.
+    /// Why it was closed, if the client gave a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_reason: Option<String>,
 }
 
-/// Which session a text names; every other text is nobody's.
+/// Returns the key of the session that a path names.
+///
+/// # Errors
+/// [`AgntixError::SessionNotFound`] if the text is not an id.
 pub(in crate::dialects::agntix) fn key_of(text: &str) -> Result<(DialectName, SessionId), AgntixError> {
     SessionId::from_agntix(text).map(|id| (DialectName::Agntix, id)).ok_or(AgntixError::SessionNotFound)
 }
 
-/// The session that a text names.
+/// Returns the session that a path names.
+///
+/// # Errors
+/// [`AgntixError::SessionNotFound`] if it does not exist.
 pub(in crate::dialects::agntix) async fn find<P>(
     caller: &Caller<Agntix, P>,
     text: &str,

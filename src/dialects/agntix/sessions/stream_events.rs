@@ -1,8 +1,8 @@
-//! `GET /v1/chat/events/stream` (docs/dialects/agntix.md): what happens to an organization's sessions, as it happens.
+//! `GET /v1/chat/events/stream` (docs/dialects/agntix.md): streams the events of an organization's sessions.
 //!
-//! Every replica reads the same feed, so a client can come back to any of them. Each frame's id is a place in the feed;
-//! what happened behind it is told to whoever comes back with it as `Last-Event-ID`, for a day. Nothing is lost; what
-//! was told last may be told again. A stream ends with the credential that it was opened with.
+//! Every replica reads the same feed, so a client can reconnect to any of them. Each frame's id is a position in the
+//! feed. A client that reconnects within a day and sends it as `Last-Event-ID` gets all later events. No event is lost;
+//! the last ones may be sent again. A stream ends with the credential that opened it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,13 +29,14 @@ use crate::http::frame::Frame;
 use crate::http::{Rejection, event_stream};
 use crate::store::{Change, FeedPlace, StoreError, TenantStore};
 
-/// Changes that are read in one go.
+/// Changes that are read at once.
 const BATCH: i64 = 100;
 
-/// The ways to show a token that this operation alone takes.
+/// Returns the security schemes that only this operation accepts: a token in the query or in a cookie.
 pub fn token_schemes() -> [(&'static str, SecurityScheme); 2] {
-    let query = ApiKeyValue::with_description("token", "A token, where no header carries a credential.");
-    let cookie = ApiKeyValue::with_description("__session", "A token, where there is none in the query, either.");
+    let query = ApiKeyValue::with_description("token", "A token, if no header has a credential.");
+    let cookie =
+        ApiKeyValue::with_description("__session", "A token, if neither a header nor the query has a credential.");
     [
         ("query_token", SecurityScheme::ApiKey(ApiKey::Query(query))),
         ("cookie_token", SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
@@ -56,20 +57,20 @@ struct Heartbeat {
 
 /// Stream events
 ///
-/// The events `session.started`, `session.updated`, `session.ended` (the session), `message.added`
-/// (`sessionId` and `message`) and `heartbeat`, at once and then every 30 seconds. After a break, `Last-Event-ID` goes
-/// on where it was, within a day; an id that is none of these events' begins with what happens from now on. Sessions
-/// are told of to callers who have the scope `sessions:read` as well.
+/// The events are `session.started`, `session.updated`, `session.ended` (the session), `message.added` (`sessionId` and
+/// `message`) and `heartbeat`, at once and then every 30 seconds. After a break of up to a day, `Last-Event-ID` continues
+/// after that event; with any other id, the stream begins with new events. Events of sessions also need the scope
+/// `sessions:read`.
 ///
-/// The stream ends when the credential does: with the next event, or heartbeat.
+/// When the credential ends, the stream ends with the next event or heartbeat.
 ///
-/// A browser's `EventSource` sends no headers of its own: where there is none with a credential, a token may come as
-/// `?token=…`, or as Clerk's cookie `__session`. An API key may not, since addresses end up in logs.
+/// A browser's `EventSource` cannot send a header with a credential. Therefore a token may be sent as `?token=…`, or as
+/// Clerk's cookie `__session`. An API key is not accepted there, because addresses end up in logs.
 #[utoipa::path(
     get,
     path = "/v1/chat/events/stream",
     params(
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was heard."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the client received."),
     ),
     security(("api_key" = []), ("bearer" = []), ("query_token" = []), ("cookie_token" = [])),
     responses(
@@ -85,9 +86,9 @@ pub async fn stream_events(
     headers: HeaderMap,
 ) -> Result<Response, AgntixError> {
     let now = caller.store.feed().now().await?;
-    let place = last_place(&headers).map_or(now, |last| last.min(now));
+    let position = last_event_id(&headers).map_or(now, |last| last.min(now));
     let org = caller.principal.organization.id;
-    let share = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
+    let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
     let follower = Follower {
         store: caller.store,
         authenticator,
@@ -95,10 +96,10 @@ pub async fn stream_events(
         clock: caller.clock,
         pace: settings.pace,
         stop: conversations.stopping(),
-        place,
+        position,
         frames: VecDeque::new(),
         heartbeat_due: Instant::now(),
-        _share: share,
+        _permit: permit,
     };
     Ok(event_stream::response(stream::unfold(follower, |mut follower| async move {
         let frame = follower.next().await?;
@@ -106,13 +107,14 @@ pub async fn stream_events(
     })))
 }
 
-/// Returns the place that a client comes back with. An id of another server is none, and neither is one that lies ahead
-/// of all that has happened: a browser's `EventSource` would give up for good if it were rejected.
-fn last_place(headers: &HeaderMap) -> Option<FeedPlace> {
+/// Returns the position that a client sends as `Last-Event-ID`, or `None` if the header is missing or is not a position.
+/// Neither an invalid id nor one beyond the newest event is rejected, because a browser's `EventSource` would then give
+/// up for good.
+fn last_event_id(headers: &HeaderMap) -> Option<FeedPlace> {
     headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }
 
-/// One client's way along the feed. It moves when the client reads, so nothing is piled up for one who does not.
+/// Reads the feed for one client. It reads only when the client does, so that no frames pile up for a slow client.
 struct Follower {
     store: TenantStore,
     authenticator: Arc<Authenticator>,
@@ -120,23 +122,25 @@ struct Follower {
     clock: Clock,
     pace: Pace,
     stop: CancellationToken,
-    /// Everything up to here is told, or among the frames.
-    place: FeedPlace,
+    /// Everything up to this position has been sent, or is in `frames`.
+    position: FeedPlace,
     frames: VecDeque<Bytes>,
     heartbeat_due: Instant,
-    _share: Permit,
+    _permit: Permit,
 }
 
-/// Where reading on led.
+/// The result of reading the feed.
 enum Step {
-    Further,
-    Nowhere,
-    /// Somebody whose credential holds no longer is told nothing.
-    Out,
+    /// The position has moved.
+    Moved,
+    /// There was nothing new.
+    Unchanged,
+    /// The credential is no longer valid, so the stream must end.
+    CredentialEnded,
 }
 
 impl Follower {
-    /// The next frame; `None` once the service stops, or the credential holds no longer.
+    /// Returns the next frame, or `None` once the service stops or the credential is no longer valid.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(frame) = self.frames.pop_front() {
@@ -146,18 +150,18 @@ impl Follower {
                 match self.authenticator.still_holds(&self.principal).await {
                     Ok(true) => {}
                     Ok(false) => return None,
-                    // A heartbeat tells nobody anything; whatever else there is to tell waits for the database, too.
+                    // A heartbeat reveals nothing, and events cannot be read without the database either.
                     Err(error) => tracing::warn!(%error, "agntix.credential_not_read"),
                 }
                 self.heartbeat_due = Instant::now() + self.pace.heartbeat;
                 let heartbeat = Heartbeat { timestamp: Milliseconds(self.clock.now()) };
-                return Some(frame(self.place, "heartbeat", &heartbeat));
+                return Some(frame(self.position, "heartbeat", &heartbeat));
             }
             match self.read().await {
-                Ok(Step::Further) => continue,
-                Ok(Step::Nowhere) => {}
-                Ok(Step::Out) => return None,
-                // The place stays, so nothing is lost while the database is away.
+                Ok(Step::Moved) => continue,
+                Ok(Step::Unchanged) => {}
+                Ok(Step::CredentialEnded) => return None,
+                // The position does not move, so no event is lost while the database is unavailable.
                 Err(error) => tracing::warn!(%error, "agntix.feed_not_read"),
             }
             let pause = tokio::time::sleep_until((Instant::now() + self.pace.poll).min(self.heartbeat_due));
@@ -168,17 +172,17 @@ impl Follower {
         }
     }
 
-    /// Reads on.
+    /// Reads the next changes of the feed, and adds their frames.
     async fn read(&mut self) -> Result<Step, StoreError> {
-        let (changes, last) = self.store.feed().behind(self.place, DialectName::Agntix, BATCH).await?;
+        let (changes, last) = self.store.feed().behind(self.position, DialectName::Agntix, BATCH).await?;
         if !changes.is_empty() && !self.authenticator.still_holds(&self.principal).await? {
-            return Ok(Step::Out);
+            return Ok(Step::CredentialEnded);
         }
         let (now, Principal { organization, scopes, .. }) = (self.clock.now(), &self.principal);
-        for (place, change) in changes {
+        for (position, change) in changes {
             let session = |name, session| {
                 let sees_sessions = scopes.has(Scope::SessionsRead);
-                sees_sessions.then(|| frame(place, name, &ChatSession::new(session, organization, now)))
+                sees_sessions.then(|| frame(position, name, &ChatSession::new(session, organization, now)))
             };
             self.frames.extend(match change {
                 Change::Started(started) => session("session.started", started),
@@ -186,12 +190,12 @@ impl Follower {
                 Change::Ended(ended) => session("session.ended", ended),
                 Change::Appended(session, event) => {
                     let added = Added { session_id: session.public_id, message: ChatMessage::from(*event) };
-                    Some(frame(place, "message.added", &added))
+                    Some(frame(position, "message.added", &added))
                 }
             });
         }
-        let step = if last == self.place { Step::Nowhere } else { Step::Further };
-        self.place = last;
+        let step = if last == self.position { Step::Unchanged } else { Step::Moved };
+        self.position = last;
         Ok(step)
     }
 }

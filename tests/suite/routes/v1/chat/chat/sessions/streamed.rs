@@ -115,7 +115,7 @@ fn a_model_that_breaks_off_is_told_in_a_frame_and_then_the_end() {
         let _model = answered_by(&app, vec![fake_responder::events(), chunk(said("Your ")), Step::Reset]).await;
         let id = create(&app, "").await;
         let reply = app.post(&path_of(&id, "/messages"), HELLO).send().await.expect(200);
-        let end = "data: {\"error\":{\"code\":\"GENERIC_ERROR\",\"message\":\"The message was kept, and no reply came.\",\
+        let end = "data: {\"error\":{\"code\":\"GENERIC_ERROR\",\"message\":\"The message was stored, but no reply arrived.\",\
                    \"status\":502}}\n\ndata: [DONE]\n\n";
         assert!(reply.text().ends_with(end), "{}", reply.text());
         assert_eq!(read_as_the_sample_does(std::slice::from_ref(&reply.bytes)), "Your ");
