@@ -1,22 +1,22 @@
-//! The vendor's own clients, by what their requests say of them. They are held to the observed contract, because they
-//! leave out what the vendor's page requires (docs/dialects/agent-key.md).
+//! Recognises the vendor's own clients by their headers. The observed contract applies to them, because they leave out
+//! members that the vendor's page requires (docs/dialects/agent-key.md).
 
 use http::{HeaderMap, HeaderValue};
 
 use crate::domain::Contract;
 
-/// How a client is recognised.
+/// A client of the vendor.
 struct Client {
     /// The header that it sends with every request.
     header: &'static str,
-    /// What the header's value begins with, in any case.
+    /// The beginning of the header's value, in any case.
     begins: &'static str,
 }
 
 const CLIENTS: [Client; 2] = [
-    // The SDKs, in every language: their generator names them in every request.
+    // The SDKs in every language. Their generator adds this header to every request.
     Client { header: "x-fern-sdk-name", begins: "" },
-    // `Vectara-MCP-Server/2.0`: the MCP server, whatever its version.
+    // Any version of the MCP server, such as `Vectara-MCP-Server/2.0`.
     Client { header: "user-agent", begins: "Vectara-MCP-Server/" },
 ];
 
@@ -30,7 +30,7 @@ fn begins_with(value: &HeaderValue, prefix: &str) -> bool {
     value.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
-/// Returns the contract that a request is held to.
+/// Returns the contract that applies to a request.
 pub(super) fn contract(configured: Contract, headers: &HeaderMap) -> Contract {
     if CLIENTS.iter().any(|client| client.sent(headers)) { Contract::Observed } else { configured }
 }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_held_to_the_page() {
+    fn the_documented_contract_applies_to_other_clients() {
         for sent in [
             &[][..],
             &[("user-agent", "curl/8.5.0")],

@@ -1,5 +1,5 @@
-//! Vectara's envelope: `messages`, `field_errors`, `id` and `request_id`, and beside them as `code` the words of the
-//! brief's error table (docs/dialects/agent-key.md).
+//! Vectara's envelope: `messages`, `field_errors`, `id` and `request_id`, and as `code` the codes of the vendor's page
+//! (docs/dialects/agent-key.md).
 
 use std::collections::BTreeMap;
 
@@ -14,33 +14,33 @@ use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentKeyError {
-    /// 400: a member of the body is not what it must be.
+    /// 400: a member of the body or a query parameter is not valid.
     InvalidField {
         field: &'static str,
         message: String,
     },
-    /// 400, with a code of its own.
+    /// 400, with its own code.
     InvalidMetadata(String),
-    /// 400: a body that is too large in a way of its own.
+    /// 400: the agent's configuration is too large.
     TooLarge(String),
     AgentNotFound(String),
     /// 409.
     AgentKeyTaken(String),
-    /// 403: the agent takes no new sessions, and no messages.
+    /// 403: the agent accepts neither new sessions nor messages.
     AgentDisabled(String),
     SessionNotFound(String),
     /// 409.
     SessionKeyTaken(String),
-    /// 409: the session takes no messages.
+    /// 409: the session accepts no messages.
     SessionDisabled(String),
-    /// 409 with `Retry-After`: the session's last message is still being answered.
+    /// 409 with `Retry-After`: the session's last message still waits for its reply.
     SessionBusy(String),
     EventNotFound(String),
     ArtifactNotFound(String),
     /// 422: there is nothing to compact.
     TooFewTurns,
-    /// 502: whatever answers for the agent gave no answer, or not in time.
-    NoAnswer,
+    /// 502: the agent's responder did not reply, or not in time.
+    NoReply,
     /// The token endpoint's own errors (RFC 6749, section 5.2).
     Token(TokenError),
     Rejected(Rejection),
@@ -48,7 +48,7 @@ pub enum AgentKeyError {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// 400, with what is wrong.
+    /// 400, with a description of the fault.
     InvalidRequest(&'static str),
     /// 401.
     InvalidClient,
@@ -74,23 +74,23 @@ impl IntoResponse for AgentKeyError {
     }
 }
 
-/// An error. `messages` is always an array, as the vendor's SDK insists.
+/// An error. `messages` is always an array, because the vendor's SDK requires one.
 #[derive(Serialize, ToSchema)]
 pub struct Envelope<'a> {
-    /// One of the codes of the vendor's page, where it has one for the case.
+    /// One of the codes of the vendor's page, if it has one for this error.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "invalid_request")]
     code: Option<&'static str>,
-    /// On the token endpoints: the code of RFC 6749.
+    /// The code of RFC 6749; only on the token endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
-    /// On the token endpoints: the same text as `messages`.
+    /// The same text as `messages`; only on the token endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_description: Option<&'a str>,
-    /// What was not found.
+    /// The id or key that was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
-    /// What is wrong with which member of the body.
+    /// The invalid members of the body, each with a description of the fault.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     field_errors: BTreeMap<&'static str, &'a str>,
     messages: [&'a str; 1],
@@ -98,10 +98,13 @@ pub struct Envelope<'a> {
     request_id: &'a str,
 }
 
-/// How a client is to authenticate at the token endpoint.
+/// Describes how a client must authenticate at the token endpoint.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"oauth2\", charset=\"UTF-8\"");
 
 const INVALID_REQUEST: Option<&str> = Some("invalid_request");
+
+/// The message of [`AgentKeyError::NoReply`], also within a stream.
+pub(super) const NO_REPLY: &str = "The agent did not reply.";
 
 impl AgentKeyError {
     pub(super) fn render(&self, about: &About) -> Response {
@@ -134,7 +137,7 @@ impl AgentKeyError {
                 (StatusCode::CONFLICT, None, format!("Session '{key}' is disabled and takes no messages."))
             }
             Self::SessionBusy(key) => {
-                (StatusCode::CONFLICT, None, format!("Session '{key}' is still answering its last message."))
+                (StatusCode::CONFLICT, None, format!("Session '{key}' is still replying to its last message."))
             }
             Self::EventNotFound(event) => {
                 id = Some(event.as_str());
@@ -147,9 +150,9 @@ impl AgentKeyError {
             Self::TooFewTurns => {
                 (StatusCode::UNPROCESSABLE_ENTITY, None, "There are too few turns to compact.".to_owned())
             }
-            Self::NoAnswer => (StatusCode::BAD_GATEWAY, None, "The agent gave no answer.".to_owned()),
-            Self::Token(refused) => {
-                let (status, code, said, message) = match refused {
+            Self::NoReply => (StatusCode::BAD_GATEWAY, None, NO_REPLY.to_owned()),
+            Self::Token(token_error) => {
+                let (status, code, oauth_code, message) = match token_error {
                     TokenError::InvalidRequest(fault) => {
                         (StatusCode::BAD_REQUEST, INVALID_REQUEST, "invalid_request", *fault)
                     }
@@ -166,7 +169,7 @@ impl AgentKeyError {
                         "The grant type must be client_credentials.",
                     ),
                 };
-                error = Some(said);
+                error = Some(oauth_code);
                 (status, code, message.to_owned())
             }
             Self::SessionNotFound(key) => {
@@ -186,7 +189,7 @@ impl AgentKeyError {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
         if matches!(self, Self::SessionBusy(_)) {
-            // The vendor's SDK waits for as long as it is told before it sends the message again.
+            // The vendor's SDK waits for this time before it sends the message again.
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
         }
         response

@@ -1,4 +1,4 @@
-//! What a path names: an agent, a session under it, an event in that.
+//! Finds what a path names: an agent, one of its sessions, an event of the session.
 
 use std::sync::Arc;
 
@@ -9,20 +9,26 @@ use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::session::State;
 use crate::domain::{Agent, AgentKey, AgentRef, DialectName, Event, EventId, Session, SessionId, SessionKey};
 
-/// The agent of that key.
+/// Returns the agent with this key.
+///
+/// # Errors
+/// [`AgentKeyError::AgentNotFound`] if there is none.
 pub(super) async fn agent<P>(caller: &Caller<AgentKeyDialect, P>, key: &str) -> Result<Arc<Agent>, AgentKeyError> {
     let agent_not_found = || AgentKeyError::AgentNotFound(key.to_owned());
     let name: AgentKey = key.parse().map_err(|_| agent_not_found())?;
     caller.store.agents().find(&AgentRef::Key(name)).await?.ok_or_else(agent_not_found)
 }
 
-/// A session that is not over, under its agent.
+/// An open session and its agent.
 pub(super) struct FoundSession {
     pub agent: Arc<Agent>,
     pub session: Session,
 }
 
-/// The session that agent and key name.
+/// Returns the open session that the two keys name.
+///
+/// # Errors
+/// [`AgentKeyError::AgentNotFound`] or [`AgentKeyError::SessionNotFound`] if there is none.
 pub(super) async fn session<P>(
     caller: &Caller<AgentKeyDialect, P>,
     (agent_key, session_key): &(String, String),
@@ -32,7 +38,10 @@ pub(super) async fn session<P>(
     Ok(FoundSession { agent, session })
 }
 
-/// The session of that key under an agent.
+/// Returns the agent's open session with this key.
+///
+/// # Errors
+/// [`AgentKeyError::SessionNotFound`] if there is none.
 pub(super) async fn session_under<P>(
     caller: &Caller<AgentKeyDialect, P>,
     agent: &Agent,
@@ -56,13 +65,16 @@ pub(super) async fn session_under<P>(
     latest.filter(|session| session.state_at(now) == State::Open).ok_or_else(session_not_found)
 }
 
-/// Which event a text names: `aev_` and a UUID.
+/// Returns the event id that a text names, or `None` if it is not `aev_` and a UUID.
 pub(super) fn event_id(text: &str) -> Option<EventId> {
     let digits = text.strip_prefix("aev_")?;
     parse_hyphenated_uuid(digits).filter(|uuid| uuid.to_string() == digits).map(EventId)
 }
 
-/// The event of a session.
+/// Returns the event of a session, hidden or not.
+///
+/// # Errors
+/// [`AgentKeyError::EventNotFound`] if there is none.
 pub(super) async fn event<P>(
     caller: &Caller<AgentKeyDialect, P>,
     session: &Session,

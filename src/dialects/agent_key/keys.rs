@@ -1,10 +1,10 @@
-//! Keys that the service makes up: `ase_<slug>_<hexadecimal digits>` for sessions, `agt_…` for agents (docs/dialects/agent-key.md).
+//! Generates keys: `ase_<slug>_<hexadecimal digits>` for sessions, `agt_…` for agents (docs/dialects/agent-key.md).
 
 use std::str::FromStr;
 
 use crate::domain::Mint;
 
-/// Digits of the first key tried, and of those after it, should each be taken.
+/// Random digits of the first key, and of the next ones if the first is taken.
 const DIGITS: [usize; 3] = [4, 8, 12];
 
 const LONGEST_KEY: usize = 50;
@@ -24,7 +24,7 @@ impl Kind {
         }
     }
 
-    /// For names that have no letter or digit of the Latin alphabet.
+    /// Returns the slug of names without a letter or digit of ASCII.
     fn slug_of_other_scripts(self) -> &'static str {
         match self {
             Self::Agent => "agent",
@@ -33,8 +33,7 @@ impl Kind {
     }
 }
 
-/// The keys to try for something of this name, in their order: each reads like the name, and is longer by random digits
-/// than the one before.
+/// Returns the keys to try for a name, in order. Each resembles the name and has more random digits than the one before.
 pub(super) fn candidates<K: FromStr>(kind: Kind, name: &str, mint: &Mint) -> Vec<K> {
     DIGITS.iter().filter_map(|digits| generate(kind, name, *digits, mint)).collect()
 }
@@ -49,7 +48,8 @@ fn generate<K: FromStr>(kind: Kind, name: &str, digits: usize, mint: &Mint) -> O
     format!("{}{slug}_{}", kind.prefix(), mint.hex(digits)).parse().ok()
 }
 
-/// Lower case; every run of other characters than `0-9`, `a-z` and `-` becomes one `_`, none at either end.
+/// Returns the name in lower case. Each run of characters other than `0-9`, `a-z` and `-` becomes one `_`, except at
+/// either end.
 fn slug(name: &str) -> String {
     let mut slug = String::new();
     for c in name.to_lowercase().chars() {

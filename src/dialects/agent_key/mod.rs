@@ -35,35 +35,34 @@ impl Dialect for AgentKeyDialect {
         error.render(about)
     }
 
-    /// This vendor tells its callers nothing of limits; a 429 carries `Retry-After`.
     fn rejection(error: &AgentKeyError) -> Option<&Rejection> {
         if let AgentKeyError::Rejected(rejection) = error { Some(rejection) } else { None }
     }
 
+    /// Returns `None`, because this vendor has no headers for limits. A 429 has `Retry-After`.
     fn rate_headers() -> Option<RateHeaders> {
         None
     }
 }
 
-/// What is deliberately not as in the original.
+/// Describes the intended differences from the vendor.
 const ABOUT: &str = "\
-The agents, sessions and events of Vectara's API, version 2. Different on purpose:
+The agents, sessions and events of Vectara's API, version 2. Intended differences:
 
 - Tools, skills, models and steps of an agent are stored and returned as they were sent; an agent's responder replies to its messages.
 - Agents' names need not be unique. Deleting an agent hides it and frees its key at once.
-- A key whose session was deleted or has been idle for too long can be used again; the old conversation is kept until \
-it is erased or too old.
-- `filter` is a regular expression of those that can be matched in linear time: without look-around and \
-back-references.
-- Compaction is extractive: the beginnings of what was said.
+- A key whose session was deleted or has been idle for too long can be used again; the old conversation remains stored \
+until it is erased or its retention ends.
+- `filter` is a regular expression without look-around and back-references, so that it can be matched in linear time.
+- Compaction is extractive: the summary consists of the beginnings of the messages.
 - Client id and client secret are an API key's id and the key itself.
-- A session's `name` is required, except of the vendor's own SDKs and MCP server.";
+- A session's `name` is required, except in requests of the vendor's own SDKs and MCP server.";
 
-/// How a client authenticates at the token endpoint.
-const CLIENT: &str = "At the token endpoint alone: an API key's id and the key itself, both form-encoded (RFC 6749, \
+/// Describes how a client authenticates at the token endpoint.
+const CLIENT: &str = "Only at the token endpoint: an API key's id and the key itself, both form-encoded (RFC 6749, \
 section 2.3.1).";
 
-/// Describes what all operations share.
+/// Adds what all operations share to the document.
 pub(super) fn complete(document: &mut OpenApi) {
     let missing = |parameter, name, description, error| Missing { parameter, name, description, error };
     let missing = vec![

@@ -1,8 +1,8 @@
 //! `filter`: a regular expression over names and descriptions.
 //!
-//! The expressions are those of the `regex` crate, which knows no backtracking: they match in time linear in the text.
-//! They are found anywhere in it. What they cost is bounded by the size of what they compile to, by the length of the
-//! text, and by the time of the [`Scan`] that applies them.
+//! The expressions are those of the `regex` crate, which does not backtrack, so that matching takes time linear in the
+//! text. An expression matches anywhere in the text. Its cost is limited by its compiled size, by the length of the text,
+//! and by the time of the [`Scan`] that applies it.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use crate::domain::OrgId;
 use crate::http::{CostlyWork, QueryPairs, Scan, Watch};
 use crate::store::{AgentHeading, Heading};
 
-/// Characters.
-const LONGEST: usize = 1_000;
-/// Bytes of a compiled expression, and of what its matching may remember.
+/// Characters of an expression.
+const LENGTH_LIMIT: usize = 1_000;
+/// Bytes of a compiled expression, and of the cache of its matcher.
 const COMPILED_LIMIT: usize = 64 * 1024;
-const DEEPEST: u32 = 50;
+const NESTING_LIMIT: u32 = 50;
 
-/// What a filter looks at. Of long texts the store gives the first 1,000 characters.
+/// The texts that a filter searches. The store returns the first 1,000 characters of a long text.
 pub(super) trait Named: Send + 'static {
     fn name(&self) -> &str;
     fn description(&self) -> Option<&str>;
-    fn place(&self) -> PageCursor;
+    fn cursor(&self) -> PageCursor;
 }
 
 impl Named for Heading {
@@ -37,7 +37,7 @@ impl Named for Heading {
         self.description.as_deref()
     }
 
-    fn place(&self) -> PageCursor {
+    fn cursor(&self) -> PageCursor {
         PageCursor { at: self.created_at, id: self.id.0 }
     }
 }
@@ -51,7 +51,7 @@ impl Named for AgentHeading {
         self.description.as_deref()
     }
 
-    fn place(&self) -> PageCursor {
+    fn cursor(&self) -> PageCursor {
         PageCursor { at: self.created_at, id: self.id.0 }
     }
 }
@@ -62,25 +62,25 @@ pub(super) struct NameFilter {
     scan: Scan,
 }
 
-/// Rows that a filter lets through.
+/// The rows that match a filter.
 pub(super) struct Narrowed<T> {
     pub rows: Vec<T>,
-    /// The last row that was looked at.
+    /// The cursor of the last row that was searched.
     pub reached: Option<PageCursor>,
     /// Whether the scan's time ended before the last row.
     pub is_over: bool,
 }
 
 impl NameFilter {
-    /// Compiles the expression that a request names, if it does.
+    /// Compiles the expression of a request. Returns `None` without one.
     ///
     /// # Errors
-    /// 400 for a text that is no regular expression, or too large a one; 429 when the organization has as many scans as
-    /// it may.
+    /// - [`AgentKeyError::InvalidField`] (400) if the text is not a regular expression, or is too large.
+    /// - 429 if the organization has reached its limit of scans.
     pub(super) async fn of(query: &QueryPairs, costly: &CostlyWork, org: OrgId) -> Result<Option<Self>, AgentKeyError> {
         let Some(text) = query.first("filter").filter(|filter| !filter.is_empty()) else { return Ok(None) };
-        if text.chars().nth(LONGEST).is_some() {
-            return Err(invalid("filter", format!("must not exceed {LONGEST} characters")));
+        if text.chars().nth(LENGTH_LIMIT).is_some() {
+            return Err(invalid("filter", format!("must not exceed {LENGTH_LIMIT} characters")));
         }
         let mut scan = costly.scan(org)?;
         let text = text.to_owned();
@@ -88,11 +88,11 @@ impl NameFilter {
         Ok(Some(Self { regex: Arc::new(regex), scan }))
     }
 
-    /// Looks at the rows in their order, until the scan's time ends: at least at the first, so that a client that
-    /// goes on from there reaches the end.
+    /// Searches the rows in order until the scan's time ends. It searches at least the first row, so that a client that
+    /// continues from there reaches the end.
     ///
     /// # Errors
-    /// 429 when every thread stays busy.
+    /// 429 if every thread stays busy.
     pub(super) async fn narrow<T: Named>(&mut self, rows: Vec<T>) -> Result<Narrowed<T>, AgentKeyError> {
         let regex = Arc::clone(&self.regex);
         Ok(self.scan.run(move |watch| narrow(&regex, rows, watch)).await?)
@@ -103,7 +103,7 @@ fn compile(text: &str) -> Result<Regex, AgentKeyError> {
     RegexBuilder::new(text)
         .size_limit(COMPILED_LIMIT)
         .dfa_size_limit(COMPILED_LIMIT)
-        .nest_limit(DEEPEST)
+        .nest_limit(NESTING_LIMIT)
         .build()
         .map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => invalid("filter", "is too large a regular expression"),
@@ -118,15 +118,15 @@ fn narrow<T: Named>(regex: &Regex, rows: Vec<T>, watch: &Watch) -> Narrowed<T> {
             narrowed.is_over = true;
             break;
         }
-        narrowed.reached = Some(row.place());
-        if lets_through(regex, &row) {
+        narrowed.reached = Some(row.cursor());
+        if matches(regex, &row) {
             narrowed.rows.push(row);
         }
     }
     narrowed
 }
 
-fn lets_through(regex: &Regex, row: &impl Named) -> bool {
+fn matches(regex: &Regex, row: &impl Named) -> bool {
     regex.is_match(row.name()) || row.description().is_some_and(|description| regex.is_match(description))
 }
 
@@ -149,26 +149,25 @@ mod tests {
 
     #[test]
     fn expressions_are_found_anywhere_in_name_or_description() {
-        let matches =
-            |filter: &str, name: &str| lets_through(&compile(filter).unwrap(), &agent(1, name, Some("Größe 7")));
-        assert!(matches("^Sup", "Support"));
-        assert!(matches("(?i)SUPPORT", "Support"));
-        assert!(matches("öß", "x"));
-        assert!(!matches("^öß", "x"));
-        assert!(matches(".*", ""));
+        let is_found = |filter: &str, name: &str| matches(&compile(filter).unwrap(), &agent(1, name, Some("Größe 7")));
+        assert!(is_found("^Sup", "Support"));
+        assert!(is_found("(?i)SUPPORT", "Support"));
+        assert!(is_found("öß", "x"));
+        assert!(!is_found("^öß", "x"));
+        assert!(is_found(".*", ""));
     }
 
     #[test]
-    fn what_would_explode_is_refused_or_harmless() {
-        for refused in ["(", "a{1,100}{1,100}{1,100}{1,100}", r"\pL{1,100}", "(?=a)", r"(a)\1", &"(".repeat(500)] {
-            assert!(compile(refused).is_err(), "{refused}");
+    fn costly_expressions_are_rejected_or_harmless() {
+        for rejected in ["(", "a{1,100}{1,100}{1,100}{1,100}", r"\pL{1,100}", "(?=a)", r"(a)\1", &"(".repeat(500)] {
+            assert!(compile(rejected).is_err(), "{rejected}");
         }
         let bomb = compile("^(a+)+$").unwrap();
-        assert!(!lets_through(&bomb, &agent(1, &format!("{}!", "a".repeat(100_000)), None)));
+        assert!(!matches(&bomb, &agent(1, &format!("{}!", "a".repeat(100_000)), None)));
     }
 
     #[tokio::test]
-    async fn a_scan_without_time_looks_at_one_row_and_says_where_it_stands() {
+    async fn a_scan_without_time_searches_one_row_and_returns_its_cursor() {
         let org = OrgId(Uuid::from_u128(1));
         let costly = CostlyWork::default().with_scan_time(Duration::ZERO);
         let query = QueryPairs::of("filter=a");
@@ -176,7 +175,7 @@ mod tests {
         let rows = vec![agent(3, "b", None), agent(2, "a", None), agent(1, "a", None)];
         let narrowed = filter.narrow(rows).await.unwrap();
         assert_eq!((narrowed.rows.len(), narrowed.is_over), (0, true));
-        assert_eq!(narrowed.reached.map(|place| place.id), Some(Uuid::from_u128(3)));
+        assert_eq!(narrowed.reached.map(|cursor| cursor.id), Some(Uuid::from_u128(3)));
         assert!(!filter.narrow(vec![agent(1, "a", None)]).await.unwrap().is_over);
         assert!(filter.narrow(Vec::<AgentHeading>::new()).await.unwrap().reached.is_none());
     }

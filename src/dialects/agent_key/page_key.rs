@@ -1,8 +1,8 @@
-//! Page keys: where in a list the next page begins, sealed to that list (docs/dialects/agent-key.md).
+//! Page keys: the cursor of the next page of a list, sealed to that list (docs/dialects/agent-key.md).
 //!
-//! A page key says nothing but a place, and every page is read within its caller's organization: one that somebody
-//! made up could show nothing that they may not list anyway. The seal tells a key of another list, another
-//! organization or another time from one of this list, so that it is refused and does not skip what should be seen.
+//! A page key contains only a cursor, and every page is read within the caller's organization. Therefore a forged key
+//! cannot show rows that the caller may not list. The seal distinguishes the keys of this list from those of other lists
+//! and organizations, so that such a key is rejected instead of skipping rows.
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -11,16 +11,16 @@ use super::AgentKeyError;
 use super::patch::invalid;
 use crate::domain::{OrgId, Timestamp};
 
-/// A list whose pages are asked for.
+/// A list that is read in pages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List {
     pub name: &'static str,
     pub org: OrgId,
-    /// What the list belongs to: an agent, a session.
+    /// The id of the agent or the session that the list belongs to; nil for the list of agents.
     pub owner: Uuid,
 }
 
-/// The last thing on a page.
+/// The time and the id of the last row of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PageCursor {
     pub at: Timestamp,
@@ -30,14 +30,14 @@ pub(super) struct PageCursor {
 const SEAL: usize = 16;
 
 impl List {
-    fn seal(&self, place: &[u8]) -> [u8; SEAL] {
+    fn seal(&self, cursor: &[u8]) -> [u8; SEAL] {
         let whole: [u8; 32] = Sha256::new()
             .chain_update("agent_key page 1\0")
             .chain_update(self.name)
             .chain_update(b"\0")
             .chain_update(self.org.0)
             .chain_update(self.owner)
-            .chain_update(place)
+            .chain_update(cursor)
             .finalize()
             .into();
         let mut seal = [0; SEAL];
@@ -45,20 +45,20 @@ impl List {
         seal
     }
 
-    /// The key of the page behind `place`: 80 hexadecimal digits.
-    pub(super) fn page_key(&self, place: PageCursor) -> String {
-        let mut bytes = place.at.timestamp_millis().to_be_bytes().to_vec();
-        bytes.extend_from_slice(place.id.as_bytes());
+    /// Returns the key of the page after `cursor`: 80 hexadecimal digits.
+    pub(super) fn page_key(&self, cursor: PageCursor) -> String {
+        let mut bytes = cursor.at.timestamp_millis().to_be_bytes().to_vec();
+        bytes.extend_from_slice(cursor.id.as_bytes());
         let seal = self.seal(&bytes);
         bytes.extend_from_slice(&seal);
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Where the page of this key begins.
+    /// Returns the cursor after which the page of this key begins.
     ///
     /// # Errors
-    /// 400 when the key is none, or of another list.
-    pub(super) fn place(&self, page_key: &str) -> Result<PageCursor, AgentKeyError> {
+    /// [`AgentKeyError::InvalidField`] (400) if the text is not a page key, or belongs to another list.
+    pub(super) fn cursor(&self, page_key: &str) -> Result<PageCursor, AgentKeyError> {
         self.open(page_key).ok_or_else(|| invalid("page_key", "is no page key of this list"))
     }
 
@@ -70,12 +70,12 @@ impl List {
         let bytes: Option<Vec<u8>> =
             (0..40).map(|at| u8::from_str_radix(page_key.get(2 * at..2 * at + 2)?, 16).ok()).collect();
         let bytes = bytes?;
-        let (place, seal) = bytes.split_at(24);
-        if self.seal(place) != seal {
+        let (cursor, seal) = bytes.split_at(24);
+        if self.seal(cursor) != seal {
             return None;
         }
-        let at = i64::from_be_bytes(place.get(..8)?.try_into().ok()?);
-        Some(PageCursor { at: Timestamp::from_timestamp_millis(at)?, id: Uuid::from_slice(place.get(8..)?).ok()? })
+        let at = i64::from_be_bytes(cursor.get(..8)?.try_into().ok()?);
+        Some(PageCursor { at: Timestamp::from_timestamp_millis(at)?, id: Uuid::from_slice(cursor.get(8..)?).ok()? })
     }
 }
 
@@ -90,11 +90,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_page_key_is_good_for_its_list_alone(ms in 0i64..1 << 45, id: u128, org: u128, owner: u128, digit in 0usize..80) {
-            let place = PageCursor { at: Timestamp::from_timestamp_millis(ms).unwrap(), id: Uuid::from_u128(id) };
+        fn a_page_key_is_valid_for_its_own_list_only(ms in 0i64..1 << 45, id: u128, org: u128, owner: u128, digit in 0usize..80) {
+            let cursor = PageCursor { at: Timestamp::from_timestamp_millis(ms).unwrap(), id: Uuid::from_u128(id) };
             let own = list("sessions", org, owner);
-            let key = own.page_key(place);
-            prop_assert_eq!(own.open(&key), Some(place));
+            let key = own.page_key(cursor);
+            prop_assert_eq!(own.open(&key), Some(cursor));
             for other in [list("events", org, owner), list("sessions", !org, owner), list("sessions", org, !owner)] {
                 prop_assert_eq!(other.open(&key), None);
             }

@@ -1,4 +1,4 @@
-//! What lists are asked for, and what stands around their pages (docs/dialects/agent-key.md).
+//! The query parameters of lists, and the metadata of their pages (docs/dialects/agent-key.md).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,10 @@ use crate::http::{QueryPairs, without_zero_fraction};
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: usize = 100;
 
-/// How many are asked for: 1 to 100, 10 unless given.
+/// Returns the `limit` of a list: 1 to 100, by default 10.
+///
+/// # Errors
+/// [`AgentKeyError::InvalidField`] (400) for any other value.
 pub(super) fn limit(query: &QueryPairs) -> Result<usize, AgentKeyError> {
     let Some(text) = query.first("limit").map(without_zero_fraction) else { return Ok(DEFAULT_LIMIT) };
     let plain = text.bytes().all(|b| b.is_ascii_digit());
@@ -22,33 +25,35 @@ pub(super) fn limit(query: &QueryPairs) -> Result<usize, AgentKeyError> {
         .ok_or_else(|| invalid("limit", "must be an integer from 1 to 100"))
 }
 
-/// The page that is asked for, if it is not the first.
+/// Returns the `page_key`, or `None` for the first page.
 pub(super) fn page_key(query: &QueryPairs) -> Option<&str> {
     query.first("page_key").filter(|key| !key.is_empty())
 }
 
-/// A boolean in any spelling that the vendor's clients have.
+/// Returns a boolean in any spelling that the vendor's clients use, or `None` if it is absent or empty.
+///
+/// # Errors
+/// [`AgentKeyError::InvalidField`] (400) for any other text.
 pub(super) fn boolean(query: &QueryPairs, field: &'static str) -> Result<Option<bool>, AgentKeyError> {
     let Some(text) = query.first(field).filter(|text| !text.is_empty()) else { return Ok(None) };
     boolean::boolean(text).map(Some).ok_or_else(|| invalid(field, "must be true or false"))
 }
 
-/// Beside every list.
+/// The metadata of a page of a list.
 #[derive(Serialize, ToSchema)]
 pub struct ListMetadata {
-    /// Asks for the next page; absent on the last.
+    /// The key of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page_key: Option<String>,
 }
 
-/// How long a scan for a metadata filter goes on. With the chunk that it is at, and one look into an index, a response
-/// takes no longer than 300 ms.
+/// How long a scan for a metadata filter begins new chunks. Together with its last chunk and one look into an index, a
+/// response takes no longer than 300 ms.
 pub(super) const METADATA_SCAN_TIME: std::time::Duration = std::time::Duration::from_millis(120);
-/// How many are looked at in one go where a filter decides.
+/// Rows that a filter searches at once.
 pub(super) const SCAN_CHUNK: usize = 500;
-/// How long a filter may search for the rest of a page. One that finds too little in that time answers with what it
-/// has,
-/// and the page key goes on from there.
+/// How long a filter may search for more rows of a page. After this time the page is returned as it is, and its page key
+/// continues the search.
 pub(super) const SCAN_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Members of a body, judged: what is left out stays as it is, null clears, a value takes its place.
+//! Validates the members of a body: an absent member stays unchanged, null clears it, and a value replaces it.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ pub(super) fn invalid(field: &'static str, message: impl Into<String>) -> AgentK
     AgentKeyError::InvalidField { field, message: message.into() }
 }
 
-/// A string of so many characters.
+/// Returns a string whose number of characters is within `length`.
 pub(super) fn text(
     given: JsonField,
     field: &'static str,
@@ -35,7 +35,7 @@ pub(super) fn boolean(given: &JsonField, field: &'static str) -> Result<Patch<bo
     }
 }
 
-/// An integer of 0 or more.
+/// Returns an integer of 0 or more.
 pub(super) fn count(given: &JsonField, field: &'static str) -> Result<Patch<i64>, AgentKeyError> {
     match given {
         JsonField::Absent => Ok(Patch::Keep),
@@ -50,7 +50,7 @@ pub(super) fn count(given: &JsonField, field: &'static str) -> Result<Patch<i64>
 /// UTF-16 code units of metadata as compact JSON; the vendor documents no limit.
 const METADATA_LIMIT: usize = 65_536;
 
-/// Metadata: any object, within the house's limit.
+/// Returns metadata: any object within the limit.
 pub(super) fn metadata(given: JsonField) -> Result<Patch<JsonText>, AgentKeyError> {
     match given {
         JsonField::Absent => Ok(Patch::Keep),
@@ -63,7 +63,7 @@ pub(super) fn metadata(given: JsonField) -> Result<Patch<JsonText>, AgentKeyErro
     }
 }
 
-/// A key that the caller chose.
+/// Returns the key that the client chose, or `None` if it is absent or null.
 pub(super) fn key<K: std::str::FromStr>(given: &JsonField) -> Result<Option<K>, AgentKeyError> {
     match given {
         JsonField::Absent | JsonField::Null => Ok(None),

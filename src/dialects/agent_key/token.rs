@@ -1,6 +1,6 @@
-//! `POST /oauth2/token` and `POST /oauth/token` (docs/dialects/agent-key.md; RFC 6749, sections 2.3.1, 4.4 and 5), in
-//! every form that clients send: a form, JSON, and JSON without a grant type; with the client's credentials in the body
-//! or by HTTP Basic.
+//! `POST /oauth2/token` and `POST /oauth/token` (docs/dialects/agent-key.md; RFC 6749, sections 2.3.1, 4.4 and 5).
+//! Clients send a form, JSON, or JSON without a grant type, with their credentials in the body or by HTTP Basic. All of
+//! these are accepted.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,11 +25,11 @@ const GRANT: &str = "client_credentials";
 
 #[derive(Default, Deserialize, ToSchema)]
 pub struct TokenRequest {
-    /// An API key's id: its UUID, or `key_…` as the chat API shows it. Required, unless HTTP Basic has it.
+    /// An API key's id: its UUID, or `key_…` as the chat API shows it. Required without HTTP Basic.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     client_id: JsonField,
-    /// The API key. Required, unless HTTP Basic has it; not both.
+    /// The API key. Required without HTTP Basic, and not allowed with it.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     client_secret: JsonField,
@@ -40,19 +40,19 @@ pub struct TokenRequest {
 
 #[derive(Serialize, ToSchema)]
 pub struct TokenResponse {
-    /// Opaque; good as Bearer for this API alone.
+    /// Opaque; valid as a bearer token of this API only.
     access_token: String,
     #[schema(example = "Bearer", value_type = String)]
     token_type: &'static str,
-    /// Seconds.
+    /// In seconds.
     #[schema(example = 1800)]
     expires_in: i64,
 }
 
 /// Get an access token
 ///
-/// A token for the client-credentials grant: 30 minutes, with the scopes of the API key. The client's id and secret come
-/// by HTTP Basic, both form-encoded as RFC 6749 has it in section 2.3.1, or in the body.
+/// Returns a token for the client-credentials grant. It is valid for 30 minutes and has the scopes of the API key. The
+/// client's id and secret are sent in the body, or by HTTP Basic, both form-encoded (RFC 6749, section 2.3.1).
 #[utoipa::path(
     post,
     path = "/oauth2/token",
@@ -123,11 +123,11 @@ fn rejected(error: TokenError) -> AgentKeyError {
     AgentKeyError::Token(error)
 }
 
-/// The client's credentials that came in a header.
+/// The client's credentials in the `Authorization` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Basic {
     Absent,
-    /// A header of another scheme, or one that cannot be read.
+    /// The header has another scheme, or cannot be read.
     Unreadable,
     Pair {
         id: String,
@@ -138,7 +138,7 @@ enum Basic {
 /// Reads `Authorization: Basic`, whose id and secret are form-encoded before they are joined.
 ///
 /// # Errors
-/// [`Rejection::MalformedHeader`] for a header that came twice.
+/// [`Rejection::MalformedHeader`] if the header is sent twice.
 fn basic(headers: &HeaderMap) -> Result<Basic, Rejection> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = sent.next() else { return Ok(Basic::Absent) };
@@ -160,14 +160,19 @@ fn pair(value: &str) -> Option<Basic> {
     Some(Basic::Pair { id: form_decoded(id), secret: form_decoded(secret) })
 }
 
-/// Decodes one value of a form. What is not encoded comes back as it is: neither ids nor secrets have `%` or `+`.
+/// Decodes one value of a form. A value that is not encoded is returned unchanged, because ids and secrets contain
+/// neither `%` nor `+`.
 fn form_decoded(text: &str) -> String {
-    // A name without a value; `&` and `=` in it would end it.
+    // The text is read as a name without a value, which `&` or `=` would end.
     let name = text.replace('&', "%26").replace('=', "%3D");
     form_urlencoded::parse(name.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
-/// Returns the id and the secret that the client shows, in the header or in the body.
+/// Returns the client's id and secret from the header or the body.
+///
+/// # Errors
+/// - [`TokenError::InvalidRequest`] if they are not strings, or if header and body contradict each other.
+/// - [`TokenError::InvalidClient`] if they are missing.
 fn credentials<'r>(basic: &'r Basic, body: &'r TokenRequest) -> Result<(Cow<'r, str>, Cow<'r, str>), TokenError> {
     for given in [&body.client_id, &body.client_secret] {
         if !given.is_missing() && given.as_str().is_none() {
@@ -183,7 +188,7 @@ fn credentials<'r>(basic: &'r Basic, body: &'r TokenRequest) -> Result<(Cow<'r, 
             Err(TokenError::InvalidRequest("client_id is not the client that authenticates."))
         }
         (Basic::Pair { id, secret }, _) => Ok((id.into(), secret.into())),
-        // A header of another scheme is looked at by nothing else here: clients send along what they have.
+        // A header of another scheme is ignored, because clients may send one with every request.
         (_, (Some(id), Some(secret))) => Ok((id.into(), secret.into())),
         _ => Err(TokenError::InvalidClient),
     }
@@ -206,7 +211,7 @@ async fn read(request: Request) -> Result<TokenRequest, AgentKeyError> {
     parse_object(&bytes).map_err(|_| rejected(TokenError::InvalidRequest("The body is not a valid JSON object.")))
 }
 
-/// Reads a form, in which a parameter may come once.
+/// Reads a form, in which each parameter may occur only once.
 fn form(bytes: &[u8]) -> Result<TokenRequest, TokenError> {
     let mut body = TokenRequest::default();
     for (name, value) in form_urlencoded::parse(bytes) {
@@ -217,7 +222,7 @@ fn form(bytes: &[u8]) -> Result<TokenRequest, TokenError> {
             _ => continue,
         };
         if !std::mem::replace(member, JsonField::String(value.into_owned())).is_absent() {
-            return Err(TokenError::InvalidRequest("A parameter must not come twice."));
+            return Err(TokenError::InvalidRequest("A parameter must not be sent twice."));
         }
     }
     Ok(body)

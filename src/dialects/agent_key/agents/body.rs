@@ -1,4 +1,4 @@
-//! The body of an agent as it came, every member in its place.
+//! The body of an agent, with its members in the order in which they were sent.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 
 use crate::domain::JsonField;
 
-/// A JSON object, its members in their order, none of them twice. Members that nobody here knows are kept as well.
+/// A JSON object with its members in order. A repeated member is an error. Unknown members are included.
 #[derive(Debug, Default)]
 pub struct Members(pub IndexMap<String, JsonField>);
 
 impl Members {
-    /// Takes a member out.
+    /// Removes a member and returns it.
     pub(super) fn take(&mut self, name: &str) -> JsonField {
         self.0.shift_remove(name).unwrap_or_default()
     }
@@ -55,7 +55,7 @@ pub struct CreateAgent {
     members: AgentMembers,
 }
 
-/// What is to change of an agent. A member that is left out stays as it is.
+/// The members of an agent to change. An absent member stays unchanged.
 #[derive(serde::Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the body; it is read as `Members`, which has what is not named here")]
 pub struct UpdateAgent {
@@ -69,18 +69,18 @@ pub struct UpdateAgent {
 #[derive(serde::Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the body; it is read as `Members`, which has what is not named here")]
 pub struct AgentMembers {
-    /// 1 to 50 characters of `0-9`, `a-z`, `A-Z`, `_` and `-`, unique in the organization; made from the name when
+    /// 1 to 50 characters of `0-9`, `a-z`, `A-Z`, `_` and `-`, unique in the organization; generated from the name if
     /// absent.
     #[schema(pattern = "^[0-9a-zA-Z_-]{1,50}$")]
     key: Option<String>,
     /// At most 10,000 characters.
     description: Option<String>,
-    /// Tools by their names; stored, not called.
+    /// Tools by their names; they are stored, but not called.
     #[schema(value_type = Option<Object>)]
     tool_configurations: Option<()>,
     #[schema(value_type = Option<Object>)]
     skills: Option<()>,
-    /// `{"name": …}`; kept. What answers is the agent's responder.
+    /// `{"name": …}`; it is stored, but the agent's responder replies.
     #[schema(value_type = Option<Object>)]
     model: Option<()>,
     #[schema(value_type = Option<Object>)]

@@ -1,4 +1,4 @@
-//! What this dialect keeps about an agent: the members of its body as they were sent (docs/dialects/agent-key.md).
+//! What this dialect stores about an agent: the members of its body as they were sent (docs/dialects/agent-key.md).
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -10,17 +10,16 @@ use crate::domain::{Agent, DialectName, JsonField, JsonText};
 use crate::http::Rejection;
 
 /// Bytes of an agent's configuration as compact JSON.
-const LARGEST: usize = 512 * 1024;
+const CONFIG_LIMIT: usize = 512 * 1024;
 
-/// Members that are the agent's own or the service's to tell, and never part of the configuration.
-const NOT_KEPT: [&str; 6] = ["key", "name", "description", "enabled", "created_at", "updated_at"];
-/// Members that are maps: a PATCH merges them entry by entry, and null takes an entry out.
+/// Members that are stored in the agent itself or set by the service, and never part of the configuration.
+const NOT_CONFIG: [&str; 6] = ["key", "name", "description", "enabled", "created_at", "updated_at"];
+/// Members that are maps. A PATCH merges them entry by entry, and null removes an entry.
 const MAPS: [&str; 4] = ["tool_configurations", "skills", "steps", "metadata"];
 
 pub(super) type Object = IndexMap<String, JsonText>;
 
-/// The identity that an agent acts under. It is stored and returned, and has no effect here, because agents act as no
-/// one.
+/// The identity of an agent. It is stored and returned, but has no effect, because agents here call no other API.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Identity {
     pub(super) mode: Mode,
@@ -45,35 +44,35 @@ pub(in crate::dialects::agent_key) struct Config {
 }
 
 impl Config {
-    /// What is kept about an agent; of one made through another dialect that is nothing.
+    /// Returns what is stored about an agent; the default for an agent that another dialect created.
     pub(in crate::dialects::agent_key) fn of(agent: &Agent) -> Self {
         agent.settings_of(DialectName::AgentKey).unwrap_or_default()
     }
 
-    /// Agents' settings with this in place of what was kept.
+    /// Returns the agent's settings of all dialects, with this configuration in place of the old one.
     pub(super) fn within(&self, settings: &JsonText) -> Result<JsonText, AgentKeyError> {
         crate::domain::agent::with_settings(settings, DialectName::AgentKey, self)
             .map_err(|_| Rejection::Internal.into())
     }
 
-    /// The members of a body, instead of whatever was kept.
+    /// Replaces all members with those of a body.
     ///
     /// # Errors
-    /// 400 for a member that cannot be what was sent.
+    /// [`AgentKeyError::InvalidField`] (400) and its like if a member is not valid or the configuration is too large.
     pub(super) fn replace(&mut self, body: IndexMap<String, JsonField>) -> Result<(), AgentKeyError> {
         self.members.clear();
         self.patch(body)
     }
 
-    /// What a PATCH makes of the members: null takes one out, maps are merged, everything else is replaced.
+    /// Applies a PATCH: null removes a member, maps are merged, every other member is replaced.
     ///
     /// # Errors
-    /// 400 for a member that cannot be what was sent.
+    /// [`AgentKeyError::InvalidField`] (400) and its like if a member is not valid or the configuration is too large.
     pub(super) fn patch(&mut self, body: IndexMap<String, JsonField>) -> Result<(), AgentKeyError> {
         for (name, given) in body {
             let given = match given {
                 JsonField::Absent => continue,
-                _ if NOT_KEPT.contains(&name.as_str()) => continue,
+                _ if NOT_CONFIG.contains(&name.as_str()) => continue,
                 JsonField::Null => {
                     self.members.shift_remove(&name);
                     continue;
@@ -123,32 +122,33 @@ impl Config {
             Compaction::check(compaction)?;
         }
         let bytes: usize = self.members.iter().map(|(name, value)| name.len() + value.as_str().len()).sum();
-        if bytes > LARGEST {
-            return Err(AgentKeyError::TooLarge(format!("The agent's configuration must not exceed {LARGEST} bytes.")));
+        if bytes > CONFIG_LIMIT {
+            let message = format!("The agent's configuration must not exceed {CONFIG_LIMIT} bytes.");
+            return Err(AgentKeyError::TooLarge(message));
         }
         Ok(())
     }
 
-    /// The members of a member that is an object.
+    /// Returns the entries of a member that is an object; none if it is absent.
     pub(super) fn entries(&self, name: &str) -> Object {
         self.members.get(name).and_then(|value| value.read().ok()).unwrap_or_default()
     }
 
-    /// What a skill of this name says.
+    /// Returns the content of the skill with this name.
     pub(in crate::dialects::agent_key) fn skill(&self, name: &str) -> Option<String> {
         let skill: Object = self.entries("skills").get(name)?.read().ok()?;
         skill.get("content")?.read().ok()
     }
 
-    /// How many of the latest messages a compaction leaves alone; 1 unless the agent says otherwise.
+    /// Returns how many of the latest messages a compaction leaves unchanged, by default 1.
     pub(in crate::dialects::agent_key) fn keep_recent_inputs(&self) -> usize {
-        let kept = self.entries("compaction").get("keep_recent_inputs").and_then(|value| value.read().ok());
-        kept.unwrap_or(1)
+        let configured = self.entries("compaction").get("keep_recent_inputs").and_then(|value| value.read().ok());
+        configured.unwrap_or(1)
     }
 }
 
-/// An object with these members put in, and those taken out that are null. `deep`: members that are objects on both
-/// sides are merged likewise. `None` when it cannot be read.
+/// Returns an object with the new members set, and without those that are null in `new`. With `deep`, members that are
+/// objects in `new` are merged in the same way. Returns `None` if `new` cannot be read.
 fn merged(old: Option<&JsonText>, new: &JsonText, deep: bool) -> Option<JsonText> {
     let mut all: Object = old.and_then(|old| old.read().ok()).unwrap_or_default();
     for (name, value) in new.read::<Object>().ok()? {
@@ -164,7 +164,7 @@ fn merged(old: Option<&JsonText>, new: &JsonText, deep: bool) -> Option<JsonText
     JsonText::of(&all).ok()
 }
 
-/// The bounds of a compaction's settings; what else stands there is kept.
+/// The settings of a compaction that are checked. Others are stored unchecked.
 #[derive(Deserialize)]
 struct Compaction {
     #[serde(default)]
@@ -184,7 +184,7 @@ impl Compaction {
         let rejected = |message| Err(invalid("compaction", message));
         let Ok(given) = compaction.read::<Self>() else { return rejected("names a member twice") };
         let none_or = |given: &JsonField, fits: bool| given.is_missing() || fits;
-        let within = |given: &JsonField, least, most| given.as_i64().is_some_and(|n| (least..=most).contains(&n));
+        let within = |given: &JsonField, min, max| given.as_i64().is_some_and(|n| (min..=max).contains(&n));
         if !none_or(&given.enabled, matches!(given.enabled, JsonField::Bool(_))) {
             rejected("enabled must be a boolean")
         } else if !none_or(&given.threshold_percent, within(&given.threshold_percent, 50, 95)) {

@@ -15,12 +15,12 @@ use crate::http::{Rejection, Reply};
 use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 use crate::store::{AgentCreated, Series};
 
-/// Characters (the vendor's specification).
+/// Characters, as in the vendor's specification.
 const NAME_LIMIT: usize = 50;
 /// Characters; the vendor documents no limit.
 const DESCRIPTION_LIMIT: usize = 10_000;
 
-/// What a body says of a whole agent.
+/// The validated members of a new agent, or of one that replaces another.
 pub(super) struct ValidatedCreateAgent {
     pub key: Option<AgentKey>,
     pub name: String,
@@ -46,7 +46,7 @@ impl ValidatedCreateAgent {
 /// Create agent
 ///
 /// Tools, skills, models and steps are stored and returned as they were sent; an agent's responder replies to its
-/// messages. Without a `key`, one is made from the name.
+/// messages. Without a `key`, one is generated from the name.
 #[utoipa::path(
     post,
     path = "/v2/agents",
@@ -70,21 +70,21 @@ async fn create(
     caller: Caller<AgentKeyDialect, purpose::WriteAgents>,
     body: Members,
 ) -> Result<Reply<WireAgent>, AgentKeyError> {
-    let wanted = ValidatedCreateAgent::read(body)?;
+    let values = ValidatedCreateAgent::read(body)?;
     let id = AgentId(caller.mint.uuid());
-    let candidates: Vec<AgentKey> = match wanted.key {
+    let candidates: Vec<AgentKey> = match values.key {
         Some(key) => vec![key],
-        None => keys::candidates(Kind::Agent, &wanted.name, &caller.mint),
+        None => keys::candidates(Kind::Agent, &values.name, &caller.mint),
     };
     let number = AgentNumber::new(caller.number(Series::Agents).await?).ok_or(Rejection::Internal)?;
-    let settings = wanted.config.within(&JsonText::empty_object())?;
+    let settings = values.config.within(&JsonText::empty_object())?;
     for key in &candidates {
         let new = NewAgent {
             number: Some(number),
-            description: wanted.description.clone(),
-            enabled: wanted.enabled,
+            description: values.description.clone(),
+            enabled: values.enabled,
             settings: settings.clone(),
-            ..NewAgent::named(id, key.clone(), wanted.name.clone(), caller.now())
+            ..NewAgent::named(id, key.clone(), values.name.clone(), caller.now())
         };
         if let AgentCreated::New(agent) = caller.store.agents().create(new).await? {
             let default = &caller.principal.organization.responder;

@@ -9,7 +9,7 @@ use crate::http::PathOf;
 
 /// Delete agent
 ///
-/// Hides the agent and frees its key. The messages of its sessions stay until they are erased or retention deletes
+/// Hides the agent and frees its key. The messages of its sessions remain until they are erased or retention deletes
 /// them.
 #[utoipa::path(
     delete,
@@ -17,7 +17,7 @@ use crate::http::PathOf;
     params(("agent_key" = String, Path, description = "The agent's key.")),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 204, description = "The agent is gone."),
+        (status = 204, description = "The agent was deleted."),
     )
 )]
 #[tracing::instrument(name = "agent_key.delete_agent", level = "debug", skip_all)]

@@ -63,27 +63,27 @@ pub struct UpdateIdentity {
     agent_roles: JsonField,
 }
 
-fn roles(given: JsonField, field: &'static str, kept: JsonText) -> Result<JsonText, AgentKeyError> {
+fn roles(given: JsonField, field: &'static str, current: JsonText) -> Result<JsonText, AgentKeyError> {
     match given {
-        JsonField::Absent => Ok(kept),
-        JsonField::Null => Ok(JsonText::of(&[(); 0]).unwrap_or(kept)),
+        JsonField::Absent => Ok(current),
+        JsonField::Null => Ok(JsonText::of(&[(); 0]).unwrap_or(current)),
         JsonField::Array(roles) if roles.as_str().len() <= ROLES_LIMIT => Ok(roles),
         _ => Err(invalid(field, "must be an array of at most 65536 bytes")),
     }
 }
 
 impl UpdateIdentity {
-    fn upon(self, standing: WireIdentity) -> Result<Identity, AgentKeyError> {
+    fn apply_to(self, current: WireIdentity) -> Result<Identity, AgentKeyError> {
         Ok(Identity {
             mode: match self.mode.as_str() {
                 Some("auto") => Mode::Auto,
                 Some("manual") => Mode::Manual,
-                None if self.mode.is_missing() => standing.mode,
+                None if self.mode.is_missing() => current.mode,
                 _ => return Err(invalid("mode", "must be auto or manual")),
             },
-            api_roles: roles(self.api_roles, "api_roles", standing.api_roles)?,
-            corpus_roles: roles(self.corpus_roles, "corpus_roles", standing.corpus_roles)?,
-            agent_roles: roles(self.agent_roles, "agent_roles", standing.agent_roles)?,
+            api_roles: roles(self.api_roles, "api_roles", current.api_roles)?,
+            corpus_roles: roles(self.corpus_roles, "corpus_roles", current.corpus_roles)?,
+            agent_roles: roles(self.agent_roles, "agent_roles", current.agent_roles)?,
         })
     }
 }
@@ -131,7 +131,7 @@ pub async fn update_identity(
         .store
         .agents()
         .update(&AgentRef::Key(key), move |agent| {
-            let identity = body.0.upon(WireIdentity::new(agent))?;
+            let identity = body.0.apply_to(WireIdentity::new(agent))?;
             let config = Config { identity: Some(identity), ..Config::of(agent) };
             agent.settings = config.within(&agent.settings)?;
             agent.updated_at = now;

@@ -26,16 +26,16 @@ pub struct Agents {
 
 /// List agents
 ///
-/// A page has at most 4 MiB. One that `filter` narrows may have fewer agents than `limit` and not be the last, because a
-/// search takes at most a second; `metadata.page_key` leads on.
+/// A page has at most 4 MiB. With `filter`, a page may have fewer agents than `limit` without being the last, because a
+/// search stops after a few seconds; `metadata.page_key` continues the list.
 #[utoipa::path(
     get,
     path = "/v2/agents",
     params(
-        ("filter" = Option<String>, Query, description = "A regular expression that is found in the name, or in the first 1,000 characters of the description; of those that match in linear time, at most 1,000 characters, and at most 64 KiB compiled."),
+        ("filter" = Option<String>, Query, description = "A regular expression that matches anywhere in the name or in the first 1,000 characters of the description. It has at most 1,000 characters, at most 64 KiB when compiled, and neither look-around nor back-references."),
         ("enabled" = Option<bool>, Query, description = "Only enabled agents, or only disabled ones."),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 10 unless given."),
-        ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the page before."),
+        ("limit" = Option<i64>, Query, description = "1 to 100, by default 10."),
+        ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the previous page."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
@@ -52,14 +52,14 @@ pub async fn list_agents(
     let limit = paging::limit(&query)?;
     let enabled = paging::boolean(&query, "enabled")?;
     let list = List { name: "agents", org: caller.store.org(), owner: Uuid::nil() };
-    let after = paging::page_key(&query).map(|key| list.place(key)).transpose()?;
+    let after = paging::page_key(&query).map(|key| list.cursor(key)).transpose()?;
     let filter = NameFilter::of(&query, &costly, list.org).await?;
 
     let Found { agents, next } = match filter {
         None => page(&caller, enabled, after, limit).await?,
         Some(filter) => scan(&caller, enabled, after, limit, filter).await?,
     };
-    let page_key = next.map(|place| list.page_key(place));
+    let page_key = next.map(|cursor| list.page_key(cursor));
     let default = &caller.principal.organization.responder;
     let agents: Result<_, _> = agents.iter().map(|agent| WireAgent::new(agent, default)).collect();
     Ok(Reply(StatusCode::OK, Agents { agents: agents?, metadata: ListMetadata { page_key } }))
@@ -73,7 +73,7 @@ struct Found {
     next: Option<PageCursor>,
 }
 
-/// Reads the agents of a page that no filter narrows.
+/// Reads the agents of a page without a filter.
 async fn page(
     caller: &Reader,
     enabled: Option<bool>,
@@ -81,14 +81,14 @@ async fn page(
     limit: usize,
 ) -> Result<Found, AgentKeyError> {
     let filter = AgentFilter { enabled, ..AgentFilter::default() };
-    let after = after.map(|place| (place.at, AgentId(place.id)));
+    let after = after.map(|cursor| (cursor.at, AgentId(cursor.id)));
     let mut page = caller.store.agents().list(filter, after, PageLimit::rows(limit as i64 + 1)).await?;
     let more = page.truncate(limit);
-    let next = page.rows.last().filter(|_| more).map(place_of);
+    let next = page.rows.last().filter(|_| more).map(cursor_of);
     Ok(Found { agents: page.rows, next })
 }
 
-/// Looks for the agents of a page that a filter lets through, until there are enough or its time ends.
+/// Searches the agents of a page that match a filter, until there are enough or the time ends.
 async fn scan(
     caller: &Reader,
     enabled: Option<bool>,
@@ -100,15 +100,15 @@ async fn scan(
     let began = Instant::now();
     let mut found: Vec<AgentHeading> = Vec::new();
     let more = loop {
-        let place = after.map(|place| (place.at, AgentId(place.id)));
-        let headings = agents.headings(enabled, place, SCAN_CHUNK as i64).await?;
+        let cursor = after.map(|cursor| (cursor.at, AgentId(cursor.id)));
+        let headings = agents.headings(enabled, cursor, SCAN_CHUNK as i64).await?;
         let is_last = headings.len() < SCAN_CHUNK;
         let narrowed = filter.narrow(headings).await?;
         after = narrowed.reached.or(after);
         found.extend(narrowed.rows);
         if found.len() > limit {
             found.truncate(limit);
-            after = found.last().map(Named::place);
+            after = found.last().map(Named::cursor);
             break true;
         }
         if narrowed.is_over {
@@ -120,10 +120,10 @@ async fn scan(
     };
     let ids: Vec<AgentId> = found.iter().map(|heading| heading.id).collect();
     let page = agents.read_all(&ids).await?;
-    let next = if page.cut { page.rows.last().map(place_of) } else { after.filter(|_| more) };
+    let next = if page.cut { page.rows.last().map(cursor_of) } else { after.filter(|_| more) };
     Ok(Found { agents: page.rows, next })
 }
 
-fn place_of(agent: &Agent) -> PageCursor {
+fn cursor_of(agent: &Agent) -> PageCursor {
     PageCursor { at: agent.created_at, id: agent.id.0 }
 }

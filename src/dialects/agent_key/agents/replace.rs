@@ -14,7 +14,7 @@ use crate::http::{JsonBody, PathOf, Reply};
 
 /// Replace agent
 ///
-/// A member that is left out gets its default. The identity, and what other vendors' APIs store about the agent, stays.
+/// An absent member gets its default. The identity, and what other vendors' APIs store about the agent, stay unchanged.
 #[utoipa::path(
     put,
     path = "/v2/agents/{agent_key}",
@@ -36,17 +36,17 @@ pub async fn replace_agent(
     find::agent(&caller, &path.0).await?;
     let mut body = body.0;
     same_key(&mut body, &key)?;
-    let wanted = ValidatedCreateAgent::read(body)?;
+    let values = ValidatedCreateAgent::read(body)?;
     let now = caller.now();
     let changed = caller
         .store
         .agents()
         .update(&AgentRef::Key(key), move |agent| {
-            let config = Config { identity: Config::of(agent).identity, ..wanted.config };
+            let config = Config { identity: Config::of(agent).identity, ..values.config };
             agent.settings = config.within(&agent.settings)?;
-            agent.name = wanted.name;
-            agent.description = wanted.description;
-            agent.enabled = wanted.enabled;
+            agent.name = values.name;
+            agent.description = values.description;
+            agent.enabled = values.enabled;
             agent.updated_at = now;
             Ok::<(), AgentKeyError>(())
         })

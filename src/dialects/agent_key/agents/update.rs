@@ -13,8 +13,8 @@ use crate::http::{JsonBody, PathOf, Reply};
 
 /// Update agent
 ///
-/// What is left out stays as it is. Null clears; `enabled: null` is true again. Maps are merged entry by entry, and an
-/// entry that is null is taken out.
+/// An absent member stays unchanged. Null removes a member; `enabled: null` sets true. Maps are merged entry by entry,
+/// and an entry that is null is removed.
 #[utoipa::path(
     patch,
     path = "/v2/agents/{agent_key}",
@@ -63,7 +63,7 @@ pub async fn update_agent(
     Ok(Reply(StatusCode::OK, WireAgent::new(&changed, &caller.principal.organization.responder)?))
 }
 
-/// A key stands in the path; one in the body must be the same.
+/// Checks that a key in the body is the same as the one in the path.
 pub(super) fn same_key(body: &mut Members, key: &AgentKey) -> Result<(), AgentKeyError> {
     match patch::key::<AgentKey>(&body.take("key"))? {
         Some(other) if other != *key => Err(invalid("key", "cannot be changed")),

@@ -1,4 +1,4 @@
-//! An agent as Vectara writes it: whoever made it, everything is there that the vendor's SDK insists on.
+//! The wire type of an agent. It has every member that the vendor's SDK requires, whichever dialect created the agent.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{Agent, AgentKey, JsonText, Responder};
 use crate::http::Rejection;
 
-/// What the first step is called that nobody named.
+/// The name of the first step if it has none.
 const FIRST_STEP: &str = "first_step";
 
 /// An agent.
@@ -29,11 +29,11 @@ pub struct WireAgent {
     skills: Option<JsonText>,
     #[schema(value_type = Object)]
     model: JsonText,
-    /// Has a name, instructions and an output parser, whatever was sent.
+    /// Always has a name, instructions and an output parser.
     #[schema(value_type = Object)]
     first_step: JsonText,
     first_step_name: String,
-    /// The first step is among them.
+    /// All steps, including the first.
     #[schema(value_type = Object)]
     steps: JsonText,
     #[schema(value_type = Object)]
@@ -49,7 +49,7 @@ pub struct WireAgent {
     created_at: Milliseconds,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Milliseconds,
-    /// Whatever else was sent.
+    /// Other members that were sent.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     others: Object,
@@ -66,7 +66,7 @@ struct OutputParser {
 }
 
 impl WireAgent {
-    /// `default` is what answers where the agent has no responder of its own.
+    /// Returns the wire type. `default` is the responder of agents without their own.
     pub(super) fn new(agent: &Agent, default: &Responder) -> Result<Self, AgentKeyError> {
         Self::write(agent, default).map_err(|_| Rejection::Internal.into())
     }
@@ -103,7 +103,7 @@ impl WireAgent {
     }
 }
 
-/// What a model is called where nobody named one: what answers.
+/// Returns the model's name for agents that name no model: that of the responder.
 fn model_name(responder: &Responder) -> &str {
     match responder {
         Responder::OpenAi(endpoint) => endpoint.model.as_str(),
@@ -111,12 +111,12 @@ fn model_name(responder: &Responder) -> &str {
     }
 }
 
-/// The steps of an agent, however they were sent: `first_step` (deprecated), or `first_step_name` and `steps`.
+/// The steps of an agent, sent as `first_step` (deprecated), or as `first_step_name` and `steps`.
 struct Steps {
     first_name: String,
-    /// With its name.
+    /// The first step, with its name.
     first: Object,
-    /// All of them, without their names.
+    /// All steps, without their names.
     all: indexmap::IndexMap<String, Object>,
 }
 
@@ -144,7 +144,7 @@ impl Steps {
     }
 }
 
-/// A step with what no step may lack.
+/// Returns a step with the members that every step must have.
 fn whole(mut step: Object) -> Result<Object, serde_json::Error> {
     step.retain(|name, value| name != "name" && value.as_str() != "null");
     if !step.contains_key("instructions") {

@@ -1,5 +1,5 @@
-//! Compaction: what was said, cut down to its beginnings. The summary is taken from the words themselves, so that it is
-//! the same every time and nobody is asked for it.
+//! Compaction: a summary of the beginnings of the messages. It is extracted without a model, so that it is the same
+//! every time and costs nothing.
 
 use serde::Serialize;
 
@@ -8,12 +8,12 @@ use crate::domain::{Event, EventId, JsonText, Mint, NewEvent, Session, Timestamp
 use crate::http::Rejection;
 use crate::store::{Excerpt, Page, StoreError, TenantStore};
 
-/// Characters that each message gives to the summary.
+/// Characters of each message in the summary.
 const EXCERPT: usize = 240;
-/// Characters of a summary. The latest messages go first into what there is room for.
-const LONGEST: usize = 8_000;
+/// Characters of a summary. If they do not suffice for all messages, the latest ones are included.
+const SUMMARY_LIMIT: usize = 8_000;
 
-/// What was compacted.
+/// Compacted events and their summary.
 pub(in crate::dialects::agent_key) struct Compacted {
     pub turns: usize,
     pub events: Vec<EventId>,
@@ -28,19 +28,19 @@ struct Payload<'a> {
     summary_text: &'a str,
 }
 
-/// The visible events of a session, oldest first, with as much of their contents as a summary has use for.
+/// Returns the visible events of a session, oldest first, with as much of their contents as a summary needs.
 pub(in crate::dialects::agent_key) async fn outline(
     store: &TenantStore,
     session: &Session,
     limit: i64,
 ) -> Result<Page<Event>, StoreError> {
-    // Twice what is excerpted, because white space is left out.
+    // Twice the length of an excerpt, because runs of white space are shortened.
     let excerpt = Excerpt { whole_kind: COMPACTION, characters: 2 * EXCERPT as i32 };
     store.sessions().events(session).outline(excerpt, limit).await
 }
 
 impl Compacted {
-    /// These events, compacted; `None` where there is no turn among them.
+    /// Compacts these events. Returns `None` if they contain no message of the user.
     pub(in crate::dialects::agent_key) fn of(events: &[Event]) -> Option<Self> {
         let turns = events.iter().filter(|event| event.kind == INPUT_MESSAGE).count();
         (turns > 0).then(|| Self {
@@ -68,7 +68,7 @@ impl Compacted {
             parent: None,
             kind: COMPACTION.to_owned(),
             author_id: None,
-            content: Some(format!("Summary of what was said before:\n{}", self.summary)),
+            content: Some(format!("Summary of the earlier conversation:\n{}", self.summary)),
             payload: JsonText::of(&payload).map_err(|_| Rejection::Internal)?,
             hidden: false,
             at,
@@ -78,7 +78,7 @@ impl Compacted {
 
 fn summary(events: &[Event]) -> String {
     let mut lines: Vec<String> = Vec::new();
-    let mut room = LONGEST;
+    let mut room = SUMMARY_LIMIT;
     for event in events.iter().rev() {
         let content = event.content.as_deref().unwrap_or_default();
         let line = match event.kind.as_str() {
@@ -98,7 +98,7 @@ fn summary(events: &[Event]) -> String {
     lines.join("\n")
 }
 
-/// The beginning of a text, on one line.
+/// Returns the beginning of a text, on one line.
 fn excerpt(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(EXCERPT) {
@@ -128,20 +128,20 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_the_beginnings_of_what_was_said() {
+    fn a_summary_has_the_beginnings_of_the_messages() {
         let long = "long ".repeat(100);
-        let said = [event(INPUT_MESSAGE, "Hello\n there"), event("thinking", "hm"), event(AGENT_OUTPUT, &long)];
-        let compacted = Compacted::of(&said).unwrap();
+        let events = [event(INPUT_MESSAGE, "Hello\n there"), event("thinking", "hm"), event(AGENT_OUTPUT, &long)];
+        let compacted = Compacted::of(&events).unwrap();
         assert_eq!((compacted.turns, compacted.events.len()), (1, 3));
         assert_eq!(compacted.summary, format!("User: Hello there\nAgent: {}…", "long ".repeat(48)));
-        assert!(Compacted::of(&said[1..]).is_none());
+        assert!(Compacted::of(&events[1..]).is_none());
     }
 
     proptest! {
         #[test]
         fn a_summary_has_a_limit(texts in prop::collection::vec(".{0,600}", 0..60)) {
-            let said: Vec<Event> = texts.iter().map(|text| event(INPUT_MESSAGE, text)).collect();
-            prop_assert!(summary(&said).chars().count() <= LONGEST);
+            let events: Vec<Event> = texts.iter().map(|text| event(INPUT_MESSAGE, text)).collect();
+            prop_assert!(summary(&events).chars().count() <= SUMMARY_LIMIT);
         }
     }
 }

@@ -23,12 +23,12 @@ use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
 use crate::http::{CostlyWork, PathOf, Rejection, Reply};
 use crate::idempotency::{ClaimOutcome, IdempotencyGuard, IdempotencyKeyHeader};
 
-/// Events that one compaction sums up.
+/// Events that one compaction summarizes.
 const MAX_COMPACTED: i64 = 5_000;
 
 #[derive(Serialize, ToSchema)]
 pub struct AgentResponse {
-    /// What was appended, the input first.
+    /// The appended events, the input first.
     events: Vec<WireEvent>,
     session_key: String,
 }
@@ -42,14 +42,15 @@ impl AgentResponse {
 
 /// Create agent event
 ///
-/// An `input_message` is stored and answered by the agent's responder; with `stream_response` the answer streams as
-/// server-sent events. A session answers one message at a time: another one is 409 until then. The same message sent
-/// again while it is being answered, or within 60 seconds after that failed, is stored once: the response has the event
-/// that is there, and its answer. `interrupt` ends the answer at once: the call that waits for it returns 201 with
-/// `session_interrupted`, a stream ends with `session_interrupted` and `end`, and what had come of the answer is stored
-/// as an `agent_output` with `"interrupted": true`. `compact` hides all turns but the latest behind a summary. A
-/// `tool_output` is kept. Beside JSON, a message may come as `multipart/form-data` with the fields `messages` (JSON) or
-/// `message` (text), and `stream_response`; files are not taken.
+/// An `input_message` is stored, and the agent's responder replies to it; with `stream_response` the reply streams as
+/// server-sent events. A session accepts one message at a time: until the reply is complete, another message is 409. If
+/// the same message is sent again while its reply is pending, or within 60 seconds after the reply failed, it is not
+/// stored again: the response has the stored event and its reply. `interrupt` ends the reply at once: the call that waits
+/// for it returns 201 with `session_interrupted`, a stream ends with `session_interrupted` and `end`, and the part of the
+/// reply that has arrived is stored as an `agent_output` with `"interrupted": true`. `compact` replaces all turns except
+/// the latest with a summary and hides them. A `tool_output` is only stored. Besides JSON, a message may be sent as
+/// `multipart/form-data` with the fields `messages` (JSON) or `message` (text), and `stream_response`; files are
+/// rejected.
 #[utoipa::path(
     post,
     path = "/v2/agents/{agent_key}/sessions/{session_key}/events",
@@ -67,9 +68,9 @@ impl AgentResponse {
             content((AgentResponse = "application/json"), (String = "text/event-stream"))
         ),
         (status = 403, description = "`forbidden`: the agent is disabled."),
-        (status = 409, description = "The session is disabled, or another message still waits for its reply; `Retry-After` says when to try again."),
+        (status = 409, description = "The session is disabled, or another message still waits for its reply; retry after the number of seconds in `Retry-After`."),
         (status = 422, description = "There is nothing to compact."),
-        (status = 502, description = "The message was stored, and no reply came. The same message sent again within 60 seconds continues it."),
+        (status = 502, description = "The message was stored, but no reply arrived. Send the same message again within 60 seconds to continue."),
         (status = 503, description = "The service is stopping. The message was stored; send it again."),
     )
 )]
@@ -87,7 +88,7 @@ pub async fn create_event(
         Body::Form(event) => {
             let streams = event.streams()?;
             if !streams {
-                return Ok(answer(services, caller, path, event).await?.into_response());
+                return Ok(append_and_wait(services, caller, path, event).await?.into_response());
             }
             (streams, Err(event))
         }
@@ -95,8 +96,8 @@ pub async fn create_event(
     };
     let request = match request {
         Ok(request) if !streams => {
-            let answering = move |caller, body| answer(services, caller, path, body);
-            return Ok(request.answer(caller, answering).await);
+            let work = move |caller, body| append_and_wait(services, caller, path, body);
+            return Ok(request.answer(caller, work).await);
         }
         request => request,
     };
@@ -119,14 +120,14 @@ pub async fn create_event(
     }
 }
 
-/// What a message may need beside the store.
+/// What a message may need in addition to the store.
 #[derive(Clone)]
 struct Services {
     conversations: Conversations,
     costly: CostlyWork,
 }
 
-/// Appends what the body asks for and begins the turn of a message; both also when the client closes the connection.
+/// Appends the events of the body and begins the turn of a message, even if the client closes the connection.
 async fn append(
     services: &Services,
     caller: &Arc<EventCaller>,
@@ -163,7 +164,7 @@ async fn append_events(
     }
 }
 
-/// Appends a summary of the visible events and hides the events that it sums up.
+/// Appends a summary of the visible events and hides the summarized events.
 async fn compact(
     costly: &CostlyWork,
     caller: &EventCaller,
@@ -173,12 +174,12 @@ async fn compact(
     let _permit = costly.copy(caller.store.org())?;
     let mut events = compaction::outline(&caller.store, &found.session, MAX_COMPACTED).await?.rows;
     let end = match up_to {
-        Some(id) => events.iter().position(|event| event.id == id).map(|place| place + 1).ok_or_else(|| {
+        Some(id) => events.iter().position(|event| event.id == id).map(|index| index + 1).ok_or_else(|| {
             invalid("compact_up_to_event_id", "names an event that is not among the session's visible events")
         })?,
         None => {
             let keep = Config::of(&found.agent).keep_recent_inputs();
-            let inputs: Vec<usize> = (0..events.len()).filter(|place| events[*place].kind == INPUT_MESSAGE).collect();
+            let inputs: Vec<usize> = (0..events.len()).filter(|index| events[*index].kind == INPUT_MESSAGE).collect();
             inputs.len().checked_sub(keep).and_then(|first| inputs.get(first)).copied().unwrap_or(0)
         }
     };
@@ -190,8 +191,8 @@ async fn compact(
     Ok(appended)
 }
 
-/// Appends what the body asks for and waits for the reply.
-async fn answer(
+/// Appends the events of the body and waits for the reply.
+async fn append_and_wait(
     services: Services,
     caller: EventCaller,
     path: (String, String),

@@ -8,7 +8,7 @@ use crate::http::PathOf;
 
 /// Delete agent event
 ///
-/// For good: unlike a session's, an event's deletion leaves nothing.
+/// Deletes the event at once and completely, unlike the deletion of a session.
 #[utoipa::path(
     delete,
     path = "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}",
@@ -19,7 +19,7 @@ use crate::http::PathOf;
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 204, description = "The event is gone."),
+        (status = 204, description = "The event was deleted."),
     )
 )]
 #[tracing::instrument(name = "agent_key.delete_event", level = "debug", skip_all)]

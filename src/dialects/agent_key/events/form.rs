@@ -1,4 +1,4 @@
-//! The multipart form of a message (docs/dialects/agent-key.md), beside its JSON.
+//! The multipart form of a message (docs/dialects/agent-key.md), the alternative to JSON.
 
 use axum::extract::{FromRef, FromRequest, Multipart, Request};
 use http::header;
@@ -81,7 +81,7 @@ async fn read(mut form: Multipart) -> Result<CreateEvent, AgentKeyError> {
     Ok(body)
 }
 
-/// A field that holds JSON: an array, or nothing of use.
+/// Reads a field that contains JSON. Any value other than an array becomes one that later validation rejects.
 fn json(bytes: &[u8]) -> Result<JsonField, AgentKeyError> {
     match parse_json(bytes)? {
         Some(value) if value.as_str().starts_with('[') => Ok(JsonField::Array(value)),

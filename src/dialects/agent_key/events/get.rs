@@ -9,7 +9,7 @@ use crate::http::{PathOf, Reply};
 
 /// Get agent event
 ///
-/// Hidden or not.
+/// Returns hidden events as well.
 #[utoipa::path(
     get,
     path = "/v2/agents/{agent_key}/sessions/{session_key}/events/{event_id}",

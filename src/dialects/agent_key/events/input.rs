@@ -1,4 +1,4 @@
-//! What can be said to a session: the body of `POST …/events` (docs/dialects/agent-key.md).
+//! The body of `POST …/events` (docs/dialects/agent-key.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,11 +16,11 @@ const MAX_PARTS: usize = 100;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct CreateEvent {
-    /// `input_message`, unless given, `interrupt`, `compact` or `tool_output`.
+    /// `input_message` (the default), `interrupt`, `compact` or `tool_output`.
     #[serde(default, rename = "type")]
     #[schema(value_type = Option<String>, default = "input_message")]
     pub(super) kind: JsonField,
-    /// Of an `input_message`: `{"type": "text", "content": …}` or `{"type": "skill", "skill_name": …}`, 1 to 100.
+    /// For `input_message`: 1 to 100 of `{"type": "text", "content": …}` or `{"type": "skill", "skill_name": …}`.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
     pub(super) messages: JsonField,
@@ -28,21 +28,21 @@ pub struct CreateEvent {
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = false)]
     pub(super) stream_response: JsonField,
-    /// Of a `compact`: the last event to compact.
+    /// For `compact`: the last event to compact.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(super) compact_up_to_event_id: JsonField,
-    /// Of a `compact`: not stored, because the summary is made of the messages themselves.
+    /// For `compact`: it is not stored, because the summary consists of the messages themselves.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub(super) compaction_message: JsonField,
-    /// Of a `tool_output`: `{"tool_call_id": …, "tool_output": {…}}`, 1 to 100.
+    /// For `tool_output`: 1 to 100 of `{"tool_call_id": …, "tool_output": {…}}`.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
     pub(super) tool_outputs: JsonField,
 }
 
-/// A body, judged.
+/// A validated body.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Input {
     Message(Message),
@@ -51,7 +51,7 @@ pub(super) enum Input {
     ToolOutput(Vec<JsonText>),
 }
 
-/// What the user says.
+/// A message of the user.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Message {
     pub parts: Vec<Part>,
@@ -82,7 +82,7 @@ struct TextPart<'a> {
 }
 
 impl CreateEvent {
-    /// A message of one text, as the older form of the multipart body has it.
+    /// Returns a message of one text, for the older form of the multipart body.
     pub(super) fn text(text: &str) -> Result<JsonField, Rejection> {
         JsonText::of(&[TextPart { r#type: "text", content: text }])
             .map(JsonField::Array)
@@ -120,7 +120,7 @@ fn compact(body: &CreateEvent) -> Result<Input, AgentKeyError> {
     }
 }
 
-/// The entries of an array of 1 to 100.
+/// Returns the entries of an array of 1 to 100 objects.
 fn entries<T: for<'de> Deserialize<'de>>(given: &JsonField, field: &'static str) -> Result<Vec<T>, AgentKeyError> {
     let rejected = || invalid(field, format!("must be an array of 1 to {MAX_PARTS} objects"));
     let JsonField::Array(array) = given else { return Err(rejected()) };
@@ -176,7 +176,7 @@ struct GivenOutput {
     error: JsonField,
 }
 
-/// The payload of a `tool_output` event: whatever was sent, and everything that the vendor's SDK insists on.
+/// The payload of a `tool_output` event: what was sent, and every member that the vendor's SDK requires.
 #[derive(Serialize)]
 struct ToolOutput {
     tool_call_id: String,

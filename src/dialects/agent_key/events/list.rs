@@ -24,16 +24,16 @@ pub struct Events {
 
 /// List agent events
 ///
-/// A page has at most 4 MiB; `metadata.page_key` leads on.
+/// A page has at most 4 MiB; `metadata.page_key` continues the list.
 #[utoipa::path(
     get,
     path = "/v2/agents/{agent_key}/sessions/{session_key}/events",
     params(
         ("agent_key" = String, Path, description = "The agent's key."),
         ("session_key" = String, Path, description = "The session's key."),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 10 unless given."),
-        ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the page before."),
-        ("include_hidden" = Option<bool>, Query, description = "Hidden events too; false unless given."),
+        ("limit" = Option<i64>, Query, description = "1 to 100, by default 10."),
+        ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the previous page."),
+        ("include_hidden" = Option<bool>, Query, description = "Includes hidden events; by default false."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
@@ -52,7 +52,7 @@ pub async fn list_events(
     let list = List { name: "events", org: caller.store.org(), owner: session.id.0 };
     let after_number = match paging::page_key(&query) {
         Some(key) => {
-            let number = i64::try_from(list.place(key)?.id.as_u128());
+            let number = i64::try_from(list.cursor(key)?.id.as_u128());
             Some(number.map_err(|_| invalid("page_key", "is no page key of this list"))?)
         }
         None => None,

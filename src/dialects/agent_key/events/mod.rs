@@ -1,4 +1,4 @@
-//! What is said in a session, and what becomes of it.
+//! The events of a session: messages, replies, tool outputs and summaries.
 
 pub(super) mod compaction;
 mod create;

@@ -1,6 +1,6 @@
-//! A reply as it streams: frames of one `data:` line each, distinguished by the `type` in their JSON. The events that
-//! were appended come first, then `streaming_agent_output` for each piece of the reply and
-//! `streaming_agent_output_end`, then `session_interrupted` if it was interrupted, or `error`; the last frame is `end`.
+//! Streams a reply: frames of one `data:` line each, distinguished by the `type` in their JSON. First the appended events,
+//! then `streaming_agent_output` for each piece of the reply and `streaming_agent_output_end`, then `session_interrupted`
+//! if the reply was interrupted, or `error`. The last frame is `end`.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::turn::{self, AppendedEvents, EventCaller};
 use super::wire::{self, AGENT_OUTPUT, WireEvent};
 use crate::conversation::{EndReason, Outcome};
+use crate::dialects::agent_key::error::NO_REPLY;
 use crate::dialects::shared::reply_stream::{self, ReplyFrames};
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{Clock, Event, Permit, Session};
@@ -26,7 +27,7 @@ enum Frame<'a> {
     End,
 }
 
-/// The frames of what was appended and of the reply to it.
+/// The frames of the appended events and of the reply.
 struct Frames {
     clock: Clock,
     session: Session,
@@ -37,7 +38,7 @@ struct Frames {
 }
 
 impl Frames {
-    /// Sends an event that follows the message: the reply as the end of what was streamed, another event as it is.
+    /// Sends an event that follows the message: the reply as the end of its pieces, any other event as it is stored.
     fn send_event(&mut self, event: &Event, client: &mut FrameSender) {
         if event.kind == AGENT_OUTPUT {
             if !self.has_pieces {
@@ -50,13 +51,13 @@ impl Frames {
         }
     }
 
-    /// Returns the events that a turn ended with, or the words of its error.
+    /// Returns the events that a turn ended with, or the message of its error.
     async fn ending(&self, message: &Event, outcome: Outcome) -> Result<Vec<Event>, &'static str> {
         match outcome {
-            Outcome::Ended { reason, .. } if reason != EndReason::Interrupted => Err(words(reason)),
+            Outcome::Ended { reason, .. } if reason != EndReason::Interrupted => Err(error_message(reason)),
             outcome => {
                 let settled = turn::settled(&self.store, &self.session, &self.agent_key, message, outcome).await;
-                settled.map_err(|_| "The agent gave no answer.")
+                settled.map_err(|_| NO_REPLY)
             }
         }
     }
@@ -83,7 +84,7 @@ impl ReplyFrames for Frames {
         };
         match &ending {
             Ok(events) => events.iter().for_each(|event| self.send_event(event, client)),
-            Err(words) => send(&Frame::Error { messages: [words] }, client),
+            Err(message) => send(&Frame::Error { messages: [message] }, client),
         }
         send(&Frame::End, client);
         ending.is_ok()
@@ -94,8 +95,8 @@ fn send(frame: &impl Serialize, client: &mut FrameSender) {
     client.send(frame::Frame::of(frame).write());
 }
 
-/// Returns what an `error` frame says when something else than the model ended the reply.
-fn words(reason: EndReason) -> &'static str {
+/// Returns the message of an `error` frame for a reply that was ended.
+fn error_message(reason: EndReason) -> &'static str {
     match reason {
         EndReason::Interrupted => "The session was interrupted.",
         EndReason::SessionEnded => "The session was deleted.",
@@ -106,7 +107,7 @@ fn words(reason: EndReason) -> &'static str {
     }
 }
 
-/// Returns the response that streams what was appended and the reply to it.
+/// Returns the response that streams the appended events and the reply.
 pub(super) fn response(
     appended: AppendedEvents,
     agent_key: String,

@@ -1,9 +1,9 @@
 //! A message to a session, and the turn that replies to it.
 //!
-//! A session takes one message at a time: another one is rejected until the reply is there or given up. The same message
-//! sent again waits for that reply.
+//! A session accepts one message at a time: another message is rejected until the reply is stored or has failed. If the
+//! same message is sent again, the request waits for that reply.
 
-use super::input::{Message, Part as Said};
+use super::input::{Message, Part};
 use super::wire::{self, AGENT_OUTPUT, INPUT_MESSAGE, SESSION_INTERRUPTED};
 use crate::auth::{Caller, purpose};
 use crate::conversation::{Conversations, EndReason, NotAccepted, Outcome, Parts, ReplyMark, Turn};
@@ -20,10 +20,10 @@ use crate::store::{Appends, EventWindow, TenantStore};
 
 pub(super) type EventCaller = Caller<AgentKeyDialect, purpose::WriteEvents>;
 
-/// Events among which an interrupt is looked for.
+/// Events that are searched for an interrupt.
 const INTERRUPT_PAGE: i64 = 100;
 
-/// Why a session does not take what was sent.
+/// Why a session does not accept an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NotTaken {
     Over,
@@ -50,7 +50,7 @@ impl NotTaken {
     }
 }
 
-/// Puts down in the session that something is appended to it.
+/// Records in the session that an event is appended: it has started, and its idle time begins anew.
 fn touch(session: &mut Session, now: Timestamp) {
     let mut detail = AgentKeyDetail::of(session);
     detail.started = true;
@@ -59,24 +59,28 @@ fn touch(session: &mut Session, now: Timestamp) {
     session.updated_at = now;
 }
 
-/// What was appended, and the session after it.
+/// The appended events, and the session after the change.
 pub(super) struct AppendedEvents {
     pub session: Session,
     pub events: Vec<Event>,
-    /// The parts of the reply to the last of them, where one is expected.
+    /// The parts of the reply to the last event; `None` if no reply is expected.
     pub reply: Option<Parts>,
 }
 
-/// What an appended event means for a turn that runs.
+/// What happens if events are appended while a turn runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WhileRunning {
-    /// It has to wait.
+    /// The events are rejected.
     Rejected,
-    /// It ends the turn.
+    /// The events end the turn.
     Interrupts,
 }
 
-/// Appends events that no reply is expected to. They end what waits for a reply.
+/// Appends events that expect no reply, and ends the session's turn.
+///
+/// # Errors
+/// [`AgentKeyError::SessionNotFound`], [`AgentKeyError::SessionDisabled`] or [`AgentKeyError::SessionBusy`] if the session
+/// does not accept the events.
 pub(super) async fn append(
     caller: &EventCaller,
     found: &FoundSession,
@@ -107,7 +111,7 @@ pub(super) async fn append(
     }
 }
 
-/// What of a message is stored besides its words.
+/// The stored payload of a message, in addition to its text.
 #[derive(serde::Serialize)]
 struct Payload<'a> {
     messages: &'a JsonText,
@@ -170,21 +174,21 @@ fn reply(_: &Agent, reply: NewReply) -> NewEvent {
     NewEvent { parent: Some(to), content: Some(text), payload, ..NewEvent::of(id, AGENT_OUTPUT, at) }
 }
 
-/// A session counts its idle time from the reply.
+/// Counts the session's idle time from the reply.
 fn on_reply(session: &mut Session, now: Timestamp) {
     if session.state_at(now) == State::Open {
         session.expires_at = expires_at(now, AgentKeyDetail::of(session).tti_minutes);
     }
 }
 
-/// The words of a message: its texts, and the contents of the skills that it invokes.
+/// Returns the text of a message: its texts, and the contents of the skills that it invokes.
 fn text_of(message: &Message, config: &Config) -> Result<String, AgentKeyError> {
     let parts: Result<Vec<String>, AgentKeyError> = message
         .parts
         .iter()
         .map(|part| match part {
-            Said::Text(text) => Ok(text.clone()),
-            Said::Skill(name) => {
+            Part::Text(text) => Ok(text.clone()),
+            Part::Skill(name) => {
                 config.skill(name).ok_or_else(|| invalid("messages", "names a skill that the agent does not have"))
             }
         })
@@ -192,7 +196,11 @@ fn text_of(message: &Message, config: &Config) -> Result<String, AgentKeyError> 
     Ok(parts?.join("\n"))
 }
 
-/// What came of a message: events that follow it, or an error.
+/// Returns the events that follow a message once its turn has ended: the reply, or an interrupt and the part of the reply
+/// that had arrived.
+///
+/// # Errors
+/// The error for the reason why there is no reply.
 pub(super) async fn settled(
     store: &TenantStore,
     session: &Session,
@@ -202,17 +210,17 @@ pub(super) async fn settled(
 ) -> Result<Vec<Event>, AgentKeyError> {
     match outcome {
         Outcome::Replied(reply) => Ok(vec![*reply]),
-        Outcome::Failed => Err(AgentKeyError::NoAnswer),
+        Outcome::Failed => Err(AgentKeyError::NoReply),
         Outcome::Ended { reason: EndReason::Interrupted, partial } => {
             let window = EventWindow { after_number: Some(message.number), ..EventWindow::default() };
             let events = store.sessions().events(session).oldest(&window, INTERRUPT_PAGE).await?.rows;
             let interrupt = events.into_iter().find(|event| event.kind == SESSION_INTERRUPTED);
-            // Without one, it was taken over after its replica could not renew its lease.
-            let interrupt = interrupt.ok_or(AgentKeyError::NoAnswer)?;
+            // Without an interrupt, another request took the turn over, because its replica could not renew the lease.
+            let interrupt = interrupt.ok_or(AgentKeyError::NoReply)?;
             Ok(partial.map(|partial| *partial).into_iter().chain([interrupt]).collect())
         }
         Outcome::Ended { reason, .. } => Err(match reason {
-            EndReason::Interrupted => AgentKeyError::NoAnswer,
+            EndReason::Interrupted => AgentKeyError::NoReply,
             EndReason::SessionEnded => NotTaken::Over.error(session),
             EndReason::SessionDisabled => NotTaken::Disabled.error(session),
             EndReason::AgentDisabled => AgentKeyError::AgentDisabled(agent_key.to_owned()),

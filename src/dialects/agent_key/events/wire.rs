@@ -1,5 +1,5 @@
-//! An event as Vectara writes it (docs/dialects/agent-key.md): `id`, `session_key`, `created_at`, `type`, then whatever
-//! its type has.
+//! The wire type of an event (docs/dialects/agent-key.md): `id`, `session_key`, `created_at`, `type`, then the members of
+//! its type.
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -15,7 +15,8 @@ pub(super) const TOOL_OUTPUT: &str = "tool_output";
 pub(super) const COMPACTION: &str = "compaction";
 pub(super) const SESSION_INTERRUPTED: &str = "session_interrupted";
 
-/// Who an event speaks for: a summary of what was said stands for the user, who lets the agent know it.
+/// Returns who wrote an event, or `None` if it is not a message. A summary counts as the user's, because it is sent to
+/// the agent.
 pub(super) fn speaker(event: &Event) -> Option<Speaker> {
     match event.kind.as_str() {
         INPUT_MESSAGE | COMPACTION => Some(Speaker::User),
@@ -36,7 +37,7 @@ pub struct WireEvent {
     #[serde(rename = "type")]
     #[schema(example = "agent_output")]
     kind: String,
-    /// What its type has: `messages`, `content`, `tool_output`, …
+    /// The members of its type: `messages`, `content`, `tool_output`, …
     #[serde(flatten)]
     #[schema(value_type = Object)]
     members: IndexMap<String, JsonText>,
@@ -60,7 +61,7 @@ impl WireEvent {
     }
 }
 
-/// How an event's id is written.
+/// Writes an event's id.
 pub(super) fn id(id: EventId) -> String {
     format!("aev_{id}")
 }

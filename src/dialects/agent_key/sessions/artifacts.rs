@@ -1,7 +1,7 @@
 //! `GET …/sessions/{session_key}/artifacts`, `…/artifacts/{artifact_id}` and `…/outstanding_client_tool_calls`
 //! (docs/dialects/agent-key.md).
 //!
-//! Agents here call no tools and take no files, so a session has neither artifacts nor calls that wait for a client.
+//! Agents here call no tools and accept no files, so a session has neither artifacts nor calls that wait for a client.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub struct OutstandingCalls {
     params(
         ("agent_key" = String, Path, description = "The agent's key."),
         ("session_key" = String, Path, description = "The session's key."),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 10 unless given."),
+        ("limit" = Option<i64>, Query, description = "1 to 100, by default 10."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
@@ -63,7 +63,7 @@ pub async fn list_artifacts(
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 404, description = "There is none."),
+        (status = 404, description = "The artifact does not exist; sessions have none."),
     )
 )]
 #[tracing::instrument(name = "agent_key.get_artifact", level = "debug", skip_all)]
@@ -88,7 +88,7 @@ pub async fn get_artifact(
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "None.", body = OutstandingCalls),
+        (status = 200, description = "An empty list.", body = OutstandingCalls),
     )
 )]
 #[tracing::instrument(name = "agent_key.outstanding_client_tool_calls", level = "debug", skip_all)]

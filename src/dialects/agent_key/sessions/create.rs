@@ -24,7 +24,7 @@ use crate::idempotency::{IdempotencyKeyHeader, Idempotent};
 pub(super) const NAME_LIMIT: usize = 1_000;
 /// Characters; the vendor documents no limit.
 pub(super) const DESCRIPTION_LIMIT: usize = 10_000;
-/// What a session is called whose caller gave it no name, as the vendor's SDK may.
+/// The name of a session that the vendor's SDK creates without one.
 const UNTITLED: &str = "Untitled session";
 
 /// Secrets of one session, and bytes of a secret's name.
@@ -33,11 +33,11 @@ const SECRET_NAME: usize = 100;
 
 #[derive(Deserialize, ToSchema)]
 pub struct CreateSession {
-    /// 1 to 50 characters of `0-9`, `a-z`, `A-Z`, `_` and `-`, unique under the agent; made from the name when absent.
+    /// 1 to 50 characters of `0-9`, `a-z`, `A-Z`, `_` and `-`, unique for the agent; generated from the name if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>, pattern = "^[0-9a-zA-Z_-]{1,50}$")]
     key: JsonField,
-    /// Required, except of the vendor's own SDKs and MCP server; 1 to 1,000 characters.
+    /// 1 to 1,000 characters. Required, except in requests of the vendor's own SDKs and MCP server.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     name: JsonField,
@@ -51,11 +51,11 @@ pub struct CreateSession {
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = true)]
     enabled: JsonField,
-    /// Minutes without events until the session ends by itself; 0 is never.
+    /// Minutes without events after which the session ends; 0 means never.
     #[serde(default)]
     #[schema(value_type = Option<i64>, default = 0)]
     tti_minutes: JsonField,
-    /// Read back as four asterisks each, under their names; the values are not stored.
+    /// Returned under their names with four asterisks each; the values are not stored.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     secrets: JsonField,
@@ -75,7 +75,7 @@ struct ValidatedCreateSession {
     secrets: Vec<String>,
 }
 
-/// The names of the secrets that a session is made with: `[A-Za-z0-9_-]`, with values of 1 to 4,096 characters.
+/// Returns the names of a new session's secrets. Names consist of `[A-Za-z0-9_-]`; values have 1 to 4,096 characters.
 fn secrets(given: &JsonField) -> Result<Vec<String>, AgentKeyError> {
     let rejected = || invalid("secrets", "must map names of A-Z, a-z, 0-9, _ and - to texts of 1 to 4096 characters");
     let members: IndexMap<String, JsonField> = match given {
@@ -95,7 +95,7 @@ fn secrets(given: &JsonField) -> Result<Vec<String>, AgentKeyError> {
 }
 
 impl CreateSession {
-    /// `source` is the session that this one is forked from: a fork that nobody named is called like it.
+    /// Validates the body. `source` is the session that this one is forked from; it gives its name to a fork without one.
     fn validate(self, contract: Contract, source: Option<&Source>) -> Result<ValidatedCreateSession, AgentKeyError> {
         let key = patch::key(&self.key)?;
         let name = match patch::text(self.name, "name", 1..=NAME_LIMIT)?.set() {
@@ -114,16 +114,18 @@ impl CreateSession {
     }
 }
 
-/// The agent that was looked for, if it takes new sessions.
-fn taking_sessions(agent: Arc<Agent>) -> Result<Arc<Agent>, AgentKeyError> {
+/// Returns the agent if it accepts new sessions.
+///
+/// # Errors
+/// [`AgentKeyError::AgentDisabled`] if it does not.
+fn check_enabled(agent: Arc<Agent>) -> Result<Arc<Agent>, AgentKeyError> {
     if agent.enabled { Ok(agent) } else { Err(AgentKeyError::AgentDisabled(agent.key.to_string())) }
 }
 
 /// Create agent session
 ///
-/// A `key` that the agent has an open session under already is 409, except to the request that made it, sent again
-/// under its
-/// `Idempotency-Key`. Without a `key`, one is made from the name.
+/// If the agent already has an open session with this `key`, the response is 409, except when the creating request is
+/// sent again with its `Idempotency-Key`. Without a `key`, one is generated from the name.
 #[utoipa::path(
     post,
     path = "/v2/agents/{agent_key}/sessions",
@@ -158,18 +160,18 @@ async fn create(
     contract: Contract,
     body: CreateSession,
 ) -> Result<Reply<AgentSession>, AgentKeyError> {
-    let agent = taking_sessions(find::agent(&caller, &agent_key).await?)?;
+    let agent = check_enabled(find::agent(&caller, &agent_key).await?)?;
     let source = match &body.from_session {
         JsonField::Absent | JsonField::Null => None,
         given => Some(fork::source(&caller, costly, &agent, given).await?),
     };
-    let wanted = body.validate(contract, source.as_ref())?;
+    let values = body.validate(contract, source.as_ref())?;
 
     let now = caller.now();
     let nonce = caller.mint.uuid();
     let detail = JsonText::of(&AgentKeyDetail {
-        tti_minutes: wanted.tti_minutes,
-        secrets: wanted.secrets.clone(),
+        tti_minutes: values.tti_minutes,
+        secrets: values.secrets.clone(),
         ..AgentKeyDetail::default()
     })
     .map_err(|_| Rejection::Internal)?;
@@ -178,30 +180,30 @@ async fn create(
         id,
         agent: Some(agent.id),
         public_id: key.to_string(),
-        enabled: wanted.enabled,
+        enabled: values.enabled,
         kind: None,
         user_id: None,
-        name: Some(wanted.name.clone()),
-        description: wanted.description.clone(),
-        metadata: Some(wanted.metadata.clone()),
+        name: Some(values.name.clone()),
+        description: values.description.clone(),
+        metadata: Some(values.metadata.clone()),
         detail: detail.clone(),
         created_at: now,
-        // A fork begins as over, and opens with everything that it is to have.
-        expires_at: if source.is_some() { Some(now) } else { expires_at(now, wanted.tti_minutes) },
+        // A fork is created as expired, and opened together with its events.
+        expires_at: if source.is_some() { Some(now) } else { expires_at(now, values.tti_minutes) },
         nonce,
     };
-    let candidates: Vec<SessionKey> = match &wanted.key {
+    let candidates: Vec<SessionKey> = match &values.key {
         Some(key) => vec![key.clone()],
-        None => keys::candidates(Kind::Session, &wanted.name, &caller.mint),
+        None => keys::candidates(Kind::Session, &values.name, &caller.mint),
     };
     for key in &candidates {
         let Some(mut made) = keyed::create(&caller, &agent, key, |id| session(id, key)).await? else { continue };
         if let Some(source) = source {
-            made = source.open_fork(&caller, made, expires_at(now, wanted.tti_minutes)).await?;
+            made = source.open_fork(&caller, made, expires_at(now, values.tti_minutes)).await?;
         }
         return Ok(Reply(StatusCode::CREATED, AgentSession::new(made, agent.key.clone(), now)));
     }
-    // A key that the caller chose; of those made up, the last has 48 random bits.
+    // Only a key that the client chose gets here, because the last generated key has 48 random bits.
     Err(AgentKeyError::SessionKeyTaken(candidates.last().map(ToString::to_string).unwrap_or_default()))
 }
 
@@ -211,7 +213,7 @@ mod tests {
     use crate::domain::{AgentId, AgentNumber, Timestamp};
 
     #[test]
-    fn only_an_enabled_agent_takes_sessions() {
+    fn only_an_enabled_agent_accepts_sessions() {
         let agent = |enabled| {
             Arc::new(Agent {
                 id: AgentId(uuid::Uuid::nil()),
@@ -229,7 +231,7 @@ mod tests {
                 updated_at: Timestamp::UNIX_EPOCH,
             })
         };
-        assert_eq!(taking_sessions(agent(true)), Ok(agent(true)));
-        assert_eq!(taking_sessions(agent(false)), Err(AgentKeyError::AgentDisabled("support".to_owned())));
+        assert_eq!(check_enabled(agent(true)), Ok(agent(true)));
+        assert_eq!(check_enabled(agent(false)), Err(AgentKeyError::AgentDisabled("support".to_owned())));
     }
 }

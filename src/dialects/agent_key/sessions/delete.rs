@@ -12,9 +12,9 @@ use crate::store::Appends;
 
 /// Delete agent session
 ///
-/// Deletes the session with its events and frees its key. They can no longer be read from this moment, and are deleted
-/// from the database within a minute; its ids and times stay. Responses that were stored for an `Idempotency-Key` are deleted within 24 hours and 10
-/// minutes of their request.
+/// Deletes the session with its events and frees its key. They can no longer be read at once, and are deleted from the
+/// database within a minute; the session's ids and times remain. Responses that were stored for an `Idempotency-Key` are
+/// deleted within 24 hours and 10 minutes of their request.
 #[utoipa::path(
     delete,
     path = "/v2/agents/{agent_key}/sessions/{session_key}",
@@ -24,7 +24,7 @@ use crate::store::Appends;
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 204, description = "Deleted."),
+        (status = 204, description = "The session was deleted."),
     )
 )]
 #[tracing::instrument(name = "agent_key.delete_session", level = "debug", skip_all)]

@@ -1,4 +1,4 @@
-//! Forks: a session that begins with what was said in another (docs/dialects/agent-key.md).
+//! Forks: a session that begins with the events of another (docs/dialects/agent-key.md).
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -18,21 +18,21 @@ pub struct FromSession {
     #[schema(value_type = String, required = true)]
     #[serde(default)]
     session_key: JsonField,
-    /// The agent whose session it is, if it is another one's.
+    /// The agent of the session, if it is another agent.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     agent_key: JsonField,
-    /// The last event to take along.
+    /// The last event to copy.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     include_up_to_event_id: JsonField,
-    /// The last event to compact into a summary; those after it are taken along as they are.
+    /// The last event to compact into a summary; the later events are copied unchanged.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     compact_up_to_event_id: JsonField,
 }
 
-/// What is forked.
+/// The session to fork, and its events to copy.
 pub(super) struct Source {
     pub session: Session,
     compacted: Option<Compacted>,
@@ -48,7 +48,7 @@ fn text<'g>(given: &'g JsonField, message: &str) -> Result<Option<&'g str>, Agen
     }
 }
 
-/// The session that is to be forked, and its visible events.
+/// Finds the session to fork and its visible events.
 pub(super) async fn source<P>(
     caller: &Caller<AgentKeyDialect, P>,
     costly: &CostlyWork,
@@ -81,11 +81,11 @@ pub(super) async fn source<P>(
         let id = event_id(id)?;
         let mut outline = outline(&caller.store, &session, MAX_COPIED_EVENTS + 1).await?;
         let more = outline.truncate(MAX_COPIED_EVENTS as usize);
-        let Some(place) = outline.rows.iter().position(|event| event.id == id) else {
+        let Some(index) = outline.rows.iter().position(|event| event.id == id) else {
             return Err(if more { too_many() } else { not_visible() });
         };
-        let after = outline.rows.get(place).map_or(0, |event| event.number);
-        outline.rows.truncate(place + 1);
+        let after = outline.rows.get(index).map_or(0, |event| event.number);
+        outline.rows.truncate(index + 1);
         let compacted = Compacted::of(&outline.rows).ok_or(AgentKeyError::TooFewTurns)?;
         (Some(compacted), CopiedEvents { after, ..everything })
     } else {
@@ -105,7 +105,7 @@ fn event_id(text: &str) -> Result<EventId, AgentKeyError> {
     find::event_id(text).ok_or_else(not_visible)
 }
 
-/// The number of an event that is found, and is visible.
+/// Returns the number of a visible event.
 fn visible(event: Option<Event>) -> Result<i64, AgentKeyError> {
     event.filter(|event| !event.hidden).map(|event| event.number).ok_or_else(not_visible)
 }
@@ -123,7 +123,7 @@ fn too_large() -> AgentKeyError {
 }
 
 impl Source {
-    /// Gives a fork that was made as over its events, and opens it, both at once.
+    /// Copies the events into a fork that was created as expired, and opens it in the same transaction.
     pub(super) async fn open_fork<P>(
         self,
         caller: &Caller<AgentKeyDialect, P>,
@@ -140,7 +140,7 @@ impl Source {
         let copies = sessions.copy_size(self.copied).await?.events > 0;
         let opens = move |session: &mut Session| {
             let mut detail = AgentKeyDetail::of(session);
-            // While it was over, another create may have taken its key.
+            // While it was expired, another create may have taken its key.
             if detail.generation > 0 {
                 return false;
             }

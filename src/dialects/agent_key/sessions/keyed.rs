@@ -1,9 +1,9 @@
-//! A session under its key: made once, and again once it is over.
+//! Creates the session of a key.
 //!
-//! A key has one session at a time. The first one's UUID is a hash of agent and key, so that it is found, and kept from
-//! being made twice, by the primary key alone. Once it is over, by deletion or idleness, the key may be used again: the
-//! next session is of the next generation, under a UUID of its own, and the first row remembers which generation is the
-//! latest. What was said before stays where it was.
+//! A key has one open session at a time. The first session's UUID is a hash of agent and key, so that the primary key
+//! alone is enough to find it and to prevent a second one. Once it has ended, by deletion or idleness, the key may be used
+//! again: the next session belongs to the next generation and has its own UUID, and the first row stores the number of the
+//! latest generation. The events of earlier generations stay in their sessions.
 
 use crate::auth::Caller;
 use crate::dialects::agent_key::sessions::session::AgentKeyDetail;
@@ -12,7 +12,7 @@ use crate::domain::session::State;
 use crate::domain::{Agent, DialectName, NewSession, Session, SessionId, SessionKey};
 use crate::store::{Appends, Created};
 
-/// Makes a session under a key; `None` when the key has one that is open.
+/// Creates the session of a key. Returns `None` if the key already has an open session.
 pub(super) async fn create<P>(
     caller: &Caller<AgentKeyDialect, P>,
     agent: &Agent,
@@ -23,7 +23,7 @@ pub(super) async fn create<P>(
     let first_id = SessionId::from_key(agent.id, key);
     let first = match make(caller, agent, new(first_id)).await? {
         Ok(session) => return Ok(Some(session)),
-        Err(standing) => standing,
+        Err(existing) => existing,
     };
     let mut generation = AgentKeyDetail::of(&first).generation;
     let mut latest = match generation {
@@ -37,7 +37,7 @@ pub(super) async fn create<P>(
         let id = if generation == 0 { first_id } else { SessionId::from_key_again(agent.id, key, generation) };
         let own = new(id);
         if latest.nonce == own.nonce {
-            // Made by an earlier attempt at this very request.
+            // An earlier attempt at the same request created it.
             return Ok(Some(latest));
         }
         if latest.state_at(caller.now()) == State::Open {
@@ -45,15 +45,15 @@ pub(super) async fn create<P>(
         }
         generation += 1;
         let made = make(caller, agent, new(SessionId::from_key_again(agent.id, key, generation))).await?;
-        remember(caller, first_id, generation).await?;
+        store_generation(caller, first_id, generation).await?;
         match made {
             Ok(session) => return Ok(Some(session)),
-            Err(standing) => latest = *standing,
+            Err(existing) => latest = *existing,
         }
     }
 }
 
-/// Makes a session, or gives back the one that stands there.
+/// Creates a session. Returns the existing one as the inner error if the id is taken.
 async fn make<P>(
     caller: &Caller<AgentKeyDialect, P>,
     agent: &Agent,
@@ -62,13 +62,13 @@ async fn make<P>(
     match caller.store.sessions().create(new.clone()).await? {
         Created::New => Ok(Ok(new.into())),
         Created::Recovered(made) => Ok(Ok(*made)),
-        Created::Existing(standing) => Ok(Err(standing)),
+        Created::Existing(existing) => Ok(Err(existing)),
         Created::NoSuchAgent => Err(AgentKeyError::AgentNotFound(agent.key.to_string())),
     }
 }
 
-/// Notes in a key's first session which generation is the latest.
-async fn remember<P>(
+/// Stores the number of the latest generation in the first session of a key.
+async fn store_generation<P>(
     caller: &Caller<AgentKeyDialect, P>,
     first: SessionId,
     generation: u32,
@@ -81,7 +81,7 @@ async fn remember<P>(
         }
         ((), Vec::new())
     };
-    // Idempotent, so a nonce that nobody remembers is as good as another.
+    // The change is idempotent, so every attempt may use a new nonce.
     let nonce = caller.mint.uuid();
     caller.store.sessions().change((DialectName::AgentKey, first), nonce, Appends::nothing(), rule).await?;
     Ok(())

@@ -28,7 +28,7 @@ pub struct Sessions {
     metadata: ListMetadata,
 }
 
-/// What decides which sessions are listed.
+/// The filters of a request.
 struct Filters {
     names: Option<NameFilter>,
     metadata: Option<Filter>,
@@ -48,18 +48,18 @@ impl Filters {
         self.names.is_none() && self.metadata.is_none()
     }
 
-    /// Returns how long a scan may look for the rest of a page.
+    /// Returns how long a scan may search for more rows of a page.
     fn scan_time(&self) -> Duration {
         if self.metadata.is_some() { METADATA_SCAN_TIME } else { SCAN_TIME }
     }
 
-    /// Returns the open sessions that both let through, and how far the filters came.
+    /// Returns the open sessions that match both filters, and the cursor of the last row that was searched.
     async fn narrow(
         &mut self,
         caller: &Caller<AgentKeyDialect, purpose::ReadSessions>,
         headings: Vec<Heading>,
     ) -> Result<Narrowed<Heading>, AgentKeyError> {
-        let last = headings.last().map(Named::place);
+        let last = headings.last().map(Named::cursor);
         let open: Vec<Heading> = headings.into_iter().filter(|heading| heading.is_open).collect();
         let mut narrowed = match &mut self.names {
             Some(names) => names.narrow(open).await?,
@@ -72,18 +72,18 @@ impl Filters {
             && !narrowed.rows.is_empty()
         {
             let ids: Vec<SessionId> = narrowed.rows.iter().map(|heading| heading.id).collect();
-            let through: HashSet<SessionId> =
+            let matching: HashSet<SessionId> =
                 caller.store.sessions().with_metadata(DialectName::AgentKey, &ids, filter).await?;
-            narrowed.rows.retain(|heading| through.contains(&heading.id));
+            narrowed.rows.retain(|heading| matching.contains(&heading.id));
         }
         Ok(narrowed)
     }
 }
 
-/// Where the sessions of a page are looked for: the newest first, because what is common is found there; then those that
-/// an index finds, if the metadata filter names a value.
+/// The source of a page's sessions: first the newest, because common values are found there; then those that an index
+/// finds, if the metadata filter names a value.
 struct Source {
-    /// What the metadata must contain; empty where no index can find it.
+    /// JSON documents that the metadata must contain; empty if no index can find them.
     documents: Vec<String>,
     uses_index: bool,
 }
@@ -107,13 +107,13 @@ impl Source {
         chunk: usize,
     ) -> Result<Vec<Heading>, AgentKeyError> {
         let (sessions, now) = (caller.store.sessions(), caller.now());
-        let after = after.map(|place| (place.at, SessionId(place.id)));
+        let after = after.map(|cursor| (cursor.at, SessionId(cursor.id)));
         if self.uses_index {
             let found = sessions.headings_with_metadata(agent, &self.documents, now, after, chunk as i64).await?;
             if let Some(found) = found {
                 return Ok(found);
             }
-            // Too many have the value for the index to be of use.
+            // Too many sessions have the value for the index to be useful.
             self.documents.clear();
             self.uses_index = false;
         }
@@ -126,18 +126,18 @@ impl Source {
 /// `metadata_filter` is a condition over the metadata, as SQL writes it: comparisons, `AND`, `OR`, `NOT`, parentheses,
 /// `IN`, `LIKE`, `IS NULL`, `1 IN user_ids` for arrays, and paths such as `profile.country` or `"odd name"`.
 ///
-/// A page has at most 4 MiB. One that a filter narrows may have fewer sessions than `limit`, even none, and not be the
-/// last, because a search stops after a few seconds, one for metadata after 300 milliseconds; `metadata.page_key` leads on.
-/// Metadata that a condition with `=`, or `1 IN user_ids`, names a value of is found by an index.
+/// A page has at most 4 MiB. With a filter, a page may have fewer sessions than `limit`, even none, without being the
+/// last, because a search stops after a few seconds, and one for metadata after 300 milliseconds; `metadata.page_key`
+/// continues the list. An index speeds up conditions with `=` or such as `1 IN user_ids`.
 #[utoipa::path(
     get,
     path = "/v2/agents/{agent_key}/sessions",
     params(
         ("agent_key" = String, Path, description = "The agent's key."),
-        ("filter" = Option<String>, Query, description = "A regular expression that is found in the name, or in the first 1,000 characters of the description; of those that match in linear time, at most 1,000 characters, and at most 64 KiB compiled."),
+        ("filter" = Option<String>, Query, description = "A regular expression that matches anywhere in the name or in the first 1,000 characters of the description. It has at most 1,000 characters, at most 64 KiB when compiled, and neither look-around nor back-references."),
         ("metadata_filter" = Option<String>, Query, description = "At most 8,000 characters, 200 conditions, list entries and members of paths, and 32 members in one path; its grammar is in docs/metadata-filter.md."),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 10 unless given."),
-        ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the page before."),
+        ("limit" = Option<i64>, Query, description = "1 to 100, by default 10."),
+        ("page_key" = Option<String>, Query, description = "The `metadata.page_key` of the previous page."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(
@@ -155,7 +155,7 @@ pub async fn list_sessions(
     let agent = find::agent(&caller, &path.0).await?;
     let limit = paging::limit(&query)?;
     let list = List { name: "sessions", org: caller.store.org(), owner: agent.id.0 };
-    let mut after = paging::page_key(&query).map(|key| list.place(key)).transpose()?;
+    let mut after = paging::page_key(&query).map(|key| list.cursor(key)).transpose()?;
     let mut filters = Filters::of(&query, &costly, list.org).await?;
 
     let mut source = Source::of(&filters)?;
@@ -170,7 +170,7 @@ pub async fn list_sessions(
         found.extend(narrowed.rows);
         if found.len() > limit {
             found.truncate(limit);
-            after = found.last().map(Named::place);
+            after = found.last().map(Named::cursor);
             break true;
         }
         if narrowed.is_over {
@@ -179,20 +179,20 @@ pub async fn list_sessions(
         if is_last || began.elapsed() > filters.scan_time() {
             break !is_last;
         }
-        // Many of the newest are over, or not meant.
+        // Many of the newest sessions have ended or do not match.
         chunk = SCAN_CHUNK;
         source.look_into_index();
     };
     let sessions = caller.store.sessions();
     let ids: Vec<SessionId> = found.iter().map(|heading| heading.id).collect();
     let page = sessions.read(DialectName::AgentKey, &ids).await?;
-    let next = if page.cut { page.rows.last().map(place_of) } else { after.filter(|_| more) };
-    let page_key = next.map(|place| list.page_key(place));
+    let next = if page.cut { page.rows.last().map(cursor_of) } else { after.filter(|_| more) };
+    let page_key = next.map(|cursor| list.page_key(cursor));
     let now = caller.now();
     let wire = page.rows.into_iter().map(|session| AgentSession::new(session, agent.key.clone(), now)).collect();
     Ok(Reply(StatusCode::OK, Sessions { sessions: wire, metadata: ListMetadata { page_key } }))
 }
 
-fn place_of(session: &Session) -> PageCursor {
+fn cursor_of(session: &Session) -> PageCursor {
     PageCursor { at: session.created_at, id: session.id.0 }
 }

@@ -1,4 +1,4 @@
-//! A session as Vectara writes it.
+//! The wire type of a session.
 
 use chrono::TimeDelta;
 use indexmap::IndexMap;
@@ -24,23 +24,23 @@ pub struct AgentSession {
     enabled: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: Milliseconds,
-    /// Minutes without events until the session ends by itself; absent when it never does.
+    /// Minutes without events after which the session ends; absent if it never does.
     #[serde(skip_serializing_if = "is_zero")]
     tti_minutes: i64,
     status: Status,
-    /// The names of the secrets that it was made with, and four asterisks for each value.
+    /// The names of its secrets, with four asterisks for each value.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     #[schema(value_type = Object)]
     secrets: IndexMap<String, &'static str>,
 }
 
-/// Where a session is with its messages.
+/// The state of a session's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Status {
-    /// There was none yet.
+    /// There is no message yet.
     Unstarted,
-    /// The last one is being answered.
+    /// The reply to the last message is pending.
     Running,
     Stopped,
 }
@@ -49,18 +49,18 @@ fn is_zero(minutes: &i64) -> bool {
     *minutes == 0
 }
 
-/// What of a session only this dialect understands.
+/// The part of a session that only this dialect stores.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::dialects::agent_key) struct AgentKeyDetail {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tti_minutes: i64,
-    /// On the first session of a key: which generation of the key is the latest one, once that is not itself.
+    /// In the first session of a key: the number of the key's latest generation; 0 if that is this session.
     #[serde(default, skip_serializing_if = "is_first")]
     pub generation: u32,
-    /// The names of its secrets. What they are is not kept: nothing here could use it.
+    /// The names of its secrets. The values are not stored, because nothing here could use them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
-    /// Whether anything was ever appended.
+    /// Whether an event was ever appended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub started: bool,
 }
@@ -74,9 +74,9 @@ impl AgentKeyDetail {
         session.detail.read().unwrap_or_default()
     }
 
-    /// Puts it back into the session.
+    /// Writes it into the session.
     pub(in crate::dialects::agent_key) fn put_into(&self, session: &mut Session) {
-        // It can always be written; a session that kept its old detail would only be a little behind.
+        // It can always be written. If it could not, the session would keep its old detail, which does no harm.
         if let Ok(detail) = JsonText::of(self) {
             session.detail = detail;
         }
@@ -106,7 +106,8 @@ impl AgentSession {
     }
 }
 
-/// When a session ends that is idle for so many minutes; a time past the calendar's end is never.
+/// Returns the end of a session that stays idle for so many minutes. Returns `None`, which means never, for 0 minutes and
+/// for times after the year 9999.
 pub(in crate::dialects::agent_key) fn expires_at(now: Timestamp, tti_minutes: i64) -> Option<Timestamp> {
     let last = Timestamp::from_timestamp_millis(253_402_300_799_999)?;
     let idle = TimeDelta::try_minutes(tti_minutes).filter(|idle| !idle.is_zero())?;

@@ -17,29 +17,29 @@ use crate::store::Appends;
 
 #[derive(Deserialize, ToSchema)]
 pub struct UpdateSession {
-    /// 1 to 1,000 characters; null leaves it as it is.
+    /// 1 to 1,000 characters; null leaves it unchanged.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: JsonField,
-    /// Null takes it away.
+    /// Null removes it.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     description: JsonField,
-    /// Replaces all of it; null is the empty object.
+    /// Replaces all metadata; null means the empty object.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: JsonField,
-    /// Null is true.
+    /// Null means true.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     enabled: JsonField,
-    /// Counted from now on; null is 0, never.
+    /// Counted from this request; null means 0, which is never.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
     tti_minutes: JsonField,
 }
 
-/// What is to be changed.
+/// The validated changes.
 #[derive(Clone)]
 struct Changes {
     name: Patch<String>,

@@ -212,7 +212,7 @@ fn a_session_answers_one_message_at_a_time() {
         assert_eq!(app.get(&format!("{SESSIONS}/mine")).send().await.member("status"), "running");
         app.post(&events_of("mine", ""), body.replace("\"x\"", "\"z\"")).send().await.expect(409);
         let busy = say(&app, "mine", "y").send().await;
-        is_error(&busy, 409, None, "Session 'mine' is still answering its last message.");
+        is_error(&busy, 409, None, "Session 'mine' is still replying to its last message.");
         assert_eq!(busy.header("retry-after"), Some("1"));
         // The output of a tool has to wait as well.
         let output = r#"{"type":"tool_output","tool_outputs":[{"tool_call_id":"c1","tool_output":{}}]}"#;
@@ -233,10 +233,10 @@ fn a_message_without_an_answer_is_stored_once_and_the_next_one_is_taken() {
         app.answered_by(&format!(r#"{{"kind":"openai","base_url":"{}/v1","model":"m"}}"#, model.url)).await;
         session(&app, "mine", &json!({})).await;
         for _ in 0..2 {
-            is_error(&say(&app, "mine", "x").send().await, 502, None, "The agent gave no answer.");
+            is_error(&say(&app, "mine", "x").send().await, 502, None, "The agent did not reply.");
         }
         assert_eq!(kinds(&app, "mine", "").await, ["input_message"]);
-        is_error(&say(&app, "mine", "y").send().await, 502, None, "The agent gave no answer.");
+        is_error(&say(&app, "mine", "y").send().await, 502, None, "The agent did not reply.");
         assert_eq!(kinds(&app, "mine", "").await, ["input_message", "input_message"]);
     });
 }
