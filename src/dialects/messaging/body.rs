@@ -1,4 +1,4 @@
-//! Bodies as Express hands them on: an object, an array that has no members, or nothing.
+//! Bodies as Express parses them: an object, an array that has no members, or nothing.
 
 use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use crate::dialects::messaging::MessagingError;
 use crate::domain::{JsonField, JsonText};
 use crate::http::{MediaType, Rejection, json_bytes, parse_json};
 
-/// The members of a body. A form is taken in and has none.
+/// The members of a body. A form is accepted and has none.
 pub struct Members(Option<JsonText>);
 
 impl<S: Send + Sync> FromRequest<S> for Members {
@@ -23,12 +23,15 @@ impl<S: Send + Sync> FromRequest<S> for Members {
 }
 
 impl Members {
-    /// The body as it came; `None` where there was none.
+    /// Returns the body as it was sent, or `None` without a body.
     pub(super) fn json(&self) -> Option<&JsonText> {
         self.0.as_ref()
     }
 
-    /// Reads the members; `None` when the body is neither an object nor an array.
+    /// Reads the members. Returns `None` if the body is neither an object nor an array.
+    ///
+    /// # Errors
+    /// [`Rejection::DuplicateMember`] if the body repeats a member.
     pub(super) fn read<T: DeserializeOwned + Default>(&self) -> Result<Option<T>, MessagingError> {
         let Some(json) = &self.0 else { return Ok(None) };
         match json.read().unwrap_or_default() {

@@ -1,5 +1,5 @@
-//! ElizaOS's envelopes: sessions answer `{"error": {code, message, timestamp, details?}}`, the server around them
-//! `{"success": false, "error": {…}}` or, for a missing key, two texts (docs/dialects/messaging.md).
+//! ElizaOS's envelopes: errors of sessions are `{"error": {code, message, timestamp, details?}}`, those of the server
+//! around them `{"success": false, "error": {…}}` or, for a missing key, two texts (docs/dialects/messaging.md).
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -16,9 +16,9 @@ use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum MessagingError {
-    /// 400: `agentId` or `userId` is missing or no string.
+    /// 400: `agentId` or `userId` is missing or not a string.
     MissingFields,
-    /// 400: a text that must be a UUID and is none.
+    /// 400: a text must be a UUID and is not.
     InvalidUuid {
         field: &'static str,
         value: String,
@@ -48,18 +48,18 @@ pub enum MessagingError {
     },
     AgentNotFound(String),
     SessionNotFound(String),
-    /// 410, for the first caller to find out.
+    /// 410, for the first request after the expiry.
     SessionExpired {
         id: String,
         at: Timestamp,
     },
-    /// 500: the message was kept, and what should answer it did not.
+    /// 500: the message was stored, but the responder did not reply.
     NoReply,
-    /// 400: a worker's message.
+    /// 400: a worker's message is not valid.
     InvalidSubmission(&'static str),
     /// 404: no session of the organization has this channel.
     ChannelNotFound,
-    /// A body that is no JSON object, or none that was read as one: each operation has its own words for it.
+    /// The body is not a JSON object, or is a form. Each operation has its own message for it.
     NoObject,
     Rejected(Rejection),
 }
@@ -67,7 +67,7 @@ pub enum MessagingError {
 impl From<Rejection> for MessagingError {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            // ElizaOS takes forms in and reads nothing from them.
+            // ElizaOS accepts forms and reads nothing from them.
             Rejection::NotAnObject | Rejection::UnsupportedMediaType(MediaType::Form) => Self::NoObject,
             rejection => Self::Rejected(rejection),
         }
@@ -100,7 +100,7 @@ struct SessionError {
     message: String,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Milliseconds,
-    /// What is wrong, by kind of error.
+    /// Details, which depend on the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     details: Option<Details>,
@@ -153,24 +153,24 @@ struct ServerError {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     message: String,
-    /// This envelope's code is a number where nobody gave the case a name.
+    /// The status as the code, for errors without a named code.
     #[serde(rename = "code", skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
 }
 
-/// One text, or an object.
+/// A text, or an object.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 enum Described {
     Text(String),
     Coded { code: Code, message: String },
 }
 
-/// The name of the error, or the status where it has none.
+/// The name of the error, or the status if it has none.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 enum Code {
     Name(String),
     Status(u16),
@@ -184,7 +184,7 @@ pub(super) fn schemas() -> Vec<(String, RefOr<Schema>)> {
     schemas
 }
 
-/// An error around the messages: one text.
+/// An error of the messages: one text.
 #[derive(Serialize)]
 struct Plain {
     success: bool,
@@ -337,7 +337,7 @@ fn server(rejection: &Rejection) -> Response {
             Some("SERVICE_UNAVAILABLE"),
             "Temporarily unavailable. Please try again.".to_owned(),
         ),
-        // Worded by the session's own envelope.
+        // The session's own envelope has a message for these.
         Rejection::NotAnObject | Rejection::Unauthenticated(_) | Rejection::Internal => {
             (StatusCode::INTERNAL_SERVER_ERROR, None, "Internal server error".to_owned())
         }

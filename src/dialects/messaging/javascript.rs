@@ -1,8 +1,8 @@
-//! What JavaScript makes of a value: ElizaOS reads bodies and queries by its rules (ECMA-262).
+//! JavaScript's conversions of values, because ElizaOS reads bodies and queries by its rules (ECMA-262).
 
 use crate::domain::JsonField;
 
-/// JavaScript's `Boolean(value)`.
+/// Returns JavaScript's `Boolean(value)`.
 pub(super) fn is_truthy(given: &JsonField) -> bool {
     match given {
         JsonField::Absent | JsonField::Null => false,
@@ -13,7 +13,7 @@ pub(super) fn is_truthy(given: &JsonField) -> bool {
     }
 }
 
-/// JavaScript's `Number(value)`; `None` where there was none.
+/// Returns JavaScript's `Number(value)`, or `None` if the value is absent.
 pub(super) fn js_number(given: &JsonField) -> Option<f64> {
     Some(match given {
         JsonField::Absent => return None,
@@ -26,7 +26,7 @@ pub(super) fn js_number(given: &JsonField) -> Option<f64> {
     })
 }
 
-/// JavaScript's `String(value)`, as an array's elements are joined.
+/// Returns a value as JavaScript's `String(array)` writes an element.
 pub(super) fn js_text(given: &JsonField) -> String {
     match given {
         JsonField::Absent | JsonField::Null => String::new(),
@@ -41,7 +41,7 @@ pub(super) fn js_text(given: &JsonField) -> String {
     }
 }
 
-/// JavaScript's `Number(text)` (ECMA-262, StringToNumber).
+/// Returns JavaScript's `Number(text)` (ECMA-262, StringToNumber).
 fn js_number_of(text: &str) -> f64 {
     let text = text.trim_matches(is_white_space);
     match text.get(..2) {
@@ -54,7 +54,7 @@ fn js_number_of(text: &str) -> f64 {
         "" => 0.0,
         "Infinity" | "+Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
-        // Rust reads more words as numbers than JavaScript does, and the same digits.
+        // Rust also accepts words such as `inf`, so only texts of these characters are parsed. Digits are read alike.
         _ if text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) => {
             text.parse().unwrap_or(f64::NAN)
         }
@@ -62,12 +62,12 @@ fn js_number_of(text: &str) -> f64 {
     }
 }
 
-/// JavaScript's `parseInt(text)`: the integer that a text begins with; `None` for NaN.
+/// Returns JavaScript's `parseInt(text)`, the integer at the beginning of a text, or `None` for NaN.
 #[must_use]
 pub fn parse_int(text: &str) -> Option<f64> {
     let text = text.trim_start_matches(is_white_space);
     let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
+        Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let radix = |prefix: &str| digits.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
@@ -80,12 +80,12 @@ pub fn parse_int(text: &str) -> Option<f64> {
     Some(if negative { -number } else { number })
 }
 
-/// JavaScript's white space is Unicode's, without NEL and with the byte-order mark.
+/// Returns whether JavaScript counts a character as white space: Unicode's, without NEL and with the byte-order mark.
 fn is_white_space(c: char) -> bool {
     c.is_whitespace() && c != '\u{85}' || c == '\u{feff}'
 }
 
-/// NaN for anything but digits.
+/// Returns the number of these digits, or NaN if the text is not digits only.
 fn in_radix(digits: &str, radix: u32) -> f64 {
     let plain = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
     if !plain {
@@ -125,10 +125,10 @@ mod tests {
     proptest! {
         #[test]
         fn the_digits_that_a_text_begins_with_are_its_integer(
-            space in "[ \t\n\u{feff}\u{a0}]{0,2}", number: i32, rest in "([^0-9xX].{0,8})?",
+            space in "[ \t\n\u{feff}\u{a0}]{0,2}", number: i32, after in "([^0-9xX].{0,8})?",
         ) {
-            prop_assert_eq!(parse_int(&format!("{space}{number}{rest}")), Some(f64::from(number)));
-            let hexadecimal = format!("{space}0x{:x} {rest}", number.unsigned_abs());
+            prop_assert_eq!(parse_int(&format!("{space}{number}{after}")), Some(f64::from(number)));
+            let hexadecimal = format!("{space}0x{:x} {after}", number.unsigned_abs());
             prop_assert_eq!(parse_int(&hexadecimal), Some(f64::from(number.unsigned_abs())));
         }
 
@@ -151,7 +151,7 @@ mod tests {
             let read = parse_int(&text);
             prop_assert!(read.is_none_or(|number| !number.is_nan() && (number.is_infinite() || number.fract() == 0.0)));
             let number = js_number_of(&text);
-            // Rust reads `inf`, `nan` and `infinity` in any case; JavaScript reads `Infinity` alone.
+            // Rust reads `inf`, `nan` and `infinity` in any case; JavaScript reads only `Infinity`.
             prop_assert!(number.is_nan() || !text.to_lowercase().contains("inf") || text.contains("Infinity"));
             prop_assert_eq!(js_number(&JsonField::String(text.clone())).map(f64::to_bits), Some(number.to_bits()));
             prop_assert_eq!(is_truthy(&JsonField::String(text.clone())), !text.is_empty());

@@ -1,4 +1,4 @@
-//! Metadata of sessions and messages, as JavaScript's `{...a, ...b}` lays one over the other.
+//! Metadata of sessions and messages, merged like JavaScript's `{...a, ...b}`.
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -15,7 +15,7 @@ const LIMIT: usize = 10_240;
 
 type Members = IndexMap<String, JsonText>;
 
-/// What was sent as metadata; whatever JavaScript takes for false is none.
+/// Returns the metadata that was sent; the empty object if JavaScript counts the value as false.
 pub(super) fn given(metadata: &JsonField) -> JsonText {
     match metadata {
         given if !is_truthy(given) => JsonText::empty_object(),
@@ -23,7 +23,10 @@ pub(super) fn given(metadata: &JsonField) -> JsonText {
     }
 }
 
-/// Holds metadata to its length.
+/// Checks the length of metadata.
+///
+/// # Errors
+/// [`MessagingError::InvalidMetadata`] if it exceeds the limit.
 pub(super) fn check(metadata: &JsonText) -> Result<(), MessagingError> {
     if metadata.utf16_len() > LIMIT {
         let reason = format!("Metadata exceeds maximum size of {LIMIT} bytes");
@@ -32,10 +35,9 @@ pub(super) fn check(metadata: &JsonText) -> Result<(), MessagingError> {
     Ok(())
 }
 
-/// The metadata of a message: what its channel tells, under what the message brought along.
+/// Returns the metadata of a message: that of its channel, overridden by the session's and then by the message's own.
 ///
-/// The channel tells of the session as it began; the session's own metadata may say otherwise, and the message's goes
-/// before all.
+/// The channel has the settings with which the session began.
 pub(super) fn of_message(
     session: &Session,
     detail: &MessagingDetail,
@@ -60,7 +62,7 @@ pub(super) fn of_message(
     JsonText::of(&members).map_err(unwritten)
 }
 
-/// What a session's channel tells of it.
+/// The metadata of a session's channel.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Channel<'a> {
@@ -70,18 +72,18 @@ struct Channel<'a> {
     timeout_config: &'a TimeoutConfig,
 }
 
-/// Lays the members of a value over others. Elements of an array and characters of a text are members under their
-/// places; other values have none.
+/// Sets the members of a value in an object. Elements of an array and characters of a text are members under their
+/// indices; other values have no members.
 fn spread(json: &JsonText, over: &mut Members) {
     match json.read().unwrap_or_default() {
         JsonField::Object(object) => over.extend(object.read::<Members>().unwrap_or_default()),
         JsonField::Array(array) => {
             let elements: Vec<JsonText> = array.read().unwrap_or_default();
-            over.extend(elements.into_iter().enumerate().map(|(place, element)| (place.to_string(), element)));
+            over.extend(elements.into_iter().enumerate().map(|(index, element)| (index.to_string(), element)));
         }
         JsonField::String(text) => {
             let characters = text.chars().enumerate();
-            over.extend(characters.filter_map(|(place, c)| Some((place.to_string(), JsonText::of(&c).ok()?))));
+            over.extend(characters.filter_map(|(index, c)| Some((index.to_string(), JsonText::of(&c).ok()?))));
         }
         JsonField::Absent | JsonField::Null | JsonField::Bool(_) | JsonField::Number(_) => {}
     }
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_upper_one_wins_and_keeps_the_place_of_the_lower() {
+    fn the_upper_value_wins_and_stays_in_the_position_of_the_lower() {
         assert_eq!(
             over(r#"{"a":1,"b":2}"#, r#"{"c":12345678901234567890,"a":[1.10]}"#),
             r#"{"a":[1.10],"b":2,"c":12345678901234567890}"#
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_no_object_is_spread_as_javascript_does() {
+    fn other_values_are_spread_as_javascript_does() {
         assert_eq!(over("{}", r#"["x",null]"#), r#"{"0":"x","1":null}"#);
         assert_eq!(over("{}", r#""h\u00e9""#), r#"{"0":"h","1":"é"}"#);
         for nothing in ["null", "true", "17", "{}", "[]", r#""""#] {

@@ -51,26 +51,26 @@ impl Dialect for Messaging {
     }
 }
 
-/// What is deliberately not as in the original.
+/// Describes the intended differences from the vendor.
 const ABOUT: &str = "\
-The messaging session API of ElizaOS, as its server 1.7.2 speaks it. Different on purpose:
+The messaging session API of ElizaOS, as its server 1.7.2 serves it. Intended differences:
 
 - Sessions and their messages survive a restart, and expiry is a state: an expired session is 410 once and 404 from then on, and its messages stay.
 - Replies of every transport are in the session's messages.
-- There is no Socket.IO. `transport: http` waits for a reply, `sse` streams it, and `websocket`, the default, leaves it \
-to `GET …/messages?after=`, where it appears. A worker posts an agent's reply to `POST /api/messaging/submit`.
-- Bodies that cannot be read are 400, 413 or 415 where the original answers 500, and no error shows a stack.
-- `SESSION_AUTO_RENEW` of an agent does what its name says; the original turns it around.
-- `sessionStatus.isNearExpiration` and `expiringSoon` tell the truth.
-- Beside the sessions there are `GET /api/agents` and `GET /api/server/ping`, with which programs find their agent. An \
-agent's `bio` is its description.
-- Sending a message also responds with the members that the response had before version 1.7, beside those of today.
-- Sending and deleting answer the vendor's client under `data` what they answer everyone else beside it.
-- Metadata that is a text is held to the same length as any other, and of an `autoRenew` longer than 256 characters \
-its truth is kept.
-- Lists and health tell of the caller's organization alone, and count up to 10,000.";
+- There is no Socket.IO. `transport: http` waits for a reply, `sse` streams it, and with `websocket`, the default, the \
+reply appears in `GET …/messages?after=`. A worker posts an agent's reply to `POST /api/messaging/submit`.
+- Bodies that cannot be read are 400, 413 or 415 instead of 500, and no error contains a stack.
+- `SESSION_AUTO_RENEW` of an agent has the meaning of its name; the original inverts it.
+- `sessionStatus.isNearExpiration` and `expiringSoon` are computed; in the original they are always false.
+- In addition to the sessions there are `GET /api/agents` and `GET /api/server/ping`, with which programs find their \
+agent. An agent's `bio` is its description.
+- The response to a message also has the members that it had before version 1.7.
+- The responses to sending and deleting repeat their members under `data`, which the vendor's client reads.
+- Metadata that is a text has the same limit as other metadata, and an `autoRenew` longer than 256 characters is stored \
+as a boolean.
+- Lists and health show only the caller's organization, and count up to 10,000.";
 
-/// Describes what all operations share, which the server around the sessions says in envelopes of its own.
+/// Adds what all operations share to the document. The server around the sessions has its own envelopes.
 pub(super) fn complete(document: &mut OpenApi) {
     let missing = vec![Missing {
         parameter: "sessionId",

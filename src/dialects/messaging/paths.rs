@@ -1,14 +1,15 @@
-//! Paths as Express matches them: without regard to case, and with a slash at the end or without (docs/dialects/messaging.md). A session's id keeps its case.
+//! Paths as Express matches them: without regard to case, and with or without a slash at the end
+//! (docs/dialects/messaging.md). The case of a session's id is not changed.
 
 use axum::Router;
 use axum::extract::Request;
 use http::Uri;
 use tower::ServiceExt;
 
-/// The segment that holds a session's id: `/api/messaging/sessions/{id}`, counted from zero behind the first slash.
+/// The index of the segment with a session's id: `/api/messaging/sessions/{id}`, counted from zero.
 const ID_SEGMENT: usize = 3;
 
-/// The same routes, for every spelling of their paths.
+/// Returns the same routes for every spelling of their paths.
 pub fn with_lenient_paths(routes: Router) -> Router {
     Router::new().fallback_service(routes.map_request(|mut request: Request| {
         if let Some(uri) = plain(request.uri()) {
@@ -18,7 +19,7 @@ pub fn with_lenient_paths(routes: Router) -> Router {
     }))
 }
 
-/// The path as the routes spell it; `None` when it is spelled so already.
+/// Returns the path as the routes spell it, or `None` if it is already spelled so.
 fn plain(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     if !path.ends_with('/') && !path.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -26,9 +27,9 @@ fn plain(uri: &Uri) -> Option<Uri> {
     }
     let path = path.strip_suffix('/').unwrap_or(path);
     let mut plain = String::with_capacity(path.len());
-    for (place, segment) in path.split('/').skip(1).enumerate() {
+    for (index, segment) in path.split('/').skip(1).enumerate() {
         plain.push('/');
-        if place == ID_SEGMENT && !segment.eq_ignore_ascii_case("health") {
+        if index == ID_SEGMENT && !segment.eq_ignore_ascii_case("health") {
             plain.push_str(segment);
         } else {
             plain.push_str(&segment.to_ascii_lowercase());
@@ -49,7 +50,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_spelling_becomes_the_one_of_the_routes() {
+    fn every_spelling_becomes_that_of_the_routes() {
         let plain = |path: &str| super::plain(&path.parse().unwrap()).map(|uri| uri.to_string());
         assert_eq!(plain("/api/messaging/sessions"), None);
         assert_eq!(plain("/API/Messaging/SESSIONS/").as_deref(), Some("/api/messaging/sessions"));
@@ -63,7 +64,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_path_is_spelled_once_and_an_id_stays(id in "[a-zA-Z0-9%.~_-]{1,20}", below in "(/[a-zA-Z]{1,9}){0,2}/?") {
+        fn a_path_is_normalized_once_and_its_id_stays(id in "[a-zA-Z0-9%.~_-]{1,20}", below in "(/[a-zA-Z]{1,9}){0,2}/?") {
             let given: Uri = format!("/API/messaging/Sessions/{id}{below}?Q=A").parse().unwrap();
             let spelled = plain(&given).unwrap();
             prop_assert_eq!(plain(&spelled).is_none(), !id.bytes().any(|b| b.is_ascii_uppercase()) && !spelled.path().ends_with('/'));

@@ -14,7 +14,7 @@ use crate::domain::{Agent, AgentId};
 use crate::http::{QueryPairs, Reply};
 use crate::store::{AgentFilter, PageLimit};
 
-/// Agents in one response. The vendor's list has no pages; this bounds it.
+/// Agents in one response. The vendor's list has no pages, so it needs a limit.
 const MAX_AGENTS: i64 = 1_000;
 
 #[derive(Serialize, ToSchema)]
@@ -27,9 +27,10 @@ pub struct AgentList {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Agents {
-    /// The active ones first, by name; of more than 1,000, or more than 4 MiB, the newest.
+    /// The active agents first, by name. If there are more than 1,000 agents or 4 MiB, only the newest.
     agents: Vec<ListedAgent>,
-    /// For the query parameter `cursor`, where there are older ones. An extension.
+    /// The value of the query parameter `cursor` that continues the list. Present if there are older agents. An
+    /// extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -84,7 +85,7 @@ pub async fn list_agents(
     query: QueryPairs,
 ) -> Result<Reply<AgentList>, MessagingError> {
     let cursor = query.first("cursor").filter(|text| !text.is_empty());
-    let after = cursor.map(|text| cursor::read(text).ok_or_else(|| not_ours(text))).transpose()?;
+    let after = cursor.map(|text| cursor::read(text).ok_or_else(|| invalid_cursor(text))).transpose()?;
     let after = after.map(|(at, id)| (at, AgentId(id)));
     let page = caller.store.agents().list(AgentFilter::default(), after, PageLimit::rows(MAX_AGENTS)).await?;
     let last = page.rows.last().filter(|_| page.is_full(MAX_AGENTS));
@@ -97,10 +98,10 @@ pub async fn list_agents(
     Ok(Reply(StatusCode::OK, AgentList { success: true, data: Agents { agents, next_cursor } }))
 }
 
-fn not_ours(text: &str) -> MessagingError {
+fn invalid_cursor(text: &str) -> MessagingError {
     MessagingError::InvalidPagination {
         parameter: "cursor",
         value: text.to_owned(),
-        reason: "Must be the nextCursor of an earlier answer",
+        reason: "Must be the nextCursor of an earlier response",
     }
 }

@@ -1,4 +1,4 @@
-//! Sending a message to a session: it is stored, and its turn begins.
+//! Stores a message in a session and begins its turn.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ pub(in crate::dialects::messaging) struct MessageBody {
     pub attachments: JsonField,
 }
 
-/// A message that is stored.
+/// A stored message.
 pub(in crate::dialects::messaging) struct AppendedMessage {
     pub open: OpenSession,
     pub message: Event,
     pub was_renewed: bool,
-    /// The id of its reply and the parts of it; `None` where no reply is expected.
+    /// The id of its reply and the receiver of its parts; `None` if no reply is expected.
     pub reply: Option<(EventId, Parts)>,
 }
 
@@ -46,8 +46,8 @@ pub(in crate::dialects::messaging) async fn append(
     Ok(AppendedMessage { reply, ..appended })
 }
 
-/// Stores the message, which renews a session that renews itself. Returns it with the turn that replies to it; `None`
-/// where the agent is deleted or disabled, and where only a worker could reply and no request waits for it.
+/// Stores the message, which renews a session with `autoRenew`. Returns it with the turn that replies to it. The turn is
+/// `None` if the agent is deleted or disabled, or if only a worker could reply and the request does not wait for it.
 async fn store(
     conversations: &Conversations,
     caller: &Caller<Messaging, purpose::WriteEvents>,
@@ -81,7 +81,7 @@ async fn store(
         reply: message::reply,
         on_reply: |_, _| {},
     };
-    // A request with an idempotency key has the time of its first attempt, but a session lives by the clock.
+    // A request with an idempotency key has the time of its first attempt, but expiry needs the current time.
     let (now, name) = (caller.clock.now(), id.to_owned());
     let rule = move |session: &mut Session| {
         session::apply(session, &name, now, |open, now| {
@@ -91,7 +91,7 @@ async fn store(
     let session_not_found = || MessagingError::SessionNotFound(id.to_owned());
     let stored = turn::store(conversations, caller, message, permit, rule).await;
     let stored = stored.map_err(|reason| turn::not_stored(reason, session_not_found()))?;
-    // An earlier attempt stored the message, and the session was deleted since.
+    // An earlier attempt stored the message, and the session has been deleted since.
     if stored.session.ended_at.is_some() {
         return Err(session_not_found());
     }

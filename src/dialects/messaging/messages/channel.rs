@@ -1,12 +1,12 @@
-//! The channel of a session: the id under which ElizaOS's workers know it.
+//! The channel of a session: the id that ElizaOS's workers use for it.
 //!
-//! A channel's id is its session's, scrambled, so that either leads to the other without a look-up.
+//! A channel's id is its session's id, scrambled, so that each can be computed from the other without a look-up.
 
 use uuid::Uuid;
 
 use crate::domain::SessionId;
 
-/// Flips every bit that is random or tells the time; version and variant stay those of a UUIDv4.
+/// Flips bits of the time and the random part only, so that version and variant stay those of a UUIDv4.
 const SCRAMBLE: u128 = 0x5bd1_e995_a54f_0d3c_09e3_779b_97f4_a7c1;
 
 pub(in crate::dialects::messaging) fn of_session(session: SessionId) -> Uuid {
@@ -26,7 +26,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_channel_is_a_uuid_v4_of_its_own_and_leads_back(seed: u64, at in 0i64..1 << 47) {
+        fn a_channel_is_another_uuid_v4_and_leads_back_to_the_session(seed: u64, at in 0i64..1 << 47) {
             let session = Mint::seeded(seed).session_id_v4(DateTime::from_timestamp_millis(at).unwrap());
             let channel = of_session(session);
             prop_assert_ne!(channel, session.0);

@@ -17,7 +17,7 @@ use crate::store::EventWindow;
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 100;
-/// The last millisecond that JavaScript's `Date` can hold, and the first, negated.
+/// The last millisecond of JavaScript's `Date`, and its first, negated.
 const LAST_DATE: f64 = 8.64e15;
 
 #[derive(Serialize, ToSchema)]
@@ -31,14 +31,14 @@ pub struct Messages {
     cursors: Option<Cursors>,
 }
 
-/// Milliseconds since 1970, good for the parameters of the same names.
+/// Milliseconds since 1970, for the parameters of the same names.
 #[derive(Serialize, ToSchema)]
 struct Cursors {
     before: i64,
     after: i64,
 }
 
-/// What the parameters ask for.
+/// The validated parameters.
 struct MessagesQuery {
     limit: i64,
     window: EventWindow,
@@ -58,7 +58,10 @@ impl MessagesQuery {
     }
 }
 
-/// A moment in milliseconds, read as `parseInt` reads it.
+/// Returns a time in milliseconds, read as `parseInt` reads it, or `None` if it is absent or empty.
+///
+/// # Errors
+/// [`MessagingError::InvalidPagination`] if it is not a number, or outside JavaScript's dates.
 fn moment(query: &QueryPairs, parameter: &'static str) -> Result<Option<Timestamp>, MessagingError> {
     let Some(text) = query.first(parameter).filter(|text| !text.is_empty()) else { return Ok(None) };
     let rejected = |reason| MessagingError::InvalidPagination { parameter, value: text.to_owned(), reason };
@@ -66,7 +69,7 @@ fn moment(query: &QueryPairs, parameter: &'static str) -> Result<Option<Timestam
     if milliseconds.abs() > LAST_DATE {
         return Err(rejected("Invalid date from timestamp"));
     }
-    // Postgres' time begins and ends earlier than JavaScript's; no message was sent outside of either.
+    // Postgres has a smaller range of times than JavaScript. No message has a time outside of these years.
     let at = DateTime::from_timestamp_millis(milliseconds as i64).filter(|at| (0..=9_999).contains(&at.year()));
     Ok(Some(at.unwrap_or(if milliseconds < 0.0 { DateTime::UNIX_EPOCH } else { far_future() })))
 }
@@ -77,14 +80,14 @@ fn far_future() -> Timestamp {
 
 /// Get session messages
 ///
-/// Newest first. `before` and `after` are strict; after a message come the oldest ones that are newer, so that
-/// paging forward leaves nothing out.
+/// Newest first. `before` and `after` are exclusive. With `after`, the page has the oldest of the newer messages, so that
+/// paging forward skips none.
 #[utoipa::path(
     get,
     path = "/api/messaging/sessions/{sessionId}/messages",
     params(
         ("sessionId" = String, Path, description = "The session's id."),
-        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, 50 unless given; what is outside is moved to the nearer end."),
+        ("limit" = Option<LenientInteger>, Query, description = "1 to 100, by default 50; a number out of bounds is moved to the nearest bound."),
         ("before" = Option<LenientInteger>, Query, description = "Milliseconds since 1970."),
         ("after" = Option<LenientInteger>, Query, description = "Milliseconds since 1970."),
     ),
@@ -102,7 +105,7 @@ pub async fn get_messages(
 ) -> Result<Reply<Messages>, MessagingError> {
     let OpenSession { session, detail, .. } = session::find(&caller, &path.0).await?;
     let MessagesQuery { limit, mut window } = MessagesQuery::read(&query)?;
-    // Each message is shown with the metadata of its channel.
+    // Each message is returned with the metadata of its channel.
     window.shown_with = session.detail.as_str().len() + session.metadata.as_ref().map_or(0, |json| json.as_str().len());
     let sessions = caller.store.sessions();
     let events = sessions.events(&session);
@@ -132,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_query_asks_for_what_there_can_be(
+        fn every_query_stays_within_its_limits(
             limit in "-?[0-9]{0,25}|.{0,8}", before in "-?[0-9]{0,25}.{0,3}|.{0,8}", after in "0x[0-9a-f]{0,20}|.{0,8}",
         ) {
             let mut query = form_urlencoded::Serializer::new(String::new());

@@ -1,4 +1,5 @@
-//! A message in the three spellings of the vendor: beside a sent message, in the history, and as a reply.
+//! The wire types of a message in the vendor's three formats: in the response to sending it, in the history, and as a
+//! reply.
 
 use chrono::serde::ts_milliseconds;
 use serde::{Deserialize, Serialize};
@@ -17,12 +18,12 @@ use crate::responders::Speaker;
 /// The server that every channel belongs to.
 pub(in crate::dialects::messaging) const MESSAGE_SERVER: Uuid = Uuid::nil();
 
-/// What users write.
+/// The source type of a user's message.
 pub(in crate::dialects::messaging) const FROM_USER: &str = "user";
-/// What agents write.
+/// The source type of an agent's message.
 pub(in crate::dialects::messaging) const FROM_AGENT: &str = "agent_response";
 
-/// Returns whom a message speaks for.
+/// Returns who wrote a message, or `None` for other source types.
 pub(in crate::dialects::messaging) fn speaker(message: &Event) -> Option<Speaker> {
     match message.kind.as_str() {
         FROM_USER => Some(Speaker::User),
@@ -31,10 +32,10 @@ pub(in crate::dialects::messaging) fn speaker(message: &Event) -> Option<Speaker
     }
 }
 
-/// What of a message is stored besides its text.
+/// The stored payload of a message, in addition to its text.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::dialects::messaging) struct Payload {
-    /// The metadata of the message; its channel's metadata is laid under it when it is read.
+    /// The metadata of the message. That of its channel is added when it is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<JsonText>,
     /// Not validated, and returned to the sender only.
@@ -51,7 +52,7 @@ impl Payload {
     }
 }
 
-/// A message in the response of sending it: snake_case, and milliseconds since 1970.
+/// A message in the response to sending it: snake_case and milliseconds since 1970.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct UserMessage {
     id: Uuid,
@@ -70,7 +71,7 @@ pub struct UserMessage {
     metadata: JsonText,
 }
 
-/// A message as the response to sending it was until version 1.6, and as the vendor's page still has it: camelCase, and
+/// A message in the response to sending it until version 1.6, as the vendor's page still shows it: camelCase and
 /// ISO 8601.
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -109,7 +110,7 @@ impl UserMessage {
         })
     }
 
-    /// Returns the members of the message that older clients read beside it.
+    /// Returns the message in the format that older clients read.
     pub(in crate::dialects::messaging) fn flat(&self) -> FlatMessage {
         FlatMessage {
             id: self.id,
@@ -121,7 +122,7 @@ impl UserMessage {
     }
 }
 
-/// A message in the history: camelCase, and ISO 8601.
+/// A message in the history: camelCase and ISO 8601.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryMessage {
@@ -157,7 +158,7 @@ impl HistoryMessage {
     }
 }
 
-/// The agent's reply in the response of a request that waited for it.
+/// The agent's reply in the response to a request that waited for it.
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentResponse {

@@ -1,4 +1,4 @@
-//! A reply as it streams: `user_message`, `chunk` for each piece, then `done` or `error` (docs/dialects/messaging.md).
+//! Streams a reply: `user_message`, `chunk` for each piece, then `done` or `error` (docs/dialects/messaging.md).
 
 use axum::response::Response;
 use serde::Serialize;
@@ -29,7 +29,7 @@ struct Failed {
 struct Frames {
     message: UserMessage,
     to: EventId,
-    /// `None` where no reply is expected.
+    /// `None` if no reply is expected.
     reply: Option<EventId>,
     chunks: usize,
 }

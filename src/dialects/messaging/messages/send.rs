@@ -25,8 +25,8 @@ pub struct SendMessage {
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     content: JsonField,
-    /// `websocket` returns at once and leaves the reply to the session's messages, `http` waits for it, `sse` streams
-    /// it.
+    /// `websocket` responds at once, and the reply appears in the session's messages; `http` waits for the reply; `sse`
+    /// streams it.
     #[serde(default)]
     #[schema(value_type = Option<String>, default = "websocket")]
     transport: JsonField,
@@ -38,7 +38,7 @@ pub struct SendMessage {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: JsonField,
-    /// Stored as they are.
+    /// Stored as they were sent.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     attachments: JsonField,
@@ -55,16 +55,16 @@ impl SendMessage {
 pub struct Sent {
     success: bool,
     user_message: UserMessage,
-    /// The same message once more, as clients before version 1.7 read it.
+    /// The same message in the format that clients before version 1.7 read.
     #[serde(flatten)]
     message: FlatMessage,
-    /// Where the transport is `http`.
+    /// Present if the transport is `http`.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_response: Option<AgentResponse>,
     session_status: SessionStatus,
 }
 
-/// The response, and once more under `data`, which the vendor's client unwraps.
+/// The response, and its copy under `data`, which the vendor's client reads.
 #[derive(Serialize, ToSchema)]
 struct SentTwice {
     #[serde(flatten)]
@@ -85,11 +85,10 @@ struct SessionStatus {
 
 /// Send a message
 ///
-/// Renews a session that renews itself. Whatever becomes of the reply, the message is stored before the response
-/// begins, and a reply is stored also when no client waits for it any longer. The same message sent again while its
-/// reply
-/// is on its way, or within 60 seconds after that failed, is stored once: the response has the message that is there.
-/// Deleting the session ends the reply, and what had come of it is stored with `interrupted` in its metadata.
+/// Renews a session with `autoRenew`. The message is stored before the response begins, and the reply is stored even if
+/// the client disconnects. If the same message is sent again while its reply is pending, or within 60 seconds after the
+/// reply failed, it is not stored again: the response has the stored message. Deleting the session ends the reply, and
+/// the part that has arrived is stored with `interrupted` in its metadata.
 #[utoipa::path(
     post,
     path = "/api/messaging/sessions/{sessionId}/messages",
@@ -100,7 +99,7 @@ struct SessionStatus {
         (status = 200, description = "With the transport `sse`: the events `user_message`, `chunk`, and `done` or `error`.", content_type = "text/event-stream", body = String),
         (status = 201, description = "The message was stored.", body = SentTwice),
         (status = 410, description = "The session has expired."),
-        (status = 500, description = "With the transport `http`: the message was stored, and no reply came. The same message sent again within 60 seconds continues it.", body = ServerEnvelope),
+        (status = 500, description = "With the transport `http`: the message was stored, but no reply arrived. Send the same message again within 60 seconds to continue.", body = ServerEnvelope),
         (status = 503, description = "The service is stopping. The message was stored; send it again.", body = ServerEnvelope),
     )
 )]
@@ -118,8 +117,8 @@ pub async fn send_message(
     let body = request.body();
     let transport = Transport::of(&body.transport, &body.mode).map_err(MessagingError::InvalidContent)?;
     if transport != Transport::Sse {
-        let answering = move |caller, body| answer(conversations, caller, path.0, transport, body);
-        return Ok(request.answer(caller, answering).await);
+        let work = move |caller, body| send(conversations, caller, path.0, transport, body);
+        return Ok(request.answer(caller, work).await);
     }
     let org = caller.principal.organization.id;
     let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
@@ -128,7 +127,7 @@ pub async fn send_message(
     streaming.await.unwrap_or_else(|| Err(Rejection::Unavailable.into()))
 }
 
-/// Keeps the message, and streams the reply.
+/// Stores the message and streams the reply.
 async fn stream(
     conversations: &Conversations,
     caller: Caller<Messaging, purpose::WriteEvents>,
@@ -153,8 +152,8 @@ async fn stream(
     }
 }
 
-/// Keeps the message, and answers at once or with the reply.
-async fn answer(
+/// Stores the message and responds, with the transport `http` after waiting for the reply.
+async fn send(
     conversations: Conversations,
     caller: Caller<Messaging, purpose::WriteEvents>,
     id: String,
@@ -178,7 +177,10 @@ async fn answer(
     Ok(Reply(StatusCode::CREATED, SentTwice { data: sent.clone(), sent }))
 }
 
-/// The whole reply, or why there is none.
+/// Returns the whole reply.
+///
+/// # Errors
+/// The error for the reason why there is no whole reply.
 fn reply_of(outcome: Outcome, session: &Session) -> Result<Box<Event>, MessagingError> {
     match outcome {
         Outcome::Replied(reply) => Ok(reply),

@@ -1,4 +1,4 @@
-//! `POST /api/messaging/submit`: how a worker posts an agent's reply (docs/dialects/messaging.md).
+//! `POST /api/messaging/submit`: a worker posts an agent's reply (docs/dialects/messaging.md).
 
 use axum::response::Response;
 use http::StatusCode;
@@ -29,7 +29,7 @@ const SOURCE_LIMIT: usize = 50;
 
 #[derive(Deserialize, ToSchema)]
 pub struct SubmitMessage {
-    /// Names the message, so that it can be submitted again without being stored twice.
+    /// The id of the message, so that it can be submitted again without being stored twice.
     #[serde(default, rename = "messageId")]
     #[schema(value_type = Option<Uuid>)]
     message_id: JsonField,
@@ -109,7 +109,7 @@ impl SubmittedMessage {
     }
 }
 
-/// What a body asks for.
+/// A validated body.
 struct ValidatedMessage {
     id: Option<EventId>,
     channel: Uuid,
@@ -163,8 +163,8 @@ impl SubmitMessage {
 
 /// Submit a message
 ///
-/// Stores a message in the session that the channel belongs to, also after the session has expired. It renews nothing,
-/// and nothing replies to it. The channel of a deleted session is gone with it.
+/// Stores a message in the session of the channel, even after the session has expired. It does not renew the session, and
+/// the agent does not reply to it. The channel of a deleted session is 404.
 #[utoipa::path(
     post,
     path = "/api/messaging/submit",
@@ -193,8 +193,8 @@ async fn submit(
     caller: Caller<Messaging, purpose::WriteEvents>,
     body: SubmitMessage,
 ) -> Result<Reply<Submitted>, MessagingError> {
-    let wanted = body.validate()?;
-    let (channel, session_id) = (wanted.channel, channel::session_of(wanted.channel));
+    let new = body.validate()?;
+    let (channel, session_id) = (new.channel, channel::session_of(new.channel));
     let no_channel = || MessagingError::ChannelNotFound;
     let session = caller.store.sessions().find(DialectName::Messaging, session_id).await?;
     let session = session.filter(|session| session.ended_at.is_none()).ok_or_else(no_channel)?;
@@ -202,27 +202,27 @@ async fn submit(
     if detail.channel_id != channel {
         return Err(no_channel());
     }
-    let id = wanted.id.unwrap_or_else(|| EventId(caller.mint.uuid()));
+    let id = new.id.unwrap_or_else(|| EventId(caller.mint.uuid()));
     let event = NewEvent {
-        parent: wanted.in_reply_to,
-        author_id: Some(wanted.author),
-        content: Some(wanted.content),
-        payload: JsonText::of(&wanted.payload).map_err(|_| Rejection::Internal)?,
-        ..NewEvent::of(id, &wanted.source_type, caller.now())
+        parent: new.in_reply_to,
+        author_id: Some(new.author),
+        content: Some(new.content),
+        payload: JsonText::of(&new.payload).map_err(|_| Rejection::Internal)?,
+        ..NewEvent::of(id, &new.source_type, caller.now())
     };
     let key = (DialectName::Messaging, session_id);
     let appends = Appends::of([&event]);
-    // Asked again under the session's lock, because nothing may be stored in one that was deleted meanwhile.
+    // Checked again under the session's lock, because the session may have been deleted in the meantime.
     let append = move |session: &mut Session| match session.ended_at {
         None => {
             let replies = event.kind == message::FROM_AGENT;
-            // The newest message has its reply now, unless this one is to an earlier message.
+            // This reply ends the turn of the newest message, unless it replies to an earlier message.
             session.turn = session.turn.filter(|turn| !replies || event.parent.is_some_and(|to| to != turn.message));
             ((), vec![event.clone()])
         }
         Some(_) => ((), Vec::new()),
     };
     let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, append).await?;
-    let kept = changed.and_then(|changed| changed.events.into_iter().next()).ok_or_else(no_channel)?;
-    Ok(Reply(StatusCode::CREATED, Submitted { success: true, data: SubmittedMessage::new(kept, channel)? }))
+    let stored = changed.and_then(|changed| changed.events.into_iter().next()).ok_or_else(no_channel)?;
+    Ok(Reply(StatusCode::CREATED, Submitted { success: true, data: SubmittedMessage::new(stored, channel)? }))
 }

@@ -1,23 +1,26 @@
-//! How the answer to a message is to travel (docs/dialects/messaging.md).
+//! How the client receives the reply to a message (docs/dialects/messaging.md).
 
 use crate::domain::JsonField;
 
 /// The three transports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dialects::messaging) enum Transport {
-    /// The call answers at once; the reply appears in the session's messages. There is no socket to hear it on.
+    /// The response is immediate, and the reply appears in the session's messages. There is no socket.
     Websocket,
-    /// The call waits for the reply.
+    /// The response waits for the reply.
     Http,
     /// The reply is streamed.
     Sse,
 }
 
 impl Transport {
-    /// What `transport`, else its older name `mode`, asks for; what is wrong with it, in the vendor's words.
+    /// Returns the transport of `transport`, or of its older name `mode`.
+    ///
+    /// # Errors
+    /// The vendor's error message if the value is not valid.
     pub(in crate::dialects::messaging) fn of(transport: &JsonField, mode: &JsonField) -> Result<Self, String> {
-        let asked = if transport.is_missing() { mode } else { transport };
-        let kind = match asked {
+        let given = if transport.is_missing() { mode } else { transport };
+        let kind = match given {
             JsonField::Absent | JsonField::Null => return Ok(Self::Websocket),
             JsonField::String(name) => {
                 return match name.as_str() {
@@ -55,8 +58,8 @@ mod tests {
         assert_eq!(of("", r#""sync""#), Ok(Transport::Http));
         assert_eq!(of("17", "").unwrap_err(), r#"Invalid transport type "number". Transport must be a string."#);
         for wrong in [r#""ftp""#, r#""""#, r#""HTTP""#, r#""toString""#] {
-            let said = of(wrong, "").unwrap_err();
-            assert!(said.ends_with("Must be one of: http, sse, websocket, sync, stream"), "{said}");
+            let message = of(wrong, "").unwrap_err();
+            assert!(message.ends_with("Must be one of: http, sse, websocket, sync, stream"), "{message}");
         }
     }
 }

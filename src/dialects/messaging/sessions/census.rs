@@ -1,4 +1,4 @@
-//! What lists and counts look at.
+//! The sessions that lists and counts search.
 
 use chrono::Duration;
 
@@ -6,10 +6,10 @@ use crate::dialects::messaging::sessions::timeouts::LONGEST_DURATION_MINUTES;
 use crate::domain::{DialectName, Timestamp};
 use crate::store::Among;
 
-/// Where a session's detail keeps the minutes of its warning.
+/// The path of the warning threshold, in minutes, in a session's detail.
 pub(in crate::dialects::messaging) const WARNING: [&str; 2] = ["timeoutConfig", "warningThresholdMinutes"];
 
-/// Every session that can be alive, under whatever settings it was made.
-pub(in crate::dialects::messaging) fn everyone(now: Timestamp) -> Among {
+/// Returns the range of all sessions that can still be open, whatever their settings.
+pub(in crate::dialects::messaging) fn all_open(now: Timestamp) -> Among {
     Among { dialect: DialectName::Messaging, now, since: now - Duration::minutes(LONGEST_DURATION_MINUTES) }
 }

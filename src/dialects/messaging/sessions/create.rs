@@ -35,7 +35,7 @@ pub struct CreateSession {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: JsonField,
-    /// Clamped, never refused.
+    /// Numbers out of bounds are moved to the nearest bound, never rejected.
     #[serde(default)]
     #[schema(value_type = Option<GivenTimeouts>)]
     timeout_config: JsonField,
@@ -88,7 +88,7 @@ impl CreateSession {
         let (JsonField::String(agent_text), JsonField::String(user_id)) = (self.agent_id, self.user_id) else {
             return Err(MessagingError::MissingFields);
         };
-        // Any version counts, whatever the message says (section 2).
+        // A UUID of any version is accepted, as in the vendor's server, although the error message says v4.
         let uuid = |field, text: &str| {
             parse_hyphenated_uuid(text).ok_or_else(|| MessagingError::InvalidUuid { field, value: text.to_owned() })
         };
@@ -130,25 +130,25 @@ async fn create(
     caller: Caller<Messaging, purpose::WriteSessions>,
     body: CreateSession,
 ) -> Result<Reply<CreatedSession>, MessagingError> {
-    let wanted = body.validate()?;
-    let agent_not_found = || MessagingError::AgentNotFound(wanted.agent_text.clone());
-    // The vendor looks agents up by their text: another case of the same UUID is another agent.
-    if wanted.agent.to_string() != wanted.agent_text {
+    let new = body.validate()?;
+    let agent_not_found = || MessagingError::AgentNotFound(new.agent_text.clone());
+    // The vendor looks agents up by their text, so the same UUID in another case is another agent.
+    if new.agent.to_string() != new.agent_text {
         return Err(agent_not_found());
     }
     let agent = caller
         .store
         .agents()
-        .find(&AgentRef::Id(wanted.agent))
+        .find(&AgentRef::Id(new.agent))
         .await?
         .filter(|agent| agent.enabled)
         .ok_or_else(agent_not_found)?;
-    // An unknown agent is 404 whatever the metadata (section 2).
-    metadata::check(&wanted.metadata)?;
+    // The vendor checks the agent before the metadata, so an unknown agent is 404 even with invalid metadata.
+    metadata::check(&new.metadata)?;
 
-    // The id is the same however often a request with a key is attempted; its time begins when it is made.
+    // Every attempt at a request with an idempotency key has the same id, but the session begins at the current time.
     let (id, now) = (caller.mint.session_id_v4(caller.now()), caller.clock.now());
-    let timeout_config = TimeoutConfig::clamped(&wanted.timeouts, &bounds, bounds.of_agent(&agent.settings));
+    let timeout_config = TimeoutConfig::clamped(&new.timeouts, &bounds, bounds.of_agent(&agent.settings));
     let lifetime = Lifetime::begin(&timeout_config.timeouts(), now);
     let detail = MessagingDetail {
         channel_id: channel::of_session(id),
@@ -164,10 +164,10 @@ async fn create(
         public_id: id.to_string(),
         enabled: true,
         kind: None,
-        user_id: Some(wanted.user_id),
+        user_id: Some(new.user_id),
         name: None,
         description: None,
-        metadata: Some(wanted.metadata),
+        metadata: Some(new.metadata),
         detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
         created_at: now,
         expires_at: Some(lifetime.expires_at),
@@ -179,7 +179,7 @@ async fn create(
             Ok(Reply(StatusCode::CREATED, CreatedSession::new(OpenSession::read(*session)?)))
         }
         Created::NoSuchAgent => Err(agent_not_found()),
-        // 74 random bits met twice.
+        // Does not happen, because the id has 74 random bits.
         Created::Existing(_) => Err(Rejection::Internal.into()),
     }
 }

@@ -16,7 +16,7 @@ pub struct Deleted {
     success: bool,
     #[schema(example = "Session 01a200ec-027d-40b5-bb9f-65242fc09547 deleted successfully")]
     message: String,
-    /// What the vendor's client unwraps.
+    /// The vendor's client reads this member.
     data: Success,
 }
 
@@ -27,17 +27,17 @@ struct Success {
 
 /// Delete session
 ///
-/// Deletes the session with its messages, which the vendor leaves in the channel. They can no longer be read from this
-/// moment, and are deleted from the database within a minute; its ids and times stay. Responses that were stored for an
-/// `Idempotency-Key` are deleted within 24 hours and 10 minutes of their request. An expired session can be deleted
-/// until a response reported its expiry.
+/// Deletes the session with its messages, which the vendor leaves in the channel. They can no longer be read at once, and
+/// are deleted from the database within a minute; the session's ids and times remain. Responses that were stored for an
+/// `Idempotency-Key` are deleted within 24 hours and 10 minutes of their request. An expired session can be deleted until
+/// a response has reported its expiry.
 #[utoipa::path(
     delete,
     path = "/api/messaging/sessions/{sessionId}",
     params(("sessionId" = String, Path, description = "The session's id.")),
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
-        (status = 200, description = "Deleted.", body = Deleted),
+        (status = 200, description = "The session was deleted.", body = Deleted),
     )
 )]
 #[tracing::instrument(name = "messaging.delete_session", level = "debug", skip_all)]
@@ -48,11 +48,11 @@ pub async fn delete_session(
     let id = path.0;
     let (key, now) = (key_of(&id)?, caller.now());
     let end = move |session: &mut Session| {
-        let there = session.ended_at.is_none() && session.expiry_reported_at.is_none();
-        if there {
+        let exists = session.ended_at.is_none() && session.expiry_reported_at.is_none();
+        if exists {
             session.erase(now);
         }
-        (there, Vec::new())
+        (exists, Vec::new())
     };
     let changed = caller.store.sessions().change(key, caller.mint.uuid(), Appends::nothing(), end).await?;
     if changed.is_none_or(|changed| changed.outcome == Some(false)) {

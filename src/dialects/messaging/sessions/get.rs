@@ -10,7 +10,7 @@ use crate::http::{PathOf, Reply};
 
 /// Get session
 ///
-/// Reading a session does not renew it. An expired one is 410 once and 404 from then on.
+/// Reading a session does not renew it. An expired session is 410 once and 404 from then on.
 #[utoipa::path(
     get,
     path = "/api/messaging/sessions/{sessionId}",

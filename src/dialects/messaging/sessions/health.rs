@@ -16,8 +16,8 @@ use crate::http::{Reply, StartedAt};
 pub struct Health {
     #[schema(example = "healthy")]
     status: &'static str,
-    /// Counted among the newest 10,000 sessions, as is the next figure. Where more than 1,000 are counted, both are up to
-    /// 5 seconds old.
+    /// Counted among the newest 10,000 sessions, like `expiringSoon`. If more than 1,000 are counted, both are up to 5
+    /// seconds old.
     active_sessions: i64,
     #[schema(value_type = String, format = DateTime)]
     timestamp: Milliseconds,
@@ -34,7 +34,7 @@ pub struct Health {
     path = "/api/messaging/sessions/health",
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
-        (status = 200, description = "How many sessions there are.", body = Health),
+        (status = 200, description = "The number of sessions.", body = Health),
     )
 )]
 #[tracing::instrument(name = "messaging.health", level = "debug", skip_all)]
@@ -43,7 +43,7 @@ pub async fn health(
     caller: Caller<Messaging, purpose::ReadSessions>,
 ) -> Result<Reply<Health>, MessagingError> {
     let now = caller.now();
-    let counted = caller.store.sessions().census(census::everyone(now), &census::WARNING).await?;
+    let counted = caller.store.sessions().census(census::all_open(now), &census::WARNING).await?;
     let health = Health {
         status: "healthy",
         active_sessions: counted.open,
@@ -54,7 +54,7 @@ pub async fn health(
     Ok(Reply(StatusCode::OK, health))
 }
 
-/// To every other method `health` is a session's id, which no session has.
+/// Returns 404, because for other methods `health` is a session's id, and no session has it.
 pub async fn delete_health(_: Caller<Messaging, purpose::WriteSessions>) -> MessagingError {
     MessagingError::SessionNotFound("health".to_owned())
 }

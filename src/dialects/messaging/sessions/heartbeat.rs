@@ -10,7 +10,7 @@ use crate::http::{PathOf, Reply};
 
 /// Session heartbeat
 ///
-/// Records that the client is active, which renews a session that renews itself. A body is not read.
+/// Records that the client is active, which renews a session with `autoRenew`. The body is ignored.
 #[utoipa::path(
     post,
     path = "/api/messaging/sessions/{sessionId}/heartbeat",

@@ -1,4 +1,4 @@
-//! A session and where it stands, as most of the routes answer it.
+//! The wire type of a session and its current expiry.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,7 +29,7 @@ pub struct SessionInfo {
     expires_at: Milliseconds,
     timeout_config: TimeoutConfig,
     renewal_count: u64,
-    /// Milliseconds.
+    /// In milliseconds.
     time_remaining: i64,
     is_near_expiration: bool,
 }

@@ -14,20 +14,21 @@ use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{SessionId, Timestamp};
 use crate::http::{QueryPairs, Reply};
 
-/// Sessions in one answer. The vendor's list has no pages; this bounds it.
+/// Sessions in one response. The vendor's list has no pages, so it needs a limit.
 const MAX_SESSIONS: i64 = 1_000;
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionList {
-    /// In the order of their creation; of more than 1,000, or more than 4 MiB, the newest. One response looks at 10,000
+    /// Oldest first. If there are more than 1,000 sessions or 4 MiB, only the newest. One response searches 10,000
     /// sessions of the last 14 days.
     sessions: Vec<SessionInfo>,
-    /// How many live among the newest 10,000, of whom the list may show a part. Where more than 1,000 are counted, the
-    /// figures here are up to 5 seconds old.
+    /// The number of open sessions among the newest 10,000, which may be more than the list shows. If more than 1,000 are
+    /// counted, `total` and `stats` are up to 5 seconds old.
     total: i64,
     stats: Stats,
-    /// For the query parameter `cursor`, where there are older ones. An extension.
+    /// The value of the query parameter `cursor` that continues the list. Present if there are older sessions. An
+    /// extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -35,16 +36,16 @@ pub struct SessionList {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Stats {
-    /// The active and the expired together.
+    /// The active and the expired sessions.
     total_sessions: i64,
     active_sessions: i64,
-    /// Expired, and nobody was told yet.
+    /// Expired sessions whose expiry no response has reported yet.
     expired_sessions: i64,
 }
 
 /// List sessions
 ///
-/// The living sessions of the caller's organization.
+/// The open sessions of the caller's organization.
 #[utoipa::path(
     get,
     path = "/api/messaging/sessions",
@@ -61,11 +62,11 @@ pub async fn list_sessions(
 ) -> Result<Reply<SessionList>, MessagingError> {
     let now = caller.now();
     let cursor = query.first("cursor").filter(|text| !text.is_empty());
-    let before = cursor.map(|text| read_cursor(text).ok_or_else(|| not_ours(text))).transpose()?;
+    let before = cursor.map(|text| read_cursor(text).ok_or_else(|| invalid_cursor(text))).transpose()?;
     let sessions = caller.store.sessions();
     let (mut found, counted) = tokio::try_join!(
-        sessions.open(census::everyone(now), before, MAX_SESSIONS),
-        sessions.census(census::everyone(now), &census::WARNING)
+        sessions.open(census::all_open(now), before, MAX_SESSIONS),
+        sessions.census(census::all_open(now), &census::WARNING)
     )?;
     let next_cursor = found.next.map(write_cursor);
     found.sessions.reverse();
@@ -84,7 +85,7 @@ pub async fn list_sessions(
     Ok(Reply(StatusCode::OK, list))
 }
 
-/// Milliseconds and the session's id: where the next page begins, behind this session.
+/// Writes the cursor of the page after a session: milliseconds since 1970, a point, and the session's id.
 fn write_cursor((at, id): (Timestamp, SessionId)) -> String {
     format!("{}.{id}", at.timestamp_millis())
 }
@@ -92,15 +93,15 @@ fn write_cursor((at, id): (Timestamp, SessionId)) -> String {
 fn read_cursor(text: &str) -> Option<(Timestamp, SessionId)> {
     let (at, id) = text.split_once('.')?;
     let at = at.parse().ok().and_then(DateTime::from_timestamp_millis)?;
-    // Postgres keeps the years that ISO 8601 writes with four digits, and more; a cursor of ours is from our time.
+    // The service only writes times between 1970 and 9999, which Postgres can store.
     (at.timestamp_millis() >= 0 && chrono::Datelike::year(&at) < 10_000)
         .then_some((at, SessionId(parse_hyphenated_uuid(id)?)))
 }
 
-fn not_ours(text: &str) -> MessagingError {
+fn invalid_cursor(text: &str) -> MessagingError {
     MessagingError::InvalidPagination {
         parameter: "cursor",
         value: text.to_owned(),
-        reason: "Must be the nextCursor of an earlier answer",
+        reason: "Must be the nextCursor of an earlier response",
     }
 }

@@ -10,14 +10,14 @@ use crate::http::{PathOf, Reply};
 
 /// Renew session
 ///
-/// Starts the time-out anew, also of a session that does not renew itself. A body is not read.
+/// Restarts the time-out, even without `autoRenew`. The body is ignored.
 #[utoipa::path(
     post,
     path = "/api/messaging/sessions/{sessionId}/renew",
     params(("sessionId" = String, Path, description = "The session's id.")),
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
-        (status = 200, description = "The session, renewed.", body = SessionInfo),
+        (status = 200, description = "The renewed session.", body = SessionInfo),
         (status = 400, description = "The session has reached its longest duration."),
         (status = 410, description = "The session has expired."),
     )

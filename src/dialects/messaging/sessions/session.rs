@@ -1,4 +1,4 @@
-//! A session as ElizaOS keeps it.
+//! Finds and changes open sessions, and stores what only this dialect needs of them.
 
 use chrono::serde::ts_milliseconds;
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,13 @@ use crate::domain::{DialectName, JsonText, Session, SessionId, Timestamp};
 use crate::http::Rejection;
 use crate::store::Appends;
 
-/// What of a session only this dialect understands.
+/// The part of a session that only this dialect stores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::dialects::messaging) struct MessagingDetail {
     pub channel_id: Uuid,
     pub timeout_config: TimeoutConfig,
-    /// The settings that the session began with, where they were changed: its channel goes on telling them.
+    /// The settings with which the session began, if they were changed. Its channel's metadata still contains them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_timeout_config: Option<TimeoutConfig>,
     #[serde(with = "ts_milliseconds")]
@@ -28,7 +28,7 @@ pub(in crate::dialects::messaging) struct MessagingDetail {
     pub renewal_count: u64,
 }
 
-/// A session that has not expired, with what this dialect knows of it.
+/// A session that has not expired, with this dialect's detail.
 #[derive(Debug)]
 pub(in crate::dialects::messaging) struct OpenSession {
     pub session: Session,
@@ -48,7 +48,7 @@ impl OpenSession {
         Ok(Self { session, detail, lifetime })
     }
 
-    /// Puts the lifetime and the detail back into the session.
+    /// Returns the session with the lifetime and the detail written into it.
     fn write(mut self, now: Timestamp) -> Result<Session, MessagingError> {
         self.detail.last_activity = self.lifetime.last_activity;
         self.detail.renewal_count = self.lifetime.renewals;
@@ -59,8 +59,11 @@ impl OpenSession {
     }
 }
 
-/// Which session a text names. Any text is a legal id, and ids are compared as texts: another case of the same UUID
-/// is another id.
+/// Returns the key of the session that a path names. Ids are compared as texts, so the same UUID in another case is
+/// another id.
+///
+/// # Errors
+/// [`MessagingError::SessionNotFound`] if no session can have this id.
 pub(in crate::dialects::messaging) fn key_of(id: &str) -> Result<(DialectName, SessionId), MessagingError> {
     parse_hyphenated_uuid(id)
         .filter(|uuid| uuid.to_string() == id)
@@ -68,7 +71,11 @@ pub(in crate::dialects::messaging) fn key_of(id: &str) -> Result<(DialectName, S
         .ok_or_else(|| MessagingError::SessionNotFound(id.to_owned()))
 }
 
-/// The living session that `id` names; an expired one is 410 to the first caller who finds out and 404 from then on.
+/// Returns the open session with this id.
+///
+/// # Errors
+/// - [`MessagingError::SessionExpired`] (410) for the first request after its expiry.
+/// - [`MessagingError::SessionNotFound`] (404) if it does not exist, or its expiry was already reported.
 pub(in crate::dialects::messaging) async fn find<P>(
     caller: &Caller<Messaging, P>,
     id: &str,
@@ -79,21 +86,24 @@ pub(in crate::dialects::messaging) async fn find<P>(
     match session.state_at(caller.clock.now()) {
         State::Open => OpenSession::read(session),
         State::Expired if session.expiry_reported_at.is_none() => {
-            // Of several who find out at once, the one whose change comes first is told.
+            // Of several simultaneous requests, only the one whose change comes first returns 410.
             change(caller, id, |_, _| ()).await.map(|changed| changed.open)
         }
         State::Expired | State::Ended => Err(not_found()),
     }
 }
 
-/// A living session after a change.
+/// An open session after a change.
 pub(in crate::dialects::messaging) struct Changed<T> {
     pub open: OpenSession,
-    /// What the rule found; `None` when the change was made by an earlier attempt that was cut off.
+    /// What the rule returned; `None` if an earlier attempt, which was cut off, made the change.
     pub outcome: Option<T>,
 }
 
-/// Changes the living session that `id` names by a rule.
+/// Changes the open session with this id by a rule.
+///
+/// # Errors
+/// Those of [`find`].
 pub(in crate::dialects::messaging) async fn change<P, T: Send + 'static>(
     caller: &Caller<Messaging, P>,
     id: &str,
@@ -101,23 +111,24 @@ pub(in crate::dialects::messaging) async fn change<P, T: Send + 'static>(
 ) -> Result<Changed<T>, MessagingError> {
     let key = key_of(id)?;
     let not_found = || MessagingError::SessionNotFound(id.to_owned());
-    // A request with a key keeps the time of its first attempt, but a session lives by the clock.
+    // A request with an idempotency key has the time of its first attempt, but expiry needs the current time.
     let (now, name) = (caller.clock.now(), id.to_owned());
     let ruled = move |session: &mut Session| (apply(session, &name, now, &rule), Vec::new());
     let nonce = caller.mint.uuid();
     let changed = caller.store.sessions().change(key, nonce, Appends::nothing(), ruled).await?.ok_or_else(not_found)?;
     let outcome = changed.outcome.transpose()?;
-    // An earlier attempt made the change, and the session was deleted since.
+    // An earlier attempt made the change, and the session has been deleted since.
     if outcome.is_none() && changed.session.ended_at.is_some() {
         return Err(not_found());
     }
     Ok(Changed { open: OpenSession::read(changed.session)?, outcome })
 }
 
-/// Applies a rule to a session if it lives. The first caller to find out that it has expired is put down in it.
+/// Applies a rule to a session if it is open. If it has expired, records the time of the first request that reports it.
 ///
 /// # Errors
-/// [`MessagingError::SessionExpired`] to that caller, [`MessagingError::SessionNotFound`] to those after.
+/// [`MessagingError::SessionExpired`] for the first request after the expiry, [`MessagingError::SessionNotFound`] for
+/// later ones and for deleted sessions.
 pub(in crate::dialects::messaging) fn apply<T>(
     session: &mut Session,
     name: &str,

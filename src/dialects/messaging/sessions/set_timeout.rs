@@ -13,8 +13,8 @@ use crate::http::{PathOf, Reply};
 
 /// Update session timeout
 ///
-/// Replaces the settings: what is not sent goes back to its default. Other than at a create, a time-out out of its
-/// bounds is rejected. The session may have expired under the new settings.
+/// Replaces the settings: an absent member gets its default. Unlike in a create, a time-out out of its bounds is
+/// rejected. The new settings may make the session expire.
 #[utoipa::path(
     patch,
     path = "/api/messaging/sessions/{sessionId}/timeout",
@@ -22,7 +22,7 @@ use crate::http::{PathOf, Reply};
     request_body = GivenTimeouts,
     security(("api_key" = []), ("bearer" = []), ()),
     responses(
-        (status = 200, description = "The session under its new settings.", body = SessionInfo),
+        (status = 200, description = "The session with its new settings.", body = SessionInfo),
         (status = 410, description = "The session has expired."),
     )
 )]

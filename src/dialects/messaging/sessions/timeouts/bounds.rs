@@ -1,7 +1,7 @@
-//! What a deployment and an agent decide about time-outs, where a session does not (docs/dialects/messaging.md).
+//! The time-out settings of the deployment and of an agent, for sessions without their own (docs/dialects/messaging.md).
 //!
-//! ElizaOS turns an agent's `SESSION_AUTO_RENEW` around: `true` switches renewal off there. Here it does what the
-//! vendor's documentation says.
+//! ElizaOS inverts an agent's `SESSION_AUTO_RENEW`: `true` switches renewal off. Here it has the meaning that the vendor's
+//! documentation gives it.
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use crate::dialects::messaging::javascript::{js_text, parse_int};
 use crate::dialects::messaging::sessions::timeouts::TimeoutConfig;
 use crate::domain::{JsonField, JsonText};
 
-/// Minutes that no session can outlive, whatever the settings are or were: 14 days.
+/// The longest duration of any session in minutes, whatever its settings: 14 days.
 pub(in crate::dialects::messaging) const LONGEST_DURATION_MINUTES: i64 = 20_160;
 
 /// The deployment's settings, in minutes.
@@ -20,11 +20,11 @@ pub struct Bounds {
     pub max_timeout: f64,
     pub default_max_duration: f64,
     pub default_warning: f64,
-    /// What every agent has that has no settings of its own.
+    /// The settings of agents without their own.
     pub every_agent: AgentDefaults,
 }
 
-/// What an agent decides; the deployment's where it does not.
+/// The settings of an agent; those of the deployment apply where it has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AgentDefaults {
     timeout: Option<f64>,
@@ -33,7 +33,7 @@ pub struct AgentDefaults {
     auto_renew: Option<bool>,
 }
 
-/// Settings as they are given, in the environment or with an agent: texts, numbers or truth values.
+/// Settings as they are given, in the environment or with an agent: texts, numbers or booleans.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub struct GivenDefaults {
@@ -64,14 +64,14 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// Each setting moved into what ElizaOS allows; one that is no number is as good as none.
+    /// Returns the settings, each moved into the bounds of ElizaOS. A text that is not a number counts as absent.
     #[must_use]
     pub fn new(given: &GivenBounds<'_>, every_agent: &GivenDefaults) -> Self {
-        let minutes = |text: Option<&str>, default: f64, least: f64, most: f64| {
-            text.and_then(parse_int).map_or(default, |minutes| minutes.clamp(least, most))
+        let minutes = |text: Option<&str>, default: f64, min: f64, max: f64| {
+            text.and_then(parse_int).map_or(default, |minutes| minutes.clamp(min, max))
         };
         let bounds = Self {
-            // Not held against the two that follow.
+            // Not limited by the next two settings.
             default_timeout: minutes(given.default_timeout, 30.0, 1.0, 10_080.0),
             min_timeout: minutes(given.min_timeout, 5.0, 1.0, 60.0),
             max_timeout: minutes(given.max_timeout, 1_440.0, 60.0, 10_080.0),
@@ -82,16 +82,16 @@ impl Bounds {
         Self { every_agent: bounds.agent(every_agent), ..bounds }
     }
 
-    /// The longest that a session's longest duration can be.
+    /// Returns the upper bound of a session's longest duration, in minutes.
     #[must_use]
     pub fn longest_duration(&self) -> f64 {
         2.0 * self.max_timeout
     }
 
     fn agent(&self, given: &GivenDefaults) -> AgentDefaults {
-        let minutes = |given: &JsonField, least: f64, most: f64| match given {
+        let minutes = |given: &JsonField, min: f64, max: f64| match given {
             JsonField::Absent | JsonField::Null => None,
-            given => parse_int(&js_text(given)).map(|minutes| minutes.clamp(least, most)),
+            given => parse_int(&js_text(given)).map(|minutes| minutes.clamp(min, max)),
         };
         AgentDefaults {
             timeout: minutes(&given.session_timeout_minutes, self.min_timeout, self.max_timeout),
@@ -104,14 +104,14 @@ impl Bounds {
         }
     }
 
-    /// The settings of a session that says nothing of its own, with an agent that has these settings.
+    /// Returns the settings of a session without its own, whose agent has these settings.
     pub(in crate::dialects::messaging) fn of_agent(&self, settings: &JsonText) -> TimeoutConfig {
         #[derive(Default, Deserialize)]
         struct Settings {
             #[serde(default)]
             messaging: GivenDefaults,
         }
-        // Settings that cannot be read decide nothing.
+        // Settings that cannot be read are ignored.
         let own = self.agent(&settings.read::<Settings>().unwrap_or_default().messaging);
         let all = &self.every_agent;
         TimeoutConfig::new(
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agents_settings_go_before_everybodys_and_those_before_the_deployments() {
+    fn an_agents_settings_win_over_those_of_all_agents_and_those_over_the_deployments() {
         let every_agent = GivenDefaults {
             session_timeout_minutes: JsonField::String("20".to_owned()),
             session_auto_renew: JsonField::String("false".to_owned()),

@@ -1,5 +1,5 @@
-//! The time-out settings of a session, read as ElizaOS reads them: by JavaScript's number rules, clamped and never
-//! refused when a session is created (docs/dialects/messaging.md).
+//! The time-out settings of a session, read as ElizaOS reads them: by JavaScript's number rules. In a create they are
+//! clamped and never rejected (docs/dialects/messaging.md).
 
 mod bounds;
 
@@ -14,15 +14,15 @@ use crate::dialects::messaging::javascript::{is_truthy, js_number};
 use crate::domain::expiry::Timeouts;
 use crate::domain::{JsonField, JsonText};
 
-/// UTF-16 code units of an `autoRenew` that comes back as it was sent; of a longer one its truth is kept. ElizaOS keeps
-/// any, but every answer and every message of the session repeats it.
+/// UTF-16 code units of an `autoRenew` that is returned as it was sent. A longer one is stored as a boolean, because every
+/// response and every message of the session repeats it. ElizaOS has no limit.
 const AUTO_RENEW_LIMIT: usize = 256;
 
-/// `timeoutConfig` as it comes.
+/// `timeoutConfig` as it is sent.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::dialects::messaging) struct GivenTimeouts {
-    /// 5 to 1440; what is outside is moved to the nearer end.
+    /// 5 to 1440; a number out of bounds is moved to the nearest bound.
     #[serde(default)]
     #[schema(value_type = Option<f64>, default = 30)]
     timeout_minutes: JsonField,
@@ -39,13 +39,13 @@ pub(in crate::dialects::messaging) struct GivenTimeouts {
     warning_threshold_minutes: JsonField,
 }
 
-/// `timeoutConfig` as it is stored and returned: always these four.
+/// `timeoutConfig` as it is stored and returned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::dialects::messaging) struct TimeoutConfig {
     #[serde(serialize_with = "number")]
     timeout_minutes: f64,
-    /// Whatever was sent; whether JavaScript takes it for true decides.
+    /// The value that was sent. The session renews itself if JavaScript counts it as true.
     #[schema(value_type = bool)]
     auto_renew: JsonText,
     #[serde(serialize_with = "number")]
@@ -54,12 +54,14 @@ pub(in crate::dialects::messaging) struct TimeoutConfig {
     warning_threshold_minutes: f64,
 }
 
-/// Why settings cannot be put in place of a session's, in the vendor's words.
+/// The vendor's error message for invalid settings.
 pub(in crate::dialects::messaging) type Fault = String;
 
 impl GivenTimeouts {
-    /// Holds the settings of a PATCH to their types and the time-out to its bounds: what a create would move, this
-    /// refuses (section 3).
+    /// Checks the settings of a PATCH. Unlike a create, it does not move values into their bounds.
+    ///
+    /// # Errors
+    /// A [`Fault`] if a setting has the wrong type, or the time-out is out of its bounds.
     pub(in crate::dialects::messaging) fn validate(&self, bounds: &Bounds) -> Result<(), Fault> {
         let number =
             |given: &JsonField| matches!(given, JsonField::Absent | JsonField::Number(_) | JsonField::String(_));
@@ -70,10 +72,10 @@ impl GivenTimeouts {
         if !fits {
             return Err("Invalid timeout configuration format".to_owned());
         }
-        let (least, most) = (bounds.min_timeout, bounds.max_timeout);
+        let (min, max) = (bounds.min_timeout, bounds.max_timeout);
         match js_number(&self.timeout_minutes).filter(|minutes| minutes.is_finite()) {
-            Some(minutes) if !(least..=most).contains(&minutes) => {
-                Err(format!("Timeout must be between {least} and {most} minutes"))
+            Some(minutes) if !(min..=max).contains(&minutes) => {
+                Err(format!("Timeout must be between {min} and {max} minutes"))
             }
             _ => Ok(()),
         }
@@ -90,14 +92,14 @@ impl TimeoutConfig {
         }
     }
 
-    /// The settings that a request asks for, clamped; those of the agent where it asks for nothing.
+    /// Returns the settings of a request, clamped, and the agent's for absent members.
     pub(in crate::dialects::messaging) fn clamped(given: &GivenTimeouts, bounds: &Bounds, agent: Self) -> Self {
-        // What is no number counts as the deployment's default, whatever the agent's is.
+        // A value that is not a number becomes the deployment's default, whatever the agent's setting.
         let or =
             |given: &JsonField, default: f64| Some(js_number(given)?).map(|n| if n.is_finite() { n } else { default });
         let timeout = or(&given.timeout_minutes, bounds.default_timeout)
             .map_or(agent.timeout_minutes, |minutes| minutes.max(bounds.min_timeout).min(bounds.max_timeout));
-        // Held against the time-out only when it was sent: a long time-out alone leaves the default duration short.
+        // Raised to the time-out only if it was sent. With a long time-out alone, the default duration stays shorter.
         let max_duration = or(&given.max_duration_minutes, bounds.default_max_duration)
             .map_or(agent.max_duration_minutes, |minutes| minutes.min(bounds.longest_duration()).max(timeout));
         let warning = or(&given.warning_threshold_minutes, bounds.default_warning)
@@ -124,7 +126,7 @@ impl TimeoutConfig {
     }
 }
 
-/// A number as JavaScript writes it: whole ones without a point.
+/// Writes a number as JavaScript does: a whole number without a point.
 fn number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if number.fract() == 0.0 && number.abs() < 1e15 {
         serializer.serialize_i64(*number as i64)
@@ -154,7 +156,7 @@ mod tests {
         )
     }
 
-    /// Every row was seen on a running server of the vendor's (docs/dialects/messaging.md).
+    /// Every row was observed on a running server of the vendor (docs/dialects/messaging.md).
     #[test]
     fn numbers_are_javascripts() {
         for (sent, minutes) in [
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_duration_is_held_against_the_timeout_only_when_sent() {
+    fn the_longest_duration_is_raised_to_the_timeout_only_if_it_was_sent() {
         assert_eq!(
             clamped(
                 r#"{"timeoutMinutes":722,"autoRenew":true,"maxDurationMinutes":123,"warningThresholdMinutes":123}"#
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_renew_comes_back_as_it_was_sent_and_its_truth_decides() {
+    fn auto_renew_is_returned_as_it_was_sent_and_read_as_a_boolean() {
         for (sent, truth) in [
             ("true", true),
             ("false", false),
@@ -237,14 +239,13 @@ mod tests {
         }
     }
 
-    /// The rows of section 3 on PATCH.
     #[test]
-    fn a_patch_is_held_to_types_and_bounds() {
+    fn the_types_and_bounds_of_a_patch_are_checked() {
         let verdict = |json: &str| {
             let given: GivenTimeouts = serde_json::from_str(json).unwrap();
             given.validate(&Bounds::default()).err()
         };
-        for taken in [
+        for accepted in [
             "{}",
             r#"{"timeoutMinutes":5}"#,
             r#"{"timeoutMinutes":"1440"}"#,
@@ -252,7 +253,7 @@ mod tests {
             r#"{"timeoutMinutes":"Infinity"}"#,
             r#"{"maxDurationMinutes":-1,"warningThresholdMinutes":"0","autoRenew":false,"other":null}"#,
         ] {
-            assert_eq!(verdict(taken), None, "{taken}");
+            assert_eq!(verdict(accepted), None, "{accepted}");
         }
         for outside in [
             r#"{"timeoutMinutes":4}"#,
@@ -260,23 +261,23 @@ mod tests {
             r#"{"timeoutMinutes":"4"}"#,
             r#"{"timeoutMinutes":1440.5}"#,
         ] {
-            let said = verdict(outside);
-            assert_eq!(said.as_deref(), Some("Timeout must be between 5 and 1440 minutes"), "{outside}");
+            let fault = verdict(outside);
+            assert_eq!(fault.as_deref(), Some("Timeout must be between 5 and 1440 minutes"), "{outside}");
         }
         for wrong in ["null", "true", "[]", "{}"] {
             for member in ["timeoutMinutes", "maxDurationMinutes", "warningThresholdMinutes"] {
-                let said = verdict(&format!(r#"{{"{member}":{wrong}}}"#));
-                assert_eq!(said.as_deref(), Some("Invalid timeout configuration format"), "{member} {wrong}");
+                let fault = verdict(&format!(r#"{{"{member}":{wrong}}}"#));
+                assert_eq!(fault.as_deref(), Some("Invalid timeout configuration format"), "{member} {wrong}");
             }
         }
         for wrong in ["null", r#""true""#, "1"] {
-            let said = verdict(&format!(r#"{{"autoRenew":{wrong}}}"#));
-            assert_eq!(said.as_deref(), Some("Invalid timeout configuration format"), "{wrong}");
+            let fault = verdict(&format!(r#"{{"autoRenew":{wrong}}}"#));
+            assert_eq!(fault.as_deref(), Some("Invalid timeout configuration format"), "{wrong}");
         }
     }
 
     #[test]
-    fn of_a_long_auto_renew_its_truth_is_kept() {
+    fn a_long_auto_renew_is_stored_as_a_boolean() {
         let sent = |units: usize| format!(r#"{{"autoRenew":"{}"}}"#, "x".repeat(units - 2));
         assert!(clamped(&sent(256)).contains("xxx"));
         assert_eq!(clamped(&sent(257)), config("30", "true", "720", "5"));
@@ -284,8 +285,8 @@ mod tests {
 
     #[test]
     fn a_number_is_read_back_to_its_last_digit() {
-        let kept = JsonText::stored(config("5", "true", "720", "260456.85929912538")).unwrap();
-        assert_eq!(kept.read::<TimeoutConfig>().unwrap().warning_threshold_minutes, 260_456.859_299_125_38);
+        let stored = JsonText::stored(config("5", "true", "720", "260456.85929912538")).unwrap();
+        assert_eq!(stored.read::<TimeoutConfig>().unwrap().warning_threshold_minutes, 260_456.859_299_125_38);
     }
 
     proptest! {
@@ -299,12 +300,12 @@ mod tests {
         }
 
         #[test]
-        fn settings_are_read_back_as_they_were_kept(timeout in 0.0..2_000.0, warning in 1.0..1e6) {
+        fn settings_are_read_back_as_they_were_stored(timeout in 0.0..2_000.0, warning in 1.0..1e6) {
             let sent = format!(r#"{{"timeoutMinutes":{timeout},"warningThresholdMinutes":{warning}}}"#);
             let given: GivenTimeouts = serde_json::from_str(&sent).unwrap();
             let settings = clamp(&given);
-            let kept = JsonText::of(&settings).unwrap();
-            prop_assert_eq!(kept.read::<TimeoutConfig>().unwrap(), settings);
+            let stored = JsonText::of(&settings).unwrap();
+            prop_assert_eq!(stored.read::<TimeoutConfig>().unwrap(), settings);
         }
     }
 }

@@ -114,7 +114,7 @@ fn a_cursor_of_nobodys_is_400() {
         ] {
             let reply = app.get(&format!("{SESSIONS}?cursor={cursor}")).send().await;
             let error = error_of(&reply, 400, "VALIDATION_ERROR");
-            let reason = "Must be the nextCursor of an earlier answer";
+            let reason = "Must be the nextCursor of an earlier response";
             assert_eq!(error["message"], format!("Invalid pagination parameter 'cursor': {reason}"), "{cursor}");
             assert_eq!(error["details"]["reason"], reason);
         }
