@@ -11,20 +11,20 @@ use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IntegerIdError {
-    /// 400: a member of the body is not what it must be.
+    /// 400: a member of the body or a query parameter is not valid.
     Invalid(&'static str),
-    /// One text for an unknown, a foreign and an archived agent.
+    /// The agent of a new session or of a list is unknown, archived or of another organization.
     AgentNotFound,
     SessionNotFound,
-    /// The session takes no more messages.
+    /// The session has ended and accepts no more messages.
     SessionEnded,
-    /// Where an agent is read, or deleted.
+    /// The agent to read or to delete does not exist.
     NoSuchAgent,
-    /// No integer that a user could have.
+    /// The text is not a number that a user could have.
     NoSuchUser,
     /// No image has this address.
     ImageNotFound,
-    /// An error of the routes whose pages show no `success` beside it: changes of agents and avatars.
+    /// An error without `success`, for the routes whose pages show none: changes of agents and avatars.
     Bare(Bare),
     Rejected(Rejection),
 }
@@ -34,11 +34,11 @@ pub enum Bare {
     Invalid(&'static str),
     AgentNotFound,
     AvatarNotFound,
-    /// 415: what was uploaded is no image.
+    /// 415: the uploaded file is not an image.
     NoImage,
     /// 413.
     FileTooLarge,
-    /// 409: the organization keeps as many images as it can.
+    /// 409: the organization has reached its limit of images.
     TooManyImages,
 }
 
@@ -75,7 +75,7 @@ pub struct Envelope {
     error: String,
 }
 
-/// An error as the pages of changes show it.
+/// An error of the routes that change agents and avatars.
 #[derive(Serialize, ToSchema)]
 pub struct BareEnvelope {
     #[schema(example = "Avatar not found")]

@@ -45,18 +45,18 @@ impl Dialect for IntegerId {
     }
 }
 
-/// What the vendor's pages leave open, or have and this has not.
+/// Describes what the vendor's pages leave open, and what this service does not offer.
 const ABOUT: &str = "\
 The session API of Agent Human, generation 1, with integer ids.
 
 - `/api/v1/sessions/{session_id}/messages` is an extension: the vendor names the path and documents nothing more.
-- Lists have no pages on the vendor's; here they end at 1,000, and `next_cursor` (for avatars the header \
-`X-Next-Cursor`) leads on.
+- The vendor's lists have no pages; here they end at 1,000 entries, and `next_cursor` (for avatars the header \
+`X-Next-Cursor`) continues them.
 - There are no users, roles or voices: `user_id`, `role_id` and an agent's own `voice_id` are null.
 - Uploaded images are stored by the service under addresses that need no credential and cannot be guessed; \
 `cloudinary_id` is the image's name there.";
 
-/// Describes what all operations share.
+/// Adds what all operations share to the document.
 pub(super) fn complete(document: &mut OpenApi) {
     let missing = |parameter, name, description, error| Missing { parameter, name, description, error };
     let missing = vec![
@@ -71,7 +71,7 @@ pub(super) fn complete(document: &mut OpenApi) {
     document::complete::<IntegerId>(document, &Errors::one::<error::Envelope>("Envelope", missing));
 }
 
-#[expect(deprecated, reason = "a deprecated path is a path")]
+#[expect(deprecated, reason = "the deprecated path is still served")]
 pub fn routes() -> OpenApiRouter<AppState> {
     super::described("Agent Human", ABOUT)
         .routes(routes!(sessions::create::create_session, sessions::list::list_sessions))

@@ -1,4 +1,4 @@
-//! What the lists' parameters mean.
+//! Reads the query parameters of lists.
 
 use crate::dialects::integer_id::IntegerIdError;
 use crate::dialects::shared::cursor;
@@ -7,24 +7,24 @@ use crate::domain::{AgentNumber, SessionId};
 use crate::http::{QueryPairs, without_zero_fraction};
 use crate::store::SessionCursor;
 
-/// Whose sessions are meant.
+/// The agent whose sessions are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AgentFilter {
     Any,
     One(AgentNumber),
-    /// An integer that no agent has.
-    Nobody,
+    /// An integer that no agent can have.
+    Unknown,
 }
 
 pub(super) fn agent_id(pairs: &QueryPairs) -> Result<AgentFilter, IntegerIdError> {
     match given(pairs, "agent_id").map(without_zero_fraction) {
         None => Ok(AgentFilter::Any),
-        Some(text) if is_integer(text) => Ok(text.parse().map_or(AgentFilter::Nobody, AgentFilter::One)),
+        Some(text) if is_integer(text) => Ok(text.parse().map_or(AgentFilter::Unknown, AgentFilter::One)),
         Some(_) => Err(IntegerIdError::Invalid("agent_id must be an integer")),
     }
 }
 
-/// Words that are no status mean all, as the vendor's later pages say.
+/// Returns the status. Any other word means all, as in the vendor's later pages.
 pub(super) fn status(pairs: &QueryPairs) -> Option<State> {
     match pairs.first("status") {
         Some("active") => Some(State::Open),
@@ -43,7 +43,7 @@ pub(super) fn given<'q>(pairs: &'q QueryPairs, name: &str) -> Option<&'q str> {
     pairs.first(name).filter(|text| !text.is_empty())
 }
 
-/// An integer in its one spelling, of whatever size.
+/// Returns whether a text is an integer of any size, without superfluous characters.
 fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -73,13 +73,13 @@ mod tests {
         }
 
         #[test]
-        fn an_agent_is_asked_for_by_an_integer(text in "-?[0-9]{1,25}([.]0)?|.{0,8}") {
+        fn an_agent_is_named_by_an_integer(text in "-?[0-9]{1,25}([.]0)?|.{0,8}") {
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("agent_id", &text).finish();
             let text = without_zero_fraction(&text);
             match agent_id(&QueryPairs::of(&query)) {
                 Ok(AgentFilter::Any) => prop_assert!(text.is_empty()),
                 Ok(AgentFilter::One(number)) => prop_assert_eq!(number.to_string(), text),
-                Ok(AgentFilter::Nobody) => prop_assert!(is_integer(text)),
+                Ok(AgentFilter::Unknown) => prop_assert!(is_integer(text)),
                 Err(_) => prop_assert!(!is_integer(text)),
             }
         }

@@ -1,4 +1,4 @@
-//! An agent as Agent Human keeps it (docs/dialects/integer-id.md).
+//! The members of an agent and their validation (docs/dialects/integer-id.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,12 +10,12 @@ use crate::domain::{Agent, AgentNumber, AgentRef, JsonField, JsonText};
 /// UTF-16 code units of each member that is JSON, as compact JSON; characters of each text. The vendor documents no
 /// limits.
 const LIMIT: usize = 65_536;
-/// What `agents.name` holds.
+/// Characters of a name, as many as the column `agents.name` allows.
 const NAME_LIMIT: usize = 200;
 /// The longest tag of BCP 47 that is registered.
 const LANGUAGE_LIMIT: usize = 35;
 
-/// What of an agent only this dialect keeps.
+/// The settings of an agent that only this dialect stores.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::dialects::integer_id) struct IntegerIdAgentSettings {
@@ -26,14 +26,14 @@ pub(in crate::dialects::integer_id) struct IntegerIdAgentSettings {
     pub knowledge_base: Option<JsonText>,
 }
 
-/// The members of an agent, in a create or an update.
+/// The members of an agent in a create or an update.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct AgentMembers {
     /// 1 to 200 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: JsonField,
-    /// Null takes the avatar away.
+    /// Null removes the avatar.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
     avatar_id: JsonField,
@@ -61,7 +61,7 @@ pub struct AgentMembers {
     status: JsonField,
 }
 
-/// Members that hold. `None`: not given; `Some(None)`: given as null.
+/// The validated members of a body. `None` means absent, `Some(None)` means null.
 #[derive(Debug)]
 pub(in crate::dialects::integer_id) struct AgentChanges {
     pub name: Option<String>,
@@ -116,7 +116,7 @@ impl AgentMembers {
 }
 
 impl AgentChanges {
-    /// Whether nothing is to change.
+    /// Returns whether nothing changes.
     pub(in crate::dialects::integer_id) fn is_empty(&self) -> bool {
         self.name.is_none()
             && self.avatar_number.is_none()
@@ -129,7 +129,7 @@ impl AgentChanges {
             && self.knowledge_base.is_none()
     }
 
-    /// Puts what only this dialect keeps in its place.
+    /// Changes the settings that only this dialect stores.
     pub(in crate::dialects::integer_id) fn apply_own(&self, settings: &mut IntegerIdAgentSettings) {
         put(&mut settings.custom_greeting, &self.custom_greeting);
         put(&mut settings.context, &self.context);
@@ -139,9 +139,9 @@ impl AgentChanges {
     }
 }
 
-fn put<T: Clone>(place: &mut Option<T>, given: &Option<Option<T>>) {
+fn put<T: Clone>(member: &mut Option<T>, given: &Option<Option<T>>) {
     if let Some(value) = given {
-        place.clone_from(value);
+        member.clone_from(value);
     }
 }
 
@@ -165,7 +165,7 @@ fn json(given: &JsonField, fault: &'static str) -> Result<Option<Option<JsonText
     }
 }
 
-/// How an agent's state is called.
+/// The status of an agent.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AgentStatus {
@@ -179,7 +179,10 @@ impl From<&Agent> for AgentStatus {
     }
 }
 
-/// The agent that a text names, if an agent can have that number; otherwise `unknown`.
+/// Returns the agent that a path names.
+///
+/// # Errors
+/// `unknown` if no agent can have this number.
 pub(in crate::dialects::integer_id) fn named(
     text: &str,
     unknown: impl Into<IntegerIdError>,
@@ -187,7 +190,7 @@ pub(in crate::dialects::integer_id) fn named(
     text.parse::<AgentNumber>().map(AgentRef::Number).map_err(|_| unknown.into())
 }
 
-/// The avatar that an agent wears; none once it is deleted.
+/// Returns the number of the agent's avatar, or `None` if it has none or the avatar was deleted.
 pub(in crate::dialects::integer_id) fn avatar_number(agent: &Agent) -> Option<i64> {
     agent.avatar.as_ref().map(|avatar| avatar.number)
 }

@@ -57,8 +57,8 @@ pub async fn create_agent(
     request.answer(caller, create).await
 }
 
-/// The page of this route shows `success` beside its errors.
-fn worded(bare: Bare) -> IntegerIdError {
+/// Returns the error with `success`, because the page of this route shows it.
+fn with_success(bare: Bare) -> IntegerIdError {
     match bare {
         Bare::Invalid(message) => IntegerIdError::Invalid(message),
         other => other.into(),
@@ -70,16 +70,16 @@ async fn create(
     caller: Caller<IntegerId, purpose::WriteAgents>,
     body: AgentMembers,
 ) -> Result<Reply<CreatedAgent>, IntegerIdError> {
-    let wanted = body.validate().map_err(worded)?;
-    let Some(name) = wanted.name.clone() else { return Err(IntegerIdError::Invalid("name required")) };
-    let avatar_number = wanted.avatar_number.flatten();
+    let values = body.validate().map_err(with_success)?;
+    let Some(name) = values.name.clone() else { return Err(IntegerIdError::Invalid("name required")) };
+    let avatar_number = values.avatar_number.flatten();
     if let Some(number) = avatar_number
         && !caller.store.avatars().exists(number).await?
     {
         return Err(IntegerIdError::Invalid("Avatar not found"));
     }
     let mut settings = IntegerIdAgentSettings::default();
-    wanted.apply_own(&mut settings);
+    values.apply_own(&mut settings);
     let number = AgentNumber::new(caller.number(Series::Agents).await?).ok_or(Rejection::Internal)?;
     let id = AgentId(caller.mint.uuid());
     let key = format!("agt_{}", caller.mint.hex(12)).parse().map_err(|_| Rejection::Internal)?;
@@ -87,8 +87,8 @@ async fn create(
     let new = NewAgent {
         number: Some(number),
         avatar_number,
-        enabled: wanted.enabled.unwrap_or(true),
-        language: wanted.language.unwrap_or_else(|| named.language.clone()),
+        enabled: values.enabled.unwrap_or(true),
+        language: values.language.unwrap_or_else(|| named.language.clone()),
         settings: with_settings(&JsonText::empty_object(), DialectName::IntegerId, &settings)
             .map_err(|_| Rejection::Internal)?,
         ..named
@@ -108,7 +108,7 @@ async fn create(
             let created = CreatedAgent { success: true, agent, message: "Agent created successfully" };
             Ok(Reply(StatusCode::CREATED, created))
         }
-        // A number is handed out once; 48 random bits met twice.
+        // Does not happen: each number is assigned once, and the key has 48 random bits.
         AgentCreated::Taken(_) => Err(Rejection::Internal.into()),
     }
 }

@@ -18,7 +18,7 @@ pub struct DeletedAgent {
 
 /// Delete agent
 ///
-/// Its sessions stay and can be read. The response is the one of the vendor's later pages.
+/// The agent's sessions are not deleted and can be read. The response is that of the vendor's later pages.
 #[utoipa::path(
     delete,
     path = "/api/v1/agents/{agent_id}",

@@ -12,19 +12,19 @@ use crate::dialects::shared::time::Seconds;
 use crate::domain::{DialectName, JsonText};
 use crate::http::{PathOf, Reply};
 
-/// An agent, without an envelope and under `id`: so the vendor's page shows it.
+/// An agent without an envelope and with `id`, as the vendor's page shows it.
 #[derive(Serialize, ToSchema)]
 pub struct FoundAgent {
     #[schema(example = 123)]
     id: i64,
-    /// There are no users here, only organizations.
+    /// Always null, because there are no users here, only organizations.
     user_id: Option<i64>,
     #[schema(example = "Sales Support Agent")]
     name: String,
     avatar_id: Option<i64>,
-    /// The vendor's own number of a voice; voices are avatars' here.
+    /// Always null, because voices belong to avatars here. The vendor's own number of a voice.
     voice_id: Option<i64>,
-    /// There are no roles here.
+    /// Always null, because there are no roles here.
     role_id: Option<i64>,
     language: String,
     custom_greeting: Option<String>,

@@ -15,15 +15,16 @@ use crate::domain::{Agent, AgentId, DialectName};
 use crate::http::{QueryPairs, Reply};
 use crate::store::{AgentFilter, PageLimit, Usage};
 
-/// Agents in one answer. The vendor's list has no pages; this bounds it.
+/// Agents in one response. The vendor's list has no pages, so it needs a limit.
 const MAX_AGENTS: i64 = 1_000;
 
 #[derive(Serialize, ToSchema)]
 pub struct AgentList {
     success: bool,
-    /// Those changed last come first; of more than 1,000 agents, or more than 4 MiB, the newest.
+    /// Last changed first. If there are more than 1,000 agents or 4 MiB, only the newest.
     agents: Vec<ListedAgent>,
-    /// For the query parameter `cursor`, where there may be older ones. An extension.
+    /// The value of the query parameter `cursor` that continues the list. Present if there may be older agents. An
+    /// extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -81,9 +82,9 @@ pub async fn list_agents(
     caller: Caller<IntegerId, purpose::ReadAgents>,
     pairs: QueryPairs,
 ) -> Result<Reply<AgentList>, IntegerIdError> {
-    let behind = query::cursor(&pairs)?.map(|(at, id)| (at, AgentId(id.0)));
+    let after = query::cursor(&pairs)?.map(|(at, id)| (at, AgentId(id.0)));
     let agents = caller.store.agents();
-    let page = agents.list(AgentFilter::default(), behind, PageLimit::rows(MAX_AGENTS)).await?;
+    let page = agents.list(AgentFilter::default(), after, PageLimit::rows(MAX_AGENTS)).await?;
     let full = page.is_full(MAX_AGENTS);
     let mut found = page.rows;
     let next_cursor = found.last().filter(|_| full).map(|last| cursor::write((last.created_at, last.id.0)));

@@ -13,7 +13,7 @@ use crate::http::{JsonBody, PathOf, Rejection, Reply};
 
 /// Update agent
 ///
-/// An archived agent takes no new sessions.
+/// An archived agent accepts no new sessions.
 #[utoipa::path(
     put,
     path = "/api/v1/agents/{agent_id}",

@@ -1,4 +1,4 @@
-//! How much an agent was used.
+//! The usage of an agent.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ pub struct UsageMembers {
     #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Seconds>,
     total_sessions: i64,
-    /// Seconds, of the sessions that have ended, rounded; 0 while none has.
+    /// The average duration of the sessions that have ended, in whole seconds; 0 if none has.
     avg_duration: i64,
 }
 

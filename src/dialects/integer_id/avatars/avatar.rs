@@ -1,4 +1,4 @@
-//! What the avatars' routes share (docs/dialects/integer-id.md).
+//! What the routes of avatars share (docs/dialects/integer-id.md).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::store::AvatarChanges;
 const NAME_LIMIT: usize = 200;
 const URL_LIMIT: usize = 2_048;
 
-/// The members of an avatar, in a create or an update.
+/// The members of an avatar in a create or an update.
 #[derive(Default, Deserialize, ToSchema)]
 pub struct AvatarBody {
     /// 1 to 200 characters.
@@ -61,7 +61,7 @@ impl AvatarBody {
     }
 }
 
-/// A boolean, or the 0 and 1 that the lists show.
+/// Returns a boolean, which may also be sent as 0 or 1 as the lists show it.
 fn truth(given: &JsonField, fault: &'static str) -> Result<Option<bool>, Bare> {
     match (given, given.as_i64()) {
         (JsonField::Absent | JsonField::Null, _) => Ok(None),
@@ -77,9 +77,12 @@ fn is_http(text: &str) -> bool {
         && url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// The number that a text names an avatar by.
+/// Returns the number of the avatar that a path names.
+///
+/// # Errors
+/// [`Bare::AvatarNotFound`] if no avatar can have this number.
 pub(in crate::dialects::integer_id) fn number_of(text: &str) -> Result<i64, Bare> {
-    // Avatars' numbers are written as agents' are.
+    // Avatars' numbers are written like agents' numbers.
     text.parse().map(AgentNumber::get).map_err(|_| Bare::AvatarNotFound)
 }
 

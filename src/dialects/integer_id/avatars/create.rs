@@ -32,7 +32,7 @@ pub struct CreatedAvatar {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "Avatar created.", body = CreatedAvatar),
-        (status = 400, description = "A member is not as documented.", body = BareEnvelope),
+        (status = 400, description = "A member is not valid.", body = BareEnvelope),
     )
 )]
 pub async fn create_avatar(
@@ -47,8 +47,8 @@ async fn create(
     caller: Caller<IntegerId, purpose::WriteAgents>,
     body: AvatarBody,
 ) -> Result<Reply<CreatedAvatar>, IntegerIdError> {
-    let wanted = body.validate()?;
-    let (Some(name), Some(url)) = (wanted.name, wanted.url) else {
+    let new = body.validate()?;
+    let (Some(name), Some(url)) = (new.name, new.url) else {
         return Err(Bare::Invalid("name and url required").into());
     };
     let number = caller.number(Series::Avatars).await?;
@@ -56,9 +56,9 @@ async fn create(
         number,
         name,
         url,
-        voice_id: wanted.voice_id.flatten(),
-        is_favorite: wanted.is_favorite.unwrap_or_default(),
-        is_public: wanted.is_public.unwrap_or_default(),
+        voice_id: new.voice_id.flatten(),
+        is_favorite: new.is_favorite.unwrap_or_default(),
+        is_public: new.is_public.unwrap_or_default(),
         created_at: caller.now(),
         updated_at: caller.now(),
     };

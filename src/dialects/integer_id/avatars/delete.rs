@@ -10,8 +10,8 @@ use crate::http::{PathOf, Reply};
 
 /// Delete avatar
 ///
-/// Agents that wear it go without one, and an image that was uploaded for it is deleted. Sessions that have started go on
-/// telling of the avatar.
+/// Agents with this avatar have none afterwards, and an image that was uploaded for it is deleted. Existing sessions still
+/// contain the avatar.
 #[utoipa::path(
     delete,
     path = "/api/v1/avatars/{avatar_id}",

@@ -1,4 +1,4 @@
-//! `GET /api/v1/avatars/images/{image}`: where the images are that avatars were uploaded with.
+//! `GET /api/v1/avatars/images/{image}`: serves the uploaded images of avatars.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -15,25 +15,25 @@ use crate::domain::{ImageAddress, ImageFormat, ImageId};
 use crate::http::{PathOf, Rejection};
 use crate::store::{ImageSlice, StoreError, TenantStore};
 
-/// An hour: so long an image may be shown by caches after it was deleted.
+/// Caches may show an image for an hour after it was deleted.
 const CACHE_CONTROL: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=3600");
 
 /// The bytes of an image.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-#[expect(dead_code, reason = "it describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 pub struct Image(Bytes);
 
-/// The URL under which a browser gets an image.
+/// Returns the URL under which a browser gets an image.
 pub(in crate::dialects::integer_id) fn url_of(address: ImageAddress, base: &BaseUrl) -> String {
     format!("{base}/api/v1/avatars/images/{address}")
 }
 
 /// Get avatar image
 ///
-/// An avatar's `url`, where a file was uploaded. Pages show it without a credential: whoever has the address, which cannot
-/// be guessed, may see the image. It never changes, and is there until its avatar is deleted; caches may show it for an
-/// hour longer.
+/// The `url` of an avatar with an uploaded file. The address needs no credential, so that pages can show the image, and it
+/// cannot be guessed. The image never changes, and exists until its avatar is deleted; caches may show it for an hour
+/// longer.
 #[utoipa::path(
     get,
     path = "/api/v1/avatars/images/{image}",
@@ -75,7 +75,7 @@ pub async fn get_image(
     }
     let permit = transfers.download(visitor.network())?;
     let format = ImageFormat::of(&first.bytes).ok_or(Rejection::Internal)?;
-    // Whatever else the bytes could be read as: they are this image, and run nothing.
+    // These headers prevent a browser from reading the bytes as anything but this image, or running them.
     let headers = [
         (header::CONTENT_TYPE, format.media_type()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -87,7 +87,7 @@ pub async fn get_image(
     Ok((headers, about, Body::from_stream(slices(store, image, first, permit))).into_response())
 }
 
-/// Whether the client says that it has what this tag names (RFC 9110, section 13.1.2).
+/// Returns whether the client already has the image with this tag (RFC 9110, section 13.1.2).
 fn has(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
@@ -98,8 +98,8 @@ fn has(headers: &HeaderMap, tag: &str) -> bool {
         .any(|given| given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag)
 }
 
-/// An image from its first slice on, each read once the client has taken the one before. Where the image is deleted
-/// meanwhile it ends early, which the client sees by its length.
+/// Streams an image. Each slice is read once the client has received the previous one. If the image is deleted in the
+/// meantime, the stream ends early, which the client sees by its length.
 fn slices(
     store: TenantStore,
     image: ImageId,
@@ -107,7 +107,7 @@ fn slices(
     permit: DownloadPermit,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
     let ImageSlice { bytes, length } = first;
-    let rest = stream::try_unfold((store, bytes.len(), permit), move |(store, sent, permit)| async move {
+    let next_slices = stream::try_unfold((store, bytes.len(), permit), move |(store, sent, permit)| async move {
         if sent >= length {
             return Ok(None);
         }
@@ -115,5 +115,5 @@ fn slices(
         let sent = sent + slice.bytes.len();
         Ok(Some((Bytes::from(slice.bytes), (store, sent, permit))))
     });
-    stream::once(async { Ok(Bytes::from(bytes)) }).chain(rest)
+    stream::once(async { Ok(Bytes::from(bytes)) }).chain(next_slices)
 }

@@ -1,4 +1,4 @@
-//! The form that an avatar is uploaded with (docs/dialects/integer-id.md).
+//! The form with which an avatar is uploaded (docs/dialects/integer-id.md).
 
 use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequest, Request};
@@ -16,10 +16,10 @@ use crate::domain::{IMAGE_LIMIT, JsonField};
 use crate::http::{Record, unpacked};
 use crate::idempotency::{Idempotent, SentKey, WaitTimeout};
 
-/// Bytes of a form: a file, and what stands around it.
+/// Bytes of a form: the file and the other fields.
 const FORM_LIMIT: usize = IMAGE_LIMIT + 64 * 1024;
 
-/// What the form can hold; other fields are not looked at.
+/// The fields of the form. Other fields are ignored.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes; the extractor reads")]
 pub struct UploadForm {
@@ -41,11 +41,11 @@ pub(in crate::dialects::integer_id) struct Upload {
     voice_id: Option<Bytes>,
     is_favorite: Option<Bytes>,
     is_public: Option<Bytes>,
-    /// Held for as long as the bytes are.
+    /// Is released when the bytes are dropped.
     _permit: Option<UploadPermit>,
 }
 
-/// A form, and the key under which it may be sent again.
+/// A form, and the idempotency key under which it may be sent again.
 pub struct UploadRequest(pub(in crate::dialects::integer_id) Idempotent<IntegerId, Upload>);
 
 impl<S> FromRequest<S> for UploadRequest
@@ -84,7 +84,7 @@ impl Upload {
         };
         let mut upload = Self::default();
         while let Some(field) = form.next_field().await.map_err(broken)? {
-            let place = match field.name() {
+            let member = match field.name() {
                 Some("file") => &mut upload.file,
                 Some("name") => &mut upload.name,
                 Some("voice_id") => &mut upload.voice_id,
@@ -92,14 +92,15 @@ impl Upload {
                 Some("is_public") => &mut upload.is_public,
                 _ => continue,
             };
-            if place.replace(field.bytes().await.map_err(broken)?).is_some() {
-                return Err(Bare::Invalid("Each field may come once"));
+            if member.replace(field.bytes().await.map_err(broken)?).is_some() {
+                return Err(Bare::Invalid("Each field may be sent only once"));
             }
         }
         Ok(upload)
     }
 
-    /// Tells the form from others under the same key. Its bytes would not do: clients draw a boundary for each attempt.
+    /// Returns a hash that identifies the form when it is sent again. The bytes of the body cannot be used, because clients
+    /// use a new boundary for each attempt.
     fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for field in [&self.file, &self.name, &self.voice_id, &self.is_favorite, &self.is_public] {
@@ -110,7 +111,7 @@ impl Upload {
         hash.finalize().into()
     }
 
-    /// The members of an avatar that the form holds, to be judged as those of JSON are.
+    /// Returns the members of the avatar, for the same validation as those of JSON.
     pub fn members(&self) -> Result<AvatarBody, Bare> {
         Ok(AvatarBody {
             name: text(self.name.as_deref())?,
@@ -122,7 +123,7 @@ impl Upload {
     }
 }
 
-/// A field's text. A form sends what was not filled in as nothing.
+/// Returns the text of a field; absent if it is empty, because a form sends an empty text for a field without a value.
 fn text(field: Option<&[u8]>) -> Result<JsonField, Bare> {
     let Some(bytes) = field.filter(|bytes| !bytes.is_empty()) else { return Ok(JsonField::Absent) };
     match std::str::from_utf8(bytes) {

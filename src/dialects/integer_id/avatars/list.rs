@@ -13,9 +13,9 @@ use crate::domain::{AgentNumber, Timestamp};
 use crate::http::{PathOf, QueryPairs, Reply};
 use crate::store::StoredAvatar;
 
-/// Avatars in one answer. The vendor's list has no pages; this bounds it.
+/// Avatars in one response. The vendor's list has no pages, so it needs a limit.
 const MAX_AVATARS: i64 = 1_000;
-/// Where the next page begins: the answer is an array, which has no room for it.
+/// The cursor of the next page is in a header, because the response is an array.
 static NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
 /// An avatar. Booleans are 0 and 1.
@@ -23,7 +23,7 @@ static NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 pub struct ListedAvatar {
     #[schema(example = 1)]
     id: i64,
-    /// There are no users here, only organizations.
+    /// Always null, because there are no users here, only organizations.
     user_id: Option<i64>,
     #[schema(example = "Professional Avatar")]
     name: String,
@@ -56,8 +56,8 @@ impl From<StoredAvatar> for ListedAvatar {
 
 /// List avatars
 ///
-/// Newest first. Of more than 1,000, or more than 4 MiB, the newest, with `X-Next-Cursor` for the query parameter
-/// `cursor`.
+/// Newest first. If there are more than 1,000 avatars or 4 MiB, only the newest, with the header `X-Next-Cursor` for the
+/// query parameter `cursor`.
 #[utoipa::path(
     get,
     path = "/api/v1/avatars",
@@ -77,7 +77,7 @@ pub async fn list_avatars(
 
 /// List public avatars
 ///
-/// Those of the organization that are marked as public.
+/// The organization's avatars that are marked as public.
 #[utoipa::path(
     get,
     path = "/api/v1/avatars/public",
@@ -95,7 +95,7 @@ pub async fn list_public_avatars(
 
 /// List a user's avatars
 ///
-/// There are no users here, only organizations: whichever user is named, these are the organization's avatars.
+/// There are no users here, only organizations. For every user the response has the organization's avatars.
 #[utoipa::path(
     get,
     path = "/api/v1/avatars/user/{user_id}",
@@ -106,10 +106,10 @@ pub async fn list_public_avatars(
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 200, description = "As at `/api/v1/avatars`, with a `Deprecation` header.", body = Vec<ListedAvatar>),
-        (status = 404, description = "No integer that a user could have."),
+        (status = 404, description = "The `user_id` is not a number that a user could have."),
     )
 )]
-#[deprecated = "the vendor's documentation withdrew this path; it is served all the same"]
+#[deprecated = "the vendor's documentation withdrew this path; it is still served"]
 #[tracing::instrument(name = "integer_id.list_user_avatars", level = "debug", skip_all)]
 pub async fn list_user_avatars(
     caller: Caller<IntegerId, purpose::ReadAgents>,
@@ -117,7 +117,7 @@ pub async fn list_user_avatars(
     pairs: QueryPairs,
 ) -> impl IntoResponse {
     let deprecation = [(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"))];
-    // Users' numbers would be written as agents' are.
+    // Users' numbers would be written like agents' numbers.
     let listed = match path.0.parse::<AgentNumber>() {
         Ok(_) => list(caller, &pairs, false).await,
         Err(_) => Err(IntegerIdError::NoSuchUser),
@@ -130,7 +130,7 @@ async fn list(
     pairs: &QueryPairs,
     only_public: bool,
 ) -> Result<(HeaderMap, Reply<Vec<ListedAvatar>>), IntegerIdError> {
-    let before = query::given(pairs, "cursor").map(place).transpose()?;
+    let before = query::given(pairs, "cursor").map(cursor).transpose()?;
     let found = caller.store.avatars().newest(only_public, before, MAX_AVATARS).await?;
     let mut headers = HeaderMap::new();
     if let Some(last) = found.rows.last().filter(|_| found.is_full(MAX_AVATARS))
@@ -141,8 +141,8 @@ async fn list(
     Ok((headers, Reply(StatusCode::OK, found.rows.into_iter().map(ListedAvatar::from).collect())))
 }
 
-/// Behind which avatar a cursor leads on.
-fn place(text: &str) -> Result<(Timestamp, i64), IntegerIdError> {
+/// Reads the cursor of a page: the time and the number of the avatar before it.
+fn cursor(text: &str) -> Result<(Timestamp, i64), IntegerIdError> {
     let read = || {
         let (at, number) = text.split_once('.')?;
         let at = at.parse().ok().filter(|at| (0..253_402_300_800_000).contains(at));

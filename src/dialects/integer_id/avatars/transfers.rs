@@ -1,5 +1,5 @@
-//! How many images are on their way at once, so that slow clients cannot fill the memory, and one cannot keep the others
-//! out.
+//! Limits the images that are transferred at once, so that slow clients cannot fill the memory and one client cannot block
+//! the others.
 
 use std::sync::Arc;
 
@@ -8,22 +8,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::domain::{OrgId, Permit, Quota};
 use crate::http::{Network, Rejection};
 
-/// Uploads that one replica reads at once, each of 5 MiB at most.
+/// Uploads that one replica reads at once, each of at most 5 MiB.
 const UPLOADS: usize = 32;
-/// Images that one replica sends at once, a slice of each in memory.
+/// Images that one replica sends at once, with one slice of each in memory.
 const DOWNLOADS: usize = 256;
-/// Which part of the uploads one organization may have: 8.
+/// One organization may have a fourth of the uploads: 8.
 const UPLOADS_SHARE: usize = 4;
-/// Which part of the downloads one client address may have: 32.
+/// One client address may have an eighth of the downloads: 32.
 const DOWNLOADS_SHARE: usize = 8;
 
-/// The permits for images on their way in and out.
+/// The permits for uploads and downloads of images.
 #[derive(Clone, Debug)]
 pub struct Transfers {
     uploads: Arc<Semaphore>,
     uploads_of: Quota<OrgId>,
     downloads: Arc<Semaphore>,
-    /// Readers show no credential, so they are distinguished by where they call from.
+    /// By network, because downloads need no credential.
     downloads_to: Quota<Option<Network>>,
 }
 
@@ -48,7 +48,7 @@ impl Default for Transfers {
 }
 
 impl Transfers {
-    /// So many transfers at once, of which one client may have its share, and at least one.
+    /// Allows so many transfers at once. One client may have its share of them, and at least one.
     #[must_use]
     pub fn new(uploads: usize, downloads: usize) -> Self {
         Self {
@@ -59,10 +59,11 @@ impl Transfers {
         }
     }
 
-    /// Returns a permit to read an upload of this organization, which is known wherever a caller was authenticated.
+    /// Returns a permit to read an upload of this organization, which is known for every authenticated caller.
     ///
     /// # Errors
-    /// 429 where the organization has its share, 503 where all permits are taken.
+    /// [`Rejection::TooManyConcurrent`] (429) if the organization has its share, [`Rejection::Unavailable`] (503) if all
+    /// permits are taken.
     pub fn upload(&self, org: Option<OrgId>) -> Result<UploadPermit, Rejection> {
         let share = org.map(|org| self.uploads_of.acquire(org).ok_or(Rejection::TooManyConcurrent)).transpose()?;
         Ok(UploadPermit { _permit: take(&self.uploads)?, _share: share })
@@ -71,7 +72,8 @@ impl Transfers {
     /// Returns a permit to send an image to this network.
     ///
     /// # Errors
-    /// 429 where the network has its share, 503 where all permits are taken.
+    /// [`Rejection::TooManyConcurrent`] (429) if the network has its share, [`Rejection::Unavailable`] (503) if all permits
+    /// are taken.
     pub fn download(&self, network: Option<Network>) -> Result<DownloadPermit, Rejection> {
         let share = self.downloads_to.acquire(network).ok_or(Rejection::TooManyConcurrent)?;
         Ok(DownloadPermit { _permit: take(&self.downloads)?, _share: share })

@@ -21,19 +21,18 @@ pub struct UploadedAvatar {
     id: i64,
     #[schema(example = "Professional Avatar")]
     name: String,
-    /// Where the image is; it needs no credential.
+    /// The address of the image; it needs no credential.
     url: String,
     voice_id: Option<String>,
-    /// Images are stored here, not at Cloudinary: the image's own name, the last segment of `url`.
+    /// The image's name, which is the last segment of `url`. Images are stored here and not at Cloudinary.
     cloudinary_id: String,
 }
 
 /// Upload avatar
 ///
-/// Makes an avatar of a PNG, JPEG, GIF or WebP file of at most 5 MiB, recognized by its first bytes. An organization
-/// has at most 1,000 images; deleting an avatar deletes its image, and giving it another `url` leaves it. The form has
-/// 30 seconds to
-/// arrive: the largest needs an uplink of 1.5 Mbit/s.
+/// Creates an avatar from a PNG, JPEG, GIF or WebP file of at most 5 MiB, recognized by its first bytes. An organization
+/// can have 1,000 images. Deleting an avatar deletes its image; changing its `url` does not. The form must arrive within
+/// 30 seconds, so the largest file needs an uplink of 1.5 Mbit/s.
 #[utoipa::path(
     post,
     path = "/api/v1/avatars/upload",
@@ -43,9 +42,9 @@ pub struct UploadedAvatar {
     responses(
         (status = 201, description = "Avatar created.", body = UploadedAvatar),
         (status = 400, description = "There is no form, or no file in it.", body = BareEnvelope),
-        (status = 409, description = "The organization has 1,000 images already.", body = BareEnvelope),
+        (status = 409, description = "The organization already has 1,000 images.", body = BareEnvelope),
         (status = 413, description = "The file has more than 5 MiB.", body = BareEnvelope),
-        (status = 415, description = "The file is no image of these formats.", body = BareEnvelope),
+        (status = 415, description = "The file is not an image of these formats.", body = BareEnvelope),
         (status = 429, description = "The organization has too many uploads in progress."),
         (status = 503, description = "Too many uploads are being read, or the form took too long to arrive."),
     )

@@ -12,7 +12,7 @@ use crate::domain::ids::MAX_NUMBER;
 use crate::http::{PathOf, QueryPairs, Reply, without_zero_fraction};
 use crate::store::EventWindow;
 
-/// Messages in one answer.
+/// Messages in one response.
 const MAX_MESSAGES: i64 = 1_000;
 
 #[derive(Serialize, ToSchema)]
@@ -20,20 +20,21 @@ pub struct Messages {
     success: bool,
     /// Oldest first, at most 1,000 and at most 4 MiB.
     messages: Vec<Message>,
-    /// For the query parameter `cursor`, where there may be more.
+    /// The value of the query parameter `cursor` that continues the list. Present if there may be more messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<i64>,
 }
 
 /// List messages
 ///
-/// An extension: the vendor names this path and documents nothing more. Messages can be read after the session's end.
+/// An extension: the vendor names this path and documents nothing more. Messages can also be read after the session has
+/// ended.
 #[utoipa::path(
     get,
     path = "/api/v1/sessions/{session_id}/messages",
     params(
         ("session_id" = i64, Path, description = "The session's integer id."),
-        ("cursor" = Option<i64>, Query, description = "`next_cursor` of an earlier response, or any message's id: those after it."),
+        ("cursor" = Option<i64>, Query, description = "`next_cursor` of an earlier response, or the id of any message; the list begins after it."),
     ),
     security(("api_key" = []), ("bearer" = [])),
     responses(

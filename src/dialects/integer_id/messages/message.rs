@@ -1,4 +1,5 @@
-//! A message of a session: an extension, since the vendor names the path and documents nothing more (docs/dialects/integer-id.md).
+//! The wire type of a message. It is an extension, because the vendor names the path and documents nothing more
+//! (docs/dialects/integer-id.md).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,14 +11,14 @@ use crate::dialects::shared::turn::NewReply;
 use crate::domain::{Agent, Event, EventId, JsonText, NewEvent, Timestamp};
 use crate::responders::Speaker;
 
-/// What users write.
+/// The role of a user's message.
 const FROM_USER: &str = "user";
-/// What agents write.
+/// The role of an agent's message.
 const FROM_AGENT: &str = "agent";
 
 #[derive(Serialize, ToSchema)]
 pub struct Message {
-    /// Counted in each session.
+    /// Counted from 1 in each session.
     #[schema(example = 1)]
     message_id: i64,
     #[schema(example = 456)]
@@ -45,7 +46,7 @@ impl Message {
         }
     }
 
-    /// A reply in the same session.
+    /// Returns a reply in the same session.
     pub(in crate::dialects::integer_id) fn reply(&self, event: Event) -> Self {
         Self::new(event, self.session_id)
     }
@@ -55,7 +56,7 @@ impl Message {
     }
 }
 
-/// Returns whom a message speaks for.
+/// Returns who wrote a message.
 pub(in crate::dialects::integer_id) fn speaker(message: &Event) -> Option<Speaker> {
     match message.kind.as_str() {
         FROM_USER => Some(Speaker::User),
@@ -75,7 +76,7 @@ pub(in crate::dialects::integer_id) fn from_user(
     NewEvent { content: Some(content), payload, ..NewEvent::of(id, FROM_USER, at) }
 }
 
-/// Returns the event that stores the agent's reply. One that was interrupted has `interrupted` in its metadata.
+/// Returns the event that stores the agent's reply. An interrupted reply has `interrupted` in its metadata.
 pub(in crate::dialects::integer_id) fn reply(_: &Agent, reply: NewReply) -> NewEvent {
     let NewReply { id, to, text, completeness, at } = reply;
     let payload = JsonText::of(&ReplyMark::from(completeness)).unwrap_or_else(|_| JsonText::empty_object());

@@ -35,16 +35,16 @@ pub struct SendMessage {
 pub struct Sent {
     success: bool,
     message: Message,
-    /// The agent's reply; null if nothing replies, or not in time.
+    /// The agent's reply; null if no reply arrives in time.
     reply: Option<Message>,
 }
 
 /// Send message
 ///
-/// An extension: the vendor names this path and documents nothing more. The message is stored before the response
-/// begins, and the reply also when no client waits for it any longer. The same message sent again while its reply
-/// is on its way, or within 60 seconds after that failed, is stored once: the response has the message that is there.
-/// Ending the session ends the reply: what had come of it is stored, and has `"interrupted": true` as its metadata.
+/// An extension: the vendor names this path and documents nothing more. The message is stored before the response begins,
+/// and the reply is stored even if the client disconnects. If the same message is sent again while its reply is pending,
+/// or within 60 seconds after the reply failed, it is not stored again: the response has the stored message. Ending the
+/// session ends the reply, and the part that has arrived is stored with the metadata `"interrupted": true`.
 #[utoipa::path(
     post,
     path = "/api/v1/sessions/{session_id}/messages",
@@ -89,9 +89,8 @@ async fn send(
     Ok(Reply(StatusCode::CREATED, Sent { success: true, message, reply }))
 }
 
-/// Stores the message. With it comes the turn that replies to it; `None` where the agent is gone or archived, or
-/// nothing
-/// replies.
+/// Stores the message. Returns it with the turn that replies to it; `None` if the agent is deleted or archived, or has no
+/// responder.
 async fn store(
     conversations: &Conversations,
     caller: &Caller<IntegerId, purpose::WriteEvents>,

@@ -16,7 +16,8 @@ use crate::store::{Created, Series};
 
 /// UTF-16 code units of the metadata's compact form; the vendor documents no limit.
 const METADATA_LIMIT: usize = 65_536;
-/// The page's default, which is none of the four values that the page lists; the three short words are its family.
+/// The default of the vendor's page, although it is not one of the four values that the page lists. The three short words
+/// are accepted because of it.
 const DEFAULT_TYPE: &str = "voice";
 const TYPES: [&str; 7] = ["agent_voice", "agent_video", "agent_chat", "webrtc_video", "voice", "video", "chat"];
 
@@ -36,7 +37,7 @@ pub struct CreateSession {
     metadata: JsonField,
 }
 
-/// A session that has been started.
+/// A session that was started.
 #[derive(Serialize, ToSchema)]
 pub struct Started {
     success: bool,
@@ -75,7 +76,7 @@ impl CreateSession {
         let invalid = IntegerIdError::Invalid;
         let agent = match &self.agent_id {
             JsonField::Absent | JsonField::Null => return Err(invalid("agent_id is required")),
-            // As many digits as there may be: what is past 64 bits is an integer still.
+            // A number beyond 64 bits is still an integer, so it is 404 and not 400.
             given if given.as_i64().is_some() => given.as_i64(),
             JsonField::Number(number) if number.as_str().bytes().all(|b| b == b'-' || b.is_ascii_digit()) => None,
             _ => return Err(invalid("agent_id must be an integer")),
@@ -86,13 +87,16 @@ impl CreateSession {
             _ => return Err(invalid("Invalid session_type")),
         };
         let metadata = metadata(self.metadata)?;
-        // No agent has a number outside 1..=2^53.
+        // No agent has a number outside of 1..=2^53.
         let agent = agent.and_then(AgentNumber::new).ok_or(IntegerIdError::AgentNotFound)?;
         Ok(ValidatedCreateSession { agent, session_type, metadata })
     }
 }
 
-/// Metadata that holds; `None` where none was given.
+/// Returns validated metadata, or `None` if it is absent or null.
+///
+/// # Errors
+/// [`IntegerIdError::Invalid`] if it is not an object, or is too long.
 pub(in crate::dialects::integer_id) fn metadata(given: JsonField) -> Result<Metadata, IntegerIdError> {
     match given {
         JsonField::Absent | JsonField::Null => Ok(None),
@@ -104,7 +108,7 @@ pub(in crate::dialects::integer_id) fn metadata(given: JsonField) -> Result<Meta
 
 /// Create session
 ///
-/// Starts a session at once: there is no separate start. It returns the agent's current avatar.
+/// Starts the session at once; there is no separate start. The response has the agent's current avatar.
 #[utoipa::path(
     post,
     path = "/api/v1/sessions",
@@ -128,11 +132,11 @@ async fn create(
     caller: Caller<IntegerId, purpose::WriteSessions>,
     body: CreateSession,
 ) -> Result<Reply<Started>, IntegerIdError> {
-    let wanted = body.validate()?;
+    let new = body.validate()?;
     let agent = caller
         .store
         .agents()
-        .find(&AgentRef::Number(wanted.agent))
+        .find(&AgentRef::Number(new.agent))
         .await?
         .filter(|agent| agent.enabled)
         .ok_or(IntegerIdError::AgentNotFound)?;
@@ -147,11 +151,11 @@ async fn create(
         agent: Some(agent.id),
         public_id: number.to_string(),
         enabled: true,
-        kind: Some(wanted.session_type.clone()),
+        kind: Some(new.session_type.clone()),
         user_id: None,
         name: None,
         description: None,
-        metadata: wanted.metadata.clone(),
+        metadata: new.metadata.clone(),
         detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
         created_at: now,
         expires_at: None,
@@ -166,17 +170,17 @@ async fn create(
                     session_id: number.get(),
                     agent_id: agent.number.get(),
                     agent_name: detail.agent_name,
-                    session_type: wanted.session_type,
+                    session_type: new.session_type,
                     status: Status::Active,
                     started_at: Seconds(now),
-                    metadata: wanted.metadata,
+                    metadata: new.metadata,
                     avatar: detail.avatar.into(),
                 },
                 message: "Session started successfully",
             },
         )),
         Created::NoSuchAgent => Err(IntegerIdError::AgentNotFound),
-        // A number is handed out once.
+        // Does not happen, because each number is assigned once.
         Created::Existing(_) => Err(Rejection::Internal.into()),
     }
 }

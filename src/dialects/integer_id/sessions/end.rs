@@ -13,21 +13,21 @@ use crate::domain::{JsonField, JsonText, NewEvent, Session, Timestamp};
 use crate::http::{OptionalJsonBody, PathOf, Rejection, Reply};
 use crate::store::Appends;
 
-/// Seconds that a session can be said to have taken: what the 32 bits of an SQL integer hold, 68 years.
-const LONGEST: i64 = 2_147_483_647;
-/// What keeps a transcript.
+/// The longest duration in seconds: the limit of an SQL integer of 32 bits, 68 years.
+const MAX_DURATION: i64 = 2_147_483_647;
+/// The kind of the event that stores a transcript.
 const TRANSCRIPT: &str = "transcript";
 
 #[derive(Default, Deserialize, ToSchema)]
 pub struct EndSession {
-    /// Seconds, up to 2,147,483,647; counted from the start where absent.
+    /// In seconds, up to 2,147,483,647; by default the time since the start.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
     duration: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     transcript: JsonField,
-    /// Takes the place of what the session had. At most 65,536 UTF-16 code units as compact JSON.
+    /// Replaces the session's metadata. At most 65,536 UTF-16 code units as compact JSON.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: JsonField,
@@ -56,7 +56,7 @@ struct EndedSession {
     started_at: Seconds,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Seconds>,
-    /// Seconds.
+    /// In seconds.
     duration: Option<i64>,
     transcript: Option<String>,
     #[schema(value_type = Option<Object>)]
@@ -77,7 +77,7 @@ impl EndSession {
             given => Some(
                 given
                     .as_i64()
-                    .filter(|seconds| (0..=LONGEST).contains(seconds))
+                    .filter(|seconds| (0..=MAX_DURATION).contains(seconds))
                     .ok_or(invalid("duration must be a whole number of seconds"))?,
             ),
         };
@@ -92,7 +92,7 @@ impl EndSession {
 
 /// End session
 ///
-/// Ends a session once; ending it again answers it as it was ended. A body may be left out.
+/// Ends the session. A session that has already ended is returned unchanged. The body is optional.
 #[utoipa::path(
     put,
     path = "/api/v1/sessions/{session_id}/end",
@@ -100,7 +100,7 @@ impl EndSession {
     request_body = Option<EndSession>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The session, which has ended.", body = Ended),
+        (status = 200, description = "The ended session.", body = Ended),
     )
 )]
 #[tracing::instrument(name = "integer_id.end_session", level = "debug", skip_all)]
@@ -110,9 +110,9 @@ pub async fn end_session(
     body: OptionalJsonBody<IntegerId, EndSession>,
 ) -> Result<Reply<Ended>, IntegerIdError> {
     let key = session::key_of(&path.0)?;
-    let wanted = body.0.validate()?;
+    let end_session = body.0.validate()?;
     let now = caller.now();
-    let event = wanted.transcript.as_ref().map(|text| NewEvent {
+    let event = end_session.transcript.as_ref().map(|text| NewEvent {
         id: session::transcript_of(key.1),
         public_id: None,
         parent: None,
@@ -124,7 +124,7 @@ pub async fn end_session(
         at: now,
     });
     let appends = Appends::of(&event);
-    let rule = move |session: &mut Session| match end(session, &wanted, now) {
+    let rule = move |session: &mut Session| match end(session, &end_session, now) {
         Ok(true) => (Ok(()), event.iter().cloned().collect()),
         Ok(false) => (Ok(()), Vec::new()),
         Err(rejection) => (Err(rejection), Vec::new()),
@@ -134,32 +134,35 @@ pub async fn end_session(
     changed.outcome.transpose()?;
     let numbered: NumberedSession = changed.session.try_into()?;
     let transcript = numbered.transcript(&caller).await?;
-    Ok(Reply(StatusCode::OK, answer(numbered, transcript, now)))
+    Ok(Reply(StatusCode::OK, ended(numbered, transcript, now)))
 }
 
-/// Ends a session; whether it had not ended before.
-fn end(session: &mut Session, wanted: &ValidatedEndSession, now: Timestamp) -> Result<bool, Rejection> {
+/// Ends the session. Returns `true` if it was still open.
+///
+/// # Errors
+/// [`Rejection::Internal`] if the session's detail cannot be read or written.
+fn end(session: &mut Session, given: &ValidatedEndSession, now: Timestamp) -> Result<bool, Rejection> {
     if session.ended_at.is_some() {
         return Ok(false);
     }
     let mut detail: IntegerIdDetail = session.detail.read().map_err(|_| Rejection::Internal)?;
-    detail.duration = Some(wanted.duration.unwrap_or_else(|| seconds_between(session.created_at, now)));
-    detail.has_transcript = wanted.transcript.is_some();
+    detail.duration = Some(given.duration.unwrap_or_else(|| seconds_between(session.created_at, now)));
+    detail.has_transcript = given.transcript.is_some();
     session.detail = JsonText::of(&detail).map_err(|_| Rejection::Internal)?;
-    if wanted.metadata.is_some() {
-        session.metadata.clone_from(&wanted.metadata);
+    if given.metadata.is_some() {
+        session.metadata.clone_from(&given.metadata);
     }
     session.ended_at = Some(now.max(session.created_at));
     session.updated_at = now;
     Ok(true)
 }
 
-/// Whole seconds; none where replicas' clocks disagree.
+/// Returns the whole seconds between two times; 0 if the clocks of two replicas disagree and the end is earlier.
 fn seconds_between(start: Timestamp, end: Timestamp) -> i64 {
-    (end - start).num_seconds().clamp(0, LONGEST)
+    (end - start).num_seconds().clamp(0, MAX_DURATION)
 }
 
-fn answer(numbered: NumberedSession, transcript: Option<String>, now: Timestamp) -> Ended {
+fn ended(numbered: NumberedSession, transcript: Option<String>, now: Timestamp) -> Ended {
     let NumberedSession { number, session, detail } = numbered;
     Ended {
         success: true,
@@ -190,8 +193,8 @@ mod tests {
         fn durations_are_whole_seconds_and_never_negative(start in 0i64..1 << 42, took in -100_000i64..1 << 42) {
             let at = |ms| DateTime::from_timestamp_millis(ms).unwrap();
             let seconds = seconds_between(at(start), at(start + took));
-            prop_assert!((0..=LONGEST).contains(&seconds));
-            prop_assert_eq!(seconds, (took.max(0) / 1_000).min(LONGEST));
+            prop_assert!((0..=MAX_DURATION).contains(&seconds));
+            prop_assert_eq!(seconds, (took.max(0) / 1_000).min(MAX_DURATION));
         }
     }
 }

@@ -29,7 +29,7 @@ struct FoundSession {
     started_at: Seconds,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Seconds>,
-    /// Seconds.
+    /// In seconds.
     duration: Option<i64>,
     transcript: Option<String>,
     #[schema(value_type = Option<Object>)]

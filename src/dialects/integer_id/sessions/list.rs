@@ -12,15 +12,16 @@ use crate::domain::{AgentRef, DialectName, Timestamp};
 use crate::http::{QueryPairs, Reply};
 use crate::store::SessionQuery;
 
-/// Sessions in one answer. The vendor's list has no pages; this bounds it.
+/// Sessions in one response. The vendor's list has no pages, so it needs a limit.
 pub(in crate::dialects::integer_id) const MAX_SESSIONS: i64 = 1_000;
 
 #[derive(Serialize, ToSchema)]
 pub struct SessionList {
     success: bool,
-    /// Newest first; of more than 1,000, or more than 4 MiB, the newest.
+    /// Newest first. If there are more than 1,000 sessions or 4 MiB, only the newest.
     sessions: Vec<ListedSession>,
-    /// For the query parameter `cursor`, where there may be older ones. An extension.
+    /// The value of the query parameter `cursor` that continues the list. Present if there may be older sessions. An
+    /// extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -38,7 +39,7 @@ struct ListedSession {
     started_at: Seconds,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Seconds>,
-    /// Seconds.
+    /// In seconds.
     duration: Option<i64>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Seconds,
@@ -67,14 +68,14 @@ impl ListedSession {
 
 /// List sessions
 ///
-/// An agent that is nobody's has no sessions. Of an organization or an agent with more than 10,000 sessions, one answer
-/// looks at the nearest 10,000, and `next_cursor` leads on.
+/// For an unknown agent the list is empty. One response searches the next 10,000 sessions of the organization or of the
+/// agent, and `next_cursor` continues the list.
 #[utoipa::path(
     get,
     path = "/api/v1/sessions",
     params(
         ("agent_id" = Option<i64>, Query, description = "Only this agent's sessions."),
-        ("status" = Option<String>, Query, description = "`active`, `completed` or `all`, which every other word means, too."),
+        ("status" = Option<String>, Query, description = "`active`, `completed` or `all`; any other word means `all`."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of an earlier response."),
     ),
     security(("api_key" = []), ("bearer" = [])),
@@ -90,21 +91,21 @@ pub async fn list_sessions(
     let now = caller.now();
     let behind = query::cursor(&pairs)?;
     let state = query::status(&pairs);
-    let wanted = SessionQuery { state, behind, ..SessionQuery::newest(DialectName::IntegerId, now, MAX_SESSIONS) };
-    let wanted = match query::agent_id(&pairs)? {
-        query::AgentFilter::Any => wanted,
-        query::AgentFilter::Nobody => return Ok(answer(Vec::new(), None)),
+    let query = SessionQuery { state, behind, ..SessionQuery::newest(DialectName::IntegerId, now, MAX_SESSIONS) };
+    let query = match query::agent_id(&pairs)? {
+        query::AgentFilter::Any => query,
+        query::AgentFilter::Unknown => return Ok(list(Vec::new(), None)),
         query::AgentFilter::One(number) => {
             let Some(agent) = caller.store.agents().find(&AgentRef::Number(number)).await? else {
-                return Ok(answer(Vec::new(), None));
+                return Ok(list(Vec::new(), None));
             };
-            SessionQuery { agent: Some(agent.id), ..wanted }
+            SessionQuery { agent: Some(agent.id), ..query }
         }
     };
-    let (found, next_cursor) = session::page(&caller, &wanted).await?;
-    Ok(answer(found.into_iter().map(|numbered| ListedSession::new(numbered, now)).collect(), next_cursor))
+    let (found, next_cursor) = session::page(&caller, &query).await?;
+    Ok(list(found.into_iter().map(|numbered| ListedSession::new(numbered, now)).collect(), next_cursor))
 }
 
-fn answer(sessions: Vec<ListedSession>, next_cursor: Option<String>) -> Reply<SessionList> {
+fn list(sessions: Vec<ListedSession>, next_cursor: Option<String>) -> Reply<SessionList> {
     Reply(StatusCode::OK, SessionList { success: true, sessions, next_cursor })
 }

@@ -17,9 +17,10 @@ use crate::store::SessionQuery;
 #[derive(Serialize, ToSchema)]
 pub struct AgentSessions {
     success: bool,
-    /// Newest first; of more than 1,000 the newest.
+    /// Newest first. If there are more than 1,000 sessions or 4 MiB, only the newest.
     sessions: Vec<AgentSession>,
-    /// For the query parameter `cursor`, where there may be older ones. An extension.
+    /// The value of the query parameter `cursor` that continues the list. Present if there may be older sessions. An
+    /// extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -40,7 +41,7 @@ struct AgentSession {
     started_at: Seconds,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Seconds>,
-    /// Seconds.
+    /// In seconds.
     duration: Option<i64>,
     #[schema(value_type = Option<Object>)]
     metadata: Metadata,
@@ -66,7 +67,7 @@ impl AgentSession {
     }
 }
 
-/// The older word for a session's type: voice, video or chat.
+/// Returns the older name of a session's type: voice, video or chat.
 fn call_type(session_type: String) -> String {
     match session_type.strip_prefix("agent_") {
         Some(short) => short.to_owned(),
@@ -97,12 +98,12 @@ pub async fn agent_sessions(
     let name = agent::named(&path.0, IntegerIdError::AgentNotFound)?;
     let agent = caller.store.agents().find(&name).await?.ok_or(IntegerIdError::AgentNotFound)?;
     let now = caller.now();
-    let wanted = SessionQuery {
+    let query = SessionQuery {
         agent: Some(agent.id),
         behind: query::cursor(&pairs)?,
         ..SessionQuery::newest(DialectName::IntegerId, now, MAX_SESSIONS)
     };
-    let (found, next_cursor) = session::page(&caller, &wanted).await?;
+    let (found, next_cursor) = session::page(&caller, &query).await?;
     let sessions = found.into_iter().map(|numbered| AgentSession::new(numbered, now)).collect();
     Ok(Reply(StatusCode::OK, AgentSessions { success: true, sessions, next_cursor }))
 }
@@ -112,7 +113,7 @@ mod tests {
     use super::call_type;
 
     #[test]
-    fn long_and_short_words_meet() {
+    fn every_type_has_a_short_name() {
         for (long, short) in [
             ("agent_voice", "voice"),
             ("agent_video", "video"),

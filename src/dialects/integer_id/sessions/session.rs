@@ -1,4 +1,4 @@
-//! A session as Agent Human keeps it.
+//! Finds sessions and lists them, and stores what only this dialect needs of them.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,17 +12,17 @@ use crate::domain::{Agent, Avatar, DialectName, EventId, JsonText, Session, Sess
 use crate::http::Rejection;
 use crate::store::SessionQuery;
 
-/// What of a session only this dialect understands: its agent and the avatar it wore, as they were when it started.
+/// The part of a session that only this dialect stores: its agent and the agent's avatar, as they were when it started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::dialects::integer_id) struct IntegerIdDetail {
     pub agent_id: i64,
     pub agent_name: String,
     pub language: String,
     pub avatar: Option<AvatarThen>,
-    /// Whether its end brought one along; it is kept among the events, since lists have no use for it.
+    /// Whether a transcript was sent when the session ended. It is stored as an event, because lists do not need it.
     #[serde(default)]
     pub has_transcript: bool,
-    /// Seconds, once the session has ended.
+    /// In seconds, once the session has ended.
     #[serde(default)]
     pub duration: Option<i64>,
 }
@@ -59,7 +59,7 @@ impl IntegerIdDetail {
     }
 }
 
-/// The four members about an avatar; all null if the agent has none.
+/// The four members of an avatar; all null if the agent has none.
 #[derive(Serialize, ToSchema)]
 pub struct AvatarMembers {
     #[schema(example = 1)]
@@ -102,10 +102,10 @@ impl Status {
     }
 }
 
-/// Metadata as it was sent; null when there was none.
+/// Metadata as it was sent; null without any.
 pub(in crate::dialects::integer_id) type Metadata = Option<JsonText>;
 
-/// A session, with what this dialect knows of it.
+/// A session with this dialect's detail.
 #[derive(Clone, Debug)]
 pub(in crate::dialects::integer_id) struct NumberedSession {
     pub number: i64,
@@ -124,7 +124,7 @@ impl TryFrom<Session> for NumberedSession {
 }
 
 impl NumberedSession {
-    /// What was handed in with the session's end.
+    /// Returns the transcript that was sent when the session ended, or `None` without one.
     pub(in crate::dialects::integer_id) async fn transcript<P>(
         &self,
         caller: &Caller<IntegerId, P>,
@@ -133,34 +133,40 @@ impl NumberedSession {
             return Ok(None);
         }
         let sessions = caller.store.sessions();
-        let kept = sessions.events(&self.session).find(transcript_of(self.session.id)).await?;
-        Ok(kept.and_then(|event| event.content))
+        let transcript = sessions.events(&self.session).find(transcript_of(self.session.id)).await?;
+        Ok(transcript.and_then(|event| event.content))
     }
 }
 
-/// The sessions that are wanted, and the cursor that leads on, where there may be more.
+/// Returns a page of sessions, and the cursor of the next page if there may be one.
 pub(in crate::dialects::integer_id) async fn page<P>(
     caller: &Caller<IntegerId, P>,
-    wanted: &SessionQuery<'_>,
+    query: &SessionQuery<'_>,
 ) -> Result<(Vec<NumberedSession>, Option<String>), IntegerIdError> {
-    let page = caller.store.sessions().stretch(wanted).await?;
+    let page = caller.store.sessions().stretch(query).await?;
     let next_cursor = page.next.map(|(at, id)| cursor::write((at, id.0)));
     let numbered: Result<_, Rejection> = page.sessions.into_iter().map(NumberedSession::try_from).collect();
     Ok((numbered?, next_cursor))
 }
 
-/// The event that keeps a session's transcript.
+/// Returns the id of the event that stores a session's transcript.
 pub(in crate::dialects::integer_id) fn transcript_of(session: SessionId) -> EventId {
     EventId(Uuid::new_v5(&session.0, b"transcript"))
 }
 
-/// Which session a text names: digits in their one spelling.
+/// Returns the key of the session that a path names.
+///
+/// # Errors
+/// [`IntegerIdError::SessionNotFound`] if no session can have this number.
 pub(in crate::dialects::integer_id) fn key_of(text: &str) -> Result<(DialectName, SessionId), IntegerIdError> {
     let number: SessionNumber = text.parse().map_err(|_| IntegerIdError::SessionNotFound)?;
     Ok((DialectName::IntegerId, SessionId::from_number(number)))
 }
 
-/// The session that a text names.
+/// Returns the session that a path names.
+///
+/// # Errors
+/// [`IntegerIdError::SessionNotFound`] if it does not exist.
 pub(in crate::dialects::integer_id) async fn find<P>(
     caller: &Caller<IntegerId, P>,
     text: &str,
