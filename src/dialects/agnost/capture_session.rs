@@ -1,6 +1,6 @@
 //! `POST /api/v1/capture-session` (docs/dialects/agnost.md).
 //!
-//! An event may have made the session before; then its data are filled in now.
+//! An earlier event may have created the session. Its data are then filled in.
 
 use axum::extract::{Request, State};
 use http::StatusCode;
@@ -21,22 +21,22 @@ use crate::store::Created;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct CaptureSession {
-    /// Session UUID. Reuse on every event in this conversation.
+    /// The session's UUID, which every event of this conversation repeats.
     #[serde(default)]
     #[schema(value_type = uuid::Uuid, required = true)]
     session_id: JsonField,
-    /// The end user. `user_id` is required, other keys are free.
+    /// The end user. `user_id` is required; any other member is allowed.
     #[serde(default)]
     #[schema(value_type = Object, required = true)]
     user_data: JsonField,
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: JsonField,
-    /// Unix time in milliseconds when the session began; the server's time when absent.
+    /// Unix time in milliseconds when the session began; by default the server's time.
     #[serde(default)]
     #[schema(value_type = Option<i64>)]
     timestamp: JsonField,
-    /// Free label of the client.
+    /// Any label of the client.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     client_config: JsonField,
@@ -56,12 +56,12 @@ pub struct CaptureSession {
 
 #[derive(Serialize, ToSchema)]
 pub struct Captured {
-    /// The session's id, as it was sent.
+    /// The session's id as it was sent.
     #[schema(example = "a3f9c182-7d4e-4b6a-9e21-c5d8f0b4e731")]
     session_id: String,
 }
 
-/// Who the end user is, in either of the clients' spellings.
+/// The end user, in either of the clients' spellings.
 #[derive(Default, Deserialize)]
 struct UserData {
     #[serde(default)]
@@ -70,7 +70,7 @@ struct UserData {
     user_id_in_camel_case: JsonField,
 }
 
-/// What of a session only this dialect understands, as it was sent.
+/// The part of a session that only this dialect stores, as it was sent.
 #[derive(Serialize)]
 struct AgnostDetail<'a> {
     received_at: Milliseconds,
@@ -93,7 +93,7 @@ impl Capture for CaptureSession {
 }
 
 impl CaptureSession {
-    fn hold_to_the_page(&self) -> Result<(), AgnostError> {
+    fn check_documented(&self) -> Result<(), AgnostError> {
         match &self.session_id {
             JsonField::Absent | JsonField::Null => return Err(AgnostError::Invalid("session_id is required")),
             id if id.as_str().and_then(parse_hyphenated_uuid).is_none() => {
@@ -121,14 +121,14 @@ impl CaptureSession {
         Ok(())
     }
 
-    fn hold_to_the_clients(&self) -> Result<(), AgnostError> {
+    fn check_observed(&self) -> Result<(), AgnostError> {
         match self.session_id.as_str() {
             Some(id) if !id.is_empty() && id.len() <= ID_LIMIT => Ok(()),
             _ => Err(AgnostError::Invalid("session_id must be a string of 1 to 2048 bytes")),
         }
     }
 
-    /// The documented `user_id`; what is no string there is no user.
+    /// Returns the documented `user_id`, or `None` if it is not a string.
     fn user_id(&self) -> Option<String> {
         match self.user().user_id {
             JsonField::String(user) => Some(user),
@@ -136,7 +136,8 @@ impl CaptureSession {
         }
     }
 
-    /// The user by either spelling, any value as text. An empty text is what the clients send for nobody.
+    /// Returns the user in either spelling, with any value as text. Returns `None` for an empty text, which the clients
+    /// send without a user.
     fn any_user_id(&self) -> Option<String> {
         let user = self.user();
         [user.user_id, user.user_id_in_camel_case].into_iter().find_map(|given| match given {
@@ -153,7 +154,7 @@ impl CaptureSession {
         }
     }
 
-    /// Returns when the session began; one of more than a day after its arrival began with its arrival.
+    /// Returns when the session began. A time more than a day after the capture's arrival is replaced by the arrival.
     fn began(&self, now: Timestamp) -> Option<Timestamp> {
         contract::moment(&self.timestamp).ok().map(|at| if contract::filed(at, now).1.is_some() { now } else { at })
     }
@@ -169,8 +170,8 @@ impl CaptureSession {
 
 /// Capture session
 ///
-/// Starts a session. Called again with the same `session_id` it returns the same and the first data stays; an
-/// `Idempotency-Key` is not needed and not looked at.
+/// Starts a session. A repeated `session_id` has the same response and leaves the first data unchanged, so
+/// `Idempotency-Key` is not needed and is ignored.
 #[utoipa::path(
     post,
     path = "/api/v1/capture-session",
@@ -198,18 +199,18 @@ pub async fn capture_session(
     let (session, began) = body.run(move || read(&bytes, configured, now, nonce)).await??;
     match caller.store.sessions().create(session.clone()).await? {
         Created::New | Created::Recovered(_) => {}
-        Created::Existing(standing) => {
-            if is_implied(&standing) {
+        Created::Existing(existing) => {
+            if is_implied(&existing) {
                 caller.store.captures().fill_in(&session, began).await?;
             }
         }
-        // These sessions have no agent to miss.
+        // Does not happen, because these sessions have no agent.
         Created::NoSuchAgent => return Err(Rejection::Internal.into()),
     }
     Ok(Reply(StatusCode::OK, Captured { session_id: session.public_id }))
 }
 
-/// Reads a capture. Returns the session, and when it began if the capture says so.
+/// Reads a capture. Returns the session, and when it began if the capture has a timestamp.
 fn read(
     bytes: &[u8],
     configured: Contract,
@@ -218,8 +219,8 @@ fn read(
 ) -> Result<(NewSession, Option<Timestamp>), AgnostError> {
     let (capture, contract) = contract::read::<CaptureSession>(bytes, configured)?;
     match contract {
-        Contract::Documented => capture.hold_to_the_page()?,
-        Contract::Observed => capture.hold_to_the_clients()?,
+        Contract::Documented => capture.check_documented()?,
+        Contract::Observed => capture.check_observed()?,
     }
     let session_id = capture.session_id.as_str().unwrap_or_default();
     let detail = AgnostDetail {

@@ -1,7 +1,8 @@
 //! Which of the two contracts applies to a capture (docs/adr/0006-two-contracts.md).
 //!
-//! The vendor's page wants UUIDs and users; the vendor's own clients send neither reliably, and what is refused to them
-//! is a conversation lost. A request that carries any of the clients' own members is theirs and is held to what they do.
+//! The vendor's page requires UUIDs and users. The vendor's own clients send neither reliably, and a rejected request of
+//! theirs would lose a conversation. Therefore the observed contract applies to a request with any member that only these
+//! clients send.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -15,20 +16,20 @@ use crate::http::{Rejection, parse_object};
 pub const STORED_LIMIT: usize = 2 * 1024 * 1024;
 /// Bytes of an id.
 pub const ID_LIMIT: usize = 2_048;
-/// Milliseconds to the end of the year 9999, the last that every reader can write.
+/// Milliseconds to the end of the year 9999, the last year that all date formats can write.
 const LAST_MILLISECOND: i64 = 253_402_300_799_999;
 
-/// What both contracts have a word about.
+/// A capture, to which one of the two contracts applies.
 pub trait Capture: DeserializeOwned {
-    /// Whether the request carries members that no page documents and the vendor's clients send.
+    /// Returns whether the request has members that the vendor's clients send and no page documents.
     fn is_clients(&self) -> bool;
 }
 
-/// Reads a capture. U+0000 is rejected, except from the vendor's clients: their users' texts contain it, and it is
-/// replaced by U+FFFD there. Half a surrogate pair is replaced in both contracts.
+/// Reads a capture. U+0000 is rejected, except from the vendor's clients, because their users' texts may contain it; there
+/// it is replaced by U+FFFD. Half a surrogate pair is replaced in both contracts.
 ///
 /// # Errors
-/// The rejection that fits.
+/// The rejection of [`parse_object`] if the body is not valid.
 pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contract), Rejection> {
     let contract = |capture: &C| if capture.is_clients() { Contract::Observed } else { configured };
     match parse_object::<C>(bytes) {
@@ -51,22 +52,22 @@ pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contra
 /// Writes what is stored of a capture.
 ///
 /// # Errors
-/// [`AgnostError::EventTooLarge`] past [`STORED_LIMIT`]: where credentials are taken out, what is left can be longer than
-/// what was sent.
+/// [`AgnostError::EventTooLarge`] beyond [`STORED_LIMIT`]. The result can be longer than what was sent, because credentials
+/// are replaced.
 pub fn stored(detail: &impl Serialize) -> Result<JsonText, AgnostError> {
     json::within(detail, STORED_LIMIT).map_err(|_| Rejection::Internal)?.ok_or(AgnostError::EventTooLarge(STORED_LIMIT))
 }
 
-/// Milliseconds to March 1973. What is less is Unix time in seconds, or none.
+/// Milliseconds to March 1973. A smaller number is Unix time in seconds, or not a time.
 const FIRST_MILLISECOND: i64 = 100_000_000_000;
 
-/// How far ahead of its arrival an event may have happened, because clocks differ.
+/// How far ahead of its arrival an event's time may be, because clocks differ.
 const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// Returns a moment in Unix milliseconds.
+/// Returns the time of a number of Unix milliseconds.
 ///
 /// # Errors
-/// [`AgnostError::Invalid`] for what is none, and for a time in another unit, which would be filed in 1970 or in the year
+/// [`AgnostError::Invalid`] if it is not a time, or has another unit, because it would be listed in 1970 or in the year
 /// 50,000.
 pub fn moment(given: &JsonField) -> Result<Timestamp, AgnostError> {
     let number = given.as_i64().filter(|number| *number >= 0);
@@ -80,17 +81,17 @@ pub fn moment(given: &JsonField) -> Result<Timestamp, AgnostError> {
     }
 }
 
-/// How long before its arrival an event is filed whose own time is more than [`AHEAD`]: it is not known when it happened, so
-/// that it is not listed before the newest of those whose time is known.
+/// An event whose own time is more than [`AHEAD`] of its arrival is listed this long before its arrival. Its real time is
+/// unknown, so it must not be listed as the newest of the events whose time is known.
 const FILED_BEFORE: TimeDelta = TimeDelta::minutes(1);
 
-/// Returns when an event is filed, and the time that was sent where that is another: one of more than a day ahead is
-/// filed under its arrival, because it would be the newest event for as long.
+/// Returns the time under which an event is listed, and the time that was sent if it differs. A time more than a day ahead
+/// is replaced by one shortly before the arrival, because the event would otherwise be the newest until then.
 pub fn filed(at: Timestamp, now: Timestamp) -> (Timestamp, Option<i64>) {
     if at > now + AHEAD { (now - FILED_BEFORE, Some(at.timestamp_millis())) } else { (at, None) }
 }
 
-/// The moment so many milliseconds after 1970, up to the year 9999.
+/// Returns the time so many milliseconds after 1970, or `None` if it is negative or after the year 9999.
 pub fn moment_at(milliseconds: i64) -> Option<Timestamp> {
     let milliseconds = Some(milliseconds).filter(|ms| (0..=LAST_MILLISECOND).contains(ms))?;
     Timestamp::from_timestamp_millis(milliseconds)

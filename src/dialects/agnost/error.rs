@@ -11,25 +11,25 @@ use crate::store::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgnostError {
-    /// 400: a member of the body is not what it must be.
+    /// 400: a member of the body is not valid.
     Invalid(&'static str),
-    /// 404: there is no such thing in the organization.
+    /// 404: the organization has no such resource.
     Missing(&'static str),
-    /// 422: the organization has as many of them as it may.
+    /// 422: the organization has reached its limit of these resources.
     Full(&'static str),
-    /// 409: the organization has as many API keys as it can that are neither revoked nor expired.
+    /// 409: the organization has reached its limit of API keys that are neither revoked nor expired.
     TooManyKeys,
-    /// 501: a route of the vendor's that this service has nothing to answer from.
+    /// 501: a route of the vendor for which this service lacks what it needs.
     NotHere(&'static str),
-    /// 413: more spans than one export may hold.
+    /// 413: the export has more spans than allowed.
     TooManySpans(usize),
-    /// 413: more attributes, events, links and values than one export may hold.
+    /// 413: the export has more attributes, events, links and values than allowed.
     TooManyParts(usize),
-    /// 413: values within values, more than can be read.
+    /// 413: values are nested too deeply.
     TooDeep,
-    /// 413: a packed body that unpacks to more than this many bytes.
+    /// 413: the packed body unpacks to more than this many bytes.
     UnpacksToTooMuch(usize),
-    /// 413: an event that takes more than this many bytes once it is written down.
+    /// 413: the stored event would have more than this many bytes.
     EventTooLarge(usize),
     Rejected(Rejection),
 }
@@ -68,11 +68,11 @@ impl AgnostError {
             Self::TooManyKeys => (StatusCode::CONFLICT, "Too many API keys; delete some to make room".to_owned()),
             Self::NotHere(why) => (StatusCode::NOT_IMPLEMENTED, (*why).to_owned()),
             Self::TooManySpans(limit) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, format!("An export must not hold more than {limit} spans"))
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("An export must not have more than {limit} spans"))
             }
             Self::TooManyParts(limit) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("An export must not hold more than {limit} attributes, events, links and values"),
+                format!("An export must not have more than {limit} attributes, events, links and values"),
             ),
             Self::TooDeep => (StatusCode::PAYLOAD_TOO_LARGE, "The export is nested too deeply".to_owned()),
             Self::UnpacksToTooMuch(limit) => {

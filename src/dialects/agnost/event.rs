@@ -1,4 +1,4 @@
-//! An event as it is kept, and as it is shown.
+//! An event as it is stored, and as it is returned.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::domain::{DialectName, EventId, JsonField, JsonText, NewEvent, NewSess
 use crate::http::Rejection;
 use crate::store::{CapturedRow, StoreError};
 
-/// What of an event only this dialect understands, as it was sent.
+/// The part of an event that only this dialect stores, as it was sent.
 #[derive(Serialize)]
 pub struct EventDetail<'a> {
     pub received_at: Milliseconds,
@@ -28,18 +28,18 @@ pub struct EventDetail<'a> {
     pub primitive_type: &'a JsonField,
     #[serde(skip_serializing_if = "JsonField::is_missing")]
     pub checkpoints: &'a JsonField,
-    /// The parent's id where it is no UUID.
+    /// The parent's id if it is not a UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<&'a str>,
-    /// The rest of an OpenTelemetry span.
+    /// The other members of an OpenTelemetry span.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<JsonText>,
-    /// Unix time in milliseconds as it was sent, where the event is filed under its arrival instead.
+    /// Unix time in milliseconds as it was sent, if the event is listed under its arrival instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_timestamp: Option<i64>,
 }
 
-/// The same, read again.
+/// The stored detail of an event.
 #[derive(Default, Deserialize)]
 struct StoredDetail {
     #[serde(default)]
@@ -55,7 +55,7 @@ struct StoredDetail {
     claimed_timestamp: Option<i64>,
 }
 
-/// What kinds of events there are.
+/// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A user's message and the agent's reply.
@@ -75,8 +75,8 @@ impl Kind {
         }
     }
 
-    /// Nothing in an event says its kind for certain (docs/dialects/agnost.md): the MCP clients name it, and what has
-    /// a parent is a call that its parent made.
+    /// Returns the kind of an event. No member states it for certain (docs/dialects/agnost.md): the MCP clients send it,
+    /// and an event with a parent is a call that its parent made.
     pub fn of(primitive_type: &JsonField, has_parent: bool) -> Self {
         match primitive_type.as_str() {
             Some("tool") => Self::Tool,
@@ -88,12 +88,12 @@ impl Kind {
     }
 }
 
-/// An event's id: a UUID stands for itself whatever its case, any other text for the one it means in its session.
+/// Returns an event's id: the UUID itself in any case, or a UUID computed from the session and any other text.
 pub fn event_id(session: SessionId, text: &str) -> EventId {
     EventId(parse_hyphenated_uuid(text).unwrap_or_else(|| Uuid::new_v5(&session.0, text.as_bytes())))
 }
 
-/// Returns what an event is searched by: its name and its input as they read, and its output as it was sent.
+/// Returns the grams of an event for searches: those of its name and its input as text, and of its output as it was sent.
 pub fn grams(event: &NewEvent, result: &JsonField) -> Grams {
     let output = match result {
         JsonField::Absent | JsonField::Null => None,
@@ -104,7 +104,7 @@ pub fn grams(event: &NewEvent, result: &JsonField) -> Grams {
     Grams::of(texts.into_iter().flatten())
 }
 
-/// What an event tells of its session.
+/// A session as far as it is known from one of its events.
 pub struct Implied<'a> {
     pub session_id: &'a str,
     pub at: Timestamp,
@@ -116,14 +116,14 @@ pub struct Implied<'a> {
 
 #[derive(Serialize)]
 struct ImpliedDetail<'a> {
-    /// Until the session's own capture comes.
+    /// True until the session's own capture arrives.
     implied: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_config: Option<&'a str>,
 }
 
 impl Implied<'_> {
-    /// The session, to be filled in by its own capture.
+    /// Returns the session, which its own capture will fill in.
     pub fn session(&self) -> Result<NewSession, Rejection> {
         let detail = ImpliedDetail { implied: true, client_config: self.client_config };
         Ok(NewSession {
@@ -145,7 +145,7 @@ impl Implied<'_> {
     }
 }
 
-/// Whether a session is known from its events only.
+/// Returns whether a session is only known from its events.
 pub fn is_implied(session: &Session) -> bool {
     #[derive(Deserialize)]
     struct ImpliedDetail {
@@ -158,13 +158,13 @@ pub fn is_implied(session: &Session) -> bool {
 /// A captured event.
 #[derive(Serialize, ToSchema)]
 pub struct CapturedEvent {
-    /// The id that its sender gave it, or that it was given.
+    /// The id as it was sent, or a generated one.
     event_id: String,
-    /// The UUID that it is found by: `event_id` itself, where that is a UUID.
+    /// The UUID by which it is found: `event_id` itself if that is a UUID.
     id: Uuid,
     /// The UUID of its conversation.
     conversation_id: Uuid,
-    /// The conversation's id, as it was sent.
+    /// The conversation's id as it was sent.
     session_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
@@ -174,7 +174,7 @@ pub struct CapturedEvent {
     client_config: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent_id: Option<String>,
-    /// Its place among the conversation's events, in the order in which they were taken in, from 1 and without gaps.
+    /// Its number among the conversation's events, in the order of their arrival, from 1 without gaps.
     number: i64,
     #[schema(example = "turn")]
     kind: String,
@@ -187,22 +187,21 @@ pub struct CapturedEvent {
     input: String,
     /// The output as text.
     output: String,
-    /// The input, as it was sent.
+    /// The input as it was sent.
     #[serde(skip_serializing_if = "JsonField::is_missing")]
     #[schema(value_type = Option<String>)]
     args: JsonField,
-    /// The output, as it was sent.
+    /// The output as it was sent.
     #[serde(skip_serializing_if = "JsonField::is_missing")]
     #[schema(value_type = Option<String>)]
     result: JsonField,
     success: bool,
-    /// Milliseconds.
+    /// In milliseconds.
     latency: i64,
     /// Unix time in milliseconds when it happened.
     timestamp: i64,
-    /// The time that was sent, where it is more than a day after the event's arrival. `timestamp` is a minute before
-    /// the
-    /// arrival then.
+    /// The time that was sent, if it is more than a day after the event's arrival. `timestamp` is then a minute before the
+    /// arrival.
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed_timestamp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,15 +210,17 @@ pub struct CapturedEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     checkpoints: Option<JsonText>,
-    /// The rest of an OpenTelemetry span.
+    /// The other members of an OpenTelemetry span.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     span: Option<JsonText>,
 }
 
 impl CapturedEvent {
+    /// Returns the event of a row.
+    ///
     /// # Errors
-    /// When the row cannot be read.
+    /// [`StoreError`] if the row's payload cannot be read.
     pub fn of(row: CapturedRow) -> Result<Self, StoreError> {
         let detail: StoredDetail = serde_json::from_str(&row.payload)?;
         Ok(Self {
@@ -249,7 +250,7 @@ impl CapturedEvent {
         })
     }
 
-    /// Its cells in a CSV file, under [`Self::COLUMNS`].
+    /// Returns its cells in a CSV file, in the order of [`Self::COLUMNS`].
     pub fn cells(&self) -> [String; 17] {
         let text = |given: &JsonField| match given {
             JsonField::Absent | JsonField::Null => String::new(),
@@ -278,7 +279,7 @@ impl CapturedEvent {
         ]
     }
 
-    /// The head of a CSV file of events.
+    /// The columns of a CSV file of events.
     pub const COLUMNS: [&str; 17] = [
         "event_id",
         "session_id",

@@ -31,17 +31,17 @@ impl Dialect for Agnost {
         error.render()
     }
 
-    /// This vendor tells its callers nothing of limits.
     fn rejection(error: &AgnostError) -> Option<&Rejection> {
         if let AgnostError::Rejected(rejection) = error { Some(rejection) } else { None }
     }
 
+    /// Returns `None`, because this vendor has no headers for limits.
     fn rate_headers() -> Option<RateHeaders> {
         None
     }
 }
 
-/// Describes what all operations share, and those that this service does not have.
+/// Adds what all operations share, and the operations that this service does not implement, to the document.
 pub(super) fn complete(document: &mut OpenApi) {
     dashboard::describe_not_here(document);
     document::complete::<Agnost>(document, &Errors::one::<error::Envelope>("Envelope", Vec::new()));
@@ -49,7 +49,7 @@ pub(super) fn complete(document: &mut OpenApi) {
 
 pub fn routes() -> OpenApiRouter<AppState> {
     let mut router = super::described("Agnost AI", "The capture API of Agnost AI.");
-    let organization = super::header_scheme("x-org-id", "The organization's UUID: public, good for capturing only.");
+    let organization = super::header_scheme("x-org-id", "The organization's UUID: public, valid only for captures.");
     router.get_openapi_mut().components.get_or_insert_default().add_security_scheme("org_id", organization);
     router
         .routes(routes!(capture_session::capture_session))

@@ -1,8 +1,8 @@
-//! Captured texts as a person would read them.
+//! Captured texts without the clients' wrappers, for people to read.
 //!
-//! The clients wrap what was said (docs/dialects/agnost.md): Python's writes a text as JSON, `"\"hi\""`; the npm one
-//! puts it into `{"input": …}` and `{"output": …}`; the MCP ones put a tool's arguments beside its name, `{"tool": …}`.
-//! What was sent is kept as it was sent; this is how it reads.
+//! The clients wrap texts (docs/dialects/agnost.md): Python's writes a text as JSON, `"\"hi\""`; the npm client puts it
+//! into `{"input": …}` and `{"output": …}`; the MCP clients put a tool's arguments beside its name, `{"tool": …}`. Texts
+//! are stored as they were sent; this module unwraps them when they are read.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,13 @@ use serde::de::IgnoredAny;
 use crate::domain::JsonField;
 use crate::domain::json::{self, ObjectWriter};
 
-/// What was said to an agent or handed to a tool.
+/// Returns the user's message or the tool's arguments as text.
 #[must_use]
 pub fn input(args: &JsonField) -> String {
     readable(args, "input")
 }
 
-/// What came back.
+/// Returns the agent's reply or the tool's output as text.
 #[must_use]
 pub fn output(result: &JsonField) -> String {
     readable(result, "output")
@@ -36,7 +36,7 @@ fn readable(given: &JsonField, wrapper: &str) -> String {
     }
 }
 
-/// What a wrapper holds; `None` where the text is none.
+/// Returns the content of a wrapper, or `None` if the text is not one.
 fn unwrapped(text: &str, wrapper: &str) -> Option<String> {
     match text.as_bytes().first()? {
         b'"' => serde_json::from_str(text).ok(),
@@ -47,7 +47,7 @@ fn unwrapped(text: &str, wrapper: &str) -> Option<String> {
                 if name == wrapper {
                     inner = Some(value);
                 } else if name == "tool" {
-                    // The tool's name is a text; an argument of that name that is something else is an argument.
+                    // A tool's name is a text. A value of another type is an argument that is called `tool`.
                     is_tools = value.starts_with('"');
                 }
             })
@@ -61,7 +61,7 @@ fn unwrapped(text: &str, wrapper: &str) -> Option<String> {
     }
 }
 
-/// A tool's arguments without its name.
+/// Returns a tool's arguments without its name.
 fn without_tool(text: &str) -> Option<String> {
     let mut arguments = ObjectWriter::with_capacity(text.len());
     let keep = |name: &str, value: &str| {
@@ -73,20 +73,20 @@ fn without_tool(text: &str) -> Option<String> {
     Some(arguments.finish())
 }
 
-/// Returns JSON whose escaped characters outside of ASCII are written out, as a person would read them.
+/// Returns JSON with its escaped characters outside of ASCII unescaped, for people to read.
 pub fn unescaped(json: &str) -> Cow<'_, str> {
     if !json.contains("\\u") {
         return Cow::Borrowed(json);
     }
     let unit = |text: &str| u16::from_str_radix(text.get(..4)?, 16).ok();
     let mut read = String::with_capacity(json.len());
-    let mut rest = json;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
+    let mut remaining = json;
+    while let Some(at) = remaining.find('\\') {
+        let (before, escape) = remaining.split_at(at);
         read.push_str(before);
         let escaped = escape.strip_prefix("\\u").and_then(|digits| {
             let first = unit(digits)?;
-            let second = digits.get(4..).and_then(|rest| rest.strip_prefix("\\u")).and_then(unit);
+            let second = digits.get(4..).and_then(|digits| digits.strip_prefix("\\u")).and_then(unit);
             let mut units = char::decode_utf16([Some(first), second].into_iter().flatten());
             let character = units.next()?.ok().filter(|character| *character as u32 >= 0x80)?;
             Some((character, 2 + 4 + if character.len_utf16() == 2 { 6 } else { 0 }))
@@ -103,13 +103,13 @@ pub fn unescaped(json: &str) -> Cow<'_, str> {
                 taken
             }
         };
-        rest = &escape[taken..];
+        remaining = &escape[taken..];
     }
-    read.push_str(rest);
+    read.push_str(remaining);
     Cow::Owned(read)
 }
 
-/// A text as it is, everything else as JSON.
+/// Returns the content of a JSON string, or any other value as JSON.
 fn plain(json: &str) -> String {
     serde_json::from_str(json).unwrap_or_else(|_| unescaped(json).into_owned())
 }
@@ -120,7 +120,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_wrapper_reads_as_what_was_said() {
+    fn every_wrapper_is_removed() {
         let text = |text: &str| JsonField::String(text.to_owned());
         for (sent, reads) in [
             (text("hi"), "hi"),
@@ -153,11 +153,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_said_reads_as_it_was_said(said in "[^\u{0}]{0,40}") {
-            let json = serde_json::to_string(&said).unwrap();
-            prop_assert_eq!(input(&JsonField::String(json.clone())), said.clone());
-            prop_assert_eq!(input(&JsonField::String(format!("{{\"input\":{json}}}"))), said.clone());
-            prop_assert_eq!(output(&JsonField::String(format!("{{\"output\": {json}}}"))), said);
+        fn every_text_is_unwrapped_unchanged(text in "[^\u{0}]{0,40}") {
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(input(&JsonField::String(json.clone())), text.clone());
+            prop_assert_eq!(input(&JsonField::String(format!("{{\"input\":{json}}}"))), text.clone());
+            prop_assert_eq!(output(&JsonField::String(format!("{{\"output\": {json}}}"))), text);
         }
 
         #[test]

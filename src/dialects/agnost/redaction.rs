@@ -1,26 +1,26 @@
-//! Credentials that a vendor's client sent along with its metadata (docs/dialects/agnost.md).
+//! Removes the credentials that the vendor's clients send with their metadata (docs/dialects/agnost.md).
 //!
-//! The MCP clients forward the headers of the request that they track. What a header of these names says is a
-//! credential of somebody's user, and is not kept.
+//! The MCP clients forward the headers of the request that they track. Headers with these names contain credentials of an
+//! end user, which are not stored.
 
 use crate::domain::JsonText;
 use crate::domain::json::{self, ObjectWriter};
 
-/// What stands in a credential's place; the vendor's own client writes the same.
+/// Replaces a credential. The vendor's own client writes the same.
 pub const REDACTED: &str = "[REDACTED]";
 
 const SECRET_HEADERS: [&str; 6] =
     ["authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key", "x-auth-token"];
 
-/// Whether a header of this name carries a credential.
+/// Returns whether a header with this name contains a credential.
 #[must_use]
 pub fn is_secret(header: &str) -> bool {
     let header = header.trim();
     SECRET_HEADERS.iter().any(|secret| header.eq_ignore_ascii_case(secret))
 }
 
-/// Metadata without the credentials among its `headers`, which may be an object or the JSON text of one. Everything
-/// else stays as it was sent.
+/// Returns metadata without the credentials among its `headers`, which may be an object or the JSON text of one. All other
+/// members stay as they were sent.
 #[must_use]
 pub fn redacted(metadata: &JsonText) -> JsonText {
     let redacted = rewritten(metadata.as_str(), |name, value| {
@@ -39,13 +39,13 @@ pub fn redacted(metadata: &JsonText) -> JsonText {
     }
 }
 
-/// The headers without their credentials; `None` where these are no headers, or hold none.
+/// Returns the headers without their credentials, or `None` if these are not headers or contain no credentials.
 fn without_secrets(headers: &str) -> Option<String> {
     let redacted = serde_json::to_string(REDACTED).ok()?;
     rewritten(headers, |name, _| is_secret(name).then(|| redacted.clone()))
 }
 
-/// An object with other values for some of its members; `None` where it is no object, or no value changes.
+/// Returns an object with other values for some of its members, or `None` if it is not an object or no value changes.
 fn rewritten(object: &str, other: impl Fn(&str, &str) -> Option<String>) -> Option<String> {
     let mut changed = false;
     let mut writer = ObjectWriter::with_capacity(object.len());
@@ -69,8 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_taken_out_and_nothing_else() {
-        for (sent, kept) in [
+    fn only_credentials_are_removed() {
+        for (sent, stored) in [
             (
                 r#"{"url":"/mcp","headers":{"X-Api-Key":"k","Cookie":["a","b"],"x-request-id":"1"},"n":12345678901234567890123}"#,
                 r#"{"url":"/mcp","headers":{"X-Api-Key":"[REDACTED]","Cookie":"[REDACTED]","x-request-id":"1"},"n":12345678901234567890123}"#,
@@ -92,7 +92,7 @@ mod tests {
             (r#"{"headers":[1]}"#, r#"{"headers":[1]}"#),
             (r#""text""#, r#""text""#),
         ] {
-            assert_eq!(through(sent), kept);
+            assert_eq!(through(sent), stored);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! `/dashboard/api/organization/api-keys` (docs/dialects/agnost.md): for people with a token alone.
+//! `/dashboard/api/organization/api-keys` (docs/dialects/agnost.md), only for people with a token.
 //!
-//! The keys are the organization's, whichever dialect they are used in; a key that was deleted is revoked.
+//! The keys belong to the organization and are valid in every dialect. Deleting a key revokes it.
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ use crate::http::{JsonBody, PathOf, QueryPairs, Reply};
 
 /// Characters of a name.
 const NAME_LIMIT: usize = 200;
-/// Keys that one answer looks at, at most: the newest.
+/// The limit of keys that one response covers.
 const WINDOW: usize = 1_000;
 
-/// A key, without the key.
+/// The description of an API key, without the secret key itself.
 #[derive(Serialize, ToSchema)]
 pub struct ApiKeyRecord {
     #[schema(value_type = Uuid)]
@@ -27,21 +27,21 @@ pub struct ApiKeyRecord {
     name: String,
     #[schema(value_type = String)]
     created_at: Milliseconds,
-    /// The subject of the token that it was made with, or the id of the key, `key_…`; empty if that is not known.
+    /// The subject of the token that created it, or the id of the key that did, `key_…`; empty if unknown.
     created_by: String,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct ApiKeys {
     api_keys: Vec<ApiKeyRecord>,
-    /// For the query parameter `cursor`, where there may be more.
+    /// The value of the query parameter `cursor` that continues the list. Present if there may be more keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
 /// API keys
 ///
-/// Newest first, without those that were deleted. One response covers 1,000; `next_cursor` leads on.
+/// Newest first, without deleted keys. One response covers 1,000 keys; `next_cursor` continues the list.
 #[utoipa::path(
     get,
     path = "/dashboard/api/organization/api-keys",
@@ -49,7 +49,7 @@ pub struct ApiKeys {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The keys.", body = ApiKeys),
-        (status = 403, description = "The user is no administrator of the organization."),
+        (status = 403, description = "The user is not an administrator of the organization."),
     )
 )]
 #[tracing::instrument(name = "agnost.api_keys", level = "debug", skip_all)]
@@ -58,11 +58,11 @@ pub async fn api_keys(
     pairs: QueryPairs,
 ) -> Result<Reply<ApiKeys>, AgnostError> {
     person(&caller)?;
-    let not_ours = AgnostError::Invalid("cursor must be the next_cursor of another answer");
-    let behind = pairs.first("cursor").map(|text| cursor::read(text).ok_or(not_ours)).transpose()?;
-    let found = caller.store.api_keys().list(behind, WINDOW).await?;
-    let living = found.keys.into_iter().filter(|key| key.revoked_at.is_none());
-    let api_keys = living
+    let invalid = AgnostError::Invalid("cursor must be the next_cursor of an earlier response");
+    let after = pairs.first("cursor").map(|text| cursor::read(text).ok_or(invalid)).transpose()?;
+    let found = caller.store.api_keys().list(after, WINDOW).await?;
+    let valid = found.keys.into_iter().filter(|key| key.revoked_at.is_none());
+    let api_keys = valid
         .map(|key| ApiKeyRecord {
             id: key.id,
             name: key.name,
@@ -81,16 +81,16 @@ pub struct NewApiKey {
     name: JsonField,
 }
 
-/// A key that was just made: the one answer that holds it.
+/// A new key: the only response that contains the secret key itself.
 #[derive(Serialize, ToSchema)]
 pub struct MadeApiKey {
-    /// `agnost_` and 64 hexadecimal digits. Shown this once.
+    /// `agnost_` and 64 hexadecimal digits. It is shown only once.
     api_key: String,
 }
 
 /// Create API key
 ///
-/// Good for what the caller may do. An organization has 1,000 at most that are neither deleted nor expired.
+/// The key has the caller's scopes. An organization can have 1,000 keys that are neither deleted nor expired.
 #[utoipa::path(
     post,
     path = "/dashboard/api/organization/api-keys",
@@ -98,8 +98,8 @@ pub struct MadeApiKey {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "The key.", body = MadeApiKey),
-        (status = 403, description = "The user is no administrator of the organization."),
-        (status = 409, description = "The organization has 1,000 keys already."),
+        (status = 403, description = "The user is not an administrator of the organization."),
+        (status = 409, description = "The organization already has 1,000 keys."),
     )
 )]
 #[tracing::instrument(name = "agnost.create_api_key", level = "debug", skip_all)]
@@ -129,8 +129,8 @@ pub async fn create_api_key(
     params(("id" = Uuid, Path)),
     security(("bearer" = [])),
     responses(
-        (status = 204, description = "Deleted."),
-        (status = 403, description = "The user is no administrator of the organization."),
+        (status = 204, description = "The key was deleted."),
+        (status = 403, description = "The user is not an administrator of the organization."),
         (status = 404, description = "No such key."),
     )
 )]

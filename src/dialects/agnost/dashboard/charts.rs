@@ -1,4 +1,4 @@
-//! `/dashboard/api/dashboard/charts`: charts that a dashboard keeps, whatever it keeps of them (docs/dialects/agnost.md).
+//! `/dashboard/api/dashboard/charts`: stored settings of a dashboard's charts (docs/dialects/agnost.md).
 
 use axum::extract::Request;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -15,13 +15,13 @@ use crate::domain::{JsonField, JsonText};
 use crate::http::{JsonBody, PathOf, QueryPairs, Rejection, Reply, json_bytes, parse_object};
 use crate::store::{ChartCursor, ChartRow, Page};
 
-/// Bytes of what a chart keeps.
+/// Bytes of a chart's settings.
 const LIMIT: usize = 64 * 1024;
 const MAX_CHARTS: usize = 1_000;
-/// Where the next charts begin: the response is an array, which has no room for it.
+/// The cursor of the next page is in a header, because the response is an array.
 static NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
-/// A chart: what was sent, under these two members.
+/// A chart: the settings that were sent, and these two members.
 #[derive(Serialize, ToSchema)]
 pub struct Chart {
     id: Uuid,
@@ -44,7 +44,7 @@ impl Chart {
 
 /// Charts
 ///
-/// In their order. One response has at most 4 MiB; `X-Next-Cursor` leads on where there are more.
+/// In their order. One response has at most 4 MiB; if there are more charts, `X-Next-Cursor` continues the list.
 #[utoipa::path(
     get,
     path = "/dashboard/api/dashboard/charts",
@@ -57,13 +57,13 @@ pub async fn charts(
     caller: Caller<Agnost, purpose::ReadEvents>,
     pairs: QueryPairs,
 ) -> Result<(HeaderMap, Reply<Vec<Chart>>), AgnostError> {
-    let not_ours = AgnostError::Invalid("cursor must be the X-Next-Cursor of an earlier response");
-    let after = pairs.first("cursor").map(|text| read_cursor(text).ok_or(not_ours)).transpose()?;
-    shown(caller.store.dashboard().charts(after).await?)
+    let invalid = AgnostError::Invalid("cursor must be the X-Next-Cursor of an earlier response");
+    let after = pairs.first("cursor").map(|text| read_cursor(text).ok_or(invalid)).transpose()?;
+    response(caller.store.dashboard().charts(after).await?)
 }
 
-/// A page of charts, and in a header where the next one begins.
-fn shown(page: Page<ChartRow>) -> Result<(HeaderMap, Reply<Vec<Chart>>), AgnostError> {
+/// Returns a page of charts, and the cursor of the next page in a header.
+fn response(page: Page<ChartRow>) -> Result<(HeaderMap, Reply<Vec<Chart>>), AgnostError> {
     let mut headers = HeaderMap::new();
     if let Some(last) = page.rows.last().filter(|_| page.cut)
         && let Ok(value) = HeaderValue::try_from(format!("{}.{}", last.position, last.chart_id))
@@ -74,7 +74,7 @@ fn shown(page: Page<ChartRow>) -> Result<(HeaderMap, Reply<Vec<Chart>>), AgnostE
     Ok((headers, Reply(StatusCode::OK, charts)))
 }
 
-/// The chart behind which a cursor leads on.
+/// Reads the cursor of a page: the position and the id of the chart before it.
 fn read_cursor(text: &str) -> Option<ChartCursor> {
     let (position, id) = text.split_once('.')?;
     Some((position.parse().ok()?, parse_hyphenated_uuid(id)?))
@@ -82,7 +82,7 @@ fn read_cursor(text: &str) -> Option<ChartCursor> {
 
 /// Create chart
 ///
-/// Behind the others. Any object is kept as it is, 64 KiB of it at most.
+/// Adds a chart after the others. Any object of at most 64 KiB is stored as it was sent.
 #[utoipa::path(
     post,
     path = "/dashboard/api/dashboard/charts",
@@ -90,7 +90,7 @@ fn read_cursor(text: &str) -> Option<ChartCursor> {
     security(("api_key" = []), ("bearer" = [])),
     responses(
         (status = 201, description = "The chart.", body = Chart),
-        (status = 422, description = "There are 1,000 charts."),
+        (status = 422, description = "The organization already has 1,000 charts."),
     )
 )]
 #[tracing::instrument(name = "agnost.create_chart", level = "debug", skip_all)]
@@ -103,12 +103,12 @@ pub async fn create_chart(
         return Err(Rejection::BodyTooLarge(LIMIT).into());
     }
     let settings: IndexMap<String, JsonText> = parse_object(&bytes)?;
-    let kept = JsonText::of(&settings).map_err(|_| Rejection::Internal)?;
+    let stored = JsonText::of(&settings).map_err(|_| Rejection::Internal)?;
     let (id, now) = (caller.mint.uuid(), caller.now());
-    if !caller.store.dashboard().add_chart(id, &kept, now).await? {
+    if !caller.store.dashboard().add_chart(id, &stored, now).await? {
         return Err(AgnostError::Full("charts"));
     }
-    let row = ChartRow { chart_id: id, position: 0, settings: kept.as_str().to_owned(), created_at: now };
+    let row = ChartRow { chart_id: id, position: 0, settings: stored.as_str().to_owned(), created_at: now };
     Ok(Reply(StatusCode::CREATED, Chart::of(row)?))
 }
 
@@ -119,7 +119,7 @@ pub async fn create_chart(
     params(("id" = Uuid, Path)),
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 204, description = "Deleted."),
+        (status = 204, description = "The chart was deleted."),
         (status = 404, description = "No such chart."),
     )
 )]
@@ -142,14 +142,14 @@ pub struct NewOrder {
 
 /// Reorder charts
 ///
-/// Those that are named come first, in this order; ids of charts that are not there count for nothing.
+/// The named charts come first, in this order. Ids of charts that do not exist are ignored.
 #[utoipa::path(
     put,
     path = "/dashboard/api/dashboard/charts/reorder",
     request_body = NewOrder,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The charts as they are now.", body = Vec<Chart>),
+        (status = 200, description = "The charts in their new order.", body = Vec<Chart>),
     )
 )]
 #[tracing::instrument(name = "agnost.reorder_charts", level = "debug", skip_all)]
@@ -170,5 +170,5 @@ pub async fn reorder_charts(
     ids.retain(|id| seen.insert(*id));
     let dashboard = caller.store.dashboard();
     dashboard.order_charts(&ids).await?;
-    shown(dashboard.charts(None).await?)
+    response(dashboard.charts(None).await?)
 }

@@ -1,6 +1,6 @@
 //! `POST /dashboard/api/conversation-messages`, `conversation-spans`, `conversation-detail` and `event-io`
-//! (docs/dialects/agnost.md): one conversation, and one event. The vendor's page shows no bodies but that of
-//! `conversation-detail`; these are ours.
+//! (docs/dialects/agnost.md): one conversation, and one event. The vendor's page only shows the body of
+//! `conversation-detail`; the others are this service's own.
 
 use std::collections::HashMap;
 
@@ -21,18 +21,18 @@ use crate::domain::{DialectName, JsonField, JsonText, Session, SessionId, Timest
 use crate::http::{JsonBody, Reply, json_bytes, parse_object};
 use crate::store::{CapturedRow, MAX_PAGE_BYTES, PageLimit, Weighed};
 
-/// Events in one response, of at most [`MAX_PAGE_BYTES`]; `next_cursor` leads to the rest.
+/// Events in one response, of at most [`MAX_PAGE_BYTES`]; `next_cursor` continues the list.
 const MAX_MESSAGES: i64 = 1_000;
-/// Events that a hierarchy is made of.
+/// Events in one hierarchy.
 const MAX_SPANS: i64 = 10_000;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct ConversationQuery {
-    /// The conversation: its UUID, or its id as it was captured.
+    /// The conversation's UUID, or its id as it was captured.
     #[serde(default)]
     #[schema(value_type = String, required = true)]
     conversation_id: JsonField,
-    /// `conversation-spans` only: this event, what led to it and what it led to.
+    /// Only for `conversation-spans`: returns this event, its ancestors and its descendants.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     event_id: JsonField,
@@ -57,16 +57,16 @@ impl ConversationQuery {
                 .as_str()
                 .and_then(|text| text.parse().ok())
                 .filter(|number| *number >= 0)
-                .ok_or(AgnostError::Invalid("cursor must be the next_cursor of another answer")),
+                .ok_or(AgnostError::Invalid("cursor must be the next_cursor of an earlier response")),
         }
     }
 }
 
-/// A conversation's messages, in the order in which they happened.
+/// A conversation's messages in the order of their times.
 #[derive(Serialize, ToSchema)]
 pub struct Messages {
     conversation_id: Uuid,
-    /// Its id, as it was sent.
+    /// Its id as it was sent.
     session_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
@@ -84,16 +84,16 @@ pub struct Messages {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     tools: Option<JsonText>,
-    /// Whether it is known from its events only: no `capture-session` came yet.
+    /// Whether it is only known from its events, because no `capture-session` has arrived yet.
     implied: bool,
     #[schema(value_type = String)]
     created_at: Milliseconds,
     messages: Vec<CapturedEvent>,
-    /// Where the next begin: in one response are at most 1,000, and at most 4 MiB.
+    /// The `cursor` of the next messages. One response has at most 1,000 messages and 4 MiB.
     next_cursor: Option<String>,
 }
 
-/// What a session's detail says to a reader.
+/// The members of a session's detail that readers receive.
 #[derive(Default, Deserialize)]
 pub struct SessionDetail {
     pub user_data: Option<JsonText>,
@@ -132,16 +132,15 @@ async fn messages(
     })
 }
 
-/// Sorts events by their time, as they are read. Of those of one millisecond, which is as exact as JavaScript is, an
-/// event
-/// comes after the one that led to it, and else in the order in which they were taken in.
+/// Sorts events by their time. Events of the same millisecond, which is JavaScript's precision, are sorted so that a child
+/// follows its parent, and otherwise in the order of their arrival.
 fn sort(rows: &mut [CapturedRow]) {
     let above: HashMap<Uuid, (Timestamp, Option<Uuid>)> =
         rows.iter().map(|row| (row.event_id, (row.at, row.parent_id))).collect();
     rows.sort_by_cached_key(|row| {
         let ancestors = std::iter::successors(row.parent_id, |id| above.get(id)?.1);
         let is_tied = |id: &Uuid| above.get(id).is_some_and(|(at, _)| *at == row.at);
-        // Events can lead to each other.
+        // The number of ancestors is limited, because events can be each other's ancestors.
         (row.at, ancestors.take_while(is_tied).take(MAX_TIED).count(), row.number)
     });
 }
@@ -175,25 +174,25 @@ pub async fn conversation_messages(
     Ok(Reply(StatusCode::OK, messages(&caller, session, after, MAX_PAGE_BYTES).await?))
 }
 
-/// Ancestors of the same millisecond that are looked at.
+/// The limit of ancestors of the same millisecond that are counted.
 const MAX_TIED: usize = 100;
 
-/// A conversation's events as they called each other.
+/// A conversation's events as a hierarchy of calls.
 #[derive(Serialize, ToSchema)]
 pub struct Spans {
     conversation_id: Uuid,
     session_id: String,
-    /// Every event behind the one that led to it, and before its own; `depth` says how far in.
+    /// Every event after its parent and before its children; `depth` is its level.
     spans: Vec<Span>,
-    /// Whether all events are here: a hierarchy is made of at most 10,000, and of at most 4 MiB.
+    /// Whether the response has all events. A hierarchy has at most 10,000 events and 4 MiB.
     complete: bool,
-    /// Where the next begin, for `cursor` of `conversation-spans`. They are a hierarchy of their own: an event whose
-    /// parent was in an earlier response is at the top.
+    /// The `cursor` of `conversation-spans` for the next events. They form a separate hierarchy: an event whose parent was
+    /// in an earlier response is at the top.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
-/// Of which events a hierarchy is made: of those behind a number that fit.
+/// The events of a hierarchy: those after a number, up to a number of bytes.
 struct SpanPage {
     after: i64,
     bytes: usize,
@@ -221,7 +220,7 @@ async fn spans(
 
 /// Conversation spans
 ///
-/// Which event led to which.
+/// The hierarchy of the conversation's events.
 #[utoipa::path(
     post,
     path = "/dashboard/api/conversation-spans",
@@ -249,7 +248,7 @@ pub async fn conversation_spans(
     Ok(Reply(StatusCode::OK, spans(&caller, session, around, page).await?))
 }
 
-/// A conversation, whole.
+/// A conversation's messages and spans.
 #[derive(Serialize, ToSchema)]
 pub struct ConversationDetail {
     messages: Messages,
@@ -290,7 +289,7 @@ pub struct EventQuery {
 
 /// Event input and output
 ///
-/// One event with all its text. Events whose sender's id is no UUID are found by their `id`.
+/// One event with its whole text. An event whose `event_id` is not a UUID is found by its `id`.
 #[utoipa::path(
     post,
     path = "/dashboard/api/event-io",

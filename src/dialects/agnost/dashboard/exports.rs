@@ -1,7 +1,7 @@
-//! `POST /dashboard/api/raw-logs/export` and `errors/export`: the same events as CSV, all of them.
+//! `POST /dashboard/api/raw-logs/export` and `errors/export`: all matching events as CSV.
 //!
-//! Rows are read and written in pieces of at most 1,000 rows and about 4 MiB, and the next piece is read only when the
-//! last has been taken: however long the file, no more than a piece and one row is in memory.
+//! Rows are read and written in pieces of at most 1,000 rows and about 4 MiB. The next piece is only read when the client
+//! has received the previous one, so that a file of any length needs no more memory than a piece and one row.
 
 use axum::BoxError;
 use axum::body::Body;
@@ -18,17 +18,17 @@ use crate::dialects::shared::csv;
 use crate::http::CostlyWork;
 use crate::store::{CaptureFilter, CapturedRow, Cursor, StoreError, TenantStore};
 
-/// What is still to be written.
-struct Rest {
+/// The state of an export.
+struct Export {
     store: TenantStore,
     costly: CostlyWork,
     filter: CaptureFilter,
     errors_only: bool,
-    /// `None` behind the last piece.
+    /// The cursor of the next piece; `None` after the last piece.
     from: Option<Option<Cursor>>,
 }
 
-impl Rest {
+impl Export {
     async fn piece(mut self) -> Result<Option<(Bytes, Self)>, BoxError> {
         let Some(from) = self.from else { return Ok(None) };
         let (rows, next) = self.store.captures().piece(&self.filter, self.errors_only, from).await?;
@@ -39,7 +39,7 @@ impl Rest {
     }
 }
 
-/// Rows as CSV, with a head before the first.
+/// Returns rows as CSV, with a header before the first piece.
 fn written(rows: Vec<CapturedRow>, is_first: bool) -> Result<Bytes, StoreError> {
     let mut text = String::new();
     if is_first {
@@ -60,15 +60,15 @@ async fn export(
     file: &'static str,
 ) -> Result<Response, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    let rest = Rest { store: caller.store, costly, filter: asked.filter, errors_only, from: Some(asked.cursor) };
-    // A failure on the way breaks the body off: nobody takes half a file for a whole one.
-    let body = Body::from_stream(stream::try_unfold(rest, Rest::piece));
+    let export = Export { store: caller.store, costly, filter: asked.filter, errors_only, from: Some(asked.cursor) };
+    // An error ends the body without its last chunk, so that a client can see that the file is incomplete.
+    let body = Body::from_stream(stream::try_unfold(export, Export::piece));
     Ok(csv::download(file, body))
 }
 
 /// Raw logs as CSV
 ///
-/// Every event of the window, newest first; `page` and `page_size` are not looked at.
+/// Every event of the window, newest first. `page` and `page_size` are ignored.
 #[utoipa::path(
     post,
     path = "/dashboard/api/raw-logs/export",
@@ -89,7 +89,7 @@ pub async fn export_raw_logs(
 
 /// Errors as CSV
 ///
-/// Every event of the window that failed, newest first; `page` and `page_size` are not looked at.
+/// Every event of the window that failed, newest first. `page` and `page_size` are ignored.
 #[utoipa::path(
     post,
     path = "/dashboard/api/errors/export",

@@ -1,4 +1,4 @@
-//! Figures as the dashboard shows them, from sums per time, kind and name.
+//! The dashboard's figures, computed from sums per time, kind and name.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use crate::dialects::shared::time::Milliseconds;
 use crate::domain::Timestamp;
 use crate::store::Figure;
 
-/// How many, how often wrong, how long.
+/// Counts, errors and latencies of events.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Sums {
     count: i64,
     error_count: i64,
-    /// 0 to 1; 1 where nothing happened.
+    /// 0 to 1; 1 without events.
     success_rate: f64,
-    /// Milliseconds, of the events whose latency is known and at most a day.
+    /// In milliseconds, of the events whose latency is known and at most a day.
     average_latency: f64,
-    /// Milliseconds.
+    /// In milliseconds.
     max_latency: i64,
 }
 
@@ -48,11 +48,12 @@ pub struct Point {
     sums: Sums,
 }
 
-/// Names in one response, and points of time.
+/// Names in one response.
 pub const MAX_NAMES: usize = 500;
+/// Points in time in one response.
 pub const MAX_POINTS: usize = 10_000;
 
-/// One point per bucket in which something happened, oldest first: the newest [`MAX_POINTS`].
+/// Returns one point per bucket with events, oldest first, of the newest [`MAX_POINTS`].
 pub fn series<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Vec<Point> {
     let buckets = grouped(figures, |figure| figure.bucket);
     let oldest = buckets.len().saturating_sub(MAX_POINTS);
@@ -63,7 +64,7 @@ pub fn series<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Vec<Point> {
         .collect()
 }
 
-/// What one agent or tool did.
+/// The figures of one agent or tool.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Named {
     name: String,
@@ -72,7 +73,7 @@ pub struct Named {
     sums: Sums,
 }
 
-/// Per kind and name, the most frequent first: the first [`MAX_NAMES`].
+/// Returns the figures per kind and name, the most frequent [`MAX_NAMES`] first.
 pub fn by_name<'f>(figures: impl IntoIterator<Item = &'f Figure>) -> Vec<Named> {
     let mut named: Vec<Named> = grouped(figures, |figure| (figure.kind.as_str(), figure.name.as_str()))
         .into_iter()
@@ -89,7 +90,7 @@ impl Named {
     }
 }
 
-/// Figures apart by what `key` says, in the order of the keys.
+/// Groups figures by `key`, in the order of the keys.
 pub fn grouped<'f, K: Ord>(
     figures: impl IntoIterator<Item = &'f Figure>,
     key: impl Fn(&'f Figure) -> K,
@@ -101,7 +102,7 @@ pub fn grouped<'f, K: Ord>(
     groups
 }
 
-/// Whether it is a call that an agent made: of a tool, a resource or a prompt.
+/// Returns whether it is a call of a tool, a resource or a prompt by an agent.
 pub fn is_call(figure: &Figure) -> bool {
     matches!(figure.kind.as_str(), "tool" | "resource" | "prompt")
 }

@@ -1,4 +1,4 @@
-//! `QueryFilters`: what every read of the dashboard may ask for (docs/dialects/agnost.md).
+//! `QueryFilters`: the filters of all reads of the dashboard (docs/dialects/agnost.md).
 
 use axum::extract::Request;
 use chrono::TimeDelta;
@@ -13,33 +13,33 @@ use crate::store::{COUNT_LIMIT, CaptureFilter, Cursor, Grain, PageLimit};
 
 const PAGE_SIZE: i64 = 20;
 const MAX_PER_PAGE: i64 = 1_000;
-/// Names, values and filters of one kind.
+/// Values of one filter.
 const MAX_VALUES: usize = 100;
 /// Filters by a member of the metadata.
 const MAX_METADATA: usize = 32;
-/// Bytes of a text that is looked for.
+/// Bytes of a text in a filter.
 const SEARCH_LIMIT: usize = 1_000;
 
-/// Which events or conversations are meant. All members are optional, and so is the body.
+/// Filters of events or conversations. All members are optional, and so is the body.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct QueryFilters {
     /// `1min`, `1h`, `1d`, `1w` (the default), `1m` (30 days) or `all`, counted back from now.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "1w")]
     time_range: JsonField,
-    /// One or several, as of all three at most 100.
+    /// One or several values, at most 100.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     connection_type: JsonField,
-    /// One or several: the `primitive_name` of an event.
+    /// One or several values of the `primitive_name` of an event, at most 100.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     agent_name: JsonField,
-    /// One or several.
+    /// One or several values, at most 100.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     client_config: JsonField,
-    /// Members that the metadata must have, each `{"key": …, "value": …}`; values are compared as texts. At most 32.
+    /// Members that the metadata must have, at most 32, each `{"key": …, "value": …}`. Values are compared as texts.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
     metadata_filters: JsonField,
@@ -47,25 +47,25 @@ pub struct QueryFilters {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     search: JsonField,
-    /// From 1. Pages reach as far as 10,000 rows; `cursor` reaches further.
+    /// From 1. Pages reach up to 10,000 rows; `cursor` continues beyond.
     #[serde(default)]
     #[schema(value_type = Option<i64>, example = 1)]
     page: JsonField,
-    /// 1 to 1,000; 20 when absent.
+    /// 1 to 1,000; by default 20.
     #[serde(default)]
     #[schema(value_type = Option<i64>, example = 20)]
     page_size: JsonField,
-    /// The `next_cursor` of the page before; goes with page 1.
+    /// The `next_cursor` of the previous page; only with page 1.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     cursor: JsonField,
-    /// For `spotlight-search` only, where it is required.
+    /// Only for `spotlight-search`, where it is required.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     query: JsonField,
 }
 
-/// How far back.
+/// The time range of a read, counted back from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeRange {
     Minute,
@@ -100,7 +100,7 @@ impl TimeRange {
         }
     }
 
-    /// How wide the points of a series are.
+    /// Returns the length of time of each point of a series.
     pub fn grain(self) -> Grain {
         match self {
             Self::Minute => Grain::Second,
@@ -111,7 +111,7 @@ impl TimeRange {
     }
 }
 
-/// What was asked, understood.
+/// The validated filters of a request.
 #[derive(Debug)]
 pub struct Asked {
     pub range: TimeRange,
@@ -119,29 +119,29 @@ pub struct Asked {
     pub page: i64,
     pub page_size: i64,
     pub cursor: Option<Cursor>,
-    /// What is looked for; `None` when absent.
+    /// The text of `spotlight-search`; `None` if absent.
     pub query: Option<String>,
 }
 
 impl Asked {
-    /// Reads the body of a request that came at `now`.
+    /// Reads the body of a request that arrived at `now`.
     ///
     /// # Errors
-    /// The error that fits.
+    /// [`AgnostError::Invalid`] if a filter is not valid, or the rejection of a body that cannot be read.
     pub async fn read(request: Request, now: Timestamp) -> Result<Self, AgnostError> {
         let bytes = json_bytes(request).await?;
         let filters: QueryFilters = if bytes.is_empty() { QueryFilters::default() } else { parse_object(&bytes)? };
-        filters.understood(now)
+        filters.validate(now)
     }
 
-    /// Returns the limit of the page that is asked for.
+    /// Returns the limit of the requested page.
     pub fn limit(&self) -> PageLimit {
         PageLimit::rows(self.page_size).skipping((self.page - 1) * self.page_size)
     }
 }
 
 impl QueryFilters {
-    fn understood(&self, now: Timestamp) -> Result<Asked, AgnostError> {
+    fn validate(&self, now: Timestamp) -> Result<Asked, AgnostError> {
         let range = match &self.time_range {
             JsonField::Absent | JsonField::Null => TimeRange::Week,
             given => given
@@ -154,13 +154,13 @@ impl QueryFilters {
             .filter(|size| *size <= MAX_PER_PAGE)
             .ok_or(AgnostError::Invalid("page_size must be an integer from 1 to 1000"))?;
         if page.saturating_mul(page_size) > COUNT_LIMIT.max(page_size) {
-            return Err(AgnostError::Invalid("pages reach as far as 10000 rows; go on with cursor"));
+            return Err(AgnostError::Invalid("pages reach up to 10000 rows; continue with cursor"));
         }
         let cursor =
             match &self.cursor {
                 JsonField::Absent | JsonField::Null => None,
                 given => Some(given.as_str().and_then(cursor_of).filter(|_| page == 1).ok_or(AgnostError::Invalid(
-                    "cursor must be the next_cursor of another page, and goes with page 1",
+                    "cursor must be the next_cursor of an earlier page, and needs page 1",
                 ))?),
             };
         let filter = CaptureFilter {
@@ -181,7 +181,7 @@ impl QueryFilters {
     }
 }
 
-/// A positive integer, or what stands for none.
+/// Returns a positive integer, or the default if it is absent. Returns `None` for any other value.
 fn integer(given: &JsonField, default: i64) -> Option<i64> {
     match given {
         JsonField::Absent | JsonField::Null => Some(default),
@@ -189,7 +189,7 @@ fn integer(given: &JsonField, default: i64) -> Option<i64> {
     }
 }
 
-/// A text that may be absent or empty, which is the same.
+/// Returns a text; an absent one and an empty one are both `Some(None)`. Returns `None` for any other value.
 fn text(given: &JsonField) -> Option<Option<String>> {
     match given {
         JsonField::Absent | JsonField::Null => Some(None),
@@ -200,7 +200,7 @@ fn text(given: &JsonField) -> Option<Option<String>> {
     }
 }
 
-/// One text or several.
+/// Returns one text or several. Returns `None` for any other value, or if a limit is exceeded.
 fn texts(given: &JsonField) -> Option<Vec<String>> {
     let texts = match given {
         JsonField::Absent | JsonField::Null => Vec::new(),
@@ -226,7 +226,7 @@ fn metadata(given: &JsonField) -> Option<Vec<(String, String)>> {
     if filters.len() > MAX_METADATA || !filters.iter().all(is_short) {
         return None;
     }
-    // As Postgres writes a member as a text.
+    // Postgres compares the text of a string, and the JSON of any other value.
     let filters = filters.into_iter().map(|filter| {
         let value = filter.value.read::<String>().unwrap_or_else(|_| filter.value.as_str().to_owned());
         (filter.key, value)
@@ -234,7 +234,7 @@ fn metadata(given: &JsonField) -> Option<Vec<(String, String)>> {
     Some(filters.collect())
 }
 
-/// A cursor as it is written: milliseconds, an underscore, a UUID.
+/// The written form of a cursor: milliseconds, an underscore, a UUID.
 #[derive(Clone, Copy, Debug)]
 pub struct CursorText(pub Cursor);
 
@@ -255,13 +255,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn understood(body: &str) -> Result<Asked, AgnostError> {
-        serde_json::from_str::<QueryFilters>(body).unwrap().understood(Timestamp::UNIX_EPOCH + TimeDelta::days(100))
+    fn validated(body: &str) -> Result<Asked, AgnostError> {
+        serde_json::from_str::<QueryFilters>(body).unwrap().validate(Timestamp::UNIX_EPOCH + TimeDelta::days(100))
     }
 
     #[test]
-    fn nothing_asked_is_the_last_week() {
-        let asked = understood("{}").unwrap();
+    fn the_default_is_the_last_week() {
+        let asked = validated("{}").unwrap();
         assert_eq!(asked.range, TimeRange::Week);
         assert_eq!(asked.filter.since, Timestamp::UNIX_EPOCH + TimeDelta::days(93));
         assert_eq!((asked.page, asked.page_size, asked.limit().skip), (1, 20, 0));
@@ -296,7 +296,7 @@ mod tests {
             (r#"{"cursor":"x"}"#, "cursor"),
             (r#"{"cursor":"1_00000000-0000-0000-0000-000000000000","page":2}"#, "cursor"),
         ] {
-            match understood(body) {
+            match validated(body) {
                 Err(AgnostError::Invalid(why)) => assert!(why.starts_with(member), "{body}: {why}"),
                 other => panic!("{body}: {other:?}"),
             }

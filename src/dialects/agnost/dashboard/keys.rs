@@ -1,4 +1,4 @@
-//! `/dashboard/api/organization/event-keys` and `conversation-keys`: which members of metadata a dashboard shows
+//! `/dashboard/api/organization/event-keys` and `conversation-keys`: the members of metadata that a dashboard shows
 //! (docs/dialects/agnost.md).
 
 use http::StatusCode;
@@ -12,7 +12,7 @@ use crate::http::{JsonBody, Rejection, Reply};
 
 const MAX_KEYS: usize = 1_000;
 /// Bytes of a key.
-const LONGEST_KEY: usize = 1_000;
+const KEY_LIMIT: usize = 1_000;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct NewKeys {
@@ -24,7 +24,7 @@ pub struct NewKeys {
     include_keys: JsonField,
 }
 
-/// Which members of metadata are shown.
+/// The members of metadata that a dashboard shows.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Keys {
     keys: Vec<String>,
@@ -37,11 +37,11 @@ fn list(given: &JsonField) -> Option<Vec<String>> {
         JsonField::Array(keys) => keys.read::<Vec<String>>().ok()?,
         _ => return None,
     };
-    (keys.len() <= MAX_KEYS && keys.iter().all(|key| key.len() <= LONGEST_KEY)).then_some(keys)
+    (keys.len() <= MAX_KEYS && keys.iter().all(|key| key.len() <= KEY_LIMIT)).then_some(keys)
 }
 
 impl NewKeys {
-    fn judged(&self) -> Result<Keys, AgnostError> {
+    fn validate(&self) -> Result<Keys, AgnostError> {
         Ok(Keys {
             keys: list(&self.keys).ok_or(AgnostError::Invalid("keys must be an array of at most 1000 strings"))?,
             include_keys: list(&self.include_keys)
@@ -50,18 +50,18 @@ impl NewKeys {
     }
 }
 
-async fn kept(caller: &Caller<Agnost, purpose::ReadEvents>, name: &str) -> Result<Reply<Keys>, AgnostError> {
-    let kept = caller.store.dashboard().setting(name).await?;
-    let keys = kept.map(|kept| kept.read()).transpose().map_err(|_| Rejection::Internal)?;
+async fn read(caller: &Caller<Agnost, purpose::ReadEvents>, name: &str) -> Result<Reply<Keys>, AgnostError> {
+    let setting = caller.store.dashboard().setting(name).await?;
+    let keys = setting.map(|setting| setting.read()).transpose().map_err(|_| Rejection::Internal)?;
     Ok(Reply(StatusCode::OK, keys.unwrap_or_default()))
 }
 
-async fn keep(
+async fn store(
     caller: &Caller<Agnost, purpose::WriteEvents>,
     name: &str,
     new: &NewKeys,
 ) -> Result<Reply<Keys>, AgnostError> {
-    let keys = new.judged()?;
+    let keys = new.validate()?;
     caller.store.dashboard().set(name, &JsonText::of(&keys).map_err(|_| Rejection::Internal)?).await?;
     Ok(Reply(StatusCode::OK, keys))
 }
@@ -75,7 +75,7 @@ async fn keep(
 )]
 #[tracing::instrument(name = "agnost.event_keys", level = "debug", skip_all)]
 pub async fn event_keys(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<Reply<Keys>, AgnostError> {
-    kept(&caller, "event_keys").await
+    read(&caller, "event_keys").await
 }
 
 /// Set event keys
@@ -91,7 +91,7 @@ pub async fn set_event_keys(
     caller: Caller<Agnost, purpose::WriteEvents>,
     new: JsonBody<Agnost, NewKeys>,
 ) -> Result<Reply<Keys>, AgnostError> {
-    keep(&caller, "event_keys", &new.0).await
+    store(&caller, "event_keys", &new.0).await
 }
 
 /// Conversation keys
@@ -103,7 +103,7 @@ pub async fn set_event_keys(
 )]
 #[tracing::instrument(name = "agnost.conversation_keys", level = "debug", skip_all)]
 pub async fn conversation_keys(caller: Caller<Agnost, purpose::ReadEvents>) -> Result<Reply<Keys>, AgnostError> {
-    kept(&caller, "conversation_keys").await
+    read(&caller, "conversation_keys").await
 }
 
 /// Set conversation keys
@@ -119,5 +119,5 @@ pub async fn set_conversation_keys(
     caller: Caller<Agnost, purpose::WriteEvents>,
     new: JsonBody<Agnost, NewKeys>,
 ) -> Result<Reply<Keys>, AgnostError> {
-    keep(&caller, "conversation_keys", &new.0).await
+    store(&caller, "conversation_keys", &new.0).await
 }

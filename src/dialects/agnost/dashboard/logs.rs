@@ -1,5 +1,5 @@
 //! `POST /dashboard/api/raw-logs`, its count, `errors` and `spotlight-search`: events of all conversations, newest
-//! first (docs/dialects/agnost.md). The vendor's page shows no bodies; these are ours.
+//! first (docs/dialects/agnost.md). The vendor's page shows no bodies; these are this service's own.
 
 use axum::extract::Request;
 use http::StatusCode;
@@ -17,17 +17,15 @@ use crate::store::{Breakdown, COUNT_LIMIT, MAX_PAGE_BYTES};
 #[derive(Serialize, ToSchema)]
 pub struct LogPage {
     logs: Vec<CapturedEvent>,
-    /// How many there are; 10,000 means that many or more. With a search, those among the 500 newest events that
-    /// may match are counted, or those on the page if there are more; `next_cursor` leads to the rest.
+    /// The number of events; 10,000 means that many or more. With a search, the matches among the 500 newest events that
+    /// may match, or those on the page if they are more; `next_cursor` continues the search.
     total: i64,
     page: i64,
     page_size: i64,
-    /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a
-    /// page
-    /// has at most 4 MiB, and of events that no index finds, 20,000 are looked at for a page: with filters by
-    /// connection, client or metadata, and with a search of fewer than three characters, or two in a script without
-    /// spaces. Of a page that is cut so, `next_cursor` leads to the rest; the next `page` begins where it would without
-    /// the cut.
+    /// The cursor of the next page; absent on the last page. A page may have fewer events than `page_size` without being
+    /// the last. It has at most 4 MiB. If no index finds the events, it covers 20,000 events: with filters by connection,
+    /// client or metadata, and with a search of fewer than three characters, or two in a script without spaces. If a page
+    /// is cut, `next_cursor` continues it. The cut does not move the next `page`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,
@@ -94,8 +92,8 @@ pub async fn errors(
 
 /// Spotlight search
 ///
-/// The events whose name, input or output contain `query`, in any case, newest first. A plain text search: no model
-/// is asked.
+/// The events whose name, input or output contain `query`, in any case, newest first. This is a text search without a
+/// model.
 #[utoipa::path(
     post,
     path = "/dashboard/api/spotlight-search",
@@ -118,20 +116,20 @@ pub async fn spotlight_search(
 
 #[derive(Serialize, ToSchema)]
 pub struct Count {
-    /// Exact; null where the filters include a search, a client, a connection type or metadata.
+    /// The exact number; null if the filters include a search, a client, a connection type or metadata.
     total_count: Option<i64>,
 }
 
 /// Raw logs count
 ///
-/// How many events `raw-logs` has to show.
+/// The number of events of `raw-logs`.
 #[utoipa::path(
     post,
     path = "/dashboard/api/raw-logs/count",
     request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "How many.", body = Count),
+        (status = 200, description = "The number of events.", body = Count),
     )
 )]
 #[tracing::instrument(name = "agnost.raw_logs_count", level = "debug", skip_all)]

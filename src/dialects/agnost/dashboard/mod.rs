@@ -1,4 +1,4 @@
-//! The dashboard's REST: what was captured, read back (docs/dialects/agnost.md).
+//! The dashboard's REST API, which returns what was captured (docs/dialects/agnost.md).
 
 mod api_keys;
 mod charts;

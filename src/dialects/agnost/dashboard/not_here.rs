@@ -1,5 +1,5 @@
-//! The vendor's routes that a store of conversations has nothing to answer from: they need a language model, a bill or
-//! somebody's Slack, and say so (docs/dialects/agnost.md).
+//! The vendor's routes that this service does not implement, because they need a language model, billing, Slack or audio.
+//! They return 501 with the reason (docs/dialects/agnost.md).
 
 use axum::routing::any;
 use http::StatusCode;
@@ -14,14 +14,14 @@ use super::organizations::person;
 use crate::AppState;
 use crate::auth::{Caller, purpose};
 
-const MODEL: &str = "This needs a language model to judge conversations, and this service has none";
-const BILLING: &str = "There is nothing to pay for here: this service bills nobody";
-const SLACK: &str = "This service connects to nothing outside, and sends no notifications";
-const AUDIO: &str = "This service keeps no audio";
+const MODEL: &str = "This needs a language model that evaluates conversations, and this service has none";
+const BILLING: &str = "This service has no billing";
+const SLACK: &str = "This service has no connections to other services and sends no notifications";
+const AUDIO: &str = "This service stores no audio";
 const OPERATOR: &str =
-    "Organizations are made and disabled by whoever runs this service: sessionary org create, sessionary org disable";
+    "The operator of this service creates and disables organizations: sessionary org create, sessionary org disable";
 
-/// Each with the methods that the vendor has there; every other method is 501, too.
+/// The routes, with the vendor's methods and the reason. Every other method is 501 as well.
 const ROUTES: [(&str, &[HttpMethod], &str); 43] = [
     ("/dashboard/api/login-summary", &[Get], MODEL),
     ("/dashboard/api/intent-keywords", &[Post], MODEL),
@@ -69,17 +69,19 @@ const ROUTES: [(&str, &[HttpMethod], &str); 43] = [
 ];
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    ROUTES.into_iter().fold(OpenApiRouter::new(), |routes, (path, _, why)| routes.route(path, any(answer(why))))
+    ROUTES
+        .into_iter()
+        .fold(OpenApiRouter::new(), |routes, (path, _, why)| routes.route(path, any(not_implemented(why))))
 }
 
-/// Refuses in one sentence whoever may read at all.
-fn answer(
+/// Returns a handler that responds with 501 and the reason to every caller with the scope to read events.
+fn not_implemented(
     why: &'static str,
 ) -> impl Fn(Caller<Agnost, purpose::ReadEvents>) -> std::future::Ready<AgnostError> + Clone + Send + 'static {
     move |_caller| std::future::ready(AgnostError::NotHere(why))
 }
 
-/// Describes the routes, which the router serves whatever the method.
+/// Describes the routes with the vendor's methods. The router serves them for every method.
 pub fn describe(document: &mut OpenApi) {
     for (path, methods, why) in ROUTES {
         for method in methods {
@@ -114,7 +116,7 @@ fn describe_one(path: &str, method: &HttpMethod, why: &str) -> Operation {
     OperationBuilder::new()
         .operation_id(Some(format!("not_here_{verb}_{id}")))
         .summary(Some(format!("Not implemented: {verb} {name}")))
-        .description(Some(format!("{why}. A body is not read.")))
+        .description(Some(format!("{why}. The body is ignored.")))
         .parameters(parameter.map(|parameter| [parameter]))
         .security(SecurityRequirement::new("api_key", NO_SCOPES))
         .security(SecurityRequirement::new("bearer", NO_SCOPES))
@@ -151,7 +153,8 @@ pub async fn delete_organization(caller: Caller<Agnost, purpose::ReadEvents>) ->
     by_operator(&caller)
 }
 
-/// Rejects every caller: API keys as on the other routes of organizations, and people because this is the operator's.
+/// Rejects every caller: API keys with 401 as on the other routes of organizations, and people with 501, because only the
+/// operator can do this.
 fn by_operator(caller: &Caller<Agnost, purpose::ReadEvents>) -> Result<StatusCode, AgnostError> {
     person(caller)?;
     Err(AgnostError::NotHere(OPERATOR))

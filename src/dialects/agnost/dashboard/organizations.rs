@@ -1,7 +1,7 @@
-//! `/dashboard/api/profile`, `/dashboard/api/organizations` and what is below (docs/dialects/agnost.md).
+//! `/dashboard/api/profile`, `/dashboard/api/organizations` and the routes below it (docs/dialects/agnost.md).
 //!
-//! A token names one organization, so that is the one its user belongs to here. Organizations are made and ended by
-//! whoever runs the deployment.
+//! A token names one organization, which is the only organization of its user here. The operator of the deployment creates
+//! and disables organizations.
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,10 @@ impl Member {
     }
 }
 
-/// Refuses API keys: these are for people.
+/// Returns the subject of the caller's token.
+///
+/// # Errors
+/// [`Rejection::Unauthenticated`] (401) for API keys, because these routes are for people.
 pub(super) fn person<P: Purpose>(caller: &Caller<Agnost, P>) -> Result<Option<String>, AgnostError> {
     match &caller.principal.credential {
         Credential::Jwt { subject } => Ok(subject.clone()),
@@ -53,7 +56,7 @@ pub(super) fn person<P: Purpose>(caller: &Caller<Agnost, P>) -> Result<Option<St
     }
 }
 
-/// The organization of the caller, under the name that was just given to it, if one was.
+/// Returns the caller's organization, with its new name if it was just renamed.
 async fn own<P: Purpose>(caller: &Caller<Agnost, P>, name: Option<String>) -> Result<Organization, AgnostError> {
     let founded = caller.store.dashboard().founded_at().await?;
     Ok(Organization {
@@ -64,13 +67,16 @@ async fn own<P: Purpose>(caller: &Caller<Agnost, P>, name: Option<String>) -> Re
     })
 }
 
-/// Whether the path names the caller's organization. Any other is as absent as one that does not exist.
+/// Checks that the path names the caller's organization.
+///
+/// # Errors
+/// [`AgnostError::Missing`] (404) for any other organization, whether it exists or not.
 fn is_own<P: Purpose>(caller: &Caller<Agnost, P>, id: &str) -> Result<(), AgnostError> {
     let same = parse_hyphenated_uuid(id) == Some(caller.store.org().0);
     if same { Ok(()) } else { Err(AgnostError::Missing("Organization")) }
 }
 
-/// Who is calling.
+/// The caller.
 #[derive(Serialize, ToSchema)]
 pub struct Profile {
     /// The token's subject.
@@ -84,7 +90,7 @@ pub struct Profile {
     get,
     path = "/dashboard/api/profile",
     security(("bearer" = [])),
-    responses((status = 200, description = "Who is calling.", body = Profile))
+    responses((status = 200, description = "The caller.", body = Profile))
 )]
 #[tracing::instrument(name = "agnost.profile", level = "debug", skip_all)]
 pub async fn profile(caller: Caller<Agnost, purpose::ReadSessions>) -> Result<Reply<Profile>, AgnostError> {
@@ -95,7 +101,7 @@ pub async fn profile(caller: Caller<Agnost, purpose::ReadSessions>) -> Result<Re
 
 /// Organizations
 ///
-/// The one that the token names.
+/// The organization that the token names.
 #[utoipa::path(
     get,
     path = "/dashboard/api/organizations",
@@ -112,7 +118,7 @@ pub async fn organizations(
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct OrganizationChange {
-    /// 1 to 200 characters; as it was when absent.
+    /// 1 to 200 characters; unchanged if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: JsonField,
@@ -126,8 +132,8 @@ pub struct OrganizationChange {
     request_body = OrganizationChange,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The organization as it is now.", body = Organization),
-        (status = 403, description = "The user is no administrator of the organization."),
+        (status = 200, description = "The current organization.", body = Organization),
+        (status = 403, description = "The user is not an administrator of the organization."),
         (status = 404, description = "Not the caller's organization."),
     )
 )]
@@ -158,7 +164,7 @@ pub struct DisplayId {
 
 /// Display id
 ///
-/// What the organization is called where its UUID should not be shown.
+/// A name of the organization for pages that should not show its UUID.
 #[utoipa::path(
     get,
     path = "/dashboard/api/organization/displayId",
@@ -168,7 +174,7 @@ pub struct DisplayId {
 #[tracing::instrument(name = "agnost.display_id", level = "debug", skip_all)]
 pub async fn display_id(caller: Caller<Agnost, purpose::ReadSessions>) -> Result<Reply<DisplayId>, AgnostError> {
     let organization = &caller.principal.organization;
-    // Without an outer name, eight digits of a hash: enough to tell organizations apart, and no way back.
+    // Without an external id, eight digits of a hash distinguish organizations and do not reveal the UUID.
     let hashed = || {
         let digest = Uuid::new_v5(&Uuid::NAMESPACE_OID, organization.id.0.as_bytes()).simple().to_string();
         format!("org_{}", &digest[..8])
@@ -179,7 +185,7 @@ pub async fn display_id(caller: Caller<Agnost, purpose::ReadSessions>) -> Result
 
 /// Members
 ///
-/// Who was named as a member, first to last.
+/// The members in the order in which they were added.
 #[utoipa::path(
     get,
     path = "/dashboard/api/organizations/{id}/members",
@@ -218,10 +224,10 @@ pub struct NewMember {
     request_body = NewMember,
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The members as they are now.", body = Vec<Member>),
-        (status = 403, description = "The user is no administrator of the organization."),
+        (status = 200, description = "The current members.", body = Vec<Member>),
+        (status = 403, description = "The user is not an administrator of the organization."),
         (status = 404, description = "Not the caller's organization."),
-        (status = 422, description = "There are 1,000 members."),
+        (status = 422, description = "The organization already has 1,000 members."),
     )
 )]
 #[tracing::instrument(name = "agnost.add_member", level = "debug", skip_all)]
@@ -242,7 +248,7 @@ pub async fn add_member(
     Ok(Reply(StatusCode::OK, rows.into_iter().map(Member::of).collect()))
 }
 
-/// What looks like an address; whether it is one only a letter could tell.
+/// Returns whether a text looks like an e-mail address. Only sending a message could verify it.
 fn is_address(text: &str) -> bool {
     let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
     parts.is_some() && (3..=254).contains(&text.len()) && !text.contains(|c: char| c.is_whitespace() || c.is_control())

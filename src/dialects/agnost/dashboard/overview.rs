@@ -1,5 +1,5 @@
-//! `POST /dashboard/api/dashboard`, `command-center-summary` and `metadata-distribution`: an organization at a glance
-//! (docs/dialects/agnost.md). The vendor's page shows no more than four members of one of them; the rest is ours.
+//! `POST /dashboard/api/dashboard`, `command-center-summary` and `metadata-distribution`: overviews of an organization
+//! (docs/dialects/agnost.md). The vendor's page only shows four members of one of them; the others are this service's own.
 
 use axum::extract::Request;
 use http::StatusCode;
@@ -21,18 +21,18 @@ type Reader = Caller<Agnost, purpose::ReadEvents>;
 
 /// Bytes of the conversations, and of the errors, in a summary of everything.
 const PART_BYTES: usize = MAX_PAGE_BYTES / 4;
-/// Values shown of each member of metadata.
+/// Values of each member of metadata.
 const MAX_VALUES: usize = 20;
 
 /// The organization's figures.
 #[derive(Serialize, ToSchema)]
 pub struct Metrics {
     totals: Totals,
-    /// Per day, oldest first, the newest 10,000 days; days on which nothing happened are missing.
+    /// Per day, oldest first, at most the newest 10,000 days; days without events are missing.
     daily: Vec<Point>,
-    /// The agents that replied, the busiest first, at most 500.
+    /// The agents that replied, the most active first, at most 500.
     agents: Vec<Named>,
-    /// Whether every event of the window was counted. Filters by connection, client, metadata or text look at the
+    /// Whether every event of the window was counted. Filters by connection, client, metadata or text only cover the
     /// newest 20,000.
     complete: bool,
 }
@@ -49,7 +49,7 @@ struct Totals {
     tool_calls: Sums,
 }
 
-/// Shows an overview in which `conversations` began.
+/// Returns the figures of an overview with this number of conversations.
 fn metrics(overview: &Overview, conversations: i64) -> Metrics {
     let days = &overview.days.rows;
     let is_turn = |figure: &&Figure| figure.kind == "turn";
@@ -87,7 +87,7 @@ pub async fn dashboard(caller: Reader, request: Request) -> Result<Reply<Metrics
     Ok(Reply(StatusCode::OK, metrics(&overview, conversations)))
 }
 
-/// The first pages of everything.
+/// Figures, and the first pages of conversations, errors and tools.
 #[derive(Serialize, ToSchema)]
 pub struct Summary {
     metrics: Metrics,
@@ -98,14 +98,14 @@ pub struct Summary {
 
 /// Command center summary
 ///
-/// Figures, conversations, errors and tools in one answer.
+/// Figures, conversations, errors and tools in one response.
 #[utoipa::path(
     post,
     path = "/dashboard/api/command-center-summary",
     request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "The first pages of everything.", body = Summary),
+        (status = 200, description = "The figures and the first pages.", body = Summary),
     )
 )]
 #[tracing::instrument(name = "agnost.command_center_summary", level = "debug", skip_all)]
@@ -121,17 +121,17 @@ pub async fn command_center_summary(caller: Reader, request: Request) -> Result<
     Ok(Reply(StatusCode::OK, Summary { metrics, user_stories, errors, tool_stats }))
 }
 
-/// Which metadata events carry.
+/// The members and values of events' metadata.
 #[derive(Serialize, ToSchema)]
 pub struct MetadataDistribution {
-    /// By member, the most frequent first, of the newest 2,500 events of the window.
+    /// The members, the most frequent first, of the newest 2,500 events of the window.
     keys: Vec<MetadataKey>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct MetadataKey {
     key: String,
-    /// Events that carry it with one of the values that were counted.
+    /// The number of events that have it with one of the counted values.
     count: i64,
     /// Its 20 most frequent values.
     values: Vec<MetadataValue>,
@@ -146,7 +146,7 @@ struct MetadataValue {
 
 /// Metadata distribution
 ///
-/// Which members the metadata of events have, and with which values.
+/// The members of events' metadata and their most frequent values.
 #[utoipa::path(
     post,
     path = "/dashboard/api/metadata-distribution",

@@ -1,4 +1,4 @@
-//! Which event led to which, as a flat list: a hierarchy may be deeper than a JSON reader goes.
+//! The hierarchy of events, as a flat list because it may be deeper than JSON parsers allow.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,9 +13,9 @@ use crate::store::SpanRow;
 pub struct Span {
     event_id: String,
     id: Uuid,
-    /// The UUID of the event that led to it, which may not have come yet.
+    /// The UUID of its parent, which may not have arrived yet.
     parent_id: Option<Uuid>,
-    /// How many of its ancestors are here.
+    /// The number of its ancestors in the response.
     depth: usize,
     kind: String,
     primitive_name: String,
@@ -24,59 +24,59 @@ pub struct Span {
     timestamp: i64,
 }
 
-/// Puts every event behind its parent, brothers in the order of their time. An event whose parent is not here stands
-/// at the top; so does the oldest of those that lead to each other in a circle. With `around`, only its ancestors, it
-/// and its descendants; `None` when it is not here.
+/// Sorts every event after its parent, and siblings by their time. An event whose parent is missing is at the top, and so
+/// is the oldest event of a cycle. With `around`, returns only this event, its ancestors and its descendants, or `None` if
+/// it is missing.
 pub fn hierarchy(mut rows: Vec<SpanRow>, around: Option<Uuid>) -> Option<Vec<Span>> {
     rows.sort_by_key(|row| (row.at, row.number));
-    let places: HashMap<Uuid, usize> = rows.iter().enumerate().map(|(place, row)| (row.event_id, place)).collect();
+    let indices: HashMap<Uuid, usize> = rows.iter().enumerate().map(|(index, row)| (row.event_id, index)).collect();
     let parents: Vec<Option<usize>> =
-        rows.iter().map(|row| row.parent_id.and_then(|parent| places.get(&parent).copied())).collect();
+        rows.iter().map(|row| row.parent_id.and_then(|parent| indices.get(&parent).copied())).collect();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
-    for (place, parent) in parents.iter().enumerate() {
+    for (index, parent) in parents.iter().enumerate() {
         if let Some(parent) = parent {
-            children[*parent].push(place);
+            children[*parent].push(index);
         }
     }
 
     let mut order: Vec<(usize, usize)> = Vec::with_capacity(rows.len());
     let mut seen = vec![false; rows.len()];
-    let tops = (0..rows.len()).filter(|place| parents[*place].is_none());
-    // Behind those that have no parent, whatever was not reached from them: circles.
+    let tops = (0..rows.len()).filter(|index| parents[*index].is_none());
+    // The second pass adds the cycles, which are not reachable from an event without a parent.
     for top in tops.chain(0..rows.len()) {
         let mut open = vec![(top, 0)];
-        while let Some((place, depth)) = open.pop() {
-            if std::mem::replace(&mut seen[place], true) {
+        while let Some((index, depth)) = open.pop() {
+            if std::mem::replace(&mut seen[index], true) {
                 continue;
             }
-            order.push((place, depth));
-            open.extend(children[place].iter().rev().map(|child| (*child, depth + 1)));
+            order.push((index, depth));
+            open.extend(children[index].iter().rev().map(|child| (*child, depth + 1)));
         }
     }
 
-    let meant = match around {
+    let included = match around {
         None => None,
-        Some(id) => Some(related(*places.get(&id)?, &parents, &children)),
+        Some(id) => Some(related(*indices.get(&id)?, &parents, &children)),
     };
     let mut rows: Vec<Option<SpanRow>> = rows.into_iter().map(Some).collect();
-    let spans = order.into_iter().filter(|(place, _)| meant.as_ref().is_none_or(|meant| meant.contains(place)));
-    Some(spans.filter_map(|(place, depth)| Some(Span::of(rows[place].take()?, depth))).collect())
+    let spans = order.into_iter().filter(|(index, _)| included.as_ref().is_none_or(|all| all.contains(index)));
+    Some(spans.filter_map(|(index, depth)| Some(Span::of(rows[index].take()?, depth))).collect())
 }
 
-/// An event, its ancestors and its descendants.
+/// Returns the indices of an event, its ancestors and its descendants.
 fn related(event: usize, parents: &[Option<usize>], children: &[Vec<usize>]) -> HashSet<usize> {
-    let mut meant = HashSet::new();
+    let mut found = HashSet::new();
     let mut open = vec![event];
-    while let Some(place) = open.pop() {
-        if meant.insert(place) {
-            open.extend(&children[place]);
+    while let Some(index) = open.pop() {
+        if found.insert(index) {
+            open.extend(&children[index]);
         }
     }
     let mut above = parents[event];
-    while let Some(place) = above {
-        above = if meant.insert(place) { parents[place] } else { None };
+    while let Some(index) = above {
+        above = if found.insert(index) { parents[index] } else { None };
     }
-    meant
+    found
 }
 
 impl Span {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn children_stand_behind_their_parents() {
+    fn children_follow_their_parents() {
         let rows =
             || vec![row(5, Some(1)), row(1, None), row(2, Some(1)), row(3, Some(2)), row(4, Some(99)), row(6, None)];
         assert_eq!(shape(rows(), None).unwrap(), [(1, 0), (2, 1), (3, 2), (5, 1), (4, 0), (6, 0)]);

@@ -1,6 +1,5 @@
-//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows
-//! no
-//! body; this is ours.
+//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows no
+//! body; this is this service's own.
 
 use axum::extract::Request;
 use http::StatusCode;
@@ -17,24 +16,22 @@ use crate::domain::JsonText;
 use crate::http::Reply;
 use crate::store::{Cursor, MAX_PAGE_BYTES, PageLimit, StoreError, StoryEventRow, StoryPage, StoryRow};
 
-/// Events shown of each conversation.
+/// Events of each conversation.
 const LATEST: i64 = 10;
 
 /// A page of conversations, newest first.
 #[derive(Serialize, ToSchema)]
 pub struct Stories {
     user_stories: Vec<Story>,
-    /// How many there are; 10,000 means that many or more.
+    /// The number of conversations; 10,000 means that many or more.
     total: i64,
     page: i64,
     page_size: i64,
-    /// Where the next page begins; absent at the end. A page may have fewer than `page_size` and not be the last: a
-    /// page
-    /// has at most 4 MiB, and with filters 20,000 conversations are looked at for a page, or 5,000 with `agent_name` or
-    /// `search`. Of a page that is cut so, `next_cursor` leads to the rest; the next `page` begins where it would
-    /// without
-    /// the cut. A search that an index answers finds conversations by their inputs and by their ids wherever they are,
-    /// and by parts of their ids and users among the newest 5,000.
+    /// The cursor of the next page; absent on the last page. A page may have fewer conversations than `page_size` without
+    /// being the last. It has at most 4 MiB, and with filters it covers 20,000 conversations, or 5,000 with `agent_name`
+    /// or `search`. If a page is cut, `next_cursor` continues it. The cut does not move the next `page`. A search that
+    /// uses an index finds all conversations by their inputs and ids, and the newest 5,000 by parts of their ids and
+    /// users.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,
@@ -44,7 +41,7 @@ pub struct Stories {
 #[derive(Serialize, ToSchema)]
 struct Story {
     conversation_id: Uuid,
-    /// Its id, as it was sent.
+    /// Its id as it was sent.
     session_id: String,
     user_id: Option<String>,
     #[schema(value_type = Option<Object>)]
@@ -56,7 +53,7 @@ struct Story {
     metadata: Option<JsonText>,
     #[schema(value_type = String)]
     created_at: Milliseconds,
-    /// When its last event was taken in.
+    /// When its last event arrived.
     #[schema(value_type = Option<String>)]
     last_message_at: Option<Milliseconds>,
     event_count: i64,
@@ -64,7 +61,7 @@ struct Story {
     events: Vec<StoryEvent>,
 }
 
-/// An event in short.
+/// A summary of an event.
 #[derive(Serialize, ToSchema)]
 struct StoryEvent {
     event_id: String,
@@ -122,7 +119,7 @@ pub async fn page(
     bytes: usize,
 ) -> Result<Stories, AgnostError> {
     let captures = caller.store.captures();
-    // Half of the page is for the conversations, half for their events.
+    // Half of the bytes are for the conversations, half for their events.
     let limit = asked.limit().within(bytes / 2);
     let StoryPage { mut page, total, edge } = captures.stories(&asked.filter, asked.cursor, limit).await?;
     let ids: Vec<Uuid> = page.rows.iter().map(|row| row.session_id).collect();
@@ -131,7 +128,7 @@ pub async fn page(
     if latest.cut
         && let Some(last) = latest_of_cut(&ids, events.clone().last())
     {
-        // Of this conversation events may be missing: it is the first of the next page.
+        // This conversation may lack events, so it becomes the first of the next page.
         page.rows.truncate(last);
         page.cut = true;
     }
@@ -151,16 +148,16 @@ pub async fn page(
     })
 }
 
-/// The index of the conversation whose events were cut, if it is not the first of the page.
+/// Returns the index of the conversation whose events were cut, or `None` if it is the first of the page.
 fn latest_of_cut(ids: &[Uuid], last: Option<StoryEventRow>) -> Option<usize> {
     let cut = last?.session_id;
-    ids.iter().position(|id| *id == cut).filter(|place| *place > 0)
+    ids.iter().position(|id| *id == cut).filter(|index| *index > 0)
 }
 
 /// User stories
 ///
-/// The conversations that began in the window, newest first, each with its latest events. `metadata_filters` hold for
-/// the session's metadata and the user's data.
+/// The conversations that began in the window, newest first, each with its latest events. `metadata_filters` apply to the
+/// session's metadata and the user's data.
 #[utoipa::path(
     post,
     path = "/dashboard/api/user-stories",

@@ -1,5 +1,6 @@
 //! The tools of an organization: `tool-stats`, `tool-time-series`, `tool-error-distribution`, `tool-checkpoint-stats`,
-//! and all of them in `tools-dashboard` (docs/dialects/agnost.md). The vendor's page shows no bodies; these are ours.
+//! and all of them in `tools-dashboard` (docs/dialects/agnost.md). The vendor's page shows no bodies; these are this
+//! service's own.
 
 use std::collections::HashMap;
 
@@ -18,19 +19,19 @@ use crate::store::{Breakdown, Figure, Figures, Grain, PageLimit};
 
 type Reader = Caller<Agnost, purpose::ReadEvents>;
 
-/// Errors whose texts are told apart, the newest of the window.
+/// The newest errors of the window that are grouped by their texts.
 const SAMPLED_ERRORS: i64 = 1_000;
-/// Texts of errors that are listed.
+/// Texts of errors in one response.
 const MAX_MESSAGES: usize = 50;
-/// Characters of an error's text by which errors are told apart.
+/// Characters of an error's text by which errors are grouped.
 const MESSAGE_LENGTH: usize = 200;
 
-/// What the tools did.
+/// The figures of the tools.
 #[derive(Serialize, ToSchema)]
 pub struct ToolStats {
-    /// The 500 most used at most.
+    /// At most the 500 most used tools.
     tool_stats: Vec<Named>,
-    /// Whether every call of the window was counted. Filters by connection, client, metadata or text look at the
+    /// Whether every call of the window was counted. Filters by connection, client, metadata or text only cover the
     /// newest 20,000 events.
     complete: bool,
 }
@@ -45,27 +46,27 @@ impl ToolStats {
     }
 }
 
-/// What the tools did, over time.
+/// The figures of the tools over time.
 #[derive(Serialize, ToSchema)]
 pub struct ToolSeries {
     series: Vec<OneTool>,
     /// The length of time of a point.
     bucket_seconds: i64,
-    /// Whether everything is shown: a response has at most 500 tools, and the newest 10,000 points.
+    /// Whether the response is complete. It has at most 500 tools and the newest 10,000 points.
     complete: bool,
 }
 
-/// One tool, over time.
+/// The figures of one tool over time.
 #[derive(Serialize, ToSchema)]
 struct OneTool {
     name: String,
-    /// Points at which something happened, oldest first.
+    /// Points with calls, oldest first.
     points: Vec<Point>,
 }
 
 impl ToolSeries {
     fn of(figures: &Figures, grain: Grain) -> Self {
-        // Newest first, so the oldest points are those that are left out.
+        // The figures are newest first, so that the oldest points are left out.
         let mut calls = figures.rows.iter().filter(|figure| is_call(figure));
         let shown: Vec<&Figure> = calls.by_ref().take(MAX_POINTS).collect();
         let tools = grouped(shown, |figure| figure.name.as_str());
@@ -79,12 +80,12 @@ impl ToolSeries {
     }
 }
 
-/// Which tools fail, and with which words.
+/// The tools that fail, and the texts of their errors.
 #[derive(Serialize, ToSchema)]
 pub struct ErrorDistribution {
     /// Tools that failed.
     tools: Vec<Named>,
-    /// The most frequent texts of the newest 1,000 errors of the window, of 4 MiB at most.
+    /// The most frequent texts of the newest 1,000 errors of the window, of at most 4 MiB.
     messages: Vec<ErrorText>,
     complete: bool,
 }
@@ -115,7 +116,7 @@ async fn distribution(caller: &Reader, asked: &Asked, figures: &Figures) -> Resu
     Ok(ErrorDistribution { tools, messages, complete: figures.complete })
 }
 
-/// How long tools take to their checkpoints.
+/// How long calls take to reach their checkpoints.
 #[derive(Serialize, ToSchema)]
 pub struct Checkpoints {
     /// Of the newest 2,500 events of the window.
@@ -150,7 +151,7 @@ async fn checkpoints(caller: &Reader, asked: &Asked) -> Result<Checkpoints, Agno
 
 /// Tool stats
 ///
-/// How often each tool, resource and prompt was called, how often it failed, how long it took.
+/// How often each tool, resource and prompt was called, how often it failed, and how long it took.
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-stats",
@@ -169,8 +170,8 @@ pub async fn tool_stats(caller: Reader, request: Request) -> Result<Reply<ToolSt
 
 /// Tool time series
 ///
-/// The same over time: per second of the last minute, per minute of the last hour, per hour up to a week, per day
-/// beyond.
+/// The figures of the tools over time: per second for the last minute, per minute for the last hour, per hour up to a
+/// week, per day beyond.
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-time-series",
@@ -190,7 +191,7 @@ pub async fn tool_time_series(caller: Reader, request: Request) -> Result<Reply<
 
 /// Tool error distribution
 ///
-/// Which tools fail, and with which words.
+/// The tools that fail, and the texts of their errors.
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-error-distribution",
@@ -212,7 +213,7 @@ pub async fn tool_error_distribution(
 
 /// Tool checkpoint stats
 ///
-/// How long calls took to each of their checkpoints.
+/// How long calls took to reach each of their checkpoints.
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-checkpoint-stats",
@@ -228,7 +229,7 @@ pub async fn tool_checkpoint_stats(caller: Reader, request: Request) -> Result<R
     Ok(Reply(StatusCode::OK, checkpoints(&caller, &asked).await?))
 }
 
-/// Everything about tools.
+/// All figures of the tools.
 #[derive(Serialize, ToSchema)]
 pub struct ToolsDashboard {
     tool_stats: Vec<Named>,
@@ -239,14 +240,14 @@ pub struct ToolsDashboard {
 
 /// Tools dashboard
 ///
-/// The four in one response.
+/// Tool stats, time series, error distribution and checkpoint stats in one response.
 #[utoipa::path(
     post,
     path = "/dashboard/api/tools-dashboard",
     request_body = Option<QueryFilters>,
     security(("api_key" = []), ("bearer" = [])),
     responses(
-        (status = 200, description = "Everything about tools.", body = ToolsDashboard),
+        (status = 200, description = "All figures of the tools.", body = ToolsDashboard),
     )
 )]
 #[tracing::instrument(name = "agnost.tools_dashboard", level = "debug", skip_all)]
@@ -255,7 +256,7 @@ pub async fn tools_dashboard(caller: Reader, request: Request) -> Result<Reply<T
     let grain = asked.range.grain();
     let captures = caller.store.captures();
     let figures = captures.figures(&asked.filter, Breakdown::NamesOverTime(grain)).await?;
-    // Of many names, figures over time leave the oldest out.
+    // With many names, the figures over time lack the oldest points.
     let names =
         if figures.complete { figures.by_name() } else { captures.figures(&asked.filter, Breakdown::Names).await? };
     let dashboard = ToolsDashboard {

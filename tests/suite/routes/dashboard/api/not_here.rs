@@ -17,7 +17,7 @@ fn what_needs_a_model_a_bill_or_slack_says_so() {
             (Method::POST, "onboarding/describe-product", "language model"),
             (Method::POST, "alerts/x/toggle", "notifications"),
             (Method::GET, "connections", "notifications"),
-            (Method::POST, "billing/cancel", "bills nobody"),
+            (Method::POST, "billing/cancel", "has no billing"),
             (Method::GET, "conversation-audio", "audio"),
         ] {
             let path = format!("/dashboard/api/{path}");
