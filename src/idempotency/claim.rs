@@ -11,7 +11,7 @@ use super::WaitTimeout;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a claim comes to.
+/// The result of a claim.
 pub(super) enum ClaimStep {
     /// This attempt carries the request out.
     Ours(Reservation),

@@ -96,8 +96,8 @@ impl IdempotencyGuard {
         }
     }
 
-    /// Renews the lease every 15 seconds for as long as it is polled, beside a stream that outlasts a lease. It goes on
-    /// when the lease cannot be renewed, because a response that has begun is streamed to its end.
+    /// Renews the lease every 15 seconds while it is polled. It runs beside a stream that outlasts a lease, and continues
+    /// if the lease cannot be renewed, because a response that has begun is streamed to its end.
     pub async fn renewing(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;

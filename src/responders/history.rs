@@ -141,7 +141,7 @@ pub fn history_bytes(responder: &Responder) -> usize {
 /// The limit of the history in bytes, however large a model's context is.
 const MAX_HISTORY: usize = 4 * 1024 * 1024;
 
-/// What a message costs beside its text: its role and its delimiters, about 4 tokens.
+/// What a message costs in addition to its text: its role and its delimiters, about 4 tokens.
 const OVERHEAD: usize = 16;
 
 impl Budget {

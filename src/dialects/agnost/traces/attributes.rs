@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::redaction::{REDACTED, is_secret};
 
-/// Key-value pairs as an object, without the credentials among recorded headers
+/// Returns key-value pairs as an object, without the credentials among recorded headers
 /// (`http.request.header.<name>`, OpenTelemetry's HTTP conventions).
 pub fn members(attributes: &[KeyValue]) -> Map<String, Value> {
     let pair = |attribute: &KeyValue| {
@@ -21,7 +21,7 @@ pub fn members(attributes: &[KeyValue]) -> Map<String, Value> {
     attributes.iter().map(pair).collect()
 }
 
-/// A value as JSON: bytes in base64, numbers that JSON has not as their names.
+/// Returns a value as JSON: bytes in base64, and numbers that JSON lacks by their names.
 pub fn value(any: Option<&AnyValue>) -> Value {
     match any.and_then(|any| any.value.as_ref()) {
         None => Value::Null,
@@ -37,12 +37,12 @@ pub fn value(any: Option<&AnyValue>) -> Value {
     }
 }
 
-/// A text that Postgres can hold.
+/// Returns a text that Postgres can store: U+0000 becomes U+FFFD.
 pub fn mended(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// Returns a value as a text: itself, or as JSON; empty for `null`.
+/// Returns a string as it is, any other value as JSON, and `null` as the empty text.
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -51,7 +51,7 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// Returns an object's members as attributes again.
+/// Returns an object's members as attributes.
 pub fn pairs(object: Map<String, Value>) -> Vec<KeyValue> {
     let pair = |(key, value)| KeyValue { key, value: Some(any(value)), key_strindex: 0 };
     object.into_iter().map(pair).collect()

@@ -1,4 +1,4 @@
-//! OTLP's two encodings, and what they are packed in.
+//! OTLP's two encodings, their content encodings, and the responses to exports.
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -23,8 +23,10 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// Returns the encoding that the `Content-Type` names.
+    ///
     /// # Errors
-    /// 415 for any other.
+    /// [`Rejection::UnsupportedMediaType`] (415) for any other type.
     pub fn of(headers: &HeaderMap) -> Result<Self, Rejection> {
         let other = Rejection::UnsupportedMediaType(MediaType::NotOtlp);
         let mut types = headers.get_all(header::CONTENT_TYPE).iter();
@@ -47,7 +49,7 @@ impl Encoding {
     }
 }
 
-/// An export as it came, which is yet to be unpacked and read.
+/// An export as it was sent, before it is unpacked and read.
 pub struct Packed {
     pub encoding: Encoding,
     pub packing: ContentEncoding,
@@ -55,11 +57,11 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Unpacks and reads the export. Also returns how many bytes of memory it takes. What it holds is counted before it
-    /// is built.
+    /// Unpacks and reads the export. Returns it with the bytes of memory that it needs. Its contents are counted before
+    /// they are built.
     ///
     /// # Errors
-    /// 413 or 400.
+    /// 413 if a limit is exceeded, 400 if it is not an export.
     pub fn read<T: Item>(self, limits: Limits) -> Result<(Decoded<T>, usize), AgnostError> {
         let bytes = unpack(&self.bytes, self.packing, limits.unpacked)?;
         let length = bytes.len();
@@ -73,7 +75,7 @@ impl Packed {
             }
             Encoding::Json => {
                 let invalid = AgnostError::Invalid("it is not an OTLP export in JSON");
-                // A rejected span is a lost span: what no text can hold is mended.
+                // Characters that cannot be stored are replaced, because a rejected span would be lost.
                 let text = json::mend(&String::from_utf8_lossy(&bytes));
                 drop((bytes, self.bytes));
                 let text = json::check(text.as_bytes()).map_err(Rejection::MalformedJson)?;
@@ -88,7 +90,7 @@ impl Packed {
 impl From<UnpackError> for AgnostError {
     fn from(error: UnpackError) -> Self {
         match error {
-            UnpackError::Malformed => Self::Invalid("it is not packed as its Content-Encoding says"),
+            UnpackError::Malformed => Self::Invalid("it does not have its Content-Encoding"),
             UnpackError::TooLarge(limit) => Self::UnpacksToTooMuch(limit),
         }
     }
@@ -103,7 +105,7 @@ fn rejected(error: CountError, invalid: AgnostError) -> AgnostError {
     }
 }
 
-/// What of an export is not stored.
+/// The number of records of an export that are not stored, and the reasons.
 #[derive(Debug, Default)]
 pub struct Partial {
     rejected: usize,
@@ -115,11 +117,11 @@ impl Partial {
         let Rejected { malformed, nameless, too_large, over_budget } = rejected;
         Self::default()
             .and(malformed, "spans with a value or an id that OTLP does not allow are not stored")
-            .and(nameless, "spans need a trace id of 16 bytes and a span id of 8, neither of them zero")
-            .and(too_large, "a span must not take more than 2 MiB, however many of its texts are shortened")
+            .and(nameless, "spans need a trace id of 16 bytes and a span id of 8 bytes, and neither may be zero")
+            .and(too_large, "a span must not need more than 2 MiB after its texts are shortened")
             .and(
                 over_budget,
-                "the export takes too many bytes; send fewer spans, or fewer attributes of their resource",
+                "the export needs too many bytes; send fewer spans, or fewer attributes of their resource",
             )
     }
 
@@ -127,13 +129,13 @@ impl Partial {
         let Rejected { malformed, nameless, too_large, over_budget } = rejected;
         Self::default()
             .and(malformed, "log records with a value or an id that OTLP does not allow are not stored")
-            .and(unjoined.other, "log records are stored only where they say what was said in a span (gen_ai.*)")
+            .and(unjoined.other, "only log records with messages of a conversation are stored (gen_ai.*)")
             .and(nameless + unjoined.spanless, "log records need the ids of their trace and span")
-            .and(too_large, "the log records of a span must not take more than 2 MiB")
-            .and(over_budget, "the export takes too many bytes; send fewer log records")
+            .and(too_large, "the log records of a span must not need more than 2 MiB")
+            .and(over_budget, "the export needs too many bytes; send fewer log records")
     }
 
-    /// Nothing is stored, and nothing is wrong.
+    /// Returns a partial success without rejected records, for an export that is accepted and not stored.
     pub fn dropped(why: &'static str) -> Self {
         Self { rejected: 0, reasons: vec![why] }
     }
@@ -147,7 +149,7 @@ impl Partial {
     }
 }
 
-/// The response to an export; `count` is the name of the number of rejected records in JSON.
+/// Returns the response to an export. `count` is the JSON name of the number of rejected records.
 pub fn respond(encoding: Encoding, count: &'static str, partial: &Partial) -> Response {
     let Partial { rejected, reasons } = partial;
     // The partial success of every signal has the same two fields.
@@ -159,7 +161,7 @@ pub fn respond(encoding: Encoding, count: &'static str, partial: &Partial) -> Re
     let bytes = match (encoding, &response.partial_success) {
         (Encoding::Protobuf, _) => response.encode_to_vec(),
         (Encoding::Json, None) => b"{}".to_vec(),
-        // An int64 is a text in protobuf's JSON.
+        // Protobuf's JSON writes an int64 as a string.
         (Encoding::Json, Some(partial)) => serde_json::json!({"partialSuccess": {
             count: partial.rejected_spans.to_string(),
             "errorMessage": partial.error_message,

@@ -1,7 +1,7 @@
-//! From an export to events, a few at a time.
+//! Converts an export to events, a few at a time.
 //!
-//! What spans share (their resource, their scope) is read once and stored with
-//! each of them. That multiplies: the limits here bound what an export comes to, whatever it shares.
+//! A resource or a scope that spans share is read once and stored with each of them. The limits here bound the stored size
+//! of an export, because this multiplies it.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -24,10 +24,10 @@ use super::span::{Placed, is_id};
 use crate::domain::{JsonText, Mint, NewCapture, NewSpan, Timestamp};
 use crate::http::Rejection;
 
-/// The least that a resource or a scope is shortened to.
+/// Bytes below which a resource or a scope is not shortened.
 const SHARED_MINIMUM: usize = 512;
 
-/// What produced spans.
+/// The resource that produced spans.
 #[derive(Default)]
 pub struct Source {
     pub service: Option<String>,
@@ -43,7 +43,7 @@ pub struct Scope {
     pub json: Option<JsonText>,
 }
 
-/// What the spans of an export have in common.
+/// The resources and scopes that the spans of an export share.
 #[derive(Default)]
 pub struct Shared {
     pub sources: Vec<Source>,
@@ -53,34 +53,34 @@ pub struct Shared {
 /// Spans that are not stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rejected {
-    /// They cannot be read.
+    /// Spans that cannot be read.
     pub malformed: usize,
-    /// They have no ids.
+    /// Spans without valid ids.
     pub nameless: usize,
-    /// They do not fit an event, however much is left out.
+    /// Spans that are too large for an event even after shortening.
     pub too_large: usize,
-    /// They come after as many bytes of events as one export may make.
+    /// Spans beyond the bytes of events that one export may store.
     pub over_budget: usize,
 }
 
-/// Events of an export that are to be written together.
+/// Events of an export that are written together.
 #[derive(Default)]
 pub struct Chunk {
-    /// Of one trace each.
+    /// By trace.
     pub traces: HashMap<Vec<u8>, Vec<NewSpan>>,
-    /// Bytes that they are stored in.
+    /// Bytes of the stored events.
     pub bytes: usize,
 }
 
-/// What of spans an export has.
+/// Which parts of spans an export has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parts {
     Spans,
-    /// Nothing but events, which were log records.
+    /// Only events, which were log records.
     Logs,
 }
 
-/// An export whose spans become events one after the other.
+/// An export whose spans are converted to events one after the other.
 pub struct Export {
     spans: vec::IntoIter<Placed>,
     shared: Shared,
@@ -90,10 +90,10 @@ pub struct Export {
 }
 
 impl Export {
-    /// Reads an export of which at most so many bytes of events are built.
+    /// Reads an export. At most `budget` bytes of events are built from it.
     ///
     /// # Errors
-    /// [`Rejection::Internal`] when a resource cannot be written.
+    /// [`Rejection::Internal`] if a resource cannot be written.
     pub fn of(decoded: Decoded<Span>, parts: Parts, budget: usize) -> Result<Self, Rejection> {
         let mut unwritten = Unwritten::default();
         let mut spans = Vec::new();
@@ -120,8 +120,8 @@ impl Export {
             unwritten.resources.push((resource_spans.resource.map(|resource| resource.attributes), members));
         }
 
-        // Events of one conversation are numbered in the order in which they are handed over; a parent that began in the
-        // same millisecond, as JavaScript counts, comes before its children.
+        // Events of one conversation are numbered in this order. The longer of two spans with the same start comes first,
+        // so that a parent that began in the same millisecond precedes its children.
         spans.sort_by_cached_key(|placed| (placed.span.start_time_unix_nano, Reverse(placed.span.end_time_unix_nano)));
         let (sources, scopes) = unwritten.write(budget)?;
         Ok(Self { spans: spans.into_iter(), shared: Shared { sources, scopes }, budget, rejected })
@@ -132,10 +132,10 @@ impl Export {
         self.spans.len() == 0
     }
 
-    /// Returns the next events, [`CHUNK`] bytes and one event at most.
+    /// Returns the next events: at most [`CHUNK`] bytes and one event more.
     ///
     /// # Errors
-    /// [`Rejection::Internal`] when an event cannot be written.
+    /// [`Rejection::Internal`] if an event cannot be written.
     pub fn next_chunk(&mut self, now: Timestamp, mint: &Mint) -> Result<Chunk, Rejection> {
         let mut chunk = Chunk::default();
         while chunk.bytes < CHUNK
@@ -148,7 +148,7 @@ impl Export {
             };
             let bytes = stored_bytes(&span.capture);
             if bytes > self.budget {
-                // What follows is not even looked at.
+                // The remaining spans are rejected unread.
                 self.rejected.over_budget += 1 + self.spans.len();
                 self.spans = Vec::new().into_iter();
                 break;
@@ -161,7 +161,8 @@ impl Export {
     }
 }
 
-/// Makes a span that Logfire sends when another one starts, as its child, that other one: it has not ended yet.
+/// Converts a pending span of Logfire to the span that it announces. Logfire sends it when a span starts, as that span's
+/// child. The result has no end yet.
 fn take_pending(span: &mut Span) {
     let text = |name: &str| {
         let attribute = span.attributes.iter().find(|attribute| attribute.key == name)?;
@@ -186,8 +187,8 @@ struct Unwritten {
 }
 
 impl Unwritten {
-    /// Writes resources and scopes so that they take half of the budget at most, once they are stored with each of
-    /// their spans.
+    /// Writes resources and scopes so that they need at most half of the budget when they are stored with each of their
+    /// spans.
     fn write(mut self, budget: usize) -> Result<(Vec<Source>, Vec<Scope>), Rejection> {
         let limit = SHARED_LIMIT.min(SHARED_MEMORY / (self.resources.len() + self.scopes.len()).max(1));
         let whole = self.write_within(limit)?;
@@ -220,7 +221,7 @@ impl Unwritten {
 }
 
 impl Scope {
-    /// Returns a scope as it was stored with a span.
+    /// Returns the scope that was stored with a span.
     pub fn stored(json: Option<JsonText>) -> Self {
         #[derive(Default, Deserialize)]
         struct Named {
@@ -233,7 +234,7 @@ impl Scope {
 }
 
 impl Source {
-    /// Returns a resource as it was stored with a span.
+    /// Returns the resource that was stored with a span.
     pub fn stored(resource: Option<JsonText>) -> Self {
         let object: Map<String, Value> = resource.as_ref().and_then(|json| json.read().ok()).unwrap_or_default();
         let id = |whose| identity(&object, whose).map(|identity| identity.id);
@@ -285,7 +286,7 @@ mod tests {
         Export::of(decoded, Parts::Spans, budget).unwrap()
     }
 
-    /// The bytes of each chunk.
+    /// Returns the number of events and the bytes of each chunk.
     fn chunks(export: &mut Export) -> Vec<(usize, usize)> {
         let (now, mint) = (DateTime::from_timestamp(1_777_453_200, 0).unwrap(), Mint::seeded(1));
         let mut chunks = Vec::new();
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_past_the_budget_are_rejected() {
+    fn spans_beyond_the_budget_are_rejected() {
         const BUDGET: usize = 40_000;
         let mut export = export(vec![], (1..=100).map(|id| span(id, vec![text("a", 1_000)])).collect(), BUDGET);
         let [(stored, bytes)] = chunks(&mut export)[..] else { panic!("one chunk") };
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn events_come_in_chunks_and_what_fits_none_is_rejected() {
+    fn events_come_in_chunks_and_spans_that_are_too_large_are_rejected() {
         let number = AnyValue { value: Some(Any::IntValue(i64::MAX)) };
         let numbers = |count| Any::ArrayValue(ArrayValue { values: vec![number.clone(); count] });
         let mut spans: Vec<Span> = (1..=8).map(|id| span(id, vec![text("input", 700_000)])).collect();

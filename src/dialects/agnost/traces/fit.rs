@@ -1,5 +1,4 @@
-//! What of a span is kept where it has more than can be stored: OpenTelemetry's own limits first, and shorter texts
-//! where that is not enough.
+//! Reduces a span that is too large to store: first to OpenTelemetry's own limits, and then by shortening texts.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
@@ -12,8 +11,8 @@ use crate::http::Rejection;
 
 /// OpenTelemetry's limit for the attributes, events and links of a span, and the attributes of each of those.
 pub const LIST_LIMIT: usize = 128;
-/// Bytes of the longest texts, one after the other, until a span fits. The first is the longest input that fits twice:
-/// among the attributes, and as what was said.
+/// Bytes to which the longest texts are shortened, one limit after the other until a span fits. The first is the longest
+/// input that fits twice: among the attributes, and as the event's input.
 const TEXT_LIMITS: [usize; 13] = {
     let mut limits = [768 * 1024; 13];
     let mut at = 1;
@@ -24,20 +23,20 @@ const TEXT_LIMITS: [usize; 13] = {
     limits
 };
 
-/// Holds a span to [`LIST_LIMIT`], the first of each list; the rest is counted as dropped.
+/// Truncates each list of a span to [`LIST_LIMIT`] elements, and counts the others as dropped.
 pub fn cap(span: &mut Span) {
-    keep(&mut span.attributes, LIST_LIMIT, &mut span.dropped_attributes_count);
-    keep(&mut span.events, LIST_LIMIT, &mut span.dropped_events_count);
-    keep(&mut span.links, LIST_LIMIT, &mut span.dropped_links_count);
+    truncate(&mut span.attributes, LIST_LIMIT, &mut span.dropped_attributes_count);
+    truncate(&mut span.events, LIST_LIMIT, &mut span.dropped_events_count);
+    truncate(&mut span.links, LIST_LIMIT, &mut span.dropped_links_count);
     for event in &mut span.events {
-        keep(&mut event.attributes, LIST_LIMIT, &mut event.dropped_attributes_count);
+        truncate(&mut event.attributes, LIST_LIMIT, &mut event.dropped_attributes_count);
     }
     for link in &mut span.links {
-        keep(&mut link.attributes, LIST_LIMIT, &mut link.dropped_attributes_count);
+        truncate(&mut link.attributes, LIST_LIMIT, &mut link.dropped_attributes_count);
     }
 }
 
-fn keep<T>(list: &mut Vec<T>, limit: usize, dropped: &mut u32) {
+fn truncate<T>(list: &mut Vec<T>, limit: usize, dropped: &mut u32) {
     let surplus = u32::try_from(list.len().saturating_sub(limit)).unwrap_or(u32::MAX);
     if surplus > 0 {
         list.truncate(limit);
@@ -50,8 +49,8 @@ fn keep<T>(list: &mut Vec<T>, limit: usize, dropped: &mut u32) {
 pub struct Shortening(usize);
 
 impl Shortening {
-    /// Shortens what is longest of a span and its attributes: a text to half as much as before, and at last the events
-    /// and links, which are counted as dropped. Returns `false` when there is nothing to shorten any more.
+    /// Shortens the longest texts of a span and its attributes, each time to half of the previous limit, and at last drops
+    /// the events and links and counts them as dropped. Returns `false` if there is nothing left to shorten.
     pub fn next(&mut self, span: &mut Span, attributes: &mut [KeyValue]) -> bool {
         while let Some(longest) = TEXT_LIMITS.get(self.0) {
             self.0 += 1;
@@ -63,8 +62,8 @@ impl Shortening {
         let is_first = self.0 == TEXT_LIMITS.len() && !(span.events.is_empty() && span.links.is_empty());
         self.0 += 1;
         if is_first {
-            keep(&mut span.events, 0, &mut span.dropped_events_count);
-            keep(&mut span.links, 0, &mut span.dropped_links_count);
+            truncate(&mut span.events, 0, &mut span.dropped_events_count);
+            truncate(&mut span.links, 0, &mut span.dropped_links_count);
         }
         is_first
     }
@@ -106,7 +105,7 @@ fn shorten_value(value: &mut AnyValue, longest: usize) -> bool {
 }
 
 fn shorten(text: &mut String, longest: usize) -> bool {
-    /// Says that a text went on.
+    /// Marks a shortened text.
     const ELLIPSIS: char = '…';
     let is_longer = text.len() > longest;
     if is_longer {
@@ -128,10 +127,11 @@ fn shorten_bytes(bytes: &mut Vec<u8>, longest: usize) -> bool {
     is_longer
 }
 
-/// Returns the attributes of a resource as an object of at most `limit` bytes; see [`Shortening`] for what is left out.
+/// Returns the attributes of a resource as an object of at most `limit` bytes. Its longest texts are shortened first, and
+/// then its list of attributes.
 ///
 /// # Errors
-/// [`Rejection::Internal`] when they cannot be written.
+/// [`Rejection::Internal`] if they cannot be written.
 pub fn resource(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<JsonText, Rejection> {
     loop {
         if let Some(object) = written(&members(attributes), limit)? {
@@ -143,10 +143,10 @@ pub fn resource(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<JsonText
     }
 }
 
-/// The same for a scope, as OTLP writes it in JSON; `None` where not even its name fits.
+/// Returns a scope as OTLP writes it in JSON, in at most `limit` bytes, or `None` if not even its name fits.
 ///
 /// # Errors
-/// [`Rejection::Internal`] when it cannot be written.
+/// [`Rejection::Internal`] if it cannot be written.
 pub fn scope(scope: &mut InstrumentationScope, limit: usize) -> Result<Option<JsonText>, Rejection> {
     loop {
         if let Some(object) = written(scope, limit)? {
@@ -162,21 +162,24 @@ pub fn scope(scope: &mut InstrumentationScope, limit: usize) -> Result<Option<Js
     }
 }
 
-/// Shortens the longest texts of a list, or, where none is long, the list.
+/// Shortens the longest texts of a list, or halves the list if none is long. Returns `false` if neither is possible.
 fn shrink(attributes: &mut Vec<KeyValue>, limit: usize) -> bool {
     let shortened =
         TEXT_LIMITS.iter().filter(|longest| **longest < limit).any(|longest| shorten_all(attributes, *longest));
     if !shortened {
-        let kept = attributes.len() / 2;
-        if kept == attributes.len() {
+        let half = attributes.len() / 2;
+        if half == attributes.len() {
             return false;
         }
-        attributes.truncate(kept);
+        attributes.truncate(half);
     }
     true
 }
 
-/// A value that Postgres can hold, unless it is too long.
+/// Returns a value as JSON that Postgres can store, or `None` if it has more than `limit` bytes.
+///
+/// # Errors
+/// [`Rejection::Internal`] if it cannot be written.
 pub fn written(value: &impl Serialize, limit: usize) -> Result<Option<JsonText>, Rejection> {
     let Some(json) = json::within(value, limit).map_err(|_| Rejection::Internal)? else { return Ok(None) };
     let is_mended = !json.as_str().contains("\\u0000");
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_between_characters_and_says_so() {
+    fn a_text_is_cut_between_characters_and_marked() {
         for (longest, expected) in [(7, "ééé"), (6, "ééé"), (5, "é…"), (4, "…"), (3, "…"), (2, ""), (0, "")]
         {
             let mut text = "ééé".to_owned();
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_fits_and_keeps_what_is_short() {
+    fn resources_and_scopes_fit_and_short_texts_stay() {
         let mut attributes = vec![text("service.name", "shop".to_owned()), text("long", "\u{1}".repeat(1_000_000))];
         attributes.extend((0..100).map(|at| text(&format!("k{at}"), "v".to_owned())));
         for limit in [100_000, 2_000, 512, 64, 2] {

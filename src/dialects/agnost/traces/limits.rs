@@ -1,4 +1,4 @@
-//! How large an export may be.
+//! The limits of an export.
 
 use super::count::Count;
 use crate::auth::Allowance;
@@ -7,37 +7,38 @@ use crate::http::{ContentEncoding, PUBLIC_BODY_LIMIT, max_unpacked};
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// Bytes of events that are built before they are written; an event more than that at most.
+/// Bytes of events that are built before they are written. They may exceed this by one event.
 pub const CHUNK: usize = 4 * MIB;
 /// Bytes of a resource's JSON, and of a scope's, both of which are stored with each of their spans.
 pub const SHARED_LIMIT: usize = 256 * KIB;
 /// Bytes of all resources' and scopes' JSON while an export is read.
 pub const SHARED_MEMORY: usize = 16 * MIB;
-/// Bytes of memory that are reserved until it is known how many are needed.
+/// Bytes of memory that are reserved until the number that is needed is known.
 const DECODING_MEMORY: usize = 64 * MIB;
-/// Copies of the text that are in memory beside what is built of it: packed, unpacked into a buffer that has room for as
-/// much again, and mended.
+/// Copies of the text that are in memory in addition to what is built from it: packed, unpacked into a buffer that may be
+/// twice as large, and with invalid characters replaced.
 const COPIES: usize = 4;
 
-/// What one export may be.
+/// The limits of one export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the body.
     pub packed: usize,
-    /// Bytes of it once it is unpacked.
+    /// Bytes of the unpacked body.
     pub unpacked: usize,
-    /// Bytes of all events that are stored of it.
+    /// Bytes of all events that are stored from it.
     pub stored: usize,
 }
 
 impl Limits {
-    /// What a credential may send.
+    /// The limits with a credential.
     const OWN: Self = Self { packed: 8 * MIB, unpacked: 8 * MIB, stored: 64 * MIB };
-    /// What may be sent with `x-org-id` alone. Exports pack to about a tenth, so that what fits packed fits unpacked.
+    /// The limits with `x-org-id` alone. An export that fits packed also fits unpacked, because exports pack to about a
+    /// tenth.
     const PUBLIC: Self = Self { packed: PUBLIC_BODY_LIMIT, unpacked: 2 * MIB, stored: 8 * MIB };
 
-    /// Returns the bytes of memory that a body may need until it is known how many it needs: of its text, and of the
-    /// parts that it can have.
+    /// Returns an upper bound of the memory in bytes that a body needs while it is read: for its text, and for the parts
+    /// that it can have.
     pub fn decoding_memory(self, packed: usize, packing: ContentEncoding) -> usize {
         let unpacked = match packing {
             ContentEncoding::Identity => packed,
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_exports_reserve_little_so_that_large_ones_keep_no_other_waiting() {
+    fn small_exports_reserve_little_memory() {
         let own = Limits::OWN;
         assert!(own.decoding_memory(1_024, ContentEncoding::Identity) < MIB);
         assert!(own.decoding_memory(64 * KIB, ContentEncoding::Identity) < 32 * MIB);

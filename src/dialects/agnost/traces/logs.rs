@@ -1,7 +1,7 @@
-//! Log records that say what was said in a span.
+//! Log records with the messages of a span.
 //!
-//! Newer instrumentations put the messages of a conversation into log records, and export them before the span, whose end
-//! they precede. A record becomes an event of its span; what comes first waits for the other.
+//! Newer instrumentations put the messages of a conversation into log records, and export them before the span, because
+//! they precede its end. A record becomes an event of its span; the two may arrive in any order.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ use opentelemetry_proto::tonic::trace::v1::span::Event;
 use super::decode::{Decoded, OfResource, OfScope};
 use super::span::is_id;
 
-/// The event that carries a call's messages in its attributes.
+/// The event with a call's messages in its attributes.
 const DETAILS: &str = "gen_ai.client.inference.operation.details";
-/// Attributes that carry messages.
+/// Attributes with messages.
 const MESSAGES: [&str; 4] = ["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.prompt", "gen_ai.completion"];
 
 /// Records that are not stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unjoined {
-    /// They say nothing of a conversation.
+    /// Records without messages of a conversation.
     pub other: usize,
-    /// They are of no span.
+    /// Records without the ids of a span.
     pub spanless: usize,
 }
 
-/// Returns the log records that say something of a conversation, as spans that have nothing but events.
+/// Returns the log records with messages of a conversation, as spans that only have events.
 pub fn spans(decoded: Decoded<LogRecord>) -> (Decoded<Span>, Unjoined) {
     let mut unjoined = Unjoined::default();
     let sources = decoded.sources.into_iter().map(|source| OfResource {
@@ -68,7 +68,7 @@ fn joined(records: Vec<LogRecord>, unjoined: &mut Unjoined) -> Vec<Span> {
     spans.into_values().collect()
 }
 
-/// Returns a record as an event of its span; `None` where it says nothing of a conversation.
+/// Returns a record as an event of its span, or `None` if it has no messages of a conversation.
 fn event(record: LogRecord) -> Option<Event> {
     let text = |value: &Option<AnyValue>| match value.as_ref()?.value.as_ref()? {
         Any::StringValue(text) => Some(text.clone()),

@@ -1,4 +1,4 @@
-//! One span of two parts: its log records and itself, or what was exported at its start and at its end.
+//! Merges two parts of one span: its log records and the span itself, or the exports at its start and at its end.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -14,7 +14,7 @@ use crate::domain::{JsonText, Mint, NewSpan, SpanForm, Timestamp};
 use crate::http::Rejection;
 use crate::store::Unmerged;
 
-/// What was stored of a part.
+/// The stored payload of a part.
 #[derive(Deserialize)]
 struct Part {
     #[serde(default)]
@@ -22,7 +22,7 @@ struct Part {
     span: JsonText,
 }
 
-/// What a span shares, as it was stored with it.
+/// The resource and the scope that were stored with a span.
 #[derive(Default, Deserialize)]
 struct SharedPart {
     resource: Option<JsonText>,
@@ -43,10 +43,10 @@ impl Part {
     }
 }
 
-/// Makes one span of what is stored and what was sent. Returns `None` where the stored one has all of it.
+/// Merges the stored part and the sent part of a span. Returns `None` if the sent part adds nothing.
 ///
 /// # Errors
-/// [`Rejection::Internal`] when it cannot be written.
+/// [`Rejection::Internal`] if the merged span cannot be written.
 pub fn merge(parts: &Unmerged, now: Timestamp, mint: &Mint) -> Result<Option<NewSpan>, Rejection> {
     let Unmerged { revision, form, stored, sent } = parts;
     let (Some(stored), Some(read)) = (Part::read(stored), Part::read(sent.capture.event.payload.as_str())) else {

@@ -40,12 +40,12 @@ use crate::domain::{Mint, NewSpan, Timestamp};
 use crate::http::{ContentEncoding, LargeBodies, Sender, metered_bytes};
 use crate::store::{Captures, SpanOutcome, StoreError};
 
-/// Traces of one export whose spans wait to be written at once.
+/// Traces of one export that are written at once.
 const AT_ONCE: usize = 256;
-/// How often parts of spans are made one, before the export is to be sent again.
+/// How often parts of spans are merged before the client must send the export again.
 const MAX_MERGES: usize = 8;
 
-/// The header that this vendor's exporters name the organization in; everywhere else it is `x-org-id`.
+/// The header in which this vendor's exporters name the organization; everywhere else it is `x-org-id`.
 static ORG_HEADER: HeaderName = HeaderName::from_static("x-agnost-org-id");
 
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -56,7 +56,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .layer(map_request(rename_org_header))
 }
 
-/// Lets the exporters' header count as `x-org-id`. Beside another one it must say the same.
+/// Copies the exporters' header to `x-org-id`. If both are sent with different values, the request has two and is
+/// rejected.
 async fn rename_org_header(mut request: Request) -> Request {
     let x_org_id = HeaderName::from_static("x-org-id");
     let given: Vec<_> = request.headers().get_all(&ORG_HEADER).iter().cloned().collect();
@@ -70,19 +71,19 @@ async fn rename_org_header(mut request: Request) -> Request {
 
 /// Export traces
 ///
-/// Writes down spans, each as an event. An export that is sent again stores nothing twice: a span's event id is the
-/// UUIDv5 of its trace and its span id. Protobuf or JSON, plain or `Content-Encoding: gzip`.
+/// Stores each span as an event. An export that is sent again stores nothing twice, because a span's event id is the
+/// UUIDv5 of its trace and its span id. The body is protobuf or JSON, plain or with `Content-Encoding: gzip`.
 ///
-/// An export has 8 MiB at most, packed and unpacked, 10,000 spans, and 100,000 attributes, events, links and values.
-/// Gzip may unpack to 256 KiB, and beyond that to 100 times its own size. With `x-org-id` alone an export has 256 KiB at
-/// most and unpacks to 2 MiB, and an address sends 16 MiB a minute at most.
+/// An export has at most 8 MiB, packed and unpacked, 10,000 spans, and 100,000 attributes, events, links and values. Gzip
+/// may unpack to 256 KiB and 100 times its own size. With `x-org-id` alone, an export has at most 256 KiB and unpacks to
+/// at most 2 MiB, and an address may send 16 MiB a minute.
 ///
-/// Of a span the first 128 attributes, events and links are stored, and the first 128 attributes of each of those; the
-/// rest is counted as dropped. An event takes 2 MiB at most: the longest texts of a larger span are shortened until it
-/// fits, and end in `…`. Resources and scopes are shortened in the same way where they, stored with each of their spans,
-/// take more than half of what one export may store: 64 MiB in all, 8 MiB with `x-org-id` alone. Spans past that, spans
-/// that do not fit, and spans with an id or a value that OTLP does not allow are counted as `rejectedSpans`; the others are
-/// stored.
+/// The first 128 attributes, events and links of a span are stored, and the first 128 attributes of each event and link;
+/// others are counted as dropped. An event has at most 2 MiB: the longest texts of a larger span are shortened until it
+/// fits, and end in `…`. An export may store 64 MiB, or 8 MiB with `x-org-id` alone. Resources and scopes are shortened in
+/// the same way if they need more than half of that, because they are stored with each of their spans. Spans beyond the
+/// limit, spans that do not fit, and spans with an id or a value that OTLP does not allow are counted as `rejectedSpans`;
+/// the others are stored.
 #[utoipa::path(
     post,
     path = "/v1/traces",
@@ -117,9 +118,9 @@ async fn export_traces(
 
 /// Export log records
 ///
-/// Joins log records to their spans. Stored are records that say what was said in a span: events `gen_ai.*`, and records
-/// with the attributes `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.prompt` or `gen_ai.completion`. They may
-/// come before their span. All others are dropped and counted as `rejectedLogRecords`. The limits are those of
+/// Joins log records to their spans. Only records with messages of a conversation are stored: events `gen_ai.*`, and
+/// records with the attributes `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.prompt` or `gen_ai.completion`.
+/// They may arrive before their span. All others are dropped and counted as `rejectedLogRecords`. The limits are those of
 /// `/v1/traces`.
 #[utoipa::path(
     post,
@@ -156,15 +157,15 @@ async fn export_logs(
 
 /// Export metrics
 ///
-/// Accepts metrics and drops them, so that exporters of all three signals can point here. The response says so in
-/// `partialSuccess.errorMessage`.
+/// Accepts metrics and drops them, so that exporters of all three signals can use this service. The response has the
+/// reason in `partialSuccess.errorMessage`.
 #[utoipa::path(
     post,
     path = "/v1/metrics",
     request_body(content(
         (Object = "application/x-protobuf"),
         (Object = "application/json"),
-    ), description = "An `ExportMetricsServiceRequest`. It is not read."),
+    ), description = "An `ExportMetricsServiceRequest`. It is ignored."),
     security(("org_id" = []), ("api_key" = []), ("bearer" = [])),
     params(("x-agnost-org-id" = Option<String>, Header, description = "The organization's UUID, as in `x-org-id`.")),
     responses(
@@ -189,7 +190,7 @@ async fn export_metrics(
     Ok(body::respond(encoding, "rejectedDataPoints", &partial))
 }
 
-/// Reads a packed body. Returns its spans, the log records without one, and the memory that they need.
+/// Reads a packed body. Returns its spans, the log records without a span, and the bytes of memory that they need.
 type ReadExport = fn(Packed, Limits) -> Result<(Export, Unjoined, usize), AgnostError>;
 
 /// Reads an export and stores its spans, a few events at a time.
@@ -217,13 +218,13 @@ async fn import(
     let (store, now) = (caller.store.captures(), caller.now());
     while !export.is_done() {
         let mint = caller.mint.clone();
-        let (same, (rest, chunk)) = turn
+        let (same, (remaining, chunk)) = turn
             .run(move || {
                 let chunk = export.next_chunk(now, &mint);
                 (export, chunk)
             })
             .await?;
-        (turn, export) = (same, rest);
+        (turn, export) = (same, remaining);
         let chunk = chunk?;
         allowance.stored(chunk.bytes)?;
         let written = chunk.traces.into_iter().filter_map(|(trace, spans)| {
@@ -235,7 +236,7 @@ async fn import(
     Ok((export.rejected, unjoined))
 }
 
-/// Writes spans of one trace, and makes one of those of which another part is stored.
+/// Writes spans of one trace, and merges those of which another part is already stored.
 async fn write_spans(
     store: &Captures<'_>,
     trace: TraceId,
@@ -255,6 +256,6 @@ async fn write_spans(
         }
         spans = merged;
     }
-    // Other exports of these spans were faster each time; this one is to be sent again.
+    // Other exports changed these spans between every read and write. The client must send this export again.
     Err(StoreError::Busy.into())
 }

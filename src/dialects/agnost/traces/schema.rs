@@ -1,6 +1,6 @@
-//! The messages of OTLP, as far as something is counted or mended in them.
+//! The messages of OTLP, as far as their parts are counted or their texts are repaired.
 
-/// What an export is of.
+/// The signal of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     Spans,
@@ -16,7 +16,7 @@ impl Signal {
     }
 }
 
-/// The messages that hold others, or texts.
+/// The messages that contain other messages, or texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
     Export(Signal),
@@ -36,13 +36,13 @@ pub enum Message {
     KeyValueList,
 }
 
-/// What a field of a message is, where it is not merely text, bytes or a number.
+/// The content of a field that is not a single text, bytes or a number.
 pub enum Member {
     /// An element of a list: a message, or a text.
     Element(Option<Message>),
     /// A span or a log record.
     Item(Message),
-    /// A message that its parent has once.
+    /// A message that occurs once in its parent.
     Single(Message),
 }
 
@@ -72,7 +72,7 @@ impl Message {
         }
     }
 
-    /// Whether a field is a text, which protobuf wants in UTF-8.
+    /// Returns whether a field is a text, which protobuf requires to be UTF-8.
     pub fn is_text(self, number: u64) -> bool {
         match self {
             Self::OfResource(_) | Self::OfScope(_) => number == 3,

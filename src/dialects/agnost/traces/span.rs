@@ -1,4 +1,4 @@
-//! From a span to an event.
+//! Converts a span to an event.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -24,38 +24,39 @@ use crate::domain::{
 };
 use crate::http::Rejection;
 
-/// Namespace of the UUIDv5 that stands for a trace and a span in it.
+/// The namespace of the UUIDv5 of a trace and one of its spans.
 const SPANS: Uuid = Uuid::from_u128(0x5f1c_9a0e_6d3b_4f77_8b52_0d9e_64a1_7c02);
 
-/// The id of a span's event.
+/// Returns the id of a span's event.
 pub fn event_of(trace: &[u8], span: &[u8]) -> EventId {
     EventId(Uuid::new_v5(&SPANS, &[trace, span].concat()))
 }
 
-/// The name of a trace's session, where nothing names another.
+/// Returns a trace id in hexadecimal, which is the id of a trace's session if no attribute names one.
 pub fn hex(trace: &[u8]) -> String {
     trace.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Returns whether these bytes are an id: of this length, and not all zero.
 pub fn is_id(bytes: &[u8], length: usize) -> bool {
     bytes.len() == length && bytes.iter().any(|byte| *byte != 0)
 }
 
-/// A span, apart from its attributes, and where what it shares is found.
+/// A span without its attributes, its attributes, and the indices of its resource and its scope.
 pub struct Placed {
     pub span: Span,
     pub attributes: Vec<KeyValue>,
     pub source: usize,
     pub scope: usize,
-    /// How many of its events were log records.
+    /// The number of its events that were log records.
     pub logs: i32,
-    /// Whether the span itself came, or only log records of it.
+    /// Whether the span itself has arrived, and not only log records of it.
     pub is_span: bool,
-    /// The revision of the stored span that this was made of.
+    /// The revision of the stored span that was merged into this one.
     pub merged: Option<i32>,
 }
 
-/// What of a span is neither its input nor its output nor an attribute, as OTLP writes it in JSON.
+/// A span without its attributes, as OTLP writes it in JSON, with its resource and its scope.
 #[derive(Serialize)]
 struct SpanDetail<'a> {
     #[serde(flatten)]
@@ -66,12 +67,12 @@ struct SpanDetail<'a> {
     scope: Option<&'a JsonText>,
 }
 
-/// What a span says, as an event says it.
+/// The content of a span, in terms of an event.
 struct SpanContent {
     role: Role,
     agent: Option<String>,
     name: String,
-    /// The user's words, as they are read, and whether these are a person's.
+    /// The hash of the user's message, if the input is one.
     asked: Option<i64>,
     replied: bool,
     has_content: bool,
@@ -81,10 +82,10 @@ struct SpanContent {
 }
 
 impl Placed {
-    /// Returns the span as an event; `None` where it does not fit one, however much of it is left out.
+    /// Returns the span as an event, or `None` if it is too large even after shortening.
     ///
     /// # Errors
-    /// [`Rejection::Internal`] when it cannot be written.
+    /// [`Rejection::Internal`] if it cannot be written.
     pub fn capture(mut self, shared: &Shared, now: Timestamp, mint: &Mint) -> Result<Option<NewSpan>, Rejection> {
         let source = shared.sources.get(self.source);
         let attributes = members(&self.attributes);
@@ -101,9 +102,9 @@ impl Placed {
         let times = Times::of(self.span.start_time_unix_nano, self.span.end_time_unix_nano, now);
 
         let mut shortening = Shortening::default();
-        let said = loop {
+        let content = loop {
             match self.content(shared, times.claimed_timestamp, now)? {
-                Some(said) => break said,
+                Some(content) => break content,
                 None if shortening.next(&mut self.span, &mut self.attributes) => {}
                 None => return Ok(None),
             }
@@ -124,15 +125,15 @@ impl Placed {
             public_id: None,
             parent,
             kind: "span".to_owned(),
-            author_id: Some(said.name.clone()),
-            content: Some(said.content).filter(|said| !said.is_empty()),
-            payload: said.payload,
+            author_id: Some(content.name.clone()),
+            content: Some(content.content).filter(|text| !text.is_empty()),
+            payload: content.payload,
             hidden: false,
             at: now,
         };
         let Times { at, latency_ms, is_timed, .. } = times;
-        let facts = CaptureFacts { at, name: said.name.clone(), success, latency_ms, is_timed };
-        let grams = grams(&event, &said.result);
+        let facts = CaptureFacts { at, name: content.name.clone(), success, latency_ms, is_timed };
+        let grams = grams(&event, &content.result);
         let form = match (self.is_span, times.has_ended) {
             (false, _) => SpanForm::Logs,
             (true, false) => SpanForm::Started,
@@ -142,20 +143,20 @@ impl Placed {
             id,
             parent,
             started: at,
-            role: said.role,
-            asked: said.asked,
-            replied: said.replied,
-            has_content: said.has_content,
+            role: content.role,
+            asked: content.asked,
+            replied: content.replied,
+            has_content: content.has_content,
             session,
             user,
-            agent: said.agent.map(shortened),
-            name: shortened(said.name),
+            agent: content.agent.map(shortened),
+            name: shortened(content.name),
         };
         let capture = NewCapture { session: implied.session()?, event, facts, grams };
         Ok(Some(NewSpan { capture, facts: facts_of_span, form, logs: self.logs, merged: self.merged }))
     }
 
-    /// Returns what the span says; `None` where that takes more than [`STORED_LIMIT`].
+    /// Returns the content of the span, or `None` if it needs more than [`STORED_LIMIT`] bytes.
     fn content(
         &self,
         shared: &Shared,
@@ -179,7 +180,7 @@ impl Placed {
             named.unwrap_or_else(|| strip(&span_name, &["tool.", "execute_tool "]))
         } else {
             agent.clone().unwrap_or_else(|| match role {
-                // smolagents calls the span of an agent `<agent>.run`.
+                // smolagents names the span of an agent `<agent>.run`.
                 Role::Agent => {
                     strip(span_name.strip_suffix(".run").unwrap_or(&span_name), &["invoke_agent ", "agent run "])
                 }
@@ -242,7 +243,8 @@ impl Placed {
         Ok(Some(content_of(content, result, payload)))
     }
 
-    /// Returns why a span failed: its status, the exception that it recorded last, or what it is called.
+    /// Returns why a span failed: the message of its status or of its last recorded exception, or else the type of the
+    /// exception.
     fn failure(&self, attributes: &Map<String, Value>) -> Option<String> {
         const MESSAGES: [&str; 4] = [
             "exception.message",
@@ -268,7 +270,7 @@ impl Placed {
     }
 }
 
-/// Returns what a span does; `agnost.kind` (`turn`, `tool` or `span`) decides.
+/// Returns the role of a span: that of `agnost.kind` (`turn`, `tool` or `span`), or else that of the conventions.
 fn role_of(spoken: &Spoken<'_>) -> Role {
     match spoken.attributes.get("agnost.kind").and_then(Value::as_str).map(str::to_ascii_lowercase).as_deref() {
         Some("turn") => Role::Turn,
@@ -278,7 +280,7 @@ fn role_of(spoken: &Spoken<'_>) -> Role {
     }
 }
 
-/// Shortens a name to what is compared with those of other spans; the event has all of it.
+/// Shortens a name for comparison with those of other spans. The event stores the whole name.
 fn shortened(mut name: String) -> String {
     const LIMIT: usize = 1_024;
     name.truncate(name.floor_char_boundary(LIMIT.min(name.len())));
@@ -290,11 +292,11 @@ fn strip(name: &str, beginnings: &[&str]) -> String {
     stripped.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(name).to_owned()
 }
 
-/// Returns a number that stands for a text, the same in every replica.
+/// Returns a hash of a text that is the same in every replica.
 fn hash(text: &str) -> i64 {
     Uuid::new_v5(&SPANS, text.trim().as_bytes()).as_u64_pair().0 as i64
 }
 
-fn given(said: Option<String>) -> JsonField {
-    said.map_or(JsonField::Absent, JsonField::String)
+fn given(text: Option<String>) -> JsonField {
+    text.map_or(JsonField::Absent, JsonField::String)
 }

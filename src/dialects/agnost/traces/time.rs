@@ -1,23 +1,23 @@
-//! When a span was, and how long it took.
+//! The time and the latency of a span.
 
 use super::super::contract::{filed, moment_at};
 use crate::domain::{CaptureFacts, Timestamp};
 
-/// What a span's times say.
+/// The times of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     pub at: Timestamp,
-    /// Unix time in milliseconds as it was sent, where the span is filed under its arrival instead.
+    /// Unix time in milliseconds as it was sent, if the span is listed under its arrival instead.
     pub claimed_timestamp: Option<i64>,
     pub latency_ms: i64,
-    /// Whether the latency enters averages.
+    /// Whether the latency counts in averages.
     pub is_timed: bool,
     /// Whether the span has an end.
     pub has_ended: bool,
 }
 
 impl Times {
-    /// Reads the times of a span that arrives now.
+    /// Reads the times of a span that arrives at `now`.
     pub fn of(start: u64, end: u64, now: Timestamp) -> Self {
         let started = millisecond(start).and_then(moment_at);
         let (at, claimed_timestamp) = filed(started.unwrap_or(now), now);
@@ -32,7 +32,7 @@ impl Times {
     }
 }
 
-/// How many of a unit of time make a millisecond, or how many milliseconds it has.
+/// The unit of a Unix time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Second,
@@ -42,7 +42,8 @@ enum Unit {
 }
 
 impl Unit {
-    /// Tells the unit of a time after March 1973: they are apart by a thousand. `None` for what is no such time.
+    /// Returns the unit of a time after March 1973, which its size determines because the units differ by a factor of a
+    /// thousand. Returns `None` for any other number.
     fn of(time: u64) -> Option<Self> {
         match time {
             0..100_000_000 => None,
@@ -63,13 +64,13 @@ impl Unit {
     }
 }
 
-/// Returns a time in Unix milliseconds, whatever its unit; `None` where it is none.
+/// Returns a time of any unit in Unix milliseconds, or `None` if it is not a time.
 pub fn millisecond(time: u64) -> Option<i64> {
     i64::try_from(Unit::of(time)?.milliseconds(time)).ok()
 }
 
-/// Returns how long a span took; `None` where its times do not say it: one is missing, the end is before the start or in
-/// the future, which it is where it wrapped around.
+/// Returns the latency of a span in milliseconds, or `None` if its times are not valid: one is missing, the units differ,
+/// or the end is before the start or in the future, as after an overflow.
 fn latency(start: u64, end: u64, now: Timestamp) -> Option<i64> {
     let unit = Unit::of(start)?;
     let ended = moment_at(millisecond(end)?)?;
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_is_filed_in_its_time_whatever_its_unit_and_never_in_1970_or_ahead() {
+    fn a_start_of_any_unit_is_listed_at_its_time_and_never_in_1970_or_ahead() {
         let ms = NOW as u64 - 60_000;
         for start in [ms / 1_000, ms, ms * 1_000, ms * 1_000_000] {
             let times = Times::of(start, 0, now());

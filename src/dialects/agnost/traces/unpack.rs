@@ -1,4 +1,4 @@
-//! Packed exports, unpacked no further than they may go: on a thread for such work, and at once.
+//! Unpacks packed exports up to their limit, in one call on a thread for costly work.
 
 use std::io::Read;
 
@@ -10,10 +10,10 @@ use crate::http::{ContentEncoding, UnpackError, has_zlib_frame, max_unpacked};
 /// Bytes that are unpacked at once.
 const STEP: usize = 64 * 1024;
 
-/// Unpacks bytes, and stops at the limit, or where there is too much for what was packed.
+/// Unpacks bytes. Stops at the limit, or at the limit for the packed size.
 ///
 /// # Errors
-/// [`UnpackError`].
+/// [`UnpackError::Malformed`] if the bytes do not have this encoding, [`UnpackError::TooLarge`] if a limit is exceeded.
 pub fn unpack(packed: &Bytes, encoding: ContentEncoding, limit: usize) -> Result<Bytes, UnpackError> {
     let limit = limit.min(max_unpacked(packed.len()));
     let bytes = &packed[..];
@@ -32,7 +32,7 @@ fn read(decoder: impl Read, limit: usize) -> Result<Vec<u8>, UnpackError> {
     let mut unpacked = Vec::new();
     let mut decoder = decoder.take(limit as u64 + 1);
     loop {
-        // Grows by what has come, so that the buffer is at most twice as large.
+        // The buffer grows with its contents, so that it is at most twice as large.
         unpacked.reserve(STEP);
         let read = (&mut decoder).take(STEP as u64).read_to_end(&mut unpacked).map_err(|_| UnpackError::Malformed)?;
         if unpacked.len() > limit {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn deflate_comes_with_and_without_zlibs_frame() {
+    fn deflate_is_read_with_and_without_zlibs_frame() {
         let text = b"spans and spans and spans".repeat(100);
         let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
         let mut plain = DeflateEncoder::new(Vec::new(), Compression::fast());
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_unpacks_to_too_much_is_stopped() {
+    fn unpacking_stops_at_its_limits() {
         const LIMIT: usize = 8 * 1024 * 1024;
         let zeros = vec![0; 4 * LIMIT];
         for length in [0, 1, STEP - 1, STEP, STEP + 1, FREE] {
@@ -90,7 +90,7 @@ mod tests {
         let bomb = packed(&zeros[..LIMIT]);
         assert!(bomb.len() < 10 * 1024, "{}", bomb.len());
         assert_eq!(unpack(&bomb, LIMIT), Err(UnpackError::TooLarge(FREE + 100 * bomb.len())));
-        // Several members in a row are one text, and count together.
+        // Several members of gzip in a row are one text and count together.
         let row = packed(&zeros[..FREE]).repeat(100);
         assert!(matches!(unpack(&row, LIMIT), Err(UnpackError::TooLarge(_))));
         let mut noise = 1u32;

@@ -1,22 +1,22 @@
-//! Protobuf's wire format, read field by field.
+//! Reads protobuf's wire format field by field.
 
-/// The bytes are no message.
+/// The bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
 /// A field, with the bytes that it was read from.
 pub struct Field<'b> {
     pub number: u64,
-    /// Its content where its length is written: a text, bytes or a message.
+    /// Its content if it has a length: a text, bytes or a message.
     pub content: Option<&'b [u8]>,
     /// Its tag and its content.
     pub whole: &'b [u8],
 }
 
-/// Reads the next field; `None` at the end.
+/// Reads the next field. Returns `None` at the end.
 ///
 /// # Errors
-/// [`Malformed`] for a field that is cut off, and for groups, which no version of OTLP has.
+/// [`Malformed`] if a field is cut off or is not valid, or for groups, which no version of OTLP has.
 pub fn next<'b>(bytes: &mut &'b [u8]) -> Result<Option<Field<'b>>, Malformed> {
     let before = *bytes;
     if before.is_empty() {
@@ -42,20 +42,20 @@ pub fn next<'b>(bytes: &mut &'b [u8]) -> Result<Option<Field<'b>>, Malformed> {
 }
 
 fn take<'b>(bytes: &mut &'b [u8], length: usize) -> Result<&'b [u8], Malformed> {
-    let (taken, rest) = bytes.split_at_checked(length).ok_or(Malformed)?;
-    *bytes = rest;
+    let (taken, remaining) = bytes.split_at_checked(length).ok_or(Malformed)?;
+    *bytes = remaining;
     Ok(taken)
 }
 
 fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut value = 0u64;
-    for place in 0..10 {
-        let (&byte, rest) = bytes.split_first().ok_or(Malformed)?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << (7 * place);
+    for index in 0..10 {
+        let (&byte, remaining) = bytes.split_first().ok_or(Malformed)?;
+        *bytes = remaining;
+        value |= u64::from(byte & 0x7f) << (7 * index);
         if byte < 0x80 {
             // The tenth byte has room for one bit.
-            return if place == 9 && byte > 1 { Err(Malformed) } else { Ok(value) };
+            return if index == 9 && byte > 1 { Err(Malformed) } else { Ok(value) };
         }
     }
     Err(Malformed)

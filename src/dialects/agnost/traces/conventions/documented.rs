@@ -1,4 +1,4 @@
-//! The table as docs/traces.md shows it.
+//! Checks that docs/traces.md shows the table.
 
 use super::identity::{Source, Whose, sources};
 use super::{At, CONVENTIONS, Convention, Id, Mark};
@@ -31,7 +31,7 @@ fn id(id: &Id) -> String {
     }
 }
 
-fn place(at: &At) -> String {
+fn location(at: &At) -> String {
     match at {
         At::Attribute(name) => code(name),
         At::Indexed(beginning) => format!("`{beginning}.N.…`"),
@@ -50,8 +50,8 @@ fn row(row: &Convention) -> String {
         list(row.sessions.iter().map(id).collect()),
         list(row.users.iter().map(id).collect()),
         list(row.agents.iter().chain(row.tools).map(|name| code(name)).collect()),
-        list(row.input.iter().map(place).collect()),
-        list(row.output.iter().map(place).collect()),
+        list(row.input.iter().map(location).collect()),
+        list(row.output.iter().map(location).collect()),
     ];
     format!("| {} |\n", cells.join(" | "))
 }
@@ -88,7 +88,7 @@ fn ids() -> String {
     text
 }
 
-/// Prints what the document should contain when it does not.
+/// Prints the expected tables if the document does not contain them.
 #[test]
 fn the_document_shows_the_table() {
     for expected in [conventions(), ids()] {
@@ -105,9 +105,9 @@ fn the_document_shows_how_to_set_up_every_framework() {
         assert!(headed.clone().any(|line| line.contains(name)), "{name}");
     }
     for part in DOCUMENT.split("\n### ").skip(1) {
-        let (title, rest) = part.split_once('\n').unwrap();
+        let (title, body) = part.split_once('\n').unwrap();
         let lines =
-            rest.split("```").nth(1).unwrap_or_default().lines().skip(1).filter(|line| !line.is_empty()).count();
+            body.split("```").nth(1).unwrap_or_default().lines().skip(1).filter(|line| !line.is_empty()).count();
         assert!((1..=5).contains(&lines), "{title} has {lines} lines");
     }
 }

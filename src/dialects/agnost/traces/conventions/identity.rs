@@ -1,5 +1,5 @@
-//! Whose conversation a span is of: the sources of ids in one order, from what an application says of itself to what a
-//! framework makes up.
+//! Finds the session and the user of a span. The sources of ids are in one order, from ids that the application sets to
+//! ids that a framework generates.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -14,14 +14,14 @@ use super::placeholders::is_placeholder;
 use super::table::CONVENTIONS;
 use crate::domain::trace::{Identity, Rank};
 
-/// What is identified.
+/// The kind of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
     Session,
     User,
 }
 
-/// Words for ids, without capitals and without what separates their syllables.
+/// Words for ids, in lower case and without separators.
 type Words = &'static [(Rank, &'static [&'static str])];
 
 const SESSION: Words = &[
@@ -44,12 +44,12 @@ impl Whose {
     }
 }
 
-/// A place where an id may be.
+/// A location where an id may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     pub rank: Rank,
     pub id: Id,
-    /// The words by which it is known, where the name is not given.
+    /// The words of its name, if the name is not fixed.
     pub words: &'static [&'static str],
 }
 
@@ -68,7 +68,7 @@ fn ordered(whose: Whose) -> Vec<Source> {
                 Id::Under(_) | Id::Member(_) => {
                     sources.extend(whose.words().iter().map(|(rank, words)| source(*rank, words)));
                 }
-                // Names that no convention knows are trusted less.
+                // Names of no convention rank lower.
                 Id::Ending => sources.push(source(Rank::Incidental, whose.words()[0].1)),
             }
         }
@@ -97,7 +97,7 @@ impl Source {
         match self.id {
             Id::Name(_, name) => attributes.get(name).and_then(usable),
             Id::Under(beginning) => attributes.iter().find_map(|(name, value)| {
-                name.strip_prefix(beginning).filter(|rest| is_word(rest)).and_then(|_| usable(value))
+                name.strip_prefix(beginning).filter(|ending| is_word(ending)).and_then(|_| usable(value))
             }),
             Id::Member(name) => {
                 let object = match attributes.get(name)? {
@@ -120,7 +120,7 @@ impl Source {
     }
 }
 
-/// Beginnings of attributes whose sessions and users are not those of a conversation.
+/// The beginnings of attributes whose sessions and users do not belong to a conversation.
 const FOREIGN: [&str; 18] = [
     "gen_ai.",
     "mcp.",
@@ -142,16 +142,16 @@ const FOREIGN: [&str; 18] = [
     "service.",
 ];
 
-/// Returns a name without capitals and without what separates its syllables.
+/// Returns a name in lower case and without separators.
 fn squeezed(name: &str) -> String {
     name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Returns a value as an id: of 1 to [`ID_LIMIT`] bytes, and no placeholder.
+/// Returns a value as an id of 1 to [`ID_LIMIT`] bytes, or `None` if it is not one or is a placeholder.
 fn usable(value: &Value) -> Option<String> {
     let id = match value {
         Value::String(_) | Value::Number(_) => text(value),
-        // A list of one, as frameworks that allow several have it.
+        // Frameworks that allow several ids send a list of one.
         Value::Array(list) if list.len() == 1 => return usable(&list[0]),
         _ => return None,
     };

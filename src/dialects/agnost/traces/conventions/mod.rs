@@ -1,6 +1,7 @@
 //! Where frameworks put the session, the user, the agent, the input and the output of a span.
 //!
-//! [`table`] has a row for each; adding a framework is adding a row, a test of it, and its lines in docs/traces.md.
+//! [`table`] has a row for each framework. A new framework needs a row, a test of the row, and its lines in
+//! docs/traces.md.
 
 #[cfg(test)]
 mod documented;
@@ -29,7 +30,7 @@ pub struct Convention {
     pub framework: &'static str,
     #[cfg_attr(not(test), expect(dead_code, reason = "docs/traces.md shows it"))]
     pub versions: &'static str,
-    /// How its spans are recognised. What it says is then looked for before what the others say.
+    /// How its spans are recognised. For such a span, its locations are searched before those of the other rows.
     pub marks: &'static [Mark],
     pub sessions: &'static [Id],
     pub users: &'static [Id],
@@ -41,10 +42,10 @@ pub struct Convention {
     pub output: &'static [At],
 }
 
-/// What a framework's spans are recognised by.
+/// How a framework's spans are recognised.
 #[derive(Clone, Copy, Debug)]
 pub enum Mark {
-    /// The beginning of their instrumentation scope's name.
+    /// The beginning of the name of their instrumentation scope.
     Scope(&'static str),
     /// The beginning of an attribute's name.
     Attribute(&'static str),
@@ -59,9 +60,9 @@ pub enum Id {
     Name(Rank, &'static str),
     /// In an attribute whose name is this beginning and a word for the id, for example `sessionId`, `session_id`.
     Under(&'static str),
-    /// In a member of this attribute, which is an object or JSON, that has a word for the id as its name.
+    /// In a member of this attribute, an object or its JSON, whose name is a word for the id.
     Member(&'static str),
-    /// In an attribute that ends in a word for the id, after any other words.
+    /// In an attribute whose name ends in a word for the id.
     Ending,
 }
 
@@ -69,22 +70,22 @@ pub enum Id {
 #[derive(Clone, Copy, Debug)]
 pub enum At {
     Attribute(&'static str),
-    /// In attributes `<beginning>.<number>.…`, a message each.
+    /// In attributes `<beginning>.<number>.…`, one message for each number.
     Indexed(&'static str),
-    /// In attributes `<beginning>.<number>.…` as [`At::Indexed`], or in an attribute that has more messages than those,
-    /// because some instrumentations write only the first message as attributes.
+    /// In attributes as in [`At::Indexed`], or in another attribute if that has more messages, because some
+    /// instrumentations write only the first message as attributes.
     IndexedOr(&'static str, &'static str),
     /// In the attribute `<span's name><ending>`.
     AfterName(&'static str),
     /// In an attribute with this beginning and ending.
     Between(&'static str, &'static str),
-    /// In an attribute of a span event: the event's name, the attribute's.
+    /// In an attribute of a span event: the names of the event and of the attribute.
     Event(&'static str, &'static str),
-    /// In span events that are a message each: `gen_ai.user.message`, `gen_ai.choice` and their like.
+    /// In span events with one message each: `gen_ai.user.message`, `gen_ai.choice` and so on.
     MessageEvents,
 }
 
-/// A span, as far as conventions say something of it.
+/// The parts of a span that conventions use.
 pub struct Spoken<'s> {
     pub name: &'s str,
     pub scope: &'s str,
@@ -102,23 +103,23 @@ impl Spoken<'_> {
         }
     }
 
-    /// Returns the rows of the table, those that recognise the span first.
+    /// Returns the rows of the table, first those that recognise the span.
     fn rows(&self) -> impl Iterator<Item = &'static Convention> {
         let (known, other): (Vec<_>, Vec<_>) =
             CONVENTIONS.iter().partition(|row| row.marks.iter().any(|mark| self.has(mark)));
         known.into_iter().chain(other)
     }
 
-    /// Returns what was said on one side.
+    /// Returns the text of one side. Messages of people and agents are preferred to other texts.
     pub fn words(&self, side: Side) -> Option<Words> {
         let mut passed_on = None;
         for row in self.rows() {
-            let places = match side {
+            let locations = match side {
                 Side::Input => row.input,
                 Side::Output => row.output,
             };
-            for place in places {
-                match self.words_at(place, side) {
+            for at in locations {
+                match self.words_at(at, side) {
                     Some(words) if words.is_speech => return Some(words),
                     Some(words) => passed_on = passed_on.or(Some(words)),
                     None => {}
@@ -128,23 +129,23 @@ impl Spoken<'_> {
         passed_on
     }
 
-    fn words_at(&self, place: &At, side: Side) -> Option<Words> {
-        if let At::MessageEvents = place {
-            let said = self.events.iter().filter_map(message_of).collect();
-            return words::chosen(said, side).map(|text| Words { text, is_speech: true });
+    fn words_at(&self, at: &At, side: Side) -> Option<Words> {
+        if let At::MessageEvents = at {
+            let messages = self.events.iter().filter_map(message_of).collect();
+            return words::chosen(messages, side).map(|text| Words { text, is_speech: true });
         }
-        words::read(&self.value_at(place)?, side)
+        words::read(&self.value_at(at)?, side)
     }
 
-    /// Returns what was passed to a tool, or what it returned, as it was sent.
+    /// Returns the arguments or the result of a tool as they were sent.
     pub fn passed(&self, side: Side) -> Option<String> {
-        let places = self.rows().flat_map(|row| match side {
+        let locations = self.rows().flat_map(|row| match side {
             Side::Input => row.input,
             Side::Output => row.output,
         });
-        let found = places.filter_map(|place| match place {
+        let found = locations.filter_map(|at| match at {
             At::MessageEvents => self.tool_event(side),
-            place => self.value_at(place).map(|value| text(&value)),
+            at => self.value_at(at).map(|value| text(&value)),
         });
         found.map(|text| unescaped(&text).into_owned()).find(|text| !text.is_empty())
     }
@@ -159,12 +160,13 @@ impl Spoken<'_> {
         ["content", "message", "gen_ai.event.content"].iter().find_map(|name| attributes.get(*name)).map(text)
     }
 
-    fn value_at(&self, place: &At) -> Option<Value> {
-        let found = match place {
+    fn value_at(&self, at: &At) -> Option<Value> {
+        let found = match at {
             At::Attribute(name) => self.attributes.get(*name).cloned(),
             At::AfterName(ending) => self.attributes.get(&format!("{}{ending}", self.name)).cloned(),
             At::Between(beginning, ending) => {
-                let between = |name: &str| name.strip_prefix(beginning).is_some_and(|rest| rest.ends_with(ending));
+                let between =
+                    |name: &str| name.strip_prefix(beginning).is_some_and(|remaining| remaining.ends_with(ending));
                 self.attributes.iter().find(|(name, _)| between(name)).map(|(_, value)| value.clone())
             }
             At::Indexed(beginning) => indexed(self.attributes, beginning),
@@ -177,7 +179,7 @@ impl Spoken<'_> {
                 }
             }
             At::Event(event, name) => {
-                // Several events of one name can each have another attribute.
+                // Several events of the same name can each have a different attribute.
                 let candidates = self.events.iter().rev().filter(|candidate| candidate.name == *event);
                 candidates.filter_map(|event| members(&event.attributes).shift_remove(*name)).next()
             }
@@ -210,15 +212,15 @@ fn message_of(event: &Event) -> Option<Utterance> {
         .find_map(|name| attributes.get(*name).filter(|content| !content.is_null()))?;
     let parsed = content.as_str().and_then(words::parse);
     let content = parsed.as_ref().unwrap_or(content);
-    let said = words::utterances(content, if speaker == Speaker::User { Side::Input } else { Side::Output });
-    let text = match &said[..] {
+    let messages = words::utterances(content, if speaker == Speaker::User { Side::Input } else { Side::Output });
+    let text = match &messages[..] {
         [only] => only.text.clone(),
         _ => words::content_text(content),
     };
     Some(Utterance { speaker, text })
 }
 
-/// Returns how many messages a value has, which may be JSON in a text.
+/// Returns the number of messages of a value, which may be a string with JSON.
 fn messages_in(value: &Value) -> usize {
     let parsed = value.as_str().and_then(words::parse);
     words::utterances(parsed.as_ref().unwrap_or(value), Side::Input).len()
@@ -228,24 +230,26 @@ fn messages_in(value: &Value) -> usize {
 fn indexed(attributes: &Map<String, Value>, beginning: &str) -> Option<Value> {
     let mut list: Vec<(usize, Map<String, Value>)> = Vec::new();
     for (name, value) in attributes {
-        let path = name.strip_prefix(beginning).and_then(|rest| rest.strip_prefix('.'));
-        let Some((number, rest)) = path.and_then(|path| path.split_once('.')) else { continue };
+        let path = name.strip_prefix(beginning).and_then(|path| path.strip_prefix('.'));
+        let Some((number, member)) = path.and_then(|path| path.split_once('.')) else { continue };
         let Ok(number) = number.parse() else { continue };
         let at = list.iter().position(|(other, _)| *other == number).unwrap_or_else(|| {
             list.push((number, Map::new()));
             list.len() - 1
         });
-        insert(&mut list[at].1, rest, value);
+        insert(&mut list[at].1, member, value);
     }
     list.sort_by_key(|(number, _)| *number);
     (!list.is_empty()).then(|| list.into_iter().map(|(_, object)| Value::Object(object)).collect())
 }
 
-/// Puts a value where its path says. Numbers in it are members, which are read in the order in which they came.
+/// Inserts a value under its path. The parts of a list of contents are appended in the order of the attributes, whatever
+/// their numbers.
 fn insert(object: &mut Map<String, Value>, path: &str, value: &Value) {
     // A content of several parts: contents.0.message_content.text.
-    if let Some((list, rest)) = path.split_once("contents.").map(|(before, rest)| (format!("{before}contents"), rest))
-        && let Some((_, part)) = rest.split_once('.')
+    if let Some((list, after)) =
+        path.split_once("contents.").map(|(before, after)| (format!("{before}contents"), after))
+        && let Some((_, part)) = after.split_once('.')
     {
         let parts = object.entry(list).or_insert_with(|| Value::Array(Vec::new()));
         if let Value::Array(parts) = parts {

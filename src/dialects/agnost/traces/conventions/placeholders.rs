@@ -1,6 +1,6 @@
-//! Texts in the place of an id that are none.
+//! Recognises texts that are written instead of an id.
 
-/// What programs write for nothing, and what scrubbers write for something.
+/// Texts that programs write for a missing id, and that scrubbers write for a removed one.
 const WORDS: [&str; 30] = [
     "undefined",
     "null",
@@ -33,15 +33,15 @@ const WORDS: [&str; 30] = [
     "sensitive",
     "infinity",
 ];
-/// Beginnings of what scrubbers write with a reason.
+/// The beginnings of texts that scrubbers write with a reason.
 const BEGINNINGS: [&str; 8] =
     ["scrubbed", "redacted", "filtered", "masked", "removed", "object ", "sensitive data", "anonymized"];
-/// What templates put around a name that nothing was put in for.
+/// The delimiters of a template's name that was not replaced.
 const TEMPLATES: [(&str, &str); 8] =
     [("{", "}"), ("${", "}"), ("#{", "}"), ("%{", "}"), ("<", ">"), ("%", "%"), ("$(", ")"), ("__", "__")];
 
-/// Whether a text is no id, but what is written where there is none or where one was taken out: spans of different
-/// people would be one conversation otherwise.
+/// Returns whether a text is not an id, but was written for a missing or a removed one. As an id, it would join the spans
+/// of different people to one conversation.
 pub fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     let encloses = |(before, after): &(&str, &str)| {
@@ -61,12 +61,12 @@ pub fn is_placeholder(text: &str) -> bool {
         || is_nil(core)
 }
 
-/// Whether a text is more than its words: in brackets, or with a reason after a scrubber's word.
+/// Returns whether a text is in brackets, or has a reason after a scrubber's word.
 fn is_marked(text: &str, core: &str) -> bool {
     text.starts_with(['[', '(', '<', '*', '#']) || core.contains(' ')
 }
 
-/// `$SESSION_ID`
+/// Returns whether a text is a shell variable such as `$SESSION_ID`.
 fn is_variable(text: &str) -> bool {
     text.strip_prefix('$').is_some_and(|name| {
         name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
@@ -74,7 +74,7 @@ fn is_variable(text: &str) -> bool {
     })
 }
 
-/// A UUID or an id of zeros only.
+/// Returns whether a text is a UUID or an id of zeros only.
 fn is_nil(core: &str) -> bool {
     core.len() >= 8 && core.chars().all(|character| matches!(character, '0' | '-'))
 }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_no_ids_and_ids_are_no_placeholders() {
+    fn placeholders_and_ids_are_distinguished() {
         for text in [
             "",
             " ",

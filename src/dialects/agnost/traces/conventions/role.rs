@@ -1,11 +1,11 @@
-//! What a span does, whichever convention says it.
+//! Finds the role of a span in all conventions.
 
 use serde_json::Value;
 
 use super::Spoken;
 use crate::domain::trace::Role;
 
-/// Attributes that name what a span does.
+/// Attributes that name the role of a span.
 const KINDS: [&str; 9] = [
     "openinference.span.kind",
     "traceloop.span.kind",
@@ -18,9 +18,9 @@ const KINDS: [&str; 9] = [
     "braintrust.span_attributes.type",
 ];
 
-/// Returns what a span does.
+/// Returns the role of a span.
 pub fn role(span: &Spoken<'_>) -> Role {
-    /// Of OpenTelemetry's enumeration: a request to a server, a message from a queue.
+    /// OpenTelemetry's numbers of span kinds: a request to a server, a message from a queue.
     const SERVER: i32 = 2;
     const CONSUMER: i32 = 5;
     let named: Vec<Role> = KINDS
@@ -51,7 +51,7 @@ pub fn role(span: &Spoken<'_>) -> Role {
         .any(|name| span.attributes.contains_key(*name))
         && span.kind != 3
     {
-        // A server's span of an SDK that does not say its kind.
+        // A server's span of an SDK that does not send the kind.
         Role::Request
     } else {
         Role::Other

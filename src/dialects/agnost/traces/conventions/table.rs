@@ -1,11 +1,11 @@
-//! The table.
+//! The table of conventions.
 
 use super::At::{AfterName, Attribute, Between, Event, Indexed, IndexedOr, MessageEvents};
 use super::Id::{Ending, Member, Name, Under};
 use super::{Convention, Mark};
 use crate::domain::trace::Rank;
 
-/// A row that says nothing.
+/// An empty row.
 const ROW: Convention = Convention {
     framework: "",
     versions: "",
@@ -18,7 +18,7 @@ const ROW: Convention = Convention {
     output: &[],
 };
 
-/// The conventions, in the order in which they are looked at where several fit.
+/// The conventions, in the order in which they are searched if several apply.
 pub const CONVENTIONS: [Convention; 21] = [
     Convention {
         framework: "Sessionary",

@@ -1,4 +1,4 @@
-//! A test for each row of the table: spans of the shape that the client sends.
+//! Tests each row of the table with spans as the framework sends them.
 
 mod events;
 mod ids;
@@ -51,7 +51,7 @@ fn output(span: &NewSpan) -> String {
     reading::output(&JsonField::String(payload.get("result").map(text).unwrap_or_default()))
 }
 
-/// Checks that a span reads as a turn in which [`Q`] was asked and [`A`] replied.
+/// Checks that a span is read as a turn with the input [`Q`] and the output [`A`].
 #[track_caller]
 fn is_turn(span: &NewSpan, session: Option<&str>, user: Option<&str>, name: &str) {
     let Placement { kind, name: named, session: its_session, user: its_user } = placement(span);
@@ -71,9 +71,9 @@ fn encoded(value: Value) -> String {
     value.to_string()
 }
 
-/// Messages of parts, as the newest semantic conventions have them.
-fn parts(role: &str, said: &str) -> Value {
-    json!({"role": role, "parts": [{"type": "text", "content": said}]})
+/// Returns a message of parts, as in the newest semantic conventions.
+fn parts(role: &str, text: &str) -> Value {
+    json!({"role": role, "parts": [{"type": "text", "content": text}]})
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! An export in JSON, counted without building it.
+//! Counts an export in JSON without building it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::{Count, CountError, MEMBERS_PER_OBJECT};
 /// Counts an export in JSON whose depth has been checked.
 ///
 /// # Errors
-/// As for [`super::protobuf`].
+/// [`CountError`] for the first limit that is exceeded, or [`CountError::Malformed`] if the text is not JSON.
 pub fn json(text: &str) -> Result<Count, CountError> {
     let mut walk = JsonWalk { count: Count::default(), exceeded: None };
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -35,7 +35,7 @@ impl JsonWalk {
     }
 }
 
-/// A value of any kind. An array of spans or log records is known by its name.
+/// Visits a value of any kind. `is_spans` is true for the member with the spans or log records.
 struct Any<'w> {
     walk: &'w mut JsonWalk,
     is_spans: bool,
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for Any<'_> {
     }
 }
 
-/// Whether a member's name is that of the spans or log records.
+/// Reads a member's name. Returns whether it is that of the spans or log records.
 struct IsSpans;
 
 impl<'de> DeserializeSeed<'de> for IsSpans {

@@ -1,8 +1,8 @@
-//! How much an export holds, counted on the wire before anything is built from it: an empty part of a message takes two
-//! bytes there and a hundred in memory.
+//! Counts the parts of an export in its encoded form before anything is built from it, because an empty part of a message
+//! needs two bytes there and a hundred in memory.
 //!
-//! Counted are the elements of lists (attributes, events, links, the values of arrays), because each of them is built
-//! on its own. A value of an attribute is part of the attribute.
+//! The elements of lists are counted (attributes, events, links, the values of arrays), because each of them is built
+//! separately. An attribute and its value count as one part.
 
 mod json;
 #[cfg(test)]
@@ -13,18 +13,18 @@ pub use json::json;
 use super::schema::{Member, Message, Signal};
 use super::wire::{self, Malformed};
 
-/// Spans in one export. The SDKs send 512 at once, the Collector 8,192.
+/// Spans in one export. The SDKs send 512 at once, and the Collector 8,192.
 pub const SPAN_LIMIT: usize = 10_000;
 /// Elements of all lists of an export, apart from its spans.
 pub const PART_LIMIT: usize = 100_000;
-/// Messages within messages; OTLP itself needs five for an attribute's value.
+/// Levels of nested messages; OTLP itself needs five for an attribute's value.
 const DEPTH_LIMIT: usize = 40;
-/// Members of one object in JSON; OTLP's largest, a span, has 16.
+/// Members of one object in JSON; OTLP's largest object, a span, has 16.
 const MEMBERS_PER_OBJECT: usize = 64;
-/// Members of all objects in JSON: an attribute has three, a span 16.
+/// Members of all objects in JSON; an attribute has three, and a span 16.
 const MEMBER_LIMIT: usize = 3 * PART_LIMIT + 16 * SPAN_LIMIT + 40_000;
 
-/// What an export holds.
+/// The number of parts of an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub spans: usize,
@@ -38,19 +38,19 @@ pub struct Count {
 pub enum CountError {
     TooManySpans,
     TooManyParts,
-    /// In protobuf it is contained in the span that is.
+    /// In protobuf, only the span that is nested too deeply is rejected.
     TooDeep,
     Malformed,
 }
 
 impl Count {
-    /// Bytes that are needed to build an export of so many unpacked bytes: its texts, and its structures in lists that
-    /// have grown to at most twice their length.
+    /// Returns the bytes of memory that are needed to build an export of so many unpacked bytes: for its texts, and for
+    /// its structures in lists whose capacity is at most twice their length.
     pub fn memory(&self, unpacked: usize) -> usize {
         unpacked + 2 * (self.spans * 320 + self.parts * 112)
     }
 
-    /// Returns the largest count that so many unpacked bytes can have: a part takes two bytes at least.
+    /// Returns the largest count of so many unpacked bytes, because a part needs at least two bytes.
     pub fn most(unpacked: usize) -> Self {
         let elements = unpacked / 2;
         Self { spans: elements.min(SPAN_LIMIT), parts: elements.min(PART_LIMIT), ..Self::default() }
@@ -72,25 +72,26 @@ impl Count {
     }
 }
 
-/// Counts an export in protobuf. A span, a log record, a resource or a scope that is malformed is counted as far as it
-/// can be read; [`is_whole`] tells it apart.
+/// Counts an export in protobuf. A malformed span, log record, resource or scope is counted as far as it can be read;
+/// [`is_whole`] recognises it.
 ///
 /// # Errors
-/// [`CountError`] for the first limit that is exceeded, or where the bytes around the spans are no message.
+/// [`CountError`] for the first limit that is exceeded, or [`CountError::Malformed`] if the bytes around the spans are not
+/// a message.
 pub fn protobuf(bytes: &[u8], signal: Signal) -> Result<Count, CountError> {
     let mut count = Count::default();
     walk(bytes, Message::Export(signal), 0, &mut count)?;
     Ok(count)
 }
 
-/// Whether a message can be read to its end, without regard to how much it contains.
+/// Returns whether a message can be read to its end, without a limit of its parts.
 pub fn is_whole(bytes: &[u8], message: Message) -> bool {
     let mut count = Count { is_unlimited: true, ..Count::default() };
-    // As deep as it is within an export.
+    // The depth of a span within an export.
     walk(bytes, message, 3, &mut count).is_ok()
 }
 
-/// Whether what is malformed in a message of this type is contained: its neighbours are read all the same.
+/// Returns whether a malformed message of this type does not prevent reading its neighbours.
 fn is_contained(message: Message) -> bool {
     matches!(message, Message::Resource | Message::Scope | Message::Span | Message::LogRecord)
 }

@@ -1,4 +1,4 @@
-//! The wire counts as what is built from it.
+//! Compares the counts of encoded exports with what is built from them.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -73,7 +73,7 @@ fn export() -> impl Strategy<Value = ExportTraceServiceRequest> {
     prop::collection::vec(resource, 0..3).prop_map(|resource_spans| ExportTraceServiceRequest { resource_spans })
 }
 
-/// Counts what has been built.
+/// Counts the spans and parts of an export that was built.
 fn built(export: &ExportTraceServiceRequest) -> (usize, usize) {
     fn value(any: &AnyValue) -> usize {
         match &any.value {
@@ -105,14 +105,14 @@ fn built(export: &ExportTraceServiceRequest) -> (usize, usize) {
 
 proptest! {
     #[test]
-    fn the_wire_counts_as_what_is_built_from_it(export in export()) {
+    fn an_encoded_export_has_the_count_of_what_is_built_from_it(export in export()) {
         let expected = Ok(built(&export));
         let counted = |count: Result<Count, CountError>| count.map(|count| (count.spans, count.parts));
         prop_assert_eq!(counted(protobuf(&export.encode_to_vec(), Signal::Spans)), expected);
         prop_assert_eq!(counted(json(&serde_json::to_string(&export).unwrap())), expected);
     }
 
-    /// What is not rejected here is built, and comes to no more than was counted.
+    /// An export that is not rejected here is built, and has no more parts than were counted.
     #[test]
     fn no_more_is_built_than_was_counted(
         export in export(),
@@ -151,14 +151,14 @@ proptest! {
 }
 
 #[test]
-fn each_limit_is_where_it_says() {
+fn each_limit_is_exact() {
     let wrap = |tag: u8, inner: Vec<u8>| {
         let mut outer = vec![tag];
         prost::encoding::encode_varint(inner.len() as u64, &mut outer);
         outer.extend(inner);
         outer
     };
-    // Two parts are the resource's and the scope's own.
+    // The lists of resources and scopes are two of the parts.
     for (tag, count, verdict) in [
         (0x4a, PART_LIMIT - 2, None),
         (0x4a, PART_LIMIT - 1, Some(CountError::TooManyParts)),

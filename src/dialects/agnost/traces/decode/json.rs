@@ -1,6 +1,6 @@
-//! Exports in protobuf's JSON, in all the forms that its rules allow: members by either name, `null` for what is not
-//! set, numbers as texts, enumerations by name or number, base64 of either alphabet with or without padding. The ids of
-//! traces and spans are hexadecimal, as OTLP has them.
+//! Reads exports in protobuf's JSON in all forms that its rules allow: members by either name, `null` for an absent
+//! member, numbers as strings, enumerations by name or number, base64 of either alphabet with or without padding. The ids
+//! of traces and spans are hexadecimal, as OTLP requires.
 
 mod scalars;
 
@@ -20,7 +20,7 @@ use crate::domain::json::each_member;
 /// Reads an export that has been counted.
 ///
 /// # Errors
-/// [`NoExport`] where it is no object, or its list no list.
+/// [`NoExport`] if it is not an object, or its list of resources is not a list.
 pub fn json<T: Item>(text: &str) -> Result<Decoded<T>, NoExport> {
     let mut decoded = Decoded::default();
     if !text.trim_start().starts_with('{') {
@@ -68,7 +68,7 @@ pub(super) fn log_record(text: &str) -> Option<LogRecord> {
     read::<JsonLogRecord>(text).map(Into::into)
 }
 
-/// Returns an object's list, by either of its names, and another member; `None` where it is no object.
+/// Returns an object's list, by either of its names, and another member, or `None` if it is not an object.
 fn members<'t>(object: &'t str, list: [&str; 2], other: &str) -> Option<[Option<&'t str>; 2]> {
     let mut found = [None, None];
     let take = |name: &str, value: &'t str| {
@@ -82,7 +82,7 @@ fn members<'t>(object: &'t str, list: [&str; 2], other: &str) -> Option<[Option<
     Some(found)
 }
 
-/// Returns the elements of a list that may be left out; `None` where it is no list.
+/// Returns the elements of a list, none if it is absent, or `None` if it is not a list.
 fn elements(list: Option<&str>) -> Option<impl Iterator<Item = &str>> {
     let list: Option<Vec<&RawValue>> = match list {
         Some(list) => serde_json::from_str(list).ok()?,
@@ -91,7 +91,7 @@ fn elements(list: Option<&str>) -> Option<impl Iterator<Item = &str>> {
     Some(list.unwrap_or_default().into_iter().map(RawValue::get))
 }
 
-/// Reads an object; serde would take a list of its members' values as well.
+/// Reads an object. The first character is checked because serde would also accept a list of its members' values.
 fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Option<T> {
     text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
@@ -101,7 +101,7 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializ
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Reads a list that may be `null`, as may be its elements.
+/// Reads a list that may be `null` and may have `null` elements.
 fn list<'de, D: Deserializer<'de>, J: Deserialize<'de> + Into<T>, T>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let list: Option<Vec<Option<J>>> = Option::deserialize(deserializer)?;
     Ok(list.unwrap_or_default().into_iter().flatten().map(Into::into).collect())
@@ -111,8 +111,8 @@ fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KeyValue>, D:
     list::<D, JsonKeyValue, KeyValue>(deserializer)
 }
 
-/// Declares a message: its members with their types, and what they become. Each may be left out or `null`, and has its
-/// name in camel case or as the schema spells it.
+/// Declares a message: its members with their types and conversions. Each member may be absent or `null`, and may have its
+/// name in camel case or as in the schema.
 macro_rules! message {
     ($json:ident => $message:ident { $($member:ident / $alias:literal : $type:ty = $with:literal => $become:expr),* $(,)? }) => {
         #[derive(Default, Deserialize)]
@@ -204,7 +204,7 @@ message!(JsonKeyValue => KeyValue {
     value / "value": Option<JsonValue> = "nullable" => |value: Option<JsonValue>| value.map(Into::into),
 });
 
-/// A value: of several members that are set, the first counts.
+/// A value. If several members are set, the first of them is used.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct JsonValue {

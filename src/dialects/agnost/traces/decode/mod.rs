@@ -1,5 +1,5 @@
-//! Exports, read so that nothing good is lost beside something bad: each span and each log record is read on its own,
-//! and one that cannot be read is counted.
+//! Reads exports. Each span and each log record is read separately, so that a malformed one is counted and its neighbours
+//! are not lost.
 
 mod json;
 mod protobuf;
@@ -16,17 +16,17 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::schema::Signal;
 
-/// The body is no export at all.
+/// The body is not an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoExport;
 
-/// What an export contains, as far as it could be read.
+/// The readable parts of an export.
 #[derive(Debug, PartialEq)]
 pub struct Decoded<T> {
     pub sources: Vec<OfResource<T>>,
     /// Spans or log records that could not be read.
     pub malformed: usize,
-    /// Bytes by which texts grew when what is no UTF-8 in them was replaced.
+    /// Bytes by which texts grew when invalid UTF-8 was replaced.
     pub grown: usize,
 }
 
@@ -36,27 +36,27 @@ impl<T> Default for Decoded<T> {
     }
 }
 
-/// What one resource sent.
+/// The records of one resource.
 #[derive(Debug, PartialEq)]
 pub struct OfResource<T> {
     pub resource: Option<Resource>,
     pub scopes: Vec<OfScope<T>>,
 }
 
-/// What one instrumentation scope sent.
+/// The records of one instrumentation scope.
 #[derive(Debug, PartialEq)]
 pub struct OfScope<T> {
     pub scope: Option<InstrumentationScope>,
     pub items: Vec<T>,
 }
 
-/// What is exported: a span or a log record.
+/// An exported record: a span or a log record.
 pub trait Item: prost::Message + Default {
     const SIGNAL: Signal;
     /// The names of an export's lists in JSON, from the outside in.
     const LISTS: [[&'static str; 2]; 3];
 
-    /// Reads one in JSON; `None` where a part of it is not what it must be.
+    /// Reads a record in JSON. Returns `None` if a part of it is not valid.
     fn from_json(text: &str) -> Option<Self>;
 }
 

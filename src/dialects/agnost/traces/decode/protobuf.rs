@@ -1,5 +1,5 @@
-//! Exports in protobuf. Texts that are no UTF-8 are mended: protobuf's rule costs a whole export otherwise, and SDKs in
-//! Go, C++, Rust and Ruby, and the Collector, pass such texts on.
+//! Reads exports in protobuf. Invalid UTF-8 in texts is replaced, because SDKs in Go, C++, Rust and Ruby and the Collector
+//! send such texts, and protobuf's rule would reject the whole export.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::{Decoded, Item, NoExport, OfResource, OfScope};
 /// Reads an export that has been counted.
 ///
 /// # Errors
-/// [`NoExport`] where the message around the spans is malformed.
+/// [`NoExport`] if the message around the spans is malformed.
 pub fn protobuf<T: Item>(bytes: &[u8]) -> Result<Decoded<T>, NoExport> {
     let mut decoded = Decoded::default();
     let mut sources = Vec::new();
@@ -64,7 +64,7 @@ fn each<'b>(mut bytes: &'b [u8], mut take: impl FnMut(u64, &'b [u8]) -> Result<(
     Ok(())
 }
 
-/// Reads a message; `None` where it is none. What was not counted to its end is not built.
+/// Reads a message. Returns `None` if it is malformed. A message that could not be counted to its end is not built.
 fn message<M: prost::Message + Default>(bytes: &[u8], message: Message, grown: &mut usize) -> Option<M> {
     if !is_whole(bytes, message) {
         return None;
@@ -78,7 +78,7 @@ fn message<M: prost::Message + Default>(bytes: &[u8], message: Message, grown: &
     M::decode(&mended[..]).ok()
 }
 
-/// Copies a message whose texts are then in UTF-8.
+/// Copies a message, and replaces invalid UTF-8 in its texts.
 fn mend(mut bytes: &[u8], message: Message, mended: &mut Vec<u8>) -> Result<(), Malformed> {
     while let Some(field) = wire::next(&mut bytes)? {
         let within = match message.member(field.number) {

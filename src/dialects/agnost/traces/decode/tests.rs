@@ -1,4 +1,4 @@
-//! What is read of exports that are odd in one place.
+//! Exports that are invalid or unusual in one part.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -52,7 +52,7 @@ fn every_form_of_a_value_is_read() {
 }
 
 #[test]
-fn odd_spans_are_counted_and_their_neighbours_read() {
+fn malformed_spans_are_counted_and_their_neighbours_read() {
     for odd in [
         r#"{"traceId":"zz"}"#,
         r#"{"traceId":"abc"}"#,
@@ -123,7 +123,7 @@ fn export(spans: Vec<Vec<u8>>) -> Vec<u8> {
 }
 
 #[test]
-fn texts_in_protobuf_are_mended_and_odd_spans_counted() {
+fn texts_in_protobuf_are_repaired_and_malformed_spans_counted() {
     let good = Span { name: "good".to_owned(), ..Span::default() }.encode_to_vec();
     let attribute = Span {
         attributes: vec![opentelemetry_proto::tonic::common::v1::KeyValue {
@@ -145,7 +145,7 @@ fn texts_in_protobuf_are_mended_and_odd_spans_counted() {
     assert_eq!(read.len(), 3);
     assert_eq!(read[1].attributes[0].value.clone().unwrap().value, Some(Any::StringValue("caf\u{fffd}".to_owned())));
     assert_eq!(read[1].name, "x");
-    // A wire type that the field has not, a text that is cut off, and a group.
+    // A wire type that the field does not have, a text that is cut off, and a group.
     for odd in [vec![0x28, 0x01], vec![0x2a, 0x05, b'x'], vec![0x2b, 0x2c], vec![0x4a, 0x02, 0x12, 0x05]] {
         let decoded = protobuf::<Span>(&export(vec![good.clone(), odd.clone(), good.clone()])).unwrap();
         assert_eq!(decoded.malformed, 1, "{odd:?}");
@@ -155,7 +155,7 @@ fn texts_in_protobuf_are_mended_and_odd_spans_counted() {
 }
 
 proptest! {
-    /// What a strict reader reads, this one reads the same.
+    /// Compares this reader with a strict one.
     #[test]
     fn a_good_export_reads_the_same_in_both_encodings(
         spans in prop::collection::vec((".{0,12}", any::<u64>(), 0..6i32, prop::collection::vec((".{0,6}", any::<i64>()), 0..4)), 0..5),

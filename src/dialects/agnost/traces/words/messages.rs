@@ -1,4 +1,4 @@
-//! Messages in all their shapes.
+//! Reads messages in all their formats.
 
 use serde_json::{Map, Value};
 
@@ -6,10 +6,10 @@ use super::{Side, parse};
 
 type Object = Map<String, Value>;
 
-/// Values within values that are looked into.
+/// Levels of nested values that are searched.
 const MAX_DEPTH: usize = 12;
 
-/// Members that contain what was said to an agent, in the order in which they are looked at.
+/// Members that contain a message to an agent, in the order in which they are searched.
 const INPUT: [&str; 34] = [
     "messages",
     "input_messages",
@@ -46,7 +46,7 @@ const INPUT: [&str; 34] = [
     "payload",
     "data",
 ];
-/// Members that contain a reply.
+/// Members that contain a reply, in the order in which they are searched.
 const OUTPUT: [&str; 32] = [
     "choices",
     "generations",
@@ -88,7 +88,7 @@ pub enum Speaker {
     Assistant,
     System,
     Tool,
-    /// Nothing names one.
+    /// The message names no speaker.
     Unknown,
 }
 
@@ -170,7 +170,7 @@ fn only_parts(list: &[Value]) -> Option<String> {
 }
 
 fn object_of(object: &Object, side: Side, depth: usize, found: &mut Vec<Utterance>) {
-    // Pydantic AI: a message whose parts have speakers of their own.
+    // Pydantic AI: a message whose parts have their own speakers.
     if let Some(Value::Array(parts)) = object.get("parts")
         && parts.iter().any(|part| part.get("part_kind").is_some())
     {
@@ -188,7 +188,7 @@ fn object_of(object: &Object, side: Side, depth: usize, found: &mut Vec<Utteranc
         found.push(Utterance { speaker, text: content.map(message_text).unwrap_or_default() });
         return;
     }
-    // What wraps one message: {"message": {…}}, LangChain's {"id": […], "kwargs": {…}}.
+    // A wrapper of one message: {"message": {…}}, LangChain's {"id": […], "kwargs": {…}}.
     if let Some(inner) = object.get("message").filter(|inner| inner.as_object().is_some_and(|m| speaker(m).is_some())) {
         return collect(inner, side, depth + 1, found);
     }
@@ -200,7 +200,7 @@ fn object_of(object: &Object, side: Side, depth: usize, found: &mut Vec<Utteranc
         let Some(inner) = object.get(*name) else { continue };
         let before = found.len();
         match (*name, inner) {
-            // Of several replies to one request the first.
+            // Only the first of several replies to one request is read.
             ("choices" | "candidates", Value::Array(list)) => {
                 list.iter().take(1).for_each(|first| collect(first, side, depth + 1, found));
             }
@@ -209,7 +209,7 @@ fn object_of(object: &Object, side: Side, depth: usize, found: &mut Vec<Utteranc
         if found[before..].iter().any(|utterance| !utterance.text.trim().is_empty()) {
             return;
         }
-        // A message without a text counts only where nothing else is found.
+        // A message without a text is only used if nothing else is found.
         if found.len() > before && found[before..].iter().any(|utterance| utterance.speaker != Speaker::Unknown) {
             return;
         }
@@ -217,7 +217,7 @@ fn object_of(object: &Object, side: Side, depth: usize, found: &mut Vec<Utteranc
     }
 }
 
-/// Returns who says a message, where it is one.
+/// Returns the speaker of a message, or `None` if the object is not a message.
 fn speaker(object: &Object) -> Option<Speaker> {
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let labelled = || object.get("role").and_then(|role| role.get("label").or(role.get("value"))?.as_str());
@@ -232,7 +232,7 @@ fn speaker(object: &Object) -> Option<Speaker> {
     has_content.then(|| text("type").and_then(Speaker::of).or_else(|| class().and_then(Speaker::of))).flatten()
 }
 
-/// Returns who speaks in one of OpenTelemetry's events, by its name without `gen_ai.`.
+/// Returns the speaker of one of OpenTelemetry's events, by its name without `gen_ai.`.
 pub fn event_speaker(name: &str) -> Option<Speaker> {
     match name {
         "user.message" => Some(Speaker::User),
@@ -270,7 +270,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Returns the text of a message: of its parts, or what they are where none is a text.
+/// Returns the text of a message's parts, or the kinds of the parts if none is a text.
 fn message_text(content: &Value) -> String {
     let text = content_text(content);
     if !text.is_empty() {
@@ -283,7 +283,7 @@ fn message_text(content: &Value) -> String {
     kinds.collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the text of a content: itself, or that of its parts, one after the other.
+/// Returns the text of a content, or the texts of its parts in order.
 pub fn content_text(content: &Value) -> String {
     match content {
         Value::String(text) => match parse(text) {
@@ -306,7 +306,7 @@ fn joined(parts: &[Value]) -> String {
     texts.join("\n")
 }
 
-/// Returns what kind of a part it is.
+/// Returns the kind of a part.
 fn kind(part: &Object) -> Option<&str> {
     ["type", "kind", "part_kind", "content_type", "contentType", "message_content.type"]
         .iter()
@@ -336,7 +336,7 @@ fn part_text(part: &Object) -> String {
     NAMES.iter().filter_map(|name| part.get(*name)).map(content_text).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
-/// Whether a part is a tool call or what it returned.
+/// Returns whether a part is a tool call or its result.
 fn is_tool_part(part: &Object) -> bool {
     const NAMES: [&str; 6] =
         ["toolUse", "toolResult", "functionCall", "functionResponse", "function_call", "function_response"];
@@ -344,7 +344,7 @@ fn is_tool_part(part: &Object) -> bool {
         || kind(part).is_some_and(|kind| kind.contains("tool") || kind.contains("function"))
 }
 
-/// Whether a content is nothing but what tools returned: APIs let users pass that on.
+/// Returns whether a content only has results of tools, which some APIs put into a user's message.
 fn is_only_results(content: &Value) -> bool {
     let is_result = |part: &Value| {
         let Some(part) = part.as_object() else { return false };

@@ -1,5 +1,5 @@
-//! What people and agents said, wherever a framework put it: a text, a list of messages, a request, a response, the state
-//! of a graph. One reader for all of them, because frameworks change their shapes more often than their names.
+//! Finds the messages of people and agents in a text, a list of messages, a request, a response or the state of a graph.
+//! One reader covers all frameworks, because they change their formats more often than their names.
 
 mod messages;
 #[cfg(test)]
@@ -11,10 +11,11 @@ use super::super::reading::unescaped;
 
 pub use self::messages::{Speaker, Utterance, content_text, event_speaker, utterances};
 
-/// Values in a JSON text that is read: one of more is shown as it is, because it would take much memory.
+/// Values in a JSON text that is parsed. A text with more values is returned as it is, because parsing it would need much
+/// memory.
 const MAX_VALUES: usize = 50_000;
 
-/// Which side of a conversation is looked for.
+/// The side of a conversation to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The last user message.
@@ -23,15 +24,15 @@ pub enum Side {
     Output,
 }
 
-/// What was found.
+/// The text that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
     pub text: String,
-    /// Whether a person or an agent speaks in it; else it is something that was passed on, for example a tool call.
+    /// Whether it is a message of a person or an agent; otherwise it is other data, for example a tool call.
     pub is_speech: bool,
 }
 
-/// Reads a text or JSON as what was said on one side; `None` where it is empty.
+/// Reads the message of one side from a text or JSON. Returns `None` if it is empty.
 pub fn read(value: &Value, side: Side) -> Option<Words> {
     match value {
         Value::Null => None,
@@ -49,7 +50,7 @@ fn read_text(text: &str, side: Side) -> Option<Words> {
     }
     let Some(parsed) = parse(text) else { return Some(Words { text: text.to_owned(), is_speech: true }) };
     match parsed {
-        // A text within a text may be JSON once more.
+        // A string with JSON may contain another string with JSON.
         Value::String(inner) => match parse(&inner) {
             Some(Value::String(_)) | None => {
                 (!inner.trim().is_empty()).then_some(Words { text: inner, is_speech: true })
@@ -67,7 +68,7 @@ fn found(parsed: &Value, text: &str, side: Side) -> Words {
     }
 }
 
-/// Returns JSON that is a text, a list or an object; `None` for any other text.
+/// Returns the JSON string, list or object of a text, or `None` for any other text.
 pub fn parse(text: &str) -> Option<Value> {
     let text = text.trim();
     let is_json = matches!(text.as_bytes().first()?, b'"' | b'[' | b'{');
@@ -78,28 +79,28 @@ pub fn parse(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 
-/// Returns what is said in a value; `None` where no person or agent speaks in it.
+/// Returns the message of a person or an agent in a value, or `None` if it has none.
 fn speech(value: &Value, side: Side) -> Option<String> {
     chosen(utterances(value, side), side)
 }
 
-/// Chooses among messages: the last of the side that is looked for.
+/// Returns the last message of a side, or `None` if there is none.
 pub fn chosen(utterances: Vec<Utterance>, side: Side) -> Option<String> {
-    let wanted = match side {
+    let speaker = match side {
         Side::Input => Speaker::User,
         Side::Output => Speaker::Assistant,
     };
     let is_any = utterances.iter().any(|utterance| utterance.speaker != Speaker::Unknown);
     let spoken = |utterance: &Utterance| !utterance.text.trim().is_empty();
     let last = if is_any {
-        let wanted = |utterance: &Utterance| utterance.speaker == wanted && spoken(utterance);
+        let matching = |utterance: &Utterance| utterance.speaker == speaker && spoken(utterance);
         let other = |utterance: &Utterance| match side {
             Side::Input => matches!(utterance.speaker, Speaker::System | Speaker::Unknown) && spoken(utterance),
             Side::Output => utterance.speaker == Speaker::Unknown && spoken(utterance),
         };
-        utterances.iter().rposition(wanted).or_else(|| utterances.iter().rposition(other))
+        utterances.iter().rposition(matching).or_else(|| utterances.iter().rposition(other))
     } else {
-        // No text has a speaker: which of several is meant cannot be known.
+        // Without a speaker, it is unknown which of several texts is the message.
         (utterances.len() == 1 && spoken(&utterances[0])).then_some(0)
     }?;
     utterances.into_iter().nth(last).map(|utterance| utterance.text)

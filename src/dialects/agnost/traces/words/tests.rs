@@ -1,4 +1,4 @@
-//! All shapes read as what was said.
+//! Reads the messages of all formats.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -15,7 +15,7 @@ fn output(text: &str) -> Option<String> {
 }
 
 #[test]
-fn every_shape_of_an_input_reads_as_the_last_user_message() {
+fn every_format_of_an_input_is_read_as_the_last_user_message() {
     let user =
         |content: Value| json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}]);
     for (shape, value) in [
@@ -91,13 +91,13 @@ fn every_shape_of_an_input_reads_as_the_last_user_message() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         assert_eq!(input(&text).as_deref(), Some("hi"), "{shape}");
         assert_eq!(read(&value, Side::Input).map(|words| words.text).as_deref(), Some("hi"), "{shape}, as a value");
-        // Once more encoded, as attributes that hold no objects make of them.
+        // Encoded once more, as frameworks do for attributes that cannot contain objects.
         assert_eq!(input(&Value::from(text).to_string()).as_deref(), Some("hi"), "{shape}, as a text of JSON");
     }
 }
 
 #[test]
-fn every_shape_of_an_output_reads_as_the_text_of_the_reply() {
+fn every_format_of_an_output_is_read_as_the_text_of_the_reply() {
     for (shape, value) in [
         ("a text", json!("yo")),
         (
@@ -154,7 +154,7 @@ fn every_shape_of_an_output_reads_as_the_text_of_the_reply() {
 }
 
 #[test]
-fn what_is_no_speech_is_shown_as_it_is() {
+fn other_texts_are_returned_unchanged() {
     for text in
         [r#"{"a":1}"#, r#"["a","b"]"#, r#"{"topic":"AI","year":2026}"#, "[]", "{}", "[…]", "{broken", "5", "true"]
     {
@@ -173,7 +173,7 @@ fn what_is_no_speech_is_shown_as_it_is() {
 }
 
 #[test]
-fn escaped_characters_are_written_out() {
+fn escaped_characters_are_unescaped() {
     for (text, reads) in [
         (r#"{"q":"\u4f60\u597d"}"#, r#"{"q":"你好"}"#),
         (r#"{"city":"\ud83c\udf26 Oslo","q":1}"#, r#"{"city":"🌦 Oslo","q":1}"#),
@@ -189,14 +189,14 @@ fn escaped_characters_are_written_out() {
 
 proptest! {
     #[test]
-    fn no_text_is_too_odd_to_be_read(text in r#"[\[\]{}",:a0 \\u\-]{0,60}|.{0,40}"#) {
+    fn no_text_breaks_the_reader(text in r#"[\[\]{}",:a0 \\u\-]{0,60}|.{0,40}"#) {
         let _ = (input(&text), output(&text), unescaped(&text));
     }
 
     #[test]
-    fn a_message_reads_as_it_was_said(said in "[a-zé你][^\u{0}]{0,40}") {
-        let messages = json!([{"role": "user", "content": said}]).to_string();
-        prop_assert_eq!(input(&messages), Some(said.clone()));
-        prop_assert_eq!(input(&said), Some(said));
+    fn a_message_is_read_unchanged(text in "[a-zé你][^\u{0}]{0,40}") {
+        let messages = json!([{"role": "user", "content": text}]).to_string();
+        prop_assert_eq!(input(&messages), Some(text.clone()));
+        prop_assert_eq!(input(&text), Some(text));
     }
 }

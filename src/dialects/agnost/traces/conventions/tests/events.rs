@@ -1,4 +1,4 @@
-//! Frameworks that put what was said into span events.
+//! Frameworks that put messages into span events.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn semantic_kernel() {
         Some("u"),
         "chat.completions m",
     );
-    // Azure AI: the content is JSON of its own.
+    // Azure AI: the content is JSON itself.
     let events = vec![
         event("gen_ai.user.message", json!({"gen_ai.event.content": encoded(json!({"content": Q}))})),
         event(

@@ -1,11 +1,11 @@
-//! Which ids count.
+//! The order of ids.
 
 use super::*;
 use crate::domain::trace::Role;
 
-/// From what an application says, to what a framework makes up.
+/// Tests the order from ids that the application sets to ids that a framework generates.
 #[test]
-fn explicit_ids_count_before_incidental_ones() {
+fn explicit_ids_win_over_incidental_ones() {
     let ordered = [
         "agnost.session_id",
         "langfuse.session.id",
@@ -26,7 +26,7 @@ fn explicit_ids_count_before_incidental_ones() {
 }
 
 #[test]
-fn values_that_are_no_texts_are_ids_where_they_are_numbers() {
+fn texts_numbers_and_lists_of_one_are_ids() {
     for (value, session) in [
         (json!(42), Some("42")),
         (json!(["s"]), Some("s")),
@@ -41,10 +41,10 @@ fn values_that_are_no_texts_are_ids_where_they_are_numbers() {
 }
 
 #[test]
-fn every_row_says_something() {
+fn no_row_is_empty() {
     for row in &CONVENTIONS {
-        let says = !(row.sessions.is_empty() && row.input.is_empty() && row.output.is_empty());
-        assert!(says && !row.framework.is_empty() && !row.versions.is_empty(), "{row:?}");
+        let is_empty = row.sessions.is_empty() && row.input.is_empty() && row.output.is_empty();
+        assert!(!is_empty && !row.framework.is_empty() && !row.versions.is_empty(), "{row:?}");
     }
     assert_eq!(read("x", "x", json!({"agnost.kind": "TURN"}), vec![]).facts.role, Role::Turn);
 }

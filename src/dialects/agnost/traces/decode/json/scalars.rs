@@ -1,4 +1,4 @@
-//! Numbers, enumerations, ids and bytes as protobuf's JSON writes them.
+//! Reads numbers, enumerations, ids and bytes as protobuf's JSON writes them.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A number, or the same as a text.
+/// A number, or a text with a number or a name.
 enum Number {
     Signed(i64),
     Unsigned(u64),
@@ -54,7 +54,7 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 impl Number {
-    /// Returns the number if it is whole and fits.
+    /// Returns the number if it is whole and in range.
     fn whole(&self) -> Option<i128> {
         match self {
             Self::Signed(number) => Some((*number).into()),
@@ -108,7 +108,7 @@ impl<'de> Deserialize<'de> for Real {
     }
 }
 
-/// Reads an enumeration by number or name; `names` are those of the numbers from 0.
+/// Reads an enumeration by number or name. `names` are the names of the numbers from 0.
 fn enumeration<'de, D: Deserializer<'de>>(deserializer: D, names: &[&str]) -> Result<i32, D::Error> {
     let number = Number::deserialize(deserializer)?;
     let value = match &number {
