@@ -158,7 +158,7 @@ async fn ask(
         metadata: turn.metadata.clone(),
         now: conversations.clock.now(),
     };
-    let Some(mut chunks) = conversations.responders.answer(responder, question) else {
+    let Some(mut chunks) = conversations.responders.reply(responder, question) else {
         let reply = worker::wait(store, session, message, *speaker).await?;
         return Ok(Received::Stored(reply.ok_or(Failure::NoWorker)?));
     };

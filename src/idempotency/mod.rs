@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: the same create twice is one session and the same response (docs/data-model.md).
 //!
-//! A handler names [`Idempotent`] in its signature, in the position of a JSON body, and calls [`Idempotent::answer`].
+//! A handler names [`Idempotent`] in its signature, in the position of a JSON body, and calls [`Idempotent::respond`].
 //! Without the header nothing changes. With it, the request is reserved under organization, dialect, method, path and
 //! key before it is carried out, and a successful response is stored for 24 hours:
 //!

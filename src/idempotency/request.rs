@@ -48,7 +48,7 @@ pub enum ClaimOutcome<D, P, T> {
     /// to the guard.
     Fresh(Caller<D, P>, T, IdempotencyGuard),
     /// Return this response: it was stored before, or it is a rejection.
-    Answered(Response),
+    Respond(Response),
 }
 
 impl<D, T, S> FromRequest<S> for Idempotent<D, T>
@@ -111,7 +111,7 @@ impl<D: Dialect, T> Idempotent<D, T> {
     ///
     /// With a key, the work goes on when the client disconnects, because clients retry after a response that did not
     /// arrive. Without a key, only `work` runs, so that the many creates without a key cost nothing more.
-    pub fn answer<P, W, F, R>(self, caller: Caller<D, P>, work: W) -> impl Future<Output = Response> + Send
+    pub fn respond<P, W, F, R>(self, caller: Caller<D, P>, work: W) -> impl Future<Output = Response> + Send
     where
         T: Send + 'static,
         P: Send + 'static,
@@ -128,7 +128,7 @@ impl<D: Dialect, T> Idempotent<D, T> {
                     let now = caller.now();
                     carry_out::<D, R>(work(caller, body), guard, now).await
                 }
-                ClaimOutcome::Answered(response) => response,
+                ClaimOutcome::Respond(response) => response,
             }
         };
         let task = tokio::spawn(responding.in_current_span());
@@ -139,7 +139,7 @@ impl<D: Dialect, T> Idempotent<D, T> {
         }))
     }
 
-    /// Claims the request: the first step of [`answer`](Self::answer), for handlers that stream their response.
+    /// Claims the request: the first step of [`respond`](Self::respond), for handlers that stream their response.
     pub async fn claim<P>(self, caller: Caller<D, P>) -> ClaimOutcome<D, P, T> {
         let Some(keyed) = self.key else { return ClaimOutcome::Fresh(caller, self.body, IdempotencyGuard::unkeyed()) };
         let request = KeyedRequest {
@@ -157,8 +157,8 @@ impl<D: Dialect, T> Idempotent<D, T> {
                 let guard = IdempotencyGuard::new(caller.store.clone(), caller.clock.clone(), Arc::clone(&reservation));
                 ClaimOutcome::Fresh(caller.with_reservation(reservation), self.body, guard)
             }
-            Ok(ClaimStep::Stored(response)) => ClaimOutcome::Answered(replay(response)),
-            Err(rejection) => ClaimOutcome::Answered(reject::<D>(rejection)),
+            Ok(ClaimStep::Stored(response)) => ClaimOutcome::Respond(replay(response)),
+            Err(rejection) => ClaimOutcome::Respond(reject::<D>(rejection)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::{AgentId, DialectName, OrgId};
 use crate::telemetry;
 
 /// The longest reply, in bytes of UTF-8.
-pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
+pub const MAX_REPLY_BYTES: usize = 256 * 1024;
 
 /// The responder that was asked, in terms that may be logged.
 pub(super) struct Asked {
@@ -71,7 +71,7 @@ impl Watch {
                 Ok(None) => return None,
             };
             self.received += text.len();
-            return Some(if self.received > MAX_ANSWER_BYTES { Err(ResponderError::TooLong) } else { Ok(text) });
+            return Some(if self.received > MAX_REPLY_BYTES { Err(ResponderError::TooLong) } else { Ok(text) });
         }
     }
 }

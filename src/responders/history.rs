@@ -67,7 +67,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// Returns these utterances without the user's messages that no reply followed.
-    pub fn of_answered(utterances: &'a [Utterance]) -> Self {
+    pub fn of_replied(utterances: &'a [Utterance]) -> Self {
         let spoken: Vec<&Utterance> = utterances.iter().filter(|utterance| !utterance.text.trim().is_empty()).collect();
         let mut conversation = Self::default();
         for (index, utterance) in spoken.iter().enumerate() {
@@ -89,7 +89,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// Returns it without the turn of the user at its end, if there is one, so that a message of the user can follow.
-    pub fn answered(mut self) -> Self {
+    pub fn ending_in_reply(mut self) -> Self {
         self.0.pop_if(|last| last.role == Role::User);
         self
     }
@@ -115,7 +115,7 @@ impl<'a> Conversation<'a> {
 }
 
 /// Returns the messages at the end of a history that no reply followed, oldest first.
-pub(super) fn unanswered(history: &[Utterance]) -> Vec<&str> {
+pub(super) fn without_reply(history: &[Utterance]) -> Vec<&str> {
     let spoken = history.iter().filter(|utterance| !utterance.text.trim().is_empty());
     let since_reply = spoken.rev().take_while(|utterance| utterance.speaker == Speaker::User);
     let mut texts: Vec<&str> = since_reply.map(|utterance| utterance.text.as_str()).collect();
@@ -206,12 +206,12 @@ mod tests {
         let before = [turn(Role::User, "one\n\ntwo"), turn(Role::Assistant, "2\n\n3")];
         let asked = [&before[..], &[turn(Role::User, "four\n\nfive")]].concat();
         assert_eq!(shown(Conversation::of(&history).asking("five")), asked);
-        assert_eq!(shown(Conversation::of(&history).answered()), before);
-        assert_eq!(unanswered(&history), ["four"]);
-        let answered = [turn(Role::User, "two"), before[1].clone(), turn(Role::User, "five")];
-        assert_eq!(shown(Conversation::of_answered(&history).asking("five")), answered);
-        assert_eq!(unanswered(&history[..4]), ["one", "two"]);
-        assert!(unanswered(&history[..5]).is_empty());
+        assert_eq!(shown(Conversation::of(&history).ending_in_reply()), before);
+        assert_eq!(without_reply(&history), ["four"]);
+        let replied = [turn(Role::User, "two"), before[1].clone(), turn(Role::User, "five")];
+        assert_eq!(shown(Conversation::of_replied(&history).asking("five")), replied);
+        assert_eq!(without_reply(&history[..4]), ["one", "two"]);
+        assert!(without_reply(&history[..5]).is_empty());
         assert_eq!(shown(Conversation::of(&[]).asking(" ")), [turn(Role::User, NO_TEXT)]);
         assert_eq!(shown(Conversation::of(&history[..2]).asking(" ")), [turn(Role::User, "one")]);
     }
@@ -251,11 +251,11 @@ mod tests {
             let sent: usize = asked.iter().map(|message| message.content.len()).sum();
             prop_assert!(sent <= budget + message.len() + BETWEEN.len().max(NO_TEXT.len()));
 
-            let answered = Conversation::of_answered(newest).asking(&message).into_messages();
-            prop_assert!(is_valid(&answered), "{answered:?}");
-            prop_assert_eq!(answered.last().map(|last| last.role), Some(Role::User));
+            let replied = Conversation::of_replied(newest).asking(&message).into_messages();
+            prop_assert!(is_valid(&replied), "{replied:?}");
+            prop_assert_eq!(replied.last().map(|last| last.role), Some(Role::User));
 
-            let delivered = Conversation::of(newest).answered().into_messages();
+            let delivered = Conversation::of(newest).ending_in_reply().into_messages();
             prop_assert!(is_valid(&delivered), "{delivered:?}");
             prop_assert!(delivered.last().is_none_or(|last| last.role == Role::Assistant));
 
@@ -271,7 +271,7 @@ mod tests {
             prop_assert_eq!(sent(Role::Assistant, &asked), words(Speaker::Agent));
             let users = words(Speaker::User) + message.trim();
             prop_assert!(sent(Role::User, &asked).trim_end_matches("(notext)") == users);
-            prop_assert_eq!(sent(Role::User, &delivered) + &unanswered(newest).concat().replace([' ', '\n'], ""), words(Speaker::User));
+            prop_assert_eq!(sent(Role::User, &delivered) + &without_reply(newest).concat().replace([' ', '\n'], ""), words(Speaker::User));
         }
 
         #[test]

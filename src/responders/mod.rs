@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::domain::{Agent, DialectName, JsonText, OrgId, Responder, Timestamp};
 use outbound::Outbound;
 
-pub use bounds::MAX_ANSWER_BYTES;
+pub use bounds::MAX_REPLY_BYTES;
 pub use error::ResponderError;
 pub use history::{Speaker, Utterance, history_bytes};
 pub use settings::{RespondersSettings, environment};
@@ -73,7 +73,7 @@ impl Responders {
     /// Returns the reply to a question, or `None` without a responder. The endpoint is called when the reply is first
     /// polled, but the time-out of the whole reply runs from this call.
     #[must_use]
-    pub fn answer(&self, responder: &Responder, question: Question) -> Option<ReplyChunks> {
+    pub fn reply(&self, responder: &Responder, question: Question) -> Option<ReplyChunks> {
         let asked = bounds::Asked::of(responder.kind(), &question);
         let outbound = self.outbound.clone();
         let reply = match responder {
@@ -82,7 +82,7 @@ impl Responders {
             Responder::OpenAi(endpoint) => later(openai::ask(outbound, endpoint.clone(), question)),
             Responder::Webhook(hook) => later(webhook::deliver(outbound, hook.clone(), question)),
         };
-        Some(bounds::watch(asked, reply, self.outbound.settings().whole_answer))
+        Some(bounds::watch(asked, reply, self.outbound.settings().whole_reply))
     }
 }
 

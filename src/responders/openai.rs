@@ -38,12 +38,12 @@ pub(super) async fn ask(
         headers: headers(&endpoint, outbound.settings())?,
         body: body(&endpoint, &question, Including::Everything)?.into(),
     };
-    let answered = Bytes::from(body(&endpoint, &question, Including::WhatWasAnswered)?);
-    let mut answered = Some(answered).filter(|answered| *answered != post.body);
+    let replied = Bytes::from(body(&endpoint, &question, Including::OnlyReplied)?);
+    let mut replied = Some(replied).filter(|replied| *replied != post.body);
     drop(question);
     let incoming = match outbound.post_twice(&post).await {
-        Err(ResponderError::Rejected(status)) if rejects_content(status) && answered.is_some() => {
-            post.body = answered.take().unwrap_or_default();
+        Err(ResponderError::Rejected(status)) if rejects_content(status) && replied.is_some() => {
+            post.body = replied.take().unwrap_or_default();
             outbound.post(&post).await?
         }
         outcome => outcome?,
@@ -55,7 +55,7 @@ pub(super) async fn ask(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Including {
     Everything,
-    WhatWasAnswered,
+    OnlyReplied,
 }
 
 /// Returns whether a status means that the model rejected the content of the request.
@@ -97,7 +97,7 @@ fn body(endpoint: &OpenAi, question: &Question, including: Including) -> Result<
     let newest = budget.newest(&question.history);
     let before = match including {
         Including::Everything => Conversation::of(newest),
-        Including::WhatWasAnswered => Conversation::of_answered(newest),
+        Including::OnlyReplied => Conversation::of_replied(newest),
     };
     messages.extend(before.asking(&question.message).into_messages());
     let request = Request { model: endpoint.model.as_str(), messages, stream: true };

@@ -17,7 +17,7 @@ pub struct RespondersSettings {
     /// How much time may pass between two chunks on the wire.
     pub between_chunks: Duration,
     /// How long a reply may take from beginning to end, including a second attempt.
-    pub whole_answer: Duration,
+    pub whole_reply: Duration,
     /// How long to wait before the second attempt.
     pub before_retry: Duration,
     /// Returns a secret by its name, at each call: [`environment`], or a test's own function.
@@ -31,7 +31,7 @@ impl Default for RespondersSettings {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(20),
             between_chunks: Duration::from_secs(20),
-            whole_answer: Duration::from_secs(120),
+            whole_reply: Duration::from_secs(120),
             before_retry: Duration::from_millis(250),
             secrets: environment,
         }

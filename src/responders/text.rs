@@ -86,11 +86,11 @@ impl Joiner {
     /// other half becomes U+FFFD.
     pub fn push(&mut self, piece: &Text) -> String {
         let mut text = String::with_capacity(piece.0.len());
-        let mut rest = piece.0.as_slice();
-        while let Some(at) = rest.windows(3).position(is_surrogate) {
-            self.push_well_formed(&mut text, &rest[..at]);
-            let unit = 0xd000 | u32::from(rest[at + 1] & 0x3f) << 6 | u32::from(rest[at + 2] & 0x3f);
-            rest = &rest[at + 3..];
+        let mut remaining = piece.0.as_slice();
+        while let Some(at) = remaining.windows(3).position(is_surrogate) {
+            self.push_well_formed(&mut text, &remaining[..at]);
+            let unit = 0xd000 | u32::from(remaining[at + 1] & 0x3f) << 6 | u32::from(remaining[at + 2] & 0x3f);
+            remaining = &remaining[at + 3..];
             match (self.high.take(), unit) {
                 (Some(high), 0xdc00..) => {
                     let code_point = 0x1_0000 + ((high - 0xd800) << 10 | (unit - 0xdc00));
@@ -103,7 +103,7 @@ impl Joiner {
                 }
             }
         }
-        self.push_well_formed(&mut text, rest);
+        self.push_well_formed(&mut text, remaining);
         text
     }
 

@@ -74,8 +74,8 @@ fn body(question: &Question) -> Result<Vec<u8>, ResponderError> {
         agent: Asked::from(&*question.agent),
         session_id: &question.session,
         message: Sent { id: question.message_id, content: &question.message, metadata: question.metadata.as_ref() },
-        history: Conversation::of(newest).answered(),
-        unanswered: history::unanswered(newest),
+        history: Conversation::of(newest).ending_in_reply(),
+        unanswered: history::without_reply(newest),
         sent_at: question.now,
     };
     serde_json::to_vec(&delivery).map_err(|_| ResponderError::Misconfigured("the message cannot be written as JSON"))

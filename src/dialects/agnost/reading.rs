@@ -64,12 +64,12 @@ fn unwrapped(text: &str, wrapper: &str) -> Option<String> {
 /// Returns a tool's arguments without its name.
 fn without_tool(text: &str) -> Option<String> {
     let mut arguments = ObjectWriter::with_capacity(text.len());
-    let keep = |name: &str, value: &str| {
+    let copy = |name: &str, value: &str| {
         if name != "tool" {
             arguments.member(name, value);
         }
     };
-    json::each_member(text, keep).ok()?;
+    json::each_member(text, copy).ok()?;
     Some(arguments.finish())
 }
 

@@ -1,7 +1,7 @@
 //! Endpoints with invalid, too large or incomplete responses.
 
 use futures::StreamExt;
-use sessionary::responders::{MAX_ANSWER_BYTES, ResponderError};
+use sessionary::responders::{MAX_REPLY_BYTES, ResponderError};
 
 use super::{ask, chunks, openai, question, responders, settings, webhook};
 use crate::support::fake_responder::{FakeResponder, Step, answer, chunk, end, events, json, streamed};
@@ -140,7 +140,7 @@ fn an_answer_has_an_end_whatever_is_sent() {
 #[test]
 fn the_longest_answer_fits_and_one_byte_more_does_not() {
     run(async {
-        for (length, fits) in [(MAX_ANSWER_BYTES, true), (MAX_ANSWER_BYTES + 1, false)] {
+        for (length, fits) in [(MAX_REPLY_BYTES, true), (MAX_REPLY_BYTES + 1, false)] {
             // Every character escaped, as some servers write all that is not ASCII.
             let text = r"\u0061".repeat(length);
             let fake = FakeResponder::start([json(&format!(r#"{{"content":"{text}"}}"#))]).await;
@@ -163,7 +163,7 @@ fn whoever_stops_listening_hangs_up() {
     run(async {
         let fake = FakeResponder::start([vec![events(), chunk(said("Hel")), Step::Hang]]).await;
         let mut answer =
-            responders(settings()).answer(&openai(&fake.url), question("Hi", Vec::new())).expect("an answer");
+            responders(settings()).reply(&openai(&fake.url), question("Hi", Vec::new())).expect("an answer");
         assert_eq!(answer.next().await, Some(Ok("Hel".to_owned())));
         drop(answer);
         fake.hung_up().await;

@@ -92,7 +92,7 @@ async fn chunks(
     responder: &Responder,
     question: Question,
 ) -> (Vec<String>, Result<(), ResponderError>) {
-    let mut answer = responders.answer(responder, question).expect("somebody answers");
+    let mut answer = responders.reply(responder, question).expect("somebody answers");
     let mut chunks = Vec::new();
     while let Some(chunk) = answer.next().await {
         match chunk {
@@ -118,7 +118,7 @@ async fn ask(responder: &Responder) -> Result<String, ResponderError> {
 
 #[test]
 fn nobody_answers_where_nobody_is_named() {
-    let answer = responders(settings()).answer(&Responder::None, question("Hello?", Vec::new()));
+    let answer = responders(settings()).reply(&Responder::None, question("Hello?", Vec::new()));
     assert!(answer.is_none());
 }
 
@@ -137,7 +137,7 @@ fn answers_are_counted_by_kind_and_outcome() {
     let shown = recorder.handle();
     metrics::with_local_recorder(&recorder, || {
         run(async {
-            let ask = |responder| responders(settings()).answer(responder, question("Hello?", Vec::new()));
+            let ask = |responder| responders(settings()).reply(responder, question("Hello?", Vec::new()));
             let echo = ask(&Responder::Echo).expect("an answer");
             assert_eq!(echo.count().await, 1);
             drop(ask(&Responder::Echo));

@@ -45,7 +45,7 @@ fn the_whole_answer_has_its_time_and_no_more() {
         let fake =
             FakeResponder::start([vec![events(), Step::Every(Duration::from_millis(20), b"2\r\n:\n\r\n".to_vec())]]);
         let fake = fake.await;
-        let settings = RespondersSettings { whole_answer: SHORT * 2, ..settings() };
+        let settings = RespondersSettings { whole_reply: SHORT * 2, ..settings() };
         assert_eq!(ask_with(settings, &openai(&fake.url)).await, Err(ResponderError::TimedOut));
     });
 }

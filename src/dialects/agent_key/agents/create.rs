@@ -62,7 +62,7 @@ pub async fn create_agent(
     caller: Caller<AgentKeyDialect, purpose::WriteAgents>,
     request: Idempotent<AgentKeyDialect, Members>,
 ) -> Response {
-    request.answer(caller, create).await
+    request.respond(caller, create).await
 }
 
 #[tracing::instrument(name = "agent_key.create_agent", level = "debug", skip_all)]

@@ -97,7 +97,7 @@ pub async fn create_event(
     let request = match request {
         Ok(request) if !streams => {
             let work = move |caller, body| append_and_wait(services, caller, path, body);
-            return Ok(request.answer(caller, work).await);
+            return Ok(request.respond(caller, work).await);
         }
         request => request,
     };
@@ -106,7 +106,7 @@ pub async fn create_event(
     let (caller, event, guard) = match request {
         Err(event) => (caller, event, IdempotencyGuard::unkeyed()),
         Ok(request) => match request.claim(caller).await {
-            ClaimOutcome::Answered(response) => return Ok(response),
+            ClaimOutcome::Respond(response) => return Ok(response),
             ClaimOutcome::Fresh(caller, event, guard) => (caller, event, guard),
         },
     };

@@ -148,7 +148,7 @@ pub async fn create_session(
 ) -> Response {
     let contract = clients::contract(configured, &headers);
     request
-        .answer(caller, move |caller, body| async move { create(caller, &costly, path.0, contract, body).await })
+        .respond(caller, move |caller, body| async move { create(caller, &costly, path.0, contract, body).await })
         .await
 }
 

@@ -44,7 +44,7 @@ impl Limits {
             ContentEncoding::Identity => packed,
             ContentEncoding::Gzip | ContentEncoding::Deflate => max_unpacked(packed).min(self.unpacked),
         };
-        (COPIES * unpacked + Count::most(unpacked).memory(unpacked)).min(DECODING_MEMORY)
+        (COPIES * unpacked + Count::largest(unpacked).memory(unpacked)).min(DECODING_MEMORY)
     }
 
     pub fn of(allowance: &Allowance) -> Self {

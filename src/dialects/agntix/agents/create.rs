@@ -32,7 +32,7 @@ pub async fn create_agent(
     caller: Caller<Agntix, purpose::WriteAgents>,
     request: Idempotent<Agntix, AgentBody>,
 ) -> Response {
-    request.answer(caller, move |caller, body| create(settings, caller, body)).await
+    request.respond(caller, move |caller, body| create(settings, caller, body)).await
 }
 
 #[tracing::instrument(name = "agntix.create_agent", level = "debug", skip_all)]

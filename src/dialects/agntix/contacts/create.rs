@@ -26,7 +26,7 @@ pub async fn create_contact(
     caller: Caller<Agntix, purpose::WriteSessions>,
     request: Idempotent<Agntix, ContactBody>,
 ) -> Response {
-    request.answer(caller, create).await
+    request.respond(caller, create).await
 }
 
 #[tracing::instrument(name = "agntix.create_contact", level = "debug", skip_all)]

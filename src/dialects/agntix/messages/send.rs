@@ -76,13 +76,13 @@ pub async fn send_message(
     };
     if !streams {
         let work = move |caller, body| send_and_wait(settings, conversations, caller, path.0, body);
-        return Ok(request.answer(caller, work).await);
+        return Ok(request.respond(caller, work).await);
     }
     let org = caller.principal.organization.id;
     let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
     let (caller, body, guard) = match request.claim(caller).await {
         ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
-        ClaimOutcome::Answered(response) => return Ok(response),
+        ClaimOutcome::Respond(response) => return Ok(response),
     };
     let now = caller.now();
     match send(settings, &conversations, caller, path.0, body).await {

@@ -134,7 +134,7 @@ pub async fn create_session(
     caller: Caller<Agntix, purpose::WriteSessions>,
     request: Idempotent<Agntix, CreateSession>,
 ) -> Response {
-    request.answer(caller, move |caller, body| create(settings, caller, body)).await
+    request.respond(caller, move |caller, body| create(settings, caller, body)).await
 }
 
 #[tracing::instrument(name = "agntix.create_session", level = "debug", skip_all)]

@@ -54,7 +54,7 @@ pub async fn create_agent(
     caller: Caller<IntegerId, purpose::WriteAgents>,
     request: Idempotent<IntegerId, AgentMembers>,
 ) -> Response {
-    request.answer(caller, create).await
+    request.respond(caller, create).await
 }
 
 /// Returns the error with `success`, because the page of this route shows it.

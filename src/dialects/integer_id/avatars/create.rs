@@ -39,7 +39,7 @@ pub async fn create_avatar(
     caller: Caller<IntegerId, purpose::WriteAgents>,
     request: Idempotent<IntegerId, AvatarBody>,
 ) -> Response {
-    request.answer(caller, create).await
+    request.respond(caller, create).await
 }
 
 #[tracing::instrument(name = "integer_id.create_avatar", level = "debug", skip_all)]

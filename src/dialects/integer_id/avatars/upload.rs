@@ -54,7 +54,7 @@ pub async fn upload_avatar(
     base: BaseUrlOf<IntegerId>,
     request: UploadRequest,
 ) -> Response {
-    request.0.answer(caller, move |caller, upload| create(caller, base.0, upload)).await
+    request.0.respond(caller, move |caller, upload| create(caller, base.0, upload)).await
 }
 
 #[tracing::instrument(name = "integer_id.upload_avatar", level = "debug", skip_all)]

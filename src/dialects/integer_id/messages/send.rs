@@ -62,7 +62,7 @@ pub async fn send_message(
     path: PathOf<IntegerId, String>,
     request: Idempotent<IntegerId, SendMessage>,
 ) -> Response {
-    request.answer(caller, move |caller, body| send(conversations, caller, path.0, body)).await
+    request.respond(caller, move |caller, body| send(conversations, caller, path.0, body)).await
 }
 
 #[tracing::instrument(name = "integer_id.send_message", level = "debug", skip_all)]

@@ -124,7 +124,7 @@ pub async fn create_session(
     caller: Caller<IntegerId, purpose::WriteSessions>,
     request: Idempotent<IntegerId, CreateSession>,
 ) -> Response {
-    request.answer(caller, create).await
+    request.respond(caller, create).await
 }
 
 #[tracing::instrument(name = "integer_id.create_session", level = "debug", skip_all)]

@@ -118,7 +118,7 @@ pub async fn send_message(
     let transport = Transport::of(&body.transport, &body.mode).map_err(MessagingError::InvalidContent)?;
     if transport != Transport::Sse {
         let work = move |caller, body| send(conversations, caller, path.0, transport, body);
-        return Ok(request.answer(caller, work).await);
+        return Ok(request.respond(caller, work).await);
     }
     let org = caller.principal.organization.id;
     let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
@@ -137,7 +137,7 @@ async fn stream(
 ) -> Result<Response, MessagingError> {
     let (caller, body, guard) = match request.claim(caller).await {
         ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
-        ClaimOutcome::Answered(response) => return Ok(response),
+        ClaimOutcome::Respond(response) => return Ok(response),
     };
     let now = caller.now();
     match append(conversations, caller, id, Transport::Sse, body.into_message()).await {

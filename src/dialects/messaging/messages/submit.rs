@@ -186,7 +186,7 @@ pub async fn submit_message(
         MessagingError::NoObject => MessagingError::InvalidSubmission("The body must be a JSON object"),
         other => other,
     })?;
-    Ok(request.answer(caller, submit).await)
+    Ok(request.respond(caller, submit).await)
 }
 
 async fn submit(

@@ -121,7 +121,7 @@ pub async fn create_session(
     caller: Caller<Messaging, purpose::WriteSessions>,
     request: Idempotent<Messaging, CreateSession>,
 ) -> Response {
-    request.answer(caller, move |caller, body| create(bounds, caller, body)).await
+    request.respond(caller, move |caller, body| create(bounds, caller, body)).await
 }
 
 #[tracing::instrument(name = "messaging.create_session", level = "debug", skip_all)]

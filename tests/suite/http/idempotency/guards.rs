@@ -28,7 +28,7 @@ async fn stream(
 ) -> Response {
     let (caller, _, guard) = match request.claim(caller).await {
         ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
-        ClaimOutcome::Answered(response) => return response,
+        ClaimOutcome::Respond(response) => return response,
     };
     guards.send(guard).expect("a test that listens");
     let number = caller.number(Series::Sessions).await.expect("a number");

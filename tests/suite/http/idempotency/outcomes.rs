@@ -39,7 +39,7 @@ async fn route(
             _ => Ok(Reply(StatusCode::ACCEPTED, body)),
         }
     };
-    request.answer(caller, work).await
+    request.respond(caller, work).await
 }
 
 async fn ask(app: &TestApp, outcome: &str) -> u16 {

@@ -51,7 +51,7 @@ impl Count {
     }
 
     /// Returns the largest count of so many unpacked bytes, because a part needs at least two bytes.
-    pub fn most(unpacked: usize) -> Self {
+    pub fn largest(unpacked: usize) -> Self {
         let elements = unpacked / 2;
         Self { spans: elements.min(SPAN_LIMIT), parts: elements.min(PART_LIMIT), ..Self::default() }
     }
