@@ -26,7 +26,7 @@ pub struct Replier {
     pub reply: EventId,
 }
 
-/// A message that is stored.
+/// A stored message.
 pub struct Accepted<T> {
     pub session: Session,
     /// The message. If this request was a retry, an earlier request stored it.

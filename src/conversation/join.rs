@@ -15,11 +15,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long to wait for a reply: longer than any reply may take.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(150);
 
-/// What became of a turn that another request leads.
+/// How a turn ended that another request leads.
 pub(super) enum Joined {
     Replied(Event),
     Ended(EndReason),
-    /// It ended without a reply, or its replica died.
+    /// It ended without a reply, or its replica failed.
     Failed,
 }
 

@@ -41,7 +41,7 @@ pub type Parts = mpsc::Receiver<Part>;
 const BUFFERED_PARTS: usize = 256;
 /// Streams that one organization may have open at once.
 const STREAMS_PER_ORG: usize = 60;
-/// Turns that one organization may have going at once.
+/// Turns that one organization may have running at once.
 const TURNS_PER_ORG: usize = 256;
 /// How long work may take that runs to its end without its client: as long as a handler may.
 const RUN_TO_END_TIMEOUT: Duration = Duration::from_secs(30);
@@ -107,7 +107,7 @@ impl Conversations {
     }
 
     /// Runs work that must not stop half-way when its client closes the connection, such as storing a message and
-    /// beginning its turn. Returns `None` when the work panicked or took longer than a handler may.
+    /// beginning its turn. Returns `None` if the work panicked or took longer than a handler may.
     pub async fn run_to_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let bounded = tokio::time::timeout(RUN_TO_END_TIMEOUT, work.in_current_span());
         self.turns.spawn(bounded).await.ok()?.ok()

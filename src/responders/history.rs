@@ -49,7 +49,7 @@ const BETWEEN: &str = "\n\n";
 const NO_TEXT: &str = "(no text)";
 
 /// A conversation as chat models accept it: it begins with a turn of the user, the roles alternate, and no turn is
-/// empty. What is stored need not be like this: a turn that failed leaves a message without a reply, a client may send
+/// empty. The stored messages can differ from this: a turn that failed leaves a message without a reply, a client may send
 /// two messages in a row, and a history that is cut to its budget may begin with the assistant.
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
@@ -79,7 +79,7 @@ impl<'a> Conversation<'a> {
         conversation
     }
 
-    /// Returns it with the message that is to be replied to at its end.
+    /// Returns it with the message to reply to at its end.
     pub fn asking(mut self, message: &'a str) -> Self {
         self.push(Role::User, message);
         if self.0.last().is_none_or(|last| last.role != Role::User) {
