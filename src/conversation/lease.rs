@@ -66,7 +66,8 @@ impl LeasedTurn {
         Ok(changed.map_or(Some(EndReason::SessionEnded), |changed| changed.outcome.flatten()))
     }
 
-    /// Renews the lease, and checks the agent and the organization as well, because a notification may have been missed.
+    /// Renews the lease, and checks the agent and the organization as well, because a notification may have been
+    /// missed.
     async fn renew_and_check_owners(
         self,
         conversations: &Conversations,

@@ -3,8 +3,8 @@
 //! A turn runs independently of its client: if the client that waits for the reply disconnects, the reply is stored all
 //! the same. While a turn runs, its replica holds a lease on it. The lease is part of the session (`lease`), so that
 //! every replica can read it. If a client sends the same message again, the request waits for the running turn (`join`)
-//! or continues one that ended without a reply (`accept`). An interrupt, the end of the session, and a disabled agent or
-//! organization end a turn at once, on whichever replica it runs. The part of the reply that has arrived by then is
+//! or continues one that ended without a reply (`accept`). An interrupt, the end of the session, and a disabled agent
+//! or organization end a turn at once, on whichever replica it runs. The part of the reply that has arrived by then is
 //! stored and marked.
 
 mod accept;

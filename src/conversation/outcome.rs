@@ -49,7 +49,8 @@ pub enum Part {
 pub enum Outcome {
     /// The whole reply, stored. If another request or a worker led the turn, no chunks come before it.
     Replied(Box<Event>),
-    /// The turn was ended. `partial` is the part of the reply that had arrived, stored and marked; `None` if nothing had.
+    /// The turn was ended. `partial` is the part of the reply that had arrived, stored and marked; `None` if nothing
+    /// had.
     Ended { reason: EndReason, partial: Option<Box<Event>> },
     /// There is no reply, and none will come.
     Failed,

@@ -1,7 +1,7 @@
 //! The five vendors' APIs.
 //!
-//! A dialect owns its wire types, its error envelope and its routes, one file per operation, and nothing else. No dialect
-//! imports another. The rules of sessions are in [`crate::domain`].
+//! A dialect owns its wire types, its error envelope and its routes, one file per operation, and nothing else. No
+//! dialect imports another. The rules of sessions are in [`crate::domain`].
 
 pub mod agent_key;
 pub mod agnost;

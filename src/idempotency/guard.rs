@@ -14,8 +14,8 @@ use crate::store::{Reservation, StoreError, StoredResponse, TenantStore};
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 
 /// Holds the reservation of a request while it is carried out. Its methods report the end of the request. If a guard is
-/// dropped, or the database cannot be reached at the end, the next attempt takes the request over once the lease has run
-/// out. That attempt creates nothing twice.
+/// dropped, or the database cannot be reached at the end, the next attempt takes the request over once the lease has
+/// run out. That attempt creates nothing twice.
 ///
 /// The guard of a request without a key does nothing.
 #[must_use = "a request whose guard is dropped cannot be attempted again before its lease runs out"]
@@ -96,8 +96,8 @@ impl IdempotencyGuard {
         }
     }
 
-    /// Renews the lease every 15 seconds while it is polled. It runs beside a stream that outlasts a lease, and continues
-    /// if the lease cannot be renewed, because a response that has begun is streamed to its end.
+    /// Renews the lease every 15 seconds while it is polled. It runs beside a stream that outlasts a lease, and
+    /// continues if the lease cannot be renewed, because a response that has begun is streamed to its end.
     pub async fn renewing(&self) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;

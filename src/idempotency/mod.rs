@@ -12,9 +12,9 @@
 //!   time, the ids and the nonce of the first, so that what was committed is recognised and not created twice.
 //!
 //! Credentials and rate limits are checked first, at every request. The credential is not part of the scope, because it
-//! may be rotated between two attempts. Headers that a handler adds to its response are not stored. A route that returns
-//! a secret must not use this, because responses are stored unencrypted and a secret can be derived again from the
-//! reservation.
+//! may be rotated between two attempts. Headers that a handler adds to its response are not stored. A route that
+//! returns a secret must not use this, because responses are stored unencrypted and a secret can be derived again from
+//! the reservation.
 
 mod claim;
 mod guard;

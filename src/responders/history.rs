@@ -49,8 +49,8 @@ const BETWEEN: &str = "\n\n";
 const NO_TEXT: &str = "(no text)";
 
 /// A conversation as chat models accept it: it begins with a turn of the user, the roles alternate, and no turn is
-/// empty. The stored messages can differ from this: a turn that failed leaves a message without a reply, a client may send
-/// two messages in a row, and a history that is cut to its budget may begin with the assistant.
+/// empty. The stored messages can differ from this: a turn that failed leaves a message without a reply, a client may
+/// send two messages in a row, and a history that is cut to its budget may begin with the assistant.
 #[derive(Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Conversation<'a>(Vec<Message<'a>>);

@@ -20,8 +20,8 @@ struct Delivery<'a> {
     agent: Asked<'a>,
     session_id: &'a str,
     message: Sent<'a>,
-    /// The newest turns before the message, oldest first. The first turn is the user's, the roles alternate and the last
-    /// turn is a reply, so that the message can follow as the user's next turn.
+    /// The newest turns before the message, oldest first. The first turn is the user's, the roles alternate and the
+    /// last turn is a reply, so that the message can follow as the user's next turn.
     history: Conversation<'a>,
     /// The user's messages after that history that got no reply, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]

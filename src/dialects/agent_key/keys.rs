@@ -33,7 +33,8 @@ impl Kind {
     }
 }
 
-/// Returns the keys to try for a name, in order. Each resembles the name and has more random digits than the one before.
+/// Returns the keys to try for a name, in order. Each resembles the name and has more random digits than the one
+/// before.
 pub(super) fn candidates<K: FromStr>(kind: Kind, name: &str, mint: &Mint) -> Vec<K> {
     DIGITS.iter().filter_map(|digits| generate(kind, name, *digits, mint)).collect()
 }

@@ -1,8 +1,8 @@
 //! `filter`: a regular expression over names and descriptions.
 //!
 //! The expressions are those of the `regex` crate, which does not backtrack, so that matching takes time linear in the
-//! text. An expression matches anywhere in the text. Its cost is limited by its compiled size, by the length of the text,
-//! and by the time of the [`Scan`] that applies it.
+//! text. An expression matches anywhere in the text. Its cost is limited by its compiled size, by the length of the
+//! text, and by the time of the [`Scan`] that applies it.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Page keys: the cursor of the next page of a list, sealed to that list (docs/dialects/agent-key.md).
 //!
 //! A page key contains only a cursor, and every page is read within the caller's organization. Therefore a forged key
-//! cannot show rows that the caller may not list. The seal distinguishes the keys of this list from those of other lists
-//! and organizations, so that such a key is rejected instead of skipping rows.
+//! cannot show rows that the caller may not list. The seal distinguishes the keys of this list from those of other
+//! lists and organizations, so that such a key is rejected instead of skipping rows.
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;

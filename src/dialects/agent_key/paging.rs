@@ -52,8 +52,8 @@ pub struct ListMetadata {
 pub(super) const METADATA_SCAN_TIME: std::time::Duration = std::time::Duration::from_millis(120);
 /// Rows that a filter searches at once.
 pub(super) const SCAN_CHUNK: usize = 500;
-/// How long a filter may search for more rows of a page. After this time the page is returned as it is, and its page key
-/// continues the search.
+/// How long a filter may search for more rows of a page. After this time the page is returned as it is, and its page
+/// key continues the search.
 pub(super) const SCAN_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 
 #[cfg(test)]

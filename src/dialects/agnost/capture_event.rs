@@ -148,8 +148,8 @@ impl CaptureEvent {
         Ok(())
     }
 
-    /// Returns the latency in whole milliseconds, because a client may send fractions, or `None` if it is not a number of
-    /// 0 or more.
+    /// Returns the latency in whole milliseconds, because a client may send fractions, or `None` if it is not a number
+    /// of 0 or more.
     fn latency_ms(&self) -> Option<i64> {
         match &self.latency {
             JsonField::Number(number) => {

@@ -1,8 +1,8 @@
 //! Which of the two contracts applies to a capture (docs/adr/0006-two-contracts.md).
 //!
-//! The vendor's page requires UUIDs and users. The vendor's own clients send neither reliably, and a rejected request of
-//! theirs would lose a conversation. Therefore the observed contract applies to a request with any member that only these
-//! clients send.
+//! The vendor's page requires UUIDs and users. The vendor's own clients send neither reliably, and a rejected request
+//! of theirs would lose a conversation. Therefore the observed contract applies to a request with any member that only
+//! these clients send.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -25,8 +25,8 @@ pub trait Capture: DeserializeOwned {
     fn is_clients(&self) -> bool;
 }
 
-/// Reads a capture. U+0000 is rejected, except from the vendor's clients, because their users' texts may contain it; there
-/// it is replaced by U+FFFD. Half a surrogate pair is replaced in both contracts.
+/// Reads a capture. U+0000 is rejected, except from the vendor's clients, because their users' texts may contain it;
+/// there it is replaced by U+FFFD. Half a surrogate pair is replaced in both contracts.
 ///
 /// # Errors
 /// The rejection of [`parse_object`] if the body is not valid.
@@ -52,8 +52,8 @@ pub fn read<C: Capture>(bytes: &[u8], configured: Contract) -> Result<(C, Contra
 /// Writes what is stored of a capture.
 ///
 /// # Errors
-/// [`AgnostError::EventTooLarge`] beyond [`STORED_LIMIT`]. The result can be longer than what was sent, because credentials
-/// are replaced.
+/// [`AgnostError::EventTooLarge`] beyond [`STORED_LIMIT`]. The result can be longer than what was sent, because
+/// credentials are replaced.
 pub fn stored(detail: &impl Serialize) -> Result<JsonText, AgnostError> {
     json::within(detail, STORED_LIMIT).map_err(|_| Rejection::Internal)?.ok_or(AgnostError::EventTooLarge(STORED_LIMIT))
 }
@@ -81,12 +81,12 @@ pub fn moment(given: &JsonField) -> Result<Timestamp, AgnostError> {
     }
 }
 
-/// An event whose own time is more than [`AHEAD`] of its arrival is listed this long before its arrival. Its real time is
-/// unknown, so it must not be listed as the newest of the events whose time is known.
+/// An event whose own time is more than [`AHEAD`] of its arrival is listed this long before its arrival. Its real time
+/// is unknown, so it must not be listed as the newest of the events whose time is known.
 const FILED_BEFORE: TimeDelta = TimeDelta::minutes(1);
 
-/// Returns the time under which an event is listed, and the time that was sent if it differs. A time more than a day ahead
-/// is replaced by one shortly before the arrival, because the event would otherwise be the newest until then.
+/// Returns the time under which an event is listed, and the time that was sent if it differs. A time more than a day
+/// ahead is replaced by one shortly before the arrival, because the event would otherwise be the newest until then.
 pub fn filed(at: Timestamp, now: Timestamp) -> (Timestamp, Option<i64>) {
     if at > now + AHEAD { (now - FILED_BEFORE, Some(at.timestamp_millis())) } else { (at, None) }
 }

@@ -75,8 +75,8 @@ impl Kind {
         }
     }
 
-    /// Returns the kind of an event. No member states it for certain (docs/dialects/agnost.md): the MCP clients send it,
-    /// and an event with a parent is a call that its parent made.
+    /// Returns the kind of an event. No member states it for certain (docs/dialects/agnost.md): the MCP clients send
+    /// it, and an event with a parent is a call that its parent made.
     pub fn of(primitive_type: &JsonField, has_parent: bool) -> Self {
         match primitive_type.as_str() {
             Some("tool") => Self::Tool,
@@ -93,7 +93,8 @@ pub fn event_id(session: SessionId, text: &str) -> EventId {
     EventId(parse_hyphenated_uuid(text).unwrap_or_else(|| Uuid::new_v5(&session.0, text.as_bytes())))
 }
 
-/// Returns the grams of an event for searches: those of its name and its input as text, and of its output as it was sent.
+/// Returns the grams of an event for searches: those of its name and its input as text, and of its output as it was
+/// sent.
 pub fn grams(event: &NewEvent, result: &JsonField) -> Grams {
     let output = match result {
         JsonField::Absent | JsonField::Null => None,
@@ -200,8 +201,8 @@ pub struct CapturedEvent {
     latency: i64,
     /// Unix time in milliseconds when it happened.
     timestamp: i64,
-    /// The time that was sent, if it is more than a day after the event's arrival. `timestamp` is then a minute before the
-    /// arrival.
+    /// The time that was sent, if it is more than a day after the event's arrival. `timestamp` is then a minute before
+    /// the arrival.
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed_timestamp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,8 @@
 //! Captured texts without the clients' wrappers, for people to read.
 //!
 //! The clients wrap texts (docs/dialects/agnost.md): Python's writes a text as JSON, `"\"hi\""`; the npm client puts it
-//! into `{"input": …}` and `{"output": …}`; the MCP clients put a tool's arguments beside its name, `{"tool": …}`. Texts
-//! are stored as they were sent; this module unwraps them when they are read.
+//! into `{"input": …}` and `{"output": …}`; the MCP clients put a tool's arguments beside its name, `{"tool": …}`.
+//! Texts are stored as they were sent; this module unwraps them when they are read.
 
 use std::borrow::Cow;
 

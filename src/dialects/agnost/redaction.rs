@@ -1,7 +1,7 @@
 //! Removes the credentials that the vendor's clients send with their metadata (docs/dialects/agnost.md).
 //!
-//! The MCP clients forward the headers of the request that they track. Headers with these names contain credentials of an
-//! end user, which are not stored.
+//! The MCP clients forward the headers of the request that they track. Headers with these names contain credentials of
+//! an end user, which are not stored.
 
 use crate::domain::JsonText;
 use crate::domain::json::{self, ObjectWriter};
@@ -19,8 +19,8 @@ pub fn is_secret(header: &str) -> bool {
     SECRET_HEADERS.iter().any(|secret| header.eq_ignore_ascii_case(secret))
 }
 
-/// Returns metadata without the credentials among its `headers`, which may be an object or the JSON text of one. All other
-/// members stay as they were sent.
+/// Returns metadata without the credentials among its `headers`, which may be an object or the JSON text of one. All
+/// other members stay as they were sent.
 #[must_use]
 pub fn redacted(metadata: &JsonText) -> JsonText {
     let redacted = rewritten(metadata.as_str(), |name, value| {

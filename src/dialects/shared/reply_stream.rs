@@ -1,4 +1,5 @@
-//! The driver of streamed replies: it sends the parts of a turn to the client as they arrive, in the frames of a dialect.
+//! The driver of streamed replies: it sends the parts of a turn to the client as they arrive, in the frames of a
+//! dialect.
 
 use std::future::Future;
 use std::pin::pin;
@@ -27,8 +28,8 @@ pub trait ReplyFrames: Send + 'static {
     fn end(&mut self, outcome: Option<Outcome>, client: &mut FrameSender) -> impl Future<Output = bool> + Send;
 }
 
-/// Returns the response that streams a reply. The stream is stored under the request's idempotency key when it ends, even
-/// if the client has closed the connection by then. `permit` is released when the client stops reading.
+/// Returns the response that streams a reply. The stream is stored under the request's idempotency key when it ends,
+/// even if the client has closed the connection by then. `permit` is released when the client stops reading.
 pub fn response<F: ReplyFrames>(frames: F, parts: Option<Parts>, guard: IdempotencyGuard, permit: Permit) -> Response {
     let (client, stream) = event_stream::frame_channel(guard.is_keyed());
     tokio::spawn(drive(frames, parts, guard, client));

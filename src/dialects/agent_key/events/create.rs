@@ -45,12 +45,12 @@ impl AgentResponse {
 /// An `input_message` is stored, and the agent's responder replies to it; with `stream_response` the reply streams as
 /// server-sent events. A session accepts one message at a time: until the reply is complete, another message is 409. If
 /// the same message is sent again while its reply is pending, or within 60 seconds after the reply failed, it is not
-/// stored again: the response has the stored event and its reply. `interrupt` ends the reply at once: the call that waits
-/// for it returns 201 with `session_interrupted`, a stream ends with `session_interrupted` and `end`, and the part of the
-/// reply that has arrived is stored as an `agent_output` with `"interrupted": true`. `compact` replaces all turns except
-/// the latest with a summary and hides them. A `tool_output` is only stored. Besides JSON, a message may be sent as
-/// `multipart/form-data` with the fields `messages` (JSON) or `message` (text), and `stream_response`; files are
-/// rejected.
+/// stored again: the response has the stored event and its reply. `interrupt` ends the reply at once: the call that
+/// waits for it returns 201 with `session_interrupted`, a stream ends with `session_interrupted` and `end`, and the
+/// part of the reply that has arrived is stored as an `agent_output` with `"interrupted": true`. `compact` replaces all
+/// turns except the latest with a summary and hides them. A `tool_output` is only stored. Besides JSON, a message may
+/// be sent as `multipart/form-data` with the fields `messages` (JSON) or `message` (text), and `stream_response`; files
+/// are rejected.
 #[utoipa::path(
     post,
     path = "/v2/agents/{agent_key}/sessions/{session_key}/events",

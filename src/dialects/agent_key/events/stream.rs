@@ -1,6 +1,6 @@
-//! Streams a reply: frames of one `data:` line each, distinguished by the `type` in their JSON. First the appended events,
-//! then `streaming_agent_output` for each piece of the reply and `streaming_agent_output_end`, then `session_interrupted`
-//! if the reply was interrupted, or `error`. The last frame is `end`.
+//! Streams a reply: frames of one `data:` line each, distinguished by the `type` in their JSON. First the appended
+//! events, then `streaming_agent_output` for each piece of the reply and `streaming_agent_output_end`, then
+//! `session_interrupted` if the reply was interrupted, or `error`. The last frame is `end`.
 
 use axum::response::Response;
 use http::StatusCode;

@@ -79,8 +79,8 @@ pub(super) enum WhileRunning {
 /// Appends events that expect no reply, and ends the session's turn.
 ///
 /// # Errors
-/// [`AgentKeyError::SessionNotFound`], [`AgentKeyError::SessionDisabled`] or [`AgentKeyError::SessionBusy`] if the session
-/// does not accept the events.
+/// [`AgentKeyError::SessionNotFound`], [`AgentKeyError::SessionDisabled`] or [`AgentKeyError::SessionBusy`] if the
+/// session does not accept the events.
 pub(super) async fn append(
     caller: &EventCaller,
     found: &FoundSession,
@@ -196,8 +196,8 @@ fn text_of(message: &Message, config: &Config) -> Result<String, AgentKeyError> 
     Ok(parts?.join("\n"))
 }
 
-/// Returns the events that follow a message once its turn has ended: the reply, or an interrupt and the part of the reply
-/// that had arrived.
+/// Returns the events that follow a message once its turn has ended: the reply, or an interrupt and the part of the
+/// reply that had arrived.
 ///
 /// # Errors
 /// The error for the reason why there is no reply.

@@ -1,5 +1,5 @@
-//! The wire type of an event (docs/dialects/agent-key.md): `id`, `session_key`, `created_at`, `type`, then the members of
-//! its type.
+//! The wire type of an event (docs/dialects/agent-key.md): `id`, `session_key`, `created_at`, `type`, then the members
+//! of its type.
 
 use indexmap::IndexMap;
 use serde::Serialize;

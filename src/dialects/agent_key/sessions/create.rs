@@ -95,7 +95,8 @@ fn secrets(given: &JsonField) -> Result<Vec<String>, AgentKeyError> {
 }
 
 impl CreateSession {
-    /// Validates the body. `source` is the session that this one is forked from; it gives its name to a fork without one.
+    /// Validates the body. `source` is the session that this one is forked from; it gives its name to a fork without
+    /// one.
     fn validate(self, contract: Contract, source: Option<&Source>) -> Result<ValidatedCreateSession, AgentKeyError> {
         let key = patch::key(&self.key)?;
         let name = match patch::text(self.name, "name", 1..=NAME_LIMIT)?.set() {

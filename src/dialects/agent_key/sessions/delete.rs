@@ -13,8 +13,8 @@ use crate::store::Appends;
 /// Delete agent session
 ///
 /// Deletes the session with its events and frees its key. They can no longer be read at once, and are deleted from the
-/// database within a minute; the session's ids and times remain. Responses that were stored for an `Idempotency-Key` are
-/// deleted within 24 hours and 10 minutes of their request.
+/// database within a minute; the session's ids and times remain. Responses that were stored for an `Idempotency-Key`
+/// are deleted within 24 hours and 10 minutes of their request.
 #[utoipa::path(
     delete,
     path = "/v2/agents/{agent_key}/sessions/{session_key}",

@@ -1,9 +1,9 @@
 //! Creates the session of a key.
 //!
 //! A key has one open session at a time. The first session's UUID is a hash of agent and key, so that the primary key
-//! alone is enough to find it and to prevent a second one. Once it has ended, by deletion or idleness, the key may be used
-//! again: the next session belongs to the next generation and has its own UUID, and the first row stores the number of the
-//! latest generation. The events of earlier generations stay in their sessions.
+//! alone is enough to find it and to prevent a second one. Once it has ended, by deletion or idleness, the key may be
+//! used again: the next session belongs to the next generation and has its own UUID, and the first row stores the
+//! number of the latest generation. The events of earlier generations stay in their sessions.
 
 use crate::auth::Caller;
 use crate::dialects::agent_key::sessions::session::AgentKeyDetail;

@@ -132,8 +132,8 @@ async fn messages(
     })
 }
 
-/// Sorts events by their time. Events of the same millisecond, which is JavaScript's precision, are sorted so that a child
-/// follows its parent, and otherwise in the order of their arrival.
+/// Sorts events by their time. Events of the same millisecond, which is JavaScript's precision, are sorted so that a
+/// child follows its parent, and otherwise in the order of their arrival.
 fn sort(rows: &mut [CapturedRow]) {
     let above: HashMap<Uuid, (Timestamp, Option<Uuid>)> =
         rows.iter().map(|row| (row.event_id, (row.at, row.parent_id))).collect();
@@ -186,8 +186,8 @@ pub struct Spans {
     spans: Vec<Span>,
     /// Whether the response has all events. A hierarchy has at most 10,000 events and 4 MiB.
     complete: bool,
-    /// The `cursor` of `conversation-spans` for the next events. They form a separate hierarchy: an event whose parent was
-    /// in an earlier response is at the top.
+    /// The `cursor` of `conversation-spans` for the next events. They form a separate hierarchy: an event whose parent
+    /// was in an earlier response is at the top.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }

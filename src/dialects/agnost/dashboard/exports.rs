@@ -1,7 +1,7 @@
 //! `POST /dashboard/api/raw-logs/export` and `errors/export`: all matching events as CSV.
 //!
-//! Rows are read and written in pieces of at most 1,000 rows and about 4 MiB. The next piece is only read when the client
-//! has received the previous one, so that a file of any length needs no more memory than a piece and one row.
+//! Rows are read and written in pieces of at most 1,000 rows and about 4 MiB. The next piece is only read when the
+//! client has received the previous one, so that a file of any length needs no more memory than a piece and one row.
 
 use axum::BoxError;
 use axum::body::Body;

@@ -17,15 +17,15 @@ use crate::store::{Breakdown, COUNT_LIMIT, MAX_PAGE_BYTES};
 #[derive(Serialize, ToSchema)]
 pub struct LogPage {
     logs: Vec<CapturedEvent>,
-    /// The number of events; 10,000 means that many or more. With a search, the matches among the 500 newest events that
-    /// may match, or those on the page if they are more; `next_cursor` continues the search.
+    /// The number of events; 10,000 means that many or more. With a search, the matches among the 500 newest events
+    /// that may match, or those on the page if they are more; `next_cursor` continues the search.
     total: i64,
     page: i64,
     page_size: i64,
-    /// The cursor of the next page; absent on the last page. A page may have fewer events than `page_size` without being
-    /// the last. It has at most 4 MiB. If no index finds the events, it covers 20,000 events: with filters by connection,
-    /// client or metadata, and with a search of fewer than three characters, or two in a script without spaces. If a page
-    /// is cut, `next_cursor` continues it. The cut does not move the next `page`.
+    /// The cursor of the next page; absent on the last page. A page may have fewer events than `page_size` without
+    /// being the last. It has at most 4 MiB. If no index finds the events, it covers 20,000 events: with filters by
+    /// connection, client or metadata, and with a search of fewer than three characters, or two in a script without
+    /// spaces. If a page is cut, `next_cursor` continues it. The cut does not move the next `page`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,

@@ -1,5 +1,5 @@
-//! The vendor's routes that this service does not implement, because they need a language model, billing, Slack or audio.
-//! They return 501 with the reason (docs/dialects/agnost.md).
+//! The vendor's routes that this service does not implement, because they need a language model, billing, Slack or
+//! audio. They return 501 with the reason (docs/dialects/agnost.md).
 
 use axum::routing::any;
 use http::StatusCode;
@@ -153,8 +153,8 @@ pub async fn delete_organization(caller: Caller<Agnost, purpose::ReadEvents>) ->
     by_operator(&caller)
 }
 
-/// Rejects every caller: API keys with 401 as on the other routes of organizations, and people with 501, because only the
-/// operator can do this.
+/// Rejects every caller: API keys with 401 as on the other routes of organizations, and people with 501, because only
+/// the operator can do this.
 fn by_operator(caller: &Caller<Agnost, purpose::ReadEvents>) -> Result<StatusCode, AgnostError> {
     person(caller)?;
     Err(AgnostError::NotHere(OPERATOR))

@@ -1,7 +1,7 @@
 //! `/dashboard/api/profile`, `/dashboard/api/organizations` and the routes below it (docs/dialects/agnost.md).
 //!
-//! A token names one organization, which is the only organization of its user here. The operator of the deployment creates
-//! and disables organizations.
+//! A token names one organization, which is the only organization of its user here. The operator of the deployment
+//! creates and disables organizations.
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};

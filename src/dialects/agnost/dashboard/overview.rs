@@ -1,5 +1,6 @@
 //! `POST /dashboard/api/dashboard`, `command-center-summary` and `metadata-distribution`: overviews of an organization
-//! (docs/dialects/agnost.md). The vendor's page only shows four members of one of them; the others are this service's own.
+//! (docs/dialects/agnost.md). The vendor's page only shows four members of one of them; the others are this service's
+//! own.
 
 use axum::extract::Request;
 use http::StatusCode;

@@ -24,9 +24,9 @@ pub struct Span {
     timestamp: i64,
 }
 
-/// Sorts every event after its parent, and siblings by their time. An event whose parent is missing is at the top, and so
-/// is the oldest event of a cycle. With `around`, returns only this event, its ancestors and its descendants, or `None` if
-/// it is missing.
+/// Sorts every event after its parent, and siblings by their time. An event whose parent is missing is at the top, and
+/// so is the oldest event of a cycle. With `around`, returns only this event, its ancestors and its descendants, or
+/// `None` if it is missing.
 pub fn hierarchy(mut rows: Vec<SpanRow>, around: Option<Uuid>) -> Option<Vec<Span>> {
     rows.sort_by_key(|row| (row.at, row.number));
     let indices: HashMap<Uuid, usize> = rows.iter().enumerate().map(|(index, row)| (row.event_id, index)).collect();

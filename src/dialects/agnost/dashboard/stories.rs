@@ -1,5 +1,5 @@
-//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows no
-//! body; this is this service's own.
+//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows
+//! no body; this is this service's own.
 
 use axum::extract::Request;
 use http::StatusCode;
@@ -27,11 +27,11 @@ pub struct Stories {
     total: i64,
     page: i64,
     page_size: i64,
-    /// The cursor of the next page; absent on the last page. A page may have fewer conversations than `page_size` without
-    /// being the last. It has at most 4 MiB, and with filters it covers 20,000 conversations, or 5,000 with `agent_name`
-    /// or `search`. If a page is cut, `next_cursor` continues it. The cut does not move the next `page`. A search that
-    /// uses an index finds all conversations by their inputs and ids, and the newest 5,000 by parts of their ids and
-    /// users.
+    /// The cursor of the next page; absent on the last page. A page may have fewer conversations than `page_size`
+    /// without being the last. It has at most 4 MiB, and with filters it covers 20,000 conversations, or 5,000 with
+    /// `agent_name` or `search`. If a page is cut, `next_cursor` continues it. The cut does not move the next `page`. A
+    /// search that uses an index finds all conversations by their inputs and ids, and the newest 5,000 by parts of
+    /// their ids and users.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,
@@ -156,8 +156,8 @@ fn latest_of_cut(ids: &[Uuid], last: Option<StoryEventRow>) -> Option<usize> {
 
 /// User stories
 ///
-/// The conversations that began in the window, newest first, each with its latest events. `metadata_filters` apply to the
-/// session's metadata and the user's data.
+/// The conversations that began in the window, newest first, each with its latest events. `metadata_filters` apply to
+/// the session's metadata and the user's data.
 #[utoipa::path(
     post,
     path = "/dashboard/api/user-stories",

@@ -1,7 +1,7 @@
 //! Converts an export to events, a few at a time.
 //!
-//! A resource or a scope that spans share is read once and stored with each of them. The limits here bound the stored size
-//! of an export, because this multiplies it.
+//! A resource or a scope that spans share is read once and stored with each of them. The limits here bound the stored
+//! size of an export, because this multiplies it.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -120,8 +120,8 @@ impl Export {
             unwritten.resources.push((resource_spans.resource.map(|resource| resource.attributes), members));
         }
 
-        // Events of one conversation are numbered in this order. The longer of two spans with the same start comes first,
-        // so that a parent that began in the same millisecond precedes its children.
+        // Events of one conversation are numbered in this order. The longer of two spans with the same start comes
+        // first, so that a parent that began in the same millisecond precedes its children.
         spans.sort_by_cached_key(|placed| (placed.span.start_time_unix_nano, Reverse(placed.span.end_time_unix_nano)));
         let (sources, scopes) = unwritten.write(budget)?;
         Ok(Self { spans: spans.into_iter(), shared: Shared { sources, scopes }, budget, rejected })
@@ -161,8 +161,8 @@ impl Export {
     }
 }
 
-/// Converts a pending span of Logfire to the span that it announces. Logfire sends it when a span starts, as that span's
-/// child. The result has no end yet.
+/// Converts a pending span of Logfire to the span that it announces. Logfire sends it when a span starts, as that
+/// span's child. The result has no end yet.
 fn take_pending(span: &mut Span) {
     let text = |name: &str| {
         let attribute = span.attributes.iter().find(|attribute| attribute.key == name)?;

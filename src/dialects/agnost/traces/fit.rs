@@ -11,8 +11,8 @@ use crate::http::Rejection;
 
 /// OpenTelemetry's limit for the attributes, events and links of a span, and the attributes of each of those.
 pub const LIST_LIMIT: usize = 128;
-/// Bytes to which the longest texts are shortened, one limit after the other until a span fits. The first is the longest
-/// input that fits twice: among the attributes, and as the event's input.
+/// Bytes to which the longest texts are shortened, one limit after the other until a span fits. The first is the
+/// longest input that fits twice: among the attributes, and as the event's input.
 const TEXT_LIMITS: [usize; 13] = {
     let mut limits = [768 * 1024; 13];
     let mut at = 1;
@@ -49,8 +49,8 @@ fn truncate<T>(list: &mut Vec<T>, limit: usize, dropped: &mut u32) {
 pub struct Shortening(usize);
 
 impl Shortening {
-    /// Shortens the longest texts of a span and its attributes, each time to half of the previous limit, and at last drops
-    /// the events and links and counts them as dropped. Returns `false` if there is nothing left to shorten.
+    /// Shortens the longest texts of a span and its attributes, each time to half of the previous limit, and at last
+    /// drops the events and links and counts them as dropped. Returns `false` if there is nothing left to shorten.
     pub fn next(&mut self, span: &mut Span, attributes: &mut [KeyValue]) -> bool {
         while let Some(longest) = TEXT_LIMITS.get(self.0) {
             self.0 += 1;
@@ -127,8 +127,8 @@ fn shorten_bytes(bytes: &mut Vec<u8>, longest: usize) -> bool {
     is_longer
 }
 
-/// Returns the attributes of a resource as an object of at most `limit` bytes. Its longest texts are shortened first, and
-/// then its list of attributes.
+/// Returns the attributes of a resource as an object of at most `limit` bytes. Its longest texts are shortened first,
+/// and then its list of attributes.
 ///
 /// # Errors
 /// [`Rejection::Internal`] if they cannot be written.

@@ -15,8 +15,8 @@ pub const SHARED_LIMIT: usize = 256 * KIB;
 pub const SHARED_MEMORY: usize = 16 * MIB;
 /// Bytes of memory that are reserved until the number that is needed is known.
 const DECODING_MEMORY: usize = 64 * MIB;
-/// Copies of the text that are in memory in addition to what is built from it: packed, unpacked into a buffer that may be
-/// twice as large, and with invalid characters replaced.
+/// Copies of the text that are in memory in addition to what is built from it: packed, unpacked into a buffer that may
+/// be twice as large, and with invalid characters replaced.
 const COPIES: usize = 4;
 
 /// The limits of one export.
@@ -37,8 +37,8 @@ impl Limits {
     /// tenth.
     const PUBLIC: Self = Self { packed: PUBLIC_BODY_LIMIT, unpacked: 2 * MIB, stored: 8 * MIB };
 
-    /// Returns an upper bound of the memory in bytes that a body needs while it is read: for its text, and for the parts
-    /// that it can have.
+    /// Returns an upper bound of the memory in bytes that a body needs while it is read: for its text, and for the
+    /// parts that it can have.
     pub fn decoding_memory(self, packed: usize, packing: ContentEncoding) -> usize {
         let unpacked = match packing {
             ContentEncoding::Identity => packed,

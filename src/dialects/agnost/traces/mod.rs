@@ -74,16 +74,16 @@ async fn rename_org_header(mut request: Request) -> Request {
 /// Stores each span as an event. An export that is sent again stores nothing twice, because a span's event id is the
 /// UUIDv5 of its trace and its span id. The body is protobuf or JSON, plain or with `Content-Encoding: gzip`.
 ///
-/// An export has at most 8 MiB, packed and unpacked, 10,000 spans, and 100,000 attributes, events, links and values. Gzip
-/// may unpack to 256 KiB and 100 times its own size. With `x-org-id` alone, an export has at most 256 KiB and unpacks to
-/// at most 2 MiB, and an address may send 16 MiB a minute.
+/// An export has at most 8 MiB, packed and unpacked, 10,000 spans, and 100,000 attributes, events, links and values.
+/// Gzip may unpack to 256 KiB and 100 times its own size. With `x-org-id` alone, an export has at most 256 KiB and
+/// unpacks to at most 2 MiB, and an address may send 16 MiB a minute.
 ///
-/// The first 128 attributes, events and links of a span are stored, and the first 128 attributes of each event and link;
-/// others are counted as dropped. An event has at most 2 MiB: the longest texts of a larger span are shortened until it
-/// fits, and end in `…`. An export may store 64 MiB, or 8 MiB with `x-org-id` alone. Resources and scopes are shortened in
-/// the same way if they need more than half of that, because they are stored with each of their spans. Spans beyond the
-/// limit, spans that do not fit, and spans with an id or a value that OTLP does not allow are counted as `rejectedSpans`;
-/// the others are stored.
+/// The first 128 attributes, events and links of a span are stored, and the first 128 attributes of each event and
+/// link; others are counted as dropped. An event has at most 2 MiB: the longest texts of a larger span are shortened
+/// until it fits, and end in `…`. An export may store 64 MiB, or 8 MiB with `x-org-id` alone. Resources and scopes are
+/// shortened in the same way if they need more than half of that, because they are stored with each of their spans.
+/// Spans beyond the limit, spans that do not fit, and spans with an id or a value that OTLP does not allow are counted
+/// as `rejectedSpans`; the others are stored.
 #[utoipa::path(
     post,
     path = "/v1/traces",
@@ -119,9 +119,9 @@ async fn export_traces(
 /// Export log records
 ///
 /// Joins log records to their spans. Only records with messages of a conversation are stored: events `gen_ai.*`, and
-/// records with the attributes `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.prompt` or `gen_ai.completion`.
-/// They may arrive before their span. All others are dropped and counted as `rejectedLogRecords`. The limits are those of
-/// `/v1/traces`.
+/// records with the attributes `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.prompt` or
+/// `gen_ai.completion`. They may arrive before their span. All others are dropped and counted as `rejectedLogRecords`.
+/// The limits are those of `/v1/traces`.
 #[utoipa::path(
     post,
     path = "/v1/logs",

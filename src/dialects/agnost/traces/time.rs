@@ -69,8 +69,8 @@ pub fn millisecond(time: u64) -> Option<i64> {
     i64::try_from(Unit::of(time)?.milliseconds(time)).ok()
 }
 
-/// Returns the latency of a span in milliseconds, or `None` if its times are not valid: one is missing, the units differ,
-/// or the end is before the start or in the future, as after an overflow.
+/// Returns the latency of a span in milliseconds, or `None` if its times are not valid: one is missing, the units
+/// differ, or the end is before the start or in the future, as after an overflow.
 fn latency(start: u64, end: u64, now: Timestamp) -> Option<i64> {
     let unit = Unit::of(start)?;
     let ended = moment_at(millisecond(end)?)?;

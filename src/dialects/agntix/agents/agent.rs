@@ -36,8 +36,8 @@ pub struct Tool {
     tool_description: Option<String>,
 }
 
-/// The members of an agent in a create or an update. The vendor's reference has `fullName`, `description` and `role`, and
-/// its quickstart has `name`. Both bodies are accepted.
+/// The members of an agent in a create or an update. The vendor's reference has `fullName`, `description` and `role`,
+/// and its quickstart has `name`. Both bodies are accepted.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentBody {

@@ -44,8 +44,8 @@ pub struct NewApiKey {
     expires_at: JsonField,
 }
 
-/// A validated body. Without `scopes`, the key gets the caller's; without an end, it gets the end of the caller's key, if
-/// there is one.
+/// A validated body. Without `scopes`, the key gets the caller's; without an end, it gets the end of the caller's key,
+/// if there is one.
 pub(super) struct ValidatedApiKey {
     pub name: String,
     pub description: Option<String>,

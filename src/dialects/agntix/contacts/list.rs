@@ -21,8 +21,8 @@ pub struct ContactList {
 
 /// List contacts
 ///
-/// Newest first. One response searches the next 10,000 contacts and has at most 4 MiB; `pagination.nextCursor` continues
-/// the list.
+/// Newest first. One response searches the next 10,000 contacts and has at most 4 MiB; `pagination.nextCursor`
+/// continues the list.
 #[utoipa::path(
     get,
     path = "/v1/chat/contacts",

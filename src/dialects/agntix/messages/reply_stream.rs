@@ -1,7 +1,7 @@
 //! Streams a reply (docs/dialects/agntix.md): `data: {"id","delta"}` for each piece, then `data: [DONE]`.
 //!
-//! The vendor's sample parser expects that each read returns whole lines. It fails on a carriage return, a missing space,
-//! and a frame or a character that is cut in two. Therefore each frame is small and one write.
+//! The vendor's sample parser expects that each read returns whole lines. It fails on a carriage return, a missing
+//! space, and a frame or a character that is cut in two. Therefore each frame is small and one write.
 
 use axum::response::Response;
 use serde::Serialize;

@@ -183,8 +183,8 @@ async fn create(
     }
 }
 
-/// Finds or creates the contact with the external id; without an external id, creates one. Returns the contact as it was
-/// sent.
+/// Finds or creates the contact with the external id; without an external id, creates one. Returns the contact as it
+/// was sent.
 async fn find_or_create(
     caller: &Caller<Agntix, purpose::WriteSessions>,
     sent: JsonText,

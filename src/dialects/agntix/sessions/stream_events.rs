@@ -58,9 +58,9 @@ struct Heartbeat {
 /// Stream events
 ///
 /// The events are `session.started`, `session.updated`, `session.ended` (the session), `message.added` (`sessionId` and
-/// `message`) and `heartbeat`, at once and then every 30 seconds. After a break of up to a day, `Last-Event-ID` continues
-/// after that event; with any other id, the stream begins with new events. Events of sessions also need the scope
-/// `sessions:read`.
+/// `message`) and `heartbeat`, at once and then every 30 seconds. After a break of up to a day, `Last-Event-ID`
+/// continues after that event; with any other id, the stream begins with new events. Events of sessions also need the
+/// scope `sessions:read`.
 ///
 /// When the credential ends, the stream ends with the next event or heartbeat.
 ///
@@ -107,9 +107,9 @@ pub async fn stream_events(
     })))
 }
 
-/// Returns the position that a client sends as `Last-Event-ID`, or `None` if the header is missing or is not a position.
-/// Neither an invalid id nor one beyond the newest event is rejected, because a browser's `EventSource` would then give
-/// up for good.
+/// Returns the position that a client sends as `Last-Event-ID`, or `None` if the header is missing or is not a
+/// position. Neither an invalid id nor one beyond the newest event is rejected, because a browser's `EventSource` would
+/// then give up for good.
 fn last_event_id(headers: &HeaderMap) -> Option<FeedPlace> {
     headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }

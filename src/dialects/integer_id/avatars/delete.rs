@@ -10,8 +10,8 @@ use crate::http::{PathOf, Reply};
 
 /// Delete avatar
 ///
-/// Agents with this avatar have none afterwards, and an image that was uploaded for it is deleted. Existing sessions still
-/// contain the avatar.
+/// Agents with this avatar have none afterwards, and an image that was uploaded for it is deleted. Existing sessions
+/// still contain the avatar.
 #[utoipa::path(
     delete,
     path = "/api/v1/avatars/{avatar_id}",

@@ -31,9 +31,9 @@ pub(in crate::dialects::integer_id) fn url_of(address: ImageAddress, base: &Base
 
 /// Get avatar image
 ///
-/// The `url` of an avatar with an uploaded file. The address needs no credential, so that pages can show the image, and it
-/// cannot be guessed. The image never changes, and exists until its avatar is deleted; caches may show it for an hour
-/// longer.
+/// The `url` of an avatar with an uploaded file. The address needs no credential, so that pages can show the image, and
+/// it cannot be guessed. The image never changes, and exists until its avatar is deleted; caches may show it for an
+/// hour longer.
 #[utoipa::path(
     get,
     path = "/api/v1/avatars/images/{image}",

@@ -99,8 +99,8 @@ impl Upload {
         Ok(upload)
     }
 
-    /// Returns a hash that identifies the form when it is sent again. The bytes of the body cannot be used, because clients
-    /// use a new boundary for each attempt.
+    /// Returns a hash that identifies the form when it is sent again. The bytes of the body cannot be used, because
+    /// clients use a new boundary for each attempt.
     fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for field in [&self.file, &self.name, &self.voice_id, &self.is_favorite, &self.is_public] {

@@ -56,8 +56,8 @@ impl From<StoredAvatar> for ListedAvatar {
 
 /// List avatars
 ///
-/// Newest first. If there are more than 1,000 avatars or 4 MiB, only the newest, with the header `X-Next-Cursor` for the
-/// query parameter `cursor`.
+/// Newest first. If there are more than 1,000 avatars or 4 MiB, only the newest, with the header `X-Next-Cursor` for
+/// the query parameter `cursor`.
 #[utoipa::path(
     get,
     path = "/api/v1/avatars",

@@ -1,5 +1,5 @@
-//! Limits the images that are transferred at once, so that slow clients cannot fill the memory and one client cannot block
-//! the others.
+//! Limits the images that are transferred at once, so that slow clients cannot fill the memory and one client cannot
+//! block the others.
 
 use std::sync::Arc;
 
@@ -62,8 +62,8 @@ impl Transfers {
     /// Returns a permit to read an upload of this organization, which is known for every authenticated caller.
     ///
     /// # Errors
-    /// [`Rejection::TooManyConcurrent`] (429) if the organization has its share, [`Rejection::Unavailable`] (503) if all
-    /// permits are taken.
+    /// [`Rejection::TooManyConcurrent`] (429) if the organization has its share, [`Rejection::Unavailable`] (503) if
+    /// all permits are taken.
     pub fn upload(&self, org: Option<OrgId>) -> Result<UploadPermit, Rejection> {
         let share = org.map(|org| self.uploads_of.acquire(org).ok_or(Rejection::TooManyConcurrent)).transpose()?;
         Ok(UploadPermit { _permit: take(&self.uploads)?, _share: share })
@@ -72,8 +72,8 @@ impl Transfers {
     /// Returns a permit to send an image to this network.
     ///
     /// # Errors
-    /// [`Rejection::TooManyConcurrent`] (429) if the network has its share, [`Rejection::Unavailable`] (503) if all permits
-    /// are taken.
+    /// [`Rejection::TooManyConcurrent`] (429) if the network has its share, [`Rejection::Unavailable`] (503) if all
+    /// permits are taken.
     pub fn download(&self, network: Option<Network>) -> Result<DownloadPermit, Rejection> {
         let share = self.downloads_to.acquire(network).ok_or(Rejection::TooManyConcurrent)?;
         Ok(DownloadPermit { _permit: take(&self.downloads)?, _share: share })

@@ -11,8 +11,8 @@ use crate::store::AvatarChanges;
 
 /// Update avatar
 ///
-/// Existing sessions still return the avatar as it was. An image that was uploaded for the avatar is not deleted, even if
-/// `url` changes.
+/// Existing sessions still return the avatar as it was. An image that was uploaded for the avatar is not deleted, even
+/// if `url` changes.
 #[utoipa::path(
     put,
     path = "/api/v1/avatars/{avatar_id}",

@@ -30,9 +30,9 @@ pub struct UploadedAvatar {
 
 /// Upload avatar
 ///
-/// Creates an avatar from a PNG, JPEG, GIF or WebP file of at most 5 MiB, recognized by its first bytes. An organization
-/// can have 1,000 images. Deleting an avatar deletes its image; changing its `url` does not. The form must arrive within
-/// 30 seconds, so the largest file needs an uplink of 1.5 Mbit/s.
+/// Creates an avatar from a PNG, JPEG, GIF or WebP file of at most 5 MiB, recognized by its first bytes. An
+/// organization can have 1,000 images. Deleting an avatar deletes its image; changing its `url` does not. The form must
+/// arrive within 30 seconds, so the largest file needs an uplink of 1.5 Mbit/s.
 #[utoipa::path(
     post,
     path = "/api/v1/avatars/upload",

@@ -41,10 +41,10 @@ pub struct Sent {
 
 /// Send message
 ///
-/// An extension: the vendor names this path and documents nothing more. The message is stored before the response begins,
-/// and the reply is stored even if the client disconnects. If the same message is sent again while its reply is pending,
-/// or within 60 seconds after the reply failed, it is not stored again: the response has the stored message. Ending the
-/// session ends the reply, and the part that has arrived is stored with the metadata `"interrupted": true`.
+/// An extension: the vendor names this path and documents nothing more. The message is stored before the response
+/// begins, and the reply is stored even if the client disconnects. If the same message is sent again while its reply is
+/// pending, or within 60 seconds after the reply failed, it is not stored again: the response has the stored message.
+/// Ending the session ends the reply, and the part that has arrived is stored with the metadata `"interrupted": true`.
 #[utoipa::path(
     post,
     path = "/api/v1/sessions/{session_id}/messages",
@@ -89,8 +89,8 @@ async fn send(
     Ok(Reply(StatusCode::CREATED, Sent { success: true, message, reply }))
 }
 
-/// Stores the message. Returns it with the turn that replies to it; `None` if the agent is deleted or archived, or has no
-/// responder.
+/// Stores the message. Returns it with the turn that replies to it; `None` if the agent is deleted or archived, or has
+/// no responder.
 async fn store(
     conversations: &Conversations,
     caller: &Caller<IntegerId, purpose::WriteEvents>,

@@ -16,8 +16,8 @@ use crate::store::{Created, Series};
 
 /// UTF-16 code units of the metadata's compact form; the vendor documents no limit.
 const METADATA_LIMIT: usize = 65_536;
-/// The default of the vendor's page, although it is not one of the four values that the page lists. The three short words
-/// are accepted because of it.
+/// The default of the vendor's page, although it is not one of the four values that the page lists. The three short
+/// words are accepted because of it.
 const DEFAULT_TYPE: &str = "voice";
 const TYPES: [&str; 7] = ["agent_voice", "agent_video", "agent_chat", "webrtc_video", "voice", "video", "chat"];
 

@@ -46,8 +46,8 @@ pub(in crate::dialects::messaging) async fn append(
     Ok(AppendedMessage { reply, ..appended })
 }
 
-/// Stores the message, which renews a session with `autoRenew`. Returns it with the turn that replies to it. The turn is
-/// `None` if the agent is deleted or disabled, or if only a worker could reply and the request does not wait for it.
+/// Stores the message, which renews a session with `autoRenew`. Returns it with the turn that replies to it. The turn
+/// is `None` if the agent is deleted or disabled, or if only a worker could reply and the request does not wait for it.
 async fn store(
     conversations: &Conversations,
     caller: &Caller<Messaging, purpose::WriteEvents>,

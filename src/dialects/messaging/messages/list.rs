@@ -80,8 +80,8 @@ fn far_future() -> Timestamp {
 
 /// Get session messages
 ///
-/// Newest first. `before` and `after` are exclusive. With `after`, the page has the oldest of the newer messages, so that
-/// paging forward skips none.
+/// Newest first. `before` and `after` are exclusive. With `after`, the page has the oldest of the newer messages, so
+/// that paging forward skips none.
 #[utoipa::path(
     get,
     path = "/api/messaging/sessions/{sessionId}/messages",

@@ -163,8 +163,8 @@ impl SubmitMessage {
 
 /// Submit a message
 ///
-/// Stores a message in the session of the channel, even after the session has expired. It does not renew the session, and
-/// the agent does not reply to it. The channel of a deleted session is 404.
+/// Stores a message in the session of the channel, even after the session has expired. It does not renew the session,
+/// and the agent does not reply to it. The channel of a deleted session is 404.
 #[utoipa::path(
     post,
     path = "/api/messaging/submit",

@@ -27,10 +27,10 @@ struct Success {
 
 /// Delete session
 ///
-/// Deletes the session with its messages, which the vendor leaves in the channel. They can no longer be read at once, and
-/// are deleted from the database within a minute; the session's ids and times remain. Responses that were stored for an
-/// `Idempotency-Key` are deleted within 24 hours and 10 minutes of their request. An expired session can be deleted until
-/// a response has reported its expiry.
+/// Deletes the session with its messages, which the vendor leaves in the channel. They can no longer be read at once,
+/// and are deleted from the database within a minute; the session's ids and times remain. Responses that were stored
+/// for an `Idempotency-Key` are deleted within 24 hours and 10 minutes of their request. An expired session can be
+/// deleted until a response has reported its expiry.
 #[utoipa::path(
     delete,
     path = "/api/messaging/sessions/{sessionId}",

@@ -23,8 +23,8 @@ pub struct SessionList {
     /// Oldest first. If there are more than 1,000 sessions or 4 MiB, only the newest. One response searches 10,000
     /// sessions of the last 14 days.
     sessions: Vec<SessionInfo>,
-    /// The number of open sessions among the newest 10,000, which may be more than the list shows. If more than 1,000 are
-    /// counted, `total` and `stats` are up to 5 seconds old.
+    /// The number of open sessions among the newest 10,000, which may be more than the list shows. If more than 1,000
+    /// are counted, `total` and `stats` are up to 5 seconds old.
     total: i64,
     stats: Stats,
     /// The value of the query parameter `cursor` that continues the list. Present if there are older sessions. An

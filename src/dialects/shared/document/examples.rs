@@ -1,5 +1,5 @@
-//! Examples of requests and responses. `examples.json` of each dialect has, for each operation, a request that the service
-//! accepts and its response. The tests send every request again, and record the responses anew with
+//! Examples of requests and responses. `examples.json` of each dialect has, for each operation, a request that the
+//! service accepts and its response. The tests send every request again, and record the responses anew with
 //! `RECORD_EXAMPLES=1 cargo test --test suite openapi::examples`.
 
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! Objects whose members the client chooses, such as metadata. Their schemas state that every member is allowed, because
-//! client generators would otherwise produce types without members.
+//! Objects whose members the client chooses, such as metadata. Their schemas state that every member is allowed,
+//! because client generators would otherwise produce types without members.
 
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, SchemaType, Type};
 use utoipa::openapi::{OpenApi, RefOr, Schema};

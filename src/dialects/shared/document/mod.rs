@@ -1,5 +1,5 @@
-//! The parts of an OpenAPI document that all operations share: the common responses ([`responses`]), the servers and the
-//! examples.
+//! The parts of an OpenAPI document that all operations share: the common responses ([`responses`]), the servers and
+//! the examples.
 
 mod alias;
 mod examples;

@@ -243,8 +243,8 @@ fn indexed(attributes: &Map<String, Value>, beginning: &str) -> Option<Value> {
     (!list.is_empty()).then(|| list.into_iter().map(|(_, object)| Value::Object(object)).collect())
 }
 
-/// Inserts a value under its path. The parts of a list of contents are appended in the order of the attributes, whatever
-/// their numbers.
+/// Inserts a value under its path. The parts of a list of contents are appended in the order of the attributes,
+/// whatever their numbers.
 fn insert(object: &mut Map<String, Value>, path: &str, value: &Value) {
     // A content of several parts: contents.0.message_content.text.
     if let Some((list, after)) =

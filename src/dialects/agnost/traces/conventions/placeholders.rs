@@ -40,8 +40,8 @@ const BEGINNINGS: [&str; 8] =
 const TEMPLATES: [(&str, &str); 8] =
     [("{", "}"), ("${", "}"), ("#{", "}"), ("%{", "}"), ("<", ">"), ("%", "%"), ("$(", ")"), ("__", "__")];
 
-/// Returns whether a text is not an id, but was written for a missing or a removed one. As an id, it would join the spans
-/// of different people to one conversation.
+/// Returns whether a text is not an id, but was written for a missing or a removed one. As an id, it would join the
+/// spans of different people to one conversation.
 pub fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     let encloses = |(before, after): &(&str, &str)| {

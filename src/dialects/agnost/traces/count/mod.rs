@@ -1,5 +1,5 @@
-//! Counts the parts of an export in its encoded form before anything is built from it, because an empty part of a message
-//! needs two bytes there and a hundred in memory.
+//! Counts the parts of an export in its encoded form before anything is built from it, because an empty part of a
+//! message needs two bytes there and a hundred in memory.
 //!
 //! The elements of lists are counted (attributes, events, links, the values of arrays), because each of them is built
 //! separately. An attribute and its value count as one part.
@@ -76,8 +76,8 @@ impl Count {
 /// [`is_whole`] recognises it.
 ///
 /// # Errors
-/// [`CountError`] for the first limit that is exceeded, or [`CountError::Malformed`] if the bytes around the spans are not
-/// a message.
+/// [`CountError`] for the first limit that is exceeded, or [`CountError::Malformed`] if the bytes around the spans are
+/// not a message.
 pub fn protobuf(bytes: &[u8], signal: Signal) -> Result<Count, CountError> {
     let mut count = Count::default();
     walk(bytes, Message::Export(signal), 0, &mut count)?;

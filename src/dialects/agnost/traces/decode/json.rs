@@ -1,6 +1,6 @@
 //! Reads exports in protobuf's JSON in all forms that its rules allow: members by either name, `null` for an absent
-//! member, numbers as strings, enumerations by name or number, base64 of either alphabet with or without padding. The ids
-//! of traces and spans are hexadecimal, as OTLP requires.
+//! member, numbers as strings, enumerations by name or number, base64 of either alphabet with or without padding. The
+//! ids of traces and spans are hexadecimal, as OTLP requires.
 
 mod scalars;
 
@@ -111,8 +111,8 @@ fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KeyValue>, D:
     list::<D, JsonKeyValue, KeyValue>(deserializer)
 }
 
-/// Declares a message: its members with their types and conversions. Each member may be absent or `null`, and may have its
-/// name in camel case or as in the schema.
+/// Declares a message: its members with their types and conversions. Each member may be absent or `null`, and may have
+/// its name in camel case or as in the schema.
 macro_rules! message {
     ($json:ident => $message:ident { $($member:ident / $alias:literal : $type:ty = $with:literal => $become:expr),* $(,)? }) => {
         #[derive(Default, Deserialize)]

@@ -1,5 +1,5 @@
-//! Reads exports. Each span and each log record is read separately, so that a malformed one is counted and its neighbours
-//! are not lost.
+//! Reads exports. Each span and each log record is read separately, so that a malformed one is counted and its
+//! neighbours are not lost.
 
 mod json;
 mod protobuf;

@@ -1,5 +1,5 @@
-//! Reads exports in protobuf. Invalid UTF-8 in texts is replaced, because SDKs in Go, C++, Rust and Ruby and the Collector
-//! send such texts, and protobuf's rule would reject the whole export.
+//! Reads exports in protobuf. Invalid UTF-8 in texts is replaced, because SDKs in Go, C++, Rust and Ruby and the
+//! Collector send such texts, and protobuf's rule would reject the whole export.
 
 use std::borrow::Cow;
 

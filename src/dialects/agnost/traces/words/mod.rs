@@ -1,5 +1,5 @@
-//! Finds the messages of people and agents in a text, a list of messages, a request, a response or the state of a graph.
-//! One reader covers all frameworks, because they change their formats more often than their names.
+//! Finds the messages of people and agents in a text, a list of messages, a request, a response or the state of a
+//! graph. One reader covers all frameworks, because they change their formats more often than their names.
 
 mod messages;
 #[cfg(test)]
@@ -11,8 +11,8 @@ use super::super::reading::unescaped;
 
 pub use self::messages::{Speaker, Utterance, content_text, event_speaker, utterances};
 
-/// Values in a JSON text that is parsed. A text with more values is returned as it is, because parsing it would need much
-/// memory.
+/// Values in a JSON text that is parsed. A text with more values is returned as it is, because parsing it would need
+/// much memory.
 const MAX_VALUES: usize = 50_000;
 
 /// The side of a conversation to search for.

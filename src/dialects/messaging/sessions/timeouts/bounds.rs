@@ -1,7 +1,8 @@
-//! The time-out settings of the deployment and of an agent, for sessions without their own (docs/dialects/messaging.md).
+//! The time-out settings of the deployment and of an agent, for sessions without their own
+//! (docs/dialects/messaging.md).
 //!
-//! ElizaOS inverts an agent's `SESSION_AUTO_RENEW`: `true` switches renewal off. Here it has the meaning that the vendor's
-//! documentation gives it.
+//! ElizaOS inverts an agent's `SESSION_AUTO_RENEW`: `true` switches renewal off. Here it has the meaning that the
+//! vendor's documentation gives it.
 
 use serde::Deserialize;
 

@@ -14,8 +14,8 @@ use crate::dialects::messaging::javascript::{is_truthy, js_number};
 use crate::domain::expiry::Timeouts;
 use crate::domain::{JsonField, JsonText};
 
-/// UTF-16 code units of an `autoRenew` that is returned as it was sent. A longer one is stored as a boolean, because every
-/// response and every message of the session repeats it. ElizaOS has no limit.
+/// UTF-16 code units of an `autoRenew` that is returned as it was sent. A longer one is stored as a boolean, because
+/// every response and every message of the session repeats it. ElizaOS has no limit.
 const AUTO_RENEW_LIMIT: usize = 256;
 
 /// `timeoutConfig` as it is sent.
