@@ -1,5 +1,5 @@
-//! How many bytes a minute callers may send who show nothing but an organization's public id: GCRA per client network
-//! and organization, by the `governor` crate. It applies per replica.
+//! Limits the bytes per minute of callers with only an organization's public id: GCRA per client network and
+//! organization, by the `governor` crate. The limits apply per replica.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
