@@ -10,6 +10,7 @@ CREATE TABLE identity_key_sets (
 );
 ALTER TABLE identity_key_sets ENABLE ROW LEVEL SECURITY;
 ALTER TABLE identity_key_sets FORCE ROW LEVEL SECURITY;
+CREATE POLICY look_up ON identity_key_sets TO sessionary_owner USING (true) WITH CHECK (true);
 CREATE POLICY system ON identity_key_sets TO sessionary_system USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT, UPDATE ON identity_key_sets TO sessionary_system;
 

@@ -41,7 +41,7 @@ fn every_setting_that_cannot_be_used_is_reported_at_once() {
         ("--trusted-proxies", "10.0.0.0/8,home"),
         ("--cors-origins", "*"),
         ("--jwt-hs256-secret", "hidden"),
-        ("--jwt-jwks-url", "https://a.example/jwks"),
+        ("--jwt-provision", "perhaps"),
         ("--messaging-default-org", "acme"),
         ("--messaging-anonymous", "nowhere"),
         ("--storage-quota", "0"),
