@@ -179,7 +179,7 @@ fn a_key_is_looked_up_and_never_shown() {
         }
         assert_eq!(fake.received().len(), 1);
 
-        for (variable, said) in [("TEST_ABSENT", "not set"), ("TEST_BAD_KEY", "no header can hold")] {
+        for (variable, said) in [("TEST_ABSENT", "not set"), ("TEST_BAD_KEY", "a header cannot contain")] {
             let responder =
                 read(&format!(r#"{{"kind":"openai","base_url":"{}","model":"m","key_env":"{variable}"}}"#, fake.url));
             let error = ask(&responder).await.unwrap_err();
