@@ -8,13 +8,8 @@ use crate::support::{DATABASE, TestApp, connection, database, run, store};
 
 /// Tables that are read before the organization is known. Requests access them through functions only,
 /// or not at all.
-const LOOK_UPS: [&str; 5] = [
-    "access_tokens",
-    "api_key_hashes",
-    "identity_key_sets",
-    "migration_compatibility",
-    "organization_external_ids",
-];
+const LOOK_UPS: [&str; 5] =
+    ["access_tokens", "api_key_hashes", "identity_key_sets", "migration_compatibility", "organization_external_ids"];
 /// Tables that functions read as their owner, because no index serves the request role's query. Each function compares
 /// the scope itself.
 const READ_BY_FUNCTIONS: [&str; 1] = ["sessions"];
