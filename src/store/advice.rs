@@ -64,7 +64,10 @@ fn advice(error: &sqlx::Error) -> Option<&'static str> {
             }
             _ => None,
         },
-        sqlx::Error::Tls(_) => Some("check sslmode and sslrootcert in the URL"),
+        sqlx::Error::Tls(_) => Some(
+            "the certificate of a server on another machine is verified unless the URL says otherwise: name its \
+             authority (sslrootcert=/path/ca.pem), or on a trusted network set sslmode=disable or sslmode=require",
+        ),
         _ => code.and_then(by_code),
     }
 }

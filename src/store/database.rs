@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 
-use super::advice;
+use super::{advice, tls};
 
 /// Time limit of a statement on a pooled connection. Postgres cancels a slower one.
 const STATEMENT_TIMEOUT: &str = "5s";
@@ -113,8 +113,10 @@ impl Database {
     /// # Errors
     /// When a URL cannot be parsed.
     pub fn from_urls(url: &str, migration_url: Option<&str>) -> Result<Self, DatabaseError> {
-        let read =
-            |name, url: &str| url.trim().parse::<PgConnectOptions>().map_err(|error| DatabaseError::Url(name, error));
+        let read = |name, url: &str| {
+            let options = url.trim().parse::<PgConnectOptions>().map_err(|error| DatabaseError::Url(name, error))?;
+            Ok::<_, DatabaseError>(tls::verified(options, url))
+        };
         let app = read("DATABASE_URL", url)?;
         let migration = match migration_url {
             Some(url) => read("SESSIONARY_MIGRATION_URL", url)?,

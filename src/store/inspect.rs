@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection};
 
 use super::database::{connect, connect_error};
-use super::{Database, DatabaseError};
+use super::{Database, DatabaseError, Tls, tls};
 use crate::domain::Timestamp;
 
 /// One of the three roles.
@@ -52,6 +52,8 @@ pub struct Server {
     pub used_connections: i64,
     /// Whether it is read-only, as a standby is.
     pub is_read_only: bool,
+    /// The version of TLS that the connection uses.
+    pub tls_version: Option<String>,
 }
 
 /// A table of the schema.
@@ -98,6 +100,12 @@ impl Database {
         Ok(server)
     }
 
+    /// Returns how a connection with this version of TLS is protected.
+    #[must_use]
+    pub fn tls(&self, version: Option<&str>) -> Tls {
+        tls::described(&self.migration_options(), version)
+    }
+
     /// Returns the tables of the schema, except for the table of migrations.
     ///
     /// # Errors
@@ -129,7 +137,8 @@ async fn read_server(connection: &mut PgConnection) -> Result<Server, sqlx::Erro
                   pg_database_size(current_database()) AS "database_bytes!",
                   current_setting('max_connections')::integer AS "max_connections!",
                   (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS "used_connections!",
-                  pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "is_read_only!""#
+                  pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "is_read_only!",
+                  (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl) AS tls_version"#
     )
     .fetch_one(connection)
     .await

@@ -37,6 +37,7 @@ mod sessions;
 mod signals;
 mod storage;
 mod tenant;
+mod tls;
 mod usage;
 
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub use sessions::{
 };
 pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;
+pub use tls::Tls;
 pub use usage::Usage;
 
 use crate::domain::{OrgId, Organization};

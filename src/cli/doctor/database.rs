@@ -7,7 +7,7 @@ use crate::cli::home::Home;
 use crate::cli::{Context, Failure};
 use crate::domain::Timestamp;
 use crate::store::admin::AdminStore;
-use crate::store::{DatabaseRole, Login, Schema, Server, newest_migration, schema};
+use crate::store::{DatabaseRole, Login, Schema, Server, Tls, newest_migration, schema};
 
 /// How much the clocks of the service and of the database may differ.
 const WARN_SKEW: TimeDelta = TimeDelta::seconds(1);
@@ -31,6 +31,7 @@ pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, check
     if server.is_read_only {
         checks.push(Check::new("writes", Status::Fail, "the server takes no writes: name the primary, not a standby"));
     }
+    checks.push(tls(&database.tls(server.tls_version.as_deref())));
     checks.push(clock(began, context.clock.now(), &server));
     checks.push(connections(&server));
     checks.push(Check::new("size", Status::Ok, format!("the database has {} MB", server.database_bytes >> 20)));
@@ -67,6 +68,29 @@ pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, check
             admin.close().await;
         }
         Err(error) => checks.push(Check::of("command line", Err(error.into()))),
+    }
+}
+
+fn tls(tls: &Tls) -> Check {
+    match tls {
+        Tls::Local => Check::new("tls", Status::Ok, "the connection to Postgres does not leave this machine"),
+        Tls::Verified(version) => Check::new(
+            "tls",
+            Status::Ok,
+            format!("the connection to Postgres uses {version}; its certificate is verified"),
+        ),
+        Tls::Unverified(version) => {
+            let text = format!(
+                "the connection to Postgres uses {version} with any certificate, so that another server could pose as \
+                 it; set sslmode=verify-full, and sslrootcert if the certificate is of a private authority"
+            );
+            Check::new("tls", Status::Warn, text)
+        }
+        Tls::Off => {
+            let text = "the connection to Postgres is not encrypted, because the URL says so; remove sslmode from it \
+                        unless the network is trusted";
+            Check::new("tls", Status::Warn, text)
+        }
     }
 }
 
@@ -173,7 +197,15 @@ mod tests {
 
     fn server(now: Timestamp) -> Server {
         let version = "17.2".to_owned();
-        Server { version, now, database_bytes: 0, max_connections: 100, used_connections: 81, is_read_only: false }
+        Server {
+            version,
+            now,
+            database_bytes: 0,
+            max_connections: 100,
+            used_connections: 81,
+            is_read_only: false,
+            tls_version: None,
+        }
     }
 
     #[test]

@@ -67,6 +67,7 @@ fn a_running_service_is_well_and_one_that_is_gone_is_not() {
         "tokens",
         "proxies",
         "postgres",
+        "tls",
         "clock",
         "connections",
         "size",
