@@ -14,6 +14,8 @@ fn an_empty_folder_becomes_a_service_whose_five_lines_outlive_a_kill() {
     let mut service = Service::start(&data_dir, &[]);
     let lines = service.curl_lines();
     assert_eq!(lines.len(), 5, "{}", service.printed);
+    let printed: Vec<_> = lines.iter().map(|(path, _, body)| (path.clone(), body.clone())).collect();
+    assert_eq!(calls_of_the_readme(), printed);
     for (path, headers, body) in &lines {
         let (status, answer) = service.ask("POST", path, headers, body);
         assert_eq!(status, if path.ends_with("capture-session") { 200 } else { 201 }, "{path}: {answer}");
@@ -40,6 +42,16 @@ fn an_empty_folder_becomes_a_service_whose_five_lines_outlive_a_kill() {
     assert!(service.printed.contains(demo["api_key"].as_str().expect("a key")), "{}", service.printed);
     let (path, headers, body) = &service.curl_lines()[1];
     assert_eq!(service.ask("POST", path, headers, body).0, 201);
+}
+
+/// Returns the paths and bodies of the calls that the README begins with.
+fn calls_of_the_readme() -> Vec<(String, String)> {
+    let readme = include_str!("../../../README.md").replace("\\\n", "");
+    let section = readme.split("\n## ").find(|section| section.starts_with("Five first calls")).expect("the calls");
+    let block = section.split("```console").nth(1).and_then(|text| text.split("```").next()).expect("a block");
+    let calls = block.lines().filter_map(|line| line.strip_prefix("$ curl -s localhost:3000"));
+    let quoted = |line: &str| line.rsplit('\'').nth(1).expect("a body").to_owned();
+    calls.map(|line| (line.split(' ').next().expect("a path").to_owned(), quoted(line))).collect()
 }
 
 #[test]
