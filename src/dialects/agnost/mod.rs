@@ -1,13 +1,12 @@
 //! Agnost AI: captured conversations (docs/dialects/agnost.md).
 
-mod capture_event;
-mod capture_session;
 mod contract;
 mod dashboard;
 mod error;
-mod event;
+mod events;
 mod reading;
 mod redaction;
+mod sessions;
 mod traces;
 
 use utoipa::openapi::OpenApi;
@@ -52,8 +51,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let organization = super::header_scheme("x-org-id", "The organization's UUID: public, valid only for captures.");
     router.get_openapi_mut().components.get_or_insert_default().add_security_scheme("org_id", organization);
     router
-        .routes(routes!(capture_session::capture_session))
-        .routes(routes!(capture_event::capture_event))
+        .routes(routes!(sessions::capture::capture_session))
+        .routes(routes!(events::capture::capture_event))
         .merge(traces::routes())
         .merge(dashboard::routes())
 }

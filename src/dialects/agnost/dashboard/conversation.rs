@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::contract::ID_LIMIT;
-use super::super::event::{CapturedEvent, event_id, is_implied};
+use super::super::events::event::{CapturedEvent, event_id};
+use super::super::sessions::implied::is_implied;
 use super::super::{Agnost, AgnostError};
 use super::spans::{Span, hierarchy};
 use crate::auth::{Caller, purpose};

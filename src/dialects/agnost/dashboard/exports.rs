@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
 
-use super::super::event::CapturedEvent;
+use super::super::events::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
 use super::filters::{Asked, QueryFilters};
 use crate::auth::{Caller, purpose};

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::event::CapturedEvent;
+use super::super::events::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
 use super::filters::{Asked, CursorText, QueryFilters};
 use crate::auth::{Caller, purpose};

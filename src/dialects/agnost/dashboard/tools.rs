@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::event::CapturedEvent;
+use super::super::events::event::CapturedEvent;
 use super::super::{Agnost, AgnostError};
 use super::figures::{MAX_NAMES, MAX_POINTS, Named, Point, by_name, grouped, is_call, series};
 use super::filters::{Asked, QueryFilters};

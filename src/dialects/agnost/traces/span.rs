@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::super::contract::STORED_LIMIT;
-use super::super::event::{EventDetail, Implied, grams};
+use super::super::events::event::{EventDetail, grams};
 use super::super::reading;
+use super::super::sessions::implied::Implied;
 use super::attributes::{members, mended, text};
 use super::conventions::identity::{Whose, identity};
 use super::conventions::{Spoken, role};

@@ -1,6 +1,6 @@
 //! `POST /api/v1/capture-session` (docs/dialects/agnost.md).
 //!
-//! An earlier event may have created the session. Its data are then filled in.
+//! An event may have created the session before; its data are filled in then.
 
 use axum::extract::{Request, State};
 use http::StatusCode;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::contract::{self, Capture, ID_LIMIT, STORED_LIMIT};
-use super::event::is_implied;
-use super::redaction::redacted;
-use super::{Agnost, AgnostError};
 use crate::auth::{BodyAllowance, Caller, purpose};
+use crate::dialects::agnost::contract::{Capture, ID_LIMIT, STORED_LIMIT};
+use crate::dialects::agnost::redaction::redacted;
+use crate::dialects::agnost::sessions::implied::is_implied;
+use crate::dialects::agnost::{Agnost, AgnostError, contract};
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{Contract, DialectName, JsonField, JsonText, NewSession, SessionId, Timestamp};
@@ -93,7 +93,7 @@ impl Capture for CaptureSession {
 }
 
 impl CaptureSession {
-    fn check_documented(&self) -> Result<(), AgnostError> {
+    fn hold_to_the_page(&self) -> Result<(), AgnostError> {
         match &self.session_id {
             JsonField::Absent | JsonField::Null => return Err(AgnostError::Invalid("session_id is required")),
             id if id.as_str().and_then(parse_hyphenated_uuid).is_none() => {
@@ -121,7 +121,7 @@ impl CaptureSession {
         Ok(())
     }
 
-    fn check_observed(&self) -> Result<(), AgnostError> {
+    fn hold_to_the_clients(&self) -> Result<(), AgnostError> {
         match self.session_id.as_str() {
             Some(id) if !id.is_empty() && id.len() <= ID_LIMIT => Ok(()),
             _ => Err(AgnostError::Invalid("session_id must be a string of 1 to 2048 bytes")),

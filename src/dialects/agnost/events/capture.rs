@@ -1,18 +1,19 @@
 //! `POST /api/v1/capture-event` (docs/dialects/agnost.md).
 //!
-//! Events may arrive before their sessions, children before their parents, and the same event more than once. None of
-//! that is an error: a missing session is created, a parent may arrive later, and each event is stored once.
+//! Events can come before their sessions, children before their parents, and the same event more than once. None of that
+//! is an error: the session is created, the parent may come later, and the event is stored once.
 
 use axum::extract::{Request, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::contract::{self, Capture, ID_LIMIT};
-use super::event::{EventDetail, Implied, Kind, event_id, grams};
-use super::redaction::redacted;
-use super::{Agnost, AgnostError, reading};
 use crate::auth::{BodyAllowance, Caller, purpose};
+use crate::dialects::agnost::contract::{Capture, ID_LIMIT};
+use crate::dialects::agnost::events::event::{EventDetail, Kind, event_id, grams};
+use crate::dialects::agnost::redaction::redacted;
+use crate::dialects::agnost::sessions::implied::Implied;
+use crate::dialects::agnost::{Agnost, AgnostError, contract, reading};
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{CaptureFacts, Contract, JsonField, JsonText, Mint, NewCapture, NewEvent, SessionId, Timestamp};
@@ -112,7 +113,7 @@ impl CaptureEvent {
         if self.latency.as_i64().is_none_or(i64::is_negative) {
             return Err(AgnostError::Invalid("latency must be an integer of milliseconds, 0 or more"));
         }
-        self.check_common()
+        self.hold_to_both()
     }
 
     fn check_observed(&self) -> Result<(), AgnostError> {
@@ -132,7 +133,7 @@ impl CaptureEvent {
         if !self.latency.is_missing() && self.latency_ms().is_none() {
             return Err(AgnostError::Invalid("latency must be a number of milliseconds, 0 or more"));
         }
-        self.check_common()
+        self.hold_to_both()
     }
 
     fn check_common(&self) -> Result<(), AgnostError> {

@@ -1,4 +1,4 @@
-//! An event as it is stored, and as it is returned.
+//! An event as it is stored, and as it is shown.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::reading;
+use crate::dialects::agnost::reading;
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::grams::Grams;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{DialectName, EventId, JsonField, JsonText, NewEvent, NewSession, Session, SessionId, Timestamp};
-use crate::http::Rejection;
+use crate::domain::{EventId, JsonField, JsonText, NewEvent, SessionId};
 use crate::store::{CapturedRow, StoreError};
 
 /// The part of an event that only this dialect stores, as it was sent.
@@ -105,57 +104,6 @@ pub fn grams(event: &NewEvent, result: &JsonField) -> Grams {
     Grams::of(texts.into_iter().flatten())
 }
 
-/// A session as far as it is known from one of its events.
-pub struct Implied<'a> {
-    pub session_id: &'a str,
-    pub at: Timestamp,
-    pub connection_type: Option<&'a str>,
-    pub client_config: Option<&'a str>,
-    pub user_id: Option<&'a str>,
-    pub nonce: Uuid,
-}
-
-#[derive(Serialize)]
-struct ImpliedDetail<'a> {
-    /// True until the session's own capture arrives.
-    implied: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_config: Option<&'a str>,
-}
-
-impl Implied<'_> {
-    /// Returns the session, which its own capture will fill in.
-    pub fn session(&self) -> Result<NewSession, Rejection> {
-        let detail = ImpliedDetail { implied: true, client_config: self.client_config };
-        Ok(NewSession {
-            dialect: DialectName::Agnost,
-            id: SessionId::from_agnost(self.session_id),
-            agent: None,
-            public_id: self.session_id.to_owned(),
-            enabled: true,
-            kind: self.connection_type.map(str::to_owned),
-            user_id: self.user_id.map(str::to_owned),
-            name: None,
-            description: None,
-            metadata: None,
-            detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
-            created_at: self.at,
-            expires_at: None,
-            nonce: self.nonce,
-        })
-    }
-}
-
-/// Returns whether a session is only known from its events.
-pub fn is_implied(session: &Session) -> bool {
-    #[derive(Deserialize)]
-    struct ImpliedDetail {
-        #[serde(default)]
-        implied: bool,
-    }
-    session.detail.read::<ImpliedDetail>().is_ok_and(|detail| detail.implied)
-}
-
 /// A captured event.
 #[derive(Serialize, ToSchema)]
 pub struct CapturedEvent {
@@ -197,7 +145,7 @@ pub struct CapturedEvent {
     #[schema(value_type = Option<String>)]
     result: JsonField,
     success: bool,
-    /// In milliseconds.
+    /// Milliseconds.
     latency: i64,
     /// Unix time in milliseconds when it happened.
     timestamp: i64,
@@ -211,7 +159,7 @@ pub struct CapturedEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     checkpoints: Option<JsonText>,
-    /// The other members of an OpenTelemetry span.
+    /// The rest of an OpenTelemetry span.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     span: Option<JsonText>,

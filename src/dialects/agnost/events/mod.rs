@@ -1,0 +1,4 @@
+//! Captured events (docs/dialects/agnost.md).
+
+pub mod capture;
+pub mod event;

@@ -1,0 +1,4 @@
+//! Captured sessions (docs/dialects/agnost.md).
+
+pub mod capture;
+pub mod implied;
