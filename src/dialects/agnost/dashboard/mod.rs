@@ -2,17 +2,14 @@
 
 mod api_keys;
 mod charts;
-mod conversation;
-mod exports;
+mod conversations;
+mod events;
 mod figures;
 mod filters;
 mod keys;
-mod logs;
 mod not_here;
 mod organizations;
 mod overview;
-mod spans;
-mod stories;
 mod tools;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -24,17 +21,17 @@ use crate::AppState;
 
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(conversation::conversation_messages))
-        .routes(routes!(conversation::conversation_spans))
-        .routes(routes!(conversation::conversation_detail))
-        .routes(routes!(conversation::event_io))
-        .routes(routes!(stories::user_stories))
-        .routes(routes!(logs::raw_logs))
-        .routes(routes!(logs::raw_logs_count))
-        .routes(routes!(exports::export_raw_logs))
-        .routes(routes!(logs::errors))
-        .routes(routes!(exports::export_errors))
-        .routes(routes!(logs::spotlight_search))
+        .routes(routes!(conversations::messages::conversation_messages))
+        .routes(routes!(conversations::spans::conversation_spans))
+        .routes(routes!(conversations::detail::conversation_detail))
+        .routes(routes!(events::get::event_io))
+        .routes(routes!(conversations::list::user_stories))
+        .routes(routes!(events::list::raw_logs))
+        .routes(routes!(events::count::raw_logs_count))
+        .routes(routes!(events::export_logs::export_raw_logs))
+        .routes(routes!(events::list_errors::errors))
+        .routes(routes!(events::export_errors::export_errors))
+        .routes(routes!(events::search::spotlight_search))
         .routes(routes!(tools::tool_stats))
         .routes(routes!(tools::tool_time_series))
         .routes(routes!(tools::tool_error_distribution))

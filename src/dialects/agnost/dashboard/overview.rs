@@ -9,10 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::{Agnost, AgnostError};
+use super::conversations::list::{self, Stories};
+use super::events::log_page::{self, LogPage};
 use super::figures::{Named, Point, Sums, by_name, is_call, series};
 use super::filters::{Asked, QueryFilters};
-use super::logs::{self, LogPage};
-use super::stories::{self, Stories};
 use super::tools::ToolStats;
 use crate::auth::{Caller, purpose};
 use crate::http::Reply;
@@ -114,10 +114,10 @@ pub async fn command_center_summary(caller: Reader, request: Request) -> Result<
     let asked = Asked::read(request, caller.now()).await?;
     let captures = caller.store.captures();
     let overview = captures.overview(&asked.filter).await?;
-    let user_stories = stories::page(&caller, &asked, PART_BYTES).await?;
+    let user_stories = list::page(&caller, &asked, PART_BYTES).await?;
     // A page after a cursor counts the same conversations as the first one.
     let metrics = metrics(&overview, user_stories.total());
-    let errors = logs::page(&caller, &asked, true, PART_BYTES).await?;
+    let errors = log_page::page(&caller, &asked, true, PART_BYTES).await?;
     let tool_stats = ToolStats::of(&overview.names).into_rows();
     Ok(Reply(StatusCode::OK, Summary { metrics, user_stories, errors, tool_stats }))
 }

@@ -1,19 +1,19 @@
-//! `POST /dashboard/api/raw-logs/export` and `errors/export`: all matching events as CSV.
+//! Events as CSV, all of them.
 //!
 //! Rows are read and written in pieces of at most 1,000 rows and about 4 MiB. The next piece is only read when the
-//! client has received the previous one, so that a file of any length needs no more memory than a piece and one row.
+//! last has been sent, so that no more than a piece and one row is in memory however long the file is.
 
 use axum::BoxError;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
 
-use super::super::events::event::CapturedEvent;
-use super::super::{Agnost, AgnostError};
-use super::filters::{Asked, QueryFilters};
 use crate::auth::{Caller, purpose};
+use crate::dialects::agnost::dashboard::filters::Asked;
+use crate::dialects::agnost::events::event::CapturedEvent;
+use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::dialects::shared::csv;
 use crate::http::CostlyWork;
 use crate::store::{CaptureFilter, CapturedRow, Cursor, StoreError, TenantStore};
@@ -52,7 +52,7 @@ fn written(rows: Vec<CapturedRow>, is_first: bool) -> Result<Bytes, StoreError> 
     Ok(Bytes::from(text))
 }
 
-async fn export(
+pub async fn export(
     costly: CostlyWork,
     caller: Caller<Agnost, purpose::ReadEvents>,
     request: Request,
@@ -64,46 +64,4 @@ async fn export(
     // An error ends the body without its last chunk, so that a client can see that the file is incomplete.
     let body = Body::from_stream(stream::try_unfold(export, Export::piece));
     Ok(csv::download(file, body))
-}
-
-/// Raw logs as CSV
-///
-/// Every event of the window, newest first. `page` and `page_size` are ignored.
-#[utoipa::path(
-    post,
-    path = "/dashboard/api/raw-logs/export",
-    request_body = Option<QueryFilters>,
-    security(("api_key" = []), ("bearer" = [])),
-    responses(
-        (status = 200, description = "A CSV file in UTF-8, with a byte order mark.", body = String, content_type = "text/csv"),
-    )
-)]
-#[tracing::instrument(name = "agnost.export_raw_logs", level = "debug", skip_all)]
-pub async fn export_raw_logs(
-    State(costly): State<CostlyWork>,
-    caller: Caller<Agnost, purpose::ReadEvents>,
-    request: Request,
-) -> Result<Response, AgnostError> {
-    export(costly, caller, request, false, "attachment; filename=\"raw-logs.csv\"").await
-}
-
-/// Errors as CSV
-///
-/// Every event of the window that failed, newest first. `page` and `page_size` are ignored.
-#[utoipa::path(
-    post,
-    path = "/dashboard/api/errors/export",
-    request_body = Option<QueryFilters>,
-    security(("api_key" = []), ("bearer" = [])),
-    responses(
-        (status = 200, description = "A CSV file in UTF-8, with a byte order mark.", body = String, content_type = "text/csv"),
-    )
-)]
-#[tracing::instrument(name = "agnost.export_errors", level = "debug", skip_all)]
-pub async fn export_errors(
-    State(costly): State<CostlyWork>,
-    caller: Caller<Agnost, purpose::ReadEvents>,
-    request: Request,
-) -> Result<Response, AgnostError> {
-    export(costly, caller, request, true, "attachment; filename=\"errors.csv\"").await
 }

@@ -1,4 +1,4 @@
-//! The hierarchy of events, as a flat list because it may be deeper than JSON parsers allow.
+//! Which event led to which, as a flat list: a hierarchy can be deeper than a JSON reader goes.
 
 use std::collections::{HashMap, HashSet};
 

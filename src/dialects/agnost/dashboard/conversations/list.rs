@@ -1,5 +1,5 @@
-//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows
-//! no body; this is this service's own.
+//! `POST /dashboard/api/user-stories`: conversations, newest first (docs/dialects/agnost.md). The vendor's page shows no
+//! body; this one is this service's own.
 
 use axum::extract::Request;
 use http::StatusCode;
@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::{Agnost, AgnostError};
-use super::conversation::SessionDetail;
-use super::filters::{Asked, CursorText, QueryFilters};
 use crate::auth::{Caller, purpose};
+use crate::dialects::agnost::dashboard::conversations::messages::SessionDetail;
+use crate::dialects::agnost::dashboard::filters::{Asked, CursorText, QueryFilters};
+use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::JsonText;
 use crate::http::Reply;

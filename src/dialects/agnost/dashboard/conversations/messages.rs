@@ -1,0 +1,131 @@
+//! `POST /dashboard/api/conversation-messages` (docs/dialects/agnost.md). The vendor's page shows no body; this one is
+//! this service's own.
+
+use std::collections::HashMap;
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::auth::{Caller, purpose};
+use crate::dialects::agnost::dashboard::conversations::query::{ConversationQuery, find};
+use crate::dialects::agnost::events::event::CapturedEvent;
+use crate::dialects::agnost::sessions::implied::is_implied;
+use crate::dialects::agnost::{Agnost, AgnostError};
+use crate::dialects::shared::time::Milliseconds;
+use crate::domain::{JsonText, Session, Timestamp};
+use crate::http::{JsonBody, Reply};
+use crate::store::{CapturedRow, MAX_PAGE_BYTES, PageLimit, Weighed};
+
+/// Events in one response, of at most [`MAX_PAGE_BYTES`]; `next_cursor` continues the list.
+const MAX_MESSAGES: i64 = 1_000;
+
+/// The limit of ancestors of the same millisecond that are counted.
+const MAX_TIED: usize = 100;
+
+/// A conversation's messages in the order of their times.
+#[derive(Serialize, ToSchema)]
+pub struct Messages {
+    conversation_id: Uuid,
+    /// Its id as it was sent.
+    session_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    user_data: Option<JsonText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<JsonText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    client_config: Option<JsonText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    tools: Option<JsonText>,
+    /// Whether it is only known from its events, because no `capture-session` has arrived yet.
+    implied: bool,
+    #[schema(value_type = String)]
+    created_at: Milliseconds,
+    messages: Vec<CapturedEvent>,
+    /// The `cursor` of the next messages. One response has at most 1,000 messages and 4 MiB.
+    next_cursor: Option<String>,
+}
+
+/// The members of a session's detail that readers receive.
+#[derive(Default, Deserialize)]
+pub struct SessionDetail {
+    pub user_data: Option<JsonText>,
+    pub client_config: Option<JsonText>,
+    pub tools: Option<JsonText>,
+}
+
+pub async fn messages(
+    caller: &Caller<Agnost, purpose::ReadEvents>,
+    session: Session,
+    after: i64,
+    bytes: usize,
+) -> Result<Messages, AgnostError> {
+    let bytes = bytes.saturating_sub(session.weight());
+    let limit = PageLimit::rows(MAX_MESSAGES + 1).within(bytes);
+    let mut page = caller.store.captures().events_of(session.id, after, limit).await?;
+    let more = page.truncate(MAX_MESSAGES as usize);
+    let mut rows = page.rows;
+    let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
+    sort(&mut rows);
+    let messages = rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?;
+    let detail: SessionDetail = session.detail.read().unwrap_or_default();
+    Ok(Messages {
+        conversation_id: session.id.0,
+        implied: is_implied(&session),
+        session_id: session.public_id,
+        user_id: session.user_id,
+        user_data: detail.user_data,
+        metadata: session.metadata,
+        connection_type: session.kind,
+        client_config: detail.client_config,
+        tools: detail.tools,
+        created_at: Milliseconds(session.created_at),
+        messages,
+        next_cursor,
+    })
+}
+
+/// Sorts events by their time. Events of the same millisecond, which is JavaScript's precision, are sorted so that a
+/// child follows its parent, and otherwise in the order of their arrival.
+fn sort(rows: &mut [CapturedRow]) {
+    let above: HashMap<Uuid, (Timestamp, Option<Uuid>)> =
+        rows.iter().map(|row| (row.event_id, (row.at, row.parent_id))).collect();
+    rows.sort_by_cached_key(|row| {
+        let ancestors = std::iter::successors(row.parent_id, |id| above.get(id)?.1);
+        let is_tied = |id: &Uuid| above.get(id).is_some_and(|(at, _)| *at == row.at);
+        // The number of ancestors is limited, because events can be each other's ancestors.
+        (row.at, ancestors.take_while(is_tied).take(MAX_TIED).count(), row.number)
+    });
+}
+
+/// Conversation messages
+///
+/// The messages, oldest first.
+#[utoipa::path(
+    post,
+    path = "/dashboard/api/conversation-messages",
+    request_body = ConversationQuery,
+    security(("api_key" = []), ("bearer" = [])),
+    responses(
+        (status = 200, description = "The conversation and its messages.", body = Messages),
+        (status = 404, description = "No such conversation."),
+    )
+)]
+#[tracing::instrument(name = "agnost.conversation_messages", level = "debug", skip_all)]
+pub async fn conversation_messages(
+    caller: Caller<Agnost, purpose::ReadEvents>,
+    query: JsonBody<Agnost, ConversationQuery>,
+) -> Result<Reply<Messages>, AgnostError> {
+    let after = query.0.after()?;
+    let session = find(&caller, &query.0).await?;
+    Ok(Reply(StatusCode::OK, messages(&caller, session, after, MAX_PAGE_BYTES).await?))
+}
