@@ -1,0 +1,5 @@
+//! An organization at a glance (docs/dialects/agnost.md).
+
+pub mod dashboard;
+pub mod metadata;
+pub mod summary;
