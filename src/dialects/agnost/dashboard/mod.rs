@@ -6,10 +6,11 @@ mod conversations;
 mod events;
 mod figures;
 mod filters;
-mod keys;
+mod metadata_keys;
 mod not_here;
 mod organizations;
 mod overview;
+mod person;
 mod tools;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -40,17 +41,20 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(overview::dashboard::dashboard))
         .routes(routes!(overview::summary::command_center_summary))
         .routes(routes!(overview::metadata::metadata_distribution))
-        .routes(routes!(charts::charts, charts::create_chart))
-        .routes(routes!(charts::delete_chart))
-        .routes(routes!(charts::reorder_charts))
-        .routes(routes!(keys::event_keys, keys::set_event_keys))
-        .routes(routes!(keys::conversation_keys, keys::set_conversation_keys))
-        .routes(routes!(organizations::profile))
-        .routes(routes!(organizations::organizations, not_here::create_organization))
-        .routes(routes!(organizations::update_organization, not_here::delete_organization))
-        .routes(routes!(organizations::members, organizations::add_member))
-        .routes(routes!(organizations::display_id))
-        .routes(routes!(api_keys::api_keys, api_keys::create_api_key))
-        .routes(routes!(api_keys::delete_api_key))
+        .routes(routes!(charts::list::charts, charts::create::create_chart))
+        .routes(routes!(charts::delete::delete_chart))
+        .routes(routes!(charts::reorder::reorder_charts))
+        .routes(routes!(metadata_keys::get_event_keys::event_keys, metadata_keys::set_event_keys::set_event_keys))
+        .routes(routes!(
+            metadata_keys::get_conversation_keys::conversation_keys,
+            metadata_keys::set_conversation_keys::set_conversation_keys
+        ))
+        .routes(routes!(organizations::profile::profile))
+        .routes(routes!(organizations::list::organizations, not_here::create_organization))
+        .routes(routes!(organizations::update::update_organization, not_here::delete_organization))
+        .routes(routes!(organizations::list_members::members, organizations::add_member::add_member))
+        .routes(routes!(organizations::display_id::display_id))
+        .routes(routes!(api_keys::list::api_keys, api_keys::create::create_api_key))
+        .routes(routes!(api_keys::delete::delete_api_key))
         .merge(not_here::routes())
 }

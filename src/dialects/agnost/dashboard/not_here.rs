@@ -10,7 +10,7 @@ use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Ref, Required, Res
 use utoipa_axum::router::OpenApiRouter;
 
 use super::super::{Agnost, AgnostError};
-use super::organizations::person;
+use super::person::person;
 use crate::AppState;
 use crate::auth::{Caller, purpose};
 
