@@ -31,6 +31,27 @@ pub struct NewSession {
 }
 
 impl NewSession {
+    /// Returns an open session without an agent, a text or an expiry, for a literal to fill in.
+    #[must_use]
+    pub fn of(dialect: DialectName, id: SessionId, public_id: String, created_at: Timestamp, nonce: Uuid) -> Self {
+        Self {
+            dialect,
+            id,
+            agent: None,
+            public_id,
+            enabled: true,
+            kind: None,
+            user_id: None,
+            name: None,
+            description: None,
+            metadata: None,
+            detail: JsonText::empty_object(),
+            created_at,
+            expires_at: None,
+            nonce,
+        }
+    }
+
     /// Returns how many bytes of it the caller determines.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -139,15 +139,9 @@ mod tests {
 
     fn message(author: Option<&str>, content: &str) -> NewEvent {
         NewEvent {
-            id: EventId(Uuid::nil()),
-            public_id: None,
-            parent: None,
-            kind: "user".to_owned(),
             author_id: author.map(str::to_owned),
             content: Some(content.to_owned()),
-            payload: JsonText::empty_object(),
-            hidden: false,
-            at: Timestamp::UNIX_EPOCH,
+            ..NewEvent::of(EventId(Uuid::nil()), "user", Timestamp::UNIX_EPOCH)
         }
     }
 

@@ -38,20 +38,9 @@ fn a_fork_that_is_dropped_at_any_moment_is_whole_or_not_there() {
         loop {
             let target = SessionId(app.mint.uuid());
             let new = NewSession {
-                dialect: DialectName::AgentKey,
-                id: target,
-                agent: None,
-                public_id: target.to_string(),
-                enabled: true,
-                kind: None,
-                user_id: None,
-                name: None,
-                description: None,
-                metadata: None,
                 detail: JsonText::empty_object(),
-                created_at: start(),
                 expires_at: Some(start()),
-                nonce: app.mint.uuid(),
+                ..NewSession::of(DialectName::AgentKey, target, target.to_string(), start(), app.mint.uuid())
             };
             tenant.sessions().create(new).await.expect("a session");
             let opens = |session: &mut Session| {

@@ -14,20 +14,9 @@ use crate::support::{AGENT_ID, TestApp, connection, database, database_called, m
 /// Returns a session without an agent, with this id.
 fn session(id: SessionId, user: &str) -> NewSession {
     NewSession {
-        dialect: DialectName::Agnost,
-        id,
-        agent: None,
-        public_id: id.to_string(),
-        enabled: true,
-        kind: None,
         user_id: Some(user.to_owned()),
-        name: None,
-        description: None,
-        metadata: None,
         detail: JsonText::empty_object(),
-        created_at: start(),
-        expires_at: None,
-        nonce: Mint::system().uuid(),
+        ..NewSession::of(DialectName::Agnost, id, id.to_string(), start(), Mint::system().uuid())
     }
 }
 

@@ -63,15 +63,9 @@ impl Compacted {
             summary_text: &self.summary,
         };
         Ok(NewEvent {
-            id,
-            public_id: None,
-            parent: None,
-            kind: COMPACTION.to_owned(),
-            author_id: None,
             content: Some(format!("Summary of the earlier conversation:\n{}", self.summary)),
             payload: JsonText::of(&payload).map_err(|_| Rejection::Internal)?,
-            hidden: false,
-            at,
+            ..NewEvent::of(id, COMPACTION, at)
         })
     }
 }

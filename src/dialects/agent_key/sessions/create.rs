@@ -177,21 +177,15 @@ async fn create(
     })
     .map_err(|_| Rejection::Internal)?;
     let session = |id: SessionId, key: &SessionKey| NewSession {
-        dialect: DialectName::AgentKey,
-        id,
         agent: Some(agent.id),
-        public_id: key.to_string(),
         enabled: values.enabled,
-        kind: None,
-        user_id: None,
         name: Some(values.name.clone()),
         description: values.description.clone(),
         metadata: Some(values.metadata.clone()),
         detail: detail.clone(),
-        created_at: now,
         // A fork is created as expired, and opened together with its events.
         expires_at: if source.is_some() { Some(now) } else { expires_at(now, values.tti_minutes) },
-        nonce,
+        ..NewSession::of(DialectName::AgentKey, id, key.to_string(), now, nonce)
     };
     let candidates: Vec<SessionKey> = match &values.key {
         Some(key) => vec![key.clone()],

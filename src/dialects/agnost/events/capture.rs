@@ -113,7 +113,7 @@ impl CaptureEvent {
         if self.latency.as_i64().is_none_or(i64::is_negative) {
             return Err(AgnostError::Invalid("latency must be an integer of milliseconds, 0 or more"));
         }
-        self.hold_to_both()
+        self.check_common()
     }
 
     fn check_observed(&self) -> Result<(), AgnostError> {
@@ -133,7 +133,7 @@ impl CaptureEvent {
         if !self.latency.is_missing() && self.latency_ms().is_none() {
             return Err(AgnostError::Invalid("latency must be a number of milliseconds, 0 or more"));
         }
-        self.hold_to_both()
+        self.check_common()
     }
 
     fn check_common(&self) -> Result<(), AgnostError> {
@@ -239,17 +239,14 @@ fn read(bytes: &[u8], configured: Contract, now: Timestamp, mint: &Mint) -> Resu
     };
     let input = reading::input(&capture.args);
     let event = NewEvent {
-        id: event_id(session, &public_id),
         public_id: parse_hyphenated_uuid(&public_id)
             .is_none_or(|id| id.to_string() != public_id)
             .then(|| public_id.clone()),
         parent: parent.map(|id| event_id(session, id)),
-        kind: Kind::of(&capture.primitive_type, parent.is_some()).as_str().to_owned(),
         author_id: Some(name.to_owned()),
         content: Some(input).filter(|input| !input.is_empty()),
         payload: contract::stored(&detail)?,
-        hidden: false,
-        at: now,
+        ..NewEvent::of(event_id(session, &public_id), Kind::of(&capture.primitive_type, parent.is_some()).as_str(), now)
     };
     let latency = capture.latency_ms();
     let facts = CaptureFacts {

@@ -93,7 +93,7 @@ impl Capture for CaptureSession {
 }
 
 impl CaptureSession {
-    fn hold_to_the_page(&self) -> Result<(), AgnostError> {
+    fn check_documented(&self) -> Result<(), AgnostError> {
         match &self.session_id {
             JsonField::Absent | JsonField::Null => return Err(AgnostError::Invalid("session_id is required")),
             id if id.as_str().and_then(parse_hyphenated_uuid).is_none() => {
@@ -121,7 +121,7 @@ impl CaptureSession {
         Ok(())
     }
 
-    fn hold_to_the_clients(&self) -> Result<(), AgnostError> {
+    fn check_observed(&self) -> Result<(), AgnostError> {
         match self.session_id.as_str() {
             Some(id) if !id.is_empty() && id.len() <= ID_LIMIT => Ok(()),
             _ => Err(AgnostError::Invalid("session_id must be a string of 1 to 2048 bytes")),
@@ -237,20 +237,17 @@ fn read(
     }
     let began = capture.began(now);
     let session = NewSession {
-        dialect: DialectName::Agnost,
-        id: SessionId::from_agnost(session_id),
-        agent: None,
-        public_id: session_id.to_owned(),
-        enabled: true,
         kind: capture.connection_type.as_str().filter(|kind| !kind.is_empty()).map(str::to_owned),
         user_id: capture.any_user_id(),
-        name: None,
-        description: None,
         metadata,
         detail: contract::stored(&detail)?,
-        created_at: began.unwrap_or(now),
-        expires_at: None,
-        nonce,
+        ..NewSession::of(
+            DialectName::Agnost,
+            SessionId::from_agnost(session_id),
+            session_id.to_owned(),
+            began.unwrap_or(now),
+            nonce,
+        )
     };
     Ok((session, began))
 }

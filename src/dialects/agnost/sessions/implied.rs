@@ -29,20 +29,16 @@ impl Implied<'_> {
     pub fn session(&self) -> Result<NewSession, Rejection> {
         let detail = ImpliedDetail { implied: true, client_config: self.client_config };
         Ok(NewSession {
-            dialect: DialectName::Agnost,
-            id: SessionId::from_agnost(self.session_id),
-            agent: None,
-            public_id: self.session_id.to_owned(),
-            enabled: true,
             kind: self.connection_type.map(str::to_owned),
             user_id: self.user_id.map(str::to_owned),
-            name: None,
-            description: None,
-            metadata: None,
             detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
-            created_at: self.at,
-            expires_at: None,
-            nonce: self.nonce,
+            ..NewSession::of(
+                DialectName::Agnost,
+                SessionId::from_agnost(self.session_id),
+                self.session_id.to_owned(),
+                self.at,
+                self.nonce,
+            )
         })
     }
 }

@@ -157,20 +157,12 @@ async fn create(
     };
     let id = caller.mint.session_id(now);
     let session = NewSession {
-        dialect: DialectName::Agntix,
-        id,
         agent: Some(agent.id),
-        public_id: id.to_agntix(),
-        enabled: true,
         kind: Some(new.platform),
-        user_id: None,
-        name: None,
-        description: None,
         metadata: Some(new.metadata),
         detail: JsonText::of(&AgntixDetail { contact, close_reason: None }).map_err(|_| Rejection::Internal)?,
-        created_at: now,
         expires_at: settings.idle_timeout.map(|idle| now + idle),
-        nonce: caller.mint.uuid(),
+        ..NewSession::of(DialectName::Agntix, id, id.to_agntix(), now, caller.mint.uuid())
     };
     match caller.store.sessions().create(session.clone()).await? {
         Created::New | Created::Recovered(_) => {

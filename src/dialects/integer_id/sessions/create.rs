@@ -146,20 +146,17 @@ async fn create(
     let number = SessionNumber::new(number).ok_or(Rejection::Internal)?;
     let detail = IntegerIdDetail::of(&agent);
     let session = NewSession {
-        dialect: DialectName::IntegerId,
-        id: SessionId::from_number(number),
         agent: Some(agent.id),
-        public_id: number.to_string(),
-        enabled: true,
         kind: Some(new.session_type.clone()),
-        user_id: None,
-        name: None,
-        description: None,
         metadata: new.metadata.clone(),
         detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
-        created_at: now,
-        expires_at: None,
-        nonce: caller.mint.uuid(),
+        ..NewSession::of(
+            DialectName::IntegerId,
+            SessionId::from_number(number),
+            number.to_string(),
+            now,
+            caller.mint.uuid(),
+        )
     };
     match caller.store.sessions().create(session).await? {
         Created::New | Created::Recovered(_) => Ok(Reply(

@@ -158,20 +158,12 @@ async fn create(
         renewal_count: lifetime.renewals,
     };
     let session = NewSession {
-        dialect: DialectName::Messaging,
-        id,
         agent: Some(agent.id),
-        public_id: id.to_string(),
-        enabled: true,
-        kind: None,
         user_id: Some(new.user_id),
-        name: None,
-        description: None,
         metadata: Some(new.metadata),
         detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
-        created_at: now,
         expires_at: Some(lifetime.expires_at),
-        nonce: caller.mint.uuid(),
+        ..NewSession::of(DialectName::Messaging, id, id.to_string(), now, caller.mint.uuid())
     };
     match caller.store.sessions().create(session.clone()).await? {
         Created::New => Ok(Reply(StatusCode::CREATED, CreatedSession::new(OpenSession::read(session.into())?))),
