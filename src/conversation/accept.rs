@@ -103,7 +103,8 @@ impl Conversations {
             let (now, rule) = (self.clock.now(), Arc::clone(&rule));
             let appends = Appends::of([&incoming.event]);
             let change = move |session: &mut Session| opening.apply(session, now, &*rule);
-            let changed = store.sessions().change(incoming.session, self.mint.uuid(), appends, change).await?;
+            let changed =
+                store.sessions().change(incoming.session, self.mint.uuid()).appending(appends).apply(change).await?;
             let changed = changed.ok_or(NotAccepted::NoSession)?;
             let (outcome, arrival) = match changed.outcome.transpose()? {
                 Some((outcome, arrival)) => (Some(outcome), arrival),
@@ -154,18 +155,16 @@ impl Conversations {
         let fingerprint = Fingerprint::of(&incoming.event, &incoming.sent_by);
         let change = move |session: &mut Session| {
             let runs = session.turn.filter(|turn| turn.is_running(now));
-            let reply = match runs {
+            match runs {
                 Some(turn) if turn.message == id => Some((turn.reply, TurnPart::Waits)),
                 Some(_) if session.dialect.replies_one_at_a_time() => None,
                 _ => {
                     session.turn = Some(OpenTurn::begin(id, replier.reply, fingerprint, now));
                     Some((replier.reply, TurnPart::Leads))
                 }
-            };
-            (reply, Vec::new())
+            }
         };
-        let nothing = Appends::nothing();
-        let changed = store.sessions().change(incoming.session, self.mint.uuid(), nothing, change).await?;
+        let changed = store.sessions().change(incoming.session, self.mint.uuid()).apply(change).await?;
         let changed = changed.ok_or(NotAccepted::NoSession)?;
         let (id, part) = match changed.outcome {
             Some(reply) => reply.ok_or(NotAccepted::Busy)?,

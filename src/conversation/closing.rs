@@ -93,7 +93,8 @@ impl Closing<'_> {
     ) -> Result<Option<(Option<Event>, Option<EndReason>)>, StoreError> {
         let key = (self.turn.session.dialect, self.turn.session.id);
         let (sessions, nonce) = (self.store.sessions(), self.conversations.mint.uuid());
-        let changed = with_retries(|| sessions.change(key, nonce, appends.clone(), rule.clone())).await?;
+        let changed =
+            with_retries(|| sessions.change(key, nonce).appending(appends.clone()).apply(rule.clone())).await?;
         Ok(changed.map(|changed| (changed.events.into_iter().next(), changed.outcome.flatten())))
     }
 }

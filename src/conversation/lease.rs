@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Conversations;
 use crate::domain::{AgentId, AgentRef, DialectName, EventId, Session, SessionId, Timestamp};
-use crate::store::{Appends, StoreError, TenantStore, TurnWatch, Woken};
+use crate::store::{StoreError, TenantStore, TurnWatch, Woken};
 
 /// How often the lease is renewed: several times before it runs out, in case the database is slow.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
@@ -60,9 +60,8 @@ impl LeasedTurn {
     /// Renews the lease. Returns a reason if the session's row shows that the turn is over.
     async fn renew(self, conversations: &Conversations, store: &TenantStore) -> Result<Option<EndReason>, StoreError> {
         let (now, reply) = (conversations.clock.now(), self.reply);
-        let rule = move |session: &mut Session| (renew(session, reply, now), Vec::new());
-        let nonce = conversations.mint.uuid();
-        let changed = store.sessions().change(self.session, nonce, Appends::nothing(), rule).await?;
+        let rule = move |session: &mut Session| renew(session, reply, now);
+        let changed = store.sessions().change(self.session, conversations.mint.uuid()).apply(rule).await?;
         Ok(changed.map_or(Some(EndReason::SessionEnded), |changed| changed.outcome.flatten()))
     }
 

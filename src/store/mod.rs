@@ -70,9 +70,9 @@ pub use migrate::{MigrateError, Migrated, allow_logins, create_database, migrate
 pub use numbers::{Numbers, Series};
 pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
-    Among, Appends, Census, Changed, CopiedEvents, CopySize, Created, Fork, Forked, HEADING_CHARS, Heading,
-    INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED, SessionCursor, SessionOrder, SessionPage,
-    SessionQuery, SessionRow, SessionStretch, Sessions, UPDATED_WINDOW, WINDOW,
+    Among, AppendingChange, Appends, Census, Changed, CopiedEvents, CopySize, Created, Fork, Forked, HEADING_CHARS,
+    Heading, INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED, SessionCursor, SessionOrder,
+    SessionPage, SessionQuery, SessionRow, SessionStretch, Sessions, UPDATED_WINDOW, WINDOW,
 };
 pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Created, KeyColumns, RowKey, SessionRow};
+use super::row_key::KeyColumns;
+use super::{Created, RowKey, SessionRow};
 use crate::domain::{AgentId, JsonText, NewSession, OrgId, Session, Timestamp};
 use crate::store::feed;
 use crate::store::group::Batch;

@@ -20,37 +20,16 @@ async fn new_session() -> (OrgId, SessionId) {
     let mint = Mint::system();
     let (org, id) = (OrgId(mint.uuid()), mint.session_id(start()));
     let session = NewSession {
-        dialect: DIALECT,
-        id,
-        agent: None,
-        public_id: id.to_string(),
-        enabled: true,
-        kind: None,
-        user_id: None,
-        name: None,
-        description: None,
         metadata: Some(JsonText::stored(r#"{"a":1}"#.to_owned()).expect("JSON")),
         detail: JsonText::stored("0".to_owned()).expect("JSON"),
-        created_at: start(),
-        expires_at: None,
-        nonce: mint.uuid(),
+        ..NewSession::of(DIALECT, id, id.to_string(), start(), mint.uuid())
     };
     store().await.tenant(org).sessions().create(session).await.expect("a session");
     (org, id)
 }
 
 fn event(id: Uuid, content: &str) -> NewEvent {
-    NewEvent {
-        id: EventId(id),
-        public_id: None,
-        parent: None,
-        kind: "user".to_owned(),
-        author_id: None,
-        content: Some(content.to_owned()),
-        payload: JsonText::empty_object(),
-        hidden: false,
-        at: start(),
-    }
+    NewEvent { content: Some(content.to_owned()), ..NewEvent::of(EventId(id), "user", start()) }
 }
 
 /// Increments a counter in the session's detail, and appends an event.
@@ -64,7 +43,7 @@ async fn count_up(store: &Store, org: OrgId, id: SessionId, content: &str) -> Re
         session.detail = JsonText::of(&count).expect("JSON");
         (count, vec![new.clone()])
     };
-    store.tenant(org).sessions().change((DIALECT, id), mint.uuid(), appends, rule).await
+    store.tenant(org).sessions().change((DIALECT, id), mint.uuid()).appending(appends).apply(rule).await
 }
 
 async fn session(org: OrgId, id: SessionId) -> Session {
@@ -131,8 +110,8 @@ fn an_event_that_is_there_is_not_appended_again() {
             let tenant = store().await.tenant(org);
             let rule = move |_: &mut Session| ((), vec![event(own, content)]);
             let appends = Appends::of([&event(own, content)]);
-            let changed = tenant.sessions().change((DIALECT, id), Mint::system().uuid(), appends, rule).await;
-            changed.expect("an answer").expect("the session")
+            let change = tenant.sessions().change((DIALECT, id), Mint::system().uuid()).appending(appends);
+            change.apply(rule).await.expect("an answer").expect("the session")
         };
         let (first, again) = (append("first").await, append("again").await);
         assert_eq!(first.events, again.events);
@@ -173,12 +152,11 @@ fn a_commit_that_went_unanswered_is_not_made_twice() {
                     let rule = |session: &mut Session| {
                         let count = session.detail.read::<u64>().expect("a number") + 1;
                         session.detail = JsonText::of(&count).expect("JSON");
-                        (count, Vec::new())
+                        count
                     };
                     let tenant = store.tenant(org);
-                    let changed =
-                        tenant.sessions().change((DIALECT, id), Mint::system().uuid(), Appends::nothing(), rule).await;
-                    changed.expect("an answer").expect("the session").outcome
+                    let change = tenant.sessions().change((DIALECT, id), Mint::system().uuid());
+                    change.apply(rule).await.expect("an answer").expect("the session").outcome
                 };
                 assert_eq!(chaos.commits_cut(), 1, "{line:?}");
                 assert_eq!(count, Some(1), "{line:?}, appends: {appends}");
@@ -226,9 +204,8 @@ fn a_change_that_is_asked_for_again_hides_no_other() {
             let tenant = store.tenant(org);
             let rule = move |session: &mut Session| {
                 session.detail = JsonText::stored(value.to_owned()).expect("JSON");
-                ((), Vec::new())
             };
-            tenant.sessions().change((DIALECT, id), nonce, Appends::nothing(), rule).await.expect("an answer")
+            tenant.sessions().change((DIALECT, id), nonce).apply(rule).await.expect("an answer")
         };
         set(store().await, nonce, "1").await;
         let other = Mint::system().uuid();
@@ -266,9 +243,9 @@ fn a_rule_that_panics_fails_alone() {
         let (org, id) = new_session().await;
         let tenant = store().await.tenant(org);
         let sessions = tenant.sessions();
-        let panics = sessions.change((DIALECT, id), Mint::system().uuid(), Appends::nothing(), |_| -> ((), Vec<_>) {
-            panic!("a rule that a test broke")
-        });
+        let panics = sessions
+            .change((DIALECT, id), Mint::system().uuid())
+            .apply(|_| -> () { panic!("a rule that a test broke") });
         let (broken, sound) = tokio::join!(panics, count_up(store().await, org, id, "x"));
         assert!(matches!(broken, Err(StoreError::Rejected(_))));
         assert_eq!(sound.expect("an answer").expect("the session").outcome, Some(1));

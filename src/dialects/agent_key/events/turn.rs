@@ -102,7 +102,9 @@ pub(super) async fn append(
     let changed = caller
         .store
         .sessions()
-        .change(key, caller.mint.uuid(), appends, rule)
+        .change(key, caller.mint.uuid())
+        .appending(appends)
+        .apply(rule)
         .await?
         .ok_or_else(|| AgentKeyError::SessionNotFound(found.session.public_id.clone()))?;
     match changed.outcome.flatten() {

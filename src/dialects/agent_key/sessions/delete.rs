@@ -8,7 +8,6 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{DialectName, Session};
 use crate::http::PathOf;
-use crate::store::Appends;
 
 /// Delete agent session
 ///
@@ -40,12 +39,13 @@ pub async fn delete_session(
         if is_open {
             session.erase(now);
         }
-        (is_open, Vec::new())
+        is_open
     };
     caller
         .store
         .sessions()
-        .change((DialectName::AgentKey, session.id), caller.mint.uuid(), Appends::nothing(), rule)
+        .change((DialectName::AgentKey, session.id), caller.mint.uuid())
+        .apply(rule)
         .await?
         .filter(|changed| changed.outcome != Some(false))
         .ok_or_else(session_not_found)?;

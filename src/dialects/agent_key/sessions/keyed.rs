@@ -10,7 +10,7 @@ use crate::dialects::agent_key::sessions::session::AgentKeyDetail;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{Agent, DialectName, NewSession, Session, SessionId, SessionKey};
-use crate::store::{Appends, Created};
+use crate::store::Created;
 
 /// Creates the session of a key. Returns `None` if the key already has an open session.
 pub(super) async fn create<P>(
@@ -79,10 +79,9 @@ async fn store_generation<P>(
             detail.generation = generation;
             detail.put_into(session);
         }
-        ((), Vec::new())
     };
     // The change is idempotent, so every attempt may use a new nonce.
     let nonce = caller.mint.uuid();
-    caller.store.sessions().change((DialectName::AgentKey, first), nonce, Appends::nothing(), rule).await?;
+    caller.store.sessions().change((DialectName::AgentKey, first), nonce).apply(rule).await?;
     Ok(())
 }

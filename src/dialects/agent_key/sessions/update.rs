@@ -13,7 +13,6 @@ use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::domain::session::State;
 use crate::domain::{DialectName, JsonField, JsonText, Patch, Session, Timestamp};
 use crate::http::{JsonBody, PathOf, Reply};
-use crate::store::Appends;
 
 #[derive(Deserialize, ToSchema)]
 pub struct UpdateSession {
@@ -108,12 +107,13 @@ pub async fn update_session(
         if is_open {
             changes.clone().apply_to(session, now);
         }
-        (is_open, Vec::new())
+        is_open
     };
     let changed = caller
         .store
         .sessions()
-        .change((DialectName::AgentKey, session.id), caller.mint.uuid(), Appends::nothing(), rule)
+        .change((DialectName::AgentKey, session.id), caller.mint.uuid())
+        .apply(rule)
         .await?
         .filter(|changed| changed.outcome != Some(false))
         .ok_or_else(session_not_found)?;

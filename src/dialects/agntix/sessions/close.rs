@@ -10,7 +10,6 @@ use crate::dialects::agntix::{Agntix, AgntixError};
 use crate::domain::session::State;
 use crate::domain::{JsonField, JsonText, Session, Timestamp};
 use crate::http::{OptionalJsonBody, PathOf, Rejection, Reply};
-use crate::store::Appends;
 
 /// Characters of a reason. The vendor documents no limit.
 const REASON_LIMIT: usize = 500;
@@ -58,8 +57,8 @@ pub async fn close_session(
     let key = session::key_of(&path.0)?;
     let reason = body.0.validate()?;
     let now = caller.now();
-    let rule = move |session: &mut Session| (close(session, reason.as_deref(), now), Vec::new());
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), Appends::nothing(), rule).await?;
+    let rule = move |session: &mut Session| close(session, reason.as_deref(), now);
+    let changed = caller.store.sessions().change(key, caller.mint.uuid()).apply(rule).await?;
     let changed = changed.ok_or(AgntixError::SessionNotFound)?;
     changed.outcome.transpose()?;
     Ok(Reply(StatusCode::OK, ChatSession::new(changed.session, &caller.principal.organization, now)))

@@ -113,15 +113,9 @@ pub async fn end_session(
     let end_session = body.0.validate()?;
     let now = caller.now();
     let event = end_session.transcript.as_ref().map(|text| NewEvent {
-        id: session::transcript_of(key.1),
-        public_id: None,
-        parent: None,
-        kind: TRANSCRIPT.to_owned(),
-        author_id: None,
         content: Some(text.clone()),
-        payload: JsonText::empty_object(),
         hidden: true,
-        at: now,
+        ..NewEvent::of(session::transcript_of(key.1), TRANSCRIPT, now)
     });
     let appends = Appends::of(&event);
     let rule = move |session: &mut Session| match end(session, &end_session, now) {
@@ -129,7 +123,7 @@ pub async fn end_session(
         Ok(false) => (Ok(()), Vec::new()),
         Err(rejection) => (Err(rejection), Vec::new()),
     };
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, rule).await?;
+    let changed = caller.store.sessions().change(key, caller.mint.uuid()).appending(appends).apply(rule).await?;
     let changed = changed.ok_or(IntegerIdError::SessionNotFound)?;
     changed.outcome.transpose()?;
     let numbered: NumberedSession = changed.session.try_into()?;

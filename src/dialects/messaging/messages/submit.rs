@@ -222,7 +222,7 @@ async fn submit(
         }
         Some(_) => ((), Vec::new()),
     };
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), appends, append).await?;
+    let changed = caller.store.sessions().change(key, caller.mint.uuid()).appending(appends).apply(append).await?;
     let stored = changed.and_then(|changed| changed.events.into_iter().next()).ok_or_else(no_channel)?;
     Ok(Reply(StatusCode::CREATED, Submitted { success: true, data: SubmittedMessage::new(stored, channel)? }))
 }

@@ -9,7 +9,6 @@ use crate::dialects::messaging::sessions::session::key_of;
 use crate::dialects::messaging::{Messaging, MessagingError};
 use crate::domain::Session;
 use crate::http::{PathOf, Reply};
-use crate::store::Appends;
 
 #[derive(Serialize, ToSchema)]
 pub struct Deleted {
@@ -52,9 +51,9 @@ pub async fn delete_session(
         if exists {
             session.erase(now);
         }
-        (exists, Vec::new())
+        exists
     };
-    let changed = caller.store.sessions().change(key, caller.mint.uuid(), Appends::nothing(), end).await?;
+    let changed = caller.store.sessions().change(key, caller.mint.uuid()).apply(end).await?;
     if changed.is_none_or(|changed| changed.outcome == Some(false)) {
         return Err(MessagingError::SessionNotFound(id));
     }

@@ -12,7 +12,6 @@ use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::session::State;
 use crate::domain::{DialectName, JsonText, Session, SessionId, Timestamp};
 use crate::http::Rejection;
-use crate::store::Appends;
 
 /// The part of a session that only this dialect stores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,9 +112,8 @@ pub(in crate::dialects::messaging) async fn change<P, T: Send + 'static>(
     let not_found = || MessagingError::SessionNotFound(id.to_owned());
     // A request with an idempotency key has the time of its first attempt, but expiry needs the current time.
     let (now, name) = (caller.clock.now(), id.to_owned());
-    let ruled = move |session: &mut Session| (apply(session, &name, now, &rule), Vec::new());
-    let nonce = caller.mint.uuid();
-    let changed = caller.store.sessions().change(key, nonce, Appends::nothing(), ruled).await?.ok_or_else(not_found)?;
+    let ruled = move |session: &mut Session| apply(session, &name, now, &rule);
+    let changed = caller.store.sessions().change(key, caller.mint.uuid()).apply(ruled).await?.ok_or_else(not_found)?;
     let outcome = changed.outcome.transpose()?;
     // An earlier attempt made the change, and the session has been deleted since.
     if outcome.is_none() && changed.session.ended_at.is_some() {

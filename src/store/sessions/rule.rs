@@ -1,0 +1,113 @@
+//! A change of one session: `sessions.change(key, nonce).appending(appends).apply(rule)`.
+//!
+//! The rule gets the current session, under a lock: of several changes at once, from any number of replicas, each sees the
+//! result of the one before. What it makes of the fields that name the session and its beginning is ignored. It may run
+//! again where a connection was lost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use super::RowKey;
+use super::change::Request;
+use crate::domain::{Event, EventId, NewEvent, Session};
+use crate::store::{StoreError, TenantStore};
+
+/// The events that a change may append: their ids, and how many bytes they have together.
+#[derive(Clone, Debug, Default)]
+pub struct Appends {
+    pub(super) ids: Vec<EventId>,
+    pub(super) bytes: usize,
+}
+
+impl Appends {
+    #[must_use]
+    pub fn of<'e>(events: impl IntoIterator<Item = &'e NewEvent>) -> Self {
+        events.into_iter().fold(Self::default(), |mut appends, event| {
+            appends.ids.push(event.id);
+            appends.bytes += event.bytes();
+            appends
+        })
+    }
+
+    /// Returns the events of a change that appends nothing.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+}
+
+/// A session after a change.
+#[derive(Debug)]
+pub struct Changed<T> {
+    pub session: Session,
+    /// The events that the change appended.
+    pub events: Vec<Event>,
+    /// The result of the rule; `None` when an earlier attempt made this change, of which only the events are known.
+    pub outcome: Option<T>,
+}
+
+/// A change that is not applied yet.
+#[must_use]
+pub struct SessionChange<'s> {
+    store: &'s TenantStore,
+    key: RowKey,
+    nonce: Uuid,
+}
+
+/// A change that may append events.
+#[must_use]
+pub struct AppendingChange<'s> {
+    change: SessionChange<'s>,
+    appends: Appends,
+}
+
+impl<'s> SessionChange<'s> {
+    pub(super) fn new(store: &'s TenantStore, key: RowKey, nonce: Uuid) -> Self {
+        Self { store, key, nonce }
+    }
+
+    /// Names the events that the rule may append, so that the change is recognized if it was made before.
+    pub fn appending(self, appends: Appends) -> AppendingChange<'s> {
+        AppendingChange { change: self, appends }
+    }
+
+    /// Changes the session durably. Returns `None` if there is no such session.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn apply<T: Send + 'static>(
+        self,
+        rule: impl Fn(&mut Session) -> T + Send + Sync + 'static,
+    ) -> Result<Option<Changed<T>>, StoreError> {
+        self.appending(Appends::nothing()).apply(move |session| (rule(session), Vec::new())).await
+    }
+}
+
+impl AppendingChange<'_> {
+    /// Changes the session durably, and appends the events that the rule returns. Returns `None` if there is no such
+    /// session.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too much is waiting, [`StoreError::StorageFull`] when its storage quota is used up, [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn apply<T: Send + 'static>(
+        self,
+        rule: impl Fn(&mut Session) -> (T, Vec<NewEvent>) + Send + Sync + 'static,
+    ) -> Result<Option<Changed<T>>, StoreError> {
+        let Self { change: SessionChange { store, key, nonce }, appends } = self;
+        if !appends.ids.is_empty() {
+            store.has_room()?;
+        }
+        let decided = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&decided);
+        let rule = move |session: &mut Session| {
+            let (outcome, events) = rule(session);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            events
+        };
+        let request = Request::new(key, nonce, appends, Box::new(rule));
+        let Some(answer) = store.groups().change_sessions.submit(request).await? else { return Ok(None) };
+        let outcome = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(Some(Changed { session: answer.session, events: answer.events, outcome }))
+    }
+}
