@@ -1,9 +1,10 @@
 //! A change of one member: absent leaves it unchanged, null clears it, a value replaces it.
 
 /// A member in the body of a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Patch<T> {
     /// The member is absent.
+    #[default]
     Keep,
     /// The member is `null`.
     Clear,
@@ -18,6 +19,18 @@ impl<T> From<Option<T>> for Patch<T> {
 }
 
 impl<T> Patch<T> {
+    /// Returns whether the member is left as it is.
+    #[must_use]
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
+    /// Returns the value that is set, by reference.
+    #[must_use]
+    pub fn as_set(&self) -> Option<&T> {
+        if let Self::Set(value) = self { Some(value) } else { None }
+    }
+
     /// Returns the value for a create, where null means the same as absent.
     #[must_use]
     pub fn set(self) -> Option<T> {

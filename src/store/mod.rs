@@ -46,7 +46,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
-pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, Agents};
+pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, AgentUpdate, Agents};
 pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage};
 pub use avatars::{AvatarChanges, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};

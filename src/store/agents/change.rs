@@ -7,9 +7,33 @@ use crate::domain::{Agent, AgentId, AgentRef, JsonText, Timestamp};
 use crate::store::signals::{self, Signal};
 use crate::store::{StoreError, scope};
 
+/// What became of an update of an agent.
+#[derive(Debug)]
+#[must_use]
+pub enum AgentUpdate<E> {
+    Updated(Arc<Agent>),
+    /// There is no agent of that name.
+    Missing,
+    /// The rule rejected the update, and nothing was changed.
+    Rejected(E),
+}
+
+impl<E> AgentUpdate<E> {
+    /// Returns the updated agent.
+    ///
+    /// # Errors
+    /// The rule's error, or `missing` if there is no agent of that name.
+    pub fn or_missing<F: From<E>>(self, missing: impl FnOnce() -> F) -> Result<Arc<Agent>, F> {
+        match self {
+            Self::Updated(agent) => Ok(agent),
+            Self::Missing => Err(missing()),
+            Self::Rejected(error) => Err(error.into()),
+        }
+    }
+}
+
 impl Agents<'_> {
-    /// Changes the agent of that name by a rule, durably. Returns `None` when there is no such agent, or the rule's
-    /// error, after which nothing is changed.
+    /// Changes the living agent of that name by a rule, durably. Nothing is changed if the rule returns an error.
     ///
     /// The rule gets the current agent, under a lock, so that concurrent changes are applied one after another. Changes
     /// that it makes to the agent's names, to its time of creation and to its avatar other than the number are ignored.
@@ -20,7 +44,7 @@ impl Agents<'_> {
         &self,
         name: &AgentRef,
         rule: impl FnOnce(&mut Agent) -> Result<(), E> + Send,
-    ) -> Result<Option<Result<Arc<Agent>, E>>, StoreError>
+    ) -> Result<AgentUpdate<E>, StoreError>
     where
         E: Send,
     {
@@ -35,11 +59,11 @@ impl Agents<'_> {
         )
         .fetch_optional(&mut *transaction)
         .await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = row else { return Ok(AgentUpdate::Missing) };
         let mut agent = Agent::try_from(row)?;
         let was_enabled = agent.enabled;
         if let Err(error) = rule(&mut agent) {
-            return Ok(Some(Err(error)));
+            return Ok(AgentUpdate::Rejected(error));
         }
         let responder = agent.responder.as_ref().map(JsonText::of).transpose()?;
         sqlx::query!(
@@ -66,7 +90,7 @@ impl Agents<'_> {
         let changed = self.read_within(&mut transaction, &AgentRef::Id(agent.id)).await?;
         transaction.commit().await?;
         self.forget();
-        Ok(changed.map(|agent| Ok(Arc::new(agent))))
+        Ok(changed.map_or(AgentUpdate::Missing, |agent| AgentUpdate::Updated(Arc::new(agent))))
     }
 
     /// Deletes the agent of that name and frees its key. Its name, key and number stay stored because its sessions show

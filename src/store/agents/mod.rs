@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use change::AgentUpdate;
 pub use create::{AgentCreated, AgentName};
 pub use list::{AgentFilter, AgentHeading};
 

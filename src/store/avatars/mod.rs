@@ -7,7 +7,7 @@ pub use images::ImageSlice;
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, scope};
-use crate::domain::Timestamp;
+use crate::domain::{Patch, Timestamp};
 
 pub struct Avatars<'s>(pub(super) &'s TenantStore);
 
@@ -35,8 +35,7 @@ impl Weighed for StoredAvatar {
 pub struct AvatarChanges {
     pub name: Option<String>,
     pub url: Option<String>,
-    /// `Some(None)` removes the voice.
-    pub voice_id: Option<Option<String>>,
+    pub voice_id: Patch<String>,
     pub is_favorite: Option<bool>,
     pub is_public: Option<bool>,
 }
@@ -105,8 +104,8 @@ impl Avatars<'_> {
             number,
             changes.name.as_deref(),
             changes.url.as_deref(),
-            changes.voice_id.is_some(),
-            changes.voice_id.as_ref().and_then(|voice| voice.as_deref()),
+            !changes.voice_id.is_keep(),
+            changes.voice_id.as_set().map(String::as_str),
             changes.is_favorite,
             changes.is_public,
             now

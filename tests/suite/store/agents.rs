@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sessionary::domain::{Agent, AgentId, AgentRef, JsonText, NewAgent, Responder};
-use sessionary::store::{AgentCreated, AgentFilter, AgentName, PageLimit, Store, StoreSettings};
+use sessionary::store::{AgentCreated, AgentFilter, AgentName, AgentUpdate, PageLimit, Store, StoreSettings};
 
 use crate::support::{TestApp, admin, database, run, start, store};
 
@@ -96,14 +96,15 @@ fn a_change_shows_at_once_by_every_name() {
                 agent.name = format!("Change {place}");
                 Ok(())
             };
-            tenant.agents().update(name, rule).await.expect("an answer").expect("the agent").expect("no rejection");
+            let updated = tenant.agents().update(name, rule).await.expect("an answer");
+            assert!(matches!(updated, AgentUpdate::Updated(_)), "{updated:?}");
             for seen in &names {
                 let found = tenant.agents().find(seen).await.expect("a look").expect("the agent");
                 assert_eq!(found.name, format!("Change {place}"));
             }
         }
         let refused = tenant.agents().update(&names[0], |_| Err("no")).await.expect("an answer");
-        assert_eq!(refused.expect("the agent"), Err("no"));
+        assert!(matches!(refused, AgentUpdate::Rejected("no")), "{refused:?}");
     });
 }
 
@@ -118,7 +119,8 @@ fn a_deleted_agent_is_gone_at_once_and_frees_its_key_alone() {
         assert!(tenant.agents().delete(&by_key, start()).await.expect("an answer"));
         assert!(tenant.agents().find(&by_key).await.expect("a look").is_none());
         assert!(!tenant.agents().delete(&by_key, start()).await.expect("an answer"));
-        assert!(tenant.agents().update(&by_key, |_| Ok::<(), ()>(())).await.expect("an answer").is_none());
+        let updated = tenant.agents().update(&by_key, |_| Ok::<(), ()>(())).await.expect("an answer");
+        assert!(matches!(updated, AgentUpdate::Missing), "{updated:?}");
 
         let again = NewAgent { id: agent.id, ..named(&app, "other") };
         assert_eq!(tenant.agents().create(again).await.expect("an answer"), AgentCreated::Taken(AgentName::Id));

@@ -138,6 +138,6 @@ pub async fn update_identity(
             Ok::<(), AgentKeyError>(())
         })
         .await?
-        .ok_or_else(agent_not_found)??;
+        .or_missing(agent_not_found)?;
     Ok(Reply(StatusCode::OK, WireIdentity::new(&changed)))
 }

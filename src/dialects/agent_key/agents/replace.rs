@@ -51,6 +51,6 @@ pub async fn replace_agent(
             Ok::<(), AgentKeyError>(())
         })
         .await?
-        .ok_or_else(agent_not_found)??;
+        .or_missing(agent_not_found)?;
     Ok(Reply(StatusCode::OK, WireAgent::new(&changed, &caller.principal.organization.responder)?))
 }

@@ -59,7 +59,7 @@ pub async fn update_agent(
             Ok::<(), AgentKeyError>(())
         })
         .await?
-        .ok_or_else(agent_not_found)??;
+        .or_missing(agent_not_found)?;
     Ok(Reply(StatusCode::OK, WireAgent::new(&changed, &caller.principal.organization.responder)?))
 }
 

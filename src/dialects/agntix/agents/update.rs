@@ -36,7 +36,7 @@ pub async fn update_agent(
     let changes = body.0.validate(&settings)?;
     let now = caller.now();
     let updated = caller.store.agents().update(&name, move |agent| apply(changes, agent, now)).await?;
-    let agent = updated.ok_or(AgntixError::AgentNotFound)??;
+    let agent = updated.or_missing(|| AgntixError::AgentNotFound)?;
     Ok(Reply(StatusCode::OK, ChatAgentDetail::new(&agent, &caller.principal.organization, &settings)))
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::dialects::agntix::AgntixError;
 use crate::dialects::agntix::validate::{metadata, text};
 use crate::dialects::shared::time::Seconds;
-use crate::domain::{Contact, JsonField, JsonText, Organization, Timestamp};
+use crate::domain::{Contact, JsonField, JsonText, Organization, Patch, Timestamp};
 
 /// Characters of an external id, a name, a phone number and a tag. The external id is indexed.
 const WORD_LIMIT: usize = 255;
@@ -42,19 +42,19 @@ pub struct ContactBody {
     tags: JsonField,
 }
 
-/// The validated members of a body; `None` if a member is absent.
+/// Members that were checked. `None`: not sent.
 #[derive(Clone, Debug, Default)]
 pub(in crate::dialects::agntix) struct ContactChanges {
-    external_id: Option<Option<String>>,
-    name: Option<Option<String>>,
-    phone: Option<Option<String>>,
-    email: Option<Option<String>>,
+    external_id: Patch<String>,
+    name: Patch<String>,
+    phone: Patch<String>,
+    email: Patch<String>,
     metadata: Option<JsonText>,
     tags: Option<Vec<String>>,
 }
 
-fn member(given: JsonField, name: &str, limit: usize) -> Result<Option<Option<String>>, AgntixError> {
-    if given.is_absent() { Ok(None) } else { text(given, name, limit).map(Some) }
+fn member(given: JsonField, name: &str, limit: usize) -> Result<Patch<String>, AgntixError> {
+    if given.is_absent() { Ok(Patch::Keep) } else { text(given, name, limit).map(Patch::from) }
 }
 
 fn tags(given: &JsonField) -> Result<Option<Vec<String>>, AgntixError> {
@@ -72,7 +72,7 @@ fn tags(given: &JsonField) -> Result<Option<Vec<String>>, AgntixError> {
 impl ContactBody {
     pub(in crate::dialects::agntix) fn validate(self) -> Result<ContactChanges, AgntixError> {
         let external_id = member(self.external_id, "externalId", WORD_LIMIT)?;
-        if external_id.as_ref().is_some_and(|id| id.as_deref() == Some("")) {
+        if external_id.as_set().is_some_and(String::is_empty) {
             return Err(AgntixError::Validation("externalId should not be empty".to_owned()));
         }
         Ok(ContactChanges {
@@ -104,17 +104,16 @@ impl ContactChanges {
     }
 
     pub(in crate::dialects::agntix) fn apply(&self, contact: &mut Contact) {
-        fn put<T: Clone>(member: &mut T, given: &Option<T>) {
-            if let Some(value) = given {
-                member.clone_from(value);
-            }
+        self.external_id.clone().apply_to(&mut contact.external_id);
+        self.name.clone().apply_to(&mut contact.name);
+        self.phone.clone().apply_to(&mut contact.phone);
+        self.email.clone().apply_to(&mut contact.email);
+        if let Some(metadata) = &self.metadata {
+            contact.metadata.clone_from(metadata);
         }
-        put(&mut contact.external_id, &self.external_id);
-        put(&mut contact.name, &self.name);
-        put(&mut contact.phone, &self.phone);
-        put(&mut contact.email, &self.email);
-        put(&mut contact.metadata, &self.metadata);
-        put(&mut contact.tags, &self.tags);
+        if let Some(tags) = &self.tags {
+            contact.tags.clone_from(tags);
+        }
     }
 }
 

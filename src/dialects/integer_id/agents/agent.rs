@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::dialects::integer_id::IntegerIdError;
 use crate::dialects::integer_id::error::Bare;
-use crate::domain::{Agent, AgentNumber, AgentRef, JsonField, JsonText};
+use crate::domain::{Agent, AgentNumber, AgentRef, JsonField, JsonText, Patch};
 
 /// UTF-16 code units of each member that is JSON, as compact JSON; characters of each text. The vendor documents no
 /// limits.
@@ -61,18 +61,18 @@ pub struct AgentMembers {
     status: JsonField,
 }
 
-/// The validated members of a body. `None` means absent, `Some(None)` means null.
+/// Members that were checked. `None`: not sent.
 #[derive(Debug)]
 pub(in crate::dialects::integer_id) struct AgentChanges {
     pub name: Option<String>,
-    pub avatar_number: Option<Option<i64>>,
+    pub avatar_number: Patch<i64>,
     pub language: Option<String>,
     pub enabled: Option<bool>,
-    custom_greeting: Option<Option<String>>,
-    context: Option<Option<String>>,
-    properties: Option<Option<JsonText>>,
-    memories: Option<Option<JsonText>>,
-    knowledge_base: Option<Option<JsonText>>,
+    custom_greeting: Patch<String>,
+    context: Patch<String>,
+    properties: Patch<JsonText>,
+    memories: Patch<JsonText>,
+    knowledge_base: Patch<JsonText>,
 }
 
 impl AgentMembers {
@@ -83,9 +83,9 @@ impl AgentMembers {
             _ => return Err(Bare::Invalid("name must be a string of 1 to 200 characters")),
         };
         let avatar_number = match &self.avatar_id {
-            JsonField::Absent => None,
-            JsonField::Null => Some(None),
-            given => Some(Some(given.as_i64().ok_or(Bare::Invalid("avatar_id must be an integer"))?)),
+            JsonField::Absent => Patch::Keep,
+            JsonField::Null => Patch::Clear,
+            given => Patch::Set(given.as_i64().ok_or(Bare::Invalid("avatar_id must be an integer"))?),
         };
         let language = match self.language {
             JsonField::Absent | JsonField::Null => None,
@@ -119,47 +119,41 @@ impl AgentChanges {
     /// Returns whether nothing changes.
     pub(in crate::dialects::integer_id) fn is_empty(&self) -> bool {
         self.name.is_none()
-            && self.avatar_number.is_none()
+            && self.avatar_number.is_keep()
             && self.language.is_none()
             && self.enabled.is_none()
-            && self.custom_greeting.is_none()
-            && self.context.is_none()
-            && self.properties.is_none()
-            && self.memories.is_none()
-            && self.knowledge_base.is_none()
+            && self.custom_greeting.is_keep()
+            && self.context.is_keep()
+            && self.properties.is_keep()
+            && self.memories.is_keep()
+            && self.knowledge_base.is_keep()
     }
 
     /// Changes the settings that only this dialect stores.
     pub(in crate::dialects::integer_id) fn apply_own(&self, settings: &mut IntegerIdAgentSettings) {
-        put(&mut settings.custom_greeting, &self.custom_greeting);
-        put(&mut settings.context, &self.context);
-        put(&mut settings.properties, &self.properties);
-        put(&mut settings.memories, &self.memories);
-        put(&mut settings.knowledge_base, &self.knowledge_base);
+        self.custom_greeting.clone().apply_to(&mut settings.custom_greeting);
+        self.context.clone().apply_to(&mut settings.context);
+        self.properties.clone().apply_to(&mut settings.properties);
+        self.memories.clone().apply_to(&mut settings.memories);
+        self.knowledge_base.clone().apply_to(&mut settings.knowledge_base);
     }
 }
 
-fn put<T: Clone>(member: &mut Option<T>, given: &Option<Option<T>>) {
-    if let Some(value) = given {
-        member.clone_from(value);
-    }
-}
-
-fn text(given: JsonField, fault: &'static str) -> Result<Option<Option<String>>, Bare> {
+fn text(given: JsonField, fault: &'static str) -> Result<Patch<String>, Bare> {
     match given {
-        JsonField::Absent => Ok(None),
-        JsonField::Null => Ok(Some(None)),
-        JsonField::String(text) if text.chars().count() <= LIMIT => Ok(Some(Some(text))),
+        JsonField::Absent => Ok(Patch::Keep),
+        JsonField::Null => Ok(Patch::Clear),
+        JsonField::String(text) if text.chars().count() <= LIMIT => Ok(Patch::Set(text)),
         _ => Err(Bare::Invalid(fault)),
     }
 }
 
-fn json(given: &JsonField, fault: &'static str) -> Result<Option<Option<JsonText>>, Bare> {
+fn json(given: &JsonField, fault: &'static str) -> Result<Patch<JsonText>, Bare> {
     match given {
-        JsonField::Absent => Ok(None),
-        JsonField::Null => Ok(Some(None)),
+        JsonField::Absent => Ok(Patch::Keep),
+        JsonField::Null => Ok(Patch::Clear),
         given => match given.to_json().filter(|json| json.utf16_len() <= LIMIT) {
-            Some(json) => Ok(Some(Some(json.into_owned()))),
+            Some(json) => Ok(Patch::Set(json.into_owned())),
             None => Err(Bare::Invalid(fault)),
         },
     }

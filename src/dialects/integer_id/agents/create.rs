@@ -72,7 +72,7 @@ async fn create(
 ) -> Result<Reply<CreatedAgent>, IntegerIdError> {
     let values = body.validate().map_err(with_success)?;
     let Some(name) = values.name.clone() else { return Err(IntegerIdError::Invalid("name required")) };
-    let avatar_number = values.avatar_number.flatten();
+    let avatar_number = values.avatar_number.as_set().copied();
     if let Some(number) = avatar_number
         && !caller.store.avatars().exists(number).await?
     {

@@ -8,7 +8,7 @@ use crate::dialects::integer_id::avatars::avatar::Done;
 use crate::dialects::integer_id::error::{Bare, BareEnvelope};
 use crate::dialects::integer_id::{IntegerId, IntegerIdError};
 use crate::domain::agent::with_settings;
-use crate::domain::{Agent, DialectName, Timestamp};
+use crate::domain::{Agent, DialectName, Patch, Timestamp};
 use crate::http::{JsonBody, PathOf, Rejection, Reply};
 
 /// Update agent
@@ -37,15 +37,14 @@ pub async fn update_agent(
     if changes.is_empty() {
         return Err(Bare::Invalid("No fields to update").into());
     }
-    if let Some(Some(avatar)) = changes.avatar_number
+    if let Patch::Set(avatar) = changes.avatar_number
         && !caller.store.avatars().exists(avatar).await?
     {
         return Err(Bare::Invalid("Avatar not found").into());
     }
     let now = caller.now();
-    let updated =
-        caller.store.agents().update(&name, |agent| apply(&changes, agent, now)).await?.ok_or(Bare::AgentNotFound)?;
-    updated?;
+    let updated = caller.store.agents().update(&name, |agent| apply(&changes, agent, now)).await?;
+    updated.or_missing(|| IntegerIdError::from(Bare::AgentNotFound))?;
     Ok(Reply(StatusCode::OK, Done::DONE))
 }
 
@@ -53,9 +52,7 @@ fn apply(changes: &AgentChanges, agent: &mut Agent, now: Timestamp) -> Result<()
     if let Some(name) = &changes.name {
         agent.name.clone_from(name);
     }
-    if let Some(avatar) = changes.avatar_number {
-        agent.avatar_number = avatar;
-    }
+    changes.avatar_number.clone().apply_to(&mut agent.avatar_number);
     if let Some(language) = &changes.language {
         agent.language.clone_from(language);
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::dialects::integer_id::error::Bare;
-use crate::domain::{AgentNumber, JsonField};
+use crate::domain::{AgentNumber, JsonField, Patch};
 use crate::store::AvatarChanges;
 
 /// Characters of a name and a voice's id; bytes of a URL. The vendor documents no limits.
@@ -46,9 +46,9 @@ impl AvatarBody {
             _ => return Err(Bare::Invalid("url must be an http or https URL of at most 2048 bytes")),
         };
         let voice_id = match self.voice_id {
-            JsonField::Absent => None,
-            JsonField::Null => Some(None),
-            JsonField::String(voice) if voice.chars().count() <= NAME_LIMIT => Some(Some(voice)),
+            JsonField::Absent => Patch::Keep,
+            JsonField::Null => Patch::Clear,
+            JsonField::String(voice) if voice.chars().count() <= NAME_LIMIT => Patch::Set(voice),
             _ => return Err(Bare::Invalid("voice_id must be a string of at most 200 characters")),
         };
         Ok(AvatarChanges {

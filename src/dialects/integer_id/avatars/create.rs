@@ -56,7 +56,7 @@ async fn create(
         number,
         name,
         url,
-        voice_id: new.voice_id.flatten(),
+        voice_id: new.voice_id.set(),
         is_favorite: new.is_favorite.unwrap_or_default(),
         is_public: new.is_public.unwrap_or_default(),
         created_at: caller.now(),

@@ -78,7 +78,7 @@ async fn create(
         number: caller.number(Series::Avatars).await?,
         name,
         url: get_image::url_of(address, &base),
-        voice_id: members.voice_id.flatten(),
+        voice_id: members.voice_id.set(),
         is_favorite: members.is_favorite.unwrap_or_default(),
         is_public: members.is_public.unwrap_or_default(),
         created_at: caller.now(),
