@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod api_key;
+pub mod calendar;
 pub mod capture;
 pub mod clock;
 pub mod contact;

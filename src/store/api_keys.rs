@@ -23,7 +23,7 @@ pub struct ApiKeys<'s>(pub(super) &'s TenantStore);
 pub struct KeyPage {
     pub keys: Vec<IssuedKey>,
     /// The cursor of the next page: the last of these keys, if there are more.
-    pub rest: Option<ApiKeyCursor>,
+    pub next: Option<ApiKeyCursor>,
 }
 
 struct KeyRow {
@@ -124,9 +124,9 @@ impl ApiKeys<'_> {
     /// Returns at most `limit` keys and at most [`MAX_PAGE_BYTES`], newest first, including revoked ones.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn list(&self, behind: Option<ApiKeyCursor>, limit: usize) -> Result<KeyPage, StoreError> {
-        let (at, id) = keyset::or_latest(behind);
+    /// As for [`ApiKeys::issue`].
+    pub async fn list(&self, after: Option<ApiKeyCursor>, limit: usize) -> Result<KeyPage, StoreError> {
+        let (at, id) = keyset::or_latest(after);
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let mut ids = sqlx::query_scalar!(
             "SELECT key_id FROM api_keys
@@ -147,8 +147,8 @@ impl ApiKeys<'_> {
         if !cut {
             transaction.commit().await?;
         }
-        let rest = keys.last().filter(|_| more || cut).map(|key| (key.created_at, key.id.0));
-        Ok(KeyPage { keys, rest })
+        let next = keys.last().filter(|_| more || cut).map(|key| (key.created_at, key.id.0));
+        Ok(KeyPage { keys, next })
     }
 
     /// Changes a key's name, description, metadata and end by a rule, under a lock. Returns `None` when there is no

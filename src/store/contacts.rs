@@ -33,7 +33,7 @@ pub struct ContactPage {
     pub total: i64,
     /// The cursor of the next page: the last contact that was read, if there may be more after it; or the last of the
     /// page, if it was cut because of its bytes.
-    pub rest: Option<ContactCursor>,
+    pub next: Option<ContactCursor>,
 }
 
 /// Identifies the contacts that a list reads, whatever the page.
@@ -41,7 +41,7 @@ pub struct ContactPage {
 pub(super) struct ContactWindowKey {
     org: OrgId,
     search: Option<String>,
-    behind: Option<ContactCursor>,
+    after: Option<ContactCursor>,
 }
 
 /// What is cached of the contacts that a list reads.
@@ -233,13 +233,13 @@ impl Contacts<'_> {
     pub async fn list(
         &self,
         search: Option<&str>,
-        behind: Option<ContactCursor>,
+        after: Option<ContactCursor>,
         skip: i64,
         limit: i64,
     ) -> Result<ContactPage, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let window = self.window(&mut transaction, search, behind).await?;
-        let (at, id) = keyset::or_latest(behind);
+        let window = self.window(&mut transaction, search, after).await?;
+        let (at, id) = keyset::or_latest(after);
         let skip = skip.clamp(0, CONTACT_WINDOW);
         let limit = limit.min(CONTACT_WINDOW - skip);
         let ids: Vec<Uuid> = match search {
@@ -287,8 +287,8 @@ impl Contacts<'_> {
             transaction.commit().await?;
         }
         let Page { rows: contacts, cut } = page.try_into_rows::<Contact, StoreError>()?;
-        let rest = if cut { contacts.last().map(|last| (last.created_at, last.id)) } else { window.end };
-        Ok(ContactPage { contacts, total: window.total, rest })
+        let next = if cut { contacts.last().map(|last| (last.created_at, last.id)) } else { window.end };
+        Ok(ContactPage { contacts, total: window.total, next })
     }
 
     /// Counts the contacts that a list reads and those that match, unless they are cached.
@@ -296,13 +296,13 @@ impl Contacts<'_> {
         &self,
         transaction: &mut PooledTransaction,
         search: Option<&str>,
-        behind: Option<ContactCursor>,
+        after: Option<ContactCursor>,
     ) -> Result<ContactWindow, StoreError> {
-        let key = ContactWindowKey { org: self.0.org, search: search.map(str::to_owned), behind };
+        let key = ContactWindowKey { org: self.0.org, search: search.map(str::to_owned), after };
         if let Some(window) = self.0.counts().contacts.get(&key) {
             return Ok(window);
         }
-        let (at, id) = keyset::or_latest(behind);
+        let (at, id) = keyset::or_latest(after);
         let counted = match search {
             None => {
                 sqlx::query_as!(

@@ -27,6 +27,50 @@ pub(super) struct PageCursor {
     pub id: Uuid,
 }
 
+/// What names the last row of a page of some list.
+pub(super) trait PageEnd: Copy {
+    fn at(self) -> Timestamp;
+    fn id_bytes(self) -> [u8; 16];
+    /// Returns `None` if the bytes are no id of this kind.
+    fn of(at: Timestamp, id: [u8; 16]) -> Option<Self>;
+}
+
+impl PageEnd for PageCursor {
+    fn at(self) -> Timestamp {
+        self.at
+    }
+
+    fn id_bytes(self) -> [u8; 16] {
+        self.id.into_bytes()
+    }
+
+    fn of(at: Timestamp, id: [u8; 16]) -> Option<Self> {
+        Some(Self { at, id: Uuid::from_bytes(id) })
+    }
+}
+
+/// The last event on a page of a session's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EventCursor {
+    pub at: Timestamp,
+    pub number: i64,
+}
+
+impl PageEnd for EventCursor {
+    fn at(self) -> Timestamp {
+        self.at
+    }
+
+    fn id_bytes(self) -> [u8; 16] {
+        i128::from(self.number).to_be_bytes()
+    }
+
+    fn of(at: Timestamp, id: [u8; 16]) -> Option<Self> {
+        let number = i64::try_from(i128::from_be_bytes(id)).ok().filter(|number| *number >= 0)?;
+        Some(Self { at, number })
+    }
+}
+
 const SEAL: usize = 16;
 
 impl List {
@@ -46,9 +90,9 @@ impl List {
     }
 
     /// Returns the key of the page after `cursor`: 80 hexadecimal digits.
-    pub(super) fn page_key(&self, cursor: PageCursor) -> String {
-        let mut bytes = cursor.at.timestamp_millis().to_be_bytes().to_vec();
-        bytes.extend_from_slice(cursor.id.as_bytes());
+    pub(super) fn page_key(&self, last: impl PageEnd) -> String {
+        let mut bytes = last.at().timestamp_millis().to_be_bytes().to_vec();
+        bytes.extend_from_slice(&last.id_bytes());
         let seal = self.seal(&bytes);
         bytes.extend_from_slice(&seal);
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -58,11 +102,11 @@ impl List {
     ///
     /// # Errors
     /// [`AgentKeyError::InvalidField`] (400) if the text is not a page key, or belongs to another list.
-    pub(super) fn cursor(&self, page_key: &str) -> Result<PageCursor, AgentKeyError> {
+    pub(super) fn cursor<C: PageEnd>(&self, page_key: &str) -> Result<C, AgentKeyError> {
         self.open(page_key).ok_or_else(|| invalid("page_key", "is no page key of this list"))
     }
 
-    fn open(&self, page_key: &str) -> Option<PageCursor> {
+    fn open<C: PageEnd>(&self, page_key: &str) -> Option<C> {
         let digits = page_key.as_bytes();
         if digits.len() != 80 || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
@@ -75,7 +119,7 @@ impl List {
             return None;
         }
         let at = i64::from_be_bytes(cursor.get(..8)?.try_into().ok()?);
-        Some(PageCursor { at: Timestamp::from_timestamp_millis(at)?, id: Uuid::from_slice(cursor.get(8..)?).ok()? })
+        C::of(Timestamp::from_timestamp_millis(at)?, cursor.get(8..)?.try_into().ok()?)
     }
 }
 
@@ -96,17 +140,24 @@ mod tests {
             let key = own.page_key(cursor);
             prop_assert_eq!(own.open(&key), Some(cursor));
             for other in [list("events", org, owner), list("sessions", !org, owner), list("sessions", org, !owner)] {
-                prop_assert_eq!(other.open(&key), None);
+                prop_assert_eq!(other.open::<PageCursor>(&key), None);
             }
-            prop_assert_eq!(own.open(&key[..digit]), None);
+            prop_assert_eq!(own.open::<PageCursor>(&key[..digit]), None);
             let mut forged = key.into_bytes();
             forged[digit] = if forged[digit] == b'0' { b'1' } else { b'0' };
-            prop_assert_eq!(own.open(&String::from_utf8(forged).unwrap()), None);
+            prop_assert_eq!(own.open::<PageCursor>(&String::from_utf8(forged).unwrap()), None);
+        }
+
+        #[test]
+        fn an_event_is_found_again(ms in 0i64..1 << 45, number in 0..=i64::MAX) {
+            let last = EventCursor { at: Timestamp::from_timestamp_millis(ms).unwrap(), number };
+            let events = list("events", 1, 2);
+            prop_assert_eq!(events.open(&events.page_key(last)), Some(last));
         }
 
         #[test]
         fn no_text_breaks_the_reader(text in ".{0,100}") {
-            prop_assert_eq!(list("sessions", 1, 2).open(&text), None);
+            prop_assert_eq!(list("sessions", 1, 2).open::<PageCursor>(&text), None);
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::AgnostError;
+pub use crate::domain::calendar::moment_at;
 use crate::domain::{Contract, JsonFault, JsonField, JsonText, Timestamp, json};
 use crate::http::{Rejection, parse_object};
 
@@ -16,8 +17,6 @@ use crate::http::{Rejection, parse_object};
 pub const STORED_LIMIT: usize = 2 * 1024 * 1024;
 /// Bytes of an id.
 pub const ID_LIMIT: usize = 2_048;
-/// Milliseconds to the end of the year 9999, the last year that all date formats can write.
-const LAST_MILLISECOND: i64 = 253_402_300_799_999;
 
 /// A capture, to which one of the two contracts applies.
 pub trait Capture: DeserializeOwned {
@@ -89,10 +88,4 @@ const FILED_BEFORE: TimeDelta = TimeDelta::minutes(1);
 /// ahead is replaced by one shortly before the arrival, because the event would otherwise be the newest until then.
 pub fn filed(at: Timestamp, now: Timestamp) -> (Timestamp, Option<i64>) {
     if at > now + AHEAD { (now - FILED_BEFORE, Some(at.timestamp_millis())) } else { (at, None) }
-}
-
-/// Returns the time so many milliseconds after 1970, or `None` if it is negative or after the year 9999.
-pub fn moment_at(milliseconds: i64) -> Option<Timestamp> {
-    let milliseconds = Some(milliseconds).filter(|ms| (0..=LAST_MILLISECOND).contains(ms))?;
-    Timestamp::from_timestamp_millis(milliseconds)
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::dialects::agntix::AgntixError;
-use crate::dialects::shared::cursor;
+use crate::dialects::shared::cursor::{self, Cursor};
 use crate::domain::Timestamp;
 use crate::http::{QueryPairs, without_zero_fraction};
 
@@ -16,14 +16,14 @@ const LAST_PAGE: i64 = 1_000_000_000;
 
 /// The page that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Paging {
+pub(super) struct Paging<C = (Timestamp, Uuid)> {
     pub page: i64,
     pub limit: i64,
-    /// The list begins after this cursor, and its pages are counted from there. An extension.
-    pub after: Option<(Timestamp, Uuid)>,
+    /// Only what comes after this cursor; pages are counted from there. An extension.
+    pub after: Option<C>,
 }
 
-impl Paging {
+impl<C: Cursor> Paging<C> {
     pub(super) fn read(pairs: &QueryPairs, default_limit: i64) -> Result<Self, AgntixError> {
         let after = after(pairs)?;
         let number = |name: &str| pairs.first(name).and_then(integer);
@@ -42,13 +42,13 @@ impl Paging {
 ///
 /// # Errors
 /// [`AgntixError::Validation`] if it is not the cursor of an earlier response.
-pub(super) fn after(pairs: &QueryPairs) -> Result<Option<(Timestamp, Uuid)>, AgntixError> {
-    let text = pairs.first("cursor").filter(|text| !text.is_empty());
-    text.map(|text| cursor::read(text).ok_or_else(invalid_cursor)).transpose()
+pub(super) fn after<C: Cursor>(pairs: &QueryPairs) -> Result<Option<C>, AgntixError> {
+    let given = pairs.first("cursor").filter(|text| !text.is_empty());
+    given.map(|text| cursor::read(text).ok_or_else(invalid_cursor)).transpose()
 }
 
 /// Returns the error of an invalid cursor.
-pub(super) fn invalid_cursor() -> AgntixError {
+fn invalid_cursor() -> AgntixError {
     AgntixError::Validation("cursor must be the nextCursor of an earlier response".to_owned())
 }
 
@@ -87,7 +87,7 @@ pub struct Pagination {
 }
 
 impl Pagination {
-    pub(super) fn new(paging: Paging, total: i64, next: Option<(Timestamp, Uuid)>) -> Self {
+    pub(super) fn new<C: Cursor>(paging: Paging<C>, total: i64, next: Option<C>) -> Self {
         let Paging { page, limit, .. } = paging;
         let total_pages = total / limit + i64::from(total % limit != 0);
         Self { page, limit, total, total_pages, next_cursor: next.map(cursor::write) }
@@ -103,7 +103,7 @@ mod tests {
         #[test]
         fn no_text_is_out_of_bounds(page in ".{0,24}|-?[0-9]{1,30}", limit in ".{0,24}|-?[0-9]{1,30}") {
             let number = |text: &str, min: i64, max: i64, default| integer(text).unwrap_or(default).clamp(min, max);
-            let paging = Paging {
+            let paging: Paging = Paging {
                 page: number(&page, 1, LAST_PAGE, 1),
                 limit: number(&limit, 1, MAX_PER_PAGE, 20),
                 after: None,
@@ -113,7 +113,8 @@ mod tests {
 
         #[test]
         fn the_pages_contain_all_rows(limit in 1i64..=100, total in 0i64..=10_000) {
-            let Pagination { total_pages, .. } = Pagination::new(Paging { page: 1, limit, after: None }, total, None);
+            let first_page: Paging = Paging { page: 1, limit, after: None };
+            let Pagination { total_pages, .. } = Pagination::new(first_page, total, None);
             prop_assert!(total_pages * limit >= total && (total_pages - 1) * limit < total.max(1));
             prop_assert_eq!(total_pages == 0, total == 0);
         }

@@ -1,42 +1,81 @@
-//! The cursor of a list: the end of a page, as a text that the client sends back. It is the milliseconds since 1970, a
-//! point, and the id.
+//! Where a page of a list ends, as a text that the caller hands back.
 
-use chrono::{DateTime, Datelike};
 use uuid::Uuid;
 
 use crate::domain::Timestamp;
+use crate::domain::calendar::moment_at;
 use crate::domain::ids::parse_hyphenated_uuid;
 
-/// Writes a cursor.
-pub(in crate::dialects) fn write((at, id): (Timestamp, Uuid)) -> String {
-    format!("{}.{id}", at.timestamp_millis())
+/// What names the last row of a page. Every cursor has one spelling.
+pub(in crate::dialects) trait Cursor: Copy {
+    fn text(self) -> String;
+
+    /// Returns the cursor that a text spells, perhaps not in its one spelling.
+    fn parse(text: &str) -> Option<Self>;
 }
 
-/// Reads a cursor. Returns `None` for every text that [`write()`] does not write.
-pub(in crate::dialects) fn read(text: &str) -> Option<(Timestamp, Uuid)> {
-    let (at, id) = text.split_once('.')?;
-    let at = at.parse().ok().and_then(DateTime::from_timestamp_millis)?;
-    // Postgres has a smaller range of times than chrono. The service only writes times between 1970 and 9999.
-    let is_in_range = at.timestamp_millis() >= 0 && at.year() < 10_000;
-    let cursor = (at, parse_hyphenated_uuid(id)?);
-    (is_in_range && write(cursor) == text).then_some(cursor)
+/// Milliseconds since 1970, a point, and the row's id.
+impl Cursor for (Timestamp, Uuid) {
+    fn text(self) -> String {
+        let (at, id) = self;
+        format!("{}.{id}", at.timestamp_millis())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (at, id) = text.split_once('.')?;
+        Some((moment_at(at.parse().ok()?)?, parse_hyphenated_uuid(id)?))
+    }
+}
+
+/// The number of an event in its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::dialects) struct EventNumber(pub i64);
+
+/// The last number that leaves room for every page behind it.
+const LAST_NUMBER: i64 = i64::MAX / 4;
+
+/// Decimal digits.
+impl Cursor for EventNumber {
+    fn text(self) -> String {
+        self.0.to_string()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number| (0..=LAST_NUMBER).contains(number)).map(Self)
+    }
+}
+
+pub(in crate::dialects) fn write(cursor: impl Cursor) -> String {
+    cursor.text()
+}
+
+/// The inverse of [`write()`]. Returns `None` for every text that it does not write.
+pub(in crate::dialects) fn read<C: Cursor>(text: &str) -> Option<C> {
+    C::parse(text).filter(|cursor| cursor.text() == text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::calendar::LAST_MILLISECOND;
     use proptest::prelude::*;
+
+    type ById = (Timestamp, Uuid);
 
     proptest! {
         #[test]
-        fn a_cursor_leads_back(milliseconds in 0i64..253_402_300_800_000, bits: u128) {
-            let cursor = (DateTime::from_timestamp_millis(milliseconds).unwrap(), Uuid::from_u128(bits));
-            prop_assert_eq!(read(&write(cursor)), Some(cursor));
+        fn a_cursor_leads_back(milliseconds in 0i64..=LAST_MILLISECOND, bits: u128, number in 0..=LAST_NUMBER) {
+            let by_id = (moment_at(milliseconds).unwrap(), Uuid::from_u128(bits));
+            prop_assert_eq!(read(&write(by_id)), Some(by_id));
+            prop_assert_eq!(read(&write(EventNumber(number))), Some(EventNumber(number)));
         }
 
         #[test]
-        fn every_cursor_has_one_spelling(text in r"[-+0-9]{0,16}\.?[0-9a-fA-F-]{0,36}|.{0,60}") {
-            if let Some(cursor) = read(&text) {
+        fn every_cursor_has_one_spelling(text in r"[-+0-9]{0,16}\.?[0-9a-fA-F-]{0,36}|[-+0-9]{0,20}|.{0,60}") {
+            if let Some(cursor) = read::<ById>(&text) {
+                prop_assert_eq!(write(cursor), text.clone());
+            }
+            if let Some(cursor) = read::<EventNumber>(&text) {
                 prop_assert_eq!(write(cursor), text);
             }
         }
@@ -48,7 +87,10 @@ mod tests {
         for text in
             ["", ".", "1", "0.x", &format!("-1.{id}"), &format!("9{}.{id}", "9".repeat(17)), &format!("1e3.{id}")]
         {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(read::<ById>(text), None, "{text}");
+        }
+        for text in ["", "-1", "+1", "01", "1.0", "x", "9223372036854775807", "99999999999999999999"] {
+            assert_eq!(read::<EventNumber>(text), None, "{text}");
         }
     }
 }

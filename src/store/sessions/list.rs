@@ -61,7 +61,7 @@ pub struct SessionQuery<'q> {
     pub now: Timestamp,
     pub order: SessionOrder,
     /// Returns only sessions after this one in the list's order.
-    pub behind: Option<SessionCursor>,
+    pub after: Option<SessionCursor>,
     pub skip: i64,
     pub limit: i64,
 }
@@ -71,7 +71,7 @@ impl SessionQuery<'_> {
     #[must_use]
     pub fn newest(dialect: DialectName, now: Timestamp, limit: i64) -> Self {
         let order = SessionOrder::default();
-        Self { dialect, agent: None, kind: None, state: None, now, order, behind: None, skip: 0, limit }
+        Self { dialect, agent: None, kind: None, state: None, now, order, after: None, skip: 0, limit }
     }
 
     pub(super) fn is_filtered(&self) -> bool {
@@ -100,9 +100,8 @@ impl SessionQuery<'_> {
     }
 
     pub(super) fn parameters(&self, org: OrgId) -> Parameters<'_> {
-        let behind = self.behind.map(|(at, id)| (at, id.0));
-        let (at, id) =
-            if self.order.is_oldest_first() { keyset::or_earliest(behind) } else { keyset::or_latest(behind) };
+        let after = self.after.map(|(at, id)| (at, id.0));
+        let (at, id) = if self.order.is_oldest_first() { keyset::or_earliest(after) } else { keyset::or_latest(after) };
         Parameters {
             org: org.0,
             dialect: self.dialect.code(),
@@ -139,7 +138,7 @@ pub struct SessionPage {
     pub total: i64,
     /// The cursor of the next page: the last session that was read, if there may be more after it; or the last of the
     /// page, if it was cut because of its bytes.
-    pub rest: Option<SessionCursor>,
+    pub next: Option<SessionCursor>,
 }
 
 /// A page of sessions for a caller that reads page after page without skipping.
@@ -179,8 +178,8 @@ impl Sessions<'_> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let window = self.window(&mut transaction, query).await?;
         let Page { rows: sessions, cut } = self.page(transaction, query, query.limit, window).await?;
-        let rest = if cut { sessions.last().map(place_of) } else { window.end };
-        Ok(SessionPage { sessions, total: window.total, rest })
+        let next = if cut { sessions.last().map(place_of) } else { window.end };
+        Ok(SessionPage { sessions, total: window.total, next })
     }
 
     /// Returns the sessions after a cursor, at most `limit` of them and at most [`MAX_PAGE_BYTES`], and the next

@@ -45,7 +45,7 @@ impl Sessions<'_> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         // The end of the window is read from the index alone. Sessions that are not open are filtered out before the
         // others are sorted, because sorting copies rows.
-        let looked_at = SessionQuery { behind: before, ..SessionQuery::newest(among.dialect, among.now, limit) };
+        let looked_at = SessionQuery { after: before, ..SessionQuery::newest(among.dialect, among.now, limit) };
         let end = self.window(&mut transaction, &looked_at).await?.end;
         let (end_at, end_id) = keyset::or_earliest(end.map(|(at, id)| (at, id.0)));
         let rows = sqlx::query_as!(

@@ -17,7 +17,7 @@ pub struct WindowKey {
     agent: Option<AgentId>,
     kind: Option<String>,
     state: Option<State>,
-    behind: Option<SessionCursor>,
+    after: Option<SessionCursor>,
     is_oldest_first: bool,
     reach: i64,
 }
@@ -68,7 +68,7 @@ impl SessionQuery<'_> {
             agent: self.agent,
             kind: self.kind.map(str::to_owned),
             state: self.state,
-            behind: self.behind,
+            after: self.after,
             is_oldest_first: self.order.is_oldest_first(),
             reach: self.reach(),
         }
@@ -107,7 +107,7 @@ impl Sessions<'_> {
             None => None,
         };
         let farthest = if query.order.is_oldest_first() { times.newest_fit } else { times.oldest_fit };
-        let first = same_time.first().and(query.behind).map(|(at, _)| at).or(times.first);
+        let first = same_time.first().and(query.after).map(|(at, _)| at).or(times.first);
         let window = Window { total, seen: times.seen, end, first, farthest: farthest.or(first) };
         self.0.counts().windows.insert(key, window, times.seen);
         Ok(window)
@@ -120,7 +120,7 @@ impl Sessions<'_> {
         query: &SessionQuery<'_>,
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Simultaneous>, StoreError> {
-        let Some((at, id)) = query.behind else { return Ok(Vec::new()) };
+        let Some((at, id)) = query.after else { return Ok(Vec::new()) };
         let connection = &mut **transaction;
         let mut sessions = newest!(parameters, simultaneous, connection, at);
         let is_oldest_first = query.order.is_oldest_first();

@@ -53,12 +53,12 @@ fn sessions_of_one_time_are_listed_once_each_by_page_and_by_cursor() {
             let now = app.clock.now();
             let query = SessionQuery { order, agent, kind, ..SessionQuery::newest(DialectName::Agntix, now, limit) };
             let mut walked: Vec<(chrono::DateTime<chrono::Utc>, SessionId)> = Vec::new();
-            let mut behind = None;
+            let mut after = None;
             loop {
-                let page = sessions.stretch(&SessionQuery { behind, ..query }).await.expect("a page");
+                let page = sessions.stretch(&SessionQuery { after, ..query }).await.expect("a page");
                 walked.extend(page.sessions.iter().map(|session| (session.created_at, session.id)));
-                behind = page.next;
-                if behind.is_none() {
+                after = page.next;
+                if after.is_none() {
                     break;
                 }
             }
@@ -72,11 +72,11 @@ fn sessions_of_one_time_are_listed_once_each_by_page_and_by_cursor() {
             assert_eq!(walked.len(), 4 * AT_ONCE as usize);
 
             // Pages, counted from the beginning and from among sessions of one time.
-            for (behind, rest) in [(None, &walked[..]), (Some(walked[69]), &walked[70..])] {
+            for (after, rest) in [(None, &walked[..]), (Some(walked[69]), &walked[70..])] {
                 for skip in [0, 40, 180, 200, 229, 230, 231, 360, 490, 529, 530, 600, 700] {
-                    let page = sessions.list(&SessionQuery { behind, skip, ..query }).await.expect("a page");
+                    let page = sessions.list(&SessionQuery { after, skip, ..query }).await.expect("a page");
                     assert_eq!(page.total, rest.len() as i64);
-                    assert_eq!(page.rest, None);
+                    assert_eq!(page.next, None);
                     let ids: Vec<_> = page.sessions.iter().map(|session| (session.created_at, session.id)).collect();
                     let first = (skip as usize).min(rest.len());
                     assert_eq!(ids, rest[first..(first + limit as usize).min(rest.len())], "{order:?} {skip}");
@@ -100,12 +100,12 @@ fn a_window_ends_at_a_session_from_which_the_next_one_goes_on() {
             let last_page = SessionQuery { skip: 9_900, ..query };
             let last = tenant.sessions().list(&last_page).await.expect("a page").sessions;
             let last = last.last().map(|session| (session.created_at, session.id));
-            assert_eq!(first.rest, last);
+            assert_eq!(first.next, last);
             // None of these sessions expires.
             let expired = SessionQuery { state: Some(State::Expired), ..query };
             let expired = tenant.sessions().list(&expired).await.expect("a page");
-            assert_eq!((expired.total, expired.sessions.len(), expired.rest), (0, 0, last));
-            let behind = SessionQuery { behind: first.rest, ..query };
+            assert_eq!((expired.total, expired.sessions.len(), expired.next), (0, 0, last));
+            let behind = SessionQuery { after: first.next, ..query };
             assert_eq!(tenant.sessions().list(&behind).await.expect("a page").total, 2_000);
         }
     });
@@ -208,9 +208,9 @@ fn sessions_last_updated_are_looked_for_among_the_nearest() {
         let first = tenant.sessions().list(&query).await.expect("a page");
         assert_eq!((first.sessions.len(), first.total), (1_000, UPDATED_WINDOW));
         let last = first.sessions.last().map(|session| (session.created_at, session.id));
-        assert_eq!(first.rest, last);
-        let rest = tenant.sessions().list(&SessionQuery { behind: first.rest, ..query }).await.expect("a page");
-        assert_eq!((rest.sessions.len(), rest.total, rest.rest), (100, 100, None));
+        assert_eq!(first.next, last);
+        let rest = tenant.sessions().list(&SessionQuery { after: first.next, ..query }).await.expect("a page");
+        assert_eq!((rest.sessions.len(), rest.total, rest.next), (100, 100, None));
         let beyond = tenant.sessions().list(&SessionQuery { skip: 1_000, ..query }).await.expect("a page");
         assert_eq!(beyond.sessions.len(), 0);
         let newest = SessionQuery { order: SessionOrder::Newest, ..query };

@@ -3,14 +3,12 @@
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::wire::WireEvent;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::find::{self, FoundSession};
-use crate::dialects::agent_key::page_key::{List, PageCursor};
+use crate::dialects::agent_key::page_key::{EventCursor, List};
 use crate::dialects::agent_key::paging::{self, ListMetadata};
-use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
 use crate::http::{PathOf, QueryPairs, Reply};
 use crate::store::EventWindow;
@@ -51,19 +49,14 @@ pub async fn list_events(
     let hidden = paging::boolean(&query, "include_hidden")?.unwrap_or(false);
     let list = List { name: "events", org: caller.store.org(), owner: session.id.0 };
     let after_number = match paging::page_key(&query) {
-        Some(key) => {
-            let number = i64::try_from(list.cursor(key)?.id.as_u128());
-            Some(number.map_err(|_| invalid("page_key", "is no page key of this list"))?)
-        }
+        Some(key) => Some(list.cursor::<EventCursor>(key)?.number),
         None => None,
     };
     let window = EventWindow { after_number, hidden, ..EventWindow::default() };
     let mut events = caller.store.sessions().events(&session).oldest(&window, limit as i64 + 1).await?;
     let more = events.truncate(limit);
-    let page_key = events.rows.last().filter(|_| more).map(|event| {
-        let id = Uuid::from_u128(u128::from(event.number.unsigned_abs()));
-        list.page_key(PageCursor { at: event.created_at, id })
-    });
+    let last = events.rows.last().filter(|_| more);
+    let page_key = last.map(|event| list.page_key(EventCursor { at: event.created_at, number: event.number }));
     let events = events.rows.iter().map(|event| WireEvent::new(event, &session)).collect();
     Ok(Reply(StatusCode::OK, Events { events, metadata: ListMetadata { page_key } }))
 }

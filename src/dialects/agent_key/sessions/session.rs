@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::dialects::shared::time::Milliseconds;
+use crate::domain::calendar::last_moment;
 use crate::domain::{AgentKey, JsonText, Session, Timestamp};
 
 /// A session of an agent.
@@ -109,9 +110,8 @@ impl AgentSession {
 /// Returns the end of a session that stays idle for so many minutes. Returns `None`, which means never, for 0 minutes
 /// and for times after the year 9999.
 pub(in crate::dialects::agent_key) fn expires_at(now: Timestamp, tti_minutes: i64) -> Option<Timestamp> {
-    let last = Timestamp::from_timestamp_millis(253_402_300_799_999)?;
     let idle = TimeDelta::try_minutes(tti_minutes).filter(|idle| !idle.is_zero())?;
-    now.checked_add_signed(idle).filter(|end| *end <= last)
+    now.checked_add_signed(idle).filter(|end| *end <= last_moment())
 }
 
 #[cfg(test)]

@@ -43,5 +43,5 @@ pub async fn list_api_keys(
     let found = caller.store.api_keys().list(paging::after(&pairs)?, MAX_KEYS).await?;
     let now = caller.now();
     let data = found.keys.into_iter().map(|key| ChatApiKey::new(key, now)).collect();
-    Ok(Reply(StatusCode::OK, ApiKeyList { data, next_cursor: found.rest.map(cursor::write) }))
+    Ok(Reply(StatusCode::OK, ApiKeyList { data, next_cursor: found.next.map(cursor::write) }))
 }

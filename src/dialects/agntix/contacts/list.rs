@@ -51,7 +51,7 @@ pub async fn list_contacts(
     }
     let found = caller.store.contacts().list(search, paging.after, paging.skip(), paging.limit).await?;
     let organization = &caller.principal.organization;
-    let pagination = Pagination::new(paging, found.total, found.rest);
+    let pagination = Pagination::new(paging, found.total, found.next);
     let data = found.contacts.into_iter().map(|contact| ChatContact::new(contact, organization)).collect();
     Ok(Reply(StatusCode::OK, ContactList { data, pagination }))
 }

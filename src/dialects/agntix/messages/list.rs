@@ -3,15 +3,14 @@
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::messages::message::ChatMessage;
-use crate::dialects::agntix::paging::{self, Pagination, Paging};
+use crate::dialects::agntix::paging::{Pagination, Paging};
 use crate::dialects::agntix::sessions::session;
 use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::dialects::shared::cursor::EventNumber;
 use crate::dialects::shared::document::LenientInteger;
-use crate::domain::{Event, Timestamp};
 use crate::http::{PathOf, QueryPairs, Reply};
 use crate::store::{EventWindow, Page};
 
@@ -50,28 +49,17 @@ pub async fn list_messages(
     pairs: QueryPairs,
 ) -> Result<Reply<MessageList>, AgntixError> {
     let session = session::find(&caller, &path.0).await?;
-    let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
+    let paging: Paging<EventNumber> = Paging::read(&pairs, DEFAULT_LIMIT)?;
     let sessions = caller.store.sessions();
     let events = sessions.events(&session);
-    let began = paging.after.map(number_of).transpose()?.unwrap_or_default();
+    let began = paging.after.map_or(0, |after| after.0);
     // Messages are numbered from 1 without gaps, so the numbers give the pages, and the last number is the total.
     let total = (events.last_number().await? - began).max(0);
     let after = began + paging.skip();
     let window = EventWindow { after_number: Some(after), ..EventWindow::default() };
     let Page { rows, cut } =
         if paging.skip() < total { events.oldest(&window, paging.limit).await? } else { Page::empty() };
-    let next = rows.last().filter(|_| cut).map(cursor_of);
+    let next = rows.last().filter(|_| cut).map(|last| EventNumber(last.number));
     let data = rows.into_iter().map(ChatMessage::from).collect();
     Ok(Reply(StatusCode::OK, MessageList { data, pagination: Pagination::new(paging, total, next) }))
-}
-
-/// Returns the cursor of a message, which contains the message's number instead of an id.
-fn cursor_of(event: &Event) -> (Timestamp, Uuid) {
-    (event.created_at, Uuid::from_u128(u128::from(event.number.unsigned_abs())))
-}
-
-fn number_of((_, id): (Timestamp, Uuid)) -> Result<i64, AgntixError> {
-    // A larger number could overflow when the rows of the skipped pages are added.
-    let number = i64::try_from(id.as_u128()).ok().filter(|number| *number <= i64::MAX / 4);
-    number.ok_or_else(paging::invalid_cursor)
 }

@@ -75,14 +75,14 @@ struct Reader {
 }
 
 impl Reader {
-    async fn read(&self, behind: Option<SessionCursor>) -> Result<SessionStretch, StoreError> {
+    async fn read(&self, after: Option<SessionCursor>) -> Result<SessionStretch, StoreError> {
         let Ok(query) = query_of(&self.pairs, self.now) else { return Ok(SessionStretch::empty()) };
         // Always sorted by creation, because the cursor of a page is a time of creation.
         let order = match query.order {
             SessionOrder::Newest | SessionOrder::LastUpdated => SessionOrder::Newest,
             SessionOrder::Oldest | SessionOrder::FirstUpdated => SessionOrder::Oldest,
         };
-        let query = SessionQuery { behind, order, limit: PAGE, ..query };
+        let query = SessionQuery { after, order, limit: PAGE, ..query };
         self.store.sessions().stretch(&query).await
     }
 

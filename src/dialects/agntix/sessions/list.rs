@@ -92,14 +92,14 @@ pub async fn list_sessions(
     let now = caller.now();
     let paging = Paging::read(&pairs, DEFAULT_LIMIT)?;
     let query = SessionQuery {
-        behind: paging.after.map(|(at, id)| (at, SessionId(id))),
+        after: paging.after.map(|(at, id)| (at, SessionId(id))),
         skip: paging.skip(),
         limit: paging.limit,
         ..query_of(&pairs, now)?
     };
     let found = caller.store.sessions().list(&query).await?;
     let organization = &caller.principal.organization;
-    let pagination = Pagination::new(paging, found.total, found.rest.map(|(at, id)| (at, id.0)));
+    let pagination = Pagination::new(paging, found.total, found.next.map(|(at, id)| (at, id.0)));
     let data = found.sessions.into_iter().map(|session| ChatSession::new(session, organization, now)).collect();
     Ok(Reply(StatusCode::OK, SessionList { data, pagination }))
 }

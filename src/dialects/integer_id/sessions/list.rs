@@ -89,9 +89,9 @@ pub async fn list_sessions(
     pairs: QueryPairs,
 ) -> Result<Reply<SessionList>, IntegerIdError> {
     let now = caller.now();
-    let behind = query::cursor(&pairs)?;
+    let after = query::cursor(&pairs)?;
     let state = query::status(&pairs);
-    let query = SessionQuery { state, behind, ..SessionQuery::newest(DialectName::IntegerId, now, MAX_SESSIONS) };
+    let query = SessionQuery { state, after, ..SessionQuery::newest(DialectName::IntegerId, now, MAX_SESSIONS) };
     let query = match query::agent_id(&pairs)? {
         query::AgentFilter::Any => query,
         query::AgentFilter::Unknown => return Ok(list(Vec::new(), None)),

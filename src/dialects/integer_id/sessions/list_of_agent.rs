@@ -100,7 +100,7 @@ pub async fn agent_sessions(
     let now = caller.now();
     let query = SessionQuery {
         agent: Some(agent.id),
-        behind: query::cursor(&pairs)?,
+        after: query::cursor(&pairs)?,
         ..SessionQuery::newest(DialectName::IntegerId, now, MAX_SESSIONS)
     };
     let (found, next_cursor) = session::page(&caller, &query).await?;

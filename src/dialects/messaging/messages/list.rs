@@ -12,6 +12,7 @@ use crate::dialects::messaging::sessions::session::{self, OpenSession};
 use crate::dialects::messaging::{Messaging, MessagingError};
 use crate::dialects::shared::document::LenientInteger;
 use crate::domain::Timestamp;
+use crate::domain::calendar::last_moment;
 use crate::http::{PathOf, QueryPairs, Rejection, Reply};
 use crate::store::EventWindow;
 
@@ -71,11 +72,7 @@ fn moment(query: &QueryPairs, parameter: &'static str) -> Result<Option<Timestam
     }
     // Postgres has a smaller range of times than JavaScript. No message has a time outside of these years.
     let at = DateTime::from_timestamp_millis(milliseconds as i64).filter(|at| (0..=9_999).contains(&at.year()));
-    Ok(Some(at.unwrap_or(if milliseconds < 0.0 { DateTime::UNIX_EPOCH } else { far_future() })))
-}
-
-fn far_future() -> Timestamp {
-    DateTime::from_timestamp(253_402_300_799, 0).unwrap_or_default()
+    Ok(Some(at.unwrap_or(if milliseconds < 0.0 { DateTime::UNIX_EPOCH } else { last_moment() })))
 }
 
 /// Get session messages

@@ -1,6 +1,5 @@
 //! `GET /api/messaging/sessions` (docs/dialects/messaging.md).
 
-use chrono::DateTime;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +9,7 @@ use crate::dialects::messaging::sessions::census;
 use crate::dialects::messaging::sessions::info::SessionInfo;
 use crate::dialects::messaging::sessions::session::OpenSession;
 use crate::dialects::messaging::{Messaging, MessagingError};
+use crate::domain::calendar::moment_at;
 use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::{SessionId, Timestamp};
 use crate::http::{QueryPairs, Reply};
@@ -92,10 +92,8 @@ fn write_cursor((at, id): (Timestamp, SessionId)) -> String {
 
 fn read_cursor(text: &str) -> Option<(Timestamp, SessionId)> {
     let (at, id) = text.split_once('.')?;
-    let at = at.parse().ok().and_then(DateTime::from_timestamp_millis)?;
-    // The service only writes times between 1970 and 9999, which Postgres can store.
-    (at.timestamp_millis() >= 0 && chrono::Datelike::year(&at) < 10_000)
-        .then_some((at, SessionId(parse_hyphenated_uuid(id)?)))
+    let at = at.parse().ok().and_then(moment_at)?;
+    Some((at, SessionId(parse_hyphenated_uuid(id)?)))
 }
 
 fn invalid_cursor(text: &str) -> MessagingError {

@@ -68,5 +68,5 @@ pub async fn api_keys(
             created_by: key.created_by.unwrap_or_default(),
         })
         .collect();
-    Ok(Reply(StatusCode::OK, ApiKeys { api_keys, next_cursor: found.rest.map(cursor::write) }))
+    Ok(Reply(StatusCode::OK, ApiKeys { api_keys, next_cursor: found.next.map(cursor::write) }))
 }
