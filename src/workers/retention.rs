@@ -66,7 +66,7 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    in_batches(|most| admin.delete_idempotency_keys(now - KEY_LIFETIME, most)).await
+    in_batches(|limit| admin.delete_idempotency_keys(now - KEY_LIFETIME, limit)).await
 }
 
 /// Deletes the feed entries that can no longer be followed at `now`, and those that endpoints have not received in
@@ -75,7 +75,7 @@ pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Resu
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    in_batches(|most| admin.delete_feed(now - FEED_LIFETIME, now - UNTOLD_FEED_LIFETIME, most)).await
+    in_batches(|limit| admin.delete_feed(now - FEED_LIFETIME, now - UNTOLD_FEED_LIFETIME, limit)).await
 }
 
 /// Gives up the webhook deliveries whose time is over at `now` and that no replica attempts. Returns how many there
@@ -84,7 +84,7 @@ pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    in_batches(|most| admin.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, most)).await
+    in_batches(|limit| admin.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, limit)).await
 }
 
 /// Deletes the finished webhook deliveries whose lifetime is over at `now`. Returns how many there were.
@@ -92,5 +92,5 @@ pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    in_batches(|most| admin.delete_deliveries(now - DELIVERY_LIFETIME, most)).await
+    in_batches(|limit| admin.delete_deliveries(now - DELIVERY_LIFETIME, limit)).await
 }

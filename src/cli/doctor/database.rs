@@ -108,9 +108,9 @@ fn clock(began: Timestamp, ended: Timestamp, server: &Server) -> Check {
 }
 
 fn connections(server: &Server) -> Check {
-    let (most, used) = (i64::from(server.max_connections), server.used_connections);
-    let text = format!("{used} of {most} connections are in use; a replica takes {CONNECTIONS_OF_A_REPLICA}");
-    let is_tight = most - used < CONNECTIONS_OF_A_REPLICA;
+    let (max, used) = (i64::from(server.max_connections), server.used_connections);
+    let text = format!("{used} of {max} connections are in use; a replica takes {CONNECTIONS_OF_A_REPLICA}");
+    let is_tight = max - used < CONNECTIONS_OF_A_REPLICA;
     Check::new("connections", if is_tight { Status::Warn } else { Status::Ok }, text)
 }
 

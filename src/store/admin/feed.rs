@@ -13,7 +13,7 @@ impl AdminStore {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn delete_feed(&self, until: Timestamp, last: Timestamp, most: i64) -> Result<u64, AdminError> {
+    pub async fn delete_feed(&self, until: Timestamp, last: Timestamp, limit: i64) -> Result<u64, AdminError> {
         let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let deleted = sqlx::query!(
             "DELETE FROM session_feed f
@@ -29,7 +29,7 @@ impl AdminStore {
               WHERE f.org_id = old.org_id AND f.transaction = old.transaction AND f.place = old.place",
             until,
             last,
-            most
+            limit
         )
         .execute(&mut *transaction)
         .await?;

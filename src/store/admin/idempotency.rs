@@ -11,7 +11,7 @@ impl AdminStore {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn delete_idempotency_keys(&self, until: Timestamp, most: i64) -> Result<u64, AdminError> {
+    pub async fn delete_idempotency_keys(&self, until: Timestamp, limit: i64) -> Result<u64, AdminError> {
         let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let deleted = sqlx::query!(
             "DELETE FROM idempotency_keys k
@@ -19,7 +19,7 @@ impl AdminStore {
                       WHERE arrived_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
               WHERE k.org_id = old.org_id AND k.dialect = old.dialect AND k.target = old.target AND k.key = old.key",
             until,
-            most
+            limit
         )
         .execute(&mut *transaction)
         .await?;

@@ -116,7 +116,7 @@ impl Agents<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn count(&self, filter: AgentFilter<'_>, most: i64) -> Result<i64, StoreError> {
+    pub async fn count(&self, filter: AgentFilter<'_>, limit: i64) -> Result<i64, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!"
@@ -128,7 +128,7 @@ impl Agents<'_> {
             self.0.org.0,
             filter.enabled,
             filter.name_contains,
-            most
+            limit
         )
         .fetch_one(&mut *transaction)
         .await?;

@@ -87,12 +87,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_are_small_and_together_the_whole_text(text in ".{0,80}", limit in 1usize..12) {
-            let all: Vec<&str> = pieces(&text, limit).collect();
+        fn pieces_are_small_whole_and_all_there_is(text in ".{0,80}", max in 1usize..12) {
+            let all: Vec<&str> = pieces(&text, max).collect();
             prop_assert_eq!(all.concat(), &*text);
             for piece in all {
                 prop_assert!(!piece.is_empty());
-                prop_assert!(piece.len() <= limit || piece.chars().count() == 1, "{piece}");
+                prop_assert!(piece.len() <= max || piece.chars().count() == 1, "{piece}");
             }
         }
     }

@@ -51,7 +51,7 @@ impl AdminStore {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn deliveries(&self, org: OrgId, failed: bool, most: i64) -> Result<Vec<DeliveryRow>, AdminError> {
+    pub async fn deliveries(&self, org: OrgId, failed: bool, limit: i64) -> Result<Vec<DeliveryRow>, AdminError> {
         Ok(sqlx::query_as!(
             DeliveryRow,
             "SELECT delivery_id, webhook_id, session_id, event, queued_at, attempts, next_attempt_at, delivered_at,
@@ -62,7 +62,7 @@ impl AdminStore {
               LIMIT $3",
             org.0,
             failed,
-            most
+            limit
         )
         .fetch_all(&self.pool)
         .await?)
@@ -104,11 +104,11 @@ impl AdminStore {
     /// Marks at most `most` deliveries as failed that were queued at `until` or before and are due at `now`, without an
     /// attempt. Returns how many there were.
     ///
-    /// Concurrent replicas take different deliveries.
+    /// Replicas that do this at once each take others.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn expire_deliveries(&self, until: Timestamp, now: Timestamp, most: i64) -> Result<u64, AdminError> {
+    pub async fn expire_deliveries(&self, until: Timestamp, now: Timestamp, limit: i64) -> Result<u64, AdminError> {
         let expired = sqlx::query!(
             "UPDATE webhook_deliveries d
                 SET next_attempt_at = NULL, failed_at = $2, last_error = 'expired'
@@ -117,7 +117,7 @@ impl AdminStore {
               WHERE d.org_id = old.org_id AND d.delivery_id = old.delivery_id",
             until,
             now,
-            most
+            limit
         )
         .execute(&self.pool)
         .await?;
@@ -126,11 +126,11 @@ impl AdminStore {
 
     /// Deletes at most `most` finished deliveries that were queued at `until` or before. Returns how many were deleted.
     ///
-    /// Concurrent replicas take different deliveries.
+    /// Replicas that do this at once each take others.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn delete_deliveries(&self, until: Timestamp, most: i64) -> Result<u64, AdminError> {
+    pub async fn delete_deliveries(&self, until: Timestamp, limit: i64) -> Result<u64, AdminError> {
         let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let deleted = sqlx::query!(
             "DELETE FROM webhook_deliveries d
@@ -138,7 +138,7 @@ impl AdminStore {
                       WHERE queued_at <= $1 AND next_attempt_at IS NULL LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
               WHERE d.org_id = old.org_id AND d.delivery_id = old.delivery_id",
             until,
-            most
+            limit
         )
         .execute(&mut *transaction)
         .await?;
