@@ -50,6 +50,15 @@ impl DialectName {
         self == Self::AgentKey
     }
 
+    /// The dialect whose sessions have a feed, which event streams and webhooks read.
+    pub const WITH_FEED: Self = Self::Agntix;
+
+    /// The dialect whose agents count the sessions that are held with them.
+    pub const WITH_USAGE: Self = Self::IntegerId;
+
+    /// The dialects that list the sessions of one agent by an index of their own.
+    pub const LISTED_BY_AGENT: [Self; 2] = [Self::Agntix, Self::IntegerId];
+
     /// Returns whether a session of this dialect ends only by being deleted, with all of its messages.
     #[must_use]
     pub fn deletes_what_ends(self) -> bool {

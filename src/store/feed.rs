@@ -15,13 +15,32 @@ use super::sessions::RowKey;
 use super::{SessionRow, StoreError, TenantStore, scope};
 use crate::domain::{DialectName, Event, Session, Timestamp};
 
-/// The dialect whose sessions can be followed.
-pub(super) const FOLLOWED: DialectName = DialectName::Agntix;
+/// What an entry reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FeedKind {
+    Started,
+    Updated,
+    Ended,
+    Appended,
+}
 
-/// The `kind` of an entry for the start of a session.
-pub(super) const STARTED: i16 = 1;
-/// The `kind` of an entry for the end of a session.
-pub(super) const ENDED: i16 = 3;
+impl FeedKind {
+    const ALL: [Self; 4] = [Self::Started, Self::Updated, Self::Ended, Self::Appended];
+
+    /// Returns the number that stands for the kind in the database. It never changes.
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::Started => 1,
+            Self::Updated => 2,
+            Self::Ended => 3,
+            Self::Appended => 4,
+        }
+    }
+
+    pub fn from_code(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happened {
@@ -44,9 +63,9 @@ pub(super) async fn tell(
     let kinds: Vec<i16> = happened
         .iter()
         .map(|(_, happened, _)| match happened {
-            Happened::Updated => 2,
-            Happened::Ended => ENDED,
-            Happened::Appended(_) => 4,
+            Happened::Updated => FeedKind::Updated.code(),
+            Happened::Ended => FeedKind::Ended.code(),
+            Happened::Appended(_) => FeedKind::Appended.code(),
         })
         .collect();
     let numbers: Vec<Option<i64>> = happened
@@ -144,7 +163,7 @@ impl Feed<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn behind(
+    pub async fn after(
         &self,
         place: FeedPlace,
         dialect: DialectName,
@@ -213,14 +232,16 @@ async fn read(
     for entry in entries {
         let Some(row) = rows.get(&entry.key) else { continue };
         let session = Session::try_from(row.clone())?;
-        let change = match (entry.kind, entry.event_number) {
-            (STARTED, _) => Change::Started(session),
-            (2, _) => Change::Updated(session),
-            (ENDED, _) => Change::Ended(session),
-            (_, number) => match number.and_then(|number| events.remove(&(entry.key, number))) {
+        let change = match FeedKind::from_code(entry.kind) {
+            Some(FeedKind::Started) => Change::Started(session),
+            Some(FeedKind::Updated) => Change::Updated(session),
+            Some(FeedKind::Ended) => Change::Ended(session),
+            Some(FeedKind::Appended) => match entry.event_number.and_then(|n| events.remove(&(entry.key, n))) {
                 Some(event) => Change::Appended(session, Box::new(event)),
                 None => continue,
             },
+            // A later version wrote it.
+            None => continue,
         };
         changes.push((entry.place, change));
     }
@@ -296,6 +317,14 @@ async fn appended(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn codes_lead_back() {
+        for kind in FeedKind::ALL {
+            assert_eq!(FeedKind::from_code(kind.code()), Some(kind));
+        }
+        assert_eq!(FeedKind::from_code(0), None);
+    }
 
     proptest! {
         #[test]

@@ -52,8 +52,8 @@ pub use avatars::{AvatarChanges, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
     Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,
-    LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow, StoryEventRow, StoryPage, StoryRow,
-    Unmerged,
+    LogKind, LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow, StoryEventRow, StoryPage,
+    StoryRow, Unmerged,
 };
 pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};
 pub use counts::COUNTS;

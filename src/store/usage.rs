@@ -10,9 +10,6 @@ use uuid::Uuid;
 use super::{Agents, StoreError, scope};
 use crate::domain::{AgentId, DialectName, OrgId, Session, Timestamp};
 
-/// The dialect whose sessions count.
-pub(super) const COUNTED: DialectName = DialectName::IntegerId;
-
 /// One use of an agent.
 pub(super) struct Use {
     pub org: OrgId,
@@ -34,7 +31,7 @@ impl Use {
         let (agent, at) = (session.agent?, session.ended_at?);
         let spent = session.detail.read::<Spent>().ok().and_then(|spent| spent.duration);
         let seconds = Some(spent.unwrap_or((at - session.created_at).num_seconds()));
-        (session.dialect == COUNTED).then_some(Self { org, agent, at, seconds })
+        (session.dialect == DialectName::WITH_USAGE).then_some(Self { org, agent, at, seconds })
     }
 }
 

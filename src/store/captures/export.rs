@@ -2,7 +2,7 @@
 
 use super::row::captured;
 use super::scan::rows_within_reach;
-use super::{CaptureFilter, CapturedRow, Captures, Cursor};
+use super::{CaptureFilter, CapturedRow, Captures, Cursor, LogKind};
 use crate::store::{PageLimit, StoreError, scope};
 
 /// Limit of rows in a piece.
@@ -43,13 +43,13 @@ impl Captures<'_> {
     pub async fn piece(
         &self,
         filter: &CaptureFilter,
-        errors_only: bool,
+        kind: LogKind,
         cursor: Option<Cursor>,
     ) -> Result<(Vec<CapturedRow>, Option<Cursor>), StoreError> {
         let org = self.0.org;
         let mut transaction = scope::begin_in_turn(self.0.scans(), org).await?;
-        let reach = rows_within_reach(&mut transaction, org, filter, errors_only, cursor).await?;
-        let rows = if errors_only {
+        let reach = rows_within_reach(&mut transaction, org, filter, kind, cursor).await?;
+        let rows = if kind.is_errors() {
             piece!(" AND NOT success", org, filter, cursor, reach, ROWS, BYTES).fetch_all(&mut *transaction).await?
         } else {
             piece!("", org, filter, cursor, reach, ROWS, BYTES).fetch_all(&mut *transaction).await?
@@ -60,7 +60,7 @@ impl Captures<'_> {
             // None of the rows that were looked at matches the filter; later ones may.
             None => {
                 let transaction = scope::begin_in_turn(self.0.scans(), org).await?;
-                self.log_within(transaction, filter, errors_only, cursor, PageLimit::rows(1)).await?.next
+                self.log_within(transaction, filter, kind, cursor, PageLimit::rows(1)).await?.next
             }
         };
         Ok((rows, next))

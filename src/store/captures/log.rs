@@ -20,6 +20,20 @@ pub struct LogPage {
     pub next: Option<Cursor>,
 }
 
+/// Which events a log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    All,
+    /// Those that failed.
+    Errors,
+}
+
+impl LogKind {
+    pub(super) fn is_errors(self) -> bool {
+        self == Self::Errors
+    }
+}
+
 struct Counted {
     count: i64,
 }
@@ -28,24 +42,24 @@ struct Counted {
 const FAR: i64 = 200;
 
 impl Captures<'_> {
-    /// Returns events after `cursor`; only errors if `errors_only` is set.
+    /// Returns events behind `cursor`, all or only errors.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn log(
         &self,
         filter: &CaptureFilter,
-        errors_only: bool,
+        kind: LogKind,
         cursor: Option<Cursor>,
         limit: PageLimit,
     ) -> Result<LogPage, StoreError> {
         if filter.search.is_some()
-            && let Some(page) = self.searched_log(filter, errors_only, cursor, limit).await?
+            && let Some(page) = self.searched_log(filter, kind, cursor, limit).await?
         {
             return Ok(page);
         }
         let transaction = scope::begin_scan(self.0.scans(), self.0.org).await?;
-        self.log_within(transaction, filter, errors_only, cursor, limit).await
+        self.log_within(transaction, filter, kind, cursor, limit).await
     }
 
     /// Returns the same page in a transaction that the caller has begun.
@@ -53,30 +67,30 @@ impl Captures<'_> {
         &self,
         mut transaction: PooledTransaction,
         filter: &CaptureFilter,
-        errors_only: bool,
+        kind: LogKind,
         cursor: Option<Cursor>,
         limit: PageLimit,
     ) -> Result<LogPage, StoreError> {
         let org = self.0.org;
-        let first_reach = rows_within_reach(&mut transaction, org, filter, errors_only, None).await?;
-        let total = count(&mut transaction, org, filter, errors_only, first_reach).await?;
+        let first_reach = rows_within_reach(&mut transaction, org, filter, kind, None).await?;
+        let total = count(&mut transaction, org, filter, kind, first_reach).await?;
         if total == 0 && cursor.is_none() {
             // The count read as far as the page would, or the totals show that there is none.
             let next = match filter.is_by_name_only() {
                 true => None,
-                false => edge(&mut transaction, org, filter, errors_only, None, first_reach).await?,
+                false => edge(&mut transaction, org, filter, kind, None, first_reach).await?,
             };
             transaction.commit().await?;
             return Ok(LogPage { rows: Vec::new(), total, next });
         }
         let reach = match cursor {
             None => first_reach,
-            cursor => rows_within_reach(&mut transaction, org, filter, errors_only, cursor).await?,
+            cursor => rows_within_reach(&mut transaction, org, filter, kind, cursor).await?,
         };
         let (mut cursor, mut limit) = (cursor, limit);
         if limit.skip >= FAR && filter.has_no_conditions() {
             // Skipped rows are read from the index alone.
-            let last = edge(&mut transaction, org, filter, errors_only, cursor, limit.skip).await?;
+            let last = edge(&mut transaction, org, filter, kind, cursor, limit.skip).await?;
             if last.is_none() {
                 transaction.commit().await?;
                 return Ok(LogPage { rows: Vec::new(), total, next: None });
@@ -97,7 +111,7 @@ impl Captures<'_> {
                 )
             };
         }
-        let Page { rows, cut } = if errors_only {
+        let Page { rows, cut } = if kind.is_errors() {
             bytes::page(page_of!(" AND NOT success").fetch(&mut *transaction), limit.bytes).await?
         } else {
             bytes::page(page_of!("").fetch(&mut *transaction), limit.bytes).await?
@@ -110,7 +124,7 @@ impl Captures<'_> {
             rows.last().map(|row| Cursor { at: row.at, id: row.event_id })
         } else {
             // There is no more within reach. If the window is longer, the next page begins after what was read.
-            edge(&mut transaction, org, filter, errors_only, cursor, reach).await?
+            edge(&mut transaction, org, filter, kind, cursor, reach).await?
         };
         transaction.commit().await?;
         Ok(LogPage { rows, total, next })
@@ -122,7 +136,7 @@ async fn edge(
     connection: &mut PgConnection,
     org: OrgId,
     filter: &CaptureFilter,
-    errors_only: bool,
+    kind: LogKind,
     cursor: Option<Cursor>,
     count: i64,
 ) -> Result<Option<Cursor>, sqlx::Error> {
@@ -143,7 +157,7 @@ async fn edge(
             )
         };
     }
-    if errors_only {
+    if kind.is_errors() {
         edge!(" AND NOT success").fetch_optional(connection).await
     } else {
         edge!("").fetch_optional(connection).await
@@ -156,12 +170,12 @@ async fn count(
     connection: &mut PgConnection,
     org: OrgId,
     filter: &CaptureFilter,
-    errors_only: bool,
+    kind: LogKind,
     reach: i64,
 ) -> Result<i64, sqlx::Error> {
     if filter.is_by_name_only() {
         let days = totals::by_day(connection, org, filter).await?.page.rows;
-        return Ok(days.iter().map(|day| if errors_only { day.errors } else { day.events }).sum());
+        return Ok(days.iter().map(|day| if kind.is_errors() { day.errors } else { day.events }).sum());
     }
     macro_rules! counted {
         ($captured:ident, $errors:literal) => {
@@ -180,7 +194,7 @@ async fn count(
             .await?
         };
     }
-    let counted = match (filter.opens_events(), errors_only) {
+    let counted = match (filter.opens_events(), kind.is_errors()) {
         (true, true) => counted!(captured, " AND NOT success"),
         (true, false) => counted!(captured, ""),
         (false, true) => counted!(captured_facts, " AND NOT success"),

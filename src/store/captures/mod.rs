@@ -30,7 +30,7 @@ pub use checkpoints::CheckpointRow;
 pub use conversation::SpanRow;
 pub use figures::{Breakdown, Figure, Figures, Grain, Overview};
 pub use filter::{CaptureFilter, Cursor};
-pub use log::LogPage;
+pub use log::{LogKind, LogPage};
 pub use metadata::MetadataRow;
 pub use row::CapturedRow;
 pub use scan::SCAN_BYTES;

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::figures::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
 use super::row::{captured, captured_facts};
-use super::{CaptureFilter, Cursor, DIALECT, SCAN_LIMIT};
+use super::{CaptureFilter, Cursor, DIALECT, LogKind, SCAN_LIMIT};
 use crate::domain::OrgId;
 use crate::store::bytes;
 
@@ -22,7 +22,7 @@ pub(super) async fn rows_within_reach(
     connection: &mut PgConnection,
     org: OrgId,
     filter: &CaptureFilter,
-    errors_only: bool,
+    kind: LogKind,
     cursor: Option<Cursor>,
 ) -> Result<i64, sqlx::Error> {
     if !filter.opens_events() {
@@ -56,7 +56,7 @@ pub(super) async fn rows_within_reach(
         };
     }
     // With the condition as a parameter, a generic plan would not use the index of errors.
-    let counted = if errors_only {
+    let counted = if kind.is_errors() {
         reach!(" AND NOT success").fetch_one(connection).await?
     } else {
         reach!("").fetch_one(connection).await?
@@ -71,7 +71,7 @@ pub(super) async fn figures(
     filter: &CaptureFilter,
     grain: Grain,
 ) -> Result<Read, sqlx::Error> {
-    let reach = rows_within_reach(connection, org, filter, false, None).await?;
+    let reach = rows_within_reach(connection, org, filter, LogKind::All, None).await?;
     macro_rules! sums {
         ($captured:ident) => {
             $captured!(

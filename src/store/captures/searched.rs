@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::row::{captured, captured_rows};
 use super::search::{Candidates, Entry, find};
-use super::{CaptureFilter, CapturedRow, Captures, Cursor, DIALECT, LogPage, SCAN_BYTES};
+use super::{CaptureFilter, CapturedRow, Captures, Cursor, DIALECT, LogKind, LogPage, SCAN_BYTES};
 use crate::domain::{OrgId, Timestamp};
 use crate::store::bytes::{self, Page, PageLimit};
 use crate::store::{StoreError, scope};
@@ -39,7 +39,7 @@ impl Captures<'_> {
     pub(super) async fn searched_log(
         &self,
         filter: &CaptureFilter,
-        errors_only: bool,
+        kind: LogKind,
         cursor: Option<Cursor>,
         limit: PageLimit,
     ) -> Result<Option<LogPage>, StoreError> {
@@ -51,16 +51,15 @@ impl Captures<'_> {
         };
         let wanted = usize::try_from(limit.skip + limit.rows).unwrap_or(usize::MAX);
         let at_least = if cursor.is_none() { SEARCH_COUNT_LIMIT } else { 0 };
-        let compared = compare(&mut transaction, org, filter, errors_only, &candidates, (wanted, at_least)).await?;
+        let compared = compare(&mut transaction, org, filter, kind, &candidates, (wanted, at_least)).await?;
         let total = if cursor.is_none() {
             compared.matched.len()
         } else {
             // Counted from the beginning of the window, whatever the page.
             match find(&mut transaction, org, filter, None).await? {
-                Some(all) => compare(&mut transaction, org, filter, errors_only, &all, (0, SEARCH_COUNT_LIMIT))
-                    .await?
-                    .matched
-                    .len(),
+                Some(all) => {
+                    compare(&mut transaction, org, filter, kind, &all, (0, SEARCH_COUNT_LIMIT)).await?.matched.len()
+                }
                 None => compared.matched.len(),
             }
         };
@@ -97,7 +96,7 @@ async fn compare(
     connection: &mut PgConnection,
     org: OrgId,
     filter: &CaptureFilter,
-    errors_only: bool,
+    kind: LogKind,
     candidates: &Candidates,
     (wanted, at_least): (usize, usize),
 ) -> Result<Compared, sqlx::Error> {
@@ -134,7 +133,7 @@ async fn compare(
                 .await?
             };
         }
-        let rows = if errors_only {
+        let rows = if kind.is_errors() {
             matching!(" AND NOT success AND event_id = ANY ($13)")
         } else {
             matching!(" AND event_id = ANY ($13)")

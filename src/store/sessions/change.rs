@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
+use crate::domain::{DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
@@ -227,7 +227,11 @@ async fn number(
     numberings.retain(|key, _| keys.binary_search(key).is_ok());
     events::append(connection, &written, &numberings).await?;
     let told = |(key, event): &(RowKey, &Event)| (*key, Happened::Appended(event.number), event.created_at);
-    Ok(written.iter().filter(|(key, event)| key.dialect == feed::FOLLOWED.code() && !event.hidden).map(told).collect())
+    Ok(written
+        .iter()
+        .filter(|(key, event)| key.dialect == DialectName::WITH_FEED.code() && !event.hidden)
+        .map(told)
+        .collect())
 }
 
 /// Writes the changes to the feed and to the usage.
@@ -246,7 +250,8 @@ async fn tell(
     let mut happened = appended;
     // The progress of a reply is not a change of the session.
     let differs = |locked: &LockedSession| Session { turn: locked.before.turn, ..locked.now.clone() } != locked.before;
-    let followed = changed.iter().filter(|(key, locked)| key.dialect == feed::FOLLOWED.code() && differs(locked));
+    let followed =
+        changed.iter().filter(|(key, locked)| key.dialect == DialectName::WITH_FEED.code() && differs(locked));
     for (key, locked) in followed {
         let what = if ended(locked) { Happened::Ended } else { Happened::Updated };
         happened.push((*key, what, locked.now.updated_at));

@@ -7,11 +7,10 @@ use uuid::Uuid;
 
 use super::row_key::KeyColumns;
 use super::{Created, RowKey, SessionRow};
-use crate::domain::{AgentId, JsonText, NewSession, OrgId, Session, Timestamp};
-use crate::store::feed;
+use crate::domain::{AgentId, DialectName, JsonText, NewSession, OrgId, Session, Timestamp};
+use crate::store::feed::FeedKind;
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
-use crate::store::usage;
 
 pub struct Request {
     pub org: OrgId,
@@ -25,7 +24,7 @@ impl Request {
 
     /// Returns whether the session's start belongs to the feed or to the usage.
     fn is_told(&self) -> bool {
-        [feed::FOLLOWED, usage::COUNTED].contains(&self.session.dialect)
+        [DialectName::WITH_FEED, DialectName::WITH_USAGE].contains(&self.session.dialect)
     }
 }
 
@@ -236,8 +235,8 @@ pub async fn insert(
     inserted!(requests, connection, " ", "")
 }
 
-/// Inserts sessions like [`insert`], and writes their start to the feed ([`feed`]) and the usage ([`usage`]) in the
-/// same statement.
+/// Inserts sessions like [`insert`], and writes their start to the feed ([`crate::store::feed`]) and the usage
+/// ([`crate::store::usage`]) in the same statement.
 async fn insert_and_tell(
     connection: &mut PgConnection,
     requests: &[&Request],
@@ -263,8 +262,8 @@ async fn insert_and_tell(
              )
              SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", nonce AS "nonce!"
                FROM inserted"#,
-        feed::STARTED,
-        feed::FOLLOWED.code(),
-        usage::COUNTED.code()
+        FeedKind::Started.code(),
+        DialectName::WITH_FEED.code(),
+        DialectName::WITH_USAGE.code()
     )
 }

@@ -281,3 +281,18 @@ macro_rules! simultaneous {
 }
 
 pub(super) use {filtered_rows, filtered_times, newest, page_rows, simultaneous, times, updated_ids, walk};
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::DialectName;
+
+    /// They are written out, because a generic plan uses an index of some dialects only then.
+    #[test]
+    fn statements_name_the_dialects_that_are_listed_by_agent() {
+        let codes = DialectName::LISTED_BY_AGENT.map(|dialect| dialect.code().to_string()).join(", ");
+        let (statements, _) = include_str!("sql.rs").split_once("mod tests").unwrap();
+        let lists: Vec<&str> =
+            statements.split("dialect IN (").skip(1).filter_map(|text| text.split(')').next()).collect();
+        assert_eq!(lists, [codes.as_str(); 2]);
+    }
+}

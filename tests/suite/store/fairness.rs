@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures::future::poll_immediate;
 use sessionary::domain::{DialectName, Mint, OrgId};
-use sessionary::store::{Among, CaptureFilter, LogPage, PageLimit, Store, StoreError, StoreSettings, provision};
+use sessionary::store::{
+    Among, CaptureFilter, LogKind, LogPage, PageLimit, Store, StoreError, StoreSettings, provision,
+};
 use sqlx::PgConnection;
 
 use crate::support::{connection, database_called, make_database, run, start};
@@ -31,7 +33,7 @@ fn scan(store: &Store, org: OrgId) -> Scan {
         metadata: Vec::new(),
         search: Some("x".to_owned()),
     };
-    Box::pin(async move { tenant.captures().log(&filter, false, None, PageLimit::rows(10)).await })
+    Box::pin(async move { tenant.captures().log(&filter, LogKind::All, None, PageLimit::rows(10)).await })
 }
 
 /// Returns the processes of Postgres that wait for a lock on captured events.

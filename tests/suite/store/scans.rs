@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "as many bytes as requests would take minutes")]
 
-use sessionary::store::{CaptureFilter, PageLimit, SCAN_BYTES};
+use sessionary::store::{CaptureFilter, LogKind, PageLimit, SCAN_BYTES};
 
 use crate::support::{DATABASE, TestApp, admin, connection, run, start, store};
 
@@ -45,7 +45,7 @@ fn a_search_stops_where_its_bytes_are_used_up_and_goes_on_from_there() {
         let tenant = store().await.tenant(app.org);
         let (mut cursor, mut scans) = (None, 0);
         loop {
-            let page = tenant.captures().log(&filter, false, cursor, PageLimit::rows(10)).await.expect("a page");
+            let page = tenant.captures().log(&filter, LogKind::All, cursor, PageLimit::rows(10)).await.expect("a page");
             assert!(page.rows.is_empty());
             scans += 1;
             cursor = page.next;
@@ -60,7 +60,7 @@ fn a_search_stops_where_its_bytes_are_used_up_and_goes_on_from_there() {
 
         // Without a search, the filter needs no payloads.
         let everything = CaptureFilter { search: None, ..filter };
-        let page = tenant.captures().log(&everything, false, None, PageLimit::rows(1)).await.expect("a page");
+        let page = tenant.captures().log(&everything, LogKind::All, None, PageLimit::rows(1)).await.expect("a page");
         assert_eq!(page.total, i64::from(count));
     });
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use sessionary::domain::{EventId, OrgId, Timestamp};
 use sessionary::store::admin::AdminStore;
-use sessionary::store::{CaptureFilter, Captures, Cursor, PageLimit};
+use sessionary::store::{CaptureFilter, Captures, Cursor, LogKind, PageLimit};
 use sessionary::workers::captures::{index, note_backlog};
 use uuid::Uuid;
 
@@ -78,10 +78,10 @@ fn filter(search: &str) -> CaptureFilter {
 }
 
 /// Returns all events that a search finds, page by page.
-async fn found(captures: &Captures<'_>, search: &str, errors_only: bool) -> Vec<Uuid> {
+async fn found(captures: &Captures<'_>, search: &str, kind: LogKind) -> Vec<Uuid> {
     let (mut found, mut cursor): (Vec<Uuid>, Option<Cursor>) = (Vec::new(), None);
     loop {
-        let page = captures.log(&filter(search), errors_only, cursor, PageLimit::rows(700)).await.expect("a page");
+        let page = captures.log(&filter(search), kind, cursor, PageLimit::rows(700)).await.expect("a page");
         found.extend(page.rows.iter().map(|row| row.event_id));
         cursor = page.next;
         if cursor.is_none() {
@@ -91,7 +91,7 @@ async fn found(captures: &Captures<'_>, search: &str, errors_only: bool) -> Vec<
 }
 
 /// Returns all events that contain a text as it is, or as JSON in ASCII.
-async fn compared(org: OrgId, search: &str, errors_only: bool) -> Vec<Uuid> {
+async fn compared(org: OrgId, search: &str, kind: LogKind) -> Vec<Uuid> {
     let mut system = connection("sessionary_system", DATABASE).await;
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     let ascii: String = serde_json::to_string(search)
@@ -113,7 +113,7 @@ async fn compared(org: OrgId, search: &str, errors_only: bool) -> Vec<Uuid> {
     )
     .bind(org)
     .bind(&patterns[..])
-    .bind(errors_only)
+    .bind(kind == LogKind::Errors)
     .fetch_all(&mut system)
     .await
     .expect("rows")
@@ -122,9 +122,9 @@ async fn compared(org: OrgId, search: &str, errors_only: bool) -> Vec<Uuid> {
 async fn finds_what_is_there(app: &TestApp, state: &str) {
     let tenant = store().await.tenant(app.org);
     for search in SEARCHES {
-        for errors_only in [false, true] {
-            let compared = compared(app.org, search, errors_only).await;
-            assert_eq!(found(&tenant.captures(), search, errors_only).await, compared, "{search}, {state}");
+        for kind in [LogKind::All, LogKind::Errors] {
+            let compared = compared(app.org, search, kind).await;
+            assert_eq!(found(&tenant.captures(), search, kind).await, compared, "{search}, {state}");
         }
     }
 }
@@ -171,10 +171,10 @@ fn a_search_finds_the_same_before_while_and_after_events_are_indexed() {
 
         // Deleted events leave no grams behind, and the others of their block are indexed again.
         let tenant = store().await.tenant(app.org);
-        let gone: Vec<EventId> = compared(app.org, "zebra", false).await.into_iter().map(EventId).collect();
+        let gone: Vec<EventId> = compared(app.org, "zebra", LogKind::All).await.into_iter().map(EventId).collect();
         assert_eq!(admin.delete_captured_events(app.org, &gone).await.expect("deleted"), gone.len() as u64);
         assert_eq!(count("captured_blocks", app.org).await, 0);
-        assert_eq!(found(&tenant.captures(), "zebra", false).await, Vec::<Uuid>::new());
+        assert_eq!(found(&tenant.captures(), "zebra", LogKind::All).await, Vec::<Uuid>::new());
         bring_up_to_date(admin).await;
         let indexed = count("captured_blocks", app.org).await + count("captured_pending", app.org).await;
         assert_eq!(indexed, i64::from(MANY) + 3 - gone.len() as i64);

@@ -174,9 +174,9 @@ impl QueryFilters {
             metadata: metadata(&self.metadata_filters).ok_or(AgnostError::Invalid(
                 "metadata_filters must be an array of at most 32 objects with key and value, of at most 1000 bytes each",
             ))?,
-            search: text(&self.search).ok_or(AgnostError::Invalid("search must be a string of at most 1000 bytes"))?,
+            search: text(&self.search, "search must be a string of at most 1000 bytes")?,
         };
-        let query = text(&self.query).ok_or(AgnostError::Invalid("query must be a string of at most 1000 bytes"))?;
+        let query = text(&self.query, "query must be a string of at most 1000 bytes")?;
         Ok(Asked { range, filter, page, page_size, cursor, query })
     }
 }
@@ -190,13 +190,11 @@ fn integer(given: &JsonField, default: i64) -> Option<i64> {
 }
 
 /// Returns a text; an absent one and an empty one are both `Some(None)`. Returns `None` for any other value.
-fn text(given: &JsonField) -> Option<Option<String>> {
+fn text(given: &JsonField, fault: &'static str) -> Result<Option<String>, AgnostError> {
     match given {
-        JsonField::Absent | JsonField::Null => Some(None),
-        JsonField::String(text) if text.len() <= SEARCH_LIMIT => {
-            Some(Some(text.clone()).filter(|text| !text.is_empty()))
-        }
-        _ => None,
+        JsonField::Absent | JsonField::Null => Ok(None),
+        JsonField::String(text) if text.len() <= SEARCH_LIMIT => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        _ => Err(AgnostError::Invalid(fault)),
     }
 }
 

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::as_limit;
 use crate::domain::{DialectName, Mint, Timestamp, WebhookEvent};
 use crate::store::admin::{AdminError, AdminStore};
-use crate::store::{feed, scope};
+use crate::store::feed::FeedKind;
+use crate::store::scope;
 
 /// Endpoints per transaction, and entries for each of them.
 const MAX_ENDPOINTS: usize = 50;
@@ -25,10 +26,10 @@ pub struct Waiting {
 
 /// Returns the event that an entry of the feed is to an endpoint. Only the start and the end of a session are events.
 fn event_of(kind: i16) -> Option<WebhookEvent> {
-    match kind {
-        feed::STARTED => Some(WebhookEvent::SessionCreated),
-        feed::ENDED => Some(WebhookEvent::SessionEnded),
-        _ => None,
+    match FeedKind::from_code(kind)? {
+        FeedKind::Started => Some(WebhookEvent::SessionCreated),
+        FeedKind::Ended => Some(WebhookEvent::SessionEnded),
+        FeedKind::Updated | FeedKind::Appended => None,
     }
 }
 

@@ -16,25 +16,31 @@ use crate::dialects::agnost::events::event::CapturedEvent;
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::dialects::shared::csv;
 use crate::http::CostlyWork;
-use crate::store::{CaptureFilter, CapturedRow, Cursor, StoreError, TenantStore};
+use crate::store::{CaptureFilter, CapturedRow, Cursor, LogKind, StoreError, TenantStore};
 
-/// The state of an export.
+/// Which events are still to be written.
+enum Remaining {
+    /// Those after the cursor, or all.
+    After(Option<Cursor>),
+    Nothing,
+}
+
+/// A file that is being written.
 struct Export {
     store: TenantStore,
     costly: CostlyWork,
     filter: CaptureFilter,
-    errors_only: bool,
-    /// The cursor of the next piece; `None` after the last piece.
-    from: Option<Option<Cursor>>,
+    kind: LogKind,
+    remaining: Remaining,
 }
 
 impl Export {
     async fn piece(mut self) -> Result<Option<(Bytes, Self)>, BoxError> {
-        let Some(from) = self.from else { return Ok(None) };
-        let (rows, next) = self.store.captures().piece(&self.filter, self.errors_only, from).await?;
+        let Remaining::After(from) = self.remaining else { return Ok(None) };
+        let (rows, next) = self.store.captures().piece(&self.filter, self.kind, from).await?;
         let text = self.costly.run(move || written(rows, from.is_none())).await;
         let text = text.map_err(|_| "the rows could not be written")??;
-        self.from = next.map(Some);
+        self.remaining = next.map_or(Remaining::Nothing, |last| Remaining::After(Some(last)));
         Ok(Some((text, self)))
     }
 }
@@ -56,11 +62,12 @@ pub async fn export(
     costly: CostlyWork,
     caller: Caller<Agnost, purpose::ReadEvents>,
     request: Request,
-    errors_only: bool,
+    kind: LogKind,
     file: &'static str,
 ) -> Result<Response, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    let export = Export { store: caller.store, costly, filter: asked.filter, errors_only, from: Some(asked.cursor) };
+    let remaining = Remaining::After(asked.cursor);
+    let export = Export { store: caller.store, costly, filter: asked.filter, kind, remaining };
     // An error ends the body without its last chunk, so that a client can see that the file is incomplete.
     let body = Body::from_stream(stream::try_unfold(export, Export::piece));
     Ok(csv::download(file, body))

@@ -8,6 +8,7 @@ use crate::dialects::agnost::dashboard::events::export::export;
 use crate::dialects::agnost::dashboard::filters::QueryFilters;
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::http::CostlyWork;
+use crate::store::LogKind;
 
 /// Errors as CSV
 ///
@@ -27,5 +28,5 @@ pub async fn export_errors(
     caller: Caller<Agnost, purpose::ReadEvents>,
     request: Request,
 ) -> Result<Response, AgnostError> {
-    export(costly, caller, request, true, "attachment; filename=\"errors.csv\"").await
+    export(costly, caller, request, LogKind::Errors, "attachment; filename=\"errors.csv\"").await
 }

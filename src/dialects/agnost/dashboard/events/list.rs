@@ -8,7 +8,7 @@ use crate::dialects::agnost::dashboard::events::log_page::{LogPage, page};
 use crate::dialects::agnost::dashboard::filters::{Asked, QueryFilters};
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::http::Reply;
-use crate::store::MAX_PAGE_BYTES;
+use crate::store::{LogKind, MAX_PAGE_BYTES};
 
 /// Raw logs
 ///
@@ -28,5 +28,5 @@ pub async fn raw_logs(
     request: Request,
 ) -> Result<Reply<LogPage>, AgnostError> {
     let asked = Asked::read(request, caller.now()).await?;
-    Ok(Reply(StatusCode::OK, page(&caller, &asked, false, MAX_PAGE_BYTES).await?))
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, LogKind::All, MAX_PAGE_BYTES).await?))
 }

@@ -7,7 +7,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agnost::dashboard::filters::{Asked, CursorText};
 use crate::dialects::agnost::events::event::CapturedEvent;
 use crate::dialects::agnost::{Agnost, AgnostError};
-use crate::store::COUNT_LIMIT;
+use crate::store::{COUNT_LIMIT, LogKind};
 
 /// A page of events, newest first.
 #[derive(Serialize, ToSchema)]
@@ -30,11 +30,10 @@ pub struct LogPage {
 pub async fn page(
     caller: &Caller<Agnost, purpose::ReadEvents>,
     asked: &Asked,
-    errors_only: bool,
+    kind: LogKind,
     bytes: usize,
 ) -> Result<LogPage, AgnostError> {
-    let page =
-        caller.store.captures().log(&asked.filter, errors_only, asked.cursor, asked.limit().within(bytes)).await?;
+    let page = caller.store.captures().log(&asked.filter, kind, asked.cursor, asked.limit().within(bytes)).await?;
     Ok(LogPage {
         logs: page.rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?,
         total: page.total.min(COUNT_LIMIT),

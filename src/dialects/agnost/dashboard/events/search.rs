@@ -8,7 +8,7 @@ use crate::dialects::agnost::dashboard::events::log_page::{LogPage, page};
 use crate::dialects::agnost::dashboard::filters::{Asked, QueryFilters};
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::http::Reply;
-use crate::store::MAX_PAGE_BYTES;
+use crate::store::{LogKind, MAX_PAGE_BYTES};
 
 /// Spotlight search
 ///
@@ -31,5 +31,5 @@ pub async fn spotlight_search(
     let mut asked = Asked::read(request, caller.now()).await?;
     let query = asked.query.take().ok_or(AgnostError::Invalid("query must be a non-empty string"))?;
     asked.filter.search = Some(query);
-    Ok(Reply(StatusCode::OK, page(&caller, &asked, false, MAX_PAGE_BYTES).await?))
+    Ok(Reply(StatusCode::OK, page(&caller, &asked, LogKind::All, MAX_PAGE_BYTES).await?))
 }

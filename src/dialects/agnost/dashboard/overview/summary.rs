@@ -16,7 +16,7 @@ use crate::dialects::agnost::dashboard::overview::dashboard::{Metrics, metrics};
 use crate::dialects::agnost::dashboard::tools::stats::ToolStats;
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::http::Reply;
-use crate::store::MAX_PAGE_BYTES;
+use crate::store::{LogKind, MAX_PAGE_BYTES};
 
 /// Bytes of the conversations, and of the errors, in a summary of everything.
 const PART_BYTES: usize = MAX_PAGE_BYTES / 4;
@@ -53,7 +53,7 @@ pub async fn command_center_summary(
     let user_stories = list::page(&caller, &asked, PART_BYTES).await?;
     // A page after a cursor counts the same conversations as the first one.
     let metrics = metrics(&overview, user_stories.total());
-    let errors = log_page::page(&caller, &asked, true, PART_BYTES).await?;
+    let errors = log_page::page(&caller, &asked, LogKind::Errors, PART_BYTES).await?;
     let tool_stats = ToolStats::of(&overview.names).into_rows();
     Ok(Reply(StatusCode::OK, Summary { metrics, user_stories, errors, tool_stats }))
 }

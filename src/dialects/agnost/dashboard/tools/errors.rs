@@ -13,7 +13,7 @@ use crate::dialects::agnost::dashboard::filters::{Asked, QueryFilters};
 use crate::dialects::agnost::events::event::CapturedEvent;
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::http::Reply;
-use crate::store::{Breakdown, Figures, PageLimit};
+use crate::store::{Breakdown, Figures, LogKind, PageLimit};
 
 /// The newest errors of the window that are grouped by their texts.
 const SAMPLED_ERRORS: i64 = 1_000;
@@ -46,7 +46,8 @@ pub async fn distribution(
     asked: &Asked,
     figures: &Figures,
 ) -> Result<ErrorDistribution, AgnostError> {
-    let newest = caller.store.captures().log(&asked.filter, true, None, PageLimit::rows(SAMPLED_ERRORS)).await?;
+    let newest =
+        caller.store.captures().log(&asked.filter, LogKind::Errors, None, PageLimit::rows(SAMPLED_ERRORS)).await?;
     let mut counts: HashMap<String, usize> = HashMap::new();
     for row in newest.rows {
         if matches!(row.kind.as_str(), "tool" | "resource" | "prompt") {
