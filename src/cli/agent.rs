@@ -156,7 +156,7 @@ impl From<&Stored> for Named {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ShownAgent {
     #[serde(flatten)]
     named: Named,
     description: Option<String>,
@@ -173,7 +173,7 @@ struct Shown {
     changed: Option<Vec<&'static str>>,
 }
 
-impl From<&Stored> for Shown {
+impl From<&Stored> for ShownAgent {
     fn from(agent: &Stored) -> Self {
         Self {
             named: agent.into(),
@@ -205,7 +205,7 @@ impl Agent {
             Self::List { org } => {
                 let org = org::find(admin, &org).await?;
                 let agents = admin.agents(org).await?;
-                let rows: Vec<Shown> = agents.iter().map(Shown::from).collect();
+                let rows: Vec<ShownAgent> = agents.iter().map(ShownAgent::from).collect();
                 context.output.table(&TABLE, &rows, |row| {
                     let (named, responder) = (&row.named, responder(row.responder.as_ref()));
                     let (id, number) = (named.id.to_string(), named.number.to_string());
@@ -215,7 +215,7 @@ impl Agent {
             }
             Self::Show { org, agent } => {
                 let agent = admin.agent(org::find(admin, &org).await?, &agent).await?;
-                show(context, &sentence(&agent), &agent, Shown::from(&agent));
+                show(context, &sentence(&agent), &agent, ShownAgent::from(&agent));
                 Ok(())
             }
             Self::Update(update) => update.run(context, admin).await,
@@ -249,7 +249,7 @@ impl Create {
         };
         admin.create_agent(org, &new).await?;
         let agent = admin.agent(org, &new.id.to_string()).await?;
-        show(context, &format!("Created: {}", sentence(&agent)), &agent, Shown::from(&agent));
+        show(context, &format!("Created: {}", sentence(&agent)), &agent, ShownAgent::from(&agent));
         Ok(())
     }
 }
@@ -261,7 +261,7 @@ impl Update {
         let (before, after) = admin.change_agent(org, &name, context.clock.now(), |agent| self.apply_to(agent)).await?;
         let changes = Changes::between(settings_of(&before), settings_of(&after));
         let text = format!("{}. {}", sentence(&after), changes.sentence("Replicas apply it within a second."));
-        show(context, &text, &after, Shown { changed: Some(changes.members()), ..Shown::from(&after) });
+        show(context, &text, &after, ShownAgent { changed: Some(changes.members()), ..ShownAgent::from(&after) });
         Ok(())
     }
 
@@ -291,7 +291,7 @@ impl Update {
 }
 
 /// Prints an agent.
-fn show(context: &Context, sentence: &str, agent: &Stored, shown: Shown) {
+fn show(context: &Context, sentence: &str, agent: &Stored, shown: ShownAgent) {
     let mut details = vec![("key", agent.key.to_string()), ("number", agent.number.get().to_string())];
     details.extend(ShownSetting::details(settings_of(agent)));
     details.push(("created", agent.created_at.to_rfc3339()));

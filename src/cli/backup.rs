@@ -23,7 +23,7 @@ pub(super) struct Restore {
 }
 
 #[derive(Serialize)]
-struct Report<'c> {
+struct BackupReport<'c> {
     file: &'c str,
     #[serde(flatten)]
     contents: &'c Contents,
@@ -71,5 +71,5 @@ fn report(context: &Context, file: &std::path::Path, contents: &Contents, done: 
         contents.header.created_at.to_rfc3339(),
         contents.header.postgres
     );
-    context.output.line(&sentence, &Report { file: &name, contents });
+    context.output.line(&sentence, &BackupReport { file: &name, contents });
 }

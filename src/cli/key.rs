@@ -84,7 +84,7 @@ struct Replaced {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ShownKey {
     key_id: Uuid,
     org_id: Uuid,
     name: String,
@@ -97,7 +97,7 @@ struct Shown {
     revoked_at: Option<Timestamp>,
 }
 
-impl From<KeyRow> for Shown {
+impl From<KeyRow> for ShownKey {
     fn from(row: KeyRow) -> Self {
         Self {
             key_id: row.key_id,
@@ -115,7 +115,7 @@ impl From<KeyRow> for Shown {
 
 const TABLE: Table<'_> = Table { name: "keys", heads: &["id", "begins with", "state", "scopes", "created", "name"] };
 
-impl Shown {
+impl ShownKey {
     fn state(&self, now: Timestamp) -> String {
         match (self.revoked_at, self.expires_at) {
             (Some(at), _) => format!("revoked {}", at.to_rfc3339()),
@@ -161,7 +161,7 @@ impl Key {
             }
             Self::List { org } => {
                 let org = org::find(admin, &org).await?;
-                let rows: Vec<Shown> = admin.keys(org).await?.into_iter().map(Shown::from).collect();
+                let rows: Vec<ShownKey> = admin.keys(org).await?.into_iter().map(ShownKey::from).collect();
                 context.output.table(&TABLE, &rows, |row| {
                     let (id, created) = (row.key_id.to_string(), row.created_at.to_rfc3339());
                     vec![id, row.beginning(), row.state(now), row.scopes(), created, row.name.clone()]
@@ -169,16 +169,16 @@ impl Key {
                 Ok(())
             }
             Self::Show { id } => {
-                let shown = Shown::from(admin.key(id).await?);
+                let shown = ShownKey::from(admin.key(id).await?);
                 shown.print(context, &shown.sentence());
                 Ok(())
             }
             Self::Rotate(rotate) => rotate.run(context, admin).await,
             Self::Revoke { id } => {
-                let before = Shown::from(admin.revoke_key(id, now).await?);
+                let before = ShownKey::from(admin.revoke_key(id, now).await?);
                 let was = before.revoked_at.map(|at| format!("was revoked at {} already", at.to_rfc3339()));
                 let became = was.unwrap_or_else(|| "is revoked. Replicas reject it within a second".to_owned());
-                let shown = Shown { revoked_at: before.revoked_at.or(Some(now)), ..before };
+                let shown = ShownKey { revoked_at: before.revoked_at.or(Some(now)), ..before };
                 shown.print(context, &format!("{} {became}.", shown.sentence()));
                 Ok(())
             }

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::progress::{Shown, show};
+use super::progress::{ShownProgress, show};
 use super::{Context, Failure};
 use crate::config::PostgresInstall;
 use crate::embedded_postgres::install::{self, Client, Installed};
@@ -25,7 +25,7 @@ pub(super) enum Postgres {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct InstallReport {
     folder: String,
     major: u32,
     installed_with: Option<String>,
@@ -40,7 +40,7 @@ impl Postgres {
             Some(client) => format!("{client} has brought PostgreSQL {}, in {folder}.", installed.major),
             None => format!("PostgreSQL {} is there already, in {folder}.", installed.major),
         };
-        let report = Report {
+        let report = InstallReport {
             folder: folder.to_string(),
             major: installed.major,
             installed_with: installed.client.map(|client| client.to_string()),
@@ -51,7 +51,7 @@ impl Postgres {
 }
 
 async fn bring(context: &Context, with: Option<Client>) -> Result<Installed, EmbeddedPostgresError> {
-    let mut shown = Shown::new();
+    let mut shown = ShownProgress::new();
     let (data_dir, search) = (&context.settings.data_dir, context.settings.postgres_search.clone());
     install::install(data_dir, &search, &Tuning::default(), with, &mut |progress| shown.report(&progress)).await
 }

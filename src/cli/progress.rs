@@ -9,12 +9,12 @@ const WIDTH: u64 = 40;
 const REDRAWN_EVERY: Duration = Duration::from_millis(50);
 
 /// Shows the progress of an installation: with a bar on a terminal, or else one line per step.
-pub(super) struct Shown {
+pub(super) struct ShownProgress {
     is_terminal: bool,
     drawn_at: Option<Instant>,
 }
 
-impl Shown {
+impl ShownProgress {
     pub fn new() -> Self {
         Self { is_terminal: std::io::stderr().is_terminal(), drawn_at: None }
     }

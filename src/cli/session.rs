@@ -44,7 +44,7 @@ pub(super) enum Session {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ShownSession {
     dialect: &'static str,
     id: String,
     session_id: SessionId,
@@ -83,7 +83,7 @@ const TABLE: Table<'_> = Table { name: "sessions", heads: &["id", "dialect", "st
 /// Characters of an event's text that text output shows.
 const SHOWN_CHARS: usize = 80;
 
-impl Shown {
+impl ShownSession {
     fn details(&self) -> Vec<(&'static str, String)> {
         let text = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
         let time = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| time.to_rfc3339());
@@ -128,7 +128,7 @@ impl Session {
             Self::List { org, dialect, limit } => {
                 let org = org::find(admin, &org).await?;
                 let rows = admin.sessions(org, dialect, None, limit).await?;
-                let rows: Vec<Shown> =
+                let rows: Vec<ShownSession> =
                     rows.into_iter().map(|row| shown(row, None, now)).collect::<Result<_, Failure>>()?;
                 context.output.table(&TABLE, &rows, |row| {
                     let name = row.name.clone().unwrap_or_else(|| "-".to_owned());
@@ -193,7 +193,7 @@ async fn events(admin: &AdminStore, session: &SessionRow) -> Result<Vec<EventRow
     }
 }
 
-fn shown(row: SessionRow, events: Option<Vec<EventRow>>, now: Timestamp) -> Result<Shown, Failure> {
+fn shown(row: SessionRow, events: Option<Vec<EventRow>>, now: Timestamp) -> Result<ShownSession, Failure> {
     let org_id = OrgId(row.org_id);
     let session = Kept::try_from(row)?;
     let state = match session.state_at(now) {
@@ -221,7 +221,7 @@ fn shown(row: SessionRow, events: Option<Vec<EventRow>>, now: Timestamp) -> Resu
                 .collect::<Result<Vec<_>, serde_json::Error>>()
         })
         .transpose()?;
-    Ok(Shown {
+    Ok(ShownSession {
         dialect: session.dialect.as_str(),
         id: session.public_id,
         session_id: session.id,

@@ -10,7 +10,7 @@ use crate::embedded_postgres::upgrade::Upgrade;
 use crate::store::{allow_logins, backup, create_database};
 
 #[derive(Serialize)]
-struct Report {
+struct UpgradeReport {
     from: u32,
     to: u32,
     rows: u64,
@@ -56,6 +56,6 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         "The database is one of PostgreSQL {to} now, with {rows} rows. The old one is in {old_database}; remove it when \
          you do not need it any more."
     );
-    context.output.line(&sentence, &Report { from, to, rows, old_database });
+    context.output.line(&sentence, &UpgradeReport { from, to, rows, old_database });
     Ok(())
 }

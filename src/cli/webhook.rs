@@ -73,7 +73,7 @@ struct Made {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct ShownWebhook {
     webhook_id: Uuid,
     url: String,
     events: Vec<String>,
@@ -84,7 +84,7 @@ struct Shown {
     disabled_at: Option<Timestamp>,
 }
 
-impl Shown {
+impl ShownWebhook {
     fn of(row: WebhookRow, now: Timestamp) -> Self {
         let paused_until = row.paused_until.filter(|until| *until > now);
         let state = match (row.disabled_at, paused_until) {
@@ -198,8 +198,9 @@ impl Webhook {
             Self::List { org } => {
                 let org = org::find(admin, &org).await?;
                 let now = context.clock.now();
-                let rows: Vec<Shown> = admin.webhooks(org).await?.into_iter().map(|row| Shown::of(row, now)).collect();
-                context.output.table(&TABLE, &rows, Shown::cells);
+                let rows: Vec<ShownWebhook> =
+                    admin.webhooks(org).await?.into_iter().map(|row| ShownWebhook::of(row, now)).collect();
+                context.output.table(&TABLE, &rows, ShownWebhook::cells);
                 Ok(())
             }
             Self::Enable { id } => {

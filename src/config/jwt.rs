@@ -8,8 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::checked::word;
-use super::setting::{Findings, Setting};
+use super::setting::{Findings, Setting, word};
 use super::{given, given_secret, listed};
 use crate::auth::{JwtIssuer, JwtKey, JwtKeyError, JwtSettings, JwtVerifier, KeySetSource, is_protected};
 

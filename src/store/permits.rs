@@ -26,10 +26,10 @@ pub(super) struct OrgPermits(Arc<Inner>);
 
 struct Inner {
     limits: PermitLimits,
-    orgs: Mutex<HashMap<OrgId, Entry>>,
+    orgs: Mutex<HashMap<OrgId, PermitEntry>>,
 }
 
-struct Entry {
+struct PermitEntry {
     semaphore: Arc<Semaphore>,
     callers: usize,
 }
@@ -64,9 +64,10 @@ impl OrgPermits {
     fn enter(&self, org: OrgId) -> Result<Caller, StoreError> {
         let limits = self.0.limits;
         let mut orgs = self.0.orgs.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = orgs
-            .entry(org)
-            .or_insert_with(|| Entry { semaphore: Arc::new(Semaphore::new(limits.permits as usize)), callers: 0 });
+        let entry = orgs.entry(org).or_insert_with(|| PermitEntry {
+            semaphore: Arc::new(Semaphore::new(limits.permits as usize)),
+            callers: 0,
+        });
         if entry.callers >= limits.callers {
             return Err(StoreError::OrgBusy);
         }

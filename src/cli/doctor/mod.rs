@@ -52,12 +52,12 @@ impl Check {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct DoctorReport {
     ok: bool,
     checks: Vec<Check>,
 }
 
-impl Report {
+impl DoctorReport {
     /// Prints the checks. The exit code is 1 when one of them failed.
     fn print(checks: Vec<Check>, output: Output) -> ExitCode {
         let ok = checks.iter().all(|check| check.ok);
@@ -83,7 +83,7 @@ pub(super) fn without_settings(output: Output, errors: &SettingErrors) -> ExitCo
     let mut checks: Vec<Check> =
         errors.0.iter().map(|error| Check::new("settings", Status::Fail, error.to_string())).collect();
     checks.push(Check::new("other checks", Status::Warn, "skipped until every setting can be used"));
-    Report::print(checks, output)
+    DoctorReport::print(checks, output)
 }
 
 impl Doctor {
@@ -101,6 +101,6 @@ impl Doctor {
         let service = health::ask_ready(health::reachable(context.settings.listen)).await;
         let ready = service.map(|()| format!("ready at {}", health::reachable(context.settings.listen)));
         checks.push(Check::of("service", ready.map_err(Failure::from)));
-        Ok(Report::print(checks, context.output))
+        Ok(DoctorReport::print(checks, context.output))
     }
 }

@@ -18,7 +18,7 @@ use crate::config::Settings;
 use crate::domain::{OrgId, Responder, Timestamp};
 use crate::store::admin::{AdminStore, NewOrganization, OrganizationRow, OrganizationSettings, as_bytes};
 use limits::Limits;
-use shown::Shown;
+use shown::ShownOrganization;
 
 #[derive(Subcommand)]
 pub(super) enum Org {
@@ -116,7 +116,7 @@ impl Org {
                 Ok(())
             }
             Self::Show { org } => {
-                let shown = Shown::read(context, admin, find(admin, &org).await?).await?;
+                let shown = ShownOrganization::read(context, admin, find(admin, &org).await?).await?;
                 context.output.details(&shown.sentence(), &shown.details(), &shown);
                 Ok(())
             }
@@ -174,7 +174,7 @@ impl Create {
                 created_at: context.clock.now(),
             })
             .await?;
-        let shown = Shown::read(context, admin, id).await?;
+        let shown = ShownOrganization::read(context, admin, id).await?;
         context.output.details(&format!("Created: {}", shown.sentence()), &shown.details(), &shown);
         Ok(())
     }
@@ -189,7 +189,7 @@ async fn change(
 ) -> Result<(), Failure> {
     let id = find(admin, org).await?;
     let before = admin.change_organization(id, rule).await?;
-    let mut shown = Shown::read(context, admin, id).await?;
+    let mut shown = ShownOrganization::read(context, admin, id).await?;
     let changes = Changes::between(shown::settings_of(&before, context.settings.storage_quota), shown.settings());
     let sentence = format!("{}. {}", shown.sentence(), changes.sentence("Replicas apply it within a second."));
     shown.changed = Some(changes.members());

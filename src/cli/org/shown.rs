@@ -11,7 +11,7 @@ use crate::http::rate_limit;
 use crate::store::admin::{AdminStore, OrganizationSettings};
 
 #[derive(Serialize)]
-pub(super) struct Shown {
+pub(super) struct ShownOrganization {
     pub org_id: OrgId,
     pub name: String,
     pub external_id: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Shown {
     deployment_quota: u64,
 }
 
-impl Shown {
+impl ShownOrganization {
     pub async fn read(context: &Context, admin: &AdminStore, id: OrgId) -> Result<Self, Failure> {
         let details = admin.organization_details(id).await?;
         let settings = details.settings;

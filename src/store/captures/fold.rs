@@ -20,7 +20,7 @@ const SLACK: TimeDelta = TimeDelta::minutes(10);
 pub(in crate::store) const BY_KEYS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
                                             SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
 
-struct Row {
+struct FoldedRow {
     org_id: Uuid,
     daily: bool,
     bucket: Timestamp,
@@ -40,7 +40,7 @@ pub(in crate::store) async fn fold(
     let over = now - SLACK;
     let truncated = |width| over.duration_trunc(width).unwrap_or(over);
     let rows = sqlx::query_as!(
-        Row,
+        FoldedRow,
         r#"WITH old AS (
              SELECT org_id, daily, bucket, kind, name, shard FROM captured_totals
               WHERE shard >= 0 AND bucket < CASE WHEN daily THEN $1::timestamptz ELSE $2::timestamptz END
@@ -97,7 +97,7 @@ pub(in crate::store) async fn fold(
     .fetch_all(&mut *connection)
     .await?;
     let taken = rows.first().map_or(0, |row| row.taken);
-    let empty: Vec<Row> = rows.into_iter().filter(|row| row.events == 0).collect();
+    let empty: Vec<FoldedRow> = rows.into_iter().filter(|row| row.events == 0).collect();
     if !empty.is_empty() {
         delete_empty(connection, &empty).await?;
     }
@@ -105,7 +105,7 @@ pub(in crate::store) async fn fold(
 }
 
 /// Deletes folded rows and sums of buckets whose events were all deleted.
-async fn delete_empty(connection: &mut PgConnection, rows: &[Row]) -> Result<(), sqlx::Error> {
+async fn delete_empty(connection: &mut PgConnection, rows: &[FoldedRow]) -> Result<(), sqlx::Error> {
     let orgs: Vec<Uuid> = rows.iter().map(|row| row.org_id).collect();
     let daily: Vec<bool> = rows.iter().map(|row| row.daily).collect();
     let buckets: Vec<Timestamp> = rows.iter().map(|row| row.bucket).collect();

@@ -150,7 +150,7 @@ macro_rules! stories {
     }};
 }
 
-struct Counted {
+struct CountedStories {
     count: i64,
 }
 
@@ -218,7 +218,7 @@ impl Captures<'_> {
         };
         let counted = stories!(
             found,
-            Counted,
+            CountedStories,
             r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
             "",
             " LIMIT $14) counted",
@@ -297,7 +297,7 @@ impl Captures<'_> {
     ) -> Result<i64, sqlx::Error> {
         let counted = stories!(
             walked,
-            Counted,
+            CountedStories,
             r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
             "",
             " LIMIT $13) counted",

@@ -55,7 +55,7 @@ pub async fn list_agents(
     let after = paging::page_key(&query).map(|key| list.cursor(key)).transpose()?;
     let filter = NameFilter::of(&query, &costly, list.org).await?;
 
-    let Found { agents, next } = match filter {
+    let FoundAgents { agents, next } = match filter {
         None => page(&caller, enabled, after, limit).await?,
         Some(filter) => scan(&caller, enabled, after, limit, filter).await?,
     };
@@ -68,7 +68,7 @@ pub async fn list_agents(
 type Reader = Caller<AgentKeyDialect, purpose::ReadAgents>;
 
 /// The agents of a page, and the cursor of the next one.
-struct Found {
+struct FoundAgents {
     agents: Vec<Agent>,
     next: Option<PageCursor>,
 }
@@ -79,13 +79,13 @@ async fn page(
     enabled: Option<bool>,
     after: Option<PageCursor>,
     limit: usize,
-) -> Result<Found, AgentKeyError> {
+) -> Result<FoundAgents, AgentKeyError> {
     let filter = AgentFilter { enabled, ..AgentFilter::default() };
     let after = after.map(|cursor| (cursor.at, AgentId(cursor.id)));
     let mut page = caller.store.agents().list(filter, after, PageLimit::rows(limit as i64 + 1)).await?;
     let more = page.truncate(limit);
     let next = page.rows.last().filter(|_| more).map(cursor_of);
-    Ok(Found { agents: page.rows, next })
+    Ok(FoundAgents { agents: page.rows, next })
 }
 
 /// Searches the agents of a page that match a filter, until there are enough or the time ends.
@@ -95,7 +95,7 @@ async fn scan(
     mut after: Option<PageCursor>,
     limit: usize,
     mut filter: NameFilter,
-) -> Result<Found, AgentKeyError> {
+) -> Result<FoundAgents, AgentKeyError> {
     let agents = caller.store.agents();
     let began = Instant::now();
     let mut found: Vec<AgentHeading> = Vec::new();
@@ -121,7 +121,7 @@ async fn scan(
     let ids: Vec<AgentId> = found.iter().map(|heading| heading.id).collect();
     let page = agents.read_all(&ids).await?;
     let next = if page.cut { page.rows.last().map(cursor_of) } else { after.filter(|_| more) };
-    Ok(Found { agents: page.rows, next })
+    Ok(FoundAgents { agents: page.rows, next })
 }
 
 fn cursor_of(agent: &Agent) -> PageCursor {

@@ -128,7 +128,7 @@ struct Endpoint {
 }
 
 /// An entry of the feed, for the endpoint of this number, counted from 1.
-struct Entry {
+struct QueuedEntry {
     number: i64,
     transaction: i64,
     place: i32,
@@ -173,12 +173,12 @@ impl Endpoint {
     }
 
     /// Returns the entries of the feed after the endpoints' cursors, in the feed's order.
-    async fn entries(connection: &mut PgConnection, endpoints: &[Self]) -> Result<Vec<Entry>, sqlx::Error> {
+    async fn entries(connection: &mut PgConnection, endpoints: &[Self]) -> Result<Vec<QueuedEntry>, sqlx::Error> {
         let orgs: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.org_id).collect();
         let transactions: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.feed_transaction).collect();
         let places: Vec<i32> = endpoints.iter().map(|endpoint| endpoint.feed_place).collect();
         sqlx::query_as!(
-            Entry,
+            QueuedEntry,
             r#"SELECT w.number AS "number!", f.transaction, f.place, f.dialect, f.session_id, f.kind
                  FROM UNNEST($1::uuid[], $2::bigint[], $3::integer[])
                       WITH ORDINALITY AS w (org_id, transaction, place, number)

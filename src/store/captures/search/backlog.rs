@@ -64,7 +64,7 @@ pub(in crate::store) async fn note(
     Ok(noted.map(|row| Noted { last: row.last, noted: row.noted }))
 }
 
-struct Row {
+struct BacklogRow {
     event_id: Uuid,
     at: Timestamp,
     name: Option<String>,
@@ -83,7 +83,7 @@ pub(in crate::store) async fn work_off(connection: &mut PgConnection) -> Result<
     let Some(noted) = noted else { return Ok(false) };
     let org = OrgId(noted.org_id);
     let rows = sqlx::query_as!(
-        Row,
+        BacklogRow,
         r#"SELECT event_id AS "event_id!", at AS "at!", author_id AS name, content AS input, payload->>'result' AS output
              FROM (SELECT c.event_id, c.at, e.author_id, e.content, e.payload,
                           sum(COALESCE(pg_column_size(e.payload), 0) + COALESCE(pg_column_size(e.content), 0))
@@ -112,9 +112,9 @@ pub(in crate::store) async fn work_off(connection: &mut PgConnection) -> Result<
     };
     let cursor = (last.at, last.event_id);
     let known = known(connection, org, (first.at, last.at), rows.iter().map(|row| row.event_id).collect()).await?;
-    let rows: Vec<Row> = rows.into_iter().filter(|row| !known.contains(&row.event_id)).collect();
+    let rows: Vec<BacklogRow> = rows.into_iter().filter(|row| !known.contains(&row.event_id)).collect();
     let events = tokio::task::spawn_blocking(move || {
-        let grams = |row: &Row| {
+        let grams = |row: &BacklogRow| {
             let texts = [row.name.as_deref(), row.input.as_deref(), row.output.as_deref()];
             (Entry { id: row.event_id, at: row.at }, Grams::of(texts.into_iter().flatten()))
         };

@@ -20,7 +20,7 @@ const MAX_ORGS: i64 = 1_000;
 /// Buckets of grams per statement.
 const CHUNK: usize = 4_096;
 
-struct Row {
+struct BlockRow {
     pending: Uuid,
     size: i32,
     again: i32,
@@ -30,7 +30,7 @@ struct Row {
     grams: Vec<u8>,
 }
 
-impl Row {
+impl BlockRow {
     fn pending(self, org: OrgId) -> Pending {
         let Self { pending: first, size, again, oldest, newest, entries, grams } = self;
         Pending { org, first, size, again, oldest, newest, entries, grams }
@@ -59,7 +59,7 @@ pub(in crate::store) async fn organizations(connection: &mut PgConnection) -> Re
 /// there may be enough for another block. Concurrent replicas take different organizations.
 pub(in crate::store) async fn make(connection: &mut PgConnection, org: OrgId) -> Result<bool, sqlx::Error> {
     let rows = sqlx::query_as!(
-        Row,
+        BlockRow,
         r#"WITH old AS (
                SELECT pending, size, octet_length(grams) AS bytes, oldest FROM captured_pending
                 WHERE org_id = $1 ORDER BY oldest, pending LIMIT $2 FOR UPDATE SKIP LOCKED
