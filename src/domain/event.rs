@@ -80,6 +80,13 @@ impl NewEvent {
     }
 }
 
+/// Whether an event is shown in its conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventVisibility {
+    Visible,
+    Hidden,
+}
+
 /// The last number and time of a session's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbering {

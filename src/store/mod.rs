@@ -48,7 +48,7 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, AgentUpdate, Agents};
 pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage};
-pub use avatars::{AvatarChanges, Avatars, ImageSlice, StoredAvatar};
+pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
     Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,

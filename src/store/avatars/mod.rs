@@ -30,6 +30,13 @@ impl Weighed for StoredAvatar {
     }
 }
 
+/// Which avatars of an organization are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AvatarScope {
+    All,
+    Public,
+}
+
 /// Changes to an avatar.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AvatarChanges {
@@ -140,7 +147,7 @@ impl Avatars<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn newest(
         &self,
-        only_public: bool,
+        which: AvatarScope,
         before: Option<(Timestamp, i64)>,
         limit: i64,
     ) -> Result<Page<StoredAvatar>, StoreError> {
@@ -158,7 +165,7 @@ impl Avatars<'_> {
             before.map_or(Timestamp::MAX_UTC, |(at, _)| at),
             before.map_or(i64::MAX, |(_, number)| number),
             limit,
-            only_public
+            which == AvatarScope::Public
         );
         let page = bytes::page(avatars.fetch(&mut *transaction), MAX_PAGE_BYTES).await?;
         if !page.cut {

@@ -4,14 +4,15 @@ use uuid::Uuid;
 
 use super::Events;
 use crate::domain::EventId;
+use crate::domain::event::EventVisibility;
 use crate::store::{StoreError, scope};
 
 impl Events<'_> {
-    /// Hides these events, or shows them again. Returns how many of them exist.
+    /// Hides these events, or shows them again. Returns how many of them there are.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn hide(&self, ids: &[EventId], hidden: bool) -> Result<u64, StoreError> {
+    pub async fn set_visibility(&self, ids: &[EventId], visibility: EventVisibility) -> Result<u64, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let mut transaction = scope::begin_pooled(self.store.pool(), self.key.org).await?;
         let found = sqlx::query!(
@@ -21,7 +22,7 @@ impl Events<'_> {
             self.key.dialect,
             self.key.id.0,
             &ids,
-            hidden
+            visibility == EventVisibility::Hidden
         )
         .execute(&mut *transaction)
         .await?

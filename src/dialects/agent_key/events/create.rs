@@ -19,6 +19,7 @@ use crate::dialects::agent_key::agents::Config;
 use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::domain::event::EventVisibility;
 use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
 use crate::http::{CostlyWork, PathOf, Rejection, Reply};
 use crate::idempotency::{ClaimOutcome, IdempotencyGuard, IdempotencyKeyHeader};
@@ -187,7 +188,12 @@ async fn compact(
     let compacted = Compacted::of(&events).ok_or(AgentKeyError::TooFewTurns)?;
     let event = compacted.event(EventId(caller.mint.uuid()), &caller.mint, caller.now())?;
     let appended = turn::append(caller, found, vec![event], WhileRunning::Rejected).await?;
-    caller.store.sessions().events(&appended.session).hide(&compacted.events, true).await?;
+    caller
+        .store
+        .sessions()
+        .events(&appended.session)
+        .set_visibility(&compacted.events, EventVisibility::Hidden)
+        .await?;
     Ok(appended)
 }
 

@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::wire::WireEvent;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError, find};
+use crate::domain::event::EventVisibility;
 use crate::http::{PathOf, Reply};
 
 type EventPath = PathOf<AgentKeyDialect, (String, String, String)>;
@@ -30,7 +31,7 @@ pub async fn hide_event(
     caller: Caller<AgentKeyDialect, purpose::WriteEvents>,
     path: EventPath,
 ) -> Result<Reply<WireEvent>, AgentKeyError> {
-    set_hidden(&caller, path, true).await
+    set_visibility(&caller, path, EventVisibility::Hidden).await
 }
 
 /// Unhide agent event
@@ -52,17 +53,17 @@ pub async fn unhide_event(
     caller: Caller<AgentKeyDialect, purpose::WriteEvents>,
     path: EventPath,
 ) -> Result<Reply<WireEvent>, AgentKeyError> {
-    set_hidden(&caller, path, false).await
+    set_visibility(&caller, path, EventVisibility::Visible).await
 }
 
-async fn set_hidden(
+async fn set_visibility(
     caller: &Caller<AgentKeyDialect, purpose::WriteEvents>,
     path: EventPath,
-    hidden: bool,
+    visibility: EventVisibility,
 ) -> Result<Reply<WireEvent>, AgentKeyError> {
     let (agent, session, id) = path.0;
     let found = find::session(caller, &(agent, session)).await?;
     let event = find::event(caller, &found.session, &id).await?;
-    caller.store.sessions().events(&found.session).hide(&[event.id], hidden).await?;
+    caller.store.sessions().events(&found.session).set_visibility(&[event.id], visibility).await?;
     Ok(Reply(StatusCode::OK, WireEvent::new(&event, &found.session)))
 }

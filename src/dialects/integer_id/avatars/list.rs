@@ -11,7 +11,7 @@ use crate::dialects::shared::time::Seconds;
 use crate::domain::ids::MAX_NUMBER;
 use crate::domain::{AgentNumber, Timestamp};
 use crate::http::{PathOf, QueryPairs, Reply};
-use crate::store::StoredAvatar;
+use crate::store::{AvatarScope, StoredAvatar};
 
 /// Avatars in one response. The vendor's list has no pages, so it needs a limit.
 const MAX_AVATARS: i64 = 1_000;
@@ -72,7 +72,7 @@ pub async fn list_avatars(
     caller: Caller<IntegerId, purpose::ReadAgents>,
     pairs: QueryPairs,
 ) -> Result<(HeaderMap, Reply<Vec<ListedAvatar>>), IntegerIdError> {
-    list(caller, &pairs, false).await
+    list(caller, &pairs, AvatarScope::All).await
 }
 
 /// List public avatars
@@ -90,7 +90,7 @@ pub async fn list_public_avatars(
     caller: Caller<IntegerId, purpose::ReadAgents>,
     pairs: QueryPairs,
 ) -> Result<(HeaderMap, Reply<Vec<ListedAvatar>>), IntegerIdError> {
-    list(caller, &pairs, true).await
+    list(caller, &pairs, AvatarScope::Public).await
 }
 
 /// List a user's avatars
@@ -119,7 +119,7 @@ pub async fn list_user_avatars(
     let deprecation = [(HeaderName::from_static("deprecation"), HeaderValue::from_static("true"))];
     // Users' numbers would be written like agents' numbers.
     let listed = match path.0.parse::<AgentNumber>() {
-        Ok(_) => list(caller, &pairs, false).await,
+        Ok(_) => list(caller, &pairs, AvatarScope::All).await,
         Err(_) => Err(IntegerIdError::NoSuchUser),
     };
     (deprecation, listed)
@@ -128,10 +128,10 @@ pub async fn list_user_avatars(
 async fn list(
     caller: Caller<IntegerId, purpose::ReadAgents>,
     pairs: &QueryPairs,
-    only_public: bool,
+    which: AvatarScope,
 ) -> Result<(HeaderMap, Reply<Vec<ListedAvatar>>), IntegerIdError> {
     let before = query::given(pairs, "cursor").map(cursor).transpose()?;
-    let found = caller.store.avatars().newest(only_public, before, MAX_AVATARS).await?;
+    let found = caller.store.avatars().newest(which, before, MAX_AVATARS).await?;
     let mut headers = HeaderMap::new();
     if let Some(last) = found.rows.last().filter(|_| found.is_full(MAX_AVATARS))
         && let Ok(value) = HeaderValue::try_from(format!("{}.{}", last.created_at.timestamp_millis(), last.number))
