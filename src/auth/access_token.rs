@@ -54,10 +54,7 @@ impl Authenticator {
         if record.id != id || record.expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
-        let Some(organization) = self.store.directory().organization(record.org).await? else { return Ok(None) };
-        if organization.disabled_at.is_some() {
-            return Ok(None);
-        }
+        let Some(organization) = directory.active_organization(record.org).await? else { return Ok(None) };
         let credential = Credential::ApiKey(record.id);
         self.limiter
             .count(Class::Write, record.org, &organization.rate_limits, &credential, None)
@@ -65,7 +62,7 @@ impl Authenticator {
 
         let token = ApiKey::generate(&PREFIX.parse().map_err(|_| Rejection::Internal)?, &self.mint);
         let ends = record.expires_at.map_or(now + LIFETIME, |end| end.min(now + LIFETIME));
-        self.store.directory().keep_access_token(token.hash(), key.hash(), now, ends).await?;
+        directory.keep_access_token(token.hash(), key.hash(), now, ends).await?;
         Ok(Some(AccessToken { token, expires_in: (ends - now).num_seconds() }))
     }
 }
@@ -87,8 +84,7 @@ pub(super) async fn authenticate(
     if expires_at.is_none_or(|end| end <= authenticator.clock.now()) {
         return Err(bad());
     }
-    let organization =
-        directory.organization(org).await?.filter(|organization| organization.disabled_at.is_none()).ok_or_else(bad)?;
+    let organization = directory.active_organization(org).await?.ok_or_else(bad)?;
     let (credential, proof) = (Credential::ApiKey(id), Proof::AccessToken(hash));
     Ok(Some(Principal { organization, credential, scopes, proof, expires_at }))
 }

@@ -54,13 +54,7 @@ impl Authenticator {
         if !has_local_origin(&parts.headers) || !(default_org.anywhere || is_local()) {
             return Err(missing);
         }
-        let organization = self
-            .store
-            .directory()
-            .organization(default_org.id)
-            .await?
-            .filter(|organization| organization.disabled_at.is_none())
-            .ok_or(missing)?;
+        let organization = self.store.directory().active_organization(default_org.id).await?.ok_or(missing)?;
         let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Manage).collect::<Scopes>();
         let credential = Credential::Anonymous;
         Ok(Principal { organization, credential, scopes, proof: Proof::NotKept, expires_at: None })

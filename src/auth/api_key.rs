@@ -24,11 +24,7 @@ pub(super) async fn authenticate(
     if record.expires_at.is_some_and(|end| end <= authenticator.clock.now()) {
         return Err(bad);
     }
-    let organization = directory
-        .organization(record.org)
-        .await?
-        .filter(|organization| organization.disabled_at.is_none())
-        .ok_or(bad)?;
+    let organization = directory.active_organization(record.org).await?.ok_or(bad)?;
     Ok(Principal {
         organization,
         credential: Credential::ApiKey(record.id),

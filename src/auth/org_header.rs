@@ -29,9 +29,9 @@ pub(super) async fn alone(
         authenticator.limiter.count_stranger(Class::Capture, address).map_err(Rejection::RateLimited)?;
     }
     let organization: Arc<Organization> = directory
-        .organization(id)
+        .active_organization(id)
         .await?
-        .filter(|organization| organization.disabled_at.is_none() && organization.capture_open)
+        .filter(|organization| organization.capture_open)
         .ok_or(Rejection::Unauthenticated(Unauthenticated::BadOrg))?;
     let scopes = [Scope::Capture].into_iter().collect();
     Ok(Principal { organization, credential: Credential::OrgHeader, scopes, proof: Proof::NotKept, expires_at: None })

@@ -25,7 +25,6 @@ impl Authenticator {
         if expires_at.is_some_and(|end| end <= self.clock.now()) {
             return Ok(false);
         }
-        let organization = directory.organization(principal.organization.id).await?;
-        Ok(organization.is_some_and(|organization| organization.disabled_at.is_none()))
+        Ok(directory.active_organization(principal.organization.id).await?.is_some())
     }
 }

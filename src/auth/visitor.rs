@@ -51,8 +51,7 @@ impl Visitor {
             let _ = record.rate.set(*status);
         }
         counted.map_err(Rejection::RateLimited)?;
-        let organization = self.authenticator.store.directory().organization(org).await?;
-        if organization.is_none_or(|organization| organization.disabled_at.is_some()) {
+        if self.authenticator.store.directory().active_organization(org).await?.is_none() {
             return Ok(None);
         }
         if let Some(Record(record)) = &self.record {

@@ -39,24 +39,32 @@ impl TryFrom<KeyRow> for KeyRecord {
 
 pub struct Directory<'s>(pub(super) &'s Store);
 
+/// Looks a key up by the hash of what was sent: of the key itself, or of an access token.
+macro_rules! find_key {
+    ($store:expr, $cache:ident, $hash:ident, $function:literal) => {{
+        let read = || async move {
+            let row = sqlx::query_as!(
+                KeyRow,
+                r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
+                     FROM "#
+                    + $function,
+                $hash.as_bytes()
+            )
+            .fetch_optional($store.lookups())
+            .await?;
+            row.map(KeyRecord::try_from).transpose()
+        };
+        $store.lookup_cache().$cache.find(($hash, $store.lookup_cache().key_changes.get()), read).await
+    }};
+}
+
 impl Directory<'_> {
     /// Returns the key with this hash, if it is not revoked.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn key(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
-        let read = || async move {
-            let row = sqlx::query_as!(
-                KeyRow,
-                r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
-                     FROM find_api_key($1)"#,
-                hash.as_bytes()
-            )
-            .fetch_optional(self.0.lookups())
-            .await?;
-            row.map(KeyRecord::try_from).transpose()
-        };
-        self.0.lookup_cache().keys.find((hash, self.0.lookup_cache().key_changes.get()), read).await
+        find_key!(self.0, keys, hash, "find_api_key($1)")
     }
 
     /// Returns the record of an access token's key, with the token's own end.
@@ -64,18 +72,7 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn access_token(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
-        let read = || async move {
-            let row = sqlx::query_as!(
-                KeyRow,
-                r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
-                     FROM find_access_token($1)"#,
-                hash.as_bytes()
-            )
-            .fetch_optional(self.0.lookups())
-            .await?;
-            row.map(KeyRecord::try_from).transpose()
-        };
-        self.0.lookup_cache().tokens.find((hash, self.0.lookup_cache().key_changes.get()), read).await
+        find_key!(self.0, tokens, hash, "find_access_token($1)")
     }
 
     /// Stores an access token of a key, valid from `now` until `ends`, and deletes the key's expired tokens.
@@ -134,6 +131,14 @@ impl Directory<'_> {
             .transpose()
         };
         self.0.lookup_cache().organizations.find(id, read).await
+    }
+
+    /// Returns the organization unless it is disabled.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn active_organization(&self, id: OrgId) -> Result<Option<Arc<Organization>>, StoreError> {
+        Ok(self.organization(id).await?.filter(|organization| organization.disabled_at.is_none()))
     }
 
     /// Returns the organization with this external id at `issuer`.
