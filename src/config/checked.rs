@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::environment::unknown_variables;
 use super::listen::listen_address;
-use super::setting::{Findings, Setting, SettingError, SettingErrors};
+use super::setting::{Findings, Setting, SettingError, SettingErrors, word};
 use super::{Config, DATA_DIR, PostgresInstall, given, given_secret, listed};
 use crate::auth::{BaseUrl, JwtVerifier};
 use crate::dialects::{agntix, messaging};
@@ -232,13 +232,6 @@ impl Config {
 const CONTRACTS: [(&str, Contract); 2] = [("documented", Contract::Documented), ("observed", Contract::Observed)];
 const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
 const CALLERS: [(&str, Anonymous); 2] = [("loopback", Anonymous::Loopback), ("anywhere", Anonymous::Anywhere)];
-
-/// Parses one of several words; the first is the default.
-pub(super) fn word<T: Copy>(setting: &'static Setting, text: &str, words: &[(&str, T)]) -> Result<T, SettingError> {
-    let text = given(Some(text)).unwrap_or(words[0].0);
-    let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-    known.ok_or_else(|| setting.rejects(text, "is none of these"))
-}
 
 pub(super) fn number(
     setting: &'static Setting,

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::checked::word;
-use super::setting::{Setting, SettingError};
+use super::setting::{Setting, SettingError, word};
 use crate::embedded_postgres::Search;
 
 /// Where to find its programs, and what to do if there are none.

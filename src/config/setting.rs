@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::given;
+
 /// A setting, as errors describe it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -93,6 +95,13 @@ impl Findings {
     pub fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
     }
+}
+
+/// Reads one of several words; the first is the default.
+pub(super) fn word<T: Copy>(setting: &'static Setting, text: &str, words: &[(&str, T)]) -> Result<T, SettingError> {
+    let text = given(Some(text)).unwrap_or(words[0].0);
+    let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    known.ok_or_else(|| setting.rejects(text, "is none of these"))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Server {
         tuning: &Tuning,
         guard: &Guard,
     ) -> Result<Self> {
-        let settings = tuning.settings(socket_dir, WalCompression::of(binaries, site).await);
+        let settings = tuning.settings(socket_dir, WalCompression::of(binaries, &site.user, &site.cluster()).await);
         let deadline = Instant::now() + REMAINS;
         loop {
             let mut server = Self::spawn(site, binaries, &settings, guard).await?;

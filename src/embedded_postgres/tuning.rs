@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{find::Binaries, site::Site};
+use super::{find::Binaries, server_user::ServerUser};
 
 /// The settings that may differ between clusters. Durability is not among them.
 #[derive(Debug, Clone)]
@@ -95,9 +95,9 @@ impl WalCompression {
 
     /// Returns lz4 if these binaries were built with it. The binaries are tried, because a build may lack it in any
     /// version: given the setting, they print it or fail.
-    pub async fn of(binaries: &Binaries, site: &Site) -> Self {
-        let mut postgres = site.user.command(binaries.folder.join("postgres"));
-        postgres.arg("-D").arg(site.cluster()).args(["-c", &Self::Lz4.setting(), "-C", "wal_compression"]);
+    pub async fn of(binaries: &Binaries, user: &ServerUser, cluster: &Path) -> Self {
+        let mut postgres = user.command(binaries.folder.join("postgres"));
+        postgres.arg("-D").arg(cluster).args(["-c", &Self::Lz4.setting(), "-C", "wal_compression"]);
         match postgres.output().await {
             Ok(output) if output.status.success() && output.stdout.trim_ascii() == b"lz4" => Self::Lz4,
             _ => Self::Off,

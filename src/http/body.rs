@@ -15,8 +15,9 @@ use serde_json::value::RawValue;
 
 use super::content_encoding::{self, unpacked};
 use super::dialect::Dialect;
+use super::meter::Meter;
+use super::record::Record;
 use super::rejection::{MediaType, Rejection};
-use super::request_context::Record;
 use crate::domain::{JsonFault, JsonText, json};
 
 /// Limit of the bytes of a request's body: that of ElizaOS's server, and more than any other vendor documents.
@@ -54,44 +55,6 @@ where
         let bytes = json_bytes(request).await?;
         let is_empty = json::without_mark(&bytes).iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
         Ok(Self(if is_empty { T::default() } else { parse_object(&bytes)? }, PhantomData))
-    }
-}
-
-/// Counts the bytes of a body while it is read, and may reject them.
-pub trait Meter {
-    /// Counts a body with a known length before any of it is read.
-    ///
-    /// # Errors
-    /// The rejection of a body that is too long.
-    fn expect(&mut self, bytes: usize) -> Result<(), Rejection> {
-        let _ = bytes;
-        Ok(())
-    }
-
-    /// Counts bytes that have arrived.
-    ///
-    /// # Errors
-    /// The rejection of too many bytes.
-    fn received(&mut self, bytes: usize) -> Result<(), Rejection>;
-}
-
-/// Counts nothing.
-impl Meter for () {
-    fn received(&mut self, _: usize) -> Result<(), Rejection> {
-        Ok(())
-    }
-}
-
-/// Counts with both.
-impl<A: Meter, B: Meter> Meter for (&mut A, &mut B) {
-    fn expect(&mut self, bytes: usize) -> Result<(), Rejection> {
-        self.0.expect(bytes)?;
-        self.1.expect(bytes)
-    }
-
-    fn received(&mut self, bytes: usize) -> Result<(), Rejection> {
-        self.0.received(bytes)?;
-        self.1.received(bytes)
     }
 }
 

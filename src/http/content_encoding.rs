@@ -12,8 +12,8 @@ use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, header};
 use http_body::{Body as _, Frame};
 
+use super::record::Record;
 use super::rejection::Rejection;
-use super::request_context::Record;
 
 /// The accepted encodings, for the response to a client that used another one.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, deflate");

@@ -17,12 +17,14 @@ mod large_body;
 pub mod listener;
 pub mod lookups;
 mod low_priority;
+mod meter;
 mod network;
 mod params;
 mod query;
 pub mod rate_limit;
 mod rate_status;
 mod readiness;
+mod record;
 mod rejection;
 mod request_context;
 mod request_id;
@@ -31,7 +33,7 @@ mod response_rate;
 pub mod system_routes;
 
 pub use body::{
-    BODY_LIMIT, JsonBody, Meter, OptionalJsonBody, Reply, json_bytes, metered_bytes, metered_json_bytes, parse_json,
+    BODY_LIMIT, JsonBody, OptionalJsonBody, Reply, json_bytes, metered_bytes, metered_json_bytes, parse_json,
     parse_object,
 };
 pub use byte_rate::{ByteKind, ByteRate, PUBLIC_BODY_LIMIT};
@@ -42,14 +44,14 @@ pub use dialect::{About, Dialect, RateHeaders, Reset, reject};
 pub use large_body::{AdmittedBody, LargeBodies, LargeBody, LargeBodyLimits, MaybeLarge, Sender, SendingRate};
 pub use lookups::{Lookup, Lookups};
 pub use low_priority::{LowPriority, LowPriorityThreads};
+pub use meter::Meter;
 pub use network::Network;
 pub use params::PathOf;
 pub use query::{QueryPairs, without_zero_fraction};
 pub use rate_limit::{Class, RateLimiter};
 pub use rate_status::RateStatus;
 pub use readiness::{Readiness, Ready};
+pub use record::{Record, RequestRecord};
 pub use rejection::{Forbidden, MediaType, RETRY_AFTER, Rejection, Unauthenticated};
-pub use request_context::{
-    EnvelopeState, HANDLER_TIMEOUT, REPLY_TIMEOUT, Record, RequestRecord, StartedAt, request_context,
-};
+pub use request_context::{EnvelopeState, HANDLER_TIMEOUT, REPLY_TIMEOUT, StartedAt, request_context};
 pub use response_rate::{ResponseLimits, ResponseRate};

@@ -1,6 +1,6 @@
 //! The middleware of a dialect around every handler.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -9,13 +9,13 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 
 use super::dialect::{About, Dialect, Pending};
-use super::large_body::{LargeBodies, MaybeLarge, Sender};
+use super::large_body::LargeBodies;
 use super::low_priority::LowPriority;
-use super::rate_status::RateStatus;
+use super::record::{Record, RequestRecord};
 use super::rejection::{RETRY_AFTER, Rejection};
 use super::request_id;
 use super::response_rate::ResponseRate;
-use crate::domain::{Clock, Mint, OrgId, Timestamp};
+use crate::domain::{Clock, Mint, Timestamp};
 use crate::telemetry;
 
 /// Time limit of a handler. It covers a stream's head, but not its body.
@@ -39,27 +39,6 @@ pub struct EnvelopeState {
 /// When the service was started.
 #[derive(Clone, Copy, Debug)]
 pub struct StartedAt(pub Timestamp);
-
-/// What is known of a request. It is filled in while the request is served, and read for the response.
-#[derive(Debug, Default)]
-pub struct RequestRecord {
-    pub id: String,
-    pub org: OnceLock<OrgId>,
-    pub rate: OnceLock<RateStatus>,
-    /// The sender of the body, once the caller is known.
-    pub sender: OnceLock<Sender>,
-    /// The body, which counts until the request is served.
-    pub body: OnceLock<MaybeLarge>,
-    pub large_bodies: Option<LargeBodies>,
-    /// Another limit that the request exceeded after it had been counted.
-    pub exceeded: OnceLock<RateStatus>,
-    /// Set when the request was rejected because of its body's encoding.
-    pub encoding_rejected: OnceLock<()>,
-}
-
-/// The record of the current request, in its extensions.
-#[derive(Clone, Debug)]
-pub struct Record(pub Arc<RequestRecord>);
 
 /// Gives the request an id, limits its handler's time, catches its panics, renders its error in the dialect's format,
 /// and logs the result.

@@ -18,6 +18,13 @@ pub type ApiKeyCursor = (Timestamp, Uuid);
 
 pub struct ApiKeys<'s>(pub(super) &'s TenantStore);
 
+impl TenantStore {
+    #[must_use]
+    pub fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys(self)
+    }
+}
+
 /// Keys, newest first.
 #[derive(Debug)]
 pub struct KeyPage {

@@ -15,6 +15,13 @@ pub type ContactCursor = (Timestamp, Uuid);
 
 pub struct Contacts<'s>(pub(super) &'s TenantStore);
 
+impl TenantStore {
+    #[must_use]
+    pub fn contacts(&self) -> Contacts<'_> {
+        Contacts(self)
+    }
+}
+
 /// The outcome of a write to a contact.
 #[derive(Debug, PartialEq)]
 pub enum Kept {
@@ -56,7 +63,7 @@ pub(super) struct ContactWindow {
     farthest: Option<Timestamp>,
 }
 
-struct Counted {
+struct CountedContacts {
     seen: i64,
     total: i64,
     last_at: Option<Timestamp>,
@@ -306,7 +313,7 @@ impl Contacts<'_> {
         let counted = match search {
             None => {
                 sqlx::query_as!(
-                    Counted,
+                    CountedContacts,
                     r#"SELECT count(*) AS "seen!", count(*) AS "total!", (array_agg(created_at))[$4] AS last_at,
                               (array_agg(contact_id))[$4] AS last_id, NULL::timestamptz AS first,
                               NULL::timestamptz AS oldest_fit
@@ -323,7 +330,7 @@ impl Contacts<'_> {
             }
             Some(search) => {
                 sqlx::query_as!(
-                    Counted,
+                    CountedContacts,
                     r#"SELECT count(*) AS "seen!", count(*) FILTER (WHERE fits) AS "total!",
                               (array_agg(created_at))[$4] AS last_at, (array_agg(contact_id))[$4] AS last_id,
                               max(created_at) AS first, min(created_at) FILTER (WHERE fits) AS oldest_fit

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use super::TenantStore;
 use super::contacts::{ContactWindow, ContactWindowKey};
 use super::sessions::{Census, Window, WindowKey};
 use crate::domain::{DialectName, OrgId};
@@ -21,6 +22,12 @@ pub(super) struct Counts {
     pub windows: CountCache<WindowKey, Window>,
     pub contacts: CountCache<ContactWindowKey, ContactWindow>,
     pub censuses: CountCache<(OrgId, DialectName), Census>,
+}
+
+impl TenantStore {
+    pub(super) fn counts(&self) -> &Counts {
+        &self.store.0.counts
+    }
 }
 
 impl Counts {

@@ -35,6 +35,13 @@ const MAX_ENTRIES: i64 = 1_000;
 /// The dashboard of one organization.
 pub struct Dashboard<'s>(pub(super) &'s TenantStore);
 
+impl TenantStore {
+    #[must_use]
+    pub fn dashboard(&self) -> Dashboard<'_> {
+        Dashboard(self)
+    }
+}
+
 impl Dashboard<'_> {
     /// Returns a setting, if it was ever set.
     ///

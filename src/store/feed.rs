@@ -136,7 +136,14 @@ pub enum Change {
 /// The feed of one organization.
 pub struct Feed<'s>(pub(super) &'s TenantStore);
 
-struct Entry {
+impl TenantStore {
+    #[must_use]
+    pub fn feed(&self) -> Feed<'_> {
+        Feed(self)
+    }
+}
+
+struct FeedEntry {
     place: FeedPlace,
     key: RowKey,
     kind: i16,
@@ -185,9 +192,9 @@ impl Feed<'_> {
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let entries: Vec<Entry> = rows
+        let entries: Vec<FeedEntry> = rows
             .into_iter()
-            .map(|row| Entry {
+            .map(|row| FeedEntry {
                 place: FeedPlace { transaction: row.transaction, place: row.place },
                 key: RowKey::of(self.0.org.0, dialect.code(), row.session_id),
                 kind: row.kind,
@@ -216,7 +223,7 @@ impl Weighed for Sizes {
 /// that was read.
 async fn read(
     connection: &mut PgConnection,
-    mut entries: Vec<Entry>,
+    mut entries: Vec<FeedEntry>,
 ) -> Result<(Vec<(FeedPlace, Change)>, Option<FeedPlace>), StoreError> {
     if entries.is_empty() {
         return Ok((Vec::new(), None));
@@ -250,7 +257,7 @@ async fn read(
 
 /// Returns how many of the entries fit into a page, at least one. A session counts for each of its entries, because
 /// each is returned with it.
-async fn fitting(connection: &mut PgConnection, entries: &[Entry]) -> Result<usize, sqlx::Error> {
+async fn fitting(connection: &mut PgConnection, entries: &[FeedEntry]) -> Result<usize, sqlx::Error> {
     let keys = RowKey::columns(entries.iter().map(|entry| &entry.key));
     let numbers: Vec<Option<i64>> = entries.iter().map(|entry| entry.event_number).collect();
     let sizes = sqlx::query_as!(
@@ -280,7 +287,7 @@ async fn fitting(connection: &mut PgConnection, entries: &[Entry]) -> Result<usi
 
 async fn appended(
     connection: &mut PgConnection,
-    entries: &[Entry],
+    entries: &[FeedEntry],
 ) -> Result<HashMap<(RowKey, i64), Event>, StoreError> {
     let wanted: Vec<(RowKey, i64)> =
         entries.iter().filter_map(|entry| Some((entry.key, entry.event_number?))).collect();

@@ -41,9 +41,22 @@ struct Block {
 #[derive(Default)]
 pub(super) struct Blocks(Mutex<HashMap<(OrgId, Series), SharedBlock>>);
 
+impl TenantStore {
+    pub(super) fn blocks(&self) -> &Blocks {
+        &self.store.0.blocks
+    }
+}
+
 type SharedBlock = Arc<tokio::sync::Mutex<Block>>;
 
 pub struct Numbers<'s>(pub(super) &'s TenantStore);
+
+impl TenantStore {
+    #[must_use]
+    pub fn numbers(&self) -> Numbers<'_> {
+        Numbers(self)
+    }
+}
 
 impl Numbers<'_> {
     /// Returns the next number of a series. Numbers are unique across replicas, but not consecutive and not in order.

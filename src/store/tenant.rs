@@ -1,16 +1,6 @@
 //! The store of one organization.
 
-use super::agents::Agents;
-use super::api_keys::ApiKeys;
-use super::avatars::Avatars;
-use super::captures::Captures;
-use super::contacts::Contacts;
-use super::counts::Counts;
-use super::dashboard::Dashboard;
-use super::feed::Feed;
 use super::lookup_cache::LookupCache;
-use super::numbers::{Blocks, Numbers};
-use super::sessions::Sessions;
 use super::{Groups, Store, StoreError, TenantPool};
 use crate::domain::OrgId;
 
@@ -38,53 +28,7 @@ impl TenantStore {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn is_organization_enabled(&self) -> Result<bool, StoreError> {
-        let organization = self.store.directory().organization(self.org).await?;
-        Ok(organization.is_some_and(|organization| organization.disabled_at.is_none()))
-    }
-
-    #[must_use]
-    pub fn sessions(&self) -> Sessions<'_> {
-        Sessions(self)
-    }
-
-    #[must_use]
-    pub fn captures(&self) -> Captures<'_> {
-        Captures(self)
-    }
-
-    #[must_use]
-    pub fn dashboard(&self) -> Dashboard<'_> {
-        Dashboard(self)
-    }
-
-    #[must_use]
-    pub fn agents(&self) -> Agents<'_> {
-        Agents(self)
-    }
-
-    #[must_use]
-    pub fn api_keys(&self) -> ApiKeys<'_> {
-        ApiKeys(self)
-    }
-
-    #[must_use]
-    pub fn avatars(&self) -> Avatars<'_> {
-        Avatars(self)
-    }
-
-    #[must_use]
-    pub fn contacts(&self) -> Contacts<'_> {
-        Contacts(self)
-    }
-
-    #[must_use]
-    pub fn feed(&self) -> Feed<'_> {
-        Feed(self)
-    }
-
-    #[must_use]
-    pub fn numbers(&self) -> Numbers<'_> {
-        Numbers(self)
+        Ok(self.store.directory().active_organization(self.org).await?.is_some())
     }
 
     pub(super) fn pool(&self) -> &TenantPool {
@@ -115,13 +59,5 @@ impl TenantStore {
 
     pub(super) fn lookup_cache(&self) -> &LookupCache {
         self.store.lookup_cache()
-    }
-
-    pub(super) fn counts(&self) -> &Counts {
-        &self.store.0.counts
-    }
-
-    pub(super) fn blocks(&self) -> &Blocks {
-        &self.store.0.blocks
     }
 }

@@ -24,8 +24,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use limits::{LargeBodyLimits, SendingRate};
 pub use maybe::MaybeLarge;
 
-use super::body::Meter;
 use super::low_priority::LowPriority;
+use super::meter::Meter;
 use super::rejection::Rejection;
 use crate::domain::{Credential, OrgId, Principal};
 

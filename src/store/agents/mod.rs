@@ -20,6 +20,13 @@ pub(super) use row::{AgentRow, living_agents};
 
 pub struct Agents<'s>(pub(super) &'s TenantStore);
 
+impl TenantStore {
+    #[must_use]
+    pub fn agents(&self) -> Agents<'_> {
+        Agents(self)
+    }
+}
+
 /// The three names of an agent. The caller knows one of them.
 struct Names<'n> {
     id: Option<Uuid>,

@@ -11,6 +11,13 @@ use crate::domain::{Patch, Timestamp};
 
 pub struct Avatars<'s>(pub(super) &'s TenantStore);
 
+impl TenantStore {
+    #[must_use]
+    pub fn avatars(&self) -> Avatars<'_> {
+        Avatars(self)
+    }
+}
+
 /// A stored avatar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredAvatar {

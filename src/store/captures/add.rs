@@ -6,7 +6,7 @@ use chrono::{DurationRound, TimeDelta};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::write::Request;
+use super::request::CaptureRequest;
 use crate::domain::{OrgId, Timestamp};
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ pub struct Summed {
 pub struct Totals<'r>(BTreeMap<Key<'r>, Sums>);
 
 impl<'r> Totals<'r> {
-    pub fn of(fresh: &[&'r Request]) -> Self {
+    pub fn of(fresh: &[&'r CaptureRequest]) -> Self {
         let mut totals = Self::default();
         for request in fresh {
             let facts = &request.capture.facts;

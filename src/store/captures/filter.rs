@@ -116,3 +116,17 @@ mod tests {
         assert_eq!(ascii_json("é\"😀"), "\\u00e9\\\"\\ud83d\\ude00");
     }
 }
+
+/// Which events a log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKind {
+    All,
+    /// Those that failed.
+    Errors,
+}
+
+impl LogKind {
+    pub(super) fn is_errors(self) -> bool {
+        self == Self::Errors
+    }
+}

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::row::{captured, captured_facts, captured_rows};
 use super::scan::rows_within_reach;
-use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, totals};
+use super::{COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, LogKind, totals};
 use crate::domain::OrgId;
 use crate::store::bytes::{self, Page, PageLimit};
 use crate::store::scope::PooledTransaction;
@@ -20,21 +20,7 @@ pub struct LogPage {
     pub next: Option<Cursor>,
 }
 
-/// Which events a log has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogKind {
-    All,
-    /// Those that failed.
-    Errors,
-}
-
-impl LogKind {
-    pub(super) fn is_errors(self) -> bool {
-        self == Self::Errors
-    }
-}
-
-struct Counted {
+struct CountedEvents {
     count: i64,
 }
 
@@ -180,7 +166,7 @@ async fn count(
     macro_rules! counted {
         ($captured:ident, $errors:literal) => {
             $captured!(
-                Counted,
+                CountedEvents,
                 r#"SELECT count(*) AS "count!" FROM (SELECT 1"#,
                 $errors,
                 " LIMIT $13) counted",

@@ -9,6 +9,7 @@ mod checkpoints;
 mod conversation;
 pub(super) mod delete;
 mod export;
+mod figure;
 mod figures;
 mod filter;
 pub(super) mod fold;
@@ -16,6 +17,7 @@ mod log;
 mod metadata;
 pub(super) mod rebuild;
 pub(super) mod recount;
+mod request;
 mod row;
 mod scan;
 pub(super) mod search;
@@ -28,9 +30,10 @@ mod write;
 
 pub use checkpoints::CheckpointRow;
 pub use conversation::SpanRow;
-pub use figures::{Breakdown, Figure, Figures, Grain, Overview};
-pub use filter::{CaptureFilter, Cursor};
-pub use log::{LogKind, LogPage};
+pub use figure::{Figure, Grain};
+pub use figures::{Breakdown, Figures, Overview};
+pub use filter::{CaptureFilter, Cursor, LogKind};
+pub use log::LogPage;
 pub use metadata::MetadataRow;
 pub use row::CapturedRow;
 pub use scan::SCAN_BYTES;
@@ -40,6 +43,7 @@ pub(super) use traces::CaptureSpans;
 pub use traces::{SpanOutcome, Unmerged};
 pub(super) use write::CaptureEvents;
 
+use self::request::CaptureRequest;
 use super::{StoreError, TenantStore, scope};
 use crate::domain::trace::TraceId;
 use crate::domain::{DialectName, JsonText, NewCapture, NewSession, NewSpan, Timestamp};
@@ -54,6 +58,13 @@ pub const COUNT_LIMIT: i64 = 10_000;
 /// The captured events of one organization.
 pub struct Captures<'s>(pub(super) &'s TenantStore);
 
+impl TenantStore {
+    #[must_use]
+    pub fn captures(&self) -> Captures<'_> {
+        Captures(self)
+    }
+}
+
 impl Captures<'_> {
     /// Stores an event, durably, and its session if it does not exist. Storing an event with the same id again changes
     /// nothing.
@@ -62,7 +73,7 @@ impl Captures<'_> {
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn append(&self, capture: NewCapture) -> Result<(), StoreError> {
         self.0.has_room()?;
-        self.0.groups().capture_events.submit(write::Request { org: self.0.org, capture }).await?;
+        self.0.groups().capture_events.submit(CaptureRequest { org: self.0.org, capture }).await?;
         Ok(())
     }
 

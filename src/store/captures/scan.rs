@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::figures::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
+use super::figure::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
 use super::row::{captured, captured_facts};
 use super::{CaptureFilter, Cursor, DIALECT, LogKind, SCAN_LIMIT};
 use crate::domain::OrgId;
@@ -12,7 +12,7 @@ use crate::store::bytes;
 /// much; the statement's time limit bounds that.
 pub const SCAN_BYTES: i64 = 32 * 1024 * 1024;
 
-struct Counted {
+struct CountedRows {
     rows: i64,
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn rows_within_reach(
     macro_rules! reach {
         ($errors:literal) => {
             sqlx::query_as!(
-                Counted,
+                CountedRows,
                 r#"SELECT count(*) AS "rows!"
                      FROM (SELECT sum(pg_column_size(e.payload) + COALESCE(pg_column_size(e.content), 0))
                                       OVER (ORDER BY c.at DESC, c.event_id DESC ROWS UNBOUNDED PRECEDING) AS bytes

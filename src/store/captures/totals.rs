@@ -15,8 +15,8 @@ use futures::TryStreamExt;
 use sqlx::PgConnection;
 
 use super::CaptureFilter;
-use super::figures::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
-use crate::domain::{OrgId, Timestamp};
+use super::figure::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
+use crate::domain::{OrgId, Timestamp, calendar};
 use crate::store::bytes::{self, Page, Weighed, json_bytes};
 
 /// Limit of totals of one width for one response; the newest are read. Only an organization with a different name for
@@ -41,7 +41,7 @@ impl Edges {
 
 /// Returns a moment after every event, since none may be later than the year 9999.
 fn end_of_time() -> Timestamp {
-    Timestamp::from_timestamp(253_402_300_800, 0).unwrap_or_default()
+    calendar::last_moment() + TimeDelta::milliseconds(1)
 }
 
 fn ceiling(at: Timestamp, width: TimeDelta) -> Timestamp {
@@ -58,7 +58,7 @@ fn month_from(day: Timestamp) -> Option<Timestamp> {
 }
 
 /// A figure, and the number of rows that it sums up.
-struct Row {
+struct TotalsRow {
     bucket: Timestamp,
     kind: String,
     name: String,
@@ -70,13 +70,13 @@ struct Row {
     parts: i64,
 }
 
-impl Weighed for Row {
+impl Weighed for TotalsRow {
     fn text_bytes(&self) -> usize {
         json_bytes(&self.kind) + json_bytes(&self.name)
     }
 }
 
-impl Row {
+impl TotalsRow {
     fn figure(self) -> Figure {
         let Self { bucket, kind, name, events, errors, untimed, latency_ms, latency_max, parts: _ } = self;
         Figure { bucket, kind, name, events, errors, untimed, latency_ms, latency_max }
@@ -89,7 +89,7 @@ macro_rules! summed {
      $edges:expr $(, $more:expr)*) => {{
         let (filter, edges): (&CaptureFilter, &Edges) = ($filter, $edges);
         let rows = sqlx::query_as!(
-            Row,
+            TotalsRow,
             "SELECT " + $bucket + r#" AS "bucket!", kind AS "kind!", "# + $name + r#" AS "name!",
                     sum(events)::bigint AS "events!", sum(errors)::bigint AS "errors!",
                     sum(untimed)::bigint AS "untimed!",
@@ -120,7 +120,7 @@ macro_rules! summed {
         let Page { rows, cut } = bytes::page(rows.fetch($connection), FIGURE_BYTES).await?;
         // Of the widest buckets at most this many rows are read, so with fewer rows the result is complete.
         let complete = rows.iter().map(|row| row.parts).sum::<i64>() < MAX_TOTALS;
-        let rows = rows.into_iter().map(Row::figure).collect();
+        let rows = rows.into_iter().map(TotalsRow::figure).collect();
         Ok(Read { page: Page { rows, cut }, complete })
     }};
 }
@@ -201,7 +201,7 @@ pub(super) async fn over_time(
         edges.day = end_of_time();
     }
     let mut rows = sqlx::query_as!(
-        Row,
+        TotalsRow,
         r#"SELECT date_trunc($6, bucket, 'UTC') AS "bucket!", kind AS "kind!", name AS "name!", events AS "events!",
                   errors AS "errors!", untimed AS "untimed!", latency_ms::float8 AS "latency_ms!", latency_max AS "latency_max!",
                   1::bigint AS "parts!"

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::add::Totals;
+use super::request::CaptureRequest;
 use super::{search, shown};
 use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, NewCapture, OrgId};
@@ -17,46 +18,31 @@ use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 use crate::store::sessions::{self, RowKey};
 
-pub struct Request {
-    pub org: OrgId,
-    pub capture: NewCapture,
-}
-
-impl Request {
-    pub(super) fn key(&self) -> RowKey {
-        RowKey::new(self.org, self.capture.session.dialect, self.capture.session.id)
-    }
-
-    fn event(&self) -> (OrgId, EventId) {
-        (self.org, self.capture.event.id)
-    }
-}
-
 pub enum CaptureEvents {}
 
 impl Batch for CaptureEvents {
     const NAME: &'static str = "capture_event";
-    type Request = Request;
+    type Request = CaptureRequest;
     /// Whether the event is new.
     type Answer = bool;
 
-    fn org(request: &Request) -> OrgId {
+    fn org(request: &CaptureRequest) -> OrgId {
         request.org
     }
 
-    fn bytes(request: &Request) -> usize {
+    fn bytes(request: &CaptureRequest) -> usize {
         content_bytes(&request.capture) + request.capture.grams.bytes()
     }
 
-    fn stored(request: &Request, is_new: &bool) -> usize {
+    fn stored(request: &CaptureRequest, is_new: &bool) -> usize {
         if *is_new { content_bytes(&request.capture) } else { 0 }
     }
 
-    fn route(request: &Request) -> u64 {
+    fn route(request: &CaptureRequest) -> u64 {
         request.key().route()
     }
 
-    async fn run(writer: &mut WriterConnection, requests: &[&Request]) -> Result<Vec<bool>, sqlx::Error> {
+    async fn run(writer: &mut WriterConnection, requests: &[&CaptureRequest]) -> Result<Vec<bool>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -90,7 +76,7 @@ impl Batch for CaptureEvents {
             transaction.commit().await?;
             break fresh;
         };
-        let fresh: HashSet<*const Request> = fresh.iter().map(|request| std::ptr::from_ref(*request)).collect();
+        let fresh: HashSet<*const CaptureRequest> = fresh.iter().map(|request| std::ptr::from_ref(*request)).collect();
         Ok(requests.iter().map(|request| fresh.contains(&std::ptr::from_ref(*request))).collect())
     }
 }
@@ -100,15 +86,15 @@ pub(super) fn content_bytes(capture: &NewCapture) -> usize {
     capture.session.bytes() + capture.event.bytes() + capture.facts.name.len()
 }
 
-fn sessions_of(requests: &[&Request]) -> Vec<sessions::CreateRequest> {
+fn sessions_of(requests: &[&CaptureRequest]) -> Vec<sessions::CreateRequest> {
     requests
         .iter()
         .map(|request| sessions::CreateRequest { org: request.org, session: request.capture.session.clone() })
         .collect()
 }
 
-fn users_of<'r>(requests: &[&'r Request]) -> Vec<(RowKey, &'r str)> {
-    let user = |request: &&'r Request| Some((request.key(), request.capture.session.user_id.as_deref()?));
+fn users_of<'r>(requests: &[&'r CaptureRequest]) -> Vec<(RowKey, &'r str)> {
+    let user = |request: &&'r CaptureRequest| Some((request.key(), request.capture.session.user_id.as_deref()?));
     requests.iter().filter_map(user).collect()
 }
 
@@ -180,9 +166,9 @@ pub(super) async fn start_counters(connection: &mut PgConnection, keys: &[RowKey
 /// Stores the events that are not known yet. Returns them in the order in which they arrived.
 pub(super) async fn take_in<'r>(
     connection: &mut PgConnection,
-    requests: &[&'r Request],
-) -> Result<Vec<&'r Request>, sqlx::Error> {
-    let mut sorted: Vec<&Request> = requests.to_vec();
+    requests: &[&'r CaptureRequest],
+) -> Result<Vec<&'r CaptureRequest>, sqlx::Error> {
+    let mut sorted: Vec<&CaptureRequest> = requests.to_vec();
     sorted.sort_by_key(|request| request.event());
     sorted.dedup_by_key(|request| request.event());
     let orgs: Vec<Uuid> = sorted.iter().map(|request| request.org.0).collect();
@@ -225,7 +211,7 @@ pub(super) async fn take_in<'r>(
 /// Numbers the events under the lock of their counters and appends them.
 pub(super) async fn append(
     connection: &mut PgConnection,
-    fresh: &[&Request],
+    fresh: &[&CaptureRequest],
     numberings: &mut HashMap<RowKey, Numbering>,
 ) -> Result<(), sqlx::Error> {
     if fresh.is_empty() {

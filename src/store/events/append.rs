@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::read::EventRow;
+use super::row::EventRow;
 use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, JsonText, Timestamp};
 use crate::store::sessions::RowKey;

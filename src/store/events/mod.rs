@@ -3,7 +3,8 @@
 mod append;
 mod read;
 mod revise;
+mod row;
 
 pub(super) use append::{append, known, numberings};
-pub(super) use read::EventRow;
 pub use read::{EventWindow, Events, Excerpt};
+pub(super) use row::EventRow;

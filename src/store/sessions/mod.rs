@@ -1,5 +1,6 @@
 //! Sessions of one organization.
 
+mod appends;
 mod change;
 mod create;
 mod filter_sql;
@@ -7,6 +8,7 @@ mod find;
 mod fork;
 mod list;
 mod open;
+mod query;
 mod row;
 mod row_key;
 mod rule;
@@ -14,15 +16,17 @@ mod sql;
 mod under_agent;
 mod window;
 
+pub use appends::Appends;
 pub(super) use change::ChangeSessions;
 pub(super) use create::{CreateSessions, Request as CreateRequest, insert};
 pub(super) use find::FindSessions;
 pub use fork::{CopiedEvents, CopySize, Fork, Forked, MAX_COPIED_BYTES, MAX_COPIED_EVENTS};
-pub use list::{SessionCursor, SessionOrder, SessionPage, SessionQuery, SessionStretch, UPDATED_WINDOW, WINDOW};
+pub use list::{SessionPage, SessionStretch};
 pub use open::{Among, Census};
+pub use query::{SessionCursor, SessionOrder, SessionQuery, UPDATED_WINDOW, WINDOW};
 pub use row::SessionRow;
 pub(super) use row_key::RowKey;
-pub use rule::{AppendingChange, Appends, Changed, SessionChange};
+pub use rule::{AppendingChange, Changed, SessionChange};
 pub use under_agent::{HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_REQUIRED};
 pub(super) use window::{Window, WindowKey};
 
@@ -47,6 +51,13 @@ pub enum Created {
 
 /// The sessions of one organization.
 pub struct Sessions<'s>(pub(super) &'s TenantStore);
+
+impl TenantStore {
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions(self)
+    }
+}
 
 impl<'s> Sessions<'s> {
     /// Creates a session, durably, unless one with the same dialect and id exists or its agent does not.

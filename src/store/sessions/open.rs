@@ -4,7 +4,8 @@
 //! rows, however old the table and however many have expired. There is no index by expiry, because every heartbeat
 //! would have to write to it.
 
-use super::list::{SessionCursor, SessionQuery, SessionStretch, WINDOW};
+use super::list::SessionStretch;
+use super::query::{SessionCursor, SessionQuery, WINDOW};
 use crate::domain::{DialectName, Session, Timestamp};
 use crate::store::bytes::{self, MAX_PAGE_BYTES};
 use crate::store::{SessionRow, Sessions, StoreError, keyset, scope};

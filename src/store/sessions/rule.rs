@@ -8,34 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use super::RowKey;
+use super::appends::Appends;
 use super::change::Request;
-use crate::domain::{Event, EventId, NewEvent, Session};
+use super::row_key::RowKey;
+use crate::domain::{Event, NewEvent, Session};
 use crate::store::{StoreError, TenantStore};
-
-/// The events that a change may append: their ids, and how many bytes they have together.
-#[derive(Clone, Debug, Default)]
-pub struct Appends {
-    pub(super) ids: Vec<EventId>,
-    pub(super) bytes: usize,
-}
-
-impl Appends {
-    #[must_use]
-    pub fn of<'e>(events: impl IntoIterator<Item = &'e NewEvent>) -> Self {
-        events.into_iter().fold(Self::default(), |mut appends, event| {
-            appends.ids.push(event.id);
-            appends.bytes += event.bytes();
-            appends
-        })
-    }
-
-    /// Returns the events of a change that appends nothing.
-    #[must_use]
-    pub fn nothing() -> Self {
-        Self::default()
-    }
-}
 
 /// A session after a change.
 #[derive(Debug)]

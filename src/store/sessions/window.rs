@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::list::{Parameters, SessionCursor, SessionQuery, WINDOW};
+use super::query::{Parameters, SessionCursor, SessionQuery, WINDOW};
 use super::sql::{filtered_times, newest, simultaneous, times, walk};
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, OrgId, SessionId, Timestamp};

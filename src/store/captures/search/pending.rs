@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::packing::{Entry, write_list};
 use crate::domain::grams::Grams;
 use crate::domain::{OrgId, Timestamp};
-use crate::store::captures::write::Request;
+use crate::store::captures::request::CaptureRequest;
 
 /// Bytes of grams in a row.
 const ROW_BYTES: usize = 512 * 1024;
@@ -68,9 +68,9 @@ pub(super) fn packed<'g>(events: impl IntoIterator<Item = (OrgId, Entry, &'g Gra
 /// Adds the grams of events that are being written.
 pub(in crate::store::captures) async fn add(
     connection: &mut PgConnection,
-    fresh: &[&Request],
+    fresh: &[&CaptureRequest],
 ) -> Result<(), sqlx::Error> {
-    let mut sorted: Vec<&Request> = fresh.to_vec();
+    let mut sorted: Vec<&CaptureRequest> = fresh.to_vec();
     sorted.sort_by_key(|request| request.org);
     let events = sorted.iter().map(|request| {
         let capture = &request.capture;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{MAX_SPANS, TraceKey};
 use crate::domain::trace::{Placement, SpanFacts, SpanKind, place};
 use crate::domain::{EventId, NewSession, NewSpan, SessionId, SpanForm};
-use crate::store::captures::write;
+use crate::store::captures::request::CaptureRequest;
 
 /// A span that is stored.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl<'r> Plan<'r> {
     }
 
     /// Returns what is written of the new spans.
-    pub fn requests(&self) -> impl Iterator<Item = write::Request> + '_ {
+    pub fn requests(&self) -> impl Iterator<Item = CaptureRequest> + '_ {
         self.entries.iter().filter(|entry| entry.is_new()).filter_map(|entry| {
             let mut capture = entry.written?.capture.clone();
             capture.session.public_id = entry.session_name(self.trace);
@@ -119,7 +119,7 @@ impl<'r> Plan<'r> {
                 capture.event.author_id = Some(entry.placement.name.clone());
                 capture.facts.name = entry.placement.name.clone();
             }
-            Some(write::Request { org: self.trace.0, capture })
+            Some(CaptureRequest { org: self.trace.0, capture })
         })
     }
 
