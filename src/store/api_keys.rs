@@ -131,7 +131,7 @@ impl ApiKeys<'_> {
     /// Returns at most `limit` keys and at most [`MAX_PAGE_BYTES`], newest first, including revoked ones.
     ///
     /// # Errors
-    /// As for [`ApiKeys::issue`].
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn list(&self, after: Option<ApiKeyCursor>, limit: usize) -> Result<KeyPage, StoreError> {
         let (at, id) = keyset::or_latest(after);
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;

@@ -52,7 +52,8 @@ impl<'s> SessionChange<'s> {
     /// Changes the session durably. Returns `None` if there is no such session.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
+    /// [`StoreError::Busy`] when the queue is full, [`StoreError::OrgBusy`] when the organization's share of it is,
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn apply<T: Send + 'static>(
         self,
         rule: impl Fn(&mut Session) -> T + Send + Sync + 'static,

@@ -145,7 +145,7 @@ pub struct CapturedEvent {
     #[schema(value_type = Option<String>)]
     result: JsonField,
     success: bool,
-    /// Milliseconds.
+    /// In milliseconds.
     latency: i64,
     /// Unix time in milliseconds when it happened.
     timestamp: i64,
@@ -159,7 +159,7 @@ pub struct CapturedEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     checkpoints: Option<JsonText>,
-    /// The rest of an OpenTelemetry span.
+    /// The other members of an OpenTelemetry span.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     span: Option<JsonText>,

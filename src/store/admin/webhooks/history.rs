@@ -104,7 +104,7 @@ impl AdminStore {
     /// Marks at most `most` deliveries as failed that were queued at `until` or before and are due at `now`, without an
     /// attempt. Returns how many there were.
     ///
-    /// Replicas that do this at once each take others.
+    /// Concurrent replicas take different deliveries.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -126,7 +126,7 @@ impl AdminStore {
 
     /// Deletes at most `most` finished deliveries that were queued at `until` or before. Returns how many were deleted.
     ///
-    /// Replicas that do this at once each take others.
+    /// Concurrent replicas take different deliveries.
     ///
     /// # Errors
     /// When the database cannot be reached.

@@ -67,7 +67,7 @@ pub async fn distribution(
 
 /// Tool error distribution
 ///
-/// Which tools fail, and with which words.
+/// The tools that fail, and the texts of their errors.
 #[utoipa::path(
     post,
     path = "/dashboard/api/tool-error-distribution",
