@@ -76,12 +76,11 @@ impl Packed {
             Encoding::Json => {
                 let invalid = AgnostError::Invalid("it is not an OTLP export in JSON");
                 // Characters that cannot be stored are replaced, because a rejected span would be lost.
-                let text = json::mend(&String::from_utf8_lossy(&bytes));
+                let text = json::mend(&String::from_utf8_lossy(json::without_mark(&bytes)));
                 drop((bytes, self.bytes));
-                let text = json::check(text.as_bytes()).map_err(Rejection::MalformedJson)?;
-                let count = count::json(text).map_err(|error| rejected(error, invalid.clone()))?;
-                let decoded = decode::json::<T>(text).map_err(|NoExport| invalid)?;
-                Ok((decoded, count.memory(length)))
+                let count = count::json(&text).map_err(|error| rejected(error, invalid.clone()))?;
+                let decoded = decode::json::<T>(&text).map_err(|NoExport| invalid)?;
+                Ok((decoded, count.memory(length.max(text.len()))))
             }
         }
     }
@@ -116,7 +115,7 @@ impl Partial {
     pub fn of_spans(rejected: Rejected) -> Self {
         let Rejected { malformed, nameless, too_large, over_budget } = rejected;
         Self::default()
-            .and(malformed, "spans with a value or an id that OTLP does not allow are not stored")
+            .and(malformed, "spans with a value or an id that OTLP does not allow, or with values nested too deeply, are not stored")
             .and(nameless, "spans need a trace id of 16 bytes and a span id of 8 bytes, and neither may be zero")
             .and(too_large, "a span must not need more than 2 MiB after its texts are shortened")
             .and(
@@ -128,7 +127,7 @@ impl Partial {
     pub fn of_logs(rejected: Rejected, unjoined: Unjoined) -> Self {
         let Rejected { malformed, nameless, too_large, over_budget } = rejected;
         Self::default()
-            .and(malformed, "log records with a value or an id that OTLP does not allow are not stored")
+            .and(malformed, "log records with a value or an id that OTLP does not allow, or with values nested too deeply, are not stored")
             .and(unjoined.other, "only log records with messages of a conversation are stored (gen_ai.*)")
             .and(nameless + unjoined.spanless, "log records need the ids of their trace and span")
             .and(too_large, "the log records of a span must not need more than 2 MiB")

@@ -10,6 +10,7 @@ mod fit;
 mod limits;
 mod logs;
 mod merge;
+mod scan;
 mod schema;
 mod span;
 mod time;

@@ -134,6 +134,13 @@ impl Spoken<'_> {
             let messages = self.events.iter().filter_map(message_of).collect();
             return words::chosen(messages, side).map(|text| Words { text, is_speech: true });
         }
+        if let At::IndexedOr(beginning, name) = at
+            && let Some(indexed) = indexed(self.attributes, beginning)
+        {
+            // What has more messages is read once.
+            let whole = self.attributes.get(*name).and_then(|whole| words::more_than(whole, &indexed));
+            return words::read(whole.as_deref().unwrap_or(&indexed), side);
+        }
         words::read(&self.value_at(at)?, side)
     }
 
@@ -171,12 +178,7 @@ impl Spoken<'_> {
             }
             At::Indexed(beginning) => indexed(self.attributes, beginning),
             At::IndexedOr(beginning, name) => {
-                let of_attribute = self.attributes.get(*name);
-                match (indexed(self.attributes, beginning), of_attribute) {
-                    (Some(indexed), Some(whole)) if messages_in(whole) > messages_in(&indexed) => Some(whole.clone()),
-                    (Some(indexed), _) => Some(indexed),
-                    (None, whole) => whole.cloned(),
-                }
+                indexed(self.attributes, beginning).or_else(|| self.attributes.get(*name).cloned())
             }
             At::Event(event, name) => {
                 // Several events of the same name can each have a different attribute.
@@ -218,12 +220,6 @@ fn message_of(event: &Event) -> Option<Utterance> {
         _ => words::content_text(content),
     };
     Some(Utterance { speaker, text })
-}
-
-/// Returns the number of messages of a value, which may be a string with JSON.
-fn messages_in(value: &Value) -> usize {
-    let parsed = value.as_str().and_then(words::parse);
-    words::utterances(parsed.as_ref().unwrap_or(value), Side::Input).len()
 }
 
 /// Returns attributes `<beginning>.<number>.…` as a list, ordered by their numbers.

@@ -19,17 +19,12 @@ pub const SPAN_LIMIT: usize = 10_000;
 pub const PART_LIMIT: usize = 100_000;
 /// Levels of nested messages; OTLP itself needs five for an attribute's value.
 const DEPTH_LIMIT: usize = 40;
-/// Members of one object in JSON; OTLP's largest object, a span, has 16.
-const MEMBERS_PER_OBJECT: usize = 64;
-/// Members of all objects in JSON; an attribute has three, and a span 16.
-const MEMBER_LIMIT: usize = 3 * PART_LIMIT + 16 * SPAN_LIMIT + 40_000;
 
 /// The number of parts of an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub spans: usize,
     pub parts: usize,
-    members: usize,
     is_unlimited: bool,
 }
 
@@ -64,11 +59,6 @@ impl Count {
     fn part(&mut self) -> Result<(), CountError> {
         self.parts += 1;
         if self.parts > PART_LIMIT && !self.is_unlimited { Err(CountError::TooManyParts) } else { Ok(()) }
-    }
-
-    fn member(&mut self) -> Result<(), CountError> {
-        self.members += 1;
-        if self.members > MEMBER_LIMIT { Err(CountError::TooManyParts) } else { Ok(()) }
     }
 }
 
@@ -117,6 +107,9 @@ fn walk(mut bytes: &[u8], message: Message, depth: usize, count: &mut Count) -> 
         if let Some(within) = within {
             match walk(inner, within, depth + 1, count) {
                 Err(CountError::Malformed | CountError::TooDeep) if is_contained(within) => {}
+                // Of what spans share, the other fields are read.
+                Err(CountError::Malformed | CountError::TooDeep)
+                    if matches!(message, Message::Resource | Message::Scope) && !count.is_unlimited => {}
                 walked => walked?,
             }
         }

@@ -10,22 +10,19 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 use self::scalars::{Base64, Hex, Real, Signed, SpanKind, StatusCode, Unsigned};
+use super::super::scan;
 use super::{Decoded, Item, NoExport, OfResource, OfScope};
-use crate::domain::json::each_member;
 
 /// Reads an export that has been counted.
 ///
 /// # Errors
-/// [`NoExport`] if it is not an object, or its list of resources is not a list.
+/// [`NoExport`] if it is not an object, its list is not a list, or it is not JSON and no span of it can be read.
 pub fn json<T: Item>(text: &str) -> Result<Decoded<T>, NoExport> {
     let mut decoded = Decoded::default();
-    if !text.trim_start().starts_with('{') {
-        return Err(NoExport);
-    }
     let [list, _] = members(text, T::LISTS[0], "").ok_or(NoExport)?;
     for source in elements(list).ok_or(NoExport)? {
         match of_resource(source, &mut decoded) {
@@ -33,12 +30,14 @@ pub fn json<T: Item>(text: &str) -> Result<Decoded<T>, NoExport> {
             None => decoded.malformed += 1,
         }
     }
-    Ok(decoded)
+    let has_items = decoded.sources.iter().flat_map(|source| &source.scopes).any(|scoped| !scoped.items.is_empty());
+    // Reading over a value does not call itself, however deep it is.
+    if has_items || serde_json::from_str::<IgnoredAny>(text).is_ok() { Ok(decoded) } else { Err(NoExport) }
 }
 
 fn of_resource<T: Item>(text: &str, decoded: &mut Decoded<T>) -> Option<OfResource<T>> {
     let [list, resource] = members(text, T::LISTS[1], "resource")?;
-    let mut source = OfResource { resource: resource.and_then(read::<JsonResource>).map(Into::into), scopes: vec![] };
+    let mut source = OfResource { resource: resource.and_then(read_resource), scopes: vec![] };
     for scoped in elements(list)? {
         match of_scope(scoped, decoded) {
             Some(scoped) => source.scopes.push(scoped),
@@ -50,7 +49,7 @@ fn of_resource<T: Item>(text: &str, decoded: &mut Decoded<T>) -> Option<OfResour
 
 fn of_scope<T: Item>(text: &str, decoded: &mut Decoded<T>) -> Option<OfScope<T>> {
     let [list, scope] = members(text, T::LISTS[2], "scope")?;
-    let mut scoped = OfScope { scope: scope.and_then(read::<JsonScope>).map(Into::into), items: vec![] };
+    let mut scoped = OfScope { scope: scope.and_then(read_scope), items: vec![] };
     for item in elements(list)? {
         match T::from_json(item) {
             Some(item) => scoped.items.push(item),
@@ -58,6 +57,36 @@ fn of_scope<T: Item>(text: &str, decoded: &mut Decoded<T>) -> Option<OfScope<T>>
         }
     }
     Some(scoped)
+}
+
+/// Reads a resource; of one with an odd attribute, the others.
+fn read_resource(text: &str) -> Option<Resource> {
+    read::<JsonResource>(text).map(Into::into).or_else(|| {
+        let (attributes, dropped_attributes_count) = good_attributes(text)?;
+        Some(Resource { attributes, dropped_attributes_count, ..Resource::default() })
+    })
+}
+
+/// Reads a scope; of one with an odd attribute, the others.
+fn read_scope(text: &str) -> Option<InstrumentationScope> {
+    read::<JsonScope>(text).map(Into::into).or_else(|| {
+        let (attributes, dropped_attributes_count) = good_attributes(text)?;
+        let named = |name| {
+            let [_, found] = members(text, ["", ""], name)?;
+            serde_json::from_str(found?).ok()
+        };
+        let (name, version) = (named("name").unwrap_or_default(), named("version").unwrap_or_default());
+        Some(InstrumentationScope { name, version, attributes, dropped_attributes_count })
+    })
+}
+
+/// Returns the attributes of an object that can be read, and the number of those that cannot.
+fn good_attributes(object: &str) -> Option<(Vec<KeyValue>, u32)> {
+    let [list, _] = members(object, ["attributes", "attributes"], "")?;
+    let list = elements(list)?;
+    let good: Vec<KeyValue> = list.iter().filter_map(|text| read::<JsonKeyValue>(text)).map(Into::into).collect();
+    let dropped = u32::try_from(list.len() - good.len()).unwrap_or(u32::MAX);
+    Some((good, dropped))
 }
 
 pub(super) fn span(text: &str) -> Option<Span> {
@@ -78,17 +107,16 @@ fn members<'t>(object: &'t str, list: [&str; 2], other: &str) -> Option<[Option<
             found[1] = Some(value);
         }
     };
-    each_member(object, take).ok()?;
+    scan::members(object, take)?;
     Some(found)
 }
 
-/// Returns the elements of a list, none if it is absent, or `None` if it is not a list.
-fn elements(list: Option<&str>) -> Option<impl Iterator<Item = &str>> {
-    let list: Option<Vec<&RawValue>> = match list {
-        Some(list) => serde_json::from_str(list).ok()?,
-        None => None,
-    };
-    Some(list.unwrap_or_default().into_iter().map(RawValue::get))
+/// Returns the elements of a list, none if it is absent or `null`, or `None` if it is not a list.
+fn elements(list: Option<&str>) -> Option<Vec<&str>> {
+    match list {
+        None | Some("null") => Some(Vec::new()),
+        Some(list) => scan::elements(list),
+    }
 }
 
 /// Reads an object. The first character is checked because serde would also accept a list of its members' values.

@@ -29,7 +29,7 @@ fn of_resource<T: Item>(bytes: &[u8], decoded: &mut Decoded<T>) -> Result<OfReso
     let mut source = OfResource { resource: None, scopes: Vec::new() };
     each(bytes, |number, content| {
         match number {
-            1 => source.resource = message(content, Message::Resource, &mut decoded.grown),
+            1 => source.resource = shared(content, Message::Resource, &mut decoded.grown),
             2 => source.scopes.push(of_scope(content, decoded)?),
             _ => {}
         }
@@ -42,7 +42,7 @@ fn of_scope<T: Item>(bytes: &[u8], decoded: &mut Decoded<T>) -> Result<OfScope<T
     let mut scoped = OfScope { scope: None, items: Vec::new() };
     each(bytes, |number, content| {
         match number {
-            1 => scoped.scope = message(content, Message::Scope, &mut decoded.grown),
+            1 => scoped.scope = shared(content, Message::Scope, &mut decoded.grown),
             2 => match message(content, T::SIGNAL.item(), &mut decoded.grown) {
                 Some(item) => scoped.items.push(item),
                 None => decoded.malformed += 1,
@@ -62,6 +62,21 @@ fn each<'b>(mut bytes: &'b [u8], mut take: impl FnMut(u64, &'b [u8]) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Reads a message that spans share. Fields that cannot be read are left out.
+fn shared<M: prost::Message + Default>(bytes: &[u8], message_type: Message, grown: &mut usize) -> Option<M> {
+    if let Some(read) = message(bytes, message_type, grown) {
+        return Some(read);
+    }
+    let (mut rest, mut good) = (bytes, Vec::new());
+    while let Ok(Some(field)) = wire::next(&mut rest) {
+        // A field alone is a message of the same type.
+        if message::<M>(field.whole, message_type, &mut 0).is_some() {
+            good.extend_from_slice(field.whole);
+        }
+    }
+    message(&good, message_type, grown)
 }
 
 /// Reads a message. Returns `None` if it is malformed. A message that could not be counted to its end is not built.

@@ -8,6 +8,8 @@ use prost::Message as _;
 
 use super::*;
 
+mod damaged;
+
 fn spans(decoded: Decoded<Span>) -> Vec<Span> {
     decoded.sources.into_iter().flat_map(|source| source.scopes).flat_map(|scoped| scoped.items).collect()
 }
@@ -111,13 +113,14 @@ fn what_surrounds_spans_is_read_without_its_neighbour() {
     }
 }
 
+fn wrap(tag: u8, inner: Vec<u8>) -> Vec<u8> {
+    let mut outer = vec![tag];
+    prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+    outer.extend(inner);
+    outer
+}
+
 fn export(spans: Vec<Vec<u8>>) -> Vec<u8> {
-    let wrap = |tag: u8, inner: Vec<u8>| {
-        let mut outer = vec![tag];
-        prost::encoding::encode_varint(inner.len() as u64, &mut outer);
-        outer.extend(inner);
-        outer
-    };
     let spans = spans.into_iter().flat_map(|span| wrap(0x12, span)).collect();
     wrap(0x0a, wrap(0x12, spans))
 }

@@ -5,6 +5,8 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::super::reading::unescaped;
@@ -42,6 +44,14 @@ pub fn read(value: &Value, side: Side) -> Option<Words> {
             |text| Words { text, is_speech: true },
         )),
     }
+}
+
+/// Returns a value, or the JSON that is in its text, if it has more messages than another one.
+pub fn more_than<'v>(value: &'v Value, other: &Value) -> Option<Cow<'v, Value>> {
+    let parsed = value.as_str().and_then(parse);
+    let value = parsed.map_or(Cow::Borrowed(value), Cow::Owned);
+    let messages = |value: &Value| utterances(value, Side::Input).len();
+    (messages(&value) > messages(other)).then_some(value)
 }
 
 fn read_text(text: &str, side: Side) -> Option<Words> {

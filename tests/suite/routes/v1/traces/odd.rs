@@ -120,3 +120,55 @@ fn timestamps_in_other_units_are_rejected_and_far_ones_filed_under_their_arrival
         assert_eq!(page["logs"][1]["timestamp"], now - 60_000);
     });
 }
+
+/// What one span of an export in JSON cannot have, and its neighbours are stored all the same.
+#[test]
+fn an_odd_value_costs_its_own_span_only() {
+    run(async {
+        let deep = |open: &str, close: &str, levels| open.repeat(levels) + &close.repeat(levels);
+        let values = [
+            deep(r#"{"arrayValue":{"values":["#, "]}}", 60),
+            deep(r#"{"kvlistValue":{"values":[{"key":"k","value":"#, "}]}}", 500),
+            deep("[", "]", 500_000),
+            r#"{"doubleValue":1e400}"#.to_owned(),
+            r#"{"doubleValue":-1e999}"#.to_owned(),
+            r#"{"doubleValue":NaN}"#.to_owned(),
+            r#"{"intValue":123456789012345678901234567890}"#.to_owned(),
+            format!(r#"{{"intValue":{}}}"#, "9".repeat(2_000)),
+            r#"{"stringValue":"\x"}"#.to_owned(),
+            "{\"stringValue\":\"a\tb\"}".to_owned(),
+        ];
+        let app = TestApp::new().await;
+        for (at, value) in values.iter().enumerate() {
+            let trace = format!("{:032x}", at + 1);
+            let ids = |id: u8| format!(r#""traceId":"{trace}","spanId":"{:016x}""#, id);
+            let good = |id| format!(r#"{{{},"name":"good","startTimeUnixNano":"1777453200000000000"}}"#, ids(id));
+            let odd = format!(r#"{{{},"attributes":[{{"key":"x","value":{value}}}]}}"#, ids(2));
+            let spans = format!(r#"[{},{odd},{}]"#, good(1), good(3));
+            let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":{spans}}}]}}]}}"#);
+            let reply = app.post("/v1/traces", body).send().await.expect(200);
+            let value = &value[..value.len().min(40)];
+            assert_eq!(reply.json()["partialSuccess"]["rejectedSpans"], "1", "{value}");
+            assert_eq!(said(&app, &trace).await.as_array().map(Vec::len), Some(2), "{value}");
+
+            let record = |id, value: &str| format!(r#"{{{},"eventName":"gen_ai.choice","body":{value}}}"#, ids(id));
+            let text = r#"{"stringValue":"hi"}"#;
+            let records = format!("{},{},{}", record(4, text), record(5, &values[at]), record(6, text));
+            let body = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}]}}]}}]}}"#);
+            let reply = app.post("/v1/logs", body).send().await.expect(200);
+            assert_eq!(reply.json()["partialSuccess"]["rejectedLogRecords"], "1", "{value}");
+            assert_eq!(said(&app, &trace).await.as_array().map(Vec::len), Some(4), "{value}");
+        }
+        // Half a surrogate pair and U+0000 are mended.
+        for text in [r"a\ud83d", r"a\u0000", r"\ude00b"] {
+            let span = format!(r#"{{"traceId":"{TRACE}","spanId":"{:016x}","name":"{text}"}}"#, text.len());
+            let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
+            assert_eq!(app.post("/v1/traces", body).send().await.expect(200).bytes, b"{}"[..]);
+        }
+        for body in ["[".repeat(1_000_000), "no JSON".to_owned(), r#"{"resourceSpans":[}"#.to_owned()] {
+            for path in ["/v1/traces", "/v1/logs"] {
+                assert!(is_envelope(&app.post(path, body.clone()).send().await.expect(400)));
+            }
+        }
+    });
+}
