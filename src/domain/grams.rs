@@ -40,9 +40,15 @@ impl Grams {
         grams.sort_unstable();
         grams.dedup();
         if grams.len() > MAX_GRAMS {
-            grams = vec![ANY];
+            return Self::any();
         }
         Self(grams)
+    }
+
+    /// Returns the grams of an event of which it is not known what it says.
+    #[must_use]
+    pub fn any() -> Self {
+        Self(vec![ANY])
     }
 
     #[must_use]

@@ -155,11 +155,12 @@ pub struct Placement {
 
 /// Returns the assignment of each span, in their order.
 #[must_use]
-pub fn place(spans: &[SpanFacts]) -> Vec<Placement> {
-    // Sorted by id, so that nothing depends on the order of arrival.
+pub fn place<'s>(spans: impl IntoIterator<Item = &'s SpanFacts>) -> Vec<Placement> {
+    let spans: Vec<&SpanFacts> = spans.into_iter().collect();
+    // In the order of their ids, so that nothing depends on the order in which they came.
     let mut order: Vec<usize> = (0..spans.len()).collect();
     order.sort_by_key(|at| spans[*at].id);
-    let tree = Tree::of(order.iter().map(|at| &spans[*at]).collect());
+    let tree = Tree::of(order.iter().map(|at| spans[*at]).collect());
     let sessions = tree.identities(|span| span.session.as_ref());
     let users = tree.identities(|span| span.user.as_ref());
     let turns = tree.turns(&sessions);

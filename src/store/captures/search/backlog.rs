@@ -129,20 +129,23 @@ pub(in crate::store) async fn work_off(connection: &mut PgConnection) -> Result<
     Ok(true)
 }
 
-/// Returns which of the events, all of the given times, are in a block or a pending row.
-async fn known(
+/// Returns those of the events, all of this time, that are in a block or a pending row, apart from those that are only
+/// indexed again in one.
+pub(super) async fn known(
     connection: &mut PgConnection,
     org: OrgId,
     (oldest, newest): (Timestamp, Timestamp),
     events: HashSet<Uuid>,
 ) -> Result<HashSet<Uuid>, sqlx::Error> {
     let mut lists = sqlx::query_scalar!(
-        r#"SELECT entries AS "entries!" FROM captured_blocks WHERE org_id = $1 AND newest >= $2 AND oldest <= $3
+        r#"SELECT substr(entries, 1, (size - again) * $4) AS "entries!" FROM captured_blocks
+            WHERE org_id = $1 AND newest >= $2 AND oldest <= $3
            UNION ALL
-           SELECT entries FROM captured_pending WHERE org_id = $1 AND newest >= $2 AND oldest <= $3"#,
+           SELECT entries FROM captured_pending WHERE org_id = $1 AND again = 0 AND newest >= $2 AND oldest <= $3"#,
         org.0,
         oldest,
-        newest
+        newest,
+        ENTRY as i32
     )
     .fetch(connection);
     let mut known = HashSet::new();

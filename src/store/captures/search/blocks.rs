@@ -1,9 +1,12 @@
 //! Makes blocks of pending rows.
 
+use std::collections::HashSet;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::packing::inverted;
+use super::backlog;
+use super::packing::{ENTRY, Entry, inverted};
 use super::pending::{self, Pending};
 use crate::domain::{OrgId, Timestamp};
 
@@ -32,8 +35,8 @@ struct BlockRow {
 
 impl BlockRow {
     fn pending(self, org: OrgId) -> Pending {
-        let Self { pending: first, size, again, oldest, newest, entries, grams } = self;
-        Pending { org, first, size, again, oldest, newest, entries, grams }
+        let Self { pending, size, again, oldest, newest, entries, grams } = self;
+        Pending { org, id: Some(pending), size, again, oldest, newest, entries, grams }
     }
 }
 
@@ -83,23 +86,29 @@ pub(in crate::store) async fn make(connection: &mut PgConnection, org: OrgId) ->
     .fetch_all(&mut *connection)
     .await?;
     let mut rows: Vec<Pending> = rows.into_iter().map(|row| row.pending(org)).collect();
-    rows.sort_by_key(|row| (row.oldest, row.first));
+    rows.sort_by_key(|row| (row.oldest, row.id));
     let events: i64 = rows.iter().map(|row| i64::from(row.size)).sum();
     let bytes: usize = rows.iter().map(|row| row.grams.len()).sum();
     if events >= BLOCK_SIZE || bytes as i64 >= BLOCK_BYTES {
         insert(connection, org, rows).await?;
         return Ok(true);
     }
-    let mut rows = rows.into_iter();
-    if let Some(mut merged) = rows.next() {
-        rows.for_each(|row| merged.append(&row));
-        pending::insert(connection, &[merged]).await?;
-    }
+    // What was indexed again stays in rows of its own, so that it is known which entries these are.
+    let (again, first): (Vec<Pending>, Vec<Pending>) = rows.into_iter().partition(|row| row.again > 0);
+    let merged = [first, again].into_iter().filter_map(|rows| {
+        rows.into_iter().reduce(|mut merged, row| {
+            merged.append(&row);
+            merged
+        })
+    });
+    pending::insert(connection, &merged.collect::<Vec<_>>()).await?;
     Ok(false)
 }
 
-async fn insert(connection: &mut PgConnection, org: OrgId, rows: Vec<Pending>) -> Result<(), sqlx::Error> {
-    let Some(first) = rows.first().map(|row| row.first) else { return Ok(()) };
+async fn insert(connection: &mut PgConnection, org: OrgId, mut rows: Vec<Pending>) -> Result<(), sqlx::Error> {
+    // Entries of events that were indexed before come last.
+    rows.sort_by_key(|row| row.again > 0);
+    let Some(block) = rows.first().and_then(|row| row.id) else { return Ok(()) };
     let size: i32 = rows.iter().map(|row| row.size).sum();
     let again: i32 = rows.iter().map(|row| row.again).sum();
     let oldest = rows.iter().map(|row| row.oldest).min();
@@ -109,7 +118,7 @@ async fn insert(connection: &mut PgConnection, org: OrgId, rows: Vec<Pending>) -
         "INSERT INTO captured_blocks (org_id, block, size, again, oldest, newest, entries)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         org.0,
-        first,
+        block,
         size,
         again,
         oldest,
@@ -128,7 +137,7 @@ async fn insert(connection: &mut PgConnection, org: OrgId, rows: Vec<Pending>) -
             "INSERT INTO captured_grams (org_id, block, bucket, lists)
              SELECT $1, $2, bucket, lists FROM UNNEST($3::integer[], $4::bytea[]) AS new (bucket, lists)",
             org.0,
-            first,
+            block,
             &buckets,
             &lists as &[&[u8]]
         )
@@ -138,15 +147,16 @@ async fn insert(connection: &mut PgConnection, org: OrgId, rows: Vec<Pending>) -
     Ok(())
 }
 
-/// Deletes the blocks and pending rows that contain one of these events, because their grams reveal its contents. The
-/// other events of these blocks are no longer indexed then, and are added to the backlog.
+/// Deletes the blocks and pending rows that one of these events is in, because their grams tell what it said. The other
+/// events of theirs are then not indexed, and become the worker's backlog. Those that were only indexed again in them are
+/// candidates of every search from then on: what they say now is not known elsewhere.
 pub(in crate::store) async fn dissolve(
     connection: &mut PgConnection,
     org: OrgId,
     events: &[Uuid],
     times: &[Timestamp],
 ) -> Result<(), sqlx::Error> {
-    let blocks = sqlx::query_scalar!(
+    let dissolved = sqlx::query!(
         r#"WITH deleted AS (SELECT id, at FROM UNNEST($2::uuid[], $3::timestamptz[]) AS deleted (id, at)),
                 pending AS (
              DELETE FROM captured_pending p
@@ -154,29 +164,44 @@ pub(in crate::store) async fn dissolve(
                 AND EXISTS (SELECT FROM deleted
                              WHERE deleted.at BETWEEN p.oldest AND p.newest
                                AND position(uuid_send(deleted.id) IN p.entries) > 0)
+             RETURNING substr(p.entries, (p.size - p.again) * $4 + 1) AS again
            ), blocks AS (
              DELETE FROM captured_blocks b
               WHERE b.org_id = $1
                 AND EXISTS (SELECT FROM deleted
                              WHERE deleted.at BETWEEN b.oldest AND b.newest
                                AND position(uuid_send(deleted.id) IN b.entries) > 0)
-             RETURNING b.block
+             RETURNING b.block, substr(b.entries, (b.size - b.again) * $4 + 1) AS again
            ), backlog AS (
              INSERT INTO captured_backlog (org_id, at, event_id)
              SELECT $1, 'epoch', '00000000-0000-0000-0000-000000000000'
                  ON CONFLICT (org_id) DO UPDATE SET at = EXCLUDED.at, event_id = EXCLUDED.event_id
            )
-           SELECT block AS "block!" FROM blocks"#,
+           SELECT block, again AS "again!" FROM blocks
+           UNION ALL
+           SELECT NULL, again FROM pending WHERE again <> ''"#,
         org.0,
         events,
-        times
+        times,
+        ENTRY as i32
     )
     .fetch_all(&mut *connection)
     .await?;
+    let blocks: Vec<Uuid> = dissolved.iter().filter_map(|row| row.block).collect();
     if !blocks.is_empty() {
         sqlx::query!("DELETE FROM captured_grams WHERE org_id = $1 AND block = ANY ($2)", org.0, &blocks)
-            .execute(connection)
+            .execute(&mut *connection)
             .await?;
     }
-    Ok(())
+    let deleted: HashSet<&Uuid> = events.iter().collect();
+    let again = dissolved.iter().flat_map(|row| row.again.chunks(ENTRY)).filter_map(Entry::read);
+    let mut again: Vec<Entry> = again.filter(|entry| !deleted.contains(&entry.id)).collect();
+    again.sort_unstable_by_key(|entry| (entry.at, entry.id));
+    again.dedup();
+    let (Some(first), Some(last)) = (again.first(), again.last()) else { return Ok(()) };
+    // Those that were dissolved with what they said at first are indexed as they are now, by the worker.
+    let ids = again.iter().map(|entry| entry.id).collect();
+    let indexed = backlog::known(connection, org, (first.at, last.at), ids).await?;
+    again.retain(|entry| indexed.contains(&entry.id));
+    pending::add_unknown(connection, org, &again).await
 }

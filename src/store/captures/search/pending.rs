@@ -14,9 +14,10 @@ const ROW_BYTES: usize = 512 * 1024;
 /// The grams of some events of an organization.
 pub(super) struct Pending {
     pub org: OrgId,
-    pub first: Uuid,
+    /// The row's id; `None` before one that is indexed again is inserted.
+    pub id: Option<Uuid>,
     pub size: i32,
-    /// How many of the entries are of events that were indexed before.
+    /// How many of the entries, all or none, are of events that were indexed before.
     pub again: i32,
     pub oldest: Timestamp,
     pub newest: Timestamp,
@@ -27,7 +28,8 @@ pub(super) struct Pending {
 impl Pending {
     fn of(org: OrgId, entry: Entry) -> Self {
         let (entries, grams) = (Vec::new(), Vec::new());
-        Self { org, first: entry.id, size: 0, again: 0, oldest: entry.at, newest: entry.at, entries, grams }
+        let id = Some(entry.id);
+        Self { org, id, size: 0, again: 0, oldest: entry.at, newest: entry.at, entries, grams }
     }
 
     fn push(&mut self, entry: Entry, grams: &Grams) {
@@ -38,7 +40,13 @@ impl Pending {
         write_list(grams.as_slice(), &mut self.grams);
     }
 
-    /// Appends the events of another row.
+    /// Notes that all its events were indexed before, in another row that can have the id of the first.
+    fn indexed_again(&mut self) {
+        self.id = None;
+        self.again = self.size;
+    }
+
+    /// Adds the events of another row behind its own.
     pub fn append(&mut self, other: &Self) {
         self.size += other.size;
         self.again += other.again;
@@ -79,22 +87,25 @@ pub(in crate::store::captures) async fn add(
     insert(connection, &packed(events)).await
 }
 
-/// Adds grams of indexed events that changed: their name, or all of their contents. The number distinguishes the
-/// changes of one event.
+/// Adds grams of events that are indexed already, because they changed: their name, or all that they say.
 pub(in crate::store::captures) async fn add_again(
     connection: &mut PgConnection,
-    changed: &[(OrgId, Entry, i32, Grams)],
+    changed: &[(OrgId, Entry, Grams)],
 ) -> Result<(), sqlx::Error> {
-    let rows: Vec<Pending> = changed
-        .iter()
-        .map(|(org, entry, revision, grams)| {
-            let mut row = Pending::of(*org, *entry);
-            row.first = Uuid::new_v5(&entry.id, &revision.to_be_bytes());
-            row.push(*entry, grams);
-            row.again = row.size;
-            row
-        })
-        .collect();
+    let mut rows = packed(changed.iter().map(|(org, entry, grams)| (*org, *entry, grams)));
+    rows.iter_mut().for_each(Pending::indexed_again);
+    insert(connection, &rows).await
+}
+
+/// Adds events that are indexed already and say something else now, in rows that every search finds.
+pub(super) async fn add_unknown(
+    connection: &mut PgConnection,
+    org: OrgId,
+    entries: &[Entry],
+) -> Result<(), sqlx::Error> {
+    let any = Grams::any();
+    let mut rows = packed(entries.iter().map(|entry| (org, *entry, &any)));
+    rows.iter_mut().for_each(Pending::indexed_again);
     insert(connection, &rows).await
 }
 
@@ -103,7 +114,7 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[Pending]) -> R
         return Ok(());
     }
     let orgs: Vec<Uuid> = rows.iter().map(|row| row.org.0).collect();
-    let firsts: Vec<Uuid> = rows.iter().map(|row| row.first).collect();
+    let ids: Vec<Option<Uuid>> = rows.iter().map(|row| row.id).collect();
     let sizes: Vec<i32> = rows.iter().map(|row| row.size).collect();
     let again: Vec<i32> = rows.iter().map(|row| row.again).collect();
     let oldest: Vec<Timestamp> = rows.iter().map(|row| row.oldest).collect();
@@ -112,10 +123,12 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[Pending]) -> R
     let grams: Vec<&[u8]> = rows.iter().map(|row| &row.grams[..]).collect();
     sqlx::query!(
         "INSERT INTO captured_pending (org_id, pending, size, again, oldest, newest, entries, grams)
-         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[],
-                              $6::timestamptz[], $7::bytea[], $8::bytea[])",
+         SELECT org_id, COALESCE(pending, gen_random_uuid()), size, again, oldest, newest, entries, grams
+           FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[], $6::timestamptz[],
+                       $7::bytea[], $8::bytea[])
+             AS new (org_id, pending, size, again, oldest, newest, entries, grams)",
         &orgs,
-        &firsts,
+        &ids as &[Option<Uuid>],
         &sizes,
         &again,
         &oldest,

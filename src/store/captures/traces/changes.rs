@@ -24,8 +24,7 @@ pub struct Change<'p> {
     pub to: SessionId,
     pub placement: &'p Placement,
     pub is_renamed: bool,
-    pub revision: i32,
-    /// Its new content, if that changes.
+    /// What it says now, where that changes.
     pub written: Option<&'p NewSpan>,
 }
 
@@ -51,17 +50,16 @@ impl<'p> Changes<'p> {
         let mut changes: Vec<Change<'p>> = plans
             .iter()
             .flat_map(|plan| plan.entries.iter().map(move |entry| (plan, entry)))
-            .filter(|(plan, entry)| is_changed(plan, entry))
+            .filter(|(_, entry)| is_changed(entry))
             .filter_map(|(plan, entry)| {
                 let before = entry.before.as_ref()?;
                 Some(Change {
                     org: plan.trace.0,
                     id: entry.facts.id,
                     from: before.session,
-                    to: entry.session(plan.trace),
+                    to: entry.session,
                     placement: &entry.placement,
                     is_renamed: before.name != entry.placement.name,
-                    revision: entry.revision,
                     written: entry.written,
                 })
             })
@@ -74,7 +72,7 @@ impl<'p> Changes<'p> {
     pub fn sessions(&self, plans: &'p [Plan<'p>]) -> Vec<CreateRequest> {
         let mut sessions: BTreeMap<RowKey, CreateRequest> = BTreeMap::new();
         for (plan, entry) in filled(plans) {
-            let key = RowKey::new(plan.trace.0, DIALECT, entry.session(plan.trace));
+            let key = RowKey::new(plan.trace.0, DIALECT, entry.session);
             if let std::collections::btree_map::Entry::Vacant(vacant) = sessions.entry(key)
                 && let Some(session) = plan.implied(entry)
             {
@@ -87,7 +85,7 @@ impl<'p> Changes<'p> {
     /// Returns the users of these sessions.
     pub fn users(&self, plans: &'p [Plan<'p>]) -> Vec<(RowKey, &'p str)> {
         let named = filled(plans).filter_map(|(plan, entry)| {
-            let key = RowKey::new(plan.trace.0, DIALECT, entry.session(plan.trace));
+            let key = RowKey::new(plan.trace.0, DIALECT, entry.session);
             Some((key, entry.placement.user.as_deref()?))
         });
         named.collect()
@@ -96,14 +94,14 @@ impl<'p> Changes<'p> {
     /// Returns every session whose counter is locked: those of new spans, and both sides of moves.
     pub fn session_keys(&self, plans: &[Plan<'_>]) -> Vec<RowKey> {
         let mut keys: BTreeSet<RowKey> =
-            filled(plans).map(|(plan, entry)| RowKey::new(plan.trace.0, DIALECT, entry.session(plan.trace))).collect();
+            filled(plans).map(|(plan, entry)| RowKey::new(plan.trace.0, DIALECT, entry.session)).collect();
         keys.extend(self.moves().flat_map(|change| [change.source(), change.target()]));
         keys.into_iter().collect()
     }
 
     /// Returns whether spans are written or moved to a session.
     pub fn fills(&self, plans: &[Plan<'_>], key: RowKey) -> bool {
-        filled(plans).any(|(plan, entry)| RowKey::new(plan.trace.0, DIALECT, entry.session(plan.trace)) == key)
+        filled(plans).any(|(plan, entry)| RowKey::new(plan.trace.0, DIALECT, entry.session) == key)
     }
 
     pub fn moves(&self) -> impl Iterator<Item = &Change<'p>> {
@@ -150,24 +148,26 @@ impl<'p> Changes<'p> {
         &self,
         plans: &[Plan<'_>],
         after: &HashMap<(OrgId, EventId), Summed>,
-    ) -> Vec<(OrgId, search::Entry, i32, Grams)> {
+    ) -> Vec<(OrgId, search::Entry, Grams)> {
         let changed = self.0.iter().filter(|change| change.is_renamed || change.written.is_some()).flat_map(|change| {
             let at = after.get(&(change.org, change.id)).map(|summed| summed.at);
             let entry = at.map(|at| search::Entry { id: change.id.0, at });
             let name = Grams::of([change.placement.name.as_str()]);
             let written = change.written.map(|written| written.capture.grams.clone());
             // Both can change at once; a search matches one of the texts.
-            let grams = [(2 * change.revision, Some(name)), (2 * change.revision + 1, written)];
-            grams.into_iter().filter_map(move |(revision, grams)| Some((change.org, entry?, revision, grams?)))
+            let grams = [Some(name), written];
+            grams.into_iter().flatten().filter_map(move |grams| Some((change.org, entry?, grams)))
         });
         let named = plans.iter().flat_map(|plan| {
             let other = plan.entries.iter().filter(|entry| entry.is_new() && entry.placement.name != entry.facts.name);
             other.filter_map(|entry| {
                 let entry_of = search::Entry { id: entry.facts.id.0, at: entry.written?.capture.facts.at };
-                Some((plan.trace.0, entry_of, -1, Grams::of([entry.placement.name.as_str()])))
+                Some((plan.trace.0, entry_of, Grams::of([entry.placement.name.as_str()])))
             })
         });
-        changed.chain(named).collect()
+        let mut indexed: Vec<_> = changed.chain(named).collect();
+        indexed.sort_by_key(|(org, entry, _)| (*org, entry.at));
+        indexed
     }
 }
 
@@ -185,8 +185,8 @@ pub fn recounted(
 /// Returns the spans that are written or moved, with their plans.
 fn filled<'p>(plans: &'p [Plan<'p>]) -> impl Iterator<Item = (&'p Plan<'p>, &'p Entry<'p>)> {
     let entries = plans.iter().flat_map(|plan| plan.entries.iter().map(move |entry| (plan, entry)));
-    entries.filter(|(plan, entry)| {
-        let is_moved = entry.before.as_ref().is_some_and(|before| before.session != entry.session(plan.trace));
+    entries.filter(|(_, entry)| {
+        let is_moved = entry.before.as_ref().is_some_and(|before| before.session != entry.session);
         entry.written.is_some() || is_moved
     })
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use uuid::Uuid;
+
 use super::{MAX_SPANS, TraceKey};
 use crate::domain::trace::{Placement, SpanFacts, SpanKind, place};
 use crate::domain::{EventId, NewSession, NewSpan, SessionId, SpanForm};
@@ -38,7 +40,9 @@ pub struct Entry<'r> {
     /// What is written: the whole span if it is new, its content if that changes.
     pub written: Option<&'r NewSpan>,
     pub placement: Placement,
-    /// Whether it is one of the spans that later ones are assigned by.
+    /// The id of its session's name.
+    pub session: SessionId,
+    /// Whether it is one of the spans that later ones are placed by.
     pub is_tracked: bool,
 }
 
@@ -49,11 +53,7 @@ impl Entry<'_> {
 
     /// Returns the name of its session.
     pub fn session_name(&self, trace: TraceKey) -> String {
-        self.placement.session.clone().unwrap_or_else(|| trace.1.session_name())
-    }
-
-    pub fn session(&self, trace: TraceKey) -> SessionId {
-        SessionId::from_agnost(&self.session_name(trace))
+        session_name(&self.placement, trace)
     }
 }
 
@@ -71,7 +71,6 @@ impl<'r> Plan<'r> {
     pub fn of(trace: TraceKey, stored: Vec<StoredSpan>, spans: &[&'r NewSpan]) -> Self {
         let mut places: HashMap<EventId, usize> =
             stored.iter().enumerate().map(|(at, span)| (span.facts.id, at)).collect();
-        let before: Vec<SpanFacts> = stored.iter().map(|span| span.facts.clone()).collect();
         let mut entries: Vec<Entry<'r>> = stored.into_iter().map(Entry::of_stored).collect();
         let mut decisions = Vec::with_capacity(spans.len());
         for span in spans {
@@ -86,24 +85,44 @@ impl<'r> Plan<'r> {
             };
             decisions.push(decision);
         }
-        let facts: Vec<SpanFacts> = entries.iter().map(|entry| entry.facts.clone()).collect();
-        for (entry, placement) in entries.iter_mut().zip(place(&facts)) {
+        let placements = place(entries.iter().map(|entry| &entry.facts));
+        // An id is a hash of a session's name, of which a trace has few.
+        let mut sessions: HashMap<Option<String>, SessionId> = HashMap::new();
+        for (entry, placement) in entries.iter_mut().zip(placements) {
+            let known = sessions.get(&placement.session).copied();
+            entry.session = known.unwrap_or_else(|| {
+                let id = SessionId::from_agnost(&session_name(&placement, trace));
+                sessions.insert(placement.session.clone(), id);
+                id
+            });
             entry.placement = placement;
         }
         let mut plan = Self { trace, entries, decisions, renamed: BTreeMap::new() };
-        if spans.iter().any(|span| span.facts.user.is_some()) {
-            plan.rename(place(&before));
+        if spans.iter().any(|span| span.facts.user.is_some()) && plan.names_several_users() {
+            let before = plan.entries.iter().filter_map(|entry| Some(&entry.before.as_ref()?.facts));
+            plan.rename(place(before));
         }
         plan
     }
 
-    /// Notes the sessions whose user changes because of the received spans.
+    /// Returns whether spans name different users, now or before.
+    fn names_several_users(&self) -> bool {
+        let named = self.entries.iter().flat_map(|entry| {
+            let before = entry.before.as_ref().and_then(|span| span.facts.user.as_ref());
+            [entry.facts.user.as_ref(), before]
+        });
+        let mut users = named.flatten().map(|user| &user.id);
+        let first = users.next();
+        users.any(|user| Some(user) != first)
+    }
+
+    /// Notes the sessions whose user is another than before the spans came.
     fn rename(&mut self, before: Vec<Placement>) {
         for (entry, before) in self.entries.iter().zip(before) {
             if let (Some(old), Some(new)) = (before.user, &entry.placement.user)
                 && old != *new
             {
-                self.renamed.insert(entry.session(self.trace), (old, new.clone()));
+                self.renamed.insert(entry.session, (old, new.clone()));
             }
         }
     }
@@ -150,6 +169,7 @@ impl<'r> Entry<'r> {
             before: Some(span),
             written: None,
             placement: nowhere(),
+            session: SessionId(Uuid::nil()),
             is_tracked: true,
         }
     }
@@ -163,6 +183,7 @@ impl<'r> Entry<'r> {
             before: None,
             written: Some(span),
             placement: nowhere(),
+            session: SessionId(Uuid::nil()),
             is_tracked,
         }
     }
@@ -186,6 +207,10 @@ impl<'r> Entry<'r> {
         self.written = Some(span);
         Decision::Store
     }
+}
+
+fn session_name(placement: &Placement, trace: TraceKey) -> String {
+    placement.session.clone().unwrap_or_else(|| trace.1.session_name())
 }
 
 fn nowhere() -> Placement {

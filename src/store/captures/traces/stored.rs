@@ -107,11 +107,11 @@ fn form_of(code: i16) -> SpanForm {
     }
 }
 
-/// Returns whether the stored data of a span changes.
-pub fn is_changed(plan: &Plan<'_>, entry: &Entry<'_>) -> bool {
+/// Whether what is stored of a span changes.
+pub fn is_changed(entry: &Entry<'_>) -> bool {
     entry.before.as_ref().is_some_and(|before| {
         entry.written.is_some()
-            || before.session != entry.session(plan.trace)
+            || before.session != entry.session
             || before.kind != entry.placement.kind.as_str()
             || before.name != entry.placement.name
     })
@@ -126,9 +126,9 @@ pub async fn write(
     let mut entries: Vec<(&Plan<'_>, &Entry<'_>)> = plans
         .iter()
         .flat_map(|plan| plan.entries.iter().map(move |entry| (plan, entry)))
-        .filter(|(plan, entry)| {
+        .filter(|(_, entry)| {
             let is_fresh = entry.is_new() && fresh.contains(&entry.facts.id);
-            entry.is_tracked && (is_fresh || is_changed(plan, entry))
+            entry.is_tracked && (is_fresh || is_changed(entry))
         })
         .collect();
     if entries.is_empty() {
@@ -161,7 +161,7 @@ pub async fn write(
     let forms = column!(i16, |_: &Plan<'_>, entry: &Entry<'_>| entry.form as i16);
     let logs = column!(i32, |_: &Plan<'_>, entry: &Entry<'_>| entry.logs);
     let revisions = column!(i32, |_: &Plan<'_>, entry: &Entry<'_>| entry.revision);
-    let session_ids = column!(Uuid, |plan: &Plan<'_>, entry: &Entry<'_>| entry.session(plan.trace).0);
+    let session_ids = column!(Uuid, |_: &Plan<'_>, entry: &Entry<'_>| entry.session.0);
     let kinds = column!(&str, |_: &Plan<'_>, entry: &Entry<'_>| entry.placement.kind.as_str());
     let shown = column!(String, |_: &Plan<'_>, entry: &Entry<'_>| entry.placement.name.clone());
     sqlx::query!(
