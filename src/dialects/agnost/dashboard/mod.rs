@@ -8,6 +8,7 @@ mod figures;
 mod filters;
 mod metadata_keys;
 mod not_here;
+mod order;
 mod organizations;
 mod overview;
 mod person;

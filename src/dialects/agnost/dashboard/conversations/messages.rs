@@ -1,8 +1,6 @@
 //! `POST /dashboard/api/conversation-messages` (docs/dialects/agnost.md). The vendor's page shows no body; this one is
 //! this service's own.
 
-use std::collections::HashMap;
-
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,19 +8,17 @@ use uuid::Uuid;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agnost::dashboard::conversations::query::{ConversationQuery, find};
+use crate::dialects::agnost::dashboard::order;
 use crate::dialects::agnost::events::event::CapturedEvent;
 use crate::dialects::agnost::sessions::implied::is_implied;
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::dialects::shared::time::Milliseconds;
-use crate::domain::{JsonText, Session, Timestamp};
+use crate::domain::{JsonText, Session};
 use crate::http::{JsonBody, Reply};
-use crate::store::{CapturedRow, MAX_PAGE_BYTES, PageLimit, Weighed};
+use crate::store::{MAX_PAGE_BYTES, PageLimit, Weighed};
 
 /// Events in one response, of at most [`MAX_PAGE_BYTES`]; `next_cursor` continues the list.
 const MAX_MESSAGES: i64 = 1_000;
-
-/// The limit of ancestors of the same millisecond that are counted.
-const MAX_TIED: usize = 100;
 
 /// A conversation's messages in the order of their times.
 #[derive(Serialize, ToSchema)]
@@ -75,7 +71,7 @@ pub async fn messages(
     let more = page.truncate(MAX_MESSAGES as usize);
     let mut rows = page.rows;
     let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
-    sort(&mut rows);
+    order::oldest_first(&mut rows);
     let messages = rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?;
     let detail: SessionDetail = session.detail.read().unwrap_or_default();
     Ok(Messages {
@@ -92,19 +88,6 @@ pub async fn messages(
         messages,
         next_cursor,
     })
-}
-
-/// Sorts events by their time. Events of the same millisecond, which is JavaScript's precision, are sorted so that a
-/// child follows its parent, and otherwise in the order of their arrival.
-fn sort(rows: &mut [CapturedRow]) {
-    let above: HashMap<Uuid, (Timestamp, Option<Uuid>)> =
-        rows.iter().map(|row| (row.event_id, (row.at, row.parent_id))).collect();
-    rows.sort_by_cached_key(|row| {
-        let ancestors = std::iter::successors(row.parent_id, |id| above.get(id)?.1);
-        let is_tied = |id: &Uuid| above.get(id).is_some_and(|(at, _)| *at == row.at);
-        // The number of ancestors is limited, because events can be each other's ancestors.
-        (row.at, ancestors.take_while(is_tied).take(MAX_TIED).count(), row.number)
-    });
 }
 
 /// Conversation messages

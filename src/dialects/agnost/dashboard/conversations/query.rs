@@ -50,5 +50,6 @@ pub async fn find(
 ) -> Result<Session, AgnostError> {
     let id = query.conversation()?;
     let found = caller.store.sessions().find(DialectName::Agnost, id).await?;
-    found.ok_or(AgnostError::Missing("Conversation"))
+    // A conversation whose events have all moved to another is not listed either.
+    found.filter(|session| session.enabled).ok_or(AgnostError::Missing("Conversation"))
 }

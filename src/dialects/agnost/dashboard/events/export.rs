@@ -12,6 +12,7 @@ use futures::stream;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agnost::dashboard::filters::Asked;
+use crate::dialects::agnost::dashboard::order;
 use crate::dialects::agnost::events::event::CapturedEvent;
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::dialects::shared::csv;
@@ -37,7 +38,8 @@ struct Export {
 impl Export {
     async fn piece(mut self) -> Result<Option<(Bytes, Self)>, BoxError> {
         let Remaining::After(from) = self.remaining else { return Ok(None) };
-        let (rows, next) = self.store.captures().piece(&self.filter, self.kind, from).await?;
+        let (mut rows, next) = self.store.captures().piece(&self.filter, self.kind, from).await?;
+        order::newest_first(&mut rows);
         let text = self.costly.run(move || written(rows, from.is_none())).await;
         let text = text.map_err(|_| "the rows could not be written")??;
         self.remaining = next.map_or(Remaining::Nothing, |last| Remaining::After(Some(last)));

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::auth::{Caller, purpose};
 use crate::dialects::agnost::dashboard::filters::{Asked, CursorText};
+use crate::dialects::agnost::dashboard::order;
 use crate::dialects::agnost::events::event::CapturedEvent;
 use crate::dialects::agnost::{Agnost, AgnostError};
 use crate::store::{COUNT_LIMIT, LogKind};
@@ -33,7 +34,8 @@ pub async fn page(
     kind: LogKind,
     bytes: usize,
 ) -> Result<LogPage, AgnostError> {
-    let page = caller.store.captures().log(&asked.filter, kind, asked.cursor, asked.limit().within(bytes)).await?;
+    let mut page = caller.store.captures().log(&asked.filter, kind, asked.cursor, asked.limit().within(bytes)).await?;
+    order::newest_first(&mut page.rows);
     Ok(LogPage {
         logs: page.rows.into_iter().map(CapturedEvent::of).collect::<Result<_, _>>()?,
         total: page.total.min(COUNT_LIMIT),

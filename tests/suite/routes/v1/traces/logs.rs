@@ -4,7 +4,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::post::{export, post, span, text};
-use super::turns::{said, send};
+use super::turns::{events, said, send};
 use crate::support::agnost::{is_envelope, messages};
 use crate::support::{Reply, TestApp, run};
 
@@ -57,7 +57,7 @@ fn log_records_join_their_span_whichever_comes_first() {
                 log(&app, records()).await.expect(200);
                 assert_eq!(said(&app, TRACE).await[0][2], "Weather?");
                 send(&app, vec![model()]).await;
-                assert!(messages(&app, TRACE).await.is_empty());
+                assert!(events(&app, TRACE).await.is_empty());
             }
             let expected = json!([["turn", "chat m", "Weather?", "7 degrees"]]);
             assert_eq!(said(&app, "s").await, expected, "{spans_first}");

@@ -1,6 +1,7 @@
 mod bounds;
 mod late;
 mod logs;
+mod moved;
 mod odd;
 mod post;
 mod turns;

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use prost::Message;
 use serde_json::{Value, json};
 
+use super::turns::events;
 use crate::support::agnost::{CAPTURE_SESSION, dashboard, is_envelope, messages};
 use crate::support::{Reply, Setup, TestApp, run, start, tokens};
 
@@ -172,13 +173,13 @@ fn spans_follow_their_trace_into_the_conversation_that_it_names_later() {
             messages(&app, "conv-otel").await.iter().map(|said| said["number"].as_i64().unwrap()).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [1, 2, 3]);
-        assert!(messages(&app, "abababababababababababababababab").await.is_empty());
+        assert!(events(&app, "abababababababababababababababab").await.is_empty());
         let stories = dashboard(&app, "user-stories", json!({})).await;
         assert_eq!(stories["total"], 1);
         // A later one without a session belongs there, too.
         let late = span(9, None, "late", vec![]);
         post(&app, "application/x-protobuf", None, export(vec![late]).encode_to_vec()).await.expect(200);
-        assert!(messages(&app, "abababababababababababababababab").await.is_empty());
+        assert!(events(&app, "abababababababababababababababab").await.is_empty());
         assert_eq!(messages(&app, "conv-otel").await.len(), 4);
     });
 }
