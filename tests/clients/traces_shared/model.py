@@ -33,8 +33,10 @@ def decide(turns, tools):
     at, city = asked(turns)
     reply = f"It is 7 degrees in {city}."
     called = any("7 degrees in" in text for _, text in turns[at + 1 :])
-    if "weather" in tools and not called:
-        return "weather", {"city": city}
+    # Semantic Kernel puts the name of a plugin before that of a tool.
+    weather = [tool for tool in tools if tool and tool.split("-")[-1] == "weather"]
+    if weather and not called:
+        return weather[0], {"city": city}
     if "final_answer" in tools:
         return "final_answer", {"answer": reply}
     if any("Final Answer:" in text for _, text in turns):

@@ -19,6 +19,7 @@ use super::fit::{self, Shortening};
 use super::time::Times;
 use super::words::Side;
 use crate::dialects::shared::time::Milliseconds;
+use crate::domain::ids::parse_hyphenated_uuid;
 use crate::domain::trace::{Identity, Rank, Role, SpanFacts};
 use crate::domain::{
     CaptureFacts, EventId, JsonField, JsonText, Mint, NewCapture, NewEvent, NewSpan, SpanForm, Timestamp, json,
@@ -185,7 +186,7 @@ impl Placed {
                 Role::Agent => {
                     strip(span_name.strip_suffix(".run").unwrap_or(&span_name), &["invoke_agent ", "agent run "])
                 }
-                _ => span_name.clone(),
+                _ => without_ids(&span_name),
             })
         };
         let (input, output) = if is_tool {
@@ -293,11 +294,46 @@ fn strip(name: &str, beginnings: &[&str]) -> String {
     stripped.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(name).to_owned()
 }
 
-/// Returns a hash of a text that is the same in every replica.
+/// Returns a name without the UUIDs in it, which would be another name for each call: `Crew_<UUID>.kickoff`.
+fn without_ids(name: &str) -> String {
+    const LENGTH: usize = 36;
+    let mut rest = name.to_owned();
+    let id_at = |text: &str| {
+        (0..text.len()).find(|at| text.get(*at..at + LENGTH).is_some_and(|id| parse_hyphenated_uuid(id).is_some()))
+    };
+    while let Some(at) = id_at(&rest) {
+        let before = rest[..at].trim_end_matches(['_', '-', ':', '/', '.', ' ', '#']).len();
+        rest.replace_range(before..at + LENGTH, "");
+    }
+    let rest = rest.trim();
+    if rest.is_empty() { name.to_owned() } else { rest.to_owned() }
+}
+
+/// Returns a number that stands for a text, the same in every replica.
 fn hash(text: &str) -> i64 {
     Uuid::new_v5(&SPANS, text.trim().as_bytes()).as_u64_pair().0 as i64
 }
 
 fn given(text: Option<String>) -> JsonField {
     text.map_or(JsonField::Absent, JsonField::String)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_no_part_of_a_name() {
+        const ID: &str = "2c36f2a5-5eac-4003-8d72-0e489efb2982";
+        for (name, expected) in [
+            (format!("Crew_{ID}.kickoff"), "Crew.kickoff"),
+            (format!("run {ID}"), "run"),
+            (format!("{ID}/{ID} é"), "é"),
+            (ID.to_owned(), ID),
+            ("POST /api/chat".to_owned(), "POST /api/chat"),
+            ("é".repeat(40), &"é".repeat(40)),
+        ] {
+            assert_eq!(without_ids(&name), expected);
+        }
+    }
 }
