@@ -157,7 +157,7 @@ pub struct Placement {
 #[must_use]
 pub fn place<'s>(spans: impl IntoIterator<Item = &'s SpanFacts>) -> Vec<Placement> {
     let spans: Vec<&SpanFacts> = spans.into_iter().collect();
-    // In the order of their ids, so that nothing depends on the order in which they came.
+    // Sorted by id, so that nothing depends on the order of arrival.
     let mut order: Vec<usize> = (0..spans.len()).collect();
     order.sort_by_key(|at| spans[*at].id);
     let tree = Tree::of(order.iter().map(|at| spans[*at]).collect());

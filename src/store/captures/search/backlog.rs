@@ -129,8 +129,8 @@ pub(in crate::store) async fn work_off(connection: &mut PgConnection) -> Result<
     Ok(true)
 }
 
-/// Returns those of the events, all of this time, that are in a block or a pending row, apart from those that are only
-/// indexed again in one.
+/// Returns which of the events, all of the given times, are in a block or a pending row. Entries of events that were
+/// indexed again do not count.
 pub(super) async fn known(
     connection: &mut PgConnection,
     org: OrgId,

@@ -93,7 +93,7 @@ pub(in crate::store) async fn make(connection: &mut PgConnection, org: OrgId) ->
         insert(connection, org, rows).await?;
         return Ok(true);
     }
-    // What was indexed again stays in rows of its own, so that it is known which entries these are.
+    // Events that were indexed again have rows of their own, so that their entries can be recognised.
     let (again, first): (Vec<Pending>, Vec<Pending>) = rows.into_iter().partition(|row| row.again > 0);
     let merged = [first, again].into_iter().filter_map(|rows| {
         rows.into_iter().reduce(|mut merged, row| {
@@ -147,9 +147,9 @@ async fn insert(connection: &mut PgConnection, org: OrgId, mut rows: Vec<Pending
     Ok(())
 }
 
-/// Deletes the blocks and pending rows that one of these events is in, because their grams tell what it said. The other
-/// events of theirs are then not indexed, and become the worker's backlog. Those that were only indexed again in them are
-/// candidates of every search from then on: what they say now is not known elsewhere.
+/// Deletes the blocks and pending rows that contain one of these events, because their grams reveal its contents. The
+/// other events of these blocks are no longer indexed then, and are added to the backlog. Events that were only indexed
+/// again in them become candidates of every search, because no other row has the grams of their current contents.
 pub(in crate::store) async fn dissolve(
     connection: &mut PgConnection,
     org: OrgId,
@@ -199,7 +199,7 @@ pub(in crate::store) async fn dissolve(
     again.sort_unstable_by_key(|entry| (entry.at, entry.id));
     again.dedup();
     let (Some(first), Some(last)) = (again.first(), again.last()) else { return Ok(()) };
-    // Those that were dissolved with what they said at first are indexed as they are now, by the worker.
+    // Events whose first entry was deleted too are indexed with their current contents by the worker.
     let ids = again.iter().map(|entry| entry.id).collect();
     let indexed = backlog::known(connection, org, (first.at, last.at), ids).await?;
     again.retain(|entry| indexed.contains(&entry.id));

@@ -14,10 +14,10 @@ const ROW_BYTES: usize = 512 * 1024;
 /// The grams of some events of an organization.
 pub(super) struct Pending {
     pub org: OrgId,
-    /// The row's id; `None` before one that is indexed again is inserted.
+    /// The row's id, or `None` if the database chooses one.
     pub id: Option<Uuid>,
     pub size: i32,
-    /// How many of the entries, all or none, are of events that were indexed before.
+    /// The number of entries of events that were indexed before: all or none.
     pub again: i32,
     pub oldest: Timestamp,
     pub newest: Timestamp,
@@ -40,13 +40,13 @@ impl Pending {
         write_list(grams.as_slice(), &mut self.grams);
     }
 
-    /// Notes that all its events were indexed before, in another row that can have the id of the first.
+    /// Marks all events as indexed before. The row gets an id of its own, because the first event's may be in use.
     fn indexed_again(&mut self) {
         self.id = None;
         self.again = self.size;
     }
 
-    /// Adds the events of another row behind its own.
+    /// Appends the events of another row.
     pub fn append(&mut self, other: &Self) {
         self.size += other.size;
         self.again += other.again;
@@ -87,7 +87,7 @@ pub(in crate::store::captures) async fn add(
     insert(connection, &packed(events)).await
 }
 
-/// Adds grams of events that are indexed already, because they changed: their name, or all that they say.
+/// Adds grams of indexed events that changed: their name, or all of their contents.
 pub(in crate::store::captures) async fn add_again(
     connection: &mut PgConnection,
     changed: &[(OrgId, Entry, Grams)],
@@ -97,7 +97,7 @@ pub(in crate::store::captures) async fn add_again(
     insert(connection, &rows).await
 }
 
-/// Adds events that are indexed already and say something else now, in rows that every search finds.
+/// Adds indexed events whose current contents are not known, as candidates of every search.
 pub(super) async fn add_unknown(
     connection: &mut PgConnection,
     org: OrgId,

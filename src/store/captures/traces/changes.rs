@@ -24,7 +24,7 @@ pub struct Change<'p> {
     pub to: SessionId,
     pub placement: &'p Placement,
     pub is_renamed: bool,
-    /// What it says now, where that changes.
+    /// Its new content, if that changes.
     pub written: Option<&'p NewSpan>,
 }
 

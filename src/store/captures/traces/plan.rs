@@ -42,7 +42,7 @@ pub struct Entry<'r> {
     pub placement: Placement,
     /// The id of its session's name.
     pub session: SessionId,
-    /// Whether it is one of the spans that later ones are placed by.
+    /// Whether it is one of the spans that later ones are assigned by.
     pub is_tracked: bool,
 }
 
@@ -116,7 +116,7 @@ impl<'r> Plan<'r> {
         users.any(|user| Some(user) != first)
     }
 
-    /// Notes the sessions whose user is another than before the spans came.
+    /// Notes the sessions whose user changes because of the received spans.
     fn rename(&mut self, before: Vec<Placement>) {
         for (entry, before) in self.entries.iter().zip(before) {
             if let (Some(old), Some(new)) = (before.user, &entry.placement.user)

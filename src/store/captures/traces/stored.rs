@@ -107,7 +107,7 @@ fn form_of(code: i16) -> SpanForm {
     }
 }
 
-/// Whether what is stored of a span changes.
+/// Returns whether the stored data of a span changes.
 pub fn is_changed(entry: &Entry<'_>) -> bool {
     entry.before.as_ref().is_some_and(|before| {
         entry.written.is_some()
