@@ -118,11 +118,11 @@ impl Provider {
     }
 
     pub fn publish(&self, keys: Vec<Value>) {
-        *self.shared.keys.lock().unwrap() = keys;
+        *self.shared.keys.lock().expect("no panic") = keys;
     }
 
     pub fn is(&self, mood: Mood) {
-        *self.shared.mood.lock().unwrap() = mood;
+        *self.shared.mood.lock().expect("no panic") = mood;
     }
 
     /// Returns how often the keys were asked for.
@@ -162,7 +162,7 @@ pub async fn fetch(verifier: &JwtVerifier, clock: &Clock) -> Fetching {
 }
 
 async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
-    let mood = *shared.mood.lock().unwrap();
+    let mood = *shared.mood.lock().expect("no panic");
     match mood {
         Mood::Good | Mood::Lying => {
             let issuer = if mood == Mood::Lying { "https://another.example" } else { &shared.issuer };
@@ -175,10 +175,10 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn published(State(shared): State<Arc<Shared>>) -> Response {
     shared.fetches.fetch_add(1, Ordering::SeqCst);
-    let mood = *shared.mood.lock().unwrap();
+    let mood = *shared.mood.lock().expect("no panic");
     match mood {
         Mood::Good | Mood::Lying => {
-            let keys = shared.keys.lock().unwrap().clone();
+            let keys = shared.keys.lock().expect("no panic").clone();
             axum::Json(json!({"keys": keys})).into_response()
         }
         mood => odd(mood).await,
