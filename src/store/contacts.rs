@@ -108,6 +108,13 @@ impl TryFrom<ContactRow> for Contact {
     }
 }
 
+/// Returns the bytes of a contact that count against the storage quota.
+fn counted_bytes(contact: &Contact) -> usize {
+    let texts = [&contact.external_id, &contact.name, &contact.phone, &contact.email];
+    let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+    texts + contact.metadata.as_str().len() + contact.tags.iter().map(String::len).sum::<usize>()
+}
+
 /// Returns whether the error is a violation of the unique index of external ids.
 fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.constraint() == Some("contacts_external_id"))
@@ -142,7 +149,7 @@ impl Contacts<'_> {
         match written {
             Ok(_) => {
                 transaction.commit().await?;
-                self.0.stored(new.metadata.as_str().len() + new.tags.iter().map(String::len).sum::<usize>());
+                self.0.stored(counted_bytes(new));
                 Ok(Kept::Kept(new.clone()))
             }
             Err(error) if is_taken(&error) => Ok(Kept::Taken),
@@ -177,6 +184,7 @@ impl Contacts<'_> {
     /// Changes a contact by a rule, under a lock.
     ///
     /// # Errors
+    /// [`StoreError::StorageFull`] when the storage quota is used up and the contact would become longer,
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn change(&self, id: Uuid, now: Timestamp, rule: impl Fn(&mut Contact)) -> Result<Kept, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
@@ -191,7 +199,12 @@ impl Contacts<'_> {
         .await?;
         let Some(row) = row else { return Ok(Kept::Gone) };
         let mut contact = Contact::try_from(row)?;
+        let before = counted_bytes(&contact);
         rule(&mut contact);
+        let grown = counted_bytes(&contact).saturating_sub(before);
+        if grown > 0 {
+            self.0.has_room()?;
+        }
         let written = sqlx::query!(
             "UPDATE contacts
                 SET external_id = $3, name = $4, phone = $5, email = $6, metadata = $7::text::json, tags = $8,
@@ -212,6 +225,7 @@ impl Contacts<'_> {
         match written {
             Ok(_) => {
                 transaction.commit().await?;
+                self.0.stored(grown);
                 Ok(Kept::Kept(contact))
             }
             Err(error) if is_taken(&error) => Ok(Kept::Taken),

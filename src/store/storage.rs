@@ -1,4 +1,5 @@
-//! Counts the bytes that each organization has stored. Added bytes count; changes and deletions do not.
+//! Counts the bytes that each organization has stored. Added bytes count, also those by which a change makes a session, a
+//! contact or an agent longer; deletions do not.
 //!
 //! Bytes are counted in memory and added to the database once a second, so that counting needs no write per request and
 //! no row that every writer locks. A quota is therefore a soft limit: an organization can exceed it by what it writes

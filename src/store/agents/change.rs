@@ -32,6 +32,13 @@ impl<E> AgentUpdate<E> {
     }
 }
 
+/// Returns the bytes of an agent that count against the storage quota.
+fn counted_bytes(agent: &Agent) -> Result<usize, StoreError> {
+    let responder = agent.responder.as_ref().map(JsonText::of).transpose()?.map_or(0, |json| json.as_str().len());
+    let description = agent.description.as_ref().map_or(0, String::len);
+    Ok(agent.name.len() + description + responder + agent.settings.as_str().len())
+}
+
 impl Agents<'_> {
     /// Changes the living agent of that name by a rule, durably. Nothing is changed if the rule returns an error.
     ///
@@ -39,6 +46,7 @@ impl Agents<'_> {
     /// that it makes to the agent's names, to its time of creation and to its avatar other than the number are ignored.
     ///
     /// # Errors
+    /// [`StoreError::StorageFull`] when the storage quota is used up and the agent would become longer,
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn update<E>(
         &self,
@@ -61,9 +69,13 @@ impl Agents<'_> {
         .await?;
         let Some(row) = row else { return Ok(AgentUpdate::Missing) };
         let mut agent = Agent::try_from(row)?;
-        let was_enabled = agent.enabled;
+        let (was_enabled, before) = (agent.enabled, counted_bytes(&agent)?);
         if let Err(error) = rule(&mut agent) {
             return Ok(AgentUpdate::Rejected(error));
+        }
+        let grown = counted_bytes(&agent)?.saturating_sub(before);
+        if grown > 0 {
+            self.0.has_room()?;
         }
         let responder = agent.responder.as_ref().map(JsonText::of).transpose()?;
         sqlx::query!(
@@ -90,6 +102,7 @@ impl Agents<'_> {
         let changed = self.read_within(&mut transaction, &AgentRef::Id(agent.id)).await?;
         transaction.commit().await?;
         self.forget();
+        self.0.stored(grown);
         Ok(changed.map_or(AgentUpdate::Missing, |agent| AgentUpdate::Updated(Arc::new(agent))))
     }
 

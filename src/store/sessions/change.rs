@@ -31,14 +31,16 @@ pub struct Request {
     /// Bytes of the events that the rule may append.
     bytes: usize,
     rule: Rule,
+    /// Whether the change may make the session's texts longer: not while the organization's storage quota is used up.
+    may_grow: bool,
     /// Whether the rule ran in an earlier attempt whose outcome is unknown.
     ran: AtomicBool,
 }
 
 impl Request {
-    pub fn new(key: RowKey, nonce: Uuid, appends: Appends, rule: Rule) -> Self {
+    pub fn new(key: RowKey, nonce: Uuid, appends: Appends, may_grow: bool, rule: Rule) -> Self {
         let Appends { ids, bytes } = appends;
-        Self { key, nonce, appends: ids, bytes, rule, ran: AtomicBool::new(false) }
+        Self { key, nonce, appends: ids, bytes, rule, may_grow, ran: AtomicBool::new(false) }
     }
 }
 
@@ -46,6 +48,10 @@ impl Request {
 pub struct Answer {
     pub session: Session,
     pub events: Vec<Event>,
+    /// Bytes by which the change made the session's texts longer.
+    grown: usize,
+    /// Whether the change was not made because it would have made the texts longer.
+    pub is_over_quota: bool,
 }
 
 pub enum ChangeSessions {}
@@ -66,7 +72,8 @@ impl Batch for ChangeSessions {
 
     fn stored(request: &Request, answer: &Self::Answer) -> usize {
         let has_run = request.ran.load(Ordering::Relaxed);
-        answer.as_ref().map_or(0, |answer| if has_run && !answer.events.is_empty() { request.bytes } else { 0 })
+        let appended = |answer: &Answer| if answer.events.is_empty() { 0 } else { request.bytes };
+        answer.as_ref().filter(|_| has_run).map_or(0, |answer| appended(answer) + answer.grown)
     }
 
     fn route(request: &Request) -> u64 {
@@ -91,18 +98,19 @@ impl Batch for ChangeSessions {
         let mut answers: Vec<Self::Answer> = Vec::with_capacity(requests.len());
         for (request, made) in requests.iter().zip(made) {
             answers.push(locked_sessions.get(&request.key).map(|session| {
-                let mut new = Vec::new();
+                let mut applied = Applied::default();
                 if !made {
                     request.ran.store(true, Ordering::Relaxed);
-                    new = session.apply(request);
+                    applied = session.apply(request);
                 }
+                let Applied { events: new, grown, is_over_quota } = applied;
                 let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
                 // Numbers are assigned below.
                 let new = new.into_iter().map(|event| {
                     let at = event.at;
                     event.numbered(0, at)
                 });
-                Answer { session: session.now.clone(), events: found.chain(new).collect() }
+                Answer { session: session.now.clone(), events: found.chain(new).collect(), grown, is_over_quota }
             }));
         }
 
@@ -157,16 +165,37 @@ pub(super) struct LockedSession {
     pub takes_turn: bool,
 }
 
+/// The outcome of one change.
+#[derive(Default)]
+struct Applied {
+    events: Vec<NewEvent>,
+    grown: usize,
+    is_over_quota: bool,
+}
+
 impl LockedSession {
-    fn apply(&mut self, request: &Request) -> Vec<NewEvent> {
+    fn apply(&mut self, request: &Request) -> Applied {
         let before = self.now.clone();
-        let appended = (request.rule)(&mut self.now);
-        if self.now != before {
-            self.last_change = Some(request.nonce);
-            self.takes_turn |= takes_turn(&before, &self.now, &appended);
+        let events = (request.rule)(&mut self.now);
+        if self.now == before {
+            return Applied { events, ..Applied::default() };
         }
-        appended
+        let grown = client_texts(&self.now).saturating_sub(client_texts(&before));
+        if grown > 0 && !request.may_grow {
+            self.now = before;
+            return Applied { is_over_quota: true, ..Applied::default() };
+        }
+        self.last_change = Some(request.nonce);
+        self.takes_turn |= takes_turn(&before, &self.now, &events);
+        Applied { events, grown, is_over_quota: false }
     }
+}
+
+/// Returns the bytes of the texts of a session that clients choose. What the service itself writes, such as an expiry,
+/// is not among them, so that a session can still be renewed and ended while the quota is used up.
+fn client_texts(session: &Session) -> usize {
+    let texts = [&session.name, &session.description].into_iter().flatten().map(String::len).sum::<usize>();
+    texts + session.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len())
 }
 
 /// Returns whether a change ends the turn of the replica that works on it: it ends or disables the session, or it

@@ -53,6 +53,7 @@ impl<'s> SessionChange<'s> {
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the queue is full, [`StoreError::OrgBusy`] when the organization's share of it is,
+    /// [`StoreError::StorageFull`] when the storage quota is used up and the session's texts would become longer,
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn apply<T: Send + 'static>(
         self,
@@ -67,7 +68,9 @@ impl AppendingChange<'_> {
     /// session.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when too much is waiting, [`StoreError::StorageFull`] when its storage quota is used up, [`StoreError::Unavailable`] when the database cannot be reached.
+    /// [`StoreError::Busy`] when too much is waiting, [`StoreError::StorageFull`] when the storage quota is used up and
+    /// the change would add events or make the session's texts longer, [`StoreError::Unavailable`] when the database
+    /// cannot be reached.
     pub async fn apply<T: Send + 'static>(
         self,
         rule: impl Fn(&mut Session) -> (T, Vec<NewEvent>) + Send + Sync + 'static,
@@ -83,8 +86,11 @@ impl AppendingChange<'_> {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             events
         };
-        let request = Request::new(key, nonce, appends, Box::new(rule));
+        let request = Request::new(key, nonce, appends, store.has_room().is_ok(), Box::new(rule));
         let Some(answer) = store.groups().change_sessions.submit(request).await? else { return Ok(None) };
+        if answer.is_over_quota {
+            return Err(StoreError::StorageFull);
+        }
         let outcome = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Some(Changed { session: answer.session, events: answer.events, outcome }))
     }

@@ -75,3 +75,50 @@ fn a_full_organization_reads_and_deletes_and_adds_nothing() {
         assert_eq!(app.post("/v1/chat/chat/sessions", create).send().await.status, 201);
     });
 }
+
+/// A change in place could otherwise store what the quota rejects: a small session, contact or agent made large.
+#[test]
+fn a_full_organization_makes_nothing_longer_and_anything_shorter() {
+    run(async {
+        let app = TestApp::new().await;
+        let long = "x".repeat(2_000);
+        let created = app.post("/v2/agents/customer_support/sessions", r#"{"name":"s","key":"quota"}"#).send().await;
+        assert_eq!(created.status, 201, "{}", created.text());
+        let contact = app.post("/v1/chat/contacts", r#"{"name":"Ann"}"#).send().await.expect(201).member("id");
+        let agent = app.post("/v2/agents", r#"{"name":"Another"}"#).send().await.expect(201).member("key");
+        let before = stored(&app).await;
+        set_quota(&app, Some(1)).await;
+
+        let session = "/v2/agents/customer_support/sessions/quota".to_owned();
+        let contact = format!("/v1/chat/contacts/{contact}");
+        let agent = format!("/v2/agents/{agent}");
+        let patch = |path: &str, body: String| app.ask(Method::PATCH, path).json(body);
+        for (path, longer) in [
+            (&session, format!(r#"{{"metadata":{{"note":"{long}"}}}}"#)),
+            (&session, format!(r#"{{"description":"{}"}}"#, &long[..500])),
+            (&contact, format!(r#"{{"metadata":{{"note":"{long}"}}}}"#)),
+            (&agent, format!(r#"{{"description":"{}"}}"#, &long[..500])),
+        ] {
+            let reply = patch(path, longer).send().await;
+            assert_eq!(reply.status, 403, "{path}: {}", reply.text());
+        }
+        let read = app.get(&session).send().await.expect(200);
+        assert_eq!((read.json()["name"].as_str(), &read.json()["metadata"]), (Some("s"), &serde_json::json!({})));
+        // What is not longer is changed, and what is no text.
+        for (path, body) in [
+            (&session, r#"{"name":"t"}"#),
+            (&session, r#"{"tti_minutes":30}"#),
+            (&session, r#"{"enabled":false}"#),
+            (&agent, r#"{"enabled":false}"#),
+        ] {
+            let reply = patch(path, body.to_owned()).send().await;
+            assert_eq!(reply.status, 200, "{path} {body}: {}", reply.text());
+        }
+        assert_eq!(stored(&app).await, before);
+
+        set_quota(&app, None).await;
+        let reply = patch(&session, format!(r#"{{"metadata":{{"note":"{long}"}}}}"#)).send().await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!((2_000..2_100).contains(&(stored(&app).await - before)));
+    });
+}
