@@ -2,7 +2,8 @@
 
 use ipnet::IpNet;
 
-use super::jwt::{JwtVerifier, Provisioning};
+use super::jwt::JwtVerifier;
+use super::provisioning::Provisioning;
 use crate::domain::{Clock, Mint, OrgId};
 use crate::http::RateLimiter;
 use crate::store::Store;

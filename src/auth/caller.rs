@@ -12,7 +12,7 @@ use super::admission::{Admission, Nothing};
 use super::authenticator::Authenticator;
 use super::headers::{Bearer, Credentials};
 use super::purpose::Purpose;
-use super::{access_token, api_key, org_header};
+use super::{access_token, api_key, org_header, token};
 use crate::domain::{ApiKey, Clock, Credential, Mint, Principal, SentBy, Timestamp};
 use crate::http::{Class, Dialect, Forbidden, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated};
 use crate::store::{Reservation, Series, StoreError, TenantStore};
@@ -187,6 +187,6 @@ impl Authenticator {
 
     async fn recognise_token(&self, token: &str, address: Option<IpAddr>) -> Result<Principal, Rejection> {
         let jwt = self.jwt.as_ref().ok_or(Rejection::Unauthenticated(Unauthenticated::BadToken))?;
-        jwt.authenticate(self, token, address).await
+        token::authenticate(self, jwt, token, address).await
     }
 }

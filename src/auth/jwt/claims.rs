@@ -3,12 +3,12 @@
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use super::LEEWAY;
+use super::settings::LEEWAY;
 use crate::domain::{Scopes, Timestamp};
 
 /// The claims of a token. Only those that are checked or used have a type; a claim that is not needed may be anything,
 /// because identity providers let customers add claims of their own under any name.
-pub(super) struct Claims {
+pub(in crate::auth) struct Claims {
     pub issuer: String,
     /// Seconds since 1970.
     expires: f64,
@@ -23,7 +23,7 @@ struct ClerkOrganization {
 }
 
 /// An organization as a token names it.
-pub(super) struct NamedOrganization<'c> {
+pub(in crate::auth) struct NamedOrganization<'c> {
     pub id: &'c str,
     /// What people call it, where the token says so.
     pub label: Option<&'c str>,

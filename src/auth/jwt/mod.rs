@@ -9,52 +9,28 @@
 mod claims;
 mod key;
 mod key_set;
-mod organization;
 mod remote;
+mod settings;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 pub use key::{JwtKey, JwtKeyError};
-pub use organization::Provisioning;
 pub use remote::KeySetSource;
 pub(crate) use remote::is_protected;
+pub use settings::JwtSettings;
 
-use super::authenticator::Authenticator;
-use crate::domain::{Clock, Credential, Principal, Proof, Timestamp};
-use crate::http::{Forbidden, Rejection, Unauthenticated};
+use crate::domain::{Clock, Timestamp};
+use crate::http::{Rejection, Unauthenticated};
 use crate::outbound::Client;
 use crate::store::StoreError;
 use crate::store::admin::AdminStore;
-use claims::Claims;
+pub(super) use claims::{Claims, NamedOrganization};
 use key::{Keys, TokenKey};
 use remote::KeyMissing;
-
-/// Seconds by which clocks may differ.
-const LEEWAY: f64 = 5.0;
-
-/// What an issuer's tokens must say.
-#[derive(Clone, Debug, Default)]
-pub struct JwtSettings {
-    /// `iss`; any, if the key itself is all the trust there is.
-    pub issuer: Option<String>,
-    /// Algorithms that tokens may be signed with; all that the issuer's keys have if empty.
-    pub algorithms: Vec<Algorithm>,
-    /// `aud` must hold one of them; any audience if empty.
-    pub audiences: Vec<String>,
-    /// `azp`, or `client_id` where there is none, must be one of them; any party if empty.
-    pub authorized_parties: Vec<String>,
-    /// The claim that names the organization, where the provider is not Clerk.
-    pub org_claim: Option<String>,
-    /// The claim that names the user's roles, where the provider is not Clerk.
-    pub role_claim: Option<String>,
-    /// Whether an organization is made when a token first names it.
-    pub provisions: bool,
-}
 
 /// An identity provider whose tokens are accepted.
 pub struct JwtIssuer {
@@ -118,11 +94,11 @@ impl JwtVerifier {
         futures::future::join_all(remote).await;
     }
 
-    /// Returns the issuer of a token, and its claims.
+    /// Returns what the token's issuer is trusted with, and the token's claims.
     ///
     /// # Errors
     /// 401 when the token is not valid; 503 when the issuer's keys cannot be fetched.
-    async fn verify(&self, now: Timestamp, token: &str) -> Result<(&JwtIssuer, Claims), Rejection> {
+    pub(super) async fn verify(&self, now: Timestamp, token: &str) -> Result<(&JwtSettings, Claims), Rejection> {
         let invalid = Rejection::Unauthenticated(Unauthenticated::BadToken);
         let Ok(header) = jsonwebtoken::decode_header(token) else { return Err(invalid) };
         // The service understands no extension, so it must reject a token that marks one as critical, even in an empty
@@ -146,37 +122,13 @@ impl JwtVerifier {
         };
         let is_signed = is_signed(token, &key, header.alg);
         let now = now.timestamp_millis() as f64 / 1_000.0;
-        if is_signed && issuer.allows(&claims, now) { Ok((issuer, claims)) } else { Err(invalid) }
+        if is_signed && issuer.allows(&claims, now) { Ok((&issuer.settings, claims)) } else { Err(invalid) }
     }
 
     /// Returns the issuer of that name, or the one that may have any name.
     fn issuer(&self, name: &str) -> Option<&JwtIssuer> {
         let named = self.0.iter().find(|issuer| issuer.settings.issuer.as_deref() == Some(name));
         named.or_else(|| self.0.iter().find(|issuer| issuer.settings.issuer.is_none()))
-    }
-
-    /// Returns the caller that a token names.
-    ///
-    /// # Errors
-    /// 401 when the token is not valid; 403 when it names no organization of this service, or a disabled one; 429 when
-    /// the client's address has named too many organizations that do not exist; 503 when the issuer's keys, or the
-    /// database, cannot be reached.
-    pub(super) async fn authenticate(
-        &self,
-        authenticator: &Authenticator,
-        token: &str,
-        address: Option<IpAddr>,
-    ) -> Result<Principal, Rejection> {
-        let (issuer, claims) = self.verify(authenticator.clock.now(), token).await?;
-        let is_only = self.0.len() == 1;
-        let organization = organization::of_token(authenticator, &issuer.settings, is_only, &claims, address).await?;
-        Ok(Principal {
-            organization: organization.ok_or(Rejection::Forbidden(Forbidden::Organization))?,
-            scopes: claims.scopes(issuer.settings.role_claim.as_deref()),
-            credential: Credential::Jwt { subject: claims.subject() },
-            proof: Proof::NotKept,
-            expires_at: claims.ends(),
-        })
     }
 }
 

@@ -11,44 +11,16 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-use super::super::contract::ID_LIMIT;
-use super::attributes::{members, text};
-use super::conventions::identity::{Whose, identity};
 use super::decode::Decoded;
 use super::fit;
 use super::limits::{CHUNK, SHARED_LIMIT, SHARED_MEMORY};
+use super::shared::{Scope, Shared, Source};
 use super::span::{Placed, is_id};
 use crate::domain::{JsonText, Mint, NewCapture, NewSpan, Timestamp};
 use crate::http::Rejection;
 
 /// Bytes below which a resource or a scope is not shortened.
 const SHARED_MINIMUM: usize = 512;
-
-/// The resource that produced spans.
-#[derive(Default)]
-pub struct Source {
-    pub service: Option<String>,
-    pub session: Option<String>,
-    pub user: Option<String>,
-    pub resource: Option<JsonText>,
-}
-
-/// An instrumentation scope.
-#[derive(Default)]
-pub struct Scope {
-    pub name: String,
-    pub json: Option<JsonText>,
-}
-
-/// The resources and scopes that the spans of an export share.
-#[derive(Default)]
-pub struct Shared {
-    pub sources: Vec<Source>,
-    pub scopes: Vec<Scope>,
-}
 
 /// Spans that are not stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -217,36 +189,6 @@ impl Unwritten {
             _ => Ok::<_, Rejection>(Scope::default()),
         });
         Ok((sources.collect::<Result<_, _>>()?, scopes.collect::<Result<_, _>>()?))
-    }
-}
-
-impl Scope {
-    /// Returns the scope that was stored with a span.
-    pub fn stored(json: Option<JsonText>) -> Self {
-        #[derive(Default, Deserialize)]
-        struct Named {
-            #[serde(default)]
-            name: String,
-        }
-        let Named { name } = json.as_ref().and_then(|json| json.read().ok()).unwrap_or_default();
-        Self { name, json }
-    }
-}
-
-impl Source {
-    /// Returns the resource that was stored with a span.
-    pub fn stored(resource: Option<JsonText>) -> Self {
-        let object: Map<String, Value> = resource.as_ref().and_then(|json| json.read().ok()).unwrap_or_default();
-        let id = |whose| identity(&object, whose).map(|identity| identity.id);
-        Self { service: None, session: id(Whose::Session), user: id(Whose::User), resource }
-    }
-
-    fn of(attributes: &mut Vec<KeyValue>, limit: usize) -> Result<Self, Rejection> {
-        let object = members(attributes);
-        let id = |whose| identity(&object, whose).map(|identity| identity.id);
-        let service = object.get("service.name").map(text).filter(|name| (1..=ID_LIMIT).contains(&name.len()));
-        let (session, user) = (id(Whose::Session), id(Whose::User));
-        Ok(Self { service, session, user, resource: Some(fit::resource(attributes, limit)?) })
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::attributes::pairs;
 use super::decode::Item;
-use super::export::{Scope, Shared, Source};
 use super::fit;
+use super::shared::{Scope, Shared, Source};
 use super::span::Placed;
 use crate::domain::{JsonText, Mint, NewSpan, SpanForm, Timestamp};
 use crate::http::Rejection;

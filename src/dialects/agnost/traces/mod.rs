@@ -12,6 +12,7 @@ mod logs;
 mod merge;
 mod scan;
 mod schema;
+mod shared;
 mod span;
 mod time;
 mod unpack;

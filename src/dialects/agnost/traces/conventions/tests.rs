@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::super::super::reading;
 use super::super::attributes::pairs;
-use super::super::export::{Scope, Shared, Source};
+use super::super::shared::{Scope, Shared, Source};
 use super::super::span::Placed;
 use super::*;
 use crate::domain::trace::{Placement, SpanKind, place};
