@@ -43,7 +43,8 @@ macro_rules! living_agents {
                       a.responder::text AS responder, a.settings::text AS "settings!", a.created_at, a.updated_at,
                       a.avatar_number, v.name AS "avatar_name?", v.url AS "avatar_url?", v.voice_id
                  FROM agents a
-                 LEFT JOIN avatars v ON v.org_id = a.org_id AND v.number = a.avatar_number
+                 LEFT JOIN LATERAL (SELECT x.name, x.url, x.voice_id FROM avatars x
+                                      WHERE x.org_id = a.org_id AND x.number = a.avatar_number LIMIT 1) v ON true
                 WHERE a.org_id = $1 AND a.deleted_at IS NULL "#
                 + $how,
             $($bind),+

@@ -59,7 +59,7 @@ pub const STATEMENTS: &[Hot] = &[
     hot(&["a.agent_id = ANY ($2)"], "agents", "agents_pkey"),
     hot(&["(a.created_at, a.agent_id) < ($4, $5)"], "agents", "agents_by_time"),
     hot(&["(created_at, agent_id) < ($3, $4)"], "agents", "agents_by_time"),
-    hot(&["LEFT JOIN avatars v ON v.org_id = a.org_id", "a.agent_id = "], "avatars", "avatars_pkey"),
+    hot(&["FROM avatars x", "a.agent_id = "], "avatars", "avatars_pkey"),
     hot(&["FROM avatars", "(created_at, number) < ($2, $3)"], "avatars", "avatars_by_time"),
     hot(&["FROM contacts WHERE org_id = $1 AND contact_id = "], "contacts", "contacts_pkey"),
     hot(&["UPDATE contacts"], "contacts", "contacts_pkey"),
