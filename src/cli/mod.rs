@@ -10,6 +10,7 @@ mod dashboard;
 mod demo;
 mod doctor;
 mod env_file;
+mod erase;
 mod health;
 mod home;
 mod key;
@@ -81,6 +82,8 @@ enum Command {
     /// Sessions
     #[command(subcommand)]
     Session(session::Session),
+    /// Erase a user, a session or an organization, and show the receipt
+    Erase(erase::Erase),
     /// The figures of Agnost's dashboard
     #[command(subcommand)]
     Dashboard(dashboard::Dashboard),
@@ -223,6 +226,7 @@ async fn run(settings: Result<Settings, SettingErrors>, output: Output, command:
         Command::Key(command) => command.run(context).await?,
         Command::Agent(command) => command.run(context).await?,
         Command::Session(command) => command.run(context).await?,
+        Command::Erase(command) => command.run(context).await?,
         Command::Dashboard(command) => command.run(context).await?,
         Command::Webhook(command) => command.run(context).await?,
         Command::Openapi { dialect } => print_openapi(dialect)?,

@@ -60,6 +60,10 @@ uuid_id!(
     EventId
 );
 uuid_id!(
+    /// A request to erase data, and its receipt.
+    ErasureId
+);
+uuid_id!(
     /// An API key's public id; the key itself is a secret.
     KeyId
 );

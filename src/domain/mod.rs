@@ -10,6 +10,7 @@ pub mod clock;
 pub mod contact;
 mod crockford;
 pub mod dialect;
+pub mod erasure;
 pub mod event;
 pub mod expiry;
 pub mod grams;
@@ -36,11 +37,12 @@ pub use capture::{CaptureFacts, NewCapture, NewSpan, SpanForm};
 pub use clock::Clock;
 pub use contact::Contact;
 pub use dialect::{Contract, DialectName};
+pub use erasure::ErasureScope;
 pub use event::{Event, NewEvent};
 pub use idempotency::IdempotencyKey;
 pub use ids::{
-    AgentId, AgentKey, AgentNumber, DeliveryId, EventId, ImageAddress, ImageId, KeyId, OrgId, SessionId, SessionKey,
-    SessionNumber, WebhookId,
+    AgentId, AgentKey, AgentNumber, DeliveryId, ErasureId, EventId, ImageAddress, ImageId, KeyId, OrgId, SessionId,
+    SessionKey, SessionNumber, WebhookId,
 };
 pub use image::{IMAGE_LIMIT, ImageFormat};
 pub use issued_key::IssuedKey;

@@ -79,3 +79,8 @@ pub fn webhook_attempted(event: &'static str, outcome: &'static str, latency: Du
     metrics::histogram!("sessionary_webhook_seconds").record(latency.as_secs_f64());
     metrics::counter!("sessionary_webhook_attempts_total", "event" => event, "outcome" => outcome).increment(1);
 }
+
+/// Counts rows that an erasure has deleted.
+pub fn rows_erased(scope: &'static str, table: String, rows: u64) {
+    metrics::counter!("sessionary_erased_rows_total", "scope" => scope, "table" => table).increment(rows);
+}

@@ -2,6 +2,7 @@
 
 pub mod captures;
 pub mod erasure;
+pub mod erasures;
 pub mod retention;
 pub mod webhooks;
 
@@ -25,6 +26,7 @@ pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: Canc
             () = stopping.cancelled() => {}
             () = retention::run(&its_admin, &its_clock) => {}
             () = erasure::run(&its_admin, &its_clock) => {}
+            () = erasures::run(&its_admin, &its_clock) => {}
         }
     };
     let stopping = stop.clone();

@@ -1,6 +1,7 @@
-//! `org create`, `org list`, `org show`, `org responder`, `org limits`, `org storage`, `org disable`, `org enable`.
+//! `org create`, `org list`, `org show`, `org responder`, `org limits`, `org storage`, `org retention`, `org disable`, `org enable`.
 
 mod limits;
+mod retention;
 pub(super) mod shown;
 
 use std::num::NonZeroU64;
@@ -18,6 +19,7 @@ use crate::config::Settings;
 use crate::domain::{OrgId, Responder, Timestamp};
 use crate::store::admin::{AdminStore, NewOrganization, OrganizationRow, OrganizationSettings, as_bytes};
 use limits::Limits;
+use retention::Retention;
 use shown::ShownOrganization;
 
 #[derive(Subcommand)]
@@ -42,6 +44,8 @@ pub(super) enum Org {
     Limits(Limits),
     /// Show how much an organization stores, and set its quota
     Storage(Storage),
+    /// Show after how many days sessions are erased, and change it
+    Retention(Retention),
     /// Reject every credential of an organization
     Disable {
         /// Its UUID or external id
@@ -125,6 +129,7 @@ impl Org {
             }
             Self::Limits(limits) => limits.run(context, admin).await,
             Self::Storage(storage) => storage.run(context, admin).await,
+            Self::Retention(retention) => retention.run(context, admin).await,
             Self::Disable { org } => {
                 let now = context.clock.now();
                 change(context, admin, &org, |settings| settings.disabled_at = settings.disabled_at.or(Some(now))).await

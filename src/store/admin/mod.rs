@@ -4,6 +4,7 @@ mod agents;
 mod api_keys;
 mod captures;
 mod erasure;
+mod erasures;
 mod feed;
 mod idempotency;
 mod key_sets;
@@ -15,6 +16,9 @@ pub use agents::NewAvatar;
 pub use api_keys::{KeyRow, NewKey, Replacement};
 pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
+pub use erasures::{
+    Counts, ErasureProgress, NewErasure, Preview, Receipt, RetentionRule, RetentionSettings, SETTLED_AFTER, Subject,
+};
 pub use organizations::{NewOrganization, OrganizationDetails, OrganizationRow, OrganizationSettings, as_bytes};
 pub use sessions::{EventRow, Page};
 pub use webhooks::{
@@ -39,6 +43,12 @@ pub enum AdminError {
     KeyHasEnded(KeyId),
     #[error("webhook {0} is disabled, because its endpoint responded with 410; enable it first")]
     WebhookDisabled(WebhookId),
+    #[error(
+        "the organization is under a legal hold, so that nothing is erased; `org retention ORG --hold off` ends it"
+    )]
+    LegalHold,
+    #[error("the organization is enabled; disable it first with `org disable`, so that nothing is added meanwhile")]
+    OrganizationEnabled,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

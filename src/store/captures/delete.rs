@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::rebuild::{Days, lower_maxima, settle_sums};
+use super::recount;
 use super::search::blocks::dissolve;
 use crate::domain::{OrgId, Timestamp};
 
@@ -16,6 +17,33 @@ pub(in crate::store) async fn delete(
     org: OrgId,
     events: &[Uuid],
 ) -> Result<u64, sqlx::Error> {
+    let times = remove(connection, org, events).await?;
+    let days: BTreeSet<Timestamp> = times.iter().map(|at| Days::of(*at).from).collect();
+    for day in days {
+        lower_maxima(connection, org, Days::of(day)).await?;
+        settle_sums(connection, org, Days::of(day)).await?;
+    }
+    Ok(times.len() as u64)
+}
+
+/// Deletes events like [`delete`], but leaves the longest latencies of their days to the worker that looks them up,
+/// because it reads all events of a day. Returns how many events there were.
+pub(in crate::store) async fn delete_and_note(
+    connection: &mut PgConnection,
+    org: OrgId,
+    events: &[Uuid],
+) -> Result<u64, sqlx::Error> {
+    if events.is_empty() {
+        return Ok(0);
+    }
+    let times = remove(connection, org, events).await?;
+    let days: BTreeSet<(OrgId, Timestamp)> = times.iter().map(|at| (org, Days::of(*at).from)).collect();
+    recount::note(connection, &days.into_iter().collect::<Vec<_>>()).await?;
+    Ok(times.len() as u64)
+}
+
+/// Deletes events, and subtracts them from the totals and the search index. Returns their times.
+async fn remove(connection: &mut PgConnection, org: OrgId, events: &[Uuid]) -> Result<Vec<Timestamp>, sqlx::Error> {
     let deleted = sqlx::query!(
         r#"WITH deleted AS (
              DELETE FROM captured_events WHERE org_id = $1 AND event_id = ANY ($2)
@@ -51,14 +79,9 @@ pub(in crate::store) async fn delete(
     .fetch_all(&mut *connection)
     .await?;
     if deleted.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let (ids, times): (Vec<Uuid>, Vec<Timestamp>) = deleted.iter().map(|row| (row.event_id, row.at)).unzip();
     dissolve(connection, org, &ids, &times).await?;
-    let days: BTreeSet<Timestamp> = times.iter().map(|at| Days::of(*at).from).collect();
-    for day in days {
-        lower_maxima(connection, org, Days::of(day)).await?;
-        settle_sums(connection, org, Days::of(day)).await?;
-    }
-    Ok(ids.len() as u64)
+    Ok(times)
 }

@@ -4,6 +4,7 @@ mod backup;
 mod changes;
 mod command_line;
 mod doctor;
+mod erase;
 mod install;
 mod logs;
 mod private_postgres;

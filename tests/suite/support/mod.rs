@@ -15,6 +15,7 @@ pub mod messaging;
 mod metadata;
 mod postgres;
 pub mod process;
+pub mod raw;
 mod replicas;
 mod reply;
 pub mod talk;

@@ -1,4 +1,5 @@
 //! The background workers.
 
 mod erasure;
+mod erasures;
 mod webhooks;

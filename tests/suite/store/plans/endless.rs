@@ -20,7 +20,7 @@ const TABLES: [(&str, &str); 9] = [
 ];
 
 /// Fragments of other statements.
-const STATEMENTS: [(&str, &str); 21] = [
+const STATEMENTS: [(&str, &str); 26] = [
     // By what a request names.
     ("NOT hidden", "the hidden events of one session are passed over"),
     ("AND created_at = $4", "the sessions of one millisecond"),
@@ -50,6 +50,11 @@ const STATEMENTS: [(&str, &str); 21] = [
     ("NOT $2 OR failed_at IS NOT NULL", "the command line looks for failed deliveries, of seven days"),
     ("DELETE FROM captured_grams", "the blocks that a deleted event was in"),
     ("public_id = $2 OR session_id = $3", "the command line finds a session by any of its ids"),
+    ("AND due_at IS NOT NULL AND scope = $3", "an organization has few erasures that are not done"),
+    ("DELETE FROM api_key_hashes WHERE", "an organization's keys are made by hand"),
+    ("DELETE FROM api_keys WHERE", "an organization's keys are made by hand"),
+    ("DELETE FROM captured_recounts WHERE", "an organization has a row per day that changed"),
+    ("DELETE FROM dashboard_settings WHERE", "an organization has a bounded number"),
     ("UPDATE api_key_hashes", "an organization's keys are made by hand"),
 ];
 

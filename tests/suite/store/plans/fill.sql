@@ -1,4 +1,4 @@
--- What workers write: blocks of the search index, and sessions that are to be erased.
+-- What workers write: blocks of the search index, sessions that are to be erased, and erasures.
 INSERT INTO captured_blocks (org_id, block, size, oldest, newest, entries)
 SELECT org_id, md5(org_id::text || n)::uuid, 8192, created_at, created_at, '' FROM organizations, generate_series(1, 20) AS n;
 INSERT INTO captured_grams (org_id, block, bucket, lists)
@@ -7,3 +7,9 @@ INSERT INTO captured_pending (org_id, pending, size, oldest, newest, entries, gr
 SELECT org_id, block, 1, oldest, newest, '', '' FROM captured_blocks;
 INSERT INTO session_erasures (org_id, dialect, session_id, requested_at, due_at)
 SELECT org_id, dialect, session_id, created_at, created_at FROM sessions WHERE public_id LIKE '%7%';
+INSERT INTO erasures (org_id, erasure_id, scope, requested_at, step, due_at, done_at)
+SELECT org_id, md5(org_id::text || n)::uuid, 4, created_at, '{}', CASE WHEN n % 10 = 0 THEN created_at END,
+       CASE WHEN n % 10 > 0 THEN created_at END
+  FROM organizations, generate_series(1, 100) AS n;
+INSERT INTO erasure_sessions (org_id, erasure_id, dialect, session_id)
+SELECT org_id, md5(org_id::text || 10)::uuid, dialect, session_id FROM sessions WHERE public_id LIKE '%7%';

@@ -34,16 +34,22 @@ const ORGANIZATIONS: i32 = 200;
 const TIMES: i32 = 100;
 
 /// Tables that stay small, and why.
-const SMALL: [(&str, &str); 5] = [
+const SMALL: [(&str, &str); 7] = [
     ("organizations", "only the command line reads more than one"),
     ("webhooks", "an organization registers few, and every replica looks at all of them"),
     ("dashboard_charts", "an organization has a bounded number"),
     ("migration_compatibility", "a row per migration"),
     ("identity_key_sets", "a row per identity provider"),
+    ("legal_holds", "few organizations are under one"),
+    ("retention_rules", "an organization has one per dialect"),
 ];
 /// Statements that read by time alone, and why.
-const READS_ALL: [(&str, &str); 13] = [
+const READS_ALL: [(&str, &str); 17] = [
     ("FROM session_erasures\n", "erasure finds what is due by its time"),
+    ("FROM erasures e\n", "a worker takes the next erasure that is due"),
+    ("FROM erasures WHERE erasure_id", "the command line finds an erasure by its id alone"),
+    ("DELETE FROM access_tokens t USING", "tokens are found by the hash of their key"),
+    ("DELETE FROM organization_external_ids", "the erasure of an organization ends with its few external ids"),
     ("WHERE arrived_at <= $1 LIMIT $2", "retention finds what is old by its time"),
     ("WHERE at <= $1", "retention finds what is old by its time"),
     ("WHERE queued_at <= $1", "retention finds what is old by its time"),

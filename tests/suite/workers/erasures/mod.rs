@@ -1,0 +1,54 @@
+//! Erasures on request and by retention.
+//!
+//! The worker sees every organization, with the clock of one test, so only one of these tests may use it at a time. The
+//! clocks go back some days, so that it finds nothing that other tests have stored.
+
+mod planted;
+mod requests;
+mod retention;
+mod scopes;
+
+use chrono::TimeDelta;
+use sessionary::domain::{ErasureId, OrgId};
+use sessionary::store::admin::{NewErasure, Receipt, SETTLED_AFTER, Subject};
+use sessionary::workers::erasures::carry_out;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::support::{TestApp, admin};
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Returns a service whose clock is some days back, and the right to use the worker.
+async fn app() -> (TestApp, MutexGuard<'static, ()>) {
+    let turn = TURN.lock().await;
+    let app = TestApp::new().await;
+    app.clock.advance(TimeDelta::days(-4));
+    (app, turn)
+}
+
+/// Requests an erasure.
+async fn request(app: &TestApp, subject: &Subject) -> ErasureId {
+    let id = ErasureId(app.mint.uuid());
+    let new = NewErasure { id, org: app.org, subject, proof: [7; 32], at: app.clock.now() };
+    admin().await.request_erasure(&new).await.expect("a request");
+    id
+}
+
+/// Carries out an erasure that was requested now, in both passes.
+async fn finish(app: &TestApp, id: ErasureId) -> Receipt {
+    let (admin, now) = (admin().await, app.clock.now());
+    carry_out(admin, now).await.expect("the first pass");
+    let receipt = admin.receipt(id).await.expect("a receipt");
+    assert!(receipt.is_second_pass && receipt.done_at.is_none(), "{receipt:?}");
+    carry_out(admin, now + SETTLED_AFTER - TimeDelta::seconds(1)).await.expect("nothing");
+    assert_eq!(admin.receipt(id).await.expect("a receipt").done_at, None);
+    carry_out(admin, now + SETTLED_AFTER).await.expect("the second pass");
+    let receipt = admin.receipt(id).await.expect("a receipt");
+    assert!(receipt.done_at.is_some(), "{receipt:?}");
+    receipt
+}
+
+/// Returns the id before this one, after which the worker takes this organization next.
+fn before(org: OrgId) -> OrgId {
+    OrgId(uuid::Uuid::from_u128(org.0.as_u128() - 1))
+}
