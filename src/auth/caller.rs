@@ -13,7 +13,7 @@ use super::authenticator::Authenticator;
 use super::headers::{Bearer, Credentials};
 use super::purpose::Purpose;
 use super::{access_token, api_key, org_header, token};
-use crate::domain::{ApiKey, Clock, Credential, Mint, Principal, SentBy, Timestamp};
+use crate::domain::{Actor, ApiKey, Clock, Credential, Mint, Principal, SentBy, Timestamp};
 use crate::http::{Class, Dialect, Forbidden, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated};
 use crate::store::{Reservation, Series, StoreError, TenantStore};
 
@@ -132,8 +132,17 @@ where
             })?;
         }
 
+        let mut store = authenticator.store.tenant_within_quota(&principal.organization);
+        if P::CLASS != Class::Read {
+            store = store.acting_for(Actor {
+                identity: (&principal.credential).into(),
+                address,
+                request_id: record.map(|Record(record)| record.id.clone()),
+                at: Some(arrived_at),
+            });
+        }
         Ok(Self {
-            store: authenticator.store.tenant_within_quota(&principal.organization),
+            store,
             clock: authenticator.clock.clone(),
             mint: authenticator.mint.clone(),
             arrived_at,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::jwt::NamedOrganization;
-use crate::domain::{OrgId, Responder, Timestamp};
+use crate::domain::{Actor, OrgId, Responder, Timestamp};
 use crate::store::StoreError;
 use crate::store::admin::{AdminError, AdminStore, NewOrganization};
 
@@ -40,6 +40,7 @@ impl Provisioning {
         (id, at): (OrgId, Timestamp),
         issuer: &str,
         named: &NamedOrganization<'_>,
+        actor: Actor,
     ) -> Result<(), StoreError> {
         self.limit.check().map_err(|_| StoreError::Busy)?;
         let label = named.label.filter(|label| is_storable(label, MAX_NAME)).unwrap_or(named.id);
@@ -51,7 +52,7 @@ impl Provisioning {
             responder: &Responder::default(),
             created_at: at,
         };
-        match self.admin.create_organization(&new).await {
+        match self.admin.clone().acting_for(actor).create_organization(&new).await {
             Ok(()) => {
                 tracing::info!(organization = %id, "auth.organization_made");
                 Ok(())

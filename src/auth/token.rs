@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::authenticator::Authenticator;
 use super::jwt::{Claims, JwtSettings, JwtVerifier};
 use super::provisioning::is_external_id;
-use crate::domain::{Credential, OrgId, Organization, Principal, Proof};
+use crate::domain::{Actor, Credential, Identity, OrgId, Organization, Principal, Proof};
 use crate::http::{Forbidden, Lookup, Rejection};
 
 /// Returns the caller that a token names.
@@ -27,7 +27,7 @@ pub(super) async fn authenticate(
     Ok(Principal {
         organization: organization.ok_or(Rejection::Forbidden(Forbidden::Organization))?,
         scopes: claims.scopes(issuer.role_claim.as_deref()),
-        credential: Credential::Jwt { subject: claims.subject() },
+        credential: Credential::Jwt { subject: claims.subject(), issuer: claims.issuer.clone() },
         proof: Proof::NotKept,
         expires_at: claims.ends(),
     })
@@ -65,8 +65,10 @@ async fn organization(
     let found = match provisioning {
         Some(provisioning) => match look().await? {
             None => {
-                let made = (OrgId(authenticator.mint.uuid()), authenticator.clock.now());
-                provisioning.make(made, issuer, &named).await?;
+                let identity = Identity::Token { subject: claims.subject(), issuer: issuer.clone() };
+                let at = authenticator.clock.now();
+                let actor = Actor { identity, address, request_id: None, at: Some(at) };
+                provisioning.make((OrgId(authenticator.mint.uuid()), at), issuer, &named, actor).await?;
                 look().await?
             }
             found => found,

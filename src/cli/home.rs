@@ -1,6 +1,7 @@
 //! The database of a command, private or not.
 
-use super::{Context, Failure, postgres};
+use super::{Context, Failure, postgres, user};
+use crate::domain::Actor;
 use crate::embedded_postgres::{EmbeddedPostgres, Location, Opened};
 use crate::store::admin::AdminStore;
 use crate::store::{Database, Migrated, migrate, provision, schema};
@@ -82,7 +83,7 @@ impl Home {
     /// Returns the administrator's store. The database must be migrated.
     pub async fn admin(&self) -> Result<AdminStore, Failure> {
         schema(&self.database).await?.check(&self.database.place())?;
-        Ok(AdminStore::connect(&self.database).await?)
+        Ok(AdminStore::connect(&self.database).await?.acting_for(Actor::command_line(user::name())))
     }
 
     /// Resolves when a Postgres that this process runs has ended unexpectedly; otherwise never.

@@ -4,6 +4,7 @@
 //! long as they run. Results go to standard output, everything else to standard error.
 
 mod agent;
+mod audit;
 mod backup;
 mod changes;
 mod dashboard;
@@ -22,6 +23,7 @@ mod serve;
 mod session;
 mod shutdown;
 mod upgrade;
+mod user;
 mod webhook;
 
 use std::path::PathBuf;
@@ -90,6 +92,9 @@ enum Command {
     /// Webhooks: endpoints that are notified of Agntix's sessions
     #[command(subcommand)]
     Webhook(webhook::Webhook),
+    /// The audit log: who did what to an organization
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Print the OpenAPI document of one dialect, or of all
     Openapi { dialect: Option<DialectName> },
     /// The Postgres that runs the private database
@@ -229,6 +234,7 @@ async fn run(settings: Result<Settings, SettingErrors>, output: Output, command:
         Command::Erase(command) => command.run(context).await?,
         Command::Dashboard(command) => command.run(context).await?,
         Command::Webhook(command) => command.run(context).await?,
+        Command::Audit(command) => return command.run(context).await,
         Command::Openapi { dialect } => print_openapi(dialect)?,
         Command::Postgres(command) => command.run(context).await?,
         Command::Backup(command) => command.run(context).await?,

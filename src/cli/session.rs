@@ -160,6 +160,7 @@ impl Session {
             }
             Self::Export { org } => {
                 let org = org::find(admin, &org).await?;
+                admin.record_export(org).await?;
                 export(admin, org, now).await
             }
         })

@@ -154,9 +154,10 @@ pub enum Credential {
     /// Only the public `x-org-id` header.
     OrgHeader,
     ApiKey(KeyId),
-    /// A token's subject, if it names one.
+    /// A token's subject, if it names one, and its issuer.
     Jwt {
         subject: Option<String>,
+        issuer: String,
     },
     /// No credential: the messaging dialect's default organization.
     Anonymous,
@@ -167,7 +168,7 @@ impl Credential {
     #[must_use]
     pub fn maker(&self) -> Option<String> {
         match self {
-            Self::Jwt { subject } => subject.clone(),
+            Self::Jwt { subject, .. } => subject.clone(),
             Self::ApiKey(id) => Some(id.to_agntix()),
             Self::OrgHeader | Self::Anonymous => None,
         }

@@ -219,7 +219,7 @@ mod tests {
         let limiter = RateLimiter::new(true, Clock::system());
         let org = OrgId(Uuid::from_u128(1));
         let own = RateLimits { writes: NonZeroU32::new(2), ..RateLimits::default() };
-        let jwt = |subject: &str| Credential::Jwt { subject: Some(subject.to_owned()) };
+        let jwt = |subject: &str| Credential::Jwt { subject: Some(subject.to_owned()), issuer: "i".to_owned() };
         let write = |who: &str| limiter.count(Class::Write, org, &own, &jwt(who), address(1));
 
         let first = write("ann").unwrap().unwrap();

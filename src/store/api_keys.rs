@@ -4,11 +4,12 @@
 
 use uuid::Uuid;
 
+use super::audit::{self, Entry, KeyView};
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 use super::directory::{read_scopes, write_scopes};
 use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, keyset, scope};
-use crate::domain::{ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
+use crate::domain::{Action, ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
 /// Active keys of one organization. Concurrent creates may exceed this.
 const MAX_KEYS: i32 = 1_000;
@@ -124,6 +125,10 @@ impl ApiKeys<'_> {
         )
         .execute(&mut *transaction)
         .await?;
+        let target = format!("api_key/{}", issued.id);
+        let entry =
+            Entry::new(self.0.org, self.0.actor(), Action::ApiKeyCreate, target).after(&KeyView::from(issued))?;
+        audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -161,6 +166,8 @@ impl ApiKeys<'_> {
     /// Changes a key's name, description, metadata and end by a rule, under a lock. Returns `None` when there is no
     /// such key. Other changes of the rule are ignored, and a revoked key stays revoked.
     ///
+    /// The audit log has the change as `action`, unless the rule changes nothing.
+    ///
     /// This replica rejects a key that has ended, and its access tokens, from the next request on; other replicas do so
     /// within a second.
     ///
@@ -169,6 +176,7 @@ impl ApiKeys<'_> {
     pub async fn change(
         &self,
         id: KeyId,
+        action: Action,
         rule: impl FnOnce(&mut IssuedKey) + Send,
     ) -> Result<Option<IssuedKey>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
@@ -200,6 +208,12 @@ impl ApiKeys<'_> {
             sqlx::query!("SELECT end_api_key($1, $2, $3, $4)", self.0.org.0, id.0, ends.0, ends.1)
                 .execute(&mut *transaction)
                 .await?;
+        }
+        if key != found {
+            let entry = Entry::new(self.0.org, self.0.actor(), action, format!("api_key/{id}"))
+                .before(&KeyView::from(&found))?
+                .after(&KeyView::changed(&found, &key))?;
+            audit::append(&mut transaction, &[entry]).await?;
         }
         transaction.commit().await?;
         if ends_otherwise {

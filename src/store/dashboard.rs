@@ -2,9 +2,10 @@
 
 use uuid::Uuid;
 
+use super::audit::{self, Entry, OrganizationView};
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed};
 use super::{StoreError, TenantStore, scope};
-use crate::domain::{JsonText, Timestamp};
+use crate::domain::{Action, JsonText, Timestamp};
 
 #[derive(Clone, Debug)]
 pub struct ChartRow {
@@ -230,9 +231,17 @@ impl Dashboard<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn rename(&self, name: &str) -> Result<(), StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let before = sqlx::query_scalar!("SELECT name FROM organizations WHERE org_id = $1", self.0.org.0)
+            .fetch_one(&mut *transaction)
+            .await?;
         sqlx::query!("UPDATE organizations SET name = $2 WHERE org_id = $1", self.0.org.0, name)
             .execute(&mut *transaction)
             .await?;
+        let target = format!("organization/{}", self.0.org);
+        let entry = Entry::new(self.0.org, self.0.actor(), Action::OrganizationRename, target)
+            .before(&OrganizationView::named(&before, None, ""))?
+            .after(&OrganizationView::named(name, None, ""))?;
+        audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         Ok(())
     }

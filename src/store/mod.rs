@@ -10,6 +10,7 @@ pub mod admin;
 mod advice;
 mod agents;
 mod api_keys;
+mod audit;
 mod avatars;
 pub mod backup;
 mod bytes;
@@ -48,6 +49,7 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, AgentUpdate, Agents};
 pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage};
+pub use audit::{Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{

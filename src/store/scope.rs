@@ -198,6 +198,11 @@ pub(super) async fn begin_system(pool: &PgPool) -> Result<PooledTransaction, sql
     PooledTransaction::begin(pool, "BEGIN", None).await
 }
 
+/// Begins a transaction of `sessionary_system` whose statements see one snapshot.
+pub(super) async fn begin_system_snapshot(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
+    PooledTransaction::begin(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None).await
+}
+
 /// Begins a transaction of `sessionary_system` whose COMMIT does not wait for the disk.
 pub(super) async fn begin_system_unflushed(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
     PooledTransaction::begin(pool, "BEGIN; SET LOCAL synchronous_commit = off", None).await

@@ -1,8 +1,10 @@
 //! The store of one organization.
 
+use std::sync::Arc;
+
 use super::lookup_cache::LookupCache;
 use super::{Groups, Store, StoreError, TenantPool};
-use crate::domain::OrgId;
+use crate::domain::{Actor, OrgId};
 
 /// The store of one organization. A tenant's rows are only accessible through it.
 #[derive(Clone)]
@@ -10,11 +12,29 @@ pub struct TenantStore {
     pub(super) store: Store,
     pub(super) org: OrgId,
     is_full: bool,
+    /// Whose acts they are that the audit log records; `None` for the service's own.
+    actor: Option<Arc<Actor>>,
 }
 
 impl TenantStore {
     pub(super) fn new(store: Store, org: OrgId, is_full: bool) -> Self {
-        Self { store, org, is_full }
+        Self { store, org, is_full, actor: None }
+    }
+
+    /// Returns a store whose acts are recorded as this actor's.
+    #[must_use]
+    pub fn acting_for(self, actor: Actor) -> Self {
+        Self { actor: Some(Arc::new(actor)), ..self }
+    }
+
+    /// Returns whose acts the audit log records.
+    pub(super) fn actor(&self) -> &Actor {
+        self.actor.as_deref().unwrap_or(&Actor::SERVICE)
+    }
+
+    /// Returns the actor for a request that outlives this store.
+    pub(super) fn shared_actor(&self) -> Option<Arc<Actor>> {
+        self.actor.clone()
     }
 
     /// Returns the organization whose store this is.

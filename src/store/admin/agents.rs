@@ -1,6 +1,7 @@
 use super::{AdminError, AdminStore, taken};
-use crate::domain::{Agent, AgentId, JsonText, NewAgent, OrgId, Timestamp};
+use crate::domain::{Action, Agent, AgentId, JsonText, NewAgent, OrgId, Timestamp};
 use crate::store::agents::{AgentRow, living_agents};
+use crate::store::audit::{self, AgentView, Entry};
 use crate::store::scope::PooledTransaction;
 use crate::store::signals::{self, Signal};
 use crate::store::{Series, scope};
@@ -74,6 +75,9 @@ impl AdminStore {
                 &[("agents_pkey", "agent id"), ("agents_live_key", "agent key"), ("agents_number", "agent number")],
             )
         })?;
+        let entry = Entry::new(org, &self.actor, Action::AgentCreate, format!("agent/{}", new.id))
+            .after(&AgentView::new(new, number))?;
+        audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(number)
     }
@@ -126,6 +130,11 @@ impl AdminStore {
             let signal = Signal::Agent(org, after.id);
             signals::send(&mut transaction, &[signal]).await.map_err(AdminError::from)?;
         }
+        let entry = Entry::new(org, &self.actor, Action::AgentUpdate, format!("agent/{}", after.id))
+            .before(&AgentView::from(&before))
+            .and_then(|entry| entry.after(&AgentView::changed(&before, &after)))
+            .map_err(AdminError::from)?;
+        audit::append_as_system(&mut transaction, entry).await.map_err(AdminError::from)?;
         transaction.commit().await.map_err(AdminError::from)?;
         Ok((before, after))
     }
@@ -142,6 +151,9 @@ impl AdminStore {
         sqlx::query!("UPDATE agents SET deleted_at = $3 WHERE org_id = $1 AND agent_id = $2", org.0, agent.id.0, now)
             .execute(&mut *transaction)
             .await?;
+        let entry = Entry::new(org, &self.actor, Action::AgentDelete, format!("agent/{}", agent.id))
+            .before(&AgentView::from(&agent))?;
+        audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(agent)
     }

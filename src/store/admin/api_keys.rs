@@ -1,7 +1,8 @@
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
-use crate::domain::{ApiKey, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
+use crate::domain::{Action, ApiKey, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
+use crate::store::audit::{self, Entry, KeyView, ReplacementView};
 use crate::store::directory::write_scopes;
 use crate::store::scope;
 
@@ -29,6 +30,14 @@ pub struct KeyRow {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+}
+
+impl KeyRow {
+    /// Returns what the audit log shows of it.
+    fn view(&self) -> KeyView<'_> {
+        let view = KeyView::named(&self.name, &self.prefix, self.scopes.clone(), self.expires_at);
+        KeyView { revoked_at: self.revoked_at, ..view }
+    }
 }
 
 impl AdminStore {
@@ -60,6 +69,9 @@ impl AdminStore {
         )
         .execute(&mut *transaction)
         .await?;
+        let entry = Entry::new(new.org, &self.actor, Action::ApiKeyCreate, format!("api_key/{}", new.id))
+            .after(&KeyView::named(new.name, new.prefix.as_str(), new.scopes.names(), new.expires_at))?;
+        audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -106,14 +118,24 @@ impl AdminStore {
     /// [`AdminError::NotFound`] when there is no such key.
     pub async fn revoke_key(&self, key: KeyId, now: Timestamp) -> Result<KeyRow, AdminError> {
         let before = self.key(key).await?;
-        sqlx::query!(
-            "UPDATE api_key_hashes SET revoked_at = COALESCE(revoked_at, $3) WHERE org_id = $1 AND key_id = $2",
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let revoked = sqlx::query!(
+            "UPDATE api_key_hashes SET revoked_at = $3 WHERE org_id = $1 AND key_id = $2 AND revoked_at IS NULL",
             before.org_id,
             key.0,
             now
         )
-        .execute(&self.pool)
-        .await?;
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        if revoked > 0 {
+            let view = before.view();
+            let entry = Entry::new(OrgId(before.org_id), &self.actor, Action::ApiKeyRevoke, format!("api_key/{key}"))
+                .before(&view)?
+                .after(&KeyView { revoked_at: Some(now), ..view })?;
+            audit::append_as_system(&mut transaction, entry).await?;
+        }
+        transaction.commit().await?;
         Ok(before)
     }
 
@@ -178,6 +200,10 @@ impl AdminStore {
         )
         .execute(&mut *transaction)
         .await?;
+        let entry = Entry::new(OrgId(org), &self.actor, Action::ApiKeyRotate, format!("api_key/{old}"))
+            .before(&before.view())?
+            .after(&ReplacementView { replaced_by: new.id, ends_at: new.old_ends })?;
+        audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(before)
     }

@@ -2,6 +2,7 @@
 
 mod agents;
 mod api_keys;
+mod audit;
 mod captures;
 mod erasure;
 mod erasures;
@@ -14,6 +15,7 @@ mod webhooks;
 
 pub use agents::NewAvatar;
 pub use api_keys::{KeyRow, NewKey, Replacement};
+pub use audit::AuditRow;
 pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use erasures::{
@@ -25,10 +27,12 @@ pub use webhooks::{
     Attempted, Backlog, DeliveryRow, EndpointChange, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow,
 };
 
+use std::sync::Arc;
+
 use sqlx::PgPool;
 
 use super::{Database, DatabaseError, LOOKUP_PLANS, StoreError};
-use crate::domain::{KeyId, WebhookId};
+use crate::domain::{Actor, KeyId, WebhookId};
 
 /// Why an administrator's request cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +88,8 @@ const WORKER_CONNECTIONS: u32 = 3;
 #[derive(Clone)]
 pub struct AdminStore {
     pool: PgPool,
+    /// Whose acts they are that the audit log records.
+    actor: Arc<Actor>,
 }
 
 impl AdminStore {
@@ -92,7 +98,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn connect(database: &Database) -> Result<Self, DatabaseError> {
-        Ok(Self { pool: database.system_pool(CONNECTIONS, &[]).await? })
+        Ok(Self { pool: database.system_pool(CONNECTIONS, &[]).await?, actor: Arc::new(Actor::SERVICE) })
     }
 
     /// Connects for the workers. Their statements have a time limit, unlike a command's export.
@@ -101,7 +107,8 @@ impl AdminStore {
     /// When the database cannot be reached.
     pub async fn connect_workers(database: &Database) -> Result<Self, DatabaseError> {
         let settings = [&LOOKUP_PLANS[..], &[("statement_timeout", "30s")]].concat();
-        Ok(Self { pool: database.system_pool(WORKER_CONNECTIONS, &settings).await? })
+        let pool = database.system_pool(WORKER_CONNECTIONS, &settings).await?;
+        Ok(Self { pool, actor: Arc::new(Actor::SERVICE) })
     }
 
     pub async fn close(&self) {

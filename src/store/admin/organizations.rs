@@ -3,7 +3,8 @@ use std::num::NonZeroU64;
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore, taken};
-use crate::domain::{JsonText, OrgId, RateLimits, Responder, Timestamp};
+use crate::domain::{Action, JsonText, OrgId, RateLimits, Responder, Timestamp};
+use crate::store::audit::{self, Entry, OrganizationView};
 use crate::store::scope;
 use crate::store::signals::{self, Signal};
 
@@ -37,6 +38,26 @@ pub struct OrganizationSettings {
     /// Bytes that it may store; `None` uses the deployment's quota.
     pub storage_quota: Option<i64>,
     pub disabled_at: Option<Timestamp>,
+}
+
+impl OrganizationSettings {
+    /// Returns what a change to `after` is called, and the members that it changes; `None` if it changes nothing.
+    fn change_to(&self, after: &Self) -> Option<(Action, Vec<&'static str>)> {
+        let disabling =
+            if after.disabled_at.is_some() { Action::OrganizationDisable } else { Action::OrganizationEnable };
+        let members = [
+            ("responder", Action::OrganizationResponder, self.responder != after.responder),
+            ("capture_open", Action::OrganizationLimits, self.capture_open != after.capture_open),
+            ("limits", Action::OrganizationLimits, self.rate_limits != after.rate_limits),
+            ("quota_bytes", Action::OrganizationQuota, self.storage_quota != after.storage_quota),
+            ("disabled_at", disabling, self.disabled_at != after.disabled_at),
+        ];
+        let differing = members.iter().filter(|(_, _, differs)| *differs);
+        let changed: Vec<&'static str> = differing.clone().map(|(name, _, _)| *name).collect();
+        let mut actions = differing.map(|(_, action, _)| *action);
+        let first = actions.next()?;
+        Some((if actions.all(|action| action == first) { first } else { Action::OrganizationSettings }, changed))
+    }
 }
 
 /// An organization as an operator sees it.
@@ -78,6 +99,9 @@ impl AdminStore {
             .await
             .map_err(|error| taken(error, &[("organization_external_ids_pkey", "external id")]))?;
         }
+        let entry = Entry::new(new.id, &self.actor, Action::OrganizationCreate, format!("organization/{}", new.id))
+            .after(&OrganizationView::named(new.name, new.external_id, new.issuer))?;
+        audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -191,6 +215,12 @@ impl AdminStore {
         if after.disabled_at.is_some() && before.disabled_at.is_none() {
             // Its turns end.
             signals::send(&mut transaction, &[Signal::Organization(org)]).await?;
+        }
+        if let Some((action, changed)) = before.change_to(&after) {
+            let entry = Entry::new(org, &self.actor, action, format!("organization/{org}"))
+                .before(&OrganizationView::of(&before, Vec::new()))?
+                .after(&OrganizationView::of(&after, changed))?;
+            audit::append_as_system(&mut transaction, entry).await?;
         }
         transaction.commit().await?;
         Ok(before)

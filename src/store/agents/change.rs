@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{AgentRow, Agents, Names, living_agents};
-use crate::domain::{Agent, AgentId, AgentRef, JsonText, Timestamp};
+use crate::domain::{Action, Agent, AgentRef, JsonText, Timestamp};
+use crate::store::audit::{self, AgentView, Entry};
 use crate::store::signals::{self, Signal};
 use crate::store::{StoreError, scope};
 
@@ -69,11 +70,11 @@ impl Agents<'_> {
         .await?;
         let Some(row) = row else { return Ok(AgentUpdate::Missing) };
         let mut agent = Agent::try_from(row)?;
-        let (was_enabled, before) = (agent.enabled, counted_bytes(&agent)?);
+        let before = agent.clone();
         if let Err(error) = rule(&mut agent) {
             return Ok(AgentUpdate::Rejected(error));
         }
-        let grown = counted_bytes(&agent)?.saturating_sub(before);
+        let grown = counted_bytes(&agent)?.saturating_sub(counted_bytes(&before)?);
         if grown > 0 {
             self.0.has_room()?;
         }
@@ -96,10 +97,14 @@ impl Agents<'_> {
         )
         .execute(&mut *transaction)
         .await?;
-        if was_enabled && !agent.enabled {
+        if before.enabled && !agent.enabled {
             signals::send(&mut transaction, &[Signal::Agent(self.0.org, agent.id)]).await?;
         }
         let changed = self.read_within(&mut transaction, &AgentRef::Id(agent.id)).await?;
+        let entry = Entry::new(self.0.org, self.0.actor(), Action::AgentUpdate, format!("agent/{}", agent.id))
+            .before(&AgentView::from(&before))?
+            .after(&AgentView::changed(&before, &agent))?;
+        audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         self.forget();
         self.0.stored(grown);
@@ -113,23 +118,33 @@ impl Agents<'_> {
     pub async fn delete(&self, name: &AgentRef, now: Timestamp) -> Result<bool, StoreError> {
         let Names { id, key, number } = name.into();
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let hidden = sqlx::query_scalar!(
-            "UPDATE agents SET deleted_at = $5, enabled = false, description = NULL, avatar_number = NULL, responder = NULL,
-                               settings = '{}'
-              WHERE org_id = $1 AND deleted_at IS NULL AND (agent_id = $2 OR key = $3 OR number = $4)
-             RETURNING agent_id",
+        let found = living_agents!(
+            "AND (a.agent_id = $2 OR a.key = $3 OR a.number = $4) FOR UPDATE OF a",
             self.0.org.0,
             id,
             key,
-            number,
+            number
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = found else { return Ok(false) };
+        let agent = Agent::try_from(row)?;
+        sqlx::query!(
+            "UPDATE agents SET deleted_at = $3, enabled = false, description = NULL, avatar_number = NULL, responder = NULL,
+                               settings = '{}'
+              WHERE org_id = $1 AND agent_id = $2",
+            self.0.org.0,
+            agent.id.0,
             now
         )
-        .fetch_all(&mut *transaction)
+        .execute(&mut *transaction)
         .await?;
-        let ended: Vec<Signal> = hidden.iter().map(|id| Signal::Agent(self.0.org, AgentId(*id))).collect();
-        signals::send(&mut transaction, &ended).await?;
+        signals::send(&mut transaction, &[Signal::Agent(self.0.org, agent.id)]).await?;
+        let entry = Entry::new(self.0.org, self.0.actor(), Action::AgentDelete, format!("agent/{}", agent.id))
+            .before(&AgentView::from(&agent))?;
+        audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         self.forget();
-        Ok(!hidden.is_empty())
+        Ok(true)
     }
 }

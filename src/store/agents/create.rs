@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Agents;
-use crate::domain::{Agent, AgentRef, JsonText, NewAgent};
+use crate::domain::{Action, Agent, AgentRef, JsonText, NewAgent};
+use crate::store::audit::{self, AgentView, Entry};
 use crate::store::scope::PooledTransaction;
 use crate::store::{Series, StoreError, scope};
 
@@ -78,6 +79,10 @@ impl Agents<'_> {
             });
         }
         let made = self.read_within(&mut transaction, &AgentRef::Id(new.id)).await?;
+        let target = format!("agent/{}", new.id);
+        let entry =
+            Entry::new(self.0.org, self.0.actor(), Action::AgentCreate, target).after(&AgentView::new(&new, number))?;
+        audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         self.forget();
         self.0.stored(new.settings.as_str().len() + new.description.as_ref().map_or(0, String::len));

@@ -4,6 +4,7 @@
 //! from any number of replicas are applied one after another.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::PgConnection;
@@ -11,7 +12,8 @@ use uuid::Uuid;
 
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
+use crate::domain::{Action, Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
+use crate::store::audit::{self, Entry, SessionView};
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
@@ -33,14 +35,23 @@ pub struct Request {
     rule: Rule,
     /// Whether the change may make the session's texts longer: not while the organization's storage quota is used up.
     may_grow: bool,
+    /// Whose act the audit log records if the rule deletes the session; `None` for the service's own.
+    actor: Option<Arc<Actor>>,
     /// Whether the rule ran in an earlier attempt whose outcome is unknown.
     ran: AtomicBool,
 }
 
 impl Request {
-    pub fn new(key: RowKey, nonce: Uuid, appends: Appends, may_grow: bool, rule: Rule) -> Self {
+    pub fn new(
+        key: RowKey,
+        nonce: Uuid,
+        appends: Appends,
+        may_grow: bool,
+        rule: Rule,
+        actor: Option<Arc<Actor>>,
+    ) -> Self {
         let Appends { ids, bytes } = appends;
-        Self { key, nonce, appends: ids, bytes, rule, may_grow, ran: AtomicBool::new(false) }
+        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, ran: AtomicBool::new(false) }
     }
 }
 
@@ -124,6 +135,7 @@ impl Batch for ChangeSessions {
         let taken: Vec<Signal> =
             changed.iter().filter(|(_, locked)| locked.takes_turn).map(|(key, _)| Signal::Session(*key)).collect();
         signals::send(&mut transaction, &taken).await?;
+        record_erasures(&mut transaction, &changed).await?;
         transaction.commit().await?;
         Ok(answers)
     }
@@ -163,6 +175,8 @@ pub(super) struct LockedSession {
     pub last_change: Option<Uuid>,
     /// Whether a change ends a turn that a replica works on.
     pub takes_turn: bool,
+    /// Who deletes the session, if a change does.
+    pub erased_by: Option<Arc<Actor>>,
 }
 
 /// The outcome of one change.
@@ -186,6 +200,9 @@ impl LockedSession {
             return Applied { is_over_quota: true, ..Applied::default() };
         }
         self.last_change = Some(request.nonce);
+        if self.now.is_erased && !before.is_erased {
+            self.erased_by.clone_from(&request.actor);
+        }
         self.takes_turn |= takes_turn(&before, &self.now, &events);
         Applied { events, grown, is_over_quota: false }
     }
@@ -212,7 +229,16 @@ impl LockedSessions {
     fn new(rows: &HashMap<RowKey, SessionRow>) -> Result<Self, sqlx::Error> {
         let locked = rows.iter().map(|(key, row)| {
             let session = Session::try_from(row.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            Ok((*key, LockedSession { before: session.clone(), now: session, last_change: None, takes_turn: false }))
+            Ok((
+                *key,
+                LockedSession {
+                    before: session.clone(),
+                    now: session,
+                    last_change: None,
+                    takes_turn: false,
+                    erased_by: None,
+                },
+            ))
         });
         locked.collect::<Result<_, _>>().map(Self)
     }
@@ -312,6 +338,22 @@ async fn request_erasures(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Records who deleted which sessions.
+async fn record_erasures(
+    connection: &mut PgConnection,
+    changed: &[(RowKey, &LockedSession)],
+) -> Result<(), sqlx::Error> {
+    let erased = changed.iter().filter(|(_, locked)| locked.now.is_erased);
+    let entries: Result<Vec<Entry<'_>>, serde_json::Error> = erased
+        .map(|(key, locked)| {
+            let actor = locked.erased_by.as_deref().unwrap_or(&Actor::SERVICE);
+            let target = format!("session/{}/{}", locked.now.dialect, key.id);
+            Entry::new(key.org, actor, Action::SessionDelete, target).before(&SessionView::from(&locked.before))
+        })
+        .collect();
+    audit::append(connection, &entries.map_err(|error| sqlx::Error::Encode(error.into()))?).await
 }
 
 /// Writes the changed columns of sessions. Unchanged metadata is not sent again.

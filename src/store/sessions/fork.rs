@@ -116,8 +116,13 @@ impl Sessions<'_> {
         if is_made {
             return Ok(Forked::Opened(Box::new(before)));
         }
-        let mut locked =
-            LockedSession { now: before.clone(), before, last_change: Some(fork.nonce), takes_turn: false };
+        let mut locked = LockedSession {
+            now: before.clone(),
+            before,
+            last_change: Some(fork.nonce),
+            takes_turn: false,
+            erased_by: None,
+        };
         if !(fork.opens)(&mut locked.now) {
             return Ok(Forked::NotOpened(Box::new(locked.now)));
         }

@@ -86,7 +86,8 @@ impl AppendingChange<'_> {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             events
         };
-        let request = Request::new(key, nonce, appends, store.has_room().is_ok(), Box::new(rule));
+        let may_grow = store.has_room().is_ok();
+        let request = Request::new(key, nonce, appends, may_grow, Box::new(rule), store.shared_actor());
         let Some(answer) = store.groups().change_sessions.submit(request).await? else { return Ok(None) };
         if answer.is_over_quota {
             return Err(StoreError::StorageFull);

@@ -11,7 +11,7 @@ use crate::http::{Rejection, Unauthenticated};
 /// [`Rejection::Unauthenticated`] (401) for API keys, because these routes are for people.
 pub fn person<P: Purpose>(caller: &Caller<Agnost, P>) -> Result<Option<String>, AgnostError> {
     match &caller.principal.credential {
-        Credential::Jwt { subject } => Ok(subject.clone()),
+        Credential::Jwt { subject, .. } => Ok(subject.clone()),
         _ => Err(Rejection::Unauthenticated(Unauthenticated::Missing).into()),
     }
 }

@@ -4,6 +4,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::api_keys::revoke::revoke;
 use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
 use crate::dialects::agntix::{Agntix, AgntixError};
+use crate::domain::Action;
 use crate::http::{PathOf, Reply};
 
 /// Delete API key
@@ -23,5 +24,5 @@ pub async fn delete_api_key(
     caller: Caller<Agntix, purpose::Manage>,
     path: PathOf<Agntix, String>,
 ) -> Result<Reply<ChatApiKey>, AgntixError> {
-    revoke(&caller, id_of(&path.0)?, None).await
+    revoke(&caller, id_of(&path.0)?, Action::ApiKeyDelete, None).await
 }

@@ -8,7 +8,7 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
 use crate::dialects::agntix::validate::text;
 use crate::dialects::agntix::{Agntix, AgntixError};
-use crate::domain::{JsonField, KeyId};
+use crate::domain::{Action, JsonField, KeyId};
 use crate::http::{OptionalJsonBody, PathOf, Reply};
 
 /// Characters of a reason. The vendor documents no limit.
@@ -43,15 +43,16 @@ pub async fn revoke_api_key(
     body: OptionalJsonBody<Agntix, RevokeApiKey>,
 ) -> Result<Reply<ChatApiKey>, AgntixError> {
     let id = id_of(&path.0)?;
-    revoke(&caller, id, text(body.0.reason, "reason", REASON_LIMIT)?).await
+    revoke(&caller, id, Action::ApiKeyRevoke, text(body.0.reason, "reason", REASON_LIMIT)?).await
 }
 
 pub(super) async fn revoke(
     caller: &Caller<Agntix, purpose::Manage>,
     id: KeyId,
+    action: Action,
     reason: Option<String>,
 ) -> Result<Reply<ChatApiKey>, AgntixError> {
     let now = caller.now();
-    let key = caller.store.api_keys().change(id, |key| key.revoke(now, reason)).await?;
+    let key = caller.store.api_keys().change(id, action, |key| key.revoke(now, reason)).await?;
     Ok(Reply(StatusCode::OK, ChatApiKey::new(key.ok_or(AgntixError::KeyNotFound)?, now)))
 }

@@ -7,7 +7,7 @@ use crate::dialects::agntix::api_keys::body::UpdateApiKey;
 use crate::dialects::agntix::api_keys::ends;
 use crate::dialects::agntix::api_keys::wire::{ChatApiKey, id_of};
 use crate::dialects::agntix::{Agntix, AgntixError};
-use crate::domain::IssuedKey;
+use crate::domain::{Action, IssuedKey};
 use crate::http::{JsonBody, PathOf, Reply};
 
 /// Update API key
@@ -44,7 +44,7 @@ pub async fn update_api_key(
             *key = changed;
         }
     };
-    let key = caller.store.api_keys().change(id, rule).await?.ok_or(AgntixError::KeyNotFound)?;
+    let key = caller.store.api_keys().change(id, Action::ApiKeyUpdate, rule).await?.ok_or(AgntixError::KeyNotFound)?;
     allowed?;
     Ok(Reply(StatusCode::OK, ChatApiKey::new(key, caller.now())))
 }

@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::domain::{DeliveryId, OrgId, Timestamp, WebhookId};
+use crate::domain::{Action, DeliveryId, OrgId, Timestamp, WebhookId};
 use crate::store::admin::{AdminError, AdminStore};
+use crate::store::audit::{self, DeliveryView, Entry};
 use crate::store::scope;
 
 #[derive(Debug)]
@@ -74,21 +75,27 @@ impl AdminStore {
     /// [`AdminError::NotFound`] when there is no such delivery or it was deleted; [`AdminError::WebhookDisabled`] when
     /// its endpoint is disabled.
     pub async fn resend_delivery(&self, id: DeliveryId, now: Timestamp) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
         // Joins the endpoints because their organizations come first in every index.
-        let changed = sqlx::query!(
+        let queued = sqlx::query!(
             "UPDATE webhook_deliveries d
                 SET queued_at = $2, attempts = 0, next_attempt_at = $2, delivered_at = NULL, failed_at = NULL,
                     last_status = NULL, last_error = NULL
                FROM webhooks w
               WHERE d.org_id = w.org_id AND d.delivery_id = $1 AND d.webhook_id = w.webhook_id
-                AND w.disabled_at IS NULL",
+                AND w.disabled_at IS NULL
+             RETURNING d.org_id, d.webhook_id, d.event",
             id.0,
             now
         )
-        .execute(&self.pool)
-        .await?
-        .rows_affected();
-        if changed > 0 {
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if let Some(queued) = queued {
+            let view = DeliveryView { webhook_id: queued.webhook_id, event: queued.event };
+            let entry = Entry::new(OrgId(queued.org_id), &self.actor, Action::WebhookResend, format!("delivery/{id}"))
+                .after(&view)?;
+            audit::append_as_system(&mut transaction, entry).await?;
+            transaction.commit().await?;
             return Ok(());
         }
         let disabled = sqlx::query_scalar!(
@@ -96,7 +103,7 @@ impl AdminStore {
                JOIN webhook_deliveries d ON d.org_id = w.org_id AND d.delivery_id = $1 AND d.webhook_id = w.webhook_id",
             id.0
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *transaction)
         .await?;
         Err(disabled.map_or(AdminError::NotFound("delivery"), |id| AdminError::WebhookDisabled(WebhookId(id))))
     }

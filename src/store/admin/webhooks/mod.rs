@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
 use crate::domain::responder::HttpUrl;
-use crate::domain::{OrgId, Timestamp, WebhookEvent, WebhookId};
+use crate::domain::{Action, OrgId, Timestamp, WebhookEvent, WebhookId};
+use crate::store::audit::{self, Entry, WebhookView};
 use crate::store::scope;
 
 /// Converts a number of rows for `LIMIT`.
@@ -53,7 +54,8 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn create_webhook(&self, new: &NewWebhook<'_>) -> Result<(), AdminError> {
-        let events: Vec<&str> = new.events.iter().map(|event| event.as_str()).collect();
+        let events: Vec<String> = new.events.iter().map(WebhookEvent::to_string).collect();
+        let mut transaction = scope::begin_system(&self.pool).await?;
         sqlx::query!(
             "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, feed_transaction, feed_place, created_at)
              VALUES ($1, $2, $3, $4, $5, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647, $6)",
@@ -61,11 +63,15 @@ impl AdminStore {
             new.id.0,
             new.url.as_url().as_str(),
             new.secret.expose_secret(),
-            &events as &[&str],
+            &events,
             new.created_at
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        let entry = Entry::new(new.org, &self.actor, Action::WebhookCreate, format!("webhook/{}", new.id))
+            .after(&WebhookView::of(new.url.as_url().as_str(), &events, None, None))?;
+        audit::append_as_system(&mut transaction, entry).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -89,19 +95,36 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such endpoint.
     pub async fn enable_webhook(&self, id: WebhookId) -> Result<(), AdminError> {
-        let changed = sqlx::query!(
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let before = sqlx::query!(
+            "SELECT org_id, url, events, paused_until, disabled_at FROM webhooks WHERE webhook_id = $1 FOR UPDATE",
+            id.0
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(AdminError::NotFound("webhook"))?;
+        sqlx::query!(
             "UPDATE webhooks
                 SET feed_transaction = CASE WHEN disabled_at IS NULL THEN feed_transaction
                                             ELSE pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 END,
                     feed_place = CASE WHEN disabled_at IS NULL THEN feed_place ELSE 2147483647 END,
                     paused_until = NULL, disabled_at = NULL
-              WHERE webhook_id = $1",
+              WHERE org_id = $1 AND webhook_id = $2",
+            before.org_id,
             id.0
         )
-        .execute(&self.pool)
-        .await?
-        .rows_affected();
-        if changed == 0 { Err(AdminError::NotFound("webhook")) } else { Ok(()) }
+        .execute(&mut *transaction)
+        .await?;
+        if before.paused_until.is_some() || before.disabled_at.is_some() {
+            let view =
+                |paused_until, disabled_at| WebhookView::of(&before.url, &before.events, paused_until, disabled_at);
+            let entry = Entry::new(OrgId(before.org_id), &self.actor, Action::WebhookEnable, format!("webhook/{id}"))
+                .before(&view(before.paused_until, before.disabled_at))?
+                .after(&view(None, None))?;
+            audit::append_as_system(&mut transaction, entry).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Deletes an endpoint with its secret and its deliveries. A delivery that is being sent still arrives.
@@ -110,14 +133,21 @@ impl AdminStore {
     /// [`AdminError::NotFound`] when there is no such endpoint.
     pub async fn delete_webhook(&self, id: WebhookId) -> Result<(), AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
-        let deleted = sqlx::query_scalar!("DELETE FROM webhooks WHERE webhook_id = $1 RETURNING org_id", id.0)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let org = deleted.ok_or(AdminError::NotFound("webhook"))?;
+        let deleted = sqlx::query!(
+            "DELETE FROM webhooks WHERE webhook_id = $1 RETURNING org_id, url, events, paused_until, disabled_at",
+            id.0
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(AdminError::NotFound("webhook"))?;
         // No replica can add deliveries now, because adding one needs a lock of the row that was deleted.
-        sqlx::query!("DELETE FROM webhook_deliveries WHERE org_id = $1 AND webhook_id = $2", org, id.0)
+        sqlx::query!("DELETE FROM webhook_deliveries WHERE org_id = $1 AND webhook_id = $2", deleted.org_id, id.0)
             .execute(&mut *transaction)
             .await?;
+        let view = WebhookView::of(&deleted.url, &deleted.events, deleted.paused_until, deleted.disabled_at);
+        let entry = Entry::new(OrgId(deleted.org_id), &self.actor, Action::WebhookDelete, format!("webhook/{id}"))
+            .before(&view)?;
+        audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::auth::{Caller, purpose};
 use crate::dialects::agnost::dashboard::person::person;
 use crate::dialects::agnost::{Agnost, AgnostError};
-use crate::domain::{IssuedKey, KeyId};
+use crate::domain::{Action, IssuedKey, KeyId};
 use crate::http::PathOf;
 
 /// Delete API key
@@ -35,6 +35,6 @@ pub async fn delete_api_key(
         deleted_before = key.revoked_at.is_some();
         key.revoke(now, None);
     };
-    let found = caller.store.api_keys().change(id, rule).await?;
+    let found = caller.store.api_keys().change(id, Action::ApiKeyDelete, rule).await?;
     if found.is_none() || deleted_before { Err(missing) } else { Ok(StatusCode::NO_CONTENT) }
 }
