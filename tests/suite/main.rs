@@ -5,6 +5,7 @@
 
 mod support;
 
+mod audit;
 mod authorization;
 mod http;
 mod openapi;

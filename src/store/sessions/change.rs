@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{Action, Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
+use crate::domain::{
+    Action, Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp,
+};
 use crate::store::audit::{self, Entry, SessionView};
 use crate::store::events;
 use crate::store::feed::{self, Happened};

@@ -1,5 +1,6 @@
 //! The program as its users run it.
 
+mod audit;
 mod backup;
 mod changes;
 mod command_line;

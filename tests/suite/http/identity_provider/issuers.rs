@@ -84,6 +84,10 @@ fn an_organization_is_made_once_when_tokens_first_name_it() {
         let id: OrgId = first.parse().expect("a UUID");
         let details = admin().await.organization_details(id).await.expect("an organization");
         assert_eq!((details.name.as_str(), details.external_id.as_deref()), ("Acme & Söhne", Some(name.as_str())));
+        let entries = admin().await.audit_entries(id, start(), None, None, 100).await.expect("entries");
+        let made: Vec<_> = entries.iter().map(|entry| (entry.action.as_str(), entry.actor_kind.as_str())).collect();
+        assert_eq!(made, [("organization.create", "token")]);
+        assert_eq!(entries[0].issuer.as_ref(), Some(&provider.issuer));
         // It can be used at once, and has nothing of others.
         assert_eq!(create(&app, &token).await, 404, "agent {AGENT_ID} is another organization's");
         // One that was disabled is not made again.

@@ -20,7 +20,7 @@ const TABLES: [(&str, &str); 9] = [
 ];
 
 /// Fragments of other statements.
-const STATEMENTS: [(&str, &str); 26] = [
+const STATEMENTS: [(&str, &str); 27] = [
     // By what a request names.
     ("NOT hidden", "the hidden events of one session are passed over"),
     ("AND created_at = $4", "the sessions of one millisecond"),
@@ -55,6 +55,7 @@ const STATEMENTS: [(&str, &str); 26] = [
     ("DELETE FROM api_keys WHERE", "an organization's keys are made by hand"),
     ("DELETE FROM captured_recounts WHERE", "an organization has a row per day that changed"),
     ("DELETE FROM dashboard_settings WHERE", "an organization has a bounded number"),
+    ("after::text, previous_hash, hash", "audit verify reads the whole log of an organization"),
     ("UPDATE api_key_hashes", "an organization's keys are made by hand"),
 ];
 

@@ -1,4 +1,4 @@
--- What workers write: blocks of the search index, sessions that are to be erased, and erasures.
+-- What workers write: blocks of the search index, sessions that are to be erased, and erasures. What administrators do.
 INSERT INTO captured_blocks (org_id, block, size, oldest, newest, entries)
 SELECT org_id, md5(org_id::text || n)::uuid, 8192, created_at, created_at, '' FROM organizations, generate_series(1, 20) AS n;
 INSERT INTO captured_grams (org_id, block, bucket, lists)
@@ -13,3 +13,7 @@ SELECT org_id, md5(org_id::text || n)::uuid, 4, created_at, '{}', CASE WHEN n % 
   FROM organizations, generate_series(1, 100) AS n;
 INSERT INTO erasure_sessions (org_id, erasure_id, dialect, session_id)
 SELECT org_id, md5(org_id::text || 10)::uuid, dialect, session_id FROM sessions WHERE public_id LIKE '%7%';
+INSERT INTO audit_entries (org_id, number, at, actor_kind, action, target, previous_hash, hash)
+SELECT org_id, n, created_at + n * interval '1 s', 'service', 'session.delete', 'session/messaging/x', '', ''
+  FROM organizations, generate_series(1, 100) AS n;
+INSERT INTO audit_heads (org_id, number, hash) SELECT org_id, 100, '' FROM organizations;
