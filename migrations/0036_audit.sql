@@ -38,10 +38,11 @@ CREATE POLICY append ON audit_entries FOR INSERT TO sessionary_owner WITH CHECK 
 CREATE POLICY append ON audit_heads TO sessionary_owner USING (is_in_scope(org_id)) WITH CHECK (is_in_scope(org_id));
 
 -- A member of what is hashed: its length in bytes and the member, so that no two lists of members are the same text.
+-- Without a search path of its own, so that Postgres inlines it; the function below sets one.
 CREATE FUNCTION audit_member(member text) RETURNS text
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, public, pg_temp
+    LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT CASE WHEN member IS NULL THEN '-;' ELSE octet_length(member) || ':' || member || ';' END
+    SELECT CASE WHEN member IS NULL THEN '-;' ELSE octet_length(member)::text || ':' || member || ';' END
 $$;
 
 -- Appends entries to the logs of the organizations in app.org_ids. It waits for the other appends of each organization,
