@@ -143,14 +143,13 @@ impl<'a> OrganizationView<'a> {
     }
 }
 
+/// An agent without its description, which is not to outlive it.
 #[derive(Serialize)]
 pub struct AgentView<'a> {
     key: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<i64>,
     name: Clipped<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<Clipped<'a>>,
     enabled: bool,
     language: Clipped<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,7 +167,6 @@ impl<'a> AgentView<'a> {
             key: new.key.as_str(),
             number: Some(number),
             name: Clipped(&new.name),
-            description: new.description.as_deref().map(Clipped),
             enabled: new.enabled,
             language: Clipped(&new.language),
             avatar: new.avatar_number,
@@ -199,7 +197,6 @@ impl<'a> From<&'a Agent> for AgentView<'a> {
             key: agent.key.as_str(),
             number: Some(agent.number.get()),
             name: Clipped(&agent.name),
-            description: agent.description.as_deref().map(Clipped),
             enabled: agent.enabled,
             language: Clipped(&agent.language),
             avatar: agent.avatar_number,

@@ -14,6 +14,6 @@ SELECT org_id, md5(org_id::text || n)::uuid, 4, created_at, '{}', CASE WHEN n % 
 INSERT INTO erasure_sessions (org_id, erasure_id, dialect, session_id)
 SELECT org_id, md5(org_id::text || 10)::uuid, dialect, session_id FROM sessions WHERE public_id LIKE '%7%';
 INSERT INTO audit_entries (org_id, number, at, actor_kind, action, target, previous_hash, hash)
-SELECT org_id, n, created_at + n * interval '1 s', 'service', 'session.delete', 'session/messaging/x', '', ''
+SELECT org_id, n, created_at + n * interval '1 s', 'service', 'action.' || n % 20, 'session/messaging/x', '', ''
   FROM organizations, generate_series(1, 100) AS n;
 INSERT INTO audit_heads (org_id, number, hash) SELECT org_id, 100, '' FROM organizations;
