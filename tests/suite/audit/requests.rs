@@ -234,24 +234,27 @@ fn the_log_has_no_secrets_and_no_messages() {
         let body = json!({"name": "ci", "metadata": {"note": marker}}).to_string();
         let made = app.post(agntix::KEYS, body).send().await.expect(201).json();
         let secret = made["key"].as_str().expect("a key").to_owned();
-        let step = json!({"first_step": {"type": "conversational", "output_parser": {"type": "default"},
-                          "instructions": [{"type": "inline", "name": "i", "template": marker}]}});
-        let mut agent = step;
-        (agent["key"], agent["name"]) = (json!("mine"), json!("M"));
-        app.post(agent_key::AGENTS, agent.to_string()).send().await;
+        let agent = json!({
+            "key": "mine", "name": "M", "description": marker, "metadata": {"note": marker}, "first_step_name": "main",
+            "steps": {"main": {"instructions": [{"type": "inline", "name": "i", "template": marker}]}},
+        });
+        app.post(agent_key::AGENTS, agent.to_string()).send().await.expect(201);
+        app.answered_by("echo").await;
         let change = json!({"metadata": {"note": marker}}).to_string();
         app.ask(Method::PATCH, "/v2/agents/customer_support").json(change).send().await.expect(200);
         agent_key::session(&app, "s", &json!({"metadata": {"note": marker}, "description": marker})).await;
-        agent_key::say(&app, "s", marker).send().await;
+        agent_key::say(&app, "s", marker).send().await.expect(201);
         app.ask(Method::DELETE, &format!("{}/s", agent_key::SESSIONS)).send().await.expect(204);
 
         let entries = entries(app.org).await;
-        let actions: Vec<&str> = entries.iter().rev().take(4).map(|entry| entry.action.as_str()).collect();
-        assert_eq!(actions[..2], ["session.delete", "agent.update"]);
         let text = format!("{entries:?}");
         for secret in [marker, &secret, &app.key, &secret[secret.len() - 12..]] {
             assert!(!text.contains(secret), "{secret} is in {text}");
         }
+        let actions: Vec<&str> = entries.iter().skip(4).map(|entry| entry.action.as_str()).collect();
+        let expected = ["organization.responder", "api_key.create", "agent.create", "organization.responder"];
+        assert_eq!(actions[..4], expected);
+        assert_eq!(actions[4..], ["agent.update", "session.delete"]);
     });
 }
 
