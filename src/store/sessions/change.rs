@@ -10,12 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::erasures::{record_erasures, request_erasures};
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{
-    Action, Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp,
-};
-use crate::store::audit::{self, Entry, SessionView};
+use crate::domain::{Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
@@ -314,48 +312,6 @@ async fn tell(
         happened.push((*key, what, locked.now.updated_at));
     }
     feed::tell(connection, &happened).await
-}
-
-/// Queues the deleted sessions for the erasure of their events.
-async fn request_erasures(
-    connection: &mut PgConnection,
-    changed: &[(RowKey, &LockedSession)],
-) -> Result<(), sqlx::Error> {
-    let erased: Vec<&(RowKey, &LockedSession)> = changed.iter().filter(|(_, locked)| locked.now.is_erased).collect();
-    if erased.is_empty() {
-        return Ok(());
-    }
-    let keys = RowKey::columns(erased.iter().map(|(key, _)| key));
-    let at: Vec<Timestamp> = erased.iter().map(|(_, locked)| locked.now.updated_at).collect();
-    sqlx::query!(
-        "INSERT INTO session_erasures (org_id, dialect, session_id, requested_at, due_at)
-         SELECT org_id, dialect, session_id, at, at
-           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::timestamptz[]) AS new (org_id, dialect, session_id, at)
-             ON CONFLICT DO NOTHING",
-        &keys.orgs,
-        &keys.dialects,
-        &keys.ids,
-        &at
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Records who deleted which sessions.
-async fn record_erasures(
-    connection: &mut PgConnection,
-    changed: &[(RowKey, &LockedSession)],
-) -> Result<(), sqlx::Error> {
-    let erased = changed.iter().filter(|(_, locked)| locked.now.is_erased);
-    let entries: Result<Vec<Entry<'_>>, serde_json::Error> = erased
-        .map(|(key, locked)| {
-            let actor = locked.erased_by.as_deref().unwrap_or(&Actor::SERVICE);
-            let target = format!("session/{}/{}", locked.now.dialect, key.id);
-            Entry::new(key.org, actor, Action::SessionDelete, target).before(&SessionView::from(&locked.before))
-        })
-        .collect();
-    audit::append(connection, &entries.map_err(|error| sqlx::Error::Encode(error.into()))?).await
 }
 
 /// Writes the changed columns of sessions. Unchanged metadata is not sent again.

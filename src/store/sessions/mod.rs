@@ -3,6 +3,7 @@
 mod appends;
 mod change;
 mod create;
+mod erasures;
 mod filter_sql;
 mod find;
 mod fork;
