@@ -48,6 +48,10 @@ actions! {
     WebhookResend = "webhook.resend",
     SessionDelete = "session.delete",
     SessionExport = "session.export",
+    ErasureRequest = "erasure.request",
+    RetentionSet = "retention.set",
+    LegalHoldBegin = "legal_hold.begin",
+    LegalHoldEnd = "legal_hold.end",
 }
 
 impl fmt::Display for Action {

@@ -6,9 +6,10 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use secrecy::ExposeSecret;
 use sessionary::domain::{
-    Action, Actor, AgentId, ApiKey, DeliveryId, KeyId, KeyPrefix, NewAgent, OrgId, RateLimits, Responder, Scopes,
+    Action, Actor, AgentId, ApiKey, DeliveryId, DialectName, ErasureId, KeyId, KeyPrefix, NewAgent, OrgId, RateLimits,
+    Responder, Scopes,
 };
-use sessionary::store::admin::{AdminError, AdminStore, NewKey, NewOrganization, Replacement};
+use sessionary::store::admin::{AdminError, AdminStore, NewErasure, NewKey, NewOrganization, Replacement, Subject};
 
 use super::{Log, entries};
 use crate::support::webhooks::{Hooks, register};
@@ -102,6 +103,30 @@ fn each_command_has_one_entry() {
         assert!(admin.delete_agent(org, "mine", now).await.is_err());
         admin.record_export(org).await.expect("an export");
         actors.push(log.one("session.export").await);
+        log.none().await;
+
+        admin.set_retention(org, DialectName::Agntix, Some(30), now).await.expect("a rule");
+        let set = log.one("retention.set").await;
+        assert_eq!((set.before.as_deref(), set.after.as_deref()), (Some(r#"{"days":null}"#), Some(r#"{"days":30}"#)));
+        assert_eq!(set.target, "retention/agntix");
+        actors.push(set);
+        admin.set_retention(org, DialectName::Agntix, Some(30), now).await.expect("the rule as it was");
+        log.none().await;
+        admin.set_retention(org, DialectName::Agntix, None, now).await.expect("no rule");
+        actors.push(log.one("retention.set").await);
+        admin.set_legal_hold(org, Some(now)).await.expect("a hold");
+        actors.push(log.one("legal_hold.begin").await);
+        let subject = Subject::User("a person's id".to_owned());
+        let new = NewErasure { id: ErasureId(app.mint.uuid()), org, subject: &subject, proof: [7; 32], at: now };
+        assert!(matches!(admin.request_erasure(&new).await, Err(AdminError::LegalHold)));
+        log.none().await;
+        admin.set_legal_hold(org, None).await.expect("no hold");
+        actors.push(log.one("legal_hold.end").await);
+        admin.request_erasure(&new).await.expect("an erasure");
+        let requested = log.one("erasure.request").await;
+        assert!(!format!("{requested:?}").contains("a person's id"), "{requested:?}");
+        assert_eq!(requested.after.as_deref(), Some(r#"{"scope":"user"}"#));
+        actors.push(requested);
         log.none().await;
         for entry in actors {
             assert_eq!((entry.actor_kind.as_str(), entry.actor.as_deref()), ("command_line", Some("ana")));

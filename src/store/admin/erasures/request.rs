@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::{AdminError, AdminStore, Counts, ErasureStep};
 use crate::domain::erasure::{ProofKey, subject_hash};
-use crate::domain::{DialectName, ErasureId, ErasureScope, OrgId, SessionId, Timestamp};
+use crate::domain::{Action, DialectName, ErasureId, ErasureScope, OrgId, SessionId, Timestamp};
+use crate::store::audit::{self, Entry};
 use crate::store::{StoreError, scope};
 
 /// What is to be erased.
@@ -86,6 +87,10 @@ impl AdminStore {
             .execute(&mut *transaction)
             .await?;
         }
+        // The log outlives the erasure, so that it names the kind of subject and not the subject.
+        let entry = Entry::new(new.org, &self.actor, Action::ErasureRequest, format!("erasure/{}", new.id))
+            .after(&serde_json::json!({"scope": scope.as_str()}))?;
+        audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(())
     }

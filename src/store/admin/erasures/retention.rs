@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::request::retention_id;
 use super::{AdminError, AdminStore, ErasureStep};
-use crate::domain::{DialectName, ErasureScope, OrgId, Timestamp};
+use crate::domain::{Action, DialectName, ErasureScope, OrgId, Timestamp};
+use crate::store::audit::{self, Entry};
 use crate::store::scope;
 
 /// How often a rule is applied.
@@ -64,6 +65,14 @@ impl AdminStore {
         days: Option<i32>,
         now: Timestamp,
     ) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let before = sqlx::query_scalar!(
+            "SELECT days FROM retention_rules WHERE org_id = $1 AND dialect = $2 FOR UPDATE",
+            org.0,
+            dialect.code()
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
         match days {
             Some(days) => {
                 sqlx::query!(
@@ -74,15 +83,22 @@ impl AdminStore {
                     days,
                     now
                 )
-                .execute(&self.pool)
+                .execute(&mut *transaction)
                 .await?
             }
             None => {
                 sqlx::query!("DELETE FROM retention_rules WHERE org_id = $1 AND dialect = $2", org.0, dialect.code())
-                    .execute(&self.pool)
+                    .execute(&mut *transaction)
                     .await?
             }
         };
+        if before != days {
+            let entry = Entry::new(org, &self.actor, Action::RetentionSet, format!("retention/{}", dialect.as_str()))
+                .before(&serde_json::json!({"days": before}))?
+                .after(&serde_json::json!({"days": days}))?;
+            audit::append_as_system(&mut transaction, entry).await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -91,18 +107,25 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn set_legal_hold(&self, org: OrgId, since: Option<Timestamp>) -> Result<(), AdminError> {
-        match since {
+        let mut transaction = scope::begin_system(&self.pool).await?;
+        let changed = match since {
             Some(since) => {
                 sqlx::query!(
                     "INSERT INTO legal_holds (org_id, since) VALUES ($1, $2) ON CONFLICT (org_id) DO NOTHING",
                     org.0,
                     since
                 )
-                .execute(&self.pool)
+                .execute(&mut *transaction)
                 .await?
             }
-            None => sqlx::query!("DELETE FROM legal_holds WHERE org_id = $1", org.0).execute(&self.pool).await?,
+            None => sqlx::query!("DELETE FROM legal_holds WHERE org_id = $1", org.0).execute(&mut *transaction).await?,
         };
+        if changed.rows_affected() > 0 {
+            let action = if since.is_some() { Action::LegalHoldBegin } else { Action::LegalHoldEnd };
+            let entry = Entry::new(org, &self.actor, action, format!("organization/{org}"));
+            audit::append_as_system(&mut transaction, entry).await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 
