@@ -229,7 +229,7 @@ impl ApiKeys<'_> {
             r#"SELECT k.key_id, k.name, k.description, k.metadata::text AS "metadata!", k.prefix, k.hint,
                       s.scopes AS "scopes!", k.created_by, k.created_at, s.expires_at, s.revoked_at, k.revoke_reason
                  FROM UNNEST($2::uuid[]) AS wanted (key_id)
-                 JOIN api_keys k ON k.org_id = $1 AND k.key_id = wanted.key_id
+                 JOIN LATERAL (SELECT * FROM api_keys x WHERE x.org_id = $1 AND x.key_id = wanted.key_id LIMIT 1) k ON true
                  JOIN api_key_states($1, $2) s ON s.key_id = k.key_id
                 ORDER BY k.created_at DESC, k.key_id DESC"#,
             self.0.org.0,
