@@ -19,8 +19,8 @@ pub fn parse_hyphenated_uuid(text: &str) -> Option<Uuid> {
     if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
 }
 
-macro_rules! uuid_id {
-    ($(#[$doc:meta])* $name:ident) => {
+macro_rules! uuid_ids {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
         #[serde(transparent)]
@@ -40,41 +40,27 @@ macro_rules! uuid_id {
                 parse_hyphenated_uuid(text).map(Self).ok_or(InvalidId("a UUID of 8-4-4-4-12 hexadecimal digits"))
             }
         }
-    };
+    )+};
 }
 
-uuid_id!(
+uuid_ids! {
     /// An organization: the tenant.
-    OrgId
-);
-uuid_id!(
+    OrgId;
     /// An agent's id, which never changes and is never reused.
-    AgentId
-);
-uuid_id!(
+    AgentId;
     /// A session's primary key within its organization and dialect.
-    SessionId
-);
-uuid_id!(
+    SessionId;
     /// An event's id within its session.
-    EventId
-);
-uuid_id!(
+    EventId;
     /// A request to erase data, and its receipt.
-    ErasureId
-);
-uuid_id!(
+    ErasureId;
     /// An API key's public id; the key itself is a secret.
-    KeyId
-);
-uuid_id!(
+    KeyId;
     /// An image that was uploaded for an avatar. The id is random, so that it cannot be guessed.
-    ImageId
-);
-uuid_id!(
+    ImageId;
     /// A webhook endpoint that an organization registered.
-    WebhookId
-);
+    WebhookId;
+}
 
 /// A delivery to one endpoint, the same for all of its attempts: `msg_` and the UUID in 26 characters of lower-case
 /// Crockford base 32, with the prefix of Svix's message ids.
