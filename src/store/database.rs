@@ -145,23 +145,6 @@ impl Database {
         }
     }
 
-    /// Routes the connections of the request role through another host and port. For tests that interrupt the
-    /// connection.
-    #[must_use]
-    pub fn with_app_through(mut self, host: &str, port: u16) -> Self {
-        let mut app = PgConnectOptions::new_without_pgpass()
-            .host(host)
-            .port(port)
-            .username(self.app.get_username())
-            .options([("role", "sessionary_app")])
-            .ssl_mode(sqlx::postgres::PgSslMode::Disable);
-        if let Some(name) = self.app.get_database() {
-            app = app.database(name);
-        }
-        self.app = app;
-        self
-    }
-
     /// Returns the name of the login that serves requests.
     pub(super) fn request_login(&self) -> &str {
         self.app.get_username()

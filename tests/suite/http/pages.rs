@@ -11,7 +11,7 @@ use sessionary::store::{Store, StoreSettings, migrate};
 use sessionary::{Deployment, auth::Authenticator};
 
 use crate::support::chaos::{Chaos, Line};
-use crate::support::{Reply, TestApp, connection, database, database_called, run};
+use crate::support::{Reply, TestApp, connection, database_called, database_through, run};
 
 #[test]
 fn the_service_is_alive_and_ready() {
@@ -26,7 +26,7 @@ fn the_service_is_alive_and_ready() {
 /// Returns the service and its store over a connection to the database that can be interrupted.
 async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
     let mut app = TestApp::new().await;
-    let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
+    let database = database_through(chaos.port).await;
     let settings = StoreSettings { lookup_cache: std::time::Duration::ZERO, ..StoreSettings::default() };
     let store = Store::connect(&database, settings).await.expect("a store");
     let clock = app.clock.clone();

@@ -10,7 +10,7 @@ use sessionary::store::{Store, StoreSettings};
 use sessionary::{Deployment, build_app};
 
 use crate::support::chaos::{Chaos, Line};
-use crate::support::{Ask, Reply, TestApp, database, run, start};
+use crate::support::{Ask, Reply, TestApp, database_through, run, start};
 
 const SECRET: &str = "a secret of thirty-two characters or more";
 /// Look-ups of one address without a result that are allowed in a minute.
@@ -21,7 +21,7 @@ const AGENT_KEY: &str = "/v2/agents";
 /// Returns the service with limits, over a connection to the database that can be interrupted, and without caches.
 async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
     let mut app = TestApp::new().await;
-    let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
+    let database = database_through(chaos.port).await;
     let settings = StoreSettings { lookup_cache: std::time::Duration::ZERO, ..StoreSettings::default() };
     let store = Store::connect(&database, settings).await.expect("a store");
     let authenticator = Authenticator {

@@ -11,7 +11,7 @@ use sessionary::store::{Appends, Changed, EventWindow, Store, StoreError, StoreS
 use uuid::Uuid;
 
 use crate::support::chaos::{Chaos, Line};
-use crate::support::{database, run, start, store};
+use crate::support::{database, database_through, run, start, store};
 
 const DIALECT: DialectName = DialectName::Messaging;
 
@@ -141,7 +141,7 @@ fn a_commit_that_went_unanswered_is_not_made_twice() {
             for appends in [true, false] {
                 let (org, id) = new_session().await;
                 let chaos = Chaos::start().await;
-                let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
+                let database = database_through(chaos.port).await;
                 let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
                 chaos.set(line);
                 let count = if appends {
@@ -175,7 +175,7 @@ fn a_batch_whose_commit_went_unanswered_is_made_once() {
         for line in [Line::CutAfterCommit, Line::CutBeforeCommit] {
             let (org, id) = new_session().await;
             let chaos = Chaos::start().await;
-            let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
+            let database = database_through(chaos.port).await;
             let store = Store::connect(&database, StoreSettings { writers: 1, ..StoreSettings::default() }).await;
             let store = store.expect("a store");
             let contents: Vec<String> = (0..20).map(|n| n.to_string()).collect();

@@ -9,7 +9,9 @@ use sessionary::domain::{AgentId, DialectName, JsonText, Mint, NewSession, OrgId
 use sessionary::store::{Created, Store, StoreError, StoreSettings, migrate};
 
 use crate::support::chaos::{Chaos, Line, MARK};
-use crate::support::{AGENT_ID, TestApp, connection, database, database_called, make_database, run, start, store};
+use crate::support::{
+    AGENT_ID, TestApp, connection, database, database_called, database_through, make_database, run, start, store,
+};
 
 /// Returns a session without an agent, with this id.
 fn session(id: SessionId, user: &str) -> NewSession {
@@ -34,7 +36,7 @@ async fn find(store: &Store, org: OrgId, id: SessionId) -> Option<Session> {
 
 /// Returns a store over a connection that can be interrupted.
 async fn store_over(chaos: &Chaos) -> Store {
-    let database = database().await.clone().with_app_through("127.0.0.1", chaos.port);
+    let database = database_through(chaos.port).await;
     Store::connect(&database, StoreSettings::default()).await.expect("a store")
 }
 

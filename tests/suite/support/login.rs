@@ -85,4 +85,18 @@ impl Login {
         };
         Database::from_urls(&app, migration.as_deref()).expect("URLs")
     }
+
+    /// Returns the same database, with the connections of the request role through a port of this machine.
+    pub fn database_through(self, location: &Location, name: &str, port: u16) -> Database {
+        let login = match self {
+            Self::Private => "sessionary_app",
+            Self::Superuser => &location.superuser,
+            Self::CreateRole => OWNER,
+            Self::Two => SERVED,
+        };
+        let folder = location.socket_dir.display().to_string().replace('/', "%2F");
+        let app = format!("postgres://{login}@127.0.0.1:{port}/{name}?sslmode=disable");
+        let migration = format!("postgres://{}@localhost:{}/{name}?host={folder}", location.superuser, location.port);
+        Database::from_urls(&app, Some(&migration)).expect("URLs")
+    }
 }

@@ -80,6 +80,12 @@ pub async fn database_called(name: &str) -> Database {
     Login::of_this_run().database(POSTGRES.get().expect("a Postgres").0.location(), name)
 }
 
+/// Returns the settings of the tests' database, with the connections of the request role through this port.
+pub async fn database_through(port: u16) -> Database {
+    database().await;
+    Login::of_this_run().database_through(POSTGRES.get().expect("a Postgres").0.location(), DATABASE, port)
+}
+
 /// Creates an empty database for a test.
 #[expect(clippy::disallowed_methods, reason = "the service makes no databases")]
 pub async fn make_database(name: &str) {

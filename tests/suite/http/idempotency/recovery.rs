@@ -10,7 +10,7 @@ use sessionary::workers::retention;
 
 use super::{CREATES, assert_replayed, impatient, keys};
 use crate::support::chaos::{Chaos, Line};
-use crate::support::{DATABASE, TestApp, admin, connection, database, run, start};
+use crate::support::{DATABASE, TestApp, admin, connection, database_through, run, start};
 
 /// Removes the stored responses, as if the process had died between the commits of the session and of its response.
 async fn forget_answers(app: &TestApp) {
@@ -126,7 +126,7 @@ fn a_line_cut_under_a_request_costs_a_retry_and_no_second_session() {
         for line in [Line::CutBeforeCommit, Line::CutAfterCommit] {
             let chaos = Chaos::start().await;
             let app = TestApp::new().await;
-            let cut = database().await.clone().with_app_through("127.0.0.1", chaos.port);
+            let cut = database_through(chaos.port).await;
             let settings = StoreSettings { lookup_cache: Duration::from_secs(60), ..StoreSettings::default() };
             let store = Store::connect(&cut, settings).await.expect("a store");
             let replica = app.replica(store.clone());
