@@ -101,7 +101,7 @@ pub struct Verified {
     pub entries: i64,
     /// `None` if nothing was recorded.
     pub head: Option<Head>,
-    /// The first of them; see [`MAX_FAULTS`].
+    /// The first 100 of them.
     pub faults: Vec<Fault>,
 }
 
