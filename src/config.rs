@@ -4,6 +4,7 @@
 //! reports everything that cannot be used at once.
 
 mod agntix;
+mod audit;
 mod checked;
 mod connections;
 mod env_file;
@@ -21,6 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::store::STORAGE_QUOTA;
 use agntix::AgntixSettings;
+use audit::AuditSettings;
 pub use checked::{Anonymous, Settings};
 use connections::ConnectionSettings;
 pub use env_file::{EnvFileError, read_env_file};
@@ -106,6 +108,8 @@ pub struct Config {
     messaging: MessagingSettings,
     #[command(flatten)]
     agntix: AgntixSettings,
+    #[command(flatten)]
+    audit: AuditSettings,
 
     /// What to log, in the syntax of `env_logger`
     #[arg(long, global = true, env = "RUST_LOG", default_value = "info")]

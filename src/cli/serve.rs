@@ -23,6 +23,7 @@ use crate::http::{CostlyWork, LargeBodies, LargeBodyLimits, LowPriorityThreads, 
 use crate::responders::{Responders, RespondersSettings};
 use crate::store::admin::AdminStore;
 use crate::store::{Store, StoreSettings};
+use crate::workers::audit_stream::AuditStream;
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
 use crate::{Deployment, build_app, telemetry, workers};
 
@@ -90,6 +91,10 @@ impl Serve {
         let private_addresses = config.private_addresses.clone();
         let webhooks = WebhookSettings { private_addresses, ..WebhookSettings::default() };
         let webhooks = Webhooks::new(admin.clone(), context.clock.clone(), context.mint.clone(), webhooks)?;
+        let audit_stream = config.audit_stream.clone();
+        let audit_stream = audit_stream
+            .map(|endpoint| AuditStream::new(admin.clone(), context.clock.clone(), endpoint))
+            .transpose()?;
         let deployment = Deployment {
             contract: config.contract,
             cors_origins: config.cors_origins.clone().into(),
@@ -136,7 +141,7 @@ impl Serve {
         if let Some(jwt) = config.jwt.clone() {
             tokio::spawn(workers::fetch_keys(jwt, admin.clone(), context.clock.clone(), stop.clone()));
         }
-        let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, stop.clone()));
+        let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, audit_stream, stop.clone()));
         let serving = listener::serve(listener, app, bounds, stop.clone());
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {

@@ -17,7 +17,7 @@ use crate::auth::{BaseUrl, JwtVerifier};
 use crate::dialects::{agntix, messaging};
 use crate::domain::{Contract, OrgId};
 use crate::embedded_postgres::Search;
-use crate::outbound::PrivateAddresses;
+use crate::outbound::{PrivateAddresses, SignedEndpoint};
 use crate::store::{Database, STORAGE_QUOTA as QUOTA};
 use crate::telemetry;
 
@@ -101,6 +101,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     pub messaging: messaging::Bounds,
     pub agntix: agntix::Settings,
+    /// `None` sends no entries of audit logs.
+    pub audit_stream: Option<SignedEndpoint>,
     /// Warnings about the settings, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -157,6 +159,7 @@ impl Config {
         let postgres_install = found.take(self.postgres.install());
         let messaging = self.messaging.check(&mut found);
         let agntix = self.agntix.check(&mut found);
+        let audit_stream = self.audit.check(&mut found);
         self.check_log(&mut found);
 
         let complete = (|| {
@@ -181,6 +184,7 @@ impl Config {
                 keep_alive: keep_alive?,
                 messaging,
                 agntix: agntix?,
+                audit_stream,
                 warnings: found.warnings,
             })
         })();

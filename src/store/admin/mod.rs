@@ -3,6 +3,7 @@
 mod agents;
 mod api_keys;
 mod audit;
+mod audit_stream;
 mod captures;
 mod erasure;
 mod erasures;
@@ -16,6 +17,7 @@ mod webhooks;
 pub use agents::NewAvatar;
 pub use api_keys::{KeyRow, NewKey, Replacement};
 pub use audit::AuditRow;
+pub use audit_stream::UnsentEntries;
 pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use erasures::{

@@ -3,6 +3,7 @@
 mod chain;
 mod commands;
 mod requests;
+mod streamed;
 
 use chrono::DateTime;
 use sessionary::domain::OrgId;

@@ -17,3 +17,4 @@ INSERT INTO audit_entries (org_id, number, at, actor_kind, action, target, previ
 SELECT org_id, n, created_at + n * interval '1 s', 'service', 'action.' || n % 20, 'session/messaging/x', '', ''
   FROM organizations, generate_series(1, 100) AS n;
 INSERT INTO audit_heads (org_id, number, hash) SELECT org_id, 100, '' FROM organizations;
+INSERT INTO audit_streams (org_id, newest, sent) SELECT org_id, 100, CASE WHEN random() < 0.9 THEN 100 ELSE 0 END FROM organizations;
