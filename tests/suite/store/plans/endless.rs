@@ -20,7 +20,7 @@ const TABLES: [(&str, &str); 9] = [
 ];
 
 /// Fragments of other statements.
-const STATEMENTS: [(&str, &str); 27] = [
+const STATEMENTS: [(&str, &str); 28] = [
     // By what a request names.
     ("NOT hidden", "the hidden events of one session are passed over"),
     ("AND created_at = $4", "the sessions of one millisecond"),
