@@ -1,10 +1,11 @@
 //! The authenticated caller and its permissions.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{KeyHash, KeyId, Organization, Timestamp};
+use super::{AllowedAddresses, KeyHash, KeyId, Organization, Timestamp};
 
 /// A permission of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -193,6 +194,10 @@ pub struct Principal {
     pub proof: Proof,
     /// When the credential expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
+    /// The networks from which the credential may be used; `None` for everywhere. Keys that it creates have the same.
+    pub allowed_addresses: Option<AllowedAddresses>,
+    /// The client's address, if it is known.
+    pub address: Option<IpAddr>,
 }
 
 impl Principal {
@@ -200,7 +205,6 @@ impl Principal {
     ///
     /// The end of an API key also limits the keys that it creates. The end of a token does not, because a logged-in
     /// user gets new tokens, and their keys should outlast their login.
-    /// another, and what they make is to outlast their log-in.
     #[must_use]
     pub fn keys_end_by(&self) -> Option<Timestamp> {
         match self.credential {
