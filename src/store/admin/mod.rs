@@ -15,7 +15,7 @@ mod sessions;
 mod webhooks;
 
 pub use agents::NewAvatar;
-pub use api_keys::{KeyRow, NewKey, Replacement};
+pub use api_keys::{ExpiringKey, KeyRow, NewKey, Replacement};
 pub use audit::AuditRow;
 pub use audit_stream::UnsentEntries;
 pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
