@@ -29,6 +29,7 @@ pub mod principal;
 pub mod quota;
 pub mod responder;
 pub mod session;
+pub mod session_user;
 pub mod trace;
 pub mod turn;
 pub mod webhook;
@@ -58,6 +59,7 @@ pub use principal::{Credential, Principal, Proof, Scope, Scopes};
 pub use quota::{Permit, Quota};
 pub use responder::Responder;
 pub use session::{NewSession, Session};
+pub use session_user::SessionUser;
 pub use turn::{Fingerprint, OpenTurn, SentBy};
 pub use webhook::WebhookEvent;
 

@@ -41,6 +41,7 @@ mod storage;
 mod tenant;
 mod tls;
 mod usage;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +83,7 @@ pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;
 pub use tls::Tls;
 pub use usage::Usage;
+pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionCursor, UserSessionPage, Users};
 
 use crate::domain::{OrgId, Organization};
 use captures::{CaptureEvents, CaptureSpans};

@@ -16,3 +16,4 @@ mod plans;
 mod scans;
 mod search;
 mod storage;
+mod users;

@@ -27,6 +27,7 @@ pub const STATEMENTS: &[Hot] = &[
     ),
     hot(&["dialect = 3 AND agent_id = $2"], "sessions", "sessions_by_agent"),
     hot(&["FROM sessions\n", "dialect = $2 AND created_at >= $3"], "sessions", "sessions_newest"),
+    hot(&["octet_length(user_id) <= 2048"], "sessions", "sessions_by_user"),
     // Events of a session.
     hot(&["JOIN session_counters c USING (org_id, dialect, session_id)"], "session_counters", "session_counters_pkey"),
     hot(
