@@ -74,6 +74,12 @@ pub(super) fn complete(document: &mut OpenApi) {
             description: "No such erasure in this organization.",
             error: SessionaryError::NotFound("erasure"),
         },
+        Missing {
+            parameter: "user_id",
+            name: "UserNotFound",
+            description: "No session of this organization is such a user's.",
+            error: SessionaryError::NotFound("user"),
+        },
     ];
     let errors =
         Errors { media_type: "application/problem+json", ..Errors::one::<problem::Problem>("Problem", missing) };

@@ -21,8 +21,8 @@ use crate::http::Reply;
 /// Default and largest number of rows of a page.
 const DEFAULT_LIMIT: usize = 25;
 pub(super) const MAX_LIMIT: usize = 100;
-/// Limit of the characters of a cursor.
-const MAX_CURSOR: usize = 4_096;
+/// Limit of the characters of a cursor. The longest one has the id of a user, of 2,048 control characters that JSON escapes.
+const MAX_CURSOR: usize = 17_000;
 const SEAL: usize = 16;
 
 /// The parameters that every list has.

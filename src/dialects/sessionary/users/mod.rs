@@ -1,6 +1,9 @@
 //! Users: those to whom sessions belong.
 
 mod erase;
+mod get;
+mod list;
+mod user;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,5 +23,5 @@ pub(super) fn user_id(id: String) -> Result<String, &'static str> {
 }
 
 pub(super) fn routes(router: OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
-    router.routes(routes!(erase::erase_user))
+    router.routes(routes!(list::list_users)).routes(routes!(get::get_user)).routes(routes!(erase::erase_user))
 }

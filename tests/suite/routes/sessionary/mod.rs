@@ -2,6 +2,7 @@
 
 mod audit;
 mod erasures;
+mod users;
 
 use serde_json::Value;
 
