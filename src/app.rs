@@ -1,4 +1,4 @@
-//! The application: its state, and the router that passes each request to the dialect that owns its path.
+//! The application: its state, and the router that passes each request to the API that owns its path.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,32 +17,33 @@ use crate::auth::{Authenticator, BaseUrl};
 use crate::conversation::Conversations;
 use crate::dialects::{
     self, agent_key::AgentKeyDialect, agnost::Agnost, agntix, agntix::Agntix, integer_id, integer_id::IntegerId,
-    messaging, messaging::Messaging,
+    messaging, messaging::Messaging, sessionary::Sessionary,
 };
-use crate::domain::{Contract, DialectName};
+use crate::domain::{ApiName, Contract, DialectName};
 use crate::http::{
     self, CostlyWork, Dialect, EnvelopeState, LargeBodies, LowPriority, Readiness, Rejection, StartedAt,
 };
 use crate::idempotency::WaitTimeout;
 use crate::store::Store;
 
-/// Returns the router of the whole service: the system routes, and every dialect below its own paths.
+/// Returns the router of the whole service: the system routes, and every API below its own paths.
 pub fn build_app(deployment: Deployment) -> Router {
     let state = AppState::from(deployment);
-    let descriptions = DialectName::ALL.map(|dialect| (dialect, dialects::openapi(dialect)));
-    let routers = Arc::new(DialectRouters {
+    let descriptions = ApiName::ALL.map(|api| (api, dialects::openapi(api)));
+    let routers = Arc::new(ApiRouters {
         agnost: router_of::<Agnost>(&state),
         agntix: router_of::<Agntix>(&state),
         agent_key: router_of::<AgentKeyDialect>(&state),
         messaging: dialects::messaging::with_lenient_paths(router_of::<Messaging>(&state)),
         integer_id: router_of::<IntegerId>(&state),
+        sessionary: router_of::<Sessionary>(&state),
     });
     http::system_routes::routes(descriptions.into())
         .fallback_service(service_fn(move |request| routers.route(request)))
         .with_state(state)
 }
 
-/// Returns the routes of one dialect. Every error below its paths is in its envelope.
+/// Returns the routes of one API. Every error below its paths is in its envelope.
 fn router_of<D: Dialect>(state: &AppState) -> Router {
     let (routes, _described) = dialects::routes(D::NAME).split_for_parts();
     routes
@@ -53,23 +54,25 @@ fn router_of<D: Dialect>(state: &AppState) -> Router {
         .with_state(state.clone())
 }
 
-struct DialectRouters {
+struct ApiRouters {
     agnost: Router,
     agntix: Router,
     agent_key: Router,
     messaging: Router,
     integer_id: Router,
+    sessionary: Router,
 }
 
-impl DialectRouters {
-    /// Sends the request to the dialect that owns its path.
+impl ApiRouters {
+    /// Sends the request to the API that owns its path.
     fn route(&self, request: Request) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
-        let router = match DialectName::owner_of(request.uri().path()) {
-            Some(DialectName::Agnost) => Some(&self.agnost),
-            Some(DialectName::Agntix) => Some(&self.agntix),
-            Some(DialectName::AgentKey) => Some(&self.agent_key),
-            Some(DialectName::Messaging) => Some(&self.messaging),
-            Some(DialectName::IntegerId) => Some(&self.integer_id),
+        let router = match ApiName::owner_of(request.uri().path()) {
+            Some(ApiName::Dialect(DialectName::Agnost)) => Some(&self.agnost),
+            Some(ApiName::Dialect(DialectName::Agntix)) => Some(&self.agntix),
+            Some(ApiName::Dialect(DialectName::AgentKey)) => Some(&self.agent_key),
+            Some(ApiName::Dialect(DialectName::Messaging)) => Some(&self.messaging),
+            Some(ApiName::Dialect(DialectName::IntegerId)) => Some(&self.integer_id),
+            Some(ApiName::Sessionary) => Some(&self.sessionary),
             None => None,
         };
         let routed = router.map(|router| router.clone().oneshot(request));

@@ -1,7 +1,7 @@
 //! Which credentials each dialect accepts: the table of docs/credentials.md.
 
 use super::Purpose;
-use crate::domain::{DialectName, Scope};
+use crate::domain::{ApiName, DialectName, Scope};
 
 /// What a dialect accepts in addition to an API key in `x-api-key` and a token as Bearer, which all of them accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +28,26 @@ pub enum Nothing {
 }
 
 impl Admission {
-    /// Returns what `dialect` accepts for a purpose.
+    /// Returns what `api` accepts for a purpose.
     #[must_use]
-    pub fn to<P: Purpose>(dialect: DialectName) -> Self {
-        Self { headerless_token: P::HEADERLESS_TOKEN, ..Self::of(dialect, P::SCOPE) }
+    pub fn to<P: Purpose>(api: ApiName) -> Self {
+        Self { headerless_token: P::HEADERLESS_TOKEN, ..Self::of(api, P::SCOPE) }
     }
 
-    /// Returns what `dialect` accepts for `scope`.
+    /// Returns what `api` accepts for `scope`, or for a request that any credential may make.
     #[must_use]
-    pub fn of(dialect: DialectName, scope: Scope) -> Self {
+    pub fn of(api: ApiName, scope: Option<Scope>) -> Self {
         let strict = Self {
             org_header: false,
             key_as_bearer: false,
             headerless_token: false,
             nothing: Nothing::Unauthenticated,
         };
+        let ApiName::Dialect(dialect) = api else { return Self { key_as_bearer: true, ..strict } };
         match (dialect, scope) {
-            (DialectName::Agnost, Scope::Capture) => Self { org_header: true, nothing: Nothing::BadRequest, ..strict },
+            (DialectName::Agnost, Some(Scope::Capture)) => {
+                Self { org_header: true, nothing: Nothing::BadRequest, ..strict }
+            }
             (DialectName::AgentKey, _) => Self { key_as_bearer: true, ..strict },
             (DialectName::Messaging, _) => Self { nothing: Nothing::DefaultOrg, ..strict },
             (DialectName::Agnost | DialectName::Agntix | DialectName::IntegerId, _) => strict,
@@ -58,14 +61,15 @@ mod tests {
 
     #[test]
     fn only_capturing_takes_the_public_header() {
-        for dialect in DialectName::ALL {
+        for api in ApiName::ALL {
             for scope in Scope::ALL {
-                let capture = dialect == DialectName::Agnost && scope == Scope::Capture;
-                let admission = Admission::of(dialect, scope);
+                let is = |dialect: DialectName| api == dialect.into();
+                let capture = is(DialectName::Agnost) && scope == Scope::Capture;
+                let admission = Admission::of(api, Some(scope));
                 assert_eq!(admission.org_header, capture);
                 assert!(!admission.headerless_token);
-                assert_eq!(admission.key_as_bearer, dialect == DialectName::AgentKey);
-                assert_eq!(admission.nothing == Nothing::DefaultOrg, dialect == DialectName::Messaging);
+                assert_eq!(admission.key_as_bearer, is(DialectName::AgentKey) || api == ApiName::Sessionary);
+                assert_eq!(admission.nothing == Nothing::DefaultOrg, is(DialectName::Messaging));
             }
         }
     }

@@ -55,7 +55,7 @@ impl Authenticator {
             return Err(missing);
         }
         let organization = self.store.directory().active_organization(default_org.id).await?.ok_or(missing)?;
-        let scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Manage).collect::<Scopes>();
+        let scopes = Scope::ALL.into_iter().filter(|scope| !scope.is_administrative()).collect::<Scopes>();
         let credential = Credential::Anonymous;
         Ok(Principal { organization, credential, scopes, proof: Proof::NotKept, expires_at: None })
     }

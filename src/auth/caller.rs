@@ -108,8 +108,8 @@ where
             let _ = record.org.set(principal.organization.id);
             let _ = record.sender.set(Sender::of(&principal));
         }
-        if !principal.scopes.has(P::SCOPE) {
-            return Err(Rejection::Forbidden(Forbidden::Scope(P::SCOPE)).into());
+        if let Some(scope) = P::SCOPE.filter(|scope| !principal.scopes.has(*scope)) {
+            return Err(Rejection::Forbidden(Forbidden::Scope(scope)).into());
         }
         let counted = authenticator.limiter.count(
             P::CLASS,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::authenticator::Authenticator;
-use crate::domain::{Credential, DialectName, OrgId, Organization, Principal, Proof, Scope};
+use crate::domain::{ApiName, Credential, DialectName, OrgId, Organization, Principal, Proof, Scope};
 use crate::http::{Class, Forbidden, Rejection, Unauthenticated};
 
 const NAME: &str = "x-org-id";
@@ -42,9 +42,9 @@ pub(super) async fn alone(
 /// # Errors
 /// 400 when the header cannot be an organization (in the Agnost dialect: is not a UUID), 403 when it is another
 /// organization.
-pub(super) fn select(dialect: DialectName, text: &str, proved: &Organization) -> Result<(), Rejection> {
-    let well_formed = match dialect {
-        DialectName::Agnost => text.parse::<OrgId>().is_ok(),
+pub(super) fn select(api: ApiName, text: &str, proved: &Organization) -> Result<(), Rejection> {
+    let well_formed = match api {
+        ApiName::Dialect(DialectName::Agnost) => text.parse::<OrgId>().is_ok(),
         _ => (1..=LONGEST).contains(&text.len()),
     };
     if !well_formed {

@@ -5,7 +5,8 @@ use crate::http::Class;
 
 /// The purpose of a route: the scope that it needs, and the rate limit that counts it.
 pub trait Purpose: Send + Sync + 'static {
-    const SCOPE: Scope;
+    /// `None` if any credential may do it.
+    const SCOPE: Option<Scope>;
     const CLASS: Class;
     /// Whether a token may be sent without a header, as browsers' `EventSource` does.
     const HEADERLESS_TOKEN: bool = false;
@@ -17,7 +18,7 @@ macro_rules! purposes {
         pub enum $name {}
 
         impl Purpose for $name {
-            const SCOPE: Scope = Scope::$scope;
+            const SCOPE: Option<Scope> = Some(Scope::$scope);
             const CLASS: Class = Class::$class;
         })*
     };
@@ -34,13 +35,27 @@ purposes! {
     WriteAgents: AgentsWrite, Write;
     /// Managing API keys and the organization itself.
     Manage: Manage, Write;
+    /// Reading the settings of the organization.
+    ReadSettings: Manage, Read;
+    Export: Export, Read;
+    EraseData: DataErase, Write;
+    ReadErasures: DataErase, Read;
+    ReadAudit: AuditRead, Read;
+}
+
+/// Reading what the credential itself is.
+pub enum Identify {}
+
+impl Purpose for Identify {
+    const SCOPE: Option<Scope> = None;
+    const CLASS: Class = Class::Read;
 }
 
 /// Following events, also from a browser.
 pub enum FollowEvents {}
 
 impl Purpose for FollowEvents {
-    const SCOPE: Scope = ReadEvents::SCOPE;
+    const SCOPE: Option<Scope> = ReadEvents::SCOPE;
     const CLASS: Class = ReadEvents::CLASS;
     const HEADERLESS_TOKEN: bool = true;
 }

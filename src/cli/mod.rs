@@ -34,7 +34,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, SettingErrors, Settings};
-use crate::domain::{Clock, DialectName, Mint};
+use crate::domain::{ApiName, Clock, Mint};
 use crate::{dialects, store, telemetry};
 use home::Home;
 use output::Output;
@@ -95,8 +95,8 @@ enum Command {
     /// The audit log: who did what to an organization
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Print the OpenAPI document of one dialect, or of all
-    Openapi { dialect: Option<DialectName> },
+    /// Print the OpenAPI document of one API (a dialect, or sessionary), or of all
+    Openapi { api: Option<ApiName> },
     /// The Postgres that runs the private database
     #[command(subcommand)]
     Postgres(postgres::Postgres),
@@ -208,8 +208,8 @@ fn failed(output: Output, failure: &Failure) -> ExitCode {
 
 async fn run(settings: Result<Settings, SettingErrors>, output: Output, command: Command) -> Result<ExitCode, Failure> {
     let settings = match (&command, settings) {
-        (Command::Openapi { dialect }, _) => {
-            print_openapi(*dialect)?;
+        (Command::Openapi { api }, _) => {
+            print_openapi(*api)?;
             return Ok(ExitCode::SUCCESS);
         }
         (Command::Doctor(_), Err(errors)) => return Ok(doctor::without_settings(output, &errors)),
@@ -235,7 +235,7 @@ async fn run(settings: Result<Settings, SettingErrors>, output: Output, command:
         Command::Dashboard(command) => command.run(context).await?,
         Command::Webhook(command) => command.run(context).await?,
         Command::Audit(command) => return command.run(context).await,
-        Command::Openapi { dialect } => print_openapi(dialect)?,
+        Command::Openapi { api } => print_openapi(api)?,
         Command::Postgres(command) => command.run(context).await?,
         Command::Backup(command) => command.run(context).await?,
         Command::Restore(command) => command.run(context).await?,
@@ -267,15 +267,15 @@ async fn migrate(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints the document of a dialect, identical to `openapi/<dialect>.json`; for all dialects, one object with a member
+/// Prints the document of an API, identical to `openapi/<api>.json`; for all of them, one object with a member
 /// for each.
-fn print_openapi(dialect: Option<DialectName>) -> Result<(), Failure> {
-    let text = match dialect {
-        Some(dialect) => openapi_text(dialect)?,
+fn print_openapi(api: Option<ApiName>) -> Result<(), Failure> {
+    let text = match api {
+        Some(api) => openapi_text(api)?,
         None => {
-            let all: serde_json::Map<String, serde_json::Value> = DialectName::ALL
+            let all: serde_json::Map<String, serde_json::Value> = ApiName::ALL
                 .into_iter()
-                .map(|dialect| Ok((dialect.to_string(), serde_json::to_value(dialects::openapi(dialect))?)))
+                .map(|api| Ok((api.to_string(), serde_json::to_value(dialects::openapi(api))?)))
                 .collect::<Result<_, serde_json::Error>>()?;
             serde_json::to_string_pretty(&all)? + "\n"
         }
@@ -284,10 +284,10 @@ fn print_openapi(dialect: Option<DialectName>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns a dialect's OpenAPI document as it is stored in `openapi/`.
+/// Returns an API's OpenAPI document as it is stored in `openapi/`.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
-pub fn openapi_text(dialect: DialectName) -> Result<String, serde_json::Error> {
-    Ok(dialects::openapi(dialect).to_pretty_json()? + "\n")
+pub fn openapi_text(api: ApiName) -> Result<String, serde_json::Error> {
+    Ok(dialects::openapi(api).to_pretty_json()? + "\n")
 }

@@ -1,4 +1,4 @@
-//! The five vendors' APIs.
+//! The APIs: the five vendors', which are called dialects, and the service's own, [`sessionary`].
 //!
 //! A dialect owns its wire types, its error envelope and its routes, one file per operation, and nothing else. No
 //! dialect imports another. The rules of sessions are in [`crate::domain`].
@@ -8,6 +8,7 @@ pub mod agnost;
 pub mod agntix;
 pub mod integer_id;
 pub mod messaging;
+pub mod sessionary;
 mod shared;
 
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -15,30 +16,32 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, O
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::AppState;
-use crate::domain::DialectName;
+use crate::domain::{ApiName, DialectName};
 
-/// Returns the routes of one dialect together with their OpenAPI description.
+/// Returns the routes of one API together with their OpenAPI description.
 #[must_use]
-pub fn routes(dialect: DialectName) -> OpenApiRouter<AppState> {
-    match dialect {
-        DialectName::Agnost => agnost::routes(),
-        DialectName::Agntix => agntix::routes(),
-        DialectName::AgentKey => agent_key::routes(),
-        DialectName::Messaging => messaging::routes(),
-        DialectName::IntegerId => integer_id::routes(),
+pub fn routes(api: ApiName) -> OpenApiRouter<AppState> {
+    match api {
+        ApiName::Dialect(DialectName::Agnost) => agnost::routes(),
+        ApiName::Dialect(DialectName::Agntix) => agntix::routes(),
+        ApiName::Dialect(DialectName::AgentKey) => agent_key::routes(),
+        ApiName::Dialect(DialectName::Messaging) => messaging::routes(),
+        ApiName::Dialect(DialectName::IntegerId) => integer_id::routes(),
+        ApiName::Sessionary => sessionary::routes(),
     }
 }
 
-/// Returns the OpenAPI document of one dialect.
+/// Returns the OpenAPI document of one API.
 #[must_use]
-pub fn openapi(dialect: DialectName) -> OpenApi {
-    let mut document = routes(dialect).into_openapi();
-    match dialect {
-        DialectName::Agnost => agnost::complete(&mut document),
-        DialectName::Agntix => agntix::complete(&mut document),
-        DialectName::AgentKey => agent_key::complete(&mut document),
-        DialectName::Messaging => messaging::complete(&mut document),
-        DialectName::IntegerId => integer_id::complete(&mut document),
+pub fn openapi(api: ApiName) -> OpenApi {
+    let mut document = routes(api).into_openapi();
+    match api {
+        ApiName::Dialect(DialectName::Agnost) => agnost::complete(&mut document),
+        ApiName::Dialect(DialectName::Agntix) => agntix::complete(&mut document),
+        ApiName::Dialect(DialectName::AgentKey) => agent_key::complete(&mut document),
+        ApiName::Dialect(DialectName::Messaging) => messaging::complete(&mut document),
+        ApiName::Dialect(DialectName::IntegerId) => integer_id::complete(&mut document),
+        ApiName::Sessionary => sessionary::complete(&mut document),
     }
     document
 }

@@ -66,7 +66,6 @@ impl DialectName {
     }
 
     /// Returns the dialect that owns a path, or `None` for a path of the service itself.
-    /// The messaging dialect's server matches paths case-insensitively, so its prefixes do too.
     /// The messaging dialect's server matches paths without regard to case, so its prefixes do too.
     #[must_use]
     pub fn owner_of(path: &str) -> Option<Self> {

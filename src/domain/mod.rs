@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod api_key;
+pub mod api_name;
 pub mod audit;
 pub mod calendar;
 pub mod capture;
@@ -34,6 +35,7 @@ pub mod webhook;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
+pub use api_name::ApiName;
 pub use audit::{Action, Actor, Identity};
 pub use capture::{CaptureFacts, NewCapture, NewSpan, SpanForm};
 pub use clock::Clock;

@@ -18,10 +18,15 @@ pub enum Scope {
     AgentsWrite,
     /// API keys and the organization itself.
     Manage,
+    /// Reading many sessions at once, with everything that belongs to them.
+    Export,
+    /// Erasing what is stored about a person.
+    DataErase,
+    AuditRead,
 }
 
 impl Scope {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Capture,
         Self::SessionsRead,
         Self::SessionsWrite,
@@ -30,6 +35,9 @@ impl Scope {
         Self::AgentsRead,
         Self::AgentsWrite,
         Self::Manage,
+        Self::Export,
+        Self::DataErase,
+        Self::AuditRead,
     ];
 
     #[must_use]
@@ -43,7 +51,16 @@ impl Scope {
             Self::AgentsRead => "agents:read",
             Self::AgentsWrite => "agents:write",
             Self::Manage => "manage",
+            Self::Export => "export",
+            Self::DataErase => "data:erase",
+            Self::AuditRead => "audit:read",
         }
+    }
+
+    /// Returns whether the scope is for administrators only: a member of an organization does not have it.
+    #[must_use]
+    pub fn is_administrative(self) -> bool {
+        matches!(self, Self::Manage | Self::Export | Self::DataErase | Self::AuditRead)
     }
 
     fn bit(self) -> u16 {
@@ -104,7 +121,7 @@ impl Scopes {
     pub fn of_role(role: Option<&str>) -> Self {
         match role.map(|role| role.strip_prefix("org:").unwrap_or(role)) {
             Some("admin") => Self::EVERY,
-            Some("member") => Scope::ALL.into_iter().filter(|scope| *scope != Scope::Manage).collect(),
+            Some("member") => Scope::ALL.into_iter().filter(|scope| !scope.is_administrative()).collect(),
             _ => [Scope::SessionsRead, Scope::EventsRead, Scope::AgentsRead].into_iter().collect(),
         }
     }
@@ -141,7 +158,7 @@ impl FromStr for Scopes {
 pub enum InvalidScopes {
     #[error(
         "no such scope: {0}; there are capture, sessions:read, sessions:write, events:read, events:write, \
-         agents:read, agents:write and manage"
+         agents:read, agents:write, manage, export, data:erase and audit:read"
     )]
     Unknown(String),
     #[error("no scope is named; leave scopes out for all of them")]
@@ -200,7 +217,6 @@ impl Principal {
     ///
     /// The end of an API key also limits the keys that it creates. The end of a token does not, because a logged-in
     /// user gets new tokens, and their keys should outlast their login.
-    /// another, and what they make is to outlast their log-in.
     #[must_use]
     pub fn keys_end_by(&self) -> Option<Timestamp> {
         match self.credential {
@@ -242,6 +258,7 @@ mod tests {
         for role in ["member", "org:member"] {
             let member = Scopes::of_role(Some(role));
             assert!(member.has(Scope::AgentsWrite) && member.has(Scope::EventsWrite) && !member.has(Scope::Manage));
+            assert!(!member.has(Scope::DataErase) && !member.has(Scope::Export) && !member.has(Scope::AuditRead));
         }
         for role in [None, Some("guest"), Some("org:billing")] {
             let other = Scopes::of_role(role);
@@ -251,7 +268,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn scopes_are_read_as_they_are_named(some in prop::sample::subsequence(Scope::ALL.to_vec(), 1..=8)) {
+        fn scopes_are_read_as_they_are_named(some in prop::sample::subsequence(Scope::ALL.to_vec(), 1..=11)) {
             let scopes: Scopes = some.into_iter().collect();
             prop_assert_eq!(scopes.names().join(" ,").parse::<Scopes>().unwrap(), scopes);
         }

@@ -1,15 +1,15 @@
-//! What a dialect provides so that the shared layers can respond in its format.
+//! What an API provides so that the shared layers can respond in its format.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::rate_status::RateStatus;
 use super::rejection::Rejection;
-use crate::domain::{DialectName, Timestamp};
+use crate::domain::{ApiName, Timestamp};
 
-/// One vendor's envelope.
+/// One API's envelope: a vendor's, or that of the service's own API.
 pub trait Dialect: Sized + Send + Sync + 'static {
-    const NAME: DialectName;
+    const NAME: ApiName;
 
     /// Every error response of the dialect, including the shared rejections.
     type Error: From<Rejection> + IntoResponse + Clone + std::fmt::Debug + Send + Sync + 'static;
@@ -76,7 +76,7 @@ impl<D: Dialect> Clone for Pending<D> {
     }
 }
 
-/// Converts a dialect's error to a response: the one implementation of `IntoResponse` for all five.
+/// Converts a dialect's error to a response: the one implementation of `IntoResponse` for all of them.
 pub fn reject<D: Dialect>(error: D::Error) -> Response {
     let mut response = Response::new(axum::body::Body::empty());
     response.extensions_mut().insert(Pending::<D>(error));

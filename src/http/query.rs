@@ -17,6 +17,11 @@ impl QueryPairs {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
+    /// Returns the parameters in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Returns the first value of a parameter, which may be repeated.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {

@@ -13,12 +13,12 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::body::Reply;
 use super::readiness::{Readiness, Ready};
 use super::response_headers;
-use crate::domain::DialectName;
+use crate::domain::ApiName;
 use crate::store::Store;
 use crate::telemetry;
 
-/// Returns the routes `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<dialect>.json`.
-pub fn routes<S>(descriptions: Vec<(DialectName, OpenApi)>) -> Router<S>
+/// Returns the routes `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<api>.json`.
+pub fn routes<S>(descriptions: Vec<(ApiName, OpenApi)>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Store: FromRef<S>,
@@ -34,13 +34,13 @@ where
         .merge(pages(descriptions).layer(map_response(response_headers::page)))
 }
 
-/// Returns the documentation page, which loads nothing from elsewhere, and one OpenAPI document per dialect.
-fn pages<S: Clone + Send + Sync + 'static>(descriptions: Vec<(DialectName, OpenApi)>) -> Router<S> {
-    let urls: Vec<String> = descriptions.iter().map(|(dialect, _)| format!("/openapi/{dialect}.json")).collect();
+/// Returns the documentation page, which loads nothing from elsewhere, and one OpenAPI document per API.
+fn pages<S: Clone + Send + Sync + 'static>(descriptions: Vec<(ApiName, OpenApi)>) -> Router<S> {
+    let urls: Vec<String> = descriptions.iter().map(|(api, _)| format!("/openapi/{api}.json")).collect();
     let config = utoipa_swagger_ui::Config::new(urls).validator_url("none");
     let mut page = SwaggerUi::new("/docs").config(config);
-    for (dialect, description) in descriptions {
-        page = page.url(format!("/openapi/{dialect}.json"), description);
+    for (api, description) in descriptions {
+        page = page.url(format!("/openapi/{api}.json"), description);
     }
     page.into()
 }

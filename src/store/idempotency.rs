@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Series, StoreError, TenantStore, scope};
 use crate::domain::idempotency::{KEY_LIFETIME, LEASE};
-use crate::domain::{DialectName, IdempotencyKey, Timestamp};
+use crate::domain::{ApiName, IdempotencyKey, Timestamp};
 
 /// Limit of the bytes of a stored response's body.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
@@ -19,7 +19,7 @@ const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// A request with a key, before it is claimed.
 #[derive(Clone, Debug)]
 pub struct KeyedRequest {
-    pub dialect: DialectName,
+    pub dialect: ApiName,
     /// SHA-256 of method and path.
     pub target: [u8; 32],
     pub key: IdempotencyKey,
@@ -35,7 +35,7 @@ pub struct KeyedRequest {
 /// The right to execute a request until its lease runs out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
-    dialect: DialectName,
+    dialect: ApiName,
     target: [u8; 32],
     key: IdempotencyKey,
     holder: Uuid,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::domain::{DialectName, OrgId};
+use crate::domain::{ApiName, OrgId};
 
 /// Bounds of the latency histogram, in seconds.
 const LATENCIES: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -49,7 +49,7 @@ pub struct Served<'a> {
     pub status: StatusCode,
     pub latency: Duration,
     pub org: Option<OrgId>,
-    pub dialect: Option<DialectName>,
+    pub dialect: Option<ApiName>,
     pub request_id: &'a str,
 }
 
@@ -62,7 +62,7 @@ pub fn request_served(served: &Served<'_>) {
         http.status = served.status.as_u16(),
         http.latency_us = served.latency.as_micros() as u64,
         org = served.org.map(tracing::field::display),
-        dialect = served.dialect.map_or("none", DialectName::as_str),
+        dialect = served.dialect.map_or("none", ApiName::as_str),
         request_id = served.request_id,
         "http.request"
     );

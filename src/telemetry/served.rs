@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use metrics::{Counter, Histogram, SharedString};
 
 use super::Served;
-use crate::domain::DialectName;
+use crate::domain::ApiName;
 
 /// The labels of a series. There is no organization among them, because the number of series must not grow with the
 /// number of tenants.
@@ -33,7 +33,7 @@ thread_local! {
 /// Counts a request and its latency.
 pub(super) fn count(served: &Served<'_>) {
     let labels = Labels {
-        dialect: served.dialect.map_or("none", DialectName::as_str),
+        dialect: served.dialect.map_or("none", ApiName::as_str),
         method: known_method(served.method),
         status: served.status,
     };

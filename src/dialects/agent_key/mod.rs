@@ -22,13 +22,13 @@ pub use error::AgentKeyError;
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors, Missing};
-use crate::domain::DialectName;
+use crate::domain::{ApiName, DialectName};
 use crate::http::{About, Dialect, RateHeaders, Rejection};
 
 pub struct AgentKeyDialect;
 
 impl Dialect for AgentKeyDialect {
-    const NAME: DialectName = DialectName::AgentKey;
+    const NAME: ApiName = ApiName::Dialect(DialectName::AgentKey);
     type Error = AgentKeyError;
 
     fn render(error: &AgentKeyError, about: &About) -> axum::response::Response {

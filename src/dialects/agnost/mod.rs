@@ -17,13 +17,13 @@ pub use error::AgnostError;
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors};
-use crate::domain::DialectName;
+use crate::domain::{ApiName, DialectName};
 use crate::http::{About, Dialect, RateHeaders, Rejection};
 
 pub struct Agnost;
 
 impl Dialect for Agnost {
-    const NAME: DialectName = DialectName::Agnost;
+    const NAME: ApiName = ApiName::Dialect(DialectName::Agnost);
     type Error = AgnostError;
 
     fn render(error: &AgnostError, _: &About) -> axum::response::Response {

@@ -23,13 +23,13 @@ pub use settings::{Model, Pace, Settings};
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors, Missing};
-use crate::domain::DialectName;
+use crate::domain::{ApiName, DialectName};
 use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
 pub struct Agntix;
 
 impl Dialect for Agntix {
-    const NAME: DialectName = DialectName::Agntix;
+    const NAME: ApiName = ApiName::Dialect(DialectName::Agntix);
     type Error = AgntixError;
 
     fn render(error: &AgntixError, about: &About) -> axum::response::Response {

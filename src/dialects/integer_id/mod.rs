@@ -17,13 +17,13 @@ pub use error::IntegerIdError;
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors, Missing};
-use crate::domain::DialectName;
+use crate::domain::{ApiName, DialectName};
 use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
 pub struct IntegerId;
 
 impl Dialect for IntegerId {
-    const NAME: DialectName = DialectName::IntegerId;
+    const NAME: ApiName = ApiName::Dialect(DialectName::IntegerId);
     type Error = IntegerIdError;
 
     fn render(error: &IntegerIdError, _: &About) -> axum::response::Response {

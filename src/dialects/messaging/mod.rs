@@ -22,14 +22,14 @@ pub use paths::with_lenient_paths;
 pub use sessions::timeouts::{Bounds, GivenBounds, GivenDefaults};
 
 use crate::AppState;
-use crate::dialects::shared::document::{self, Errors, Missing};
-use crate::domain::DialectName;
+use crate::dialects::shared::document::{self, Errors, JSON, Missing};
+use crate::domain::{ApiName, DialectName};
 use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
 
 pub struct Messaging;
 
 impl Dialect for Messaging {
-    const NAME: DialectName = DialectName::Messaging;
+    const NAME: ApiName = ApiName::Dialect(DialectName::Messaging);
     type Error = MessagingError;
 
     fn render(error: &MessagingError, about: &About) -> axum::response::Response {
@@ -79,6 +79,7 @@ pub(super) fn complete(document: &mut OpenApi) {
         error: MessagingError::SessionNotFound("3c90c3cc-0d44-4b50-8888-8dd25736052a".to_owned()),
     }];
     let errors = Errors {
+        media_type: JSON,
         own: "Envelope",
         shared: "ServerEnvelope",
         credential: "KeyRequired",

@@ -2,7 +2,7 @@
 //! has, byte for byte.
 
 use regex::Regex;
-use sessionary::domain::{DialectName, KeyId, Scope};
+use sessionary::domain::{ApiName, DialectName, KeyId, Scope};
 
 use super::matrix::unlimited;
 use super::objects::{self, Objects};
@@ -11,7 +11,7 @@ use super::table::{Body, Row, Surface, documented, further};
 use crate::support::{Reply, TestApp, run};
 
 /// Returns requests that name objects in the query or in optional members. The table has the others.
-fn besides(dialect: DialectName) -> Vec<Row> {
+fn besides(api: ApiName) -> Vec<Row> {
     let row = |method, path, body| Row {
         method,
         path,
@@ -22,8 +22,8 @@ fn besides(dialect: DialectName) -> Vec<Row> {
     };
     let get = |path| row("GET", path, Body::None);
     let post = |path, body| row("POST", path, Body::Json(body));
-    match dialect {
-        DialectName::Agnost => vec![
+    match api {
+        ApiName::Dialect(DialectName::Agnost) => vec![
             post(
                 "/dashboard/api/conversation-messages",
                 r#"{"conversation_id":"<conversation>","event_id":"<event>"}"#,
@@ -40,11 +40,11 @@ fn besides(dialect: DialectName) -> Vec<Row> {
                 r#"{"event_id":"<new-uuid>","parent_id":"<event>","session_id":"<new-uuid>","primitive_name":"p","args":"a","result":"r","latency":1}"#,
             ),
         ],
-        DialectName::Agntix => vec![
+        ApiName::Dialect(DialectName::Agntix) => vec![
             get("/v1/chat/chat/sessions?agentId=<agentId>"),
             get("/v1/chat/chat/sessions/download/csv?agentId=<agentId>"),
         ],
-        DialectName::AgentKey => vec![
+        ApiName::Dialect(DialectName::AgentKey) => vec![
             post("/v2/agents/{agent_key}/sessions", r#"{"key":"<session_key>","name":"n"}"#),
             post("/v2/agents/{agent_key}/sessions", r#"{"name":"n","from_session":{"session_key":"<session_key>"}}"#),
             post(
@@ -61,8 +61,8 @@ fn besides(dialect: DialectName) -> Vec<Row> {
             ),
             post("/v2/agents", r#"{"key":"<agent_key>","name":"n"}"#),
         ],
-        DialectName::Messaging => vec![],
-        DialectName::IntegerId => vec![
+        ApiName::Dialect(DialectName::Messaging) | ApiName::Sessionary => vec![],
+        ApiName::Dialect(DialectName::IntegerId) => vec![
             get("/api/v1/sessions?agent_id=<agent_id>"),
             post("/api/v1/agents", r#"{"name":"n","avatar_id":<avatar_id>}"#),
             row("PUT", "/api/v1/agents/{agent_id}", Body::Json(r#"{"avatar_id":<avatar_id>}"#)),
@@ -72,41 +72,46 @@ fn besides(dialect: DialectName) -> Vec<Row> {
 
 #[test]
 fn a_foreign_object_is_absent_in_agnost() {
-    run(looks_absent(DialectName::Agnost, 25));
+    run(looks_absent(ApiName::Dialect(DialectName::Agnost), 25));
 }
 
 #[test]
 fn a_foreign_object_is_absent_in_agntix() {
-    run(looks_absent(DialectName::Agntix, 20));
+    run(looks_absent(ApiName::Dialect(DialectName::Agntix), 20));
 }
 
 #[test]
 fn a_foreign_object_is_absent_in_agent_key() {
-    run(looks_absent(DialectName::AgentKey, 40));
+    run(looks_absent(ApiName::Dialect(DialectName::AgentKey), 40));
 }
 
 #[test]
 fn a_foreign_object_is_absent_in_messaging() {
-    run(looks_absent(DialectName::Messaging, 9));
+    run(looks_absent(ApiName::Dialect(DialectName::Messaging), 9));
 }
 
 #[test]
 fn a_foreign_object_is_absent_in_integer_id() {
-    run(looks_absent(DialectName::IntegerId, 14));
+    run(looks_absent(ApiName::Dialect(DialectName::IntegerId), 14));
+}
+
+#[test]
+fn a_foreign_object_is_absent_in_the_own_api() {
+    run(looks_absent(ApiName::Sessionary, 1));
 }
 
 /// Compares every operation for every object that it names, with the caller's own objects for the others.
-async fn looks_absent(dialect: DialectName, at_least: usize) {
+async fn looks_absent(api: ApiName, at_least: usize) {
     let (app, other) = (unlimited().await, unlimited().await);
-    let own = objects::make(&app, dialect).await;
+    let own = objects::make(&app, api).await;
     // Numbers are unique within an organization only, so these must differ from the caller's.
-    let mut theirs = objects::make(&other, dialect).await;
+    let mut theirs = objects::make(&other, api).await;
     for _ in 0..3 {
-        theirs = objects::make(&other, dialect).await;
+        theirs = objects::make(&other, api).await;
     }
     let before = rows::of(other.org).await;
     let (mut compared, mut wrong) = (0, Vec::new());
-    let table = documented(dialect).iter().copied().chain(further(dialect)).chain(besides(dialect));
+    let table = documented(api).iter().copied().chain(further(api)).chain(besides(api));
     // Requests that create objects under the sent names come last. An image can be seen with its address alone.
     let makes = |row: &Row| {
         row.path.contains("/capture-") || matches!(row.body, Body::Json(body) if body.contains(r#""key":"<"#))
@@ -139,10 +144,10 @@ async fn looks_absent(dialect: DialectName, at_least: usize) {
             compared += 1;
         }
     }
-    assert!(wrong.is_empty(), "{dialect}: {} of {compared} differ\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{api}: {} of {compared} differ\n{}", wrong.len(), wrong.join("\n"));
     assert!(compared >= at_least, "{compared} comparisons");
     let after = rows::of(other.org).await;
-    assert_eq!(before, after, "{dialect}: a request changed what another organization has stored");
+    assert_eq!(before, after, "{api}: a request changed what another organization has stored");
 }
 
 /// Returns a request with the organization's key, and with a token if only that is accepted.

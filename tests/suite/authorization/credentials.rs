@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use sessionary::auth::{JwtKey, JwtSettings, JwtVerifier};
-use sessionary::domain::{ApiKey, DialectName, KeyId, KeyPrefix, Scope, Scopes};
+use sessionary::domain::{ApiKey, ApiName, DialectName, KeyId, KeyPrefix, Scope, Scopes};
 use sessionary::store::admin::NewKey;
 
 use super::table::{Row, Surface};
@@ -77,10 +77,13 @@ pub enum Verdict {
 }
 
 /// Returns what an operation does with a credential, by the rules of the table.
-pub fn expected(row: &Row, dialect: DialectName, shown: Shown) -> Verdict {
+pub fn expected(row: &Row, api: ApiName, shown: Shown) -> Verdict {
     use Verdict::{Admitted, AdmittedElsewhere, Rejected};
-    let Some(scope) = row.scope else { return Admitted };
-    let by_scope = |scopes: Scopes| if scopes.has(scope) { Admitted } else { Rejected(403) };
+    if row.surface == Surface::Open {
+        return Admitted;
+    }
+    let has_scope = |scopes: Scopes| row.scope.is_none_or(|scope| scopes.has(scope));
+    let by_scope = |scopes: Scopes| if has_scope(scopes) { Admitted } else { Rejected(403) };
     let as_key = |scopes: Scopes| match by_scope(scopes) {
         Admitted if row.surface == Surface::People => Rejected(401),
         verdict => verdict,
@@ -100,7 +103,7 @@ pub fn expected(row: &Row, dialect: DialectName, shown: Shown) -> Verdict {
         Shown::OrganizationAlone if row.surface == Surface::Captures => Admitted,
         Shown::MalformedOrganizationAlone => nothing,
         Shown::OrganizationAlone | Shown::NoOrganizationAlone => Rejected(401),
-        Shown::BesideText => Rejected(if dialect == DialectName::Agnost { 400 } else { 403 }),
+        Shown::BesideText => Rejected(if api == ApiName::Dialect(DialectName::Agnost) { 400 } else { 403 }),
         Shown::Foreign { token: false } if row.surface == Surface::People => Rejected(401),
         Shown::Foreign { .. } => AdmittedElsewhere,
     }

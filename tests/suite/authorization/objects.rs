@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use http::Method;
 use serde_json::Value;
-use sessionary::domain::DialectName;
+use sessionary::domain::{ApiName, DialectName};
 
 use super::table::{Body, Row};
 use crate::support::integer_id::{PNG, form, image_path, upload};
@@ -15,11 +15,11 @@ use crate::support::{Ask, Reply, TestApp, agent_key, agnost, agntix, integer_id,
 pub type Objects = BTreeMap<&'static str, String>;
 
 /// Creates one object of each kind in the organization of `app`.
-pub async fn make(app: &TestApp, dialect: DialectName) -> Objects {
+pub async fn make(app: &TestApp, api: ApiName) -> Objects {
     let (key, key_id) = app.key_until(start() + TimeDelta::days(1_000)).await;
     let new = app.mint.hex(16);
-    let made = match dialect {
-        DialectName::Agnost => {
+    let made = match api {
+        ApiName::Dialect(DialectName::Agnost) => {
             let (session, event) = (app.mint.uuid().to_string(), app.mint.uuid().to_string());
             let body = format!(r#"{{"session_id":"{session}","user_data":{{"user_id":"u"}}}}"#);
             app.post(agnost::CAPTURE_SESSION, body).send().await.expect(200);
@@ -35,7 +35,7 @@ pub async fn make(app: &TestApp, dialect: DialectName) -> Objects {
                 ("key", key_id.to_string()),
             ]
         }
-        DialectName::Agntix => {
+        ApiName::Dialect(DialectName::Agntix) => {
             let body = format!(r#"{{"fullName":"{new}","description":"d","role":"r"}}"#);
             let agent = app.post(agntix::AGENTS, body).send().await.expect(201).member("id");
             let body = format!(r#"{{"agentId":"{agent}"}}"#);
@@ -44,7 +44,7 @@ pub async fn make(app: &TestApp, dialect: DialectName) -> Objects {
             let contact = app.post(agntix::CONTACTS, body).send().await.expect(201).member("id");
             vec![("agentId", agent), ("sessionId", session), ("contactId", contact), ("keyId", key_id.to_agntix())]
         }
-        DialectName::AgentKey => {
+        ApiName::Dialect(DialectName::AgentKey) => {
             agent_key::agent(app, &new, &serde_json::json!({})).await;
             let sessions = format!("/v2/agents/{new}/sessions");
             let session = app.post(&sessions, format!(r#"{{"name":"{new}"}}"#)).send().await.expect(201).member("key");
@@ -60,14 +60,20 @@ pub async fn make(app: &TestApp, dialect: DialectName) -> Objects {
                 ("client_secret", key),
             ]
         }
-        DialectName::Messaging => {
+        ApiName::Dialect(DialectName::Messaging) => {
             let agent = app.add_agent().await.0.to_string();
             let body = format!(r#"{{"agentId":"{agent}","userId":"{}"}}"#, app.mint.uuid());
             let session = app.post(messaging::SESSIONS, body).send().await.expect(201).member("sessionId");
             let channel = id_of(&messaging::standing(app, &session).await["channelId"]);
             vec![("agent", agent), ("sessionId", session), ("channel", channel)]
         }
-        DialectName::IntegerId => {
+        ApiName::Sessionary => {
+            let agent = app.add_agent().await.0.to_string();
+            let body = format!(r#"{{"agentId":"{agent}","userId":"{}"}}"#, app.mint.uuid());
+            let session = app.post(messaging::SESSIONS, body).send().await.expect(201).member("sessionId");
+            vec![("session_id", format!("messaging_{}", session.replace('-', "")))]
+        }
+        ApiName::Dialect(DialectName::IntegerId) => {
             let agent = integer_id::make_agent(app, &new).await;
             let body = format!(r#"{{"agent_id":{agent}}}"#);
             let session = app.post(integer_id::SESSIONS, body).send().await.expect(201).json();

@@ -4,7 +4,7 @@
 //! response. `<name>` in a body stands for an object that [`super::objects`] creates, `<new>` for a new text.
 
 use sessionary::domain::Scope::*;
-use sessionary::domain::{DialectName, Scope};
+use sessionary::domain::{ApiName, DialectName, Scope};
 
 use Surface::{Alone, Captures, Keys, Open, People, Streams, Vectara};
 
@@ -66,33 +66,40 @@ const fn open(method: &'static str, path: &'static str, body: Body) -> Row {
 use Body::{Image, Json, None as Empty};
 
 /// Returns the documented operations of a dialect.
-pub fn documented(dialect: DialectName) -> &'static [Row] {
-    match dialect {
-        DialectName::Agnost => AGNOST,
-        DialectName::Agntix => AGNTIX,
-        DialectName::AgentKey => AGENT_KEY,
-        DialectName::Messaging => MESSAGING,
-        DialectName::IntegerId => INTEGER_ID,
+pub fn documented(api: ApiName) -> &'static [Row] {
+    match api {
+        ApiName::Dialect(DialectName::Agnost) => AGNOST,
+        ApiName::Dialect(DialectName::Agntix) => AGNTIX,
+        ApiName::Dialect(DialectName::AgentKey) => AGENT_KEY,
+        ApiName::Dialect(DialectName::Messaging) => MESSAGING,
+        ApiName::Dialect(DialectName::IntegerId) => INTEGER_ID,
+        ApiName::Sessionary => SESSIONARY,
     }
 }
 
 /// Returns operations that are described and served without their own attribute, and those that are only served.
-pub fn further(dialect: DialectName) -> Vec<Row> {
-    match dialect {
-        DialectName::Agnost => {
+pub fn further(api: ApiName) -> Vec<Row> {
+    match api {
+        ApiName::Dialect(DialectName::Agnost) => {
             let body = |method| if matches!(method, "GET" | "DELETE") { Empty } else { NOTHING };
             NOT_HERE.iter().map(|(method, path)| row(method, path, Keys, EventsRead, body(*method), 501)).collect()
         }
-        DialectName::Agntix => OLDER_PATHS.to_vec(),
-        DialectName::Messaging => {
+        ApiName::Dialect(DialectName::Agntix) => OLDER_PATHS.to_vec(),
+        ApiName::Dialect(DialectName::Messaging) => {
             vec![row("DELETE", "/api/messaging/sessions/health", Alone, SessionsWrite, Empty, 404)]
         }
-        DialectName::AgentKey | DialectName::IntegerId => Vec::new(),
+        ApiName::Dialect(DialectName::AgentKey | DialectName::IntegerId) | ApiName::Sessionary => Vec::new(),
     }
 }
 
 const CONVERSATION: Body = Json(r#"{"conversation_id":"<conversation>"}"#);
 const NOTHING: Body = Json("{}");
+
+const SESSIONARY: &[Row] = &[
+    Row { method: "GET", path: "/sessionary/v1/me", surface: Vectara, scope: None, body: Empty, success: 200 },
+    open("GET", "/sessionary/v1/version", Empty),
+    row("GET", "/sessionary/v1/sessions/{session_id}", Vectara, SessionsRead, Empty, 200),
+];
 
 const AGNOST: &[Row] = &[
     row(

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use http::Method;
 use serde_json::{Map, Value, json};
-use sessionary::domain::DialectName;
+use sessionary::domain::{ApiName, DialectName};
 
 use crate::authorization::credentials::administrator;
 use crate::authorization::matrix::unlimited;
@@ -16,27 +16,32 @@ use crate::support::{Reply, TestApp, run};
 
 #[test]
 fn the_examples_of_agnost_are_real() {
-    run(are_real(DialectName::Agnost, 30));
+    run(are_real(ApiName::Dialect(DialectName::Agnost), 30));
 }
 
 #[test]
 fn the_examples_of_agntix_are_real() {
-    run(are_real(DialectName::Agntix, 25));
+    run(are_real(ApiName::Dialect(DialectName::Agntix), 25));
 }
 
 #[test]
 fn the_examples_of_agent_key_are_real() {
-    run(are_real(DialectName::AgentKey, 18));
+    run(are_real(ApiName::Dialect(DialectName::AgentKey), 18));
 }
 
 #[test]
 fn the_examples_of_messaging_are_real() {
-    run(are_real(DialectName::Messaging, 10));
+    run(are_real(ApiName::Dialect(DialectName::Messaging), 10));
+}
+
+#[test]
+fn the_examples_of_the_own_api_are_real() {
+    run(are_real(ApiName::Sessionary, 3));
 }
 
 #[test]
 fn the_examples_of_integer_id_are_real() {
-    run(are_real(DialectName::IntegerId, 15));
+    run(are_real(ApiName::Dialect(DialectName::IntegerId), 15));
 }
 
 /// Returns the body that clients usually send to the most important operations, for which the table has a minimal one.
@@ -84,15 +89,15 @@ fn request(row: &Row) -> Option<&'static str> {
 }
 
 /// Returns the path of the examples of a dialect.
-fn path_of(dialect: DialectName) -> String {
-    format!("{}/src/dialects/{dialect}/examples.json", env!("CARGO_MANIFEST_DIR"))
+fn path_of(api: ApiName) -> String {
+    format!("{}/src/dialects/{api}/examples.json", env!("CARGO_MANIFEST_DIR"))
 }
 
-async fn are_real(dialect: DialectName, at_least: usize) {
+async fn are_real(api: ApiName, at_least: usize) {
     let app = unlimited().await;
-    let exchanges = exchanges(&app, dialect).await;
+    let exchanges = exchanges(&app, api).await;
     assert!(exchanges.len() >= at_least, "{} examples", exchanges.len());
-    let path = path_of(dialect);
+    let path = path_of(api);
     if std::env::var_os("RECORD_EXAMPLES").is_some() {
         let text = serde_json::to_string_pretty(&exchanges).expect("JSON");
         std::fs::write(&path, text + "\n").expect("a file");
@@ -105,21 +110,21 @@ async fn are_real(dialect: DialectName, at_least: usize) {
     let names = |object: &Map<String, Value>| object.keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(names(recorded.as_object().expect("examples")), names(&exchanges), "{again}");
     for (operation, exchange) in &exchanges {
-        assert_eq!(shape(&recorded[operation]), shape(exchange), "{dialect}: {operation}\n{again}");
+        assert_eq!(shape(&recorded[operation]), shape(exchange), "{api}: {operation}\n{again}");
     }
 }
 
 /// Sends a request to every operation that succeeds. Returns the requests and their responses.
-async fn exchanges(app: &TestApp, dialect: DialectName) -> Map<String, Value> {
+async fn exchanges(app: &TestApp, api: ApiName) -> Map<String, Value> {
     // Later than the agents that each test has, so that lists begin with these objects.
     app.clock.advance(TimeDelta::seconds(1));
-    let objects = objects::make(app, dialect).await;
+    let objects = objects::make(app, api).await;
     let mut exchanges = Map::new();
-    let rows = documented(dialect).iter().copied().chain(further(dialect)).filter(|row| row.success < 300);
+    let rows = documented(api).iter().copied().chain(further(api)).filter(|row| row.success < 300);
     // Reading comes first, so that a list has one object and its shape is the same each time.
     let (reading, changing): (Vec<Row>, Vec<Row>) = rows.partition(reads);
     for (number, row) in reading.into_iter().chain(changing).enumerate() {
-        let own = if reads(&row) { objects.clone() } else { objects::make(app, dialect).await };
+        let own = if reads(&row) { objects.clone() } else { objects::make(app, api).await };
         let body = request(&row).map(|body| filled(app, body, number, &own));
         let reply = send(app, &row, body.clone(), &own).await.expect(row.success);
         let is_json = reply.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));

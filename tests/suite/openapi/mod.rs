@@ -4,19 +4,19 @@ mod examples;
 mod rejections;
 
 use serde_json::Value;
-use sessionary::domain::DialectName;
+use sessionary::domain::{ApiName, DialectName};
 
 use crate::support::{TestApp, run};
 
 #[test]
 fn every_document_is_the_one_kept_in_the_tree() {
-    for dialect in DialectName::ALL {
-        let path = format!("{}/openapi/{dialect}.json", env!("CARGO_MANIFEST_DIR"));
+    for api in ApiName::ALL {
+        let path = format!("{}/openapi/{api}.json", env!("CARGO_MANIFEST_DIR"));
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        let generated = sessionary::cli::openapi_text(dialect).expect("a document");
+        let generated = sessionary::cli::openapi_text(api).expect("a document");
         assert!(
             kept == generated,
-            "{path} is not what the code describes; accept the change with\n  cargo run -- openapi {dialect} > openapi/{dialect}.json"
+            "{path} is not what the code describes; accept the change with\n  cargo run -- openapi {api} > openapi/{api}.json"
         );
     }
 }
@@ -25,17 +25,17 @@ fn every_document_is_the_one_kept_in_the_tree() {
 fn every_document_is_served() {
     run(async {
         let app = TestApp::new().await;
-        for dialect in DialectName::ALL {
-            let served = app.get(&format!("/openapi/{dialect}.json")).anonymous().send().await.expect(200).json();
-            let kept = sessionary::cli::openapi_text(dialect).expect("a document");
-            assert_eq!(served, serde_json::from_str::<serde_json::Value>(&kept).expect("JSON"), "{dialect}");
-            assert!(served["paths"].as_object().is_some_and(|paths| !paths.is_empty()), "{dialect}");
+        for api in ApiName::ALL {
+            let served = app.get(&format!("/openapi/{api}.json")).anonymous().send().await.expect(200).json();
+            let kept = sessionary::cli::openapi_text(api).expect("a document");
+            assert_eq!(served, serde_json::from_str::<serde_json::Value>(&kept).expect("JSON"), "{api}");
+            assert!(served["paths"].as_object().is_some_and(|paths| !paths.is_empty()), "{api}");
         }
     });
 }
 
-fn document(dialect: DialectName) -> Value {
-    serde_json::from_str(&sessionary::cli::openapi_text(dialect).expect("a document")).expect("JSON")
+fn document(api: ApiName) -> Value {
+    serde_json::from_str(&sessionary::cli::openapi_text(api).expect("a document")).expect("JSON")
 }
 
 /// Returns every operation of a document: its method, its path and its description.
@@ -52,7 +52,7 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 fn agntix_describes_its_operations_at_their_older_paths_as_well() {
     run(async {
         let app = TestApp::new().await;
-        let document = document(DialectName::Agntix);
+        let document = document(ApiName::Dialect(DialectName::Agntix));
         let methods = |path: &str| {
             let item = document["paths"][path].as_object().unwrap_or_else(|| panic!("{path} is not described"));
             item.keys().cloned().collect::<std::collections::BTreeSet<String>>()

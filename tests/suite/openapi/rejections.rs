@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use serde_json::Value;
-use sessionary::domain::DialectName;
+use sessionary::domain::{ApiName, DialectName};
 
 use super::{document, operations};
 use crate::authorization::matrix::unlimited;
@@ -75,42 +75,44 @@ impl Facts {
 }
 
 /// Returns the schema of the shared rejections with a status.
-fn envelope(dialect: DialectName, status: &str) -> &'static str {
-    match (dialect, status) {
-        (DialectName::Messaging, "401") => "KeyRequired",
-        (DialectName::Messaging, _) => "ServerEnvelope",
+fn envelope(api: ApiName, status: &str) -> &'static str {
+    match (api, status) {
+        (ApiName::Dialect(DialectName::Messaging), "401") => "KeyRequired",
+        (ApiName::Dialect(DialectName::Messaging), _) => "ServerEnvelope",
+        (ApiName::Sessionary, _) => "Problem",
         _ => "Envelope",
     }
 }
 
 /// Returns the schemas of a dialect's errors.
-fn envelopes(dialect: DialectName) -> &'static [&'static str] {
-    match dialect {
-        DialectName::Messaging => &["Envelope", "ServerEnvelope", "KeyRequired"],
-        DialectName::IntegerId => &["Envelope", "BareEnvelope"],
+fn envelopes(api: ApiName) -> &'static [&'static str] {
+    match api {
+        ApiName::Dialect(DialectName::Messaging) => &["Envelope", "ServerEnvelope", "KeyRequired"],
+        ApiName::Dialect(DialectName::IntegerId) => &["Envelope", "BareEnvelope"],
         // Health has the same members whether or not the service is ready.
-        DialectName::Agntix => &["Envelope", "Health"],
-        DialectName::Agnost | DialectName::AgentKey => &["Envelope"],
+        ApiName::Dialect(DialectName::Agntix) => &["Envelope", "Health"],
+        ApiName::Dialect(DialectName::Agnost | DialectName::AgentKey) => &["Envelope"],
+        ApiName::Sessionary => &["Problem"],
     }
 }
 
 #[test]
 fn every_operation_lists_the_rejections_that_it_shares() {
-    for dialect in DialectName::ALL {
-        let document = document(dialect);
+    for api in ApiName::ALL {
+        let document = document(api);
         for (method, path, operation) in operations(&document) {
-            let at = format!("{dialect}: {method} {path}");
+            let at = format!("{api}: {method} {path}");
             let responses = operation["responses"].as_object().expect("responses");
             for status in Facts::of(&operation).shared() {
                 let response = responses.get(status).unwrap_or_else(|| panic!("{at}: {status} is not listed"));
                 let schemas = schemas_of(resolved(&document, response));
-                assert!(schemas.contains(envelope(dialect, status)), "{at}: {status} is {schemas:?}");
+                assert!(schemas.contains(envelope(api, status)), "{at}: {status} is {schemas:?}");
             }
             for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
                 let response = resolved(&document, response);
                 assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{at}: {status}");
                 let schemas = schemas_of(response);
-                let known = schemas.iter().all(|schema| envelopes(dialect).contains(&schema.as_str()));
+                let known = schemas.iter().all(|schema| envelopes(api).contains(&schema.as_str()));
                 assert!(known && !schemas.is_empty(), "{at}: {status} is {schemas:?}");
             }
         }
@@ -119,10 +121,10 @@ fn every_operation_lists_the_rejections_that_it_shares() {
 
 #[test]
 fn no_operation_lists_what_it_cannot_respond() {
-    for dialect in DialectName::ALL {
-        let document = document(dialect);
+    for api in ApiName::ALL {
+        let document = document(api);
         for (method, path, operation) in operations(&document) {
-            let at = format!("{dialect}: {method} {path}");
+            let at = format!("{api}: {method} {path}");
             let facts = Facts::of(&operation);
             let token = path.ends_with("/token");
             let text_of = |status: &str| {
@@ -147,16 +149,16 @@ fn no_operation_lists_what_it_cannot_respond() {
 
 #[test]
 fn every_reference_leads_to_a_component_and_every_id_is_unique() {
-    for dialect in DialectName::ALL {
-        let document = document(dialect);
+    for api in ApiName::ALL {
+        let document = document(api);
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(document.pointer(reference).is_some(), "{dialect}: {reference}");
+            assert!(document.pointer(reference).is_some(), "{api}: {reference}");
         }
         let schemes = document["components"]["securitySchemes"].as_object().expect("schemes");
         let mut ids = BTreeSet::new();
         for (method, path, operation) in operations(&document) {
-            let at = format!("{dialect}: {method} {path}");
+            let at = format!("{api}: {method} {path}");
             let requirements = operation["security"].as_array().expect("security").iter();
             for scheme in requirements.flat_map(|one| one.as_object().expect("schemes").keys()) {
                 assert!(schemes.contains_key(scheme), "{at}: {scheme}");
@@ -164,29 +166,28 @@ fn every_reference_leads_to_a_component_and_every_id_is_unique() {
             let id = operation["operationId"].as_str().expect("an id").to_owned();
             assert!(ids.insert(id), "{at}: another operation has its id");
         }
-        assert!(document["servers"].as_array().is_some_and(|servers| !servers.is_empty()), "{dialect}");
+        assert!(document["servers"].as_array().is_some_and(|servers| !servers.is_empty()), "{api}");
     }
 }
 
 /// Only routes in a table of the suite are 501 or have no success, and all of them are described.
 #[test]
 fn every_route_that_is_not_implemented_is_described() {
-    for dialect in DialectName::ALL {
-        let document = document(dialect);
-        let rows = || documented(dialect).iter().copied().chain(further(dialect));
+    for api in ApiName::ALL {
+        let document = document(api);
+        let rows = || documented(api).iter().copied().chain(further(api));
         let missing = |row: &Row| row.success >= 400;
         for row in rows().filter(|row| missing(row) && row.path != "/api/messaging/sessions/health") {
             let responses = &document["paths"][row.path][row.method.to_lowercase()]["responses"];
             let response = responses.get(row.success.to_string());
-            let response =
-                response.unwrap_or_else(|| panic!("{dialect}: {} {} is not described", row.method, row.path));
+            let response = response.unwrap_or_else(|| panic!("{api}: {} {} is not described", row.method, row.path));
             assert_eq!(schemas_of(resolved(&document, response)), BTreeSet::from(["Envelope".to_owned()]));
         }
         for (method, path, operation) in operations(&document) {
             let responses = operation["responses"].as_object().expect("responses");
             let succeeds = responses.keys().any(|status| status.starts_with('2'));
             let row = rows().find(|row| row.path == path && row.method.eq_ignore_ascii_case(&method));
-            assert_eq!(succeeds, !row.is_some_and(|row| missing(&row)), "{dialect}: {method} {path}");
+            assert_eq!(succeeds, !row.is_some_and(|row| missing(&row)), "{api}: {method} {path}");
         }
     }
 }
@@ -195,11 +196,11 @@ fn every_route_that_is_not_implemented_is_described() {
 #[test]
 fn the_examples_of_rejections_are_what_clients_get() {
     run(async {
-        for dialect in DialectName::ALL {
-            let document = document(dialect);
+        for api in ApiName::ALL {
+            let document = document(api);
             let app = unlimited().await;
-            let objects = objects::make(&app, dialect).await;
-            let row = documented(dialect).iter().find(|row| {
+            let objects = objects::make(&app, api).await;
+            let row = documented(api).iter().find(|row| {
                 row.success == 201
                     && row.scope.is_some()
                     && matches!(row.body, Body::Json(_))
@@ -219,7 +220,7 @@ fn the_examples_of_rejections_are_what_clients_get() {
                 ("Body", with_key(&app.key).body("{")),
                 ("Encoding", with_key(&app.key).header("content-encoding", "br")),
             ] {
-                let at = format!("{dialect}: {name}");
+                let at = format!("{api}: {name}");
                 let reply = objects::send(ask).await;
                 let response = resolved(&document, &operation["responses"][reply.status.as_str()]);
                 let example = &response["content"]["application/json"]["examples"][name]["value"];

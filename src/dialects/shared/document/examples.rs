@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, OpenApi, RefOr};
 
-use crate::domain::DialectName;
+use crate::domain::{ApiName, DialectName};
 
 /// One exchange.
 #[derive(Deserialize)]
@@ -21,21 +21,22 @@ struct Example {
     response: Option<Value>,
 }
 
-/// Returns the exchanges of a dialect, by method and path.
-fn examples(dialect: DialectName) -> HashMap<String, Example> {
-    let text = match dialect {
-        DialectName::Agnost => include_str!("../../agnost/examples.json"),
-        DialectName::Agntix => include_str!("../../agntix/examples.json"),
-        DialectName::AgentKey => include_str!("../../agent_key/examples.json"),
-        DialectName::Messaging => include_str!("../../messaging/examples.json"),
-        DialectName::IntegerId => include_str!("../../integer_id/examples.json"),
+/// Returns the exchanges of an API, by method and path.
+fn examples(api: ApiName) -> HashMap<String, Example> {
+    let text = match api {
+        ApiName::Dialect(DialectName::Agnost) => include_str!("../../agnost/examples.json"),
+        ApiName::Dialect(DialectName::Agntix) => include_str!("../../agntix/examples.json"),
+        ApiName::Dialect(DialectName::AgentKey) => include_str!("../../agent_key/examples.json"),
+        ApiName::Dialect(DialectName::Messaging) => include_str!("../../messaging/examples.json"),
+        ApiName::Dialect(DialectName::IntegerId) => include_str!("../../integer_id/examples.json"),
+        ApiName::Sessionary => include_str!("../../sessionary/examples.json"),
     };
     serde_json::from_str(text).unwrap_or_default()
 }
 
 /// Adds its example, if there is one, to every operation.
-pub(super) fn add(document: &mut OpenApi, dialect: DialectName) {
-    let mut examples = examples(dialect);
+pub(super) fn add(document: &mut OpenApi, api: ApiName) {
+    let mut examples = examples(api);
     for (path, item) in &mut document.paths.paths {
         let methods = ["GET", "PUT", "POST", "DELETE", "PATCH"];
         for (method, operation) in methods.into_iter().zip(super::operations(item)) {

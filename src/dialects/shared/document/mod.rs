@@ -14,7 +14,7 @@ use utoipa::openapi::{OpenApi, Ref, RefOr, Schema, Server};
 use utoipa::{PartialSchema, ToSchema};
 
 pub(in crate::dialects) use alias::describe_alias;
-pub(in crate::dialects) use responses::{Errors, Missing, with_nested};
+pub(in crate::dialects) use responses::{Errors, JSON, Missing, with_nested};
 
 use crate::http::Dialect;
 

@@ -24,6 +24,8 @@ use crate::http::{About, Dialect, Rejection};
 
 /// The schemas of a dialect's errors, and the 404 of its path parameters.
 pub(in crate::dialects) struct Errors<E> {
+    /// The content type of errors.
+    pub media_type: &'static str,
     /// The schema of an operation's own errors.
     pub own: &'static str,
     /// The schema of the shared rejections.
@@ -48,7 +50,14 @@ pub(in crate::dialects) struct Missing<E> {
 impl<E> Errors<E> {
     /// Returns the errors of a dialect whose errors all have the envelope `S`, named `envelope`.
     pub fn one<S: ToSchema>(envelope: &'static str, missing: Vec<Missing<E>>) -> Self {
-        Self { own: envelope, shared: envelope, credential: envelope, schemas: with_nested::<S>(envelope), missing }
+        Self {
+            media_type: JSON,
+            own: envelope,
+            shared: envelope,
+            credential: envelope,
+            schemas: with_nested::<S>(envelope),
+            missing,
+        }
     }
 }
 
@@ -58,6 +67,9 @@ pub(in crate::dialects) fn with_nested<S: ToSchema>(name: &str) -> Vec<(String, 
     S::schemas(&mut schemas);
     schemas
 }
+
+/// The content type of the vendors' errors.
+pub(in crate::dialects) const JSON: &str = "application/json";
 
 /// A reason in the words of a dialect.
 struct Worded {
@@ -105,7 +117,7 @@ pub(super) fn add<D: Dialect>(document: &mut OpenApi, errors: &Errors<D::Error>)
                 if let (_, RefOr::T(response)) = response
                     && response.content.is_empty()
                 {
-                    insert(response, content(&[errors.own]));
+                    insert(response, errors.media_type, content(&[errors.own]));
                 }
             }
         }
@@ -130,7 +142,7 @@ fn add_response<D: Dialect>(
         add_rate_headers::<D>(&mut shared);
     }
     match operation.responses.responses.get_mut(status) {
-        Some(RefOr::T(own)) => join(own, errors.own, shared),
+        Some(RefOr::T(own)) => join(own, errors, shared),
         Some(RefOr::Ref(_)) => {}
         None => {
             let names: String = reasons.iter().map(|worded| worded.reason.name).collect();
@@ -185,13 +197,13 @@ fn response_of<E>(reasons: &[&Worded], errors: &Errors<E>) -> Response {
         }
     }
     let mut response = ResponseBuilder::new().description(descriptions.join(" ")).build();
-    insert(&mut response, content);
+    insert(&mut response, errors.media_type, content);
     add_headers(&mut response, reasons);
     response
 }
 
-fn insert(response: &mut Response, content: Content) {
-    response.content.insert("application/json".to_owned(), content.into());
+fn insert(response: &mut Response, media_type: &str, content: Content) {
+    response.content.insert(media_type.to_owned(), content.into());
 }
 
 /// Returns content that matches one of the schemas.
@@ -207,9 +219,9 @@ fn content(schemas: &[&str]) -> Content {
 }
 
 /// Adds the shared reasons to an operation's own response.
-fn join(own: &mut Response, default: &str, shared: Response) {
+fn join<E>(own: &mut Response, errors: &Errors<E>, shared: Response) {
     if own.content.is_empty() {
-        insert(own, content(&[default]));
+        insert(own, errors.media_type, content(&[errors.own]));
     }
     own.description = format!("{} {}", own.description, shared.description);
     own.headers.extend(shared.headers);
@@ -307,7 +319,7 @@ fn add_missing<D: Dialect>(operation: &mut Operation, errors: &Errors<D::Error>,
         let mut content = content(&[errors.own]);
         content.example = example;
         let mut response = ResponseBuilder::new().description(missing.description).build();
-        insert(&mut response, content);
+        insert(&mut response, errors.media_type, content);
         response.into()
     });
 }

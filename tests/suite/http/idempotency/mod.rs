@@ -97,7 +97,7 @@ impl Create {
     /// Returns the request for the store.
     fn keyed(&self, key: &str, mint: &Mint) -> KeyedRequest {
         KeyedRequest {
-            dialect: self.dialect,
+            dialect: self.dialect.into(),
             target: Sha256::digest(format!("POST {}", self.path)).into(),
             key: key.parse().expect("a key"),
             body_hash: Sha256::digest(self.body).into(),

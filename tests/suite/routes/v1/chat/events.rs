@@ -374,7 +374,7 @@ fn no_other_route_looks_for_a_token_there() {
         let app = with_tokens().await;
         let token = tokens::token(&app, "admin");
         let mut routes = 0;
-        for dialect in sessionary::domain::DialectName::ALL {
+        for dialect in sessionary::domain::ApiName::ALL {
             let described = serde_json::to_value(sessionary::dialects::openapi(dialect)).expect("JSON");
             for (path, operations) in described["paths"].as_object().expect("paths") {
                 if path == PATH {

@@ -1,0 +1,4 @@
+//! Who the caller is, and which service this is.
+
+pub mod me;
+pub mod version;

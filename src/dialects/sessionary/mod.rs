@@ -1,0 +1,77 @@
+//! The service's own API over the sessions of all dialects (docs/api.md).
+
+mod conditional;
+mod identity;
+mod page;
+mod problem;
+mod query;
+mod session_ref;
+mod sessions;
+
+use http::HeaderName;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use problem::SessionaryError;
+
+use crate::AppState;
+use crate::dialects::shared::document::{self, Errors, Missing};
+use crate::domain::ApiName;
+use crate::http::{About, Dialect, RateHeaders, Rejection, Reset};
+
+pub struct Sessionary;
+
+impl Dialect for Sessionary {
+    const NAME: ApiName = ApiName::Sessionary;
+    type Error = SessionaryError;
+
+    fn render(error: &SessionaryError, about: &About) -> axum::response::Response {
+        error.render(about)
+    }
+
+    fn rejection(error: &SessionaryError) -> Option<&Rejection> {
+        if let SessionaryError::Rejected(rejection) = error { Some(rejection) } else { None }
+    }
+
+    /// Returns the names of draft-ietf-httpapi-ratelimit-headers-03.
+    fn rate_headers() -> Option<RateHeaders> {
+        Some(RateHeaders {
+            limit: HeaderName::from_static("ratelimit-limit"),
+            remaining: HeaderName::from_static("ratelimit-remaining"),
+            reset: HeaderName::from_static("ratelimit-reset"),
+            reset_is: Reset::In,
+            policy: None,
+        })
+    }
+}
+
+const ABOUT: &str = "\
+One API over the sessions of all dialects of an organization.
+
+- Times are in UTC with milliseconds. Ids are texts. A query parameter that an operation does not have is 400.
+- A list has `data` and `next_cursor`, and its next page in the `Link` header. A filtered page may be short, even empty, \
+and not be the last; only `next_cursor: null` ends a list. A cursor is valid for its own list with the same filters.
+- Errors are `application/problem+json` (RFC 9457). `errors` names the members of the body by JSON Pointer.
+- A response with an `ETag` can be changed with `If-Match`; a changed object is 412 then.
+- What belongs to another organization is 404, like what does not exist.";
+
+/// Adds what all operations share to the document.
+pub(super) fn complete(document: &mut OpenApi) {
+    let missing = vec![Missing {
+        parameter: "session_id",
+        name: "SessionNotFound",
+        description: "No such session in this organization.",
+        error: SessionaryError::NotFound("session"),
+    }];
+    let errors =
+        Errors { media_type: "application/problem+json", ..Errors::one::<problem::Problem>("Problem", missing) };
+    document::complete::<Sessionary>(document, &errors);
+}
+
+pub fn routes() -> OpenApiRouter<AppState> {
+    super::described("Sessionary", ABOUT)
+        .routes(routes!(identity::me::get_me))
+        .routes(routes!(identity::version::get_version))
+        .routes(routes!(sessions::get::get_session))
+}

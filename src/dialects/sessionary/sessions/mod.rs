@@ -1,0 +1,4 @@
+//! Sessions of all dialects.
+
+pub mod get;
+mod session;
