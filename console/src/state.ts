@@ -33,7 +33,12 @@ export async function login(body: { key: string } | { token: string } | { once: 
 }
 
 export async function logout(): Promise<void> {
-  await post("/console/logout");
+  try {
+    await post("/console/logout");
+  } catch (error) {
+    // A login that has ended already needs no end.
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+  }
   loginReason.value = "You have logged out.";
   me.value = null;
 }
@@ -56,7 +61,7 @@ effect(() => {
   try {
     localStorage.setItem("theme", theme.value);
   } catch {
-    // A browser without storage forgets the theme with the page.
+    // Without storage the theme lasts as long as the page.
   }
 });
 

@@ -21,6 +21,7 @@ pub mod ids;
 pub mod image;
 pub mod issued_key;
 pub mod json;
+pub mod login_secret;
 pub mod metadata_filter;
 pub mod mint;
 pub mod organization;
@@ -51,6 +52,7 @@ pub use ids::{
 pub use image::{IMAGE_LIMIT, ImageFormat};
 pub use issued_key::IssuedKey;
 pub use json::{JsonFault, JsonField, JsonText};
+pub use login_secret::LoginSecret;
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};
 pub use patch::Patch;

@@ -44,7 +44,7 @@ export function useStream(
       source.onerror = () => {
         state.value = "lost";
         if (source?.readyState !== EventSource.CLOSED) return;
-        // An EventSource does not say why it ended. A request that everyone may send finds out about a 401.
+        // An EventSource has no status. A request that every credential may send finds a 401.
         get("/me").catch(() => {});
         timer = setTimeout(open, delay);
         delay = Math.min(delay * 2, MAX_DELAY);
@@ -55,7 +55,7 @@ export function useStream(
       clearTimeout(timer);
       source?.close();
     };
-    // Hidden tabs let go of their connection: over HTTP/1.1 a browser has six of them for all tabs.
+    // Hidden tabs close their connection, because over HTTP/1.1 a browser has six of them for all tabs.
     const visibility = () => {
       close();
       if (document.hidden) state.value = "connecting";

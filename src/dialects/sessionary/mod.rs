@@ -1,6 +1,7 @@
 //! The service's own API over the sessions of all dialects (docs/api.md).
 
 mod conditional;
+mod console;
 mod identity;
 mod page;
 mod problem;
@@ -71,6 +72,7 @@ pub(super) fn complete(document: &mut OpenApi) {
 
 pub fn routes() -> OpenApiRouter<AppState> {
     super::described("Sessionary", ABOUT)
+        .merge(console::routes())
         .routes(routes!(identity::me::get_me))
         .routes(routes!(identity::version::get_version))
         .routes(routes!(sessions::get::get_session))

@@ -220,6 +220,11 @@ fn rejected(rejection: &Rejection) -> Parts {
         Rejection::Forbidden(Forbidden::Organization) => {
             parts(StatusCode::FORBIDDEN, "wrong_organization", "The credential has no access to the organization.")
         }
+        Rejection::Forbidden(Forbidden::CrossSite) => parts(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "A request with the console's cookie must come from a page of this service.",
+        ),
         Rejection::StillRunning => {
             parts(StatusCode::CONFLICT, "still_running", "A request with the same Idempotency-Key is still running.")
         }

@@ -4,6 +4,7 @@ mod agents;
 mod api_keys;
 mod audit;
 mod captures;
+mod console_links;
 mod erasure;
 mod erasures;
 mod feed;
