@@ -14,7 +14,7 @@ use super::authenticator::Authenticator;
 use super::base_url::{self, BaseUrl};
 use super::{api_key, headerless};
 use crate::domain::{Actor, ApiKey, Credential, Identity, LoginSecret, Principal, Proof, Scopes};
-use crate::http::{Class, Forbidden, Lookup, Rejection, Unauthenticated};
+use crate::http::{Class, Forbidden, Lookup, OrgLimits, Rejection, Unauthenticated};
 use crate::store::{ConsoleLogin, LoginHolder, TenantStore};
 
 /// The cookie's name. Browsers accept the prefix `__Host-` only from HTTPS, for this host and for every path.
@@ -72,7 +72,7 @@ impl Authenticator {
         };
         let organization = &principal.organization;
         self.limiter
-            .count(Class::Write, organization.id, &organization.rate_limits, &principal.credential, address)
+            .count(Class::Write, &OrgLimits::from(&**organization), &principal.credential, address)
             .map_err(Rejection::RateLimited)?;
         let latest = now + LIFETIME;
         let expires_at = principal.expires_at.map_or(latest, |end| end.min(latest));
@@ -107,6 +107,8 @@ impl Authenticator {
             scopes: Scopes::EVERY,
             proof: Proof::NotKept,
             expires_at: None,
+            allowed_addresses: None,
+            address,
         })
     }
 
@@ -149,6 +151,8 @@ impl Authenticator {
                 scopes: *scopes,
                 proof: Proof::ConsoleLogin { login: hash, key: None },
                 expires_at: None,
+                allowed_addresses: None,
+                address,
             },
         };
         if principal.organization.id != org {

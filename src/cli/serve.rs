@@ -25,6 +25,7 @@ use crate::http::{CostlyWork, LargeBodies, LargeBodyLimits, LowPriorityThreads, 
 use crate::responders::{Responders, RespondersSettings};
 use crate::store::admin::AdminStore;
 use crate::store::{Store, StoreSettings};
+use crate::workers::audit_stream::AuditStream;
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
 use crate::{Deployment, build_app, telemetry, workers};
 
@@ -94,6 +95,10 @@ impl Serve {
         let private_addresses = config.private_addresses.clone();
         let webhooks = WebhookSettings { private_addresses, ..WebhookSettings::default() };
         let webhooks = Webhooks::new(admin.clone(), context.clock.clone(), context.mint.clone(), webhooks)?;
+        let audit_stream = config.audit_stream.clone();
+        let audit_stream = audit_stream
+            .map(|endpoint| AuditStream::new(admin.clone(), context.clock.clone(), endpoint))
+            .transpose()?;
         let deployment = Deployment {
             contract: config.contract,
             cors_origins: config.cors_origins.clone().into(),
@@ -145,7 +150,7 @@ impl Serve {
         if let Some(jwt) = config.jwt.clone() {
             tokio::spawn(workers::fetch_keys(jwt, admin.clone(), context.clock.clone(), stop.clone()));
         }
-        let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, stop.clone()));
+        let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, audit_stream, stop.clone()));
         let serving = listener::serve(listener, app, bounds, stop.clone());
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {
@@ -206,7 +211,8 @@ fn authenticator(context: &Context, store: Store, address: SocketAddr, demo_org:
         store,
         clock: context.clock.clone(),
         mint: context.mint.clone(),
-        limiter: RateLimiter::new(settings.rate_limit, context.clock.clone()),
+        limiter: RateLimiter::new(settings.rate_limit, context.clock.clone())
+            .with_total_factor(settings.total_rate_factor),
         jwt: settings.jwt.clone(),
         provisioning: None,
         trusted_proxies: settings.trusted_proxies.clone(),

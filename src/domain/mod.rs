@@ -3,6 +3,7 @@
 //! Time and randomness are passed in ([`Clock`], [`Mint`]), so every rule is a plain function of its arguments.
 
 pub mod agent;
+pub mod allowed_addresses;
 pub mod api_key;
 pub mod api_name;
 pub mod audit;
@@ -30,11 +31,13 @@ pub mod principal;
 pub mod quota;
 pub mod responder;
 pub mod session;
+pub mod session_user;
 pub mod trace;
 pub mod turn;
 pub mod webhook;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
+pub use allowed_addresses::{AllowedAddresses, InvalidAddresses};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
 pub use api_name::ApiName;
 pub use audit::{Action, Actor, Identity};
@@ -50,7 +53,7 @@ pub use ids::{
     SessionKey, SessionNumber, WebhookId,
 };
 pub use image::{IMAGE_LIMIT, ImageFormat};
-pub use issued_key::IssuedKey;
+pub use issued_key::{IssuedKey, KEY_EXPIRY_WARNING, KeyState};
 pub use json::{JsonFault, JsonField, JsonText};
 pub use login_secret::LoginSecret;
 pub use mint::Mint;
@@ -60,6 +63,7 @@ pub use principal::{Credential, Principal, Proof, Scope, Scopes};
 pub use quota::{Permit, Quota};
 pub use responder::Responder;
 pub use session::{NewSession, Session};
+pub use session_user::SessionUser;
 pub use turn::{Fingerprint, OpenTurn, SentBy};
 pub use webhook::WebhookEvent;
 

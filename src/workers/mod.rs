@@ -1,5 +1,6 @@
 //! Background workers, as `sessionary_system`. Each is a step that a test can call, and a schedule.
 
+pub mod audit_stream;
 pub mod captures;
 pub mod erasure;
 pub mod erasures;
@@ -14,11 +15,18 @@ use crate::auth::JwtVerifier;
 use crate::domain::Clock;
 use crate::outbound::{Client, PrivateAddresses};
 use crate::store::admin::AdminStore;
+use audit_stream::AuditStream;
 use webhooks::Webhooks;
 
 /// Runs all workers concurrently until the service stops, and then lets their current work end. A panic in one does not
 /// end the others.
-pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: CancellationToken) {
+pub async fn run(
+    admin: AdminStore,
+    clock: Clock,
+    webhooks: Webhooks,
+    audit_stream: Option<AuditStream>,
+    stop: CancellationToken,
+) {
     let stopping = stop.clone();
     let (its_admin, its_clock) = (admin.clone(), clock.clone());
     let housekeeping = async move {
@@ -36,8 +44,21 @@ pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: Canc
             () = captures::run(&admin, &clock) => {}
         }
     };
+    let stopping = stop.clone();
+    let streaming = async move {
+        let Some(stream) = audit_stream else { return };
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            () = stream.run() => {}
+        }
+    };
     let delivering = async move { webhooks.run(&stop).await };
-    tokio::join!(alone("retention", housekeeping), alone("captures", folding), alone("webhooks", delivering));
+    tokio::join!(
+        alone("retention", housekeeping),
+        alone("captures", folding),
+        alone("audit", streaming),
+        alone("webhooks", delivering)
+    );
 }
 
 /// How long a connection to an identity provider may take.

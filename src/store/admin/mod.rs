@@ -3,6 +3,7 @@
 mod agents;
 mod api_keys;
 mod audit;
+mod audit_stream;
 mod captures;
 mod console_links;
 mod erasure;
@@ -15,8 +16,9 @@ mod sessions;
 mod webhooks;
 
 pub use agents::NewAvatar;
-pub use api_keys::{KeyRow, NewKey, Replacement};
+pub use api_keys::{ExpiringKey, KeyRow, NewKey, Replacement};
 pub use audit::AuditRow;
+pub use audit_stream::UnsentEntries;
 pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use erasures::{

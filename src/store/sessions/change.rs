@@ -188,6 +188,14 @@ struct Applied {
 }
 
 impl LockedSession {
+    /// Returns whose session it is after the change. Unless the change touches what names the user, the value stays the
+    /// same, so that Postgres has no index to change.
+    fn user_after(&self) -> Option<String> {
+        let Self { before, now, .. } = self;
+        let names_differ = || now.metadata != before.metadata || now.detail != before.detail;
+        if now.dialect.has_user_field() || !names_differ() { before.user_id.clone() } else { now.user().id }
+    }
+
     fn apply(&mut self, request: &Request) -> Applied {
         let before = self.now.clone();
         let events = (request.rule)(&mut self.now);
@@ -332,6 +340,7 @@ pub(super) async fn write(
         .zip(&keeps_metadata)
         .map(|((_, session), keeps)| session.now.metadata.as_ref().filter(|_| !keeps).map(JsonText::as_str))
         .collect();
+    let users: Vec<Option<String>> = sessions.iter().map(|(_, session)| session.user_after()).collect();
     let details: Vec<&str> = sessions.iter().map(|(_, session)| session.now.detail.as_str()).collect();
     let updated: Vec<Timestamp> = sessions.iter().map(|(_, session)| session.now.updated_at).collect();
     let times = |of: fn(&Session) -> Option<Timestamp>| -> Vec<Option<Timestamp>> {
@@ -347,16 +356,16 @@ pub(super) async fn write(
     let changes: Vec<Option<Uuid>> = sessions.iter().map(|(_, session)| session.last_change).collect();
     sqlx::query!(
         "UPDATE sessions s
-            SET enabled = new.enabled, name = new.name, description = new.description,
+            SET enabled = new.enabled, user_id = new.user_id, name = new.name, description = new.description,
                 metadata = CASE WHEN new.keeps_metadata THEN s.metadata ELSE new.metadata::json END,
                 detail = new.detail::json, updated_at = new.updated_at, expires_at = new.expires_at,
                 ended_at = new.ended_at, expiry_reported_at = new.expiry_reported_at, last_change = new.last_change,
                 turn = new.turn::json
            FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::boolean[], $5::text[], $6::text[], $7::boolean[],
                        $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-                       $13::timestamptz[], $14::uuid[], $15::text[])
+                       $13::timestamptz[], $14::uuid[], $15::text[], $16::text[])
              AS new (org_id, dialect, session_id, enabled, name, description, keeps_metadata, metadata, detail,
-                     updated_at, expires_at, ended_at, expiry_reported_at, last_change, turn)
+                     updated_at, expires_at, ended_at, expiry_reported_at, last_change, turn, user_id)
           WHERE s.org_id = new.org_id AND s.dialect = new.dialect AND s.session_id = new.session_id",
         &keys.orgs,
         &keys.dialects,
@@ -372,7 +381,8 @@ pub(super) async fn write(
         &ended as &[Option<Timestamp>],
         &told as &[Option<Timestamp>],
         &changes as &[Option<Uuid>],
-        &turns as &[Option<&str>]
+        &turns as &[Option<&str>],
+        &users as &[Option<String>]
     )
     .execute(connection)
     .await?;

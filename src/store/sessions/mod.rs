@@ -61,14 +61,18 @@ impl TenantStore {
 }
 
 impl<'s> Sessions<'s> {
-    /// Creates a session, durably, unless one with the same dialect and id exists or its agent does not.
+    /// Creates a session, durably, unless one with the same dialect and id exists or its agent does not. Stores whose
+    /// session it is.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the queue is full, [`StoreError::OrgBusy`] when the organization's share of it is,
     /// [`StoreError::StorageFull`] when the organization's storage quota is used up, [`StoreError::Unavailable`] when
     /// the database cannot be reached.
-    pub async fn create(&self, session: NewSession) -> Result<Created, StoreError> {
+    pub async fn create(&self, mut session: NewSession) -> Result<Created, StoreError> {
         self.0.has_room()?;
+        if !session.dialect.has_user_field() {
+            session.user_id = session.user().id;
+        }
         self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await
     }
 

@@ -2,7 +2,9 @@
 
 mod chain;
 mod commands;
+mod keys;
 mod requests;
+mod streamed;
 
 use chrono::DateTime;
 use sessionary::domain::OrgId;

@@ -20,7 +20,7 @@ const TABLES: [(&str, &str); 9] = [
 ];
 
 /// Fragments of other statements.
-const STATEMENTS: [(&str, &str); 27] = [
+const STATEMENTS: [(&str, &str); 28] = [
     // By what a request names.
     ("NOT hidden", "the hidden events of one session are passed over"),
     ("AND created_at = $4", "the sessions of one millisecond"),
@@ -56,6 +56,10 @@ const STATEMENTS: [(&str, &str); 27] = [
     ("DELETE FROM captured_recounts WHERE", "an organization has a row per day that changed"),
     ("DELETE FROM dashboard_settings WHERE", "an organization has a bounded number"),
     ("after::text, previous_hash, hash", "audit verify reads the whole log of an organization"),
+    (
+        "UPDATE audit_streams SET busy_until",
+        "the index has only organizations with unsent entries, of which a worker leases one at a time",
+    ),
     ("UPDATE api_key_hashes", "an organization's keys are made by hand"),
 ];
 

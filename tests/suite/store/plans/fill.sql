@@ -21,3 +21,4 @@ SELECT org_id, sha256(convert_to(org_id::text || n, 'UTF8')), 'console', '{}', c
   FROM organizations, generate_series(1, 100) AS n;
 INSERT INTO console_links (org_id, link_hash, expires_at) SELECT org_id, sha256(''), created_at FROM organizations;
 INSERT INTO audit_heads (org_id, number, hash) SELECT org_id, 100, '' FROM organizations;
+INSERT INTO audit_streams (org_id, newest, sent) SELECT org_id, 100, CASE WHEN random() < 0.9 THEN 100 ELSE 0 END FROM organizations;

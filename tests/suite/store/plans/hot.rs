@@ -27,6 +27,7 @@ pub const STATEMENTS: &[Hot] = &[
     ),
     hot(&["dialect = 3 AND agent_id = $2"], "sessions", "sessions_by_agent"),
     hot(&["FROM sessions\n", "dialect = $2 AND created_at >= $3"], "sessions", "sessions_newest"),
+    hot(&["octet_length(user_id) <= 2048"], "sessions", "sessions_by_user"),
     // Events of a session.
     hot(&["JOIN session_counters c USING (org_id, dialect, session_id)"], "session_counters", "session_counters_pkey"),
     hot(
@@ -67,6 +68,7 @@ pub const STATEMENTS: &[Hot] = &[
     hot(&["FROM contacts", "(created_at, contact_id) < ($2, $3)"], "contacts", "contacts_by_time"),
     hot(&["FROM api_keys", "(created_at, key_id) < ($2, $3)"], "api_keys", "api_keys_by_time"),
     hot(&["UPDATE api_keys"], "api_keys", "api_keys_pkey"),
+    hot(&["SET last_used_at = used.at"], "api_keys", "api_keys_pkey"),
     hot(&["FROM agent_usage"], "agent_usage", "agent_usage_pkey"),
     // Idempotency, the feed, deliveries.
     hot(&["idempotency_keys", "AND target = $3 AND key = $4"], "idempotency_keys", "idempotency_keys_pkey"),
