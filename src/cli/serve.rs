@@ -8,9 +8,11 @@ use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
+use super::console_link::ConsoleLink;
 use super::demo::Demo;
 use super::health;
 use super::home::Home;
+use super::output;
 use super::shutdown::Shutdown;
 use super::{Context, Failure};
 use crate::auth::{Authenticator, DefaultOrg, Provisioning};
@@ -78,6 +80,8 @@ impl Serve {
         let store = Store::connect(&home.database, settings).await?;
         check_default_org(config, &store).await?;
         let admin = AdminStore::connect_workers(&home.database).await?;
+        let demo_org = demo.as_ref().map(|demo| demo.org_id);
+        let link = ConsoleLink::make(context, &admin, demo_org).await?;
         let provisions = config.jwt.as_ref().is_some_and(|jwt| jwt.issuers().any(|issuer| issuer.provisions));
         let authenticator = Authenticator {
             provisioning: provisions.then(|| Provisioning::new(admin.clone())),
@@ -122,11 +126,16 @@ impl Serve {
         };
 
         tracing::info!(%address, "http.listening");
-        if let Some(demo) = demo {
-            let data_dir = config.data_dir.clone();
-            // On a separate thread, because the reader of standard output may have stopped.
-            std::thread::spawn(move || demo.print(&data_dir));
-        }
+        let data_dir = config.data_dir.clone();
+        let console = config.public_url.as_ref().map_or_else(|| base_url(address), ToString::to_string);
+        // On a separate thread, because the reader of standard output may have stopped.
+        std::thread::spawn(move || {
+            let link = link.map(|link| link.text(&console)).unwrap_or_default();
+            match demo {
+                Some(demo) => demo.print(&data_dir, &link),
+                None => output::print(&link),
+            }
+        });
         let housekeeping = async {
             loop {
                 tokio::time::sleep(FORGET_EVERY).await;

@@ -115,7 +115,7 @@ impl ApiKey {
     /// Returns the hash that is stored instead of the key.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        KeyHash(Sha256::digest(self.0.expose_secret().as_bytes()).into())
+        KeyHash::of(self.0.expose_secret())
     }
 
     #[must_use]
@@ -168,11 +168,23 @@ fn hex_checksum(text: &str) -> String {
     format!("{:08x}", crc32fast::hash(text.as_bytes()))
 }
 
-/// The SHA-256 of a key.
+/// The SHA-256 of a key, or of another secret that is stored by its hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
+    /// Returns the hash of a secret.
+    #[must_use]
+    pub(super) fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// Reads a stored hash. Returns `None` if it does not have 32 bytes.
+    #[must_use]
+    pub fn stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -52,6 +52,8 @@ actions! {
     RetentionSet = "retention.set",
     LegalHoldBegin = "legal_hold.begin",
     LegalHoldEnd = "legal_hold.end",
+    ConsoleLogin = "console.login",
+    ConsoleLogout = "console.logout",
 }
 
 impl fmt::Display for Action {

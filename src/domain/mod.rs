@@ -22,6 +22,7 @@ pub mod ids;
 pub mod image;
 pub mod issued_key;
 pub mod json;
+pub mod login_secret;
 pub mod metadata_filter;
 pub mod mint;
 pub mod organization;
@@ -54,6 +55,7 @@ pub use ids::{
 pub use image::{IMAGE_LIMIT, ImageFormat};
 pub use issued_key::{IssuedKey, KEY_EXPIRY_WARNING, KeyState};
 pub use json::{JsonFault, JsonField, JsonText};
+pub use login_secret::LoginSecret;
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};
 pub use patch::Patch;

@@ -15,6 +15,7 @@ mod avatars;
 pub mod backup;
 mod bytes;
 mod captures;
+mod console_logins;
 mod contacts;
 mod counts;
 mod dashboard;
@@ -60,6 +61,7 @@ pub use captures::{
     LogKind, LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow, StoryEventRow, StoryPage,
     StoryRow, Unmerged,
 };
+pub use console_logins::{ConsoleLogin, ConsoleLogins, LoginHolder};
 pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};
 pub use counts::COUNTS;
 pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};

@@ -2,6 +2,7 @@
 
 mod audit;
 mod conditional;
+mod console;
 mod erasures;
 mod identity;
 mod page;
@@ -88,6 +89,7 @@ pub(super) fn complete(document: &mut OpenApi) {
 
 pub fn routes() -> OpenApiRouter<AppState> {
     let router = super::described("Sessionary", ABOUT)
+        .merge(console::routes())
         .routes(routes!(identity::me::get_me))
         .routes(routes!(identity::version::get_version))
         .routes(routes!(sessions::get::get_session));

@@ -5,6 +5,7 @@ mod api_keys;
 mod audit;
 mod audit_stream;
 mod captures;
+mod console_links;
 mod erasure;
 mod erasures;
 mod feed;

@@ -77,6 +77,8 @@ tables! {
     27 "organization_members" "email" "t.email = old.email";
     28 "organization_storage" "org_id" "t.org_id = old.org_id";
     29 "retention_rules" "dialect" "t.dialect = old.dialect";
+    30 "console_logins" "login_hash" "t.login_hash = old.login_hash";
+    31 "console_links" "org_id" "t.org_id = old.org_id";
 }
 
 impl RunningErasure {

@@ -16,5 +16,9 @@ SELECT org_id, md5(org_id::text || 10)::uuid, dialect, session_id FROM sessions 
 INSERT INTO audit_entries (org_id, number, at, actor_kind, action, target, previous_hash, hash)
 SELECT org_id, n, created_at + n * interval '1 s', 'service', 'action.' || n % 20, 'session/messaging/x', '', ''
   FROM organizations, generate_series(1, 100) AS n;
+INSERT INTO console_logins (org_id, login_hash, issuer, scopes, expires_at)
+SELECT org_id, sha256(convert_to(org_id::text || n, 'UTF8')), 'console', '{}', created_at + n * interval '1 s'
+  FROM organizations, generate_series(1, 100) AS n;
+INSERT INTO console_links (org_id, link_hash, expires_at) SELECT org_id, sha256(''), created_at FROM organizations;
 INSERT INTO audit_heads (org_id, number, hash) SELECT org_id, 100, '' FROM organizations;
 INSERT INTO audit_streams (org_id, newest, sent) SELECT org_id, 100, CASE WHEN random() < 0.9 THEN 100 ELSE 0 END FROM organizations;
