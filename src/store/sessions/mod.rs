@@ -69,7 +69,11 @@ impl<'s> Sessions<'s> {
     /// the database cannot be reached.
     pub async fn create(&self, session: NewSession) -> Result<Created, StoreError> {
         self.0.has_room()?;
-        self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await
+        self.0
+            .groups()
+            .create_sessions
+            .submit(create::Request { org: self.0.org, session, used_by: self.0.key() })
+            .await
     }
 
     /// Returns the session of this dialect with this id.

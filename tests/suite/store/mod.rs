@@ -17,3 +17,4 @@ mod plans;
 mod scans;
 mod search;
 mod storage;
+mod usage_days;

@@ -77,6 +77,8 @@ tables! {
     27 "organization_members" "email" "t.email = old.email";
     28 "organization_storage" "org_id" "t.org_id = old.org_id";
     29 "retention_rules" "dialect" "t.dialect = old.dialect";
+    30 "usage_days" "day, dialect, agent_id, key_id"
+       "t.day = old.day AND t.dialect = old.dialect AND t.agent_id = old.agent_id AND t.key_id = old.key_id";
 }
 
 impl RunningErasure {
