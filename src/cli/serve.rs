@@ -13,7 +13,7 @@ use super::health;
 use super::home::Home;
 use super::shutdown::Shutdown;
 use super::{Context, Failure};
-use crate::auth::{Authenticator, DefaultOrg, Provisioning};
+use crate::auth::{Authenticator, DefaultOrg, LeakReports, Provisioning};
 use crate::config::{Anonymous, Settings};
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
@@ -77,6 +77,7 @@ impl Serve {
         let store = Store::connect(&home.database, settings).await?;
         check_default_org(config, &store).await?;
         let admin = AdminStore::connect_workers(&home.database).await?;
+        let leak_reports = config.leaked_keys.clone().map(|url| LeakReports::new(url, admin.clone()));
         let provisions = config.jwt.as_ref().is_some_and(|jwt| jwt.issuers().any(|issuer| issuer.provisions));
         let authenticator = Authenticator {
             provisioning: provisions.then(|| Provisioning::new(admin.clone())),
@@ -107,6 +108,7 @@ impl Serve {
                 },
                 threads.handle(),
             ),
+            leak_reports: leak_reports.clone(),
             ..Deployment::new(Arc::clone(&authenticator), conversations.clone())
         };
         let app = build_app(deployment);
@@ -134,7 +136,20 @@ impl Serve {
             stop.cancel();
         };
         if let Some(jwt) = config.jwt.clone() {
-            tokio::spawn(workers::fetch_keys(jwt, admin.clone(), context.clock.clone(), stop.clone()));
+            let (admin, clock) = (admin.clone(), context.clock.clone());
+            let fetch = move |client| {
+                let (jwt, admin, clock) = (jwt.clone(), admin.clone(), clock.clone());
+                async move { jwt.fetch_keys(&admin, &clock, &client).await }
+            };
+            tokio::spawn(workers::fetch_keys(fetch, stop.clone()));
+        }
+        if let Some(reports) = leak_reports {
+            let clock = context.clock.clone();
+            let fetch = move |client| {
+                let (reports, clock) = (reports.clone(), clock.clone());
+                async move { reports.fetch_keys(&clock, &client).await }
+            };
+            tokio::spawn(workers::fetch_keys(fetch, stop.clone()));
         }
         let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, stop.clone()));
         let serving = listener::serve(listener, app, bounds, stop.clone());

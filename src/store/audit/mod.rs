@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 pub(super) use chain::{Check, StoredEntry};
 pub use chain::{Fault, Head, Verified};
-pub(super) use view::{AgentView, DeliveryView, KeyView, OrganizationView, ReplacementView, SessionView, WebhookView};
+pub(super) use view::{
+    AgentView, Clipped, DeliveryView, KeyView, OrganizationView, ReplacementView, SessionView, WebhookView,
+};
 
 use super::StoreError;
 use crate::domain::{Action, Actor, OrgId, Timestamp};
