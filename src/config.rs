@@ -88,6 +88,11 @@ pub struct Config {
     #[command(flatten)]
     jwt: JwtConfig,
 
+    /// Where the public keys are published that reports of leaked API keys are signed with; without it, there is no
+    /// route for reports
+    #[arg(long, global = true, env = "SESSIONARY_LEAKED_KEYS_PUBLIC_KEYS")]
+    leaked_keys_public_keys: Option<String>,
+
     /// Organization of anonymous calls to the messaging dialect
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_DEFAULT_ORG")]
     messaging_default_org: Option<String>,

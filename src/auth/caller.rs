@@ -131,7 +131,12 @@ where
             })?;
         }
 
-        let mut store = authenticator.store.tenant_within_quota(&principal.organization);
+        let key = match principal.credential {
+            Credential::ApiKey(id) => Some(id),
+            _ => None,
+        };
+        let mut store = authenticator.store.tenant_within_quota(&principal.organization).used_by(key);
+        store.requested(D::NAME, arrived_at);
         if P::CLASS != Class::Read {
             store = store.acting_for(Actor {
                 identity: (&principal.credential).into(),

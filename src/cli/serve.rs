@@ -15,7 +15,7 @@ use super::home::Home;
 use super::output;
 use super::shutdown::Shutdown;
 use super::{Context, Failure};
-use crate::auth::{Authenticator, DefaultOrg, Provisioning};
+use crate::auth::{Authenticator, DefaultOrg, LeakReports, Provisioning};
 use crate::config::{Anonymous, Settings};
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
@@ -82,6 +82,7 @@ impl Serve {
         let admin = AdminStore::connect_workers(&home.database).await?;
         let demo_org = demo.as_ref().map(|demo| demo.org_id);
         let link = ConsoleLink::make(context, &admin, demo_org).await?;
+        let leak_reports = config.leaked_keys.clone().map(|url| LeakReports::new(url, admin.clone()));
         let provisions = config.jwt.as_ref().is_some_and(|jwt| jwt.issuers().any(|issuer| issuer.provisions));
         let authenticator = Authenticator {
             provisioning: provisions.then(|| Provisioning::new(admin.clone())),
@@ -116,6 +117,7 @@ impl Serve {
                 },
                 threads.handle(),
             ),
+            leak_reports: leak_reports.clone(),
             ..Deployment::new(Arc::clone(&authenticator), conversations.clone())
         };
         let app = build_app(deployment);
@@ -148,7 +150,20 @@ impl Serve {
             stop.cancel();
         };
         if let Some(jwt) = config.jwt.clone() {
-            tokio::spawn(workers::fetch_keys(jwt, admin.clone(), context.clock.clone(), stop.clone()));
+            let (admin, clock) = (admin.clone(), context.clock.clone());
+            let fetch = move |client| {
+                let (jwt, admin, clock) = (jwt.clone(), admin.clone(), clock.clone());
+                async move { jwt.fetch_keys(&admin, &clock, &client).await }
+            };
+            tokio::spawn(workers::fetch_keys(fetch, stop.clone()));
+        }
+        if let Some(reports) = leak_reports {
+            let clock = context.clock.clone();
+            let fetch = move |client| {
+                let (reports, clock) = (reports.clone(), clock.clone());
+                async move { reports.fetch_keys(&clock, &client).await }
+            };
+            tokio::spawn(workers::fetch_keys(fetch, stop.clone()));
         }
         let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, audit_stream, stop.clone()));
         let serving = listener::serve(listener, app, bounds, stop.clone());

@@ -91,6 +91,8 @@ pub enum Identity {
     OrgHeader,
     /// No credential.
     Anonymous,
+    /// A signed report of leaked keys.
+    LeakReport,
     /// The service itself, such as one of its workers.
     Service,
 }
@@ -105,6 +107,7 @@ impl Identity {
             Self::CommandLine { .. } => "command_line",
             Self::OrgHeader => "organization_header",
             Self::Anonymous => "anonymous",
+            Self::LeakReport => "leak_report",
             Self::Service => "service",
         }
     }
@@ -116,7 +119,7 @@ impl Identity {
             Self::ApiKey(id) => Some(id.to_string()),
             Self::Token { subject, .. } => subject.clone(),
             Self::CommandLine { user } => Some(user.clone()),
-            Self::OrgHeader | Self::Anonymous | Self::Service => None,
+            Self::OrgHeader | Self::Anonymous | Self::LeakReport | Self::Service => None,
         }
     }
 

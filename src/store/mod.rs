@@ -44,6 +44,7 @@ mod tenant;
 mod tls;
 mod usage;
 mod users;
+mod usage_days;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -87,6 +88,7 @@ pub use tenant::TenantStore;
 pub use tls::Tls;
 pub use usage::Usage;
 pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionCursor, UserSessionPage, Users};
+pub use usage_days::{Amounts, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
 
 use crate::domain::{OrgId, Organization};
 use captures::{CaptureEvents, CaptureSpans};
@@ -260,6 +262,11 @@ impl Store {
         TenantStore::new(self.clone(), organization.id, organization.stored_bytes >= quota)
     }
 
+    /// Reads every API key again before it is next used, because one was changed by other means than a [`TenantStore`].
+    pub fn forget_keys(&self) {
+        self.lookup_cache().key_changes.happened();
+    }
+
     /// Adds the bytes that were counted since the last call to the database.
     ///
     /// # Errors
@@ -274,6 +281,14 @@ impl Store {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn flush_key_uses(&self) -> Result<(), StoreError> {
         key_uses::flush(&self.0).await
+    }
+
+    /// Adds the usage that was counted since the last call to the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn flush_usage(&self) -> Result<(), StoreError> {
+        usage_days::flush(&self.0).await
     }
 
     /// Returns the look-ups that need no organization.
@@ -325,6 +340,9 @@ impl Store {
         if let Err(error) = self.flush_storage().await {
             tracing::warn!(%error, "store.storage_not_counted");
         }
+        if let Err(error) = self.flush_usage().await {
+            tracing::warn!(%error, "store.usage_not_counted");
+        }
         if let Err(error) = self.flush_key_uses().await {
             tracing::warn!(%error, "store.key_uses_not_written");
         }
@@ -353,6 +371,9 @@ async fn flush_regularly(store: Weak<Inner>) {
         let Some(store) = store.upgrade() else { return };
         if let Err(error) = storage::flush(&store).await {
             tracing::warn!(%error, "store.storage_not_counted");
+        }
+        if let Err(error) = usage_days::flush(&store).await {
+            tracing::warn!(%error, "store.usage_not_counted");
         }
         if flush == 0
             && let Err(error) = key_uses::flush(&store).await

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::lookup_cache::LookupCache;
 use super::{Groups, Store, StoreError, TenantPool};
-use crate::domain::{Actor, OrgId};
+use crate::domain::{Actor, KeyId, OrgId};
 
 /// The store of one organization. A tenant's rows are only accessible through it.
 #[derive(Clone)]
@@ -14,17 +14,30 @@ pub struct TenantStore {
     is_full: bool,
     /// Whose acts they are that the audit log records; `None` for the service's own.
     actor: Option<Arc<Actor>>,
+    /// The API key whose usage is counted.
+    key: Option<KeyId>,
 }
 
 impl TenantStore {
     pub(super) fn new(store: Store, org: OrgId, is_full: bool) -> Self {
-        Self { store, org, is_full, actor: None }
+        Self { store, org, is_full, actor: None, key: None }
     }
 
     /// Returns a store whose acts are recorded as this actor's.
     #[must_use]
     pub fn acting_for(self, actor: Actor) -> Self {
         Self { actor: Some(Arc::new(actor)), ..self }
+    }
+
+    /// Returns a store whose usage is counted for this API key, if there is one.
+    #[must_use]
+    pub fn used_by(self, key: Option<KeyId>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Returns the API key whose usage is counted.
+    pub(super) fn key(&self) -> Option<KeyId> {
+        self.key
     }
 
     /// Returns whose acts the audit log records.

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::JwtVerifier;
 use crate::domain::Clock;
 use crate::outbound::{Client, PrivateAddresses};
 use crate::store::admin::AdminStore;
@@ -61,27 +60,29 @@ pub async fn run(
     );
 }
 
-/// How long a connection to an identity provider may take.
+/// How long a connection to a publisher of keys may take.
 const KEYS_CONNECT: Duration = Duration::from_secs(3);
 /// How soon the keys are fetched again after a fault of the service's own.
 const AFTER_FAULT: Duration = Duration::from_secs(30);
 
-/// Fetches the keys that identity providers publish, until the service stops. The operator names the providers, so that
-/// they may be at private addresses.
-pub async fn fetch_keys(jwt: JwtVerifier, admin: AdminStore, clock: Clock, stop: CancellationToken) {
+/// Fetches keys that others publish by `fetch`, until the service stops or `fetch` ends. The operator names the
+/// publishers, so that they may be at private addresses.
+pub async fn fetch_keys<F>(fetch: impl Fn(Client) -> F, stop: CancellationToken)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let client = match Client::new(PrivateAddresses::Allowed, KEYS_CONNECT) {
         Ok(client) => client,
         Err(error) => return tracing::error!(%error, "auth.keys_not_fetched"),
     };
     loop {
-        let (jwt, admin, clock, client) = (jwt.clone(), admin.clone(), clock.clone(), client.clone());
-        let mut fetching = tokio::spawn(async move { jwt.fetch_keys(&admin, &clock, &client).await });
+        let mut fetching = tokio::spawn(fetch(client.clone()));
         let ended = tokio::select! {
             () = stop.cancelled() => return fetching.abort(),
             ended = &mut fetching => ended,
         };
         match ended {
-            // No issuer publishes its keys.
+            // There is nothing to fetch.
             Ok(()) => return,
             Err(error) => tracing::error!(%error, name = "keys", "workers.lost"),
         }

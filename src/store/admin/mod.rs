@@ -13,6 +13,7 @@ mod idempotency;
 mod key_sets;
 mod organizations;
 mod sessions;
+mod usage_days;
 mod webhooks;
 
 pub use agents::NewAvatar;

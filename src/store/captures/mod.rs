@@ -73,7 +73,11 @@ impl Captures<'_> {
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn append(&self, capture: NewCapture) -> Result<(), StoreError> {
         self.0.has_room()?;
-        self.0.groups().capture_events.submit(CaptureRequest { org: self.0.org, capture }).await?;
+        self.0
+            .groups()
+            .capture_events
+            .submit(CaptureRequest { org: self.0.org, capture, used_by: self.0.key() })
+            .await?;
         Ok(())
     }
 
@@ -85,7 +89,8 @@ impl Captures<'_> {
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn append_spans(&self, trace: TraceId, spans: Vec<NewSpan>) -> Result<Vec<SpanOutcome>, StoreError> {
         self.0.has_room()?;
-        self.0.groups().capture_spans.submit(traces::Request { org: self.0.org, trace, spans }).await
+        let request = traces::Request { org: self.0.org, trace, spans, used_by: self.0.key() };
+        Ok(self.0.groups().capture_spans.submit(request).await?.outcomes)
     }
 
     /// Fills in a session that an event implied with the data of its own capture, including its start if that is known.

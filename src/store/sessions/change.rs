@@ -13,13 +13,16 @@ use uuid::Uuid;
 use super::erasures::{record_erasures, request_erasures};
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
+use crate::domain::{
+    Actor, DialectName, Event, EventId, JsonText, KeyId, NewEvent, OpenTurn, OrgId, Session, Timestamp,
+};
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 use crate::store::signals::{self, Signal};
 use crate::store::usage::{self, Use};
+use crate::store::usage_days::{Amounts, Used};
 
 /// Changes a session and returns the events to append to it.
 type Rule = Box<dyn Fn(&mut Session) -> Vec<NewEvent> + Send + Sync>;
@@ -37,6 +40,8 @@ pub struct Request {
     may_grow: bool,
     /// Whose act the audit log records if the rule deletes the session; `None` for the service's own.
     actor: Option<Arc<Actor>>,
+    /// The API key whose usage is counted.
+    used_by: Option<KeyId>,
     /// Whether the rule ran in an earlier attempt whose outcome is unknown.
     ran: AtomicBool,
 }
@@ -51,7 +56,12 @@ impl Request {
         actor: Option<Arc<Actor>>,
     ) -> Self {
         let Appends { ids, bytes } = appends;
-        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, ran: AtomicBool::new(false) }
+        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, used_by: None, ran: AtomicBool::new(false) }
+    }
+
+    /// Returns the request, counted as the usage of this API key.
+    pub fn used_by(self, key: Option<KeyId>) -> Self {
+        Self { used_by: key, ..self }
     }
 }
 
@@ -85,6 +95,19 @@ impl Batch for ChangeSessions {
         let has_run = request.ran.load(Ordering::Relaxed);
         let appended = |answer: &Answer| if answer.events.is_empty() { 0 } else { request.bytes };
         answer.as_ref().filter(|_| has_run).map_or(0, |answer| appended(answer) + answer.grown)
+    }
+
+    fn used(request: &Request, answer: &Self::Answer) -> Option<Used> {
+        let answer = answer.as_ref().filter(|_| request.ran.load(Ordering::Relaxed))?;
+        let events = i64::try_from(answer.events.len()).unwrap_or(i64::MAX);
+        Some(Used {
+            org: request.key.org,
+            at: answer.events.first()?.created_at,
+            dialect: answer.session.dialect,
+            agent: answer.session.agent,
+            key: request.used_by,
+            amounts: Amounts { events, ..Amounts::default() },
+        })
     }
 
     fn route(request: &Request) -> u64 {

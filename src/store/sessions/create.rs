@@ -7,14 +7,17 @@ use uuid::Uuid;
 
 use super::row_key::KeyColumns;
 use super::{Created, RowKey, SessionRow};
-use crate::domain::{AgentId, DialectName, JsonText, NewSession, OrgId, Session, Timestamp};
+use crate::domain::{AgentId, DialectName, JsonText, KeyId, NewSession, OrgId, Session, Timestamp};
 use crate::store::feed::FeedKind;
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
+use crate::store::usage_days::{Amounts, Used};
 
 pub struct Request {
     pub org: OrgId,
     pub session: NewSession,
+    /// The API key whose usage is counted.
+    pub used_by: Option<KeyId>,
 }
 
 impl Request {
@@ -45,6 +48,13 @@ impl Batch for CreateSessions {
 
     fn stored(request: &Request, created: &Created) -> usize {
         if *created == Created::New { request.session.bytes() } else { 0 }
+    }
+
+    fn used(request: &Request, created: &Created) -> Option<Used> {
+        let Request { org, session, used_by } = request;
+        let amounts = Amounts { sessions: i64::from(*created == Created::New), ..Amounts::default() };
+        let (at, dialect, agent) = (session.created_at, session.dialect, session.agent);
+        Some(Used { org: *org, at, dialect, agent, key: *used_by, amounts })
     }
 
     fn route(request: &Request) -> u64 {

@@ -73,7 +73,8 @@ impl<'s> Sessions<'s> {
         if !session.dialect.has_user_field() {
             session.user_id = session.user().id;
         }
-        self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await
+        let request = create::Request { org: self.0.org, session, used_by: self.0.key() };
+        self.0.groups().create_sessions.submit(request).await
     }
 
     /// Returns the session of this dialect with this id.

@@ -87,7 +87,8 @@ impl AppendingChange<'_> {
             events
         };
         let may_grow = store.has_room().is_ok();
-        let request = Request::new(key, nonce, appends, may_grow, Box::new(rule), store.shared_actor());
+        let request =
+            Request::new(key, nonce, appends, may_grow, Box::new(rule), store.shared_actor()).used_by(store.key());
         let Some(answer) = store.groups().change_sessions.submit(request).await? else { return Ok(None) };
         if answer.is_over_quota {
             return Err(StoreError::StorageFull);

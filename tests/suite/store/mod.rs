@@ -18,3 +18,4 @@ mod scans;
 mod search;
 mod storage;
 mod users;
+mod usage_days;

@@ -79,6 +79,8 @@ tables! {
     29 "retention_rules" "dialect" "t.dialect = old.dialect";
     30 "console_logins" "login_hash" "t.login_hash = old.login_hash";
     31 "console_links" "org_id" "t.org_id = old.org_id";
+    32 "usage_days" "day, dialect, agent_id, key_id"
+       "t.day = old.day AND t.dialect = old.dialect AND t.agent_id = old.agent_id AND t.key_id = old.key_id";
 }
 
 impl RunningErasure {

@@ -7,12 +7,13 @@ use super::statements::Statement;
 use super::{READS_ALL, SMALL, is_listed};
 
 /// Tables in which an organization has a bounded number of rows, or as many as users create by hand.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("agents", "agents are made by hand, and their lists are filtered row by row"),
     ("avatars", "avatars are made by hand, and their lists are filtered row by row"),
     ("avatar_images", "an avatar has one image"),
     ("organization_members", "an organization has 1,000 at most"),
     ("agent_usage", "an agent has 32 rows at most"),
+    ("usage_days", "a day has about 200 rows, and a window at most 400 days"),
     ("captured_totals", "a window has as many rows as it has hours, days and names"),
     ("captured_sums", "a window has as many rows as it has days, months and names"),
     ("captured_blocks", "a row per 8,192 events; searches read the newest ones first"),

@@ -1,6 +1,7 @@
-//! The keys that an issuer publishes: fetched, cached in memory and in the database, and fetched again.
+//! Public keys that someone else publishes, an issuer of tokens or a sender of signed reports: fetched, cached in memory
+//! and in the database, and fetched again.
 //!
-//! Requests read the current set without a lock. They never fetch: one task per issuer does, so that a client that hangs
+//! Requests read the current set without a lock. They never fetch: one task per publisher does, so that a client that hangs
 //! up stops no fetch, and any number of unknown key ids lead to one fetch. A fetch takes at most five seconds and
 //! 512 KiB and follows no redirect. Where it fails, the set stays as it was.
 
@@ -8,13 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::key_set::{KeySet, PublicKey};
 use crate::domain::{Clock, Timestamp};
 use crate::outbound::Client;
 use crate::store::admin::AdminStore;
@@ -32,6 +31,12 @@ const AT_MOST: Duration = Duration::from_secs(30);
 /// How often the task looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
 
+/// A set of keys in its published form.
+pub(super) trait KeyDocument: Send + Sync + Sized {
+    /// Reads a set. Returns `None` if it has no key that can be used.
+    fn read(document: &str) -> Option<Self>;
+}
+
 /// Where an issuer publishes its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySetSource {
@@ -41,20 +46,21 @@ pub enum KeySetSource {
     Discovery(Url),
 }
 
-/// Why there is no key for a token.
+/// Why there is no key for a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyMissing {
-    /// The issuer has no such key.
+    /// The publisher has no such key.
     Unknown,
-    /// The issuer cannot be reached, so that nobody knows.
+    /// The publisher cannot be reached, so that it is not known.
     Unreachable,
 }
 
-/// The keys that one issuer publishes.
-pub(super) struct RemoteKeys {
+/// The keys that one publisher publishes.
+pub(super) struct PublishedKeys<K> {
+    /// The name of the publisher: of an issuer, or the setting that names it.
     issuer: String,
     source: KeySetSource,
-    current: ArcSwapOption<KeySet>,
+    current: ArcSwapOption<K>,
     progress: watch::Sender<Progress>,
     wanted: Notify,
 }
@@ -72,7 +78,7 @@ struct Progress {
     due: Option<Timestamp>,
 }
 
-impl RemoteKeys {
+impl<K: KeyDocument> PublishedKeys<K> {
     pub fn new(issuer: String, source: KeySetSource) -> Self {
         // Tokens that come before the first fetch has ended wait for it.
         let progress = Progress { is_fetching: true, ended: 0, has_failed: false, next_on_demand: None, due: None };
@@ -85,18 +91,13 @@ impl RemoteKeys {
         }
     }
 
-    /// Returns the key of that id. Where it is not known, the keys are fetched, at most once in 30 seconds however many
+    /// Returns the key that `find` finds in the set. Where it is not known, the keys are fetched, at most once in 30 seconds however many
     /// unknown ids come.
     ///
     /// # Errors
     /// See [`KeyMissing`].
-    pub async fn find(
-        &self,
-        id: Option<&str>,
-        algorithm: Algorithm,
-        now: Timestamp,
-    ) -> Result<Arc<PublicKey>, KeyMissing> {
-        let current = || self.current.load().as_ref().and_then(|keys| keys.find(id, algorithm));
+    pub async fn find<T>(&self, now: Timestamp, find: impl Fn(&K) -> Option<T> + Send) -> Result<T, KeyMissing> {
+        let current = || self.current.load().as_ref().and_then(|keys| find(keys));
         if let Some(key) = current() {
             return Ok(key);
         }
@@ -142,7 +143,7 @@ impl RemoteKeys {
     /// Takes the keys that were stored, so that a restart while the issuer is down locks nobody out.
     async fn load(&self, admin: &AdminStore) {
         match admin.key_set(&self.issuer, &self.source.to_string()).await {
-            Ok(Some(stored)) => self.current.store(KeySet::read(&stored).map(Arc::new)),
+            Ok(Some(stored)) => self.current.store(K::read(&stored).map(Arc::new)),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, issuer = self.issuer, "auth.stored_keys_not_read"),
         }
@@ -156,8 +157,8 @@ impl RemoteKeys {
         }
         self.progress.send_modify(|progress| progress.is_fetching = true);
         // Ends the fetch for those who wait, also where this future is dropped or panics.
-        let mut fetch = Fetch { keys: self, has_failed: true, now };
-        match timeout(FETCH, self.source.fetch(client, &self.issuer)).await.unwrap_or(Err(FetchError::TooSlow)) {
+        let mut fetch = Fetch { progress: &self.progress, has_failed: true, now };
+        match timeout(FETCH, self.source.fetch::<K>(client, &self.issuer)).await.unwrap_or(Err(FetchError::TooSlow)) {
             Ok((document, keys)) => {
                 self.current.store(Some(Arc::new(keys)));
                 fetch.has_failed = false;
@@ -173,7 +174,7 @@ impl RemoteKeys {
 
 /// A fetch under way.
 struct Fetch<'k> {
-    keys: &'k RemoteKeys,
+    progress: &'k watch::Sender<Progress>,
     has_failed: bool,
     now: Timestamp,
 }
@@ -181,7 +182,7 @@ struct Fetch<'k> {
 impl Drop for Fetch<'_> {
     fn drop(&mut self) {
         let after = if self.has_failed { AT_MOST } else { AT_LEAST };
-        self.keys.progress.send_modify(|progress| {
+        self.progress.send_modify(|progress| {
             progress.is_fetching = false;
             progress.ended += 1;
             progress.has_failed = self.has_failed;
@@ -219,7 +220,7 @@ struct Discovery {
 }
 
 impl KeySetSource {
-    async fn fetch(&self, client: &Client, issuer: &str) -> Result<(String, KeySet), FetchError> {
+    async fn fetch<K: KeyDocument>(&self, client: &Client, issuer: &str) -> Result<(String, K), FetchError> {
         let keys_at = match self {
             Self::Url(url) => url.clone(),
             Self::Discovery(url) => {
@@ -236,7 +237,7 @@ impl KeySetSource {
             return Err(FetchError::Unprotected);
         }
         let document = get(client, &keys_at).await?;
-        let keys = KeySet::read(&document).ok_or(FetchError::NoKeys)?;
+        let keys = K::read(&document).ok_or(FetchError::NoKeys)?;
         Ok((document, keys))
     }
 }
