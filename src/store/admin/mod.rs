@@ -16,7 +16,7 @@ mod webhooks;
 pub use agents::NewAvatar;
 pub use api_keys::{KeyRow, NewKey, Replacement};
 pub use audit::AuditRow;
-pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
+pub use captures::{IndexBatch, NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use erasures::{
     Counts, ErasureProgress, NewErasure, Preview, Receipt, RetentionRule, RetentionSettings, SETTLED_AFTER, Subject,

@@ -44,7 +44,7 @@ const SMALL: [(&str, &str); 7] = [
     ("retention_rules", "an organization has one per dialect"),
 ];
 /// Statements that read by time alone, and why.
-const READS_ALL: [(&str, &str); 17] = [
+const READS_ALL: [(&str, &str); 16] = [
     ("FROM session_erasures\n", "erasure finds what is due by its time"),
     ("FROM erasures e\n", "a worker takes the next erasure that is due"),
     ("FROM erasures WHERE erasure_id", "the command line finds an erasure by its id alone"),
@@ -57,7 +57,6 @@ const READS_ALL: [(&str, &str); 17] = [
     ("SELECT k.org_id, k.key_id, k.name", "the command line finds a key by its id alone"),
     ("SELECT DISTINCT responder::text", "the doctor looks at every responder"),
     (r#"count(*) AS "due!""#, "the doctor counts what is due, of all organizations"),
-    ("SELECT org_id FROM captured_pending", "a worker finds an organization whose events are to be indexed"),
     ("FROM captured_backlog ORDER BY org_id", "a worker takes the first of the few organizations"),
     ("FROM captured_recounts ORDER BY", "a worker takes the first of the few days that changed"),
     ("WITH empty AS (", "dashboard rebuild removes totals without events"),
