@@ -54,9 +54,9 @@ pub use audit::{Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
-    Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,
-    LogKind, LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow, StoryEventRow, StoryPage,
-    StoryRow, Unmerged,
+    Breakdown, COMPARED_LIMIT, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure,
+    Figures, Grain, LogKind, LogPage, MetadataRow, OPENED_LIMIT, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow,
+    StoryEventRow, StoryPage, StoryRow, Unmerged,
 };
 pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};
 pub use counts::COUNTS;
