@@ -59,6 +59,8 @@ impl Request {
 pub struct Answer {
     pub session: Session,
     pub events: Vec<Event>,
+    /// Whether the session was changed or appended to, by this attempt or an earlier one.
+    pub is_made: bool,
     /// Bytes by which the change made the session's texts longer.
     grown: usize,
     /// Whether the change was not made because it would have made the texts longer.
@@ -114,14 +116,15 @@ impl Batch for ChangeSessions {
                     request.ran.store(true, Ordering::Relaxed);
                     applied = session.apply(request);
                 }
-                let Applied { events: new, grown, is_over_quota } = applied;
+                let Applied { events: new, is_change, grown, is_over_quota } = applied;
+                let is_made = made || is_change || !new.is_empty();
                 let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
                 // Numbers are assigned below.
                 let new = new.into_iter().map(|event| {
                     let at = event.at;
                     event.numbered(0, at)
                 });
-                Answer { session: session.now.clone(), events: found.chain(new).collect(), grown, is_over_quota }
+                Answer { session: session.now.clone(), events: found.chain(new).collect(), is_made, grown, is_over_quota }
             }));
         }
 
@@ -183,6 +186,8 @@ pub(super) struct LockedSession {
 #[derive(Default)]
 struct Applied {
     events: Vec<NewEvent>,
+    /// Whether the session differs from before.
+    is_change: bool,
     grown: usize,
     is_over_quota: bool,
 }
@@ -212,7 +217,7 @@ impl LockedSession {
             self.erased_by.clone_from(&request.actor);
         }
         self.takes_turn |= takes_turn(&before, &self.now, &events);
-        Applied { events, grown, is_over_quota: false }
+        Applied { events, is_change: true, grown, is_over_quota: false }
     }
 }
 

@@ -73,7 +73,9 @@ impl<'s> Sessions<'s> {
         if !session.dialect.has_user_field() {
             session.user_id = session.user().id;
         }
-        self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await
+        let created = self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await;
+        self.0.note_result(&created, |created| matches!(created, Created::New | Created::Recovered(_)));
+        created
     }
 
     /// Returns the session of this dialect with this id.
