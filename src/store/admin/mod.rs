@@ -11,6 +11,7 @@ mod idempotency;
 mod key_sets;
 mod organizations;
 mod sessions;
+mod users;
 mod webhooks;
 
 pub use agents::NewAvatar;

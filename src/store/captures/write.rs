@@ -89,7 +89,11 @@ pub(super) fn content_bytes(capture: &NewCapture) -> usize {
 fn sessions_of(requests: &[&CaptureRequest]) -> Vec<sessions::CreateRequest> {
     requests
         .iter()
-        .map(|request| sessions::CreateRequest { org: request.org, session: request.capture.session.clone() })
+        .map(|request| sessions::CreateRequest {
+            org: request.org,
+            session: request.capture.session.clone(),
+            aliases: Vec::new(),
+        })
         .collect()
 }
 

@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::aliases;
 use super::erasures::{record_erasures, request_erasures};
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
+use crate::domain::{
+    Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, SessionUser, Timestamp,
+};
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
@@ -124,7 +127,13 @@ impl Batch for ChangeSessions {
                     let at = event.at;
                     event.numbered(0, at)
                 });
-                Answer { session: session.now.clone(), events: found.chain(new).collect(), is_made, grown, is_over_quota }
+                Answer {
+                    session: session.now.clone(),
+                    events: found.chain(new).collect(),
+                    is_made,
+                    grown,
+                    is_over_quota,
+                }
             }));
         }
 
@@ -193,14 +202,6 @@ struct Applied {
 }
 
 impl LockedSession {
-    /// Returns whose session it is after the change. Unless the change touches what names the user, the value stays the
-    /// same, so that Postgres has no index to change.
-    fn user_after(&self) -> Option<String> {
-        let Self { before, now, .. } = self;
-        let names_differ = || now.metadata != before.metadata || now.detail != before.detail;
-        if now.dialect.has_user_field() || !names_differ() { before.user_id.clone() } else { now.user().id }
-    }
-
     fn apply(&mut self, request: &Request) -> Applied {
         let before = self.now.clone();
         let events = (request.rule)(&mut self.now);
@@ -345,7 +346,8 @@ pub(super) async fn write(
         .zip(&keeps_metadata)
         .map(|((_, session), keeps)| session.now.metadata.as_ref().filter(|_| !keeps).map(JsonText::as_str))
         .collect();
-    let users: Vec<Option<String>> = sessions.iter().map(|(_, session)| session.user_after()).collect();
+    let new_users: Vec<Option<SessionUser>> = sessions.iter().map(|(_, session)| aliases::new_user(session)).collect();
+    let users = aliases::stored_ids(sessions, &new_users);
     let details: Vec<&str> = sessions.iter().map(|(_, session)| session.now.detail.as_str()).collect();
     let updated: Vec<Timestamp> = sessions.iter().map(|(_, session)| session.now.updated_at).collect();
     let times = |of: fn(&Session) -> Option<Timestamp>| -> Vec<Option<Timestamp>> {
@@ -387,9 +389,10 @@ pub(super) async fn write(
         &told as &[Option<Timestamp>],
         &changes as &[Option<Uuid>],
         &turns as &[Option<&str>],
-        &users as &[Option<String>]
+        &users as &[Option<&str>]
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    let renamed = sessions.iter().zip(new_users).filter_map(|((key, _), user)| Some((*key, user?.aliases)));
+    aliases::replace(connection, &renamed.collect::<Vec<_>>()).await
 }

@@ -77,6 +77,9 @@ tables! {
     27 "organization_members" "email" "t.email = old.email";
     28 "organization_storage" "org_id" "t.org_id = old.org_id";
     29 "retention_rules" "dialect" "t.dialect = old.dialect";
+    30 "session_aliases" "dialect, session_id, user_id"
+       "t.dialect = old.dialect AND t.session_id = old.session_id AND t.user_id = old.user_id";
+    31 "session_user_backfills" "org_id" "t.org_id = old.org_id";
 }
 
 impl RunningErasure {

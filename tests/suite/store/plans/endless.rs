@@ -7,11 +7,12 @@ use super::statements::Statement;
 use super::{READS_ALL, SMALL, is_listed};
 
 /// Tables in which an organization has a bounded number of rows, or as many as users create by hand.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("agents", "agents are made by hand, and their lists are filtered row by row"),
     ("avatars", "avatars are made by hand, and their lists are filtered row by row"),
     ("avatar_images", "an avatar has one image"),
     ("organization_members", "an organization has 1,000 at most"),
+    ("session_aliases", "a session has three at most"),
     ("agent_usage", "an agent has 32 rows at most"),
     ("captured_totals", "a window has as many rows as it has hours, days and names"),
     ("captured_sums", "a window has as many rows as it has days, months and names"),
