@@ -58,9 +58,9 @@ pub use audit::{AuditLog, AuditPosition, AuditRow, Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
-    Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,
-    LogKind, LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow, StoryEventRow, StoryPage,
-    StoryRow, Unmerged,
+    Breakdown, COMPARED_LIMIT, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure,
+    Figures, Grain, LogKind, LogPage, MetadataRow, OPENED_LIMIT, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow,
+    StoryEventRow, StoryPage, StoryRow, Unmerged,
 };
 pub use console_logins::{ConsoleLogin, ConsoleLogins, LoginHolder};
 pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};

@@ -1,6 +1,7 @@
 //! The store of one organization.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lookup_cache::LookupCache;
 use super::{Groups, Store, StoreError, TenantPool};
@@ -16,11 +17,13 @@ pub struct TenantStore {
     actor: Option<Arc<Actor>>,
     /// The API key whose usage is counted.
     key: Option<KeyId>,
+    /// Whether something was committed through this store or a clone of it.
+    has_committed: Arc<AtomicBool>,
 }
 
 impl TenantStore {
     pub(super) fn new(store: Store, org: OrgId, is_full: bool) -> Self {
-        Self { store, org, is_full, actor: None, key: None }
+        Self { store, org, is_full, actor: None, key: None, has_committed: Arc::default() }
     }
 
     /// Returns a store whose acts are recorded as this actor's.
@@ -48,6 +51,26 @@ impl TenantStore {
     /// Returns the actor for a request that outlives this store.
     pub(super) fn shared_actor(&self) -> Option<Arc<Actor>> {
         self.actor.clone()
+    }
+
+    /// Returns whether this store, or a clone of it, has committed something that a client asked for, or may have. Every
+    /// request has a store of its own, so that it is whether the request had an effect.
+    #[must_use]
+    pub fn has_committed(&self) -> bool {
+        self.has_committed.load(Ordering::Acquire)
+    }
+
+    /// Notes that something was committed. Every method that creates something for a request with an `Idempotency-Key`
+    /// calls it.
+    pub(super) fn note_commit(&self) {
+        self.has_committed.store(true, Ordering::Release);
+    }
+
+    /// Notes a commit if the result shows that there was one, or that there may have been one.
+    pub(super) fn note_result<T>(&self, result: &Result<T, StoreError>, is_effect: impl FnOnce(&T) -> bool) {
+        if result.as_ref().map_or_else(|error| matches!(error, StoreError::Unavailable), is_effect) {
+            self.note_commit();
+        }
     }
 
     /// Returns the organization whose store this is.

@@ -5,6 +5,7 @@ pub mod captures;
 pub mod erasure;
 pub mod erasures;
 pub mod retention;
+pub mod users;
 pub mod webhooks;
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub async fn run(
             () = retention::run(&its_admin, &its_clock) => {}
             () = erasure::run(&its_admin, &its_clock) => {}
             () = erasures::run(&its_admin, &its_clock) => {}
+            () = users::run(&its_admin, &its_clock) => {}
         }
     };
     let stopping = stop.clone();

@@ -14,12 +14,13 @@ mod key_sets;
 mod organizations;
 mod sessions;
 mod usage_days;
+mod users;
 mod webhooks;
 
 pub use agents::NewAvatar;
 pub use api_keys::{ExpiringKey, KeyRow, NewKey, Replacement};
 pub use audit_stream::UnsentEntries;
-pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
+pub use captures::{IndexBatch, NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use erasures::{
     Counts, ErasureProgress, NewErasure, Preview, Receipt, RetentionRule, RetentionSettings, SETTLED_AFTER, Subject,

@@ -50,6 +50,11 @@ use crate::domain::{DialectName, JsonText, NewCapture, NewSession, NewSpan, Time
 
 /// Rows of a window that a query reads if no index finds the matching ones.
 pub const SCAN_LIMIT: i64 = 20_000;
+/// Rows of a window whose JSON is opened to compare metadata: about 20 microseconds each.
+pub const OPENED_LIMIT: i64 = 10_000;
+/// Rows of a window that are compared with a text if no index finds it: as many as a search with the index compares. A
+/// text that is too short for the index is in most events, so that the newest are enough.
+pub const COMPARED_LIMIT: i64 = 4_000;
 /// Rows of a window whose JSON is opened for a distribution.
 pub const SAMPLE: i64 = 2_500;
 /// How far the rows of a list are counted.

@@ -119,6 +119,7 @@ fn sessions_of(requests: &[&CaptureRequest]) -> Vec<sessions::CreateRequest> {
         .map(|request| sessions::CreateRequest {
             org: request.org,
             session: request.capture.session.clone(),
+            aliases: Vec::new(),
             used_by: None,
         })
         .collect()

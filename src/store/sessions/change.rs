@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::aliases;
 use super::erasures::{record_erasures, request_erasures};
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
 use crate::domain::{
-    Actor, DialectName, Event, EventId, JsonText, KeyId, NewEvent, OpenTurn, OrgId, Session, Timestamp,
+    Actor, DialectName, Event, EventId, JsonText, KeyId, NewEvent, OpenTurn, OrgId, Session, SessionUser, Timestamp,
 };
 use crate::store::events;
 use crate::store::feed::{self, Happened};
@@ -69,6 +70,8 @@ impl Request {
 pub struct Answer {
     pub session: Session,
     pub events: Vec<Event>,
+    /// Whether the session was changed or appended to, by this attempt or an earlier one.
+    pub is_made: bool,
     /// Bytes by which the change made the session's texts longer.
     grown: usize,
     /// Whether the change was not made because it would have made the texts longer.
@@ -137,14 +140,21 @@ impl Batch for ChangeSessions {
                     request.ran.store(true, Ordering::Relaxed);
                     applied = session.apply(request);
                 }
-                let Applied { events: new, grown, is_over_quota } = applied;
+                let Applied { events: new, is_change, grown, is_over_quota } = applied;
+                let is_made = made || is_change || !new.is_empty();
                 let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
                 // Numbers are assigned below.
                 let new = new.into_iter().map(|event| {
                     let at = event.at;
                     event.numbered(0, at)
                 });
-                Answer { session: session.now.clone(), events: found.chain(new).collect(), grown, is_over_quota }
+                Answer {
+                    session: session.now.clone(),
+                    events: found.chain(new).collect(),
+                    is_made,
+                    grown,
+                    is_over_quota,
+                }
             }));
         }
 
@@ -206,19 +216,13 @@ pub(super) struct LockedSession {
 #[derive(Default)]
 struct Applied {
     events: Vec<NewEvent>,
+    /// Whether the session differs from before.
+    is_change: bool,
     grown: usize,
     is_over_quota: bool,
 }
 
 impl LockedSession {
-    /// Returns whose session it is after the change. Unless the change touches what names the user, the value stays the
-    /// same, so that Postgres has no index to change.
-    fn user_after(&self) -> Option<String> {
-        let Self { before, now, .. } = self;
-        let names_differ = || now.metadata != before.metadata || now.detail != before.detail;
-        if now.dialect.has_user_field() || !names_differ() { before.user_id.clone() } else { now.user().id }
-    }
-
     fn apply(&mut self, request: &Request) -> Applied {
         let before = self.now.clone();
         let events = (request.rule)(&mut self.now);
@@ -235,7 +239,7 @@ impl LockedSession {
             self.erased_by.clone_from(&request.actor);
         }
         self.takes_turn |= takes_turn(&before, &self.now, &events);
-        Applied { events, grown, is_over_quota: false }
+        Applied { events, is_change: true, grown, is_over_quota: false }
     }
 }
 
@@ -363,7 +367,8 @@ pub(super) async fn write(
         .zip(&keeps_metadata)
         .map(|((_, session), keeps)| session.now.metadata.as_ref().filter(|_| !keeps).map(JsonText::as_str))
         .collect();
-    let users: Vec<Option<String>> = sessions.iter().map(|(_, session)| session.user_after()).collect();
+    let new_users: Vec<Option<SessionUser>> = sessions.iter().map(|(_, session)| aliases::new_user(session)).collect();
+    let users = aliases::stored_ids(sessions, &new_users);
     let details: Vec<&str> = sessions.iter().map(|(_, session)| session.now.detail.as_str()).collect();
     let updated: Vec<Timestamp> = sessions.iter().map(|(_, session)| session.now.updated_at).collect();
     let times = |of: fn(&Session) -> Option<Timestamp>| -> Vec<Option<Timestamp>> {
@@ -405,9 +410,10 @@ pub(super) async fn write(
         &told as &[Option<Timestamp>],
         &changes as &[Option<Uuid>],
         &turns as &[Option<&str>],
-        &users as &[Option<String>]
+        &users as &[Option<&str>]
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    let renamed = sessions.iter().zip(new_users).filter_map(|((key, _), user)| Some((*key, user?.aliases)));
+    aliases::replace(connection, &renamed.collect::<Vec<_>>()).await
 }

@@ -12,6 +12,7 @@ const TABLES: [(&str, &str); 10] = [
     ("avatars", "avatars are made by hand, and their lists are filtered row by row"),
     ("avatar_images", "an avatar has one image"),
     ("organization_members", "an organization has 1,000 at most"),
+    ("session_aliases", "a session has three at most"),
     ("agent_usage", "an agent has 32 rows at most"),
     ("usage_days", "a day has about 200 rows, and a window at most 400 days"),
     ("captured_totals", "a window has as many rows as it has hours, days and names"),

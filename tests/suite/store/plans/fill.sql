@@ -32,3 +32,5 @@ SELECT sha256(key_id::text::bytea), org_id, key_id, '{}', created_at, CASE WHEN 
   FROM api_keys;
 INSERT INTO access_tokens (token_hash, key_hash, expires_at)
 SELECT sha256(key_hash || n::text::bytea), key_hash, now() FROM api_key_hashes, generate_series(1, 3) AS n;
+INSERT INTO session_aliases (org_id, dialect, session_id, user_id)
+SELECT org_id, dialect, session_id, 'alias-' || user_id FROM sessions WHERE public_id LIKE '%7%';
