@@ -150,7 +150,8 @@ impl Serve {
         if let Some(jwt) = config.jwt.clone() {
             tokio::spawn(workers::fetch_keys(jwt, admin.clone(), context.clock.clone(), stop.clone()));
         }
-        let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, audit_stream, stop.clone()));
+        let working =
+            tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, audit_stream, stop.clone()));
         let serving = listener::serve(listener, app, bounds, stop.clone());
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {
