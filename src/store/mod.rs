@@ -21,6 +21,7 @@ mod counts;
 mod dashboard;
 mod database;
 mod directory;
+mod erasures;
 mod error;
 mod events;
 mod feed;
@@ -52,7 +53,7 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, AgentUpdate, Agents};
 pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage};
-pub use audit::{Fault, Head, Verified};
+pub use audit::{AuditLog, AuditPosition, AuditRow, Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
@@ -66,6 +67,7 @@ pub use counts::COUNTS;
 pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};
 pub use database::{Database, DatabaseError, LOOKUP_PLANS, SCAN_PLANS};
 pub use directory::{Directory, KeyRecord};
+pub use erasures::{ErasureCursor, ErasureRequested, Erasures};
 pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
 pub use feed::{Change, Feed, FeedPlace};

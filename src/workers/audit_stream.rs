@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::domain::{Clock, OrgId};
 use crate::outbound::{Client, NoTls, PrivateAddresses, SignedEndpoint, Unsent, signature};
-use crate::store::admin::{AdminError, AdminStore, AuditRow, UnsentEntries};
+use crate::store::AuditRow;
+use crate::store::admin::{AdminError, AdminStore, UnsentEntries};
 
 /// How often the worker looks for entries.
 const EVERY: Duration = Duration::from_secs(2);

@@ -1,13 +1,16 @@
 //! The service's own API over the sessions of all dialects (docs/api.md).
 
+mod audit;
 mod conditional;
 mod console;
+mod erasures;
 mod identity;
 mod page;
 mod problem;
 mod query;
 mod session_ref;
 mod sessions;
+mod users;
 
 use http::HeaderName;
 use utoipa::openapi::OpenApi;
@@ -59,21 +62,38 @@ and not be the last; only `next_cursor: null` ends a list. A cursor is valid for
 
 /// Adds what all operations share to the document.
 pub(super) fn complete(document: &mut OpenApi) {
-    let missing = vec![Missing {
-        parameter: "session_id",
-        name: "SessionNotFound",
-        description: "No such session in this organization.",
-        error: SessionaryError::NotFound("session"),
-    }];
+    let missing = vec![
+        Missing {
+            parameter: "session_id",
+            name: "SessionNotFound",
+            description: "No such session in this organization.",
+            error: SessionaryError::NotFound("session"),
+        },
+        Missing {
+            parameter: "erasure_id",
+            name: "ErasureNotFound",
+            description: "No such erasure in this organization.",
+            error: SessionaryError::NotFound("erasure"),
+        },
+        Missing {
+            parameter: "user_id",
+            name: "UserNotFound",
+            description: "No session of this organization is such a user's.",
+            error: SessionaryError::NotFound("user"),
+        },
+    ];
     let errors =
         Errors { media_type: "application/problem+json", ..Errors::one::<problem::Problem>("Problem", missing) };
     document::complete::<Sessionary>(document, &errors);
 }
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("Sessionary", ABOUT)
+    let router = super::described("Sessionary", ABOUT)
         .merge(console::routes())
         .routes(routes!(identity::me::get_me))
         .routes(routes!(identity::version::get_version))
-        .routes(routes!(sessions::get::get_session))
+        .routes(routes!(sessions::get::get_session));
+    let router = audit::routes(router);
+    let router = erasures::routes(router);
+    users::routes(router)
 }

@@ -21,8 +21,8 @@ use crate::http::Reply;
 /// Default and largest number of rows of a page.
 const DEFAULT_LIMIT: usize = 25;
 pub(super) const MAX_LIMIT: usize = 100;
-/// Limit of the characters of a cursor.
-const MAX_CURSOR: usize = 4_096;
+/// Limit of the characters of a cursor. The longest one has the id of a user, of 2,048 control characters that JSON escapes.
+const MAX_CURSOR: usize = 17_000;
 const SEAL: usize = 16;
 
 /// The parameters that every list has.
@@ -60,6 +60,15 @@ impl List {
         Ok(Self { path: raw.path.clone(), query, org, limit })
     }
 
+    /// Returns a list whose pages the service cuts, so that `cursor` is its only parameter.
+    ///
+    /// # Errors
+    /// [`SessionaryError::InvalidQuery`] for any other parameter.
+    pub fn in_parts(raw: &RawQuery, org: OrgId) -> Result<Self, SessionaryError> {
+        let query = raw.with(&[once("cursor")])?;
+        Ok(Self { path: raw.path.clone(), query, org, limit: DEFAULT_LIMIT })
+    }
+
     /// Returns the filters.
     pub fn query(&self) -> &Query {
         &self.query
@@ -92,7 +101,8 @@ impl List {
         HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", self.path, query.finish())).ok()
     }
 
-    fn cursor<C: Serialize>(&self, position: &C) -> Option<String> {
+    /// Returns the cursor of a position.
+    pub fn cursor<C: Serialize>(&self, position: &C) -> Option<String> {
         let mut bytes = serde_json::to_vec(position).ok()?;
         let seal = self.seal(&bytes);
         bytes.extend_from_slice(&seal);

@@ -29,6 +29,12 @@ impl Fault {
         Self { pointer: Some(pointer.into()), parameter: None, detail: detail.into() }
     }
 
+    /// Returns the fault of a member that the body must not have.
+    pub(super) fn unknown_member(name: &str) -> Self {
+        let name: String = name.chars().take(100).collect();
+        Self::member(format!("/{}", name.replace('~', "~0").replace('/', "~1")), "is not a member of this body")
+    }
+
     /// Returns the fault of a parameter.
     pub(super) fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
         Self { pointer: None, parameter: Some(name), detail: detail.into() }

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::audit::AuditRow;
 use super::{AdminError, AdminStore};
 use crate::domain::{OrgId, Timestamp};
+use crate::store::audit::AuditRow;
 use crate::store::scope;
 
 /// Entries of one batch. An entry has at most 20 KiB.

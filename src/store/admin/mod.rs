@@ -17,7 +17,6 @@ mod webhooks;
 
 pub use agents::NewAvatar;
 pub use api_keys::{ExpiringKey, KeyRow, NewKey, Replacement};
-pub use audit::AuditRow;
 pub use audit_stream::UnsentEntries;
 pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
@@ -34,8 +33,10 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
+pub use super::AuditRow;
 use super::{Database, DatabaseError, LOOKUP_PLANS, StoreError};
 use crate::domain::{Actor, KeyId, WebhookId};
+pub(super) use erasures::{ErasureStep, ReceiptRow, receipt};
 
 /// Why an administrator's request cannot be carried out.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ mod streamed;
 
 use chrono::DateTime;
 use sessionary::domain::OrgId;
-use sessionary::store::admin::AuditRow;
+use sessionary::store::AuditRow;
 
 use crate::support::{TestApp, admin};
 

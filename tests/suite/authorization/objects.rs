@@ -69,9 +69,16 @@ pub async fn make(app: &TestApp, api: ApiName) -> Objects {
         }
         ApiName::Sessionary => {
             let agent = app.add_agent().await.0.to_string();
-            let body = format!(r#"{{"agentId":"{agent}","userId":"{}"}}"#, app.mint.uuid());
+            let user = app.mint.uuid().to_string();
+            let body = format!(r#"{{"agentId":"{agent}","userId":"{user}"}}"#);
             let session = app.post(messaging::SESSIONS, body).send().await.expect(201).member("sessionId");
-            vec![("session_id", format!("messaging_{}", session.replace('-', "")))]
+            let body = format!(r#"{{"user_id":"{new}"}}"#);
+            let erasure = app.post("/sessionary/v1/erasures", body).send().await.expect(202).member("id");
+            vec![
+                ("session_id", format!("messaging_{}", session.replace('-', ""))),
+                ("user_id", user),
+                ("erasure_id", erasure),
+            ]
         }
         ApiName::Dialect(DialectName::IntegerId) => {
             let agent = integer_id::make_agent(app, &new).await;

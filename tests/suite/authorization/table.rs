@@ -99,6 +99,14 @@ const SESSIONARY: &[Row] = &[
     Row { method: "GET", path: "/sessionary/v1/me", surface: Vectara, scope: None, body: Empty, success: 200 },
     open("GET", "/sessionary/v1/version", Empty),
     row("GET", "/sessionary/v1/sessions/{session_id}", Vectara, SessionsRead, Empty, 200),
+    row("GET", "/sessionary/v1/audit", Vectara, AuditRead, Empty, 200),
+    row("GET", "/sessionary/v1/audit/verification", Vectara, AuditRead, Empty, 200),
+    row("GET", "/sessionary/v1/erasures", Vectara, DataErase, Empty, 200),
+    row("POST", "/sessionary/v1/erasures", Vectara, DataErase, Json(r#"{"session_id":"<session_id>"}"#), 202),
+    row("GET", "/sessionary/v1/erasures/{erasure_id}", Vectara, DataErase, Empty, 200),
+    row("GET", "/sessionary/v1/users", Vectara, SessionsRead, Empty, 200),
+    row("GET", "/sessionary/v1/users/{user_id}", Vectara, SessionsRead, Empty, 200),
+    row("POST", "/sessionary/v1/users/{user_id}/erase", Vectara, DataErase, Empty, 202),
 ];
 
 const AGNOST: &[Row] = &[

@@ -3,3 +3,5 @@
 mod erasure;
 mod erasures;
 mod webhooks;
+
+pub use erasures::TURN;

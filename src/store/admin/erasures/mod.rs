@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 pub use preview::Preview;
 pub use request::{NewErasure, Receipt, Subject};
+pub(in crate::store) use request::{ReceiptRow, receipt};
 pub use retention::{RetentionRule, RetentionSettings};
 
 use super::{AdminError, AdminStore};
@@ -35,7 +36,7 @@ pub type Counts = BTreeMap<String, u64>;
 /// What comes next, and its cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum ErasureStep {
+pub(in crate::store) enum ErasureStep {
     /// Looks for sessions after this one, and deletes the rows of those that it finds.
     Sessions { dialect: i16, id: Uuid, created_at: Option<Timestamp> },
     /// Deletes the events of the sessions after this one.
@@ -55,7 +56,7 @@ enum ErasureStep {
 }
 
 impl ErasureStep {
-    fn first(scope: ErasureScope) -> Self {
+    pub fn first(scope: ErasureScope) -> Self {
         match scope {
             ErasureScope::Organization => Self::Table { index: 0 },
             _ => Self::Sessions { dialect: i16::MIN, id: Uuid::nil(), created_at: None },

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::support::{TestApp, admin};
 
-static TURN: Mutex<()> = Mutex::const_new(());
+pub static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Returns a service whose clock is some days back, and the right to use the worker.
 async fn app() -> (TestApp, MutexGuard<'static, ()>) {
