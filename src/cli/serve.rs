@@ -165,7 +165,8 @@ impl Serve {
             };
             tokio::spawn(workers::fetch_keys(fetch, stop.clone()));
         }
-        let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, audit_stream, stop.clone()));
+        let working =
+            tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, audit_stream, stop.clone()));
         let serving = listener::serve(listener, app, bounds, stop.clone());
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {

@@ -58,11 +58,7 @@ impl<'a> From<&'a AuditRow> for SentEntry<'a> {
         Self {
             number: row.number,
             at: row.at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-            actor: SentActor {
-                kind: &row.actor_kind,
-                id: row.actor.as_deref(),
-                issuer: row.issuer.as_deref(),
-            },
+            actor: SentActor { kind: &row.actor_kind, id: row.actor.as_deref(), issuer: row.issuer.as_deref() },
             address: row.address.as_deref(),
             request_id: row.request_id.as_deref(),
             action: &row.action,
@@ -148,7 +144,8 @@ impl AuditStream {
     }
 
     async fn post(&self, unsent: &UnsentEntries, last: i64) -> Result<(), NotSent> {
-        let batch = Batch { organization_id: unsent.org, entries: unsent.entries.iter().map(SentEntry::from).collect() };
+        let batch =
+            Batch { organization_id: unsent.org, entries: unsent.entries.iter().map(SentEntry::from).collect() };
         let body = serde_json::to_vec(&batch).map_err(|_| NotSent::Unreachable)?;
         // The same batch has the same id at every attempt, so that the endpoint can recognize it.
         let id = format!("audit_{}_{last}", unsent.org);

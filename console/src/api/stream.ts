@@ -50,6 +50,8 @@ export function useStream(
         delay = Math.min(delay * 2, MAX_DELAY);
       };
       for (const name of names) source.addEventListener(name, listen);
+      // Something may be missing after a long break.
+      source.addEventListener("gap", () => handlers.current.resync());
     };
     const close = () => {
       clearTimeout(timer);

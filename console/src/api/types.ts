@@ -73,7 +73,7 @@ export type Role = "user" | "assistant" | "system" | "tool";
 export interface Message {
   role: Role;
   text: string | null;
-  tool: { name: string; input: Json; output: Json } | null;
+  tool: { name: string | null; input: Json; output: Json } | null;
 }
 
 export interface SessionEvent {
@@ -91,7 +91,8 @@ export interface SessionEvent {
 }
 
 export interface LiveChange {
-  session: Session;
+  /** `null` for a caller without the scope `sessions:read`. */
+  session: Session | null;
   event: SessionEvent | null;
 }
 
@@ -110,13 +111,15 @@ export interface User {
 
 export interface Responder {
   kind: "none" | "echo" | "openai" | "webhook";
+  /** Whether it is the organization's, because the agent has none of its own. */
+  is_default?: boolean;
   base_url?: string;
   model?: string;
-  key_env?: string;
   system_prompt?: string;
   context_tokens?: number;
   url?: string;
-  secret_env?: string;
+  /** Whether the deployment has a key or a signing secret for it. */
+  has_secret?: boolean;
 }
 
 export interface Agent {
@@ -153,9 +156,12 @@ export interface Webhook {
   url: string;
   events: string[];
   enabled: boolean;
+  /** `gone`: the endpoint responded with 410. `disabled`: on request. */
   disabled_reason: string | null;
+  disabled_at?: string | null;
+  paused_until?: string | null;
+  previous_secret_until?: string | null;
   created_at: string;
-  secret_hint?: string | null;
   /** In the responses that create and rotate only. */
   secret?: string;
 }
@@ -164,9 +170,11 @@ export interface Delivery {
   id: string;
   webhook_id: string;
   event_type: string;
+  session_id?: string | null;
   state: string;
   attempts: number;
   last_status: number | null;
+  last_error?: string | null;
   queued_at: string;
   next_attempt_at: string | null;
   delivered_at: string | null;
@@ -175,6 +183,7 @@ export interface Delivery {
 export interface Erasure {
   id: string;
   subject: string;
+  dialect?: Dialect | null;
   state: "running" | "settling" | "done";
   requested_at: string;
   finished_at: string | null;
@@ -195,8 +204,9 @@ export interface UsageRow {
 }
 
 export interface Retention {
-  rules: { dialect: Dialect | null; days: number }[];
+  rules: { dialect: Dialect; days: number }[];
   legal_hold: boolean;
+  held_since?: string | null;
 }
 
 export interface Settings {
@@ -215,6 +225,14 @@ export interface AuditEntry {
   before: Json;
   after: Json;
   hash: string;
+}
+
+export interface Verification {
+  entries: number;
+  is_complete: boolean;
+  faults: { kind: string; first: number; last: number }[];
+  head: { number: number; hash: string } | null;
+  next_cursor: string | null;
 }
 
 export interface Organization {

@@ -6,7 +6,7 @@ import { useResource, type Resource } from "../hooks";
 import { can, notify } from "../state";
 import { Check, ConfirmBody, Field, Form, FormActions, Submit, TextArea, type Values } from "../ui/form";
 import { Card, Dialog, Empty, Facts, PageHead, Show } from "../ui/frame";
-import { ResponderFields, ResponderText, readResponder } from "../ui/responder";
+import { ResponderFields, ResponderText, isSame, readResponder } from "../ui/responder";
 import { Code, Foreign, Time } from "../ui/text";
 
 export function AgentPage() {
@@ -88,10 +88,13 @@ function Loaded({ agent, resource }: { agent: Agent; resource: Resource<Agent> }
 
 function Edit({ agent, resource }: { agent: Agent; resource: Resource<Agent> }) {
   const submit = async (values: Values) => {
+    const responder = readResponder(values);
+    const before = agent.responder?.is_default ? null : agent.responder;
     const body = {
       name: values.text("name"),
       description: values.optional("description"),
-      responder: readResponder(values),
+      // Addresses are shown without their query, so that an unchanged responder must not be sent back.
+      ...(!isSame(before, responder) && { responder }),
       enabled: values.has("enabled"),
     };
     const reply = await patch<Agent>(`/agents/${segment(agent.id)}`, body, resource.etag);

@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
 import { get } from "../api/client";
-import type { AuditEntry, Json, JsonObject } from "../api/types";
+import type { AuditEntry, Json, Verification } from "../api/types";
 import { usePages } from "../hooks";
 import { describe } from "../state";
 import { Empty, Facts, ListOf, PageHead } from "../ui/frame";
-import { Code, Foreign, JsonView, Time } from "../ui/text";
+import { Code, Foreign, JsonView, Time, count } from "../ui/text";
 
 export function Audit() {
   const pages = usePages<AuditEntry>("/audit");
@@ -12,8 +12,17 @@ export function Audit() {
   const verify = async () => {
     setVerdict("Checking the chain of hashes…");
     try {
-      const { data } = await get<JsonObject>("/audit/verification");
-      setVerdict(summary(data));
+      let entries = 0;
+      const faults: string[] = [];
+      let cursor: string | null = null;
+      do {
+        const { data }: { data: Verification } = await get("/audit/verification", { cursor });
+        entries += data.entries;
+        faults.push(...data.faults.map((fault) => `${fault.kind} ${fault.first}–${fault.last}`));
+        cursor = data.next_cursor;
+      } while (cursor !== null);
+      const text = faults.length === 0 ? "None is missing or changed." : `Not as they were written: ${faults.join(", ")}.`;
+      setVerdict(`${count(entries)} entries have been checked. ${text}`);
     } catch (error) {
       setVerdict(describe(error));
     }
@@ -46,12 +55,6 @@ export function Audit() {
       </ListOf>
     </>
   );
-}
-
-function summary(result: JsonObject): string {
-  return Object.entries(result)
-    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
-    .join(" · ");
 }
 
 /** Returns an actor or object in a few words. */

@@ -26,7 +26,7 @@ export function Erasures() {
             id={(erasure) => erasure.id}
             columns={[
               { head: "Receipt", cell: (erasure) => <Code>{erasure.id}</Code> },
-              { head: "Of a", cell: (erasure) => erasure.subject },
+              { head: "Of a", cell: (erasure) => (erasure.dialect ? `${erasure.subject} (${erasure.dialect})` : erasure.subject) },
               { head: "State", cell: (erasure) => <ErasureState state={erasure.state} /> },
               {
                 head: "Rows deleted",

@@ -99,10 +99,11 @@ function Tile({ name, n, range, of }: { name: string; n: number; range: number; 
 function Latest() {
   const pages = usePages<Session>("/sessions", { limit: LATEST });
   const live = useStream(
-    "/events/stream",
+    can("events:read") ? "/events/stream" : null,
     ["session.created", "session.updated", "session.ended"],
     (name, data) => {
       const { session } = data as LiveChange;
+      if (!session) return;
       pages.update((rows) => {
         const known = rows.some((row) => row.id === session.id);
         if (known) return rows.map((row) => (row.id === session.id ? session : row));
@@ -114,7 +115,7 @@ function Latest() {
     },
   );
   return (
-    <Card title="Latest sessions" actions={<Live state={live.value} />}>
+    <Card title="Latest sessions" actions={can("events:read") && <Live state={live.value} />}>
       <ListOf
         from={{ ...pages, more: false }}
         empty={
@@ -176,7 +177,7 @@ function Attention() {
   const keys = useResource<Page<Key>>("/keys", { limit: 100 });
   const webhooks = useResource<Page<Webhook>>("/webhooks", { limit: 100 });
   const expiring = keys.data?.data.filter((key) => key.state === "expiring") ?? [];
-  const off = webhooks.data?.data.filter((webhook) => !webhook.enabled && webhook.disabled_reason) ?? [];
+  const off = webhooks.data?.data.filter((webhook) => webhook.disabled_reason === "gone") ?? [];
   if (expiring.length + off.length === 0) return null;
   return (
     <Card title="Needs attention">
@@ -191,7 +192,7 @@ function Attention() {
         {off.map((webhook) => (
           <li>
             <span>
-              The webhook <a href={`/console/webhooks/${webhook.id}`}>{webhook.url}</a> is off: {webhook.disabled_reason}
+              The webhook <a href={`/console/webhooks/${webhook.id}`}>{webhook.url}</a> is off, because its endpoint responded that it is gone.
             </span>
           </li>
         ))}

@@ -1,7 +1,7 @@
-import { useRoute } from "preact-iso";
+import { useLocation, useRoute } from "preact-iso";
 import { useEffect, useState } from "preact/hooks";
-import { get, patch, post, segment } from "../api/client";
-import type { Erasure, Session } from "../api/types";
+import { del, get, patch, post, segment } from "../api/client";
+import type { Dialect, Erasure, Session } from "../api/types";
 import { allEvents, useConversation } from "../conversation";
 import { useResource, type Resource } from "../hooks";
 import { attempt, can, notify } from "../state";
@@ -10,7 +10,8 @@ import { Bubbles, wantedEvent } from "../ui/bubbles";
 import { Card, Dialog, Empty, Facts, Failure, Loading, PageHead, Show } from "../ui/frame";
 import { Receipt } from "../ui/receipt";
 import { Live, nameOf } from "../ui/session";
-import { Code, CopyLine, DialectTag, Foreign, JsonView, StateTag, Time } from "../ui/text";
+import { plain } from "../plain";
+import { Code, CopyLine, DIALECT_NAMES, DialectTag, Foreign, JsonView, StateTag, Time } from "../ui/text";
 
 export function SessionPage() {
   const { params } = useRoute();
@@ -47,12 +48,17 @@ export function SessionPage() {
   );
 }
 
+/** Sessions of these dialects can be ended, and those of the other two by deleting them. Captured ones do neither. */
+const ENDING: readonly Dialect[] = ["agntix", "integer_id"];
+const DELETED_TO_END: readonly Dialect[] = ["agent_key", "messaging"];
+
 function Loaded({ session, resource, erased }: {
   session: Session;
   resource: Resource<Session>;
   erased: (receipt: Erasure) => void;
 }) {
-  const [dialog, setDialog] = useState<"end" | "edit" | "erase" | null>(null);
+  const { route } = useLocation();
+  const [dialog, setDialog] = useState<"end" | "delete" | "edit" | "erase" | null>(null);
   const close = () => setDialog(null);
   const reads = can("events:read");
   return (
@@ -63,7 +69,12 @@ function Loaded({ session, resource, erased }: {
             Edit
           </button>
         )}
-        {can("sessions:write") && session.state === "open" && (
+        {can("sessions:write") && DELETED_TO_END.includes(session.dialect) && (
+          <button type="button" onClick={() => setDialog("delete")}>
+            Delete
+          </button>
+        )}
+        {can("sessions:write") && ENDING.includes(session.dialect) && session.state === "open" && (
           <button type="button" onClick={() => setDialog("end")}>
             End
           </button>
@@ -94,13 +105,28 @@ function Loaded({ session, resource, erased }: {
             action="End session"
             cancel={close}
             submit={async () => {
-              await post(`/sessions/${session.id}/end`);
+              await post(`/sessions/${session.id}/end`, {});
               resource.reload();
               notify("The session has ended.");
               close();
             }}
           >
             <p>No more messages can be added to it. It stays readable.</p>
+          </ConfirmBody>
+        </Dialog>
+      )}
+      {dialog === "delete" && (
+        <Dialog title="Delete this session?" close={close}>
+          <ConfirmBody
+            action="Delete session"
+            cancel={close}
+            submit={async () => {
+              await del(`/sessions/${session.id}`, resource.etag);
+              notify("The session has been deleted.");
+              route("/console/sessions");
+            }}
+          >
+            <p>In this dialect a session ends by being deleted, together with its messages. This cannot be undone.</p>
           </ConfirmBody>
         </Dialog>
       )}
@@ -178,7 +204,6 @@ function Append({ id }: { id: string }) {
           <select name="role" aria-label="Role">
             <option value="user">as user</option>
             <option value="assistant">as assistant</option>
-            <option value="system">as system</option>
           </select>
           <Submit>Add</Submit>
         </FormActions>
@@ -191,6 +216,8 @@ function Append({ id }: { id: string }) {
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function Details({ session }: { session: Session }) {
+  const data = session.dialect_data;
+  const dialectFacts = data !== null && typeof data === "object" && !Array.isArray(data) ? plain(data) : [];
   return (
     <div class="details">
       <Card title="About">
@@ -225,11 +252,16 @@ function Details({ session }: { session: Session }) {
       )}
       <Card title="Metadata">
         {session.metadata && Object.keys(session.metadata).length > 0 ? (
-          <JsonView value={session.metadata} label="Metadata" />
+          <JsonView value={session.metadata} label="Metadata as JSON" />
         ) : (
           <p class="quiet">No metadata.</p>
         )}
       </Card>
+      {dialectFacts.length > 0 && (
+        <Card title={`Only in ${DIALECT_NAMES[session.dialect]}`}>
+          <Facts items={dialectFacts} />
+        </Card>
+      )}
       <details>
         <summary>Raw session</summary>
         <JsonView value={session} label="Session as JSON" />

@@ -11,6 +11,8 @@ import { Live, SessionName } from "../ui/session";
 import { Code, DIALECT_NAMES, DialectTag, Foreign, StateTag, Time } from "../ui/text";
 
 const FILTERS = ["q", "dialect", "state", "agent_id", "user_id", "kind", "created_after", "created_before", "metadata", "order"] as const;
+/** The filters of exports. */
+const EXPORT_FILTERS = ["dialect", "user_id", "created_after", "created_before"];
 const MORE_FILTERS = ["user_id", "kind", "created_after", "created_before", "metadata", "order"];
 
 /** Returns the filters in a page's address; others than these are ignored. */
@@ -44,10 +46,11 @@ export function Sessions() {
     pages.reload();
   };
   const live = useStream(
-    "/events/stream",
+    can("events:read") ? "/events/stream" : null,
     ["session.created", "session.updated", "session.ended"],
     (name, data) => {
       const { session } = data as LiveChange;
+      if (!session) return;
       pages.update((rows) => rows.map((row) => (row.id === session.id ? session : row)));
       if (name === "session.created" && fits(session, filters)) setFresh((old) => new Set(old).add(session.id));
     },
@@ -63,7 +66,7 @@ export function Sessions() {
   return (
     <>
       <PageHead title="Sessions">
-        <Live state={live.value} />
+        {can("events:read") && <Live state={live.value} />}
         {can("export") && (
           <button type="button" onClick={() => setExporting(true)}>
             Export
@@ -213,12 +216,13 @@ function toLocal(time: string | undefined): string {
 }
 
 export function ExportDialog({ filters, close }: { filters: Query; close: () => void }) {
-  const { order: _, ...rest } = filters as Record<string, string>;
+  const rest: Query = Object.fromEntries(Object.entries(filters).filter(([name]) => EXPORT_FILTERS.includes(name)));
+  const others = Object.keys(filters).filter((name) => !EXPORT_FILTERS.includes(name) && name !== "order");
   return (
     <Dialog title="Export sessions" close={close}>
       <p>
         {Object.keys(rest).length > 0 ? "All sessions that match the filters" : "All sessions of the organization"}, with
-        their events. The file is written while you download it, so it may be as large as you like.
+        their events.{others.length > 0 && " Exports filter by dialect, user and time only; the other filters are left out."} The file is written while you download it, so it may be as large as you like.
       </p>
       <div class="form-actions">
         <a class="button" href={url("/exports", { format: "csv", ...rest })} download="sessions.csv">

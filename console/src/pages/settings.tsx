@@ -5,7 +5,7 @@ import { useResource, type Resource } from "../hooks";
 import { me, notify } from "../state";
 import { Check, Field, Form, FormActions, Submit, type Values } from "../ui/form";
 import { Card, Facts, PageHead, Show } from "../ui/frame";
-import { ResponderFields, readResponder } from "../ui/responder";
+import { ResponderFields, isSame, readResponder } from "../ui/responder";
 import { Code, DIALECT_NAMES, JsonView } from "../ui/text";
 import { plain } from "../plain";
 
@@ -34,7 +34,7 @@ export function SettingsPage() {
 function Organization({ settings, resource }: { settings: Settings; resource: Resource<Settings> }) {
   const submit = async (values: Values) => {
     const responder = readResponder(values);
-    const body = { name: values.text("name"), ...(responder && { default_responder: responder }) };
+    const body = { name: values.text("name"), ...(responder && !isSame(settings.default_responder, responder) && { default_responder: responder }) };
     const reply = await patch<Settings>("/settings", body, resource.etag);
     if (reply.data) resource.set(reply.data, reply.etag);
     else resource.reload();
@@ -60,10 +60,10 @@ function Organization({ settings, resource }: { settings: Settings; resource: Re
 
 function RetentionForm({ retention, resource }: { retention: Retention; resource: Resource<Retention> }) {
   const [preview, setPreview] = useState<JsonObject | null>(null);
-  const days = (dialect: Dialect | null) => String(retention.rules.find((rule) => rule.dialect === dialect)?.days ?? "");
+  const days = (dialect: Dialect) => String(retention.rules.find((rule) => rule.dialect === dialect)?.days ?? "");
   const read = (values: Values): Retention => ({
-    rules: [null, ...DIALECTS].flatMap((dialect) => {
-      const text = values.text(`days-${dialect ?? "all"}`);
+    rules: DIALECTS.flatMap((dialect) => {
+      const text = values.text(`days-${dialect}`);
       return text ? [{ dialect, days: Number(text) }] : [];
     }),
     legal_hold: values.has("legal_hold"),
@@ -82,19 +82,15 @@ function RetentionForm({ retention, resource }: { retention: Retention; resource
   };
   return (
     <Form submit={submit} label="Retention">
-      <p class="quiet">Sessions are deleted so many days after their last change. Empty: they stay.</p>
-      <Field name="days-all" label="Every dialect, in days" type="number" min={1} defaultValue={days(null)} />
-      <details open={retention.rules.some((rule) => rule.dialect !== null)}>
-        <summary>By dialect</summary>
-        <div class="row">
-          {DIALECTS.map((dialect) => (
-            <Field name={`days-${dialect}`} label={DIALECT_NAMES[dialect]} type="number" min={1} defaultValue={days(dialect)} />
-          ))}
-        </div>
-      </details>
-      <Check name="legal_hold" label="Legal hold: nothing is deleted by age, whatever the rules say" checked={retention.legal_hold} />
-      <Check name="preview" label="Only show what the rules would delete" />
-      {preview && <JsonView value={preview} label="What the rules would delete" />}
+      <p class="quiet">Sessions are erased so many days after their last change. Empty: they stay.</p>
+      <div class="row">
+        {DIALECTS.map((dialect) => (
+          <Field name={`days-${dialect}`} label={`${DIALECT_NAMES[dialect]}, in days`} type="number" min={1} defaultValue={days(dialect)} />
+        ))}
+      </div>
+      <Check name="legal_hold" label="Legal hold: nothing is erased, by age or on request" checked={retention.legal_hold} />
+      <Check name="preview" label="Only show what the rules would erase" />
+      {preview && <JsonView value={preview} label="What the rules would erase" />}
       <FormActions>
         <Submit>Save</Submit>
       </FormActions>

@@ -53,7 +53,7 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
           items={[
             ["State", <WebhookState webhook={webhook} />],
             ["Events", webhook.events.join(", ")],
-            ["Secret", webhook.secret_hint ? <Code>…{webhook.secret_hint}</Code> : null],
+            ["Old secret valid until", webhook.previous_secret_until && <Time at={webhook.previous_secret_until} full />],
             ["Created", <Time at={webhook.created_at} full />],
             ["Id", <Code>{webhook.id}</Code>],
           ]}
@@ -84,7 +84,7 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
               close();
             }}
           >
-            <p>New requests are signed with a new secret, which is shown once.</p>
+            <p>The new secret is shown once. For a day, requests are signed with both.</p>
           </ConfirmBody>
         </Dialog>
       )}
@@ -143,10 +143,18 @@ function Deliveries({ path }: { path: string }) {
             rows={rows}
             id={(delivery) => delivery.id}
             columns={[
-              { head: "Event", cell: (delivery) => <code>{delivery.event_type}</code> },
+              {
+                head: "Event",
+                cell: (delivery) =>
+                  delivery.session_id ? (
+                    <a href={`/console/sessions/${delivery.session_id}`}>{delivery.event_type}</a>
+                  ) : (
+                    delivery.event_type
+                  ),
+              },
               { head: "State", cell: (delivery) => <Tag tone={tone(delivery)}>{delivery.state}</Tag> },
               { head: "Attempts", numeric: true, cell: (delivery) => delivery.attempts },
-              { head: "Last status", numeric: true, cell: (delivery) => delivery.last_status ?? "–" },
+              { head: "Last status", numeric: true, cell: (delivery) => delivery.last_status ?? delivery.last_error ?? "–" },
               { head: "Queued", cell: (delivery) => <Time at={delivery.queued_at} /> },
               { head: "Next attempt", minor: true, cell: (delivery) => <Time at={delivery.next_attempt_at} /> },
               {

@@ -66,10 +66,19 @@ export function Webhooks() {
 }
 
 export function WebhookState({ webhook }: { webhook: Webhook }) {
+  if (webhook.enabled && webhook.paused_until) {
+    return (
+      <>
+        <Tag tone="warn">paused</Tag> until <Time at={webhook.paused_until} />
+      </>
+    );
+  }
   if (webhook.enabled) return <Tag tone="good">on</Tag>;
+  const isGone = webhook.disabled_reason === "gone";
   return (
     <>
-      <Tag tone={webhook.disabled_reason ? "bad" : undefined}>off</Tag> <span class="quiet">{webhook.disabled_reason}</span>
+      <Tag tone={isGone ? "bad" : undefined}>off</Tag>{" "}
+      {isGone && <span class="quiet">The endpoint responded that it is gone (410).</span>}
     </>
   );
 }

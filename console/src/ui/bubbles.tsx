@@ -78,12 +78,13 @@ function Bubble({ message }: { message: Message }) {
       {message.tool && (
         <details class="tool">
           <summary>
-            Tool call: <Foreign>{message.tool.name}</Foreign>
+            Tool call{message.tool.name && ": "}
+            <Foreign>{message.tool.name}</Foreign>
           </summary>
           <h3>Input</h3>
-          <JsonView value={message.tool.input} label={`Input of ${message.tool.name}`} />
+          <JsonView value={message.tool.input} label={`Input of ${message.tool.name ?? "the tool"}`} />
           <h3>Output</h3>
-          <JsonView value={message.tool.output} label={`Output of ${message.tool.name}`} />
+          <JsonView value={message.tool.output} label={`Output of ${message.tool.name ?? "the tool"}`} />
         </details>
       )}
     </div>

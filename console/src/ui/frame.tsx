@@ -10,7 +10,9 @@ export function PageHead({ title, lead, children }: { title: string; lead?: stri
   return (
     <header class="page-head">
       <div>
-        <h1>{title}</h1>
+        <h1 dir="auto" title={title.length > 80 ? title : undefined}>
+          {title}
+        </h1>
         {lead && <p class="lead">{lead}</p>}
       </div>
       {children && <div class="actions">{children}</div>}

@@ -16,7 +16,7 @@ export function ResponderFields({ responder, inherit, label }: {
   inherit?: boolean;
   label?: string;
 }) {
-  const [kind, setKind] = useState<string>(responder?.kind ?? (inherit ? "" : "none"));
+  const [kind, setKind] = useState<string>(inherit && (responder?.is_default ?? true) ? "" : (responder?.kind ?? "none"));
   return (
     <>
       <Select
@@ -30,14 +30,7 @@ export function ResponderFields({ responder, inherit, label }: {
         <>
           <Field name="base_url" label="Base URL" type="url" required dir="ltr" placeholder="https://api.openai.com/v1" defaultValue={responder?.base_url ?? ""} />
           <Field name="model" label="Model" required dir="ltr" defaultValue={responder?.model ?? ""} />
-          <Field
-            name="key_env"
-            label="Environment variable with the key"
-            hint="The name of a variable of the service, never the key itself."
-            dir="ltr"
-            placeholder="OPENAI_API_KEY"
-            defaultValue={responder?.key_env ?? ""}
-          />
+          <SecretHint responder={responder} what="key" />
           <TextArea name="system_prompt" label="System prompt" defaultValue={responder?.system_prompt ?? ""} />
           <Field
             name="context_tokens"
@@ -51,17 +44,27 @@ export function ResponderFields({ responder, inherit, label }: {
       {kind === "webhook" && (
         <>
           <Field name="url" label="URL" type="url" required dir="ltr" placeholder="https://agent.example.com/reply" defaultValue={responder?.url ?? ""} />
-          <Field
-            name="secret_env"
-            label="Environment variable with the signing secret"
-            hint="The name of a variable of the service; without it, requests are not signed."
-            dir="ltr"
-            defaultValue={responder?.secret_env ?? ""}
-          />
+          <SecretHint responder={responder} what="signing secret" />
         </>
       )}
     </>
   );
+}
+
+function SecretHint({ responder, what }: { responder: Responder | null | undefined; what: string }) {
+  return (
+    <p class="hint">
+      {responder?.has_secret ? `The deployment has a ${what} for this address.` : `The deployment has no ${what} for it.`} Only the
+      operator sets one, with <code>sessionary agent</code> or <code>sessionary org responder</code>.
+    </p>
+  );
+}
+
+/** Whether two responders are the same, as far as this API shows them. */
+export function isSame(a: Responder | null | undefined, b: Responder | null): boolean {
+  const shown = (one: Responder | null | undefined) =>
+    one ? JSON.stringify([one.kind, one.base_url, one.model, one.system_prompt || null, one.context_tokens, one.url]) : "";
+  return shown(a) === shown(b);
 }
 
 /** Returns the responder that the form describes; `null` for the organization's default. */
@@ -72,19 +75,19 @@ export function readResponder(values: Values): Responder | null {
       kind,
       base_url: values.text("base_url"),
       model: values.text("model"),
-      ...(values.text("key_env") && { key_env: values.text("key_env") }),
       ...(values.text("system_prompt") && { system_prompt: values.text("system_prompt") }),
       context_tokens: Number(values.text("context_tokens")) || 8000,
     };
   }
   if (kind === "webhook") {
-    return { kind, url: values.text("url"), ...(values.text("secret_env") && { secret_env: values.text("secret_env") }) };
+    return { kind, url: values.text("url") };
   }
   return kind === "" ? null : { kind: kind as "none" | "echo" };
 }
 
 export function ResponderText({ responder }: { responder: Responder | null | undefined }) {
   if (!responder) return <span class="quiet">default</span>;
+  if (responder.is_default) return <span class="quiet">default ({responder.kind})</span>;
   if (responder.kind === "openai") return <Foreign>{responder.model}</Foreign>;
   if (responder.kind === "webhook") return <Code>{responder.url}</Code>;
   return <>{responder.kind}</>;

@@ -18,8 +18,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Returns a worker that posts to `url`.
 async fn stream(url: &str, clock: &Clock) -> AuditStream {
-    let endpoint =
-        SignedEndpoint { url: url.parse().expect("a URL"), secret: Some(SecretString::from(SECRET)) };
+    let endpoint = SignedEndpoint { url: url.parse().expect("a URL"), secret: Some(SecretString::from(SECRET)) };
     AuditStream::new(admin().await.clone(), clock.clone(), endpoint).expect("a client")
 }
 

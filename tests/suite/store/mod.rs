@@ -5,6 +5,7 @@ mod backup;
 mod cancellation;
 mod captures;
 mod changes;
+mod console_links;
 mod fairness;
 mod forks;
 mod group_commit;
