@@ -43,7 +43,7 @@ impl Batch for CaptureEvents {
         Some(Used {
             org: *org,
             at: capture.event.at,
-            dialect: capture.session.dialect,
+            dialect: capture.session.dialect.into(),
             agent: capture.session.agent,
             key: *used_by,
             amounts: Amounts {

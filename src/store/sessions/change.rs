@@ -106,7 +106,7 @@ impl Batch for ChangeSessions {
         Some(Used {
             org: request.key.org,
             at: answer.events.first()?.created_at,
-            dialect: answer.session.dialect,
+            dialect: answer.session.dialect.into(),
             agent: answer.session.agent,
             key: request.used_by,
             amounts: Amounts { events, ..Amounts::default() },

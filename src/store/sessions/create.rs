@@ -53,9 +53,9 @@ impl Batch for CreateSessions {
     }
 
     fn used(request: &Request, created: &Created) -> Option<Used> {
-        let Request { org, session, used_by } = request;
+        let Request { org, session, used_by, .. } = request;
         let amounts = Amounts { sessions: i64::from(*created == Created::New), ..Amounts::default() };
-        let (at, dialect, agent) = (session.created_at, session.dialect, session.agent);
+        let (at, dialect, agent) = (session.created_at, session.dialect.into(), session.agent);
         Some(Used { org: *org, at, dialect, agent, key: *used_by, amounts })
     }
 

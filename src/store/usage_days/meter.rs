@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use crate::domain::{AgentId, DialectName, KeyId, OrgId, Timestamp};
+use crate::domain::{AgentId, ApiName, KeyId, OrgId, Timestamp};
 
 /// Rows of one organization and day that name an agent or a key. Further ones are counted without either.
 pub(super) const MAX_NAMED: usize = 200;
@@ -41,7 +41,7 @@ impl AddAssign for Amounts {
 pub struct Used {
     pub org: OrgId,
     pub at: Timestamp,
-    pub dialect: DialectName,
+    pub dialect: ApiName,
     pub agent: Option<AgentId>,
     pub key: Option<KeyId>,
     pub amounts: Amounts,
@@ -175,7 +175,7 @@ mod tests {
         Used {
             org: OrgId(Uuid::from_u128(org)),
             at: DateTime::UNIX_EPOCH,
-            dialect: DialectName::Agntix,
+            dialect: crate::domain::DialectName::Agntix.into(),
             agent: Some(AgentId(Uuid::from_u128(agent))),
             key: Some(KeyId(Uuid::from_u128(key))),
             amounts: Amounts::REQUEST,

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::{Inner, StoreError, TenantStore, scope};
-use crate::domain::{AgentId, DialectName, KeyId, OrgId, Timestamp};
+use crate::domain::{AgentId, ApiName, KeyId, OrgId, Timestamp};
 use meter::Row;
 pub use meter::{Amounts, UsageMeter, Used};
 
@@ -34,7 +34,7 @@ pub enum UsageBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageGroup {
     pub day: Option<NaiveDate>,
-    pub dialect: Option<DialectName>,
+    pub dialect: Option<ApiName>,
     pub agent: Option<AgentId>,
     pub key: Option<KeyId>,
     pub amounts: Amounts,
@@ -42,7 +42,7 @@ pub struct UsageGroup {
 
 impl TenantStore {
     /// Counts an authenticated request.
-    pub fn requested(&self, dialect: DialectName, at: Timestamp) {
+    pub fn requested(&self, dialect: ApiName, at: Timestamp) {
         let (agent, key) = (None, self.key());
         self.store.0.reports.usage.add(&Used { org: self.org, at, dialect, agent, key, amounts: Amounts::REQUEST });
     }
@@ -97,8 +97,8 @@ impl TenantStore {
     }
 }
 
-fn dialect_of(code: i16) -> Result<DialectName, StoreError> {
-    DialectName::from_code(code).ok_or_else(|| StoreError::Unreadable(format!("no such dialect: {code}")))
+fn dialect_of(code: i16) -> Result<ApiName, StoreError> {
+    ApiName::from_code(code).ok_or_else(|| StoreError::Unreadable(format!("no such dialect: {code}")))
 }
 
 /// Adds what was counted to the database. What cannot be added is counted again.

@@ -100,7 +100,7 @@ impl Batch for CaptureSpans {
         Some(Used {
             org: request.org,
             at: request.spans.first()?.capture.event.at,
-            dialect: DialectName::Agnost,
+            dialect: DialectName::Agnost.into(),
             agent: None,
             key: request.used_by,
             amounts: Amounts { sessions: taken.sessions, events: taken.events, ..Amounts::default() },

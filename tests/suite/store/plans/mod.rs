@@ -46,7 +46,7 @@ const SMALL: [(&str, &str); 9] = [
     ("session_user_backfills", "an organization has one, until its older sessions have their users"),
 ];
 /// Statements that read by time alone, and why.
-const READS_ALL: [(&str, &str); 18] = [
+const READS_ALL: [(&str, &str); 17] = [
     ("FROM session_erasures\n", "erasure finds what is due by its time"),
     ("FROM erasures e\n", "a worker takes the next erasure that is due"),
     ("FROM erasures WHERE erasure_id", "the command line finds an erasure by its id alone"),
