@@ -1,10 +1,15 @@
 //! The service's own API over the sessions of all dialects (docs/api.md).
 
 mod conditional;
+mod events;
+mod follow;
 mod identity;
+mod mcp;
+mod members;
 mod page;
 mod problem;
 mod query;
+mod search;
 mod session_ref;
 mod sessions;
 
@@ -70,8 +75,11 @@ pub(super) fn complete(document: &mut OpenApi) {
 }
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("Sessionary", ABOUT)
+    let router = super::described("Sessionary", ABOUT)
         .routes(routes!(identity::me::get_me))
-        .routes(routes!(identity::version::get_version))
-        .routes(routes!(sessions::get::get_session))
+        .routes(routes!(identity::version::get_version));
+    let router = sessions::routes(router);
+    let router = events::routes(router);
+    // A protocol of its own, which the document does not describe.
+    search::routes(router).route(mcp::PATH, axum::routing::post(mcp::serve))
 }

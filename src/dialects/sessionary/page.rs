@@ -92,7 +92,8 @@ impl List {
         HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", self.path, query.finish())).ok()
     }
 
-    fn cursor<C: Serialize>(&self, position: &C) -> Option<String> {
+    /// Returns the cursor of a position in this list.
+    pub fn cursor<C: Serialize>(&self, position: &C) -> Option<String> {
         let mut bytes = serde_json::to_vec(position).ok()?;
         let seal = self.seal(&bytes);
         bytes.extend_from_slice(&seal);

@@ -18,6 +18,7 @@ pub use api_keys::{KeyRow, NewKey, Replacement};
 pub use audit::AuditRow;
 pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
+pub(super) use erasures::first_step as first_erasure_step;
 pub use erasures::{
     Counts, ErasureProgress, NewErasure, Preview, Receipt, RetentionRule, RetentionSettings, SETTLED_AFTER, Subject,
 };

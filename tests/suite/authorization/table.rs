@@ -98,7 +98,24 @@ const NOTHING: Body = Json("{}");
 const SESSIONARY: &[Row] = &[
     Row { method: "GET", path: "/sessionary/v1/me", surface: Vectara, scope: None, body: Empty, success: 200 },
     open("GET", "/sessionary/v1/version", Empty),
+    // Sessions and their events.
+    row("GET", "/sessionary/v1/sessions", Vectara, SessionsRead, Empty, 200),
     row("GET", "/sessionary/v1/sessions/{session_id}", Vectara, SessionsRead, Empty, 200),
+    row("PATCH", "/sessionary/v1/sessions/{session_id}", Vectara, SessionsWrite, Json(r#"{"name":"Orders"}"#), 200),
+    row("POST", "/sessionary/v1/sessions/{session_id}/end", Vectara, SessionsWrite, NOTHING, 200),
+    row(
+        "POST",
+        "/sessionary/v1/sessions/{session_id}/events",
+        Vectara,
+        EventsWrite,
+        Json(r#"{"role":"user","text":"Where is my order?"}"#),
+        201,
+    ),
+    row("GET", "/sessionary/v1/sessions/{session_id}/events", Vectara, EventsRead, Empty, 200),
+    row("GET", "/sessionary/v1/sessions/{session_id}/events/stream", Vectara, EventsRead, Empty, 200),
+    row("GET", "/sessionary/v1/events/stream", Vectara, EventsRead, Empty, 200),
+    row("GET", "/sessionary/v1/search", Vectara, SessionsRead, Empty, 200),
+    row("DELETE", "/sessionary/v1/sessions/{session_id}", Vectara, SessionsWrite, Empty, 204),
 ];
 
 const AGNOST: &[Row] = &[

@@ -17,3 +17,4 @@ INSERT INTO audit_entries (org_id, number, at, actor_kind, action, target, previ
 SELECT org_id, n, created_at + n * interval '1 s', 'service', 'action.' || n % 20, 'session/messaging/x', '', ''
   FROM organizations, generate_series(1, 100) AS n;
 INSERT INTO audit_heads (org_id, number, hash) SELECT org_id, 100, '' FROM organizations;
+INSERT INTO feed_followers (org_id, follower_id, until) SELECT org_id, org_id, NULL FROM organizations LIMIT 3;

@@ -1,0 +1,10 @@
+//! The service's own API.
+
+mod across;
+mod changes;
+mod events;
+mod mcp;
+mod search;
+mod sessions;
+mod streams;
+mod tail;
