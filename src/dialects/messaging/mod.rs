@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 pub use error::MessagingError;
 pub use javascript::parse_int;
 pub use paths::with_lenient_paths;
+pub(in crate::dialects) use sessions::session::touch;
 pub use sessions::timeouts::{Bounds, GivenBounds, GivenDefaults};
 
 use crate::AppState;

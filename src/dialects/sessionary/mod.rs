@@ -4,10 +4,15 @@ mod audit;
 mod conditional;
 mod console;
 mod erasures;
+mod events;
+mod follow;
 mod identity;
+mod mcp;
+mod members;
 mod page;
 mod problem;
 mod query;
+mod search;
 mod session_ref;
 mod sessions;
 mod users;
@@ -91,9 +96,13 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let router = super::described("Sessionary", ABOUT)
         .merge(console::routes())
         .routes(routes!(identity::me::get_me))
-        .routes(routes!(identity::version::get_version))
-        .routes(routes!(sessions::get::get_session));
-    let router = audit::routes(router);
+        .routes(routes!(identity::version::get_version));
+    let router = sessions::routes(router);
+    let router = events::routes(router);
+    let router = search::routes(router);
+    let router = users::routes(router);
     let router = erasures::routes(router);
-    users::routes(router)
+    let router = audit::routes(router);
+    // A protocol of its own, which the document does not describe.
+    router.route(mcp::PATH, axum::routing::post(mcp::serve))
 }

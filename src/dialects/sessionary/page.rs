@@ -101,7 +101,7 @@ impl List {
         HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", self.path, query.finish())).ok()
     }
 
-    /// Returns the cursor of a position.
+    /// Returns the cursor of a position in this list.
     pub fn cursor<C: Serialize>(&self, position: &C) -> Option<String> {
         let mut bytes = serde_json::to_vec(position).ok()?;
         let seal = self.seal(&bytes);

@@ -32,6 +32,7 @@ pub use checkpoints::CheckpointRow;
 pub use conversation::SpanRow;
 pub use figure::{Figure, Grain};
 pub use figures::{Breakdown, Figures, Overview};
+pub(super) use filter::search_patterns;
 pub use filter::{CaptureFilter, Cursor, LogKind};
 pub use log::LogPage;
 pub use metadata::MetadataRow;

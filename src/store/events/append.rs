@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::row::EventRow;
 use crate::domain::event::Numbering;
-use crate::domain::{Event, EventId, JsonText, Timestamp};
+use crate::domain::{DialectName, Event, EventId, JsonText, Timestamp};
+use crate::store::feed::FeedKind;
 use crate::store::sessions::RowKey;
 
 /// Returns which of these events exist.
@@ -73,7 +74,8 @@ pub async fn numberings(
         .collect())
 }
 
-/// Writes numbered events and the new counters of their sessions.
+/// Writes numbered events and the new counters of their sessions, and their entries of the feed, in one statement.
+/// Called once per transaction, because the entries are numbered within it.
 pub async fn append(
     connection: &mut PgConnection,
     events: &[(RowKey, &Event)],
@@ -102,6 +104,15 @@ pub async fn append(
              SELECT * FROM UNNEST($13::uuid[], $14::smallint[], $15::uuid[], $16::bigint[], $17::timestamptz[])
                  ON CONFLICT (org_id, dialect, session_id)
                  DO UPDATE SET last_number = EXCLUDED.last_number, last_at = EXCLUDED.last_at
+         ), followed AS MATERIALIZED (
+             SELECT f.org_id FROM feed_followers f
+              WHERE f.org_id = ANY ($1) AND (f.until IS NULL OR f.until > now())
+         ), told AS (
+             INSERT INTO session_feed (org_id, place, dialect, session_id, kind, event_number, at)
+             SELECT org_id, ($20 + place)::int, dialect, session_id, $19, number, created_at
+               FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $12::boolean[], $18::timestamptz[])
+                    WITH ORDINALITY AS new (org_id, dialect, session_id, number, hidden, created_at, place)
+              WHERE NOT hidden AND (dialect = $21 OR org_id IN (SELECT org_id FROM followed))
          )
          INSERT INTO session_events (org_id, dialect, session_id, number, event_id, public_id, parent_id, kind,
                                      author_id, content, payload, hidden, created_at)
@@ -128,7 +139,10 @@ pub async fn append(
         &counters.ids,
         &last_numbers,
         &last_times as &[Option<Timestamp>],
-        &created
+        &created,
+        FeedKind::Appended.code(),
+        FeedKind::Appended.first_place(),
+        DialectName::WITH_FEED.code()
     )
     .execute(connection)
     .await?;

@@ -36,7 +36,7 @@ fn the_examples_of_messaging_are_real() {
 
 #[test]
 fn the_examples_of_the_own_api_are_real() {
-    run(are_real(ApiName::Sessionary, 3));
+    run(are_real(ApiName::Sessionary, 8));
 }
 
 #[test]

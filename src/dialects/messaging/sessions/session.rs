@@ -148,6 +148,17 @@ pub(in crate::dialects::messaging) fn apply<T>(
     }
 }
 
+/// Renews an open session as a message does.
+///
+/// # Errors
+/// [`Rejection::Internal`] if the session's detail cannot be read or written.
+pub(in crate::dialects) fn touch(session: &mut Session, now: Timestamp) -> Result<(), Rejection> {
+    let touched = apply(session, "", now, |open, now| {
+        open.lifetime.touch(&open.detail.timeout_config.timeouts(), now);
+    });
+    touched.map_err(|_| Rejection::Internal)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -1,8 +1,16 @@
 //! `/sessionary/v1`: the service's own API.
 
+mod across;
 mod audit;
+mod changes;
 mod console;
 mod erasures;
+mod events;
+mod mcp;
+mod search;
+mod sessions;
+mod streams;
+mod tail;
 mod users;
 
 use serde_json::Value;
