@@ -103,14 +103,10 @@ impl Batch for ChangeSessions {
     fn used(request: &Request, answer: &Self::Answer) -> Option<Used> {
         let answer = answer.as_ref().filter(|_| request.ran.load(Ordering::Relaxed))?;
         let events = i64::try_from(answer.events.len()).unwrap_or(i64::MAX);
-        Some(Used {
-            org: request.key.org,
-            at: answer.events.first()?.created_at,
-            dialect: answer.session.dialect.into(),
-            agent: answer.session.agent,
-            key: request.used_by,
-            amounts: Amounts { events, ..Amounts::default() },
-        })
+        let amounts = Amounts { events, ..Amounts::default() };
+        let (at, session) = (answer.events.first()?.created_at, &answer.session);
+        let (dialect, agent, key) = (session.dialect.into(), session.agent, request.used_by);
+        Some(Used { org: request.key.org, at, dialect, agent, key, amounts })
     }
 
     fn route(request: &Request) -> u64 {
