@@ -133,7 +133,7 @@ where
         }
 
         let mut store = authenticator.store.tenant_within_quota(&principal.organization);
-        if P::CLASS != Class::Read {
+        if P::IS_RECORDED {
             store = store.acting_for(Actor {
                 identity: (&principal.credential).into(),
                 address,

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::AgnostError;
+pub use events::event::{reads_event, stored_grams as grams};
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors};

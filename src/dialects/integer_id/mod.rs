@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 pub use avatars::transfers::Transfers;
 pub use error::IntegerIdError;
+pub use sessions::session::reads_session;
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors, Missing};

@@ -3,7 +3,9 @@
 mod audit;
 mod conditional;
 mod erasures;
+pub mod exports;
 mod identity;
+mod imports;
 mod page;
 mod problem;
 mod query;
@@ -16,6 +18,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use exports::ExportPermits;
+pub use imports::{ImportResult, Importer};
 pub use problem::SessionaryError;
 
 use crate::AppState;
@@ -93,5 +97,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(sessions::get::get_session));
     let router = audit::routes(router);
     let router = erasures::routes(router);
+    let router = exports::routes(router);
+    let router = imports::routes(router);
     users::routes(router)
 }
