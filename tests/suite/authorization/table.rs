@@ -104,6 +104,8 @@ const SESSIONARY: &[Row] = &[
     row("GET", "/sessionary/v1/erasures", Vectara, DataErase, Empty, 200),
     row("POST", "/sessionary/v1/erasures", Vectara, DataErase, Json(r#"{"session_id":"<session_id>"}"#), 202),
     row("GET", "/sessionary/v1/erasures/{erasure_id}", Vectara, DataErase, Empty, 200),
+    row("GET", "/sessionary/v1/exports", Vectara, Export, Empty, 200),
+    row("POST", "/sessionary/v1/imports", Vectara, SessionsWrite, NOTHING, 200),
     row("GET", "/sessionary/v1/users", Vectara, SessionsRead, Empty, 200),
     row("GET", "/sessionary/v1/users/{user_id}", Vectara, SessionsRead, Empty, 200),
     row("POST", "/sessionary/v1/users/{user_id}/erase", Vectara, DataErase, Empty, 202),

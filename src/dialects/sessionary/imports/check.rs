@@ -17,8 +17,8 @@ const OWN_DEPTH: usize = 5;
 const MAX_EVENTS: usize = 10_000;
 /// Characters of a kind.
 const MAX_KIND: usize = 50;
-/// Generations of a key that are tried.
-const MAX_GENERATIONS: u32 = 65_536;
+/// How often a session key can have been used again. Each time is tried, which takes less than a millisecond.
+const MAX_GENERATIONS: u32 = 4_096;
 
 /// A valid line.
 pub(super) struct CheckedLine {

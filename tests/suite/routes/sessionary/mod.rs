@@ -2,6 +2,9 @@
 
 mod audit;
 mod erasures;
+mod exports;
+mod imports;
+mod round_trip;
 mod users;
 
 use serde_json::Value;
