@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use super::home::administer_tenant;
 use super::{Context, Failure, org};
 use crate::dialects::sessionary::exports::line::ExportLine;
-use crate::dialects::sessionary::{ImportResult, Importer};
+use crate::dialects::sessionary::{ImportResult, ImportRights, Importer};
 use crate::domain::DialectName;
 use crate::http::CostlyWork;
 use crate::store::ExportFilter;
@@ -19,6 +19,8 @@ use crate::store::ExportFilter;
 const BLOCK: usize = 256 * 1024;
 /// The first bytes of a file that gzip has compressed.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+const EVERYTHING: ImportRights = ImportRights { write_events: true, write_agents: true };
 
 #[derive(Args)]
 pub(super) struct Export {
@@ -86,7 +88,7 @@ impl Import {
             async |admin| org::find(admin, &self.org).await,
             async |_, tenant| {
                 let mut importer =
-                    Importer::new(tenant, context.mint.clone(), CostlyWork::default(), true, self.dry_run);
+                    Importer::new(tenant, context.mint.clone(), CostlyWork::default(), EVERYTHING, self.dry_run);
                 let mut block = vec![0; BLOCK];
                 loop {
                     let read = lines.read(&mut block)?;

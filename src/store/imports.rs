@@ -293,11 +293,15 @@ async fn insert_session(
     Ok(true)
 }
 
-/// Returns the number and the time of a session's last event, and locks its counter.
+/// Returns the number and the time of a session's last event, and locks its counter. A session that was deleted has none, as
+/// in an export.
 async fn counter(connection: &mut PgConnection, key: RowKey) -> Result<Option<(i64, Timestamp)>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT last_number, last_at FROM session_counters
-          WHERE org_id = $1 AND dialect = $2 AND session_id = $3 FOR UPDATE",
+        "SELECT last_number, last_at FROM session_counters c
+          WHERE org_id = $1 AND dialect = $2 AND session_id = $3
+            AND NOT EXISTS (SELECT FROM session_erasures gone
+                             WHERE gone.org_id = $1 AND gone.dialect = $2 AND gone.session_id = $3)
+            FOR UPDATE OF c",
         key.org.0,
         key.dialect,
         key.id.0

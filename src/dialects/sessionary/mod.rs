@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use exports::ExportPermits;
-pub use imports::{ImportResult, Importer};
+pub use imports::{ImportResult, ImportRights, Importer};
 pub use problem::SessionaryError;
 
 use crate::AppState;

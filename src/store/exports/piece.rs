@@ -63,10 +63,11 @@ pub(super) async fn read(
             None => {
                 let Some(dialect) = dialect_after(filter, next) else { return Ok(Vec::new()) };
                 let mut transaction = scope::begin_in_turn(store.scans(), org).await?;
-                let page = sessions(&mut transaction, org, dialect, filter, next, SESSIONS).await?;
+                let mut page = sessions(&mut transaction, org, dialect, filter, next, SESSIONS).await?;
                 if !page.cut {
                     transaction.commit().await?;
                 }
+                page.rows.retain(|row| filter.created_before.is_none_or(|end| row.created_at < end));
                 if page.rows.is_empty() {
                     next = Some(ExportPosition::after_all_of(dialect));
                     continue;

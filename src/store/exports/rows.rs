@@ -106,7 +106,8 @@ fn just_before(at: Timestamp) -> Timestamp {
     at - chrono::TimeDelta::microseconds(1)
 }
 
-/// Returns the sessions of a dialect after a position, oldest first.
+/// Returns the sessions of a dialect after a position, oldest first, also those after the filter's end: with two limits of
+/// the time, the planner would take them for few and sort them all.
 pub(super) async fn sessions(
     connection: &mut PgConnection,
     org: OrgId,
@@ -122,13 +123,12 @@ pub(super) async fn sessions(
     }
     let rows = with_counters!(
         r#"(SELECT * FROM sessions
-             WHERE org_id = $1 AND dialect = $2 AND (created_at, session_id) > ($3, $4) AND created_at < $5
-             ORDER BY created_at, session_id LIMIT $6) s"#,
+             WHERE org_id = $1 AND dialect = $2 AND (created_at, session_id) > ($3, $4)
+             ORDER BY created_at, session_id LIMIT $5) s"#,
         org.0,
         dialect.code(),
         at,
         id,
-        filter.created_before.unwrap_or(keyset::or_latest(None).0),
         limit
     );
     bytes::page(rows.fetch(connection), BYTES).await

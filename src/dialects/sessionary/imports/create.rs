@@ -8,14 +8,14 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use super::importer::{ImportResult, Importer};
+use super::importer::{ImportResult, ImportRights, Importer};
 use crate::auth::{Authenticator, Caller, purpose};
 use crate::dialects::sessionary::exports::ExportPermits;
 use crate::dialects::sessionary::exports::line::ExportLine;
 use crate::dialects::sessionary::query::{RawQuery, invalid, once};
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::Scope;
-use crate::http::{CostlyWork, Forbidden, Rejection, Reply, unpacked};
+use crate::http::{CostlyWork, Rejection, Reply, unpacked};
 
 /// How long one request imports. The time limit of a handler is 30 seconds.
 const TIME: Duration = Duration::from_secs(20);
@@ -29,7 +29,7 @@ const CHECKED_EVERY: Duration = Duration::from_secs(1);
 /// number, and the next one is stored. A line has at most 8 MiB. One request imports for 20 seconds: if `is_complete` is
 /// false, send the body again from `next_line` on.
 ///
-/// An agent that does not exist is created, with the scope `agents:write`, with its key and the organization's default
+/// Lines with events need the scope `events:write`. An agent that does not exist is created, with the scope `agents:write`, with its key and the organization's default
 /// responder, and with another number if its own is in use. An import notifies no webhook and no event stream.
 /// `Idempotency-Key` is not needed and is ignored.
 #[utoipa::path(
@@ -51,9 +51,8 @@ pub async fn import(
 ) -> Result<Reply<ImportResult>, SessionaryError> {
     let until = Instant::now() + TIME;
     let scopes = &caller.principal.scopes;
-    if !scopes.has(Scope::EventsWrite) {
-        return Err(Rejection::Forbidden(Forbidden::Scope(Scope::EventsWrite)).into());
-    }
+    let rights =
+        ImportRights { write_events: scopes.has(Scope::EventsWrite), write_agents: scopes.has(Scope::AgentsWrite) };
     let query = raw.with(&[once("dry_run")])?;
     let is_dry_run = match query.text("dry_run") {
         None | Some("false") => false,
@@ -62,8 +61,7 @@ pub async fn import(
     };
     let _permit = permits.import(caller.store.org())?;
     let mut body = unpacked(request)?.into_body();
-    let may_create_agents = scopes.has(Scope::AgentsWrite);
-    let mut importer = Importer::new(caller.store, caller.mint, costly, may_create_agents, is_dry_run);
+    let mut importer = Importer::new(caller.store, caller.mint, costly, rights, is_dry_run);
     let mut checked_at = Instant::now();
     loop {
         let frame = match tokio::time::timeout_at(until, body.frame()).await {

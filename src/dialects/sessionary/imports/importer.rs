@@ -42,12 +42,19 @@ pub struct RejectedLine {
     pub detail: String,
 }
 
+/// What an import may do besides storing sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportRights {
+    pub write_events: bool,
+    pub write_agents: bool,
+}
+
 /// Stores lines in their order.
 pub struct Importer {
     store: TenantStore,
     mint: Mint,
     costly: CostlyWork,
-    may_create_agents: bool,
+    rights: ImportRights,
     is_dry_run: bool,
     lines: Lines,
     /// Lines that were read.
@@ -59,12 +66,12 @@ pub struct Importer {
 
 impl Importer {
     #[must_use]
-    pub fn new(store: TenantStore, mint: Mint, costly: CostlyWork, may_create_agents: bool, is_dry_run: bool) -> Self {
+    pub fn new(store: TenantStore, mint: Mint, costly: CostlyWork, rights: ImportRights, is_dry_run: bool) -> Self {
         Self {
             store,
             mint,
             costly,
-            may_create_agents,
+            rights,
             is_dry_run,
             lines: Lines::default(),
             read: 0,
@@ -146,6 +153,8 @@ impl Importer {
         let follows_rejected = matches!(&self.before, Some((before, true)) if *before == session);
         let outcome = if part.session.is_none() && follows_rejected {
             Err("The line before it, of the same session, was rejected.".to_owned())
+        } else if !part.events.is_empty() && !self.rights.write_events {
+            Err("The line has events, and the credential lacks the scope events:write.".to_owned())
         } else {
             match self.agent(agent).await? {
                 Err(detail) => Err(detail),
@@ -179,7 +188,7 @@ impl Importer {
         if self.store.agents().find(&AgentRef::Id(id)).await?.is_some() {
             return Ok(Ok(()));
         }
-        if !self.may_create_agents {
+        if !self.rights.write_agents {
             return Ok(Err(
                 "The session's agent does not exist, and the credential lacks the scope agents:write.".into()
             ));

@@ -8,7 +8,7 @@ mod lines;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use importer::{ImportResult, Importer};
+pub use importer::{ImportResult, ImportRights, Importer};
 
 use crate::AppState;
 
