@@ -13,7 +13,7 @@ use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower::{ServiceExt, service_fn};
 
-use crate::auth::{Authenticator, BaseUrl};
+use crate::auth::{self, Authenticator, BaseUrl, LeakReports};
 use crate::conversation::Conversations;
 use crate::dialects::{
     self, agent_key::AgentKeyDialect, agnost::Agnost, agntix, agntix::Agntix, integer_id, integer_id::IntegerId,
@@ -39,6 +39,7 @@ pub fn build_app(deployment: Deployment) -> Router {
         sessionary: router_of::<Sessionary>(&state),
     });
     http::system_routes::routes(descriptions.into())
+        .merge(auth::leaked_key_routes())
         .fallback_service(service_fn(move |request| routers.route(request)))
         .with_state(state)
 }
@@ -109,6 +110,8 @@ pub struct Deployment {
     pub low_priority: LowPriority,
     /// The limits of large bodies.
     pub large_bodies: LargeBodies,
+    /// Accepts reports of leaked keys; `None` if there is no such route.
+    pub leak_reports: Option<LeakReports>,
     /// The URL of the service; `None` uses the URL of each request.
     pub public_url: Option<BaseUrl>,
     pub started_at: StartedAt,
@@ -133,6 +136,7 @@ impl Deployment {
             costly: CostlyWork::default(),
             low_priority: LowPriority::default(),
             large_bodies: LargeBodies::default(),
+            leak_reports: None,
             public_url: None,
             started_at: StartedAt(authenticator.clock.now()),
             metrics: None,
@@ -241,6 +245,12 @@ impl FromRef<AppState> for CostlyWork {
 impl FromRef<AppState> for LargeBodies {
     fn from_ref(state: &AppState) -> Self {
         state.large_bodies.clone()
+    }
+}
+
+impl FromRef<AppState> for Option<LeakReports> {
+    fn from_ref(state: &AppState) -> Self {
+        state.leak_reports.clone()
     }
 }
 

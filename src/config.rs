@@ -4,6 +4,7 @@
 //! reports everything that cannot be used at once.
 
 mod agntix;
+mod audit;
 mod checked;
 mod connections;
 mod env_file;
@@ -19,8 +20,10 @@ use std::ffi::OsString;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::http::rate_limit::TOTAL_FACTOR;
 use crate::store::STORAGE_QUOTA;
 use agntix::AgntixSettings;
+use audit::AuditSettings;
 pub use checked::{Anonymous, Settings};
 use connections::ConnectionSettings;
 pub use env_file::{EnvFileError, read_env_file};
@@ -65,6 +68,11 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_RATE_LIMIT", default_value = "on")]
     rate_limit: String,
 
+    /// How many times a credential's rate limit all credentials of an organization have together, unless it has its own
+    /// (`org limits`)
+    #[arg(long, global = true, env = "SESSIONARY_TOTAL_RATE_FACTOR", default_value_t = TOTAL_FACTOR.to_string())]
+    total_rate_factor: String,
+
     /// URL under which clients reach the service, if it differs from the one that they send requests to
     #[arg(long, global = true, env = "SESSIONARY_PUBLIC_URL")]
     public_url: Option<String>,
@@ -79,6 +87,11 @@ pub struct Config {
 
     #[command(flatten)]
     jwt: JwtConfig,
+
+    /// Where the public keys are published that reports of leaked API keys are signed with; without it, there is no
+    /// route for reports
+    #[arg(long, global = true, env = "SESSIONARY_LEAKED_KEYS_PUBLIC_KEYS")]
+    leaked_keys_public_keys: Option<String>,
 
     /// Organization of anonymous calls to the messaging dialect
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_DEFAULT_ORG")]
@@ -106,6 +119,8 @@ pub struct Config {
     messaging: MessagingSettings,
     #[command(flatten)]
     agntix: AgntixSettings,
+    #[command(flatten)]
+    audit: AuditSettings,
 
     /// What to log, in the syntax of `env_logger`
     #[arg(long, global = true, env = "RUST_LOG", default_value = "info")]

@@ -61,6 +61,14 @@ impl Purpose for Identify {
     const CLASS: Class = Class::Read;
 }
 
+/// Ending the caller's own login.
+pub enum EndLogin {}
+
+impl Purpose for EndLogin {
+    const SCOPE: Option<Scope> = None;
+    const CLASS: Class = Class::Write;
+}
+
 /// Following events, also from a browser.
 pub enum FollowEvents {}
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agent::Named;
-use super::{Context, Failure, key, output};
+use super::key::{self, NewKeySettings};
+use super::{Context, Failure, output};
 use crate::domain::{AgentNumber, KeyId, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
 use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization, OrganizationRow};
 
@@ -126,7 +127,14 @@ impl Demo {
                 Err(error) => return Err(error.into()),
             }
         }
-        let made = key::make(context, admin, org, "demo", &KeyPrefix::default(), Scopes::EVERY, None).await?;
+        let key = NewKeySettings {
+            name: "demo",
+            prefix: &KeyPrefix::default(),
+            scopes: Scopes::EVERY,
+            lifetime: None,
+            allowed_addresses: None,
+        };
+        let made = key::make(context, admin, org, key).await?;
         let agents = admin.agents(org).await?.iter().map(Named::from).collect();
         Ok(Self { org_id: org, api_key: made.api_key, key_id: Some(made.key_id), agents, base_url: String::new() })
     }
@@ -149,12 +157,13 @@ impl Demo {
         Ok(std::fs::rename(&draft, path)?)
     }
 
-    /// Prints what was created, with a curl line for every dialect.
-    pub fn print(&self, data_dir: &Path) {
+    /// Prints what was created, how to get into the console, and a curl line for every dialect.
+    pub fn print(&self, data_dir: &Path, console: &str) {
         let Self { org_id, api_key, base_url, .. } = self;
         let file = data_dir.join(FILE);
         let mut text = format!("\nSessionary is at {base_url}, its documentation at {base_url}/docs.\n");
         text += &format!("Demo organization {org_id}, API key {api_key} (both in {}).\n", file.display());
+        text += console;
         text += "Each of these creates a session:\n";
         for (path, credential, body) in [
             (

@@ -7,6 +7,7 @@ mod agent;
 mod audit;
 mod backup;
 mod changes;
+mod console_link;
 mod dashboard;
 mod demo;
 mod doctor;

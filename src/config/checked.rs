@@ -1,6 +1,7 @@
 //! The checked settings.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,16 +9,18 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use ipnet::IpNet;
+use url::Url;
 
 use super::environment::unknown_variables;
 use super::listen::listen_address;
 use super::setting::{Findings, Setting, SettingError, SettingErrors, word};
 use super::{Config, DATA_DIR, PostgresInstall, given, given_secret, listed};
-use crate::auth::{BaseUrl, JwtVerifier};
+use crate::auth::{BaseUrl, JwtVerifier, is_protected};
 use crate::dialects::{agntix, messaging};
 use crate::domain::{Contract, OrgId};
 use crate::embedded_postgres::Search;
-use crate::outbound::PrivateAddresses;
+use crate::http::rate_limit::TOTAL_FACTOR;
+use crate::outbound::{PrivateAddresses, SignedEndpoint};
 use crate::store::{Database, STORAGE_QUOTA as QUOTA};
 use crate::telemetry;
 
@@ -57,11 +60,20 @@ static STORAGE_QUOTA: Setting =
 static RESPONDERS_PRIVATE: Setting =
     Setting::public("SESSIONARY_RESPONDERS_PRIVATE", "refused, allowed, or networks between commas", "10.0.0.0/8");
 static SHUTDOWN_DELAY: Setting = Setting::public("SESSIONARY_SHUTDOWN_DELAY", "a number of seconds from 0 to 600", "5");
+static TOTAL_RATE_FACTOR: Setting = Setting::public("SESSIONARY_TOTAL_RATE_FACTOR", "a number from 1 to 10000", "5");
+static LEAKED_KEYS: Setting = Setting::public(
+    "SESSIONARY_LEAKED_KEYS_PUBLIC_KEYS",
+    "an https URL, or an http URL of this machine",
+    "https://api.github.com/meta/public_keys/secret_scanning",
+);
 static LOG: Setting = Setting::public(
     "RUST_LOG",
     "error, warn, info, debug, trace or off, perhaps with levels of modules between commas",
     "info,sqlx=warn",
 );
+
+/// The largest factor, by which no limit overflows.
+const MAX_TOTAL_FACTOR: u64 = 10_000;
 
 /// Where a call without a credential may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +94,15 @@ pub struct Settings {
     pub postgres_install: PostgresInstall,
     pub contract: Contract,
     pub rate_limit: bool,
+    /// How many times a credential's rate limit all credentials of an organization have together.
+    pub total_rate_factor: NonZeroU32,
     pub public_url: Option<BaseUrl>,
     pub trusted_proxies: Vec<IpNet>,
     pub cors_origins: Vec<HeaderValue>,
     /// `None` rejects tokens.
     pub jwt: Option<JwtVerifier>,
+    /// Where the keys that reports of leaked keys are signed with are published; `None` accepts no reports.
+    pub leaked_keys: Option<Url>,
     /// The issuer that the deployment names, if it names one and not several.
     pub jwt_issuer: Option<String>,
     pub messaging_default_org: Option<OrgId>,
@@ -101,6 +117,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     pub messaging: messaging::Bounds,
     pub agntix: agntix::Settings,
+    /// `None` sends no entries of audit logs.
+    pub audit_stream: Option<SignedEndpoint>,
     /// Warnings about the settings, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -149,6 +167,15 @@ impl Config {
                 .transpose(),
         );
         let messaging_anonymous = found.take(word(&ANONYMOUS, &self.messaging_anonymous, &CALLERS));
+        let leaked_keys = found.take(parsed::<Url>(&LEAKED_KEYS, self.leaked_keys_public_keys.as_deref()).and_then(
+            |url| match url {
+                Some(url) if !is_protected(&url) => Err(LEAKED_KEYS.rejects(url.as_str(), "is not protected by TLS")),
+                url => Ok(url),
+            },
+        ));
+        let factor = u64::from(TOTAL_FACTOR.get());
+        let total_rate_factor =
+            found.take(number(&TOTAL_RATE_FACTOR, &self.total_rate_factor, factor, 1..=MAX_TOTAL_FACTOR));
         let storage_quota = found.take(number(&STORAGE_QUOTA, &self.storage_quota, QUOTA, 1..=i64::MAX.unsigned_abs()));
         let private_addresses = found.take(self.private_addresses());
         let shutdown_delay =
@@ -157,6 +184,7 @@ impl Config {
         let postgres_install = found.take(self.postgres.install());
         let messaging = self.messaging.check(&mut found);
         let agntix = self.agntix.check(&mut found);
+        let audit_stream = self.audit.check(&mut found);
         self.check_log(&mut found);
 
         let complete = (|| {
@@ -168,10 +196,12 @@ impl Config {
                 postgres_install: postgres_install?,
                 contract: contract?,
                 rate_limit: rate_limit?,
+                total_rate_factor: NonZeroU32::new(u32::try_from(total_rate_factor?).ok()?)?,
                 public_url: public_url?,
                 trusted_proxies: trusted_proxies?,
                 cors_origins: cors_origins?,
                 jwt,
+                leaked_keys: leaked_keys?,
                 jwt_issuer,
                 messaging_default_org: messaging_default_org?,
                 messaging_anonymous: messaging_anonymous?,
@@ -181,6 +211,7 @@ impl Config {
                 keep_alive: keep_alive?,
                 messaging,
                 agntix: agntix?,
+                audit_stream,
                 warnings: found.warnings,
             })
         })();

@@ -40,6 +40,11 @@ impl ApiName {
         }
     }
 
+    #[must_use]
+    pub fn from_code(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.code() == code)
+    }
+
     /// Returns the API that owns a path, or `None` for a path of the service itself.
     #[must_use]
     pub fn owner_of(path: &str) -> Option<Self> {

@@ -3,6 +3,7 @@
 //! Time and randomness are passed in ([`Clock`], [`Mint`]), so every rule is a plain function of its arguments.
 
 pub mod agent;
+pub mod allowed_addresses;
 pub mod api_key;
 pub mod api_name;
 pub mod audit;
@@ -21,6 +22,7 @@ pub mod ids;
 pub mod image;
 pub mod issued_key;
 pub mod json;
+pub mod login_secret;
 pub mod metadata_filter;
 pub mod mint;
 pub mod organization;
@@ -35,6 +37,7 @@ pub mod turn;
 pub mod webhook;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
+pub use allowed_addresses::{AllowedAddresses, InvalidAddresses};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
 pub use api_name::ApiName;
 pub use audit::{Action, Actor, Identity};
@@ -50,8 +53,9 @@ pub use ids::{
     SessionKey, SessionNumber, WebhookId,
 };
 pub use image::{IMAGE_LIMIT, ImageFormat};
-pub use issued_key::IssuedKey;
+pub use issued_key::{IssuedKey, KEY_EXPIRY_WARNING, KeyState};
 pub use json::{JsonFault, JsonField, JsonText};
+pub use login_secret::LoginSecret;
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};
 pub use patch::Patch;

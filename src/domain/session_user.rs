@@ -19,27 +19,45 @@ impl SessionUser {
     /// Returns the user of a session. `own` is the user that the session was created with, of a dialect that has one.
     #[must_use]
     pub fn of(dialect: DialectName, own: Option<&str>, metadata: Option<&JsonText>, detail: &JsonText) -> Self {
-        let own = own.map(str::to_owned);
-        let metadata = metadata.map_or("", JsonText::as_str);
+        let in_contact = || {
+            let [contact] = member_texts(detail.as_str(), ["contact"], |value| Some(value.to_owned()));
+            member_texts(contact.as_deref().unwrap_or_default(), ["externalId", "id"], id_of)
+        };
+        let in_metadata = || member_texts(metadata.map_or("", JsonText::as_str), ["userId", "user_id"], id_of);
+        match dialect {
+            DialectName::Agnost | DialectName::Messaging => {
+                Self::of_ids(dialect, own.map(str::to_owned), [None, None], [None, None])
+            }
+            DialectName::Agntix => Self::of_ids(dialect, None, in_contact(), in_metadata()),
+            DialectName::AgentKey | DialectName::IntegerId => Self::of_ids(dialect, None, [None, None], in_metadata()),
+        }
+    }
+
+    /// Returns the user of a session that contains these ids: its own user's, `externalId` and `id` of its contact, and
+    /// `userId` and `user_id` of its metadata.
+    #[must_use]
+    pub fn of_ids(
+        dialect: DialectName,
+        own: Option<String>,
+        contact: [Option<String>; 2],
+        metadata: [Option<String>; 2],
+    ) -> Self {
         match dialect {
             DialectName::Agnost | DialectName::Messaging => Self::first_of([own]),
-            DialectName::Agntix => {
-                let contact = member_texts(detail.as_str(), ["contact"], |value| Some(value.to_owned()));
-                let contact = contact[0].as_deref().unwrap_or_default();
-                let [external_id, id] = member_texts(contact, ["externalId", "id"], id_of);
-                let [user, user_in_snake_case] = member_texts(metadata, IN_METADATA, id_of);
-                Self::first_of([external_id, id, user, user_in_snake_case])
-            }
-            DialectName::AgentKey | DialectName::IntegerId => {
-                Self::first_of(member_texts(metadata, IN_METADATA, id_of))
-            }
+            DialectName::Agntix => Self::first_of(contact.into_iter().chain(metadata)),
+            DialectName::AgentKey | DialectName::IntegerId => Self::first_of(metadata),
         }
+    }
+
+    /// Returns whether this is one of the ids.
+    #[must_use]
+    pub fn is(&self, id: &str) -> bool {
+        self.id.as_deref() == Some(id) || self.aliases.iter().any(|alias| alias == id)
     }
 
     /// Returns the user with these ids, of which the first one is the user's. Ids that are empty or too long are left
     /// out.
-    #[must_use]
-    pub fn first_of(ids: impl IntoIterator<Item = Option<String>>) -> Self {
+    fn first_of(ids: impl IntoIterator<Item = Option<String>>) -> Self {
         let mut user = Self::default();
         for id in ids.into_iter().flatten().filter(|id| (1..=MAX_USER_ID_BYTES).contains(&id.len())) {
             match &user.id {
@@ -51,9 +69,6 @@ impl SessionUser {
         user
     }
 }
-
-/// The members of a session's metadata that name its user.
-const IN_METADATA: [&str; 2] = ["userId", "user_id"];
 
 /// Reads members of an object. The last of several with one name counts, as in Postgres. What is not an object has none.
 fn member_texts<const N: usize>(

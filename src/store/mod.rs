@@ -15,6 +15,7 @@ mod avatars;
 pub mod backup;
 mod bytes;
 mod captures;
+mod console_logins;
 mod contacts;
 mod counts;
 mod dashboard;
@@ -29,6 +30,7 @@ mod group;
 mod idempotency;
 mod imports;
 mod inspect;
+mod key_uses;
 mod keyset;
 mod lookup_cache;
 mod migrate;
@@ -44,8 +46,9 @@ mod tenant;
 mod tls;
 mod usage;
 mod users;
+mod usage_days;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -57,10 +60,11 @@ pub use audit::{AuditLog, AuditPosition, AuditRow, Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
 pub use captures::{
-    Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,
-    LogKind, LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow, StoryEventRow, StoryPage,
-    StoryRow, Unmerged,
+    Breakdown, COMPARED_LIMIT, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure,
+    Figures, Grain, LogKind, LogPage, MetadataRow, OPENED_LIMIT, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow,
+    StoryEventRow, StoryPage, StoryRow, Unmerged,
 };
+pub use console_logins::{ConsoleLogin, ConsoleLogins, LoginHolder};
 pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};
 pub use counts::COUNTS;
 pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};
@@ -88,11 +92,13 @@ pub use tenant::TenantStore;
 pub use tls::Tls;
 pub use usage::Usage;
 pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionCursor, UserSessionPage, Users};
+pub use usage_days::{Amounts, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
 
 use crate::domain::{OrgId, Organization};
 use captures::{CaptureEvents, CaptureSpans};
 use counts::Counts;
 use group::{Group, Reports};
+use key_uses::KeyUses;
 use lookup_cache::LookupCache;
 use numbers::Blocks;
 use permits::{OrgPermits, PermitLimits};
@@ -153,6 +159,7 @@ struct Inner {
     pools: Pools,
     groups: Groups,
     lookup_cache: LookupCache,
+    key_uses: KeyUses,
     counts: Counts,
     blocks: Blocks,
     reports: Reports,
@@ -233,6 +240,7 @@ impl Store {
                 capture_spans: Group::start(&group_options, settings.writers, &reports),
             },
             lookup_cache: LookupCache::new(settings.lookup_cache),
+            key_uses: KeyUses::default(),
             counts: Counts::new(settings.counts),
             blocks: Blocks::default(),
             reports,
@@ -240,7 +248,7 @@ impl Store {
             turns: Arc::default(),
             listening: group_options,
         });
-        tokio::spawn(storage::flush_regularly(Arc::downgrade(&inner)));
+        tokio::spawn(flush_regularly(Arc::downgrade(&inner)));
         Ok(Self(inner))
     }
 
@@ -258,12 +266,33 @@ impl Store {
         TenantStore::new(self.clone(), organization.id, organization.stored_bytes >= quota)
     }
 
+    /// Reads every API key again before it is next used, because one was changed by other means than a [`TenantStore`].
+    pub fn forget_keys(&self) {
+        self.lookup_cache().key_changes.happened();
+    }
+
     /// Adds the bytes that were counted since the last call to the database.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn flush_storage(&self) -> Result<(), StoreError> {
         storage::flush(&self.0).await
+    }
+
+    /// Writes when API keys were last used, each key at most once a minute.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn flush_key_uses(&self) -> Result<(), StoreError> {
+        key_uses::flush(&self.0).await
+    }
+
+    /// Adds the usage that was counted since the last call to the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn flush_usage(&self) -> Result<(), StoreError> {
+        usage_days::flush(&self.0).await
     }
 
     /// Returns the look-ups that need no organization.
@@ -315,6 +344,12 @@ impl Store {
         if let Err(error) = self.flush_storage().await {
             tracing::warn!(%error, "store.storage_not_counted");
         }
+        if let Err(error) = self.flush_usage().await {
+            tracing::warn!(%error, "store.usage_not_counted");
+        }
+        if let Err(error) = self.flush_key_uses().await {
+            tracing::warn!(%error, "store.key_uses_not_written");
+        }
         let pools = &self.0.pools;
         tokio::join!(pools.tenants.close(), pools.scans.close(), pools.lookups.close());
     }
@@ -325,5 +360,29 @@ impl Store {
 
     fn lookup_cache(&self) -> &LookupCache {
         &self.0.lookup_cache
+    }
+}
+
+/// How often what is counted in memory is added to the database.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often the last uses of API keys are written, in flushes.
+const KEY_USES_EVERY: u32 = 5;
+
+/// Adds what is counted in memory to the database until the store is dropped.
+async fn flush_regularly(store: Weak<Inner>) {
+    for flush in (0..KEY_USES_EVERY).cycle() {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        let Some(store) = store.upgrade() else { return };
+        if let Err(error) = storage::flush(&store).await {
+            tracing::warn!(%error, "store.storage_not_counted");
+        }
+        if let Err(error) = usage_days::flush(&store).await {
+            tracing::warn!(%error, "store.usage_not_counted");
+        }
+        if flush == 0
+            && let Err(error) = key_uses::flush(&store).await
+        {
+            tracing::warn!(%error, "store.key_uses_not_written");
+        }
     }
 }

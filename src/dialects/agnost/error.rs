@@ -116,8 +116,11 @@ fn rejected(rejection: &Rejection) -> (StatusCode, String) {
         }
         Rejection::Unauthenticated(Unauthenticated::Missing) => (StatusCode::UNAUTHORIZED, "Authentication required"),
         Rejection::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "Invalid or expired credential"),
-        Rejection::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization | Forbidden::CrossSite) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
+        }
+        Rejection::Forbidden(Forbidden::Address) => {
+            (StatusCode::FORBIDDEN, "This API key may not be used from this address")
         }
         Rejection::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));

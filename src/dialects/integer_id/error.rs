@@ -141,8 +141,11 @@ fn rejected(rejection: &Rejection) -> (StatusCode, String) {
         Rejection::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));
         }
-        Rejection::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization | Forbidden::CrossSite) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
+        }
+        Rejection::Forbidden(Forbidden::Address) => {
+            (StatusCode::FORBIDDEN, "This API key may not be used from this address")
         }
         Rejection::StillRunning => (StatusCode::CONFLICT, "A request with this Idempotency-Key is still running"),
         Rejection::KeyReused => {

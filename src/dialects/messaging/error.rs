@@ -292,11 +292,14 @@ fn server(rejection: &Rejection) -> Response {
         Rejection::Forbidden(Forbidden::Scope(scope)) => {
             (StatusCode::FORBIDDEN, Some("FORBIDDEN"), format!("This credential lacks the scope {scope}"))
         }
-        Rejection::Forbidden(Forbidden::Organization) => (
+        Rejection::Forbidden(Forbidden::Organization | Forbidden::CrossSite) => (
             StatusCode::FORBIDDEN,
             Some("FORBIDDEN"),
             "This credential has no access to the requested organization".to_owned(),
         ),
+        Rejection::Forbidden(Forbidden::Address) => {
+            (StatusCode::FORBIDDEN, Some("FORBIDDEN"), "This API key may not be used from this address".to_owned())
+        }
         Rejection::StillRunning => (
             StatusCode::CONFLICT,
             Some("IDEMPOTENCY_CONFLICT"),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod conditional;
+mod console;
 mod erasures;
 pub mod exports;
 mod identity;
@@ -92,6 +93,7 @@ pub(super) fn complete(document: &mut OpenApi) {
 
 pub fn routes() -> OpenApiRouter<AppState> {
     let router = super::described("Sessionary", ABOUT)
+        .merge(console::routes())
         .routes(routes!(identity::me::get_me))
         .routes(routes!(identity::version::get_version))
         .routes(routes!(sessions::get::get_session));

@@ -226,6 +226,16 @@ fn rejected(rejection: &Rejection) -> Parts {
         Rejection::Forbidden(Forbidden::Organization) => {
             parts(StatusCode::FORBIDDEN, "wrong_organization", "The credential has no access to the organization.")
         }
+        Rejection::Forbidden(Forbidden::CrossSite) => parts(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "A request with the console's cookie must come from a page of this service.",
+        ),
+        Rejection::Forbidden(Forbidden::Address) => parts(
+            StatusCode::FORBIDDEN,
+            "address_not_allowed",
+            "The credential may not be used from the client's address.",
+        ),
         Rejection::StillRunning => {
             parts(StatusCode::CONFLICT, "still_running", "A request with the same Idempotency-Key is still running.")
         }

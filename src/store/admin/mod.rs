@@ -3,7 +3,9 @@
 mod agents;
 mod api_keys;
 mod audit;
+mod audit_stream;
 mod captures;
+mod console_links;
 mod erasure;
 mod erasures;
 mod feed;
@@ -11,11 +13,14 @@ mod idempotency;
 mod key_sets;
 mod organizations;
 mod sessions;
+mod usage_days;
+mod users;
 mod webhooks;
 
 pub use agents::NewAvatar;
-pub use api_keys::{KeyRow, NewKey, Replacement};
-pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
+pub use api_keys::{ExpiringKey, KeyRow, NewKey, Replacement};
+pub use audit_stream::UnsentEntries;
+pub use captures::{IndexBatch, NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
 pub use erasures::{
     Counts, ErasureProgress, NewErasure, Preview, Receipt, RetentionRule, RetentionSettings, SETTLED_AFTER, Subject,

@@ -17,7 +17,9 @@ use uuid::Uuid;
 pub use chain::{AuditPosition, Fault, Head, Verified};
 pub(super) use chain::{Check, StoredEntry};
 pub use read::{AuditLog, AuditRow};
-pub(super) use view::{AgentView, DeliveryView, KeyView, OrganizationView, ReplacementView, SessionView, WebhookView};
+pub(super) use view::{
+    AgentView, Clipped, DeliveryView, KeyView, OrganizationView, ReplacementView, SessionView, WebhookView,
+};
 
 use super::StoreError;
 use crate::domain::{Action, Actor, OrgId, Timestamp};

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::{COMPARED_LIMIT, OPENED_LIMIT, SCAN_LIMIT};
 use crate::domain::Timestamp;
 use crate::store::keyset;
 
@@ -57,6 +58,17 @@ impl CaptureFilter {
     #[must_use]
     pub fn opens_events(&self) -> bool {
         self.search.is_some() || !self.metadata.is_empty()
+    }
+
+    /// Returns how many rows of a window a scan for the filter reads. What a row costs depends on what is read of it.
+    pub(super) fn scan_limit(&self) -> i64 {
+        if self.search.is_some() {
+            COMPARED_LIMIT
+        } else if self.metadata.is_empty() {
+            SCAN_LIMIT
+        } else {
+            OPENED_LIMIT
+        }
     }
 
     pub(super) fn metadata_values(&self) -> Vec<String> {

@@ -52,6 +52,11 @@ use crate::domain::{DialectName, JsonText, NewCapture, NewSession, NewSpan, Time
 
 /// Rows of a window that a query reads if no index finds the matching ones.
 pub const SCAN_LIMIT: i64 = 20_000;
+/// Rows of a window whose JSON is opened to compare metadata: about 20 microseconds each.
+pub const OPENED_LIMIT: i64 = 10_000;
+/// Rows of a window that are compared with a text if no index finds it: as many as a search with the index compares. A
+/// text that is too short for the index is in most events, so that the newest are enough.
+pub const COMPARED_LIMIT: i64 = 4_000;
 /// Rows of a window whose JSON is opened for a distribution.
 pub const SAMPLE: i64 = 2_500;
 /// How far the rows of a list are counted.
@@ -75,7 +80,11 @@ impl Captures<'_> {
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn append(&self, capture: NewCapture) -> Result<(), StoreError> {
         self.0.has_room()?;
-        self.0.groups().capture_events.submit(CaptureRequest { org: self.0.org, capture }).await?;
+        self.0
+            .groups()
+            .capture_events
+            .submit(CaptureRequest { org: self.0.org, capture, used_by: self.0.key() })
+            .await?;
         Ok(())
     }
 
@@ -87,7 +96,8 @@ impl Captures<'_> {
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn append_spans(&self, trace: TraceId, spans: Vec<NewSpan>) -> Result<Vec<SpanOutcome>, StoreError> {
         self.0.has_room()?;
-        self.0.groups().capture_spans.submit(traces::Request { org: self.0.org, trace, spans }).await
+        let request = traces::Request { org: self.0.org, trace, spans, used_by: self.0.key() };
+        Ok(self.0.groups().capture_spans.submit(request).await?.outcomes)
     }
 
     /// Fills in a session that an event implied with the data of its own capture, including its start if that is known.

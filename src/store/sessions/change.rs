@@ -10,16 +10,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::aliases;
 use super::erasures::{record_erasures, request_erasures};
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
+use crate::domain::{
+    Actor, DialectName, Event, EventId, JsonText, KeyId, NewEvent, OpenTurn, OrgId, Session, SessionUser, Timestamp,
+};
 use crate::store::events;
 use crate::store::feed::{self, Happened};
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 use crate::store::signals::{self, Signal};
 use crate::store::usage::{self, Use};
+use crate::store::usage_days::{Amounts, Used};
 
 /// Changes a session and returns the events to append to it.
 type Rule = Box<dyn Fn(&mut Session) -> Vec<NewEvent> + Send + Sync>;
@@ -37,6 +41,8 @@ pub struct Request {
     may_grow: bool,
     /// Whose act the audit log records if the rule deletes the session; `None` for the service's own.
     actor: Option<Arc<Actor>>,
+    /// The API key whose usage is counted.
+    used_by: Option<KeyId>,
     /// Whether the rule ran in an earlier attempt whose outcome is unknown.
     ran: AtomicBool,
 }
@@ -51,7 +57,12 @@ impl Request {
         actor: Option<Arc<Actor>>,
     ) -> Self {
         let Appends { ids, bytes } = appends;
-        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, ran: AtomicBool::new(false) }
+        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, used_by: None, ran: AtomicBool::new(false) }
+    }
+
+    /// Returns the request, counted as the usage of this API key.
+    pub fn used_by(self, key: Option<KeyId>) -> Self {
+        Self { used_by: key, ..self }
     }
 }
 
@@ -59,6 +70,8 @@ impl Request {
 pub struct Answer {
     pub session: Session,
     pub events: Vec<Event>,
+    /// Whether the session was changed or appended to, by this attempt or an earlier one.
+    pub is_made: bool,
     /// Bytes by which the change made the session's texts longer.
     grown: usize,
     /// Whether the change was not made because it would have made the texts longer.
@@ -85,6 +98,19 @@ impl Batch for ChangeSessions {
         let has_run = request.ran.load(Ordering::Relaxed);
         let appended = |answer: &Answer| if answer.events.is_empty() { 0 } else { request.bytes };
         answer.as_ref().filter(|_| has_run).map_or(0, |answer| appended(answer) + answer.grown)
+    }
+
+    fn used(request: &Request, answer: &Self::Answer) -> Option<Used> {
+        let answer = answer.as_ref().filter(|_| request.ran.load(Ordering::Relaxed))?;
+        let events = i64::try_from(answer.events.len()).unwrap_or(i64::MAX);
+        Some(Used {
+            org: request.key.org,
+            at: answer.events.first()?.created_at,
+            dialect: answer.session.dialect.into(),
+            agent: answer.session.agent,
+            key: request.used_by,
+            amounts: Amounts { events, ..Amounts::default() },
+        })
     }
 
     fn route(request: &Request) -> u64 {
@@ -114,14 +140,21 @@ impl Batch for ChangeSessions {
                     request.ran.store(true, Ordering::Relaxed);
                     applied = session.apply(request);
                 }
-                let Applied { events: new, grown, is_over_quota } = applied;
+                let Applied { events: new, is_change, grown, is_over_quota } = applied;
+                let is_made = made || is_change || !new.is_empty();
                 let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
                 // Numbers are assigned below.
                 let new = new.into_iter().map(|event| {
                     let at = event.at;
                     event.numbered(0, at)
                 });
-                Answer { session: session.now.clone(), events: found.chain(new).collect(), grown, is_over_quota }
+                Answer {
+                    session: session.now.clone(),
+                    events: found.chain(new).collect(),
+                    is_made,
+                    grown,
+                    is_over_quota,
+                }
             }));
         }
 
@@ -183,19 +216,13 @@ pub(super) struct LockedSession {
 #[derive(Default)]
 struct Applied {
     events: Vec<NewEvent>,
+    /// Whether the session differs from before.
+    is_change: bool,
     grown: usize,
     is_over_quota: bool,
 }
 
 impl LockedSession {
-    /// Returns whose session it is after the change. Unless the change touches what names the user, the value stays the
-    /// same, so that Postgres has no index to change.
-    fn user_after(&self) -> Option<String> {
-        let Self { before, now, .. } = self;
-        let names_differ = || now.metadata != before.metadata || now.detail != before.detail;
-        if now.dialect.has_user_field() || !names_differ() { before.user_id.clone() } else { now.user().id }
-    }
-
     fn apply(&mut self, request: &Request) -> Applied {
         let before = self.now.clone();
         let events = (request.rule)(&mut self.now);
@@ -212,7 +239,7 @@ impl LockedSession {
             self.erased_by.clone_from(&request.actor);
         }
         self.takes_turn |= takes_turn(&before, &self.now, &events);
-        Applied { events, grown, is_over_quota: false }
+        Applied { events, is_change: true, grown, is_over_quota: false }
     }
 }
 
@@ -340,7 +367,8 @@ pub(super) async fn write(
         .zip(&keeps_metadata)
         .map(|((_, session), keeps)| session.now.metadata.as_ref().filter(|_| !keeps).map(JsonText::as_str))
         .collect();
-    let users: Vec<Option<String>> = sessions.iter().map(|(_, session)| session.user_after()).collect();
+    let new_users: Vec<Option<SessionUser>> = sessions.iter().map(|(_, session)| aliases::new_user(session)).collect();
+    let users = aliases::stored_ids(sessions, &new_users);
     let details: Vec<&str> = sessions.iter().map(|(_, session)| session.now.detail.as_str()).collect();
     let updated: Vec<Timestamp> = sessions.iter().map(|(_, session)| session.now.updated_at).collect();
     let times = |of: fn(&Session) -> Option<Timestamp>| -> Vec<Option<Timestamp>> {
@@ -382,9 +410,10 @@ pub(super) async fn write(
         &told as &[Option<Timestamp>],
         &changes as &[Option<Uuid>],
         &turns as &[Option<&str>],
-        &users as &[Option<String>]
+        &users as &[Option<&str>]
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    let renamed = sessions.iter().zip(new_users).filter_map(|((key, _), user)| Some((*key, user?.aliases)));
+    aliases::replace(connection, &renamed.collect::<Vec<_>>()).await
 }

@@ -1,5 +1,6 @@
 //! Sessions of one organization.
 
+mod aliases;
 mod appends;
 mod change;
 mod create;
@@ -17,6 +18,7 @@ mod sql;
 mod under_agent;
 mod window;
 
+pub(super) use aliases::{delete as delete_aliases, replace as replace_aliases};
 pub use appends::Appends;
 pub(super) use change::ChangeSessions;
 pub(super) use create::{CreateSessions, Request as CreateRequest, insert};
@@ -70,10 +72,14 @@ impl<'s> Sessions<'s> {
     /// the database cannot be reached.
     pub async fn create(&self, mut session: NewSession) -> Result<Created, StoreError> {
         self.0.has_room()?;
+        let user = session.user();
         if !session.dialect.has_user_field() {
-            session.user_id = session.user().id;
+            session.user_id = user.id;
         }
-        self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await
+        let request = create::Request { org: self.0.org, session, aliases: user.aliases, used_by: self.0.key() };
+        let created = self.0.groups().create_sessions.submit(request).await;
+        self.0.note_result(&created, |created| matches!(created, Created::New | Created::Recovered(_)));
+        created
     }
 
     /// Returns the session of this dialect with this id.

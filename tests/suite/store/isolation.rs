@@ -15,7 +15,7 @@ const LOOK_UPS: [&str; 5] =
 const READ_BY_FUNCTIONS: [&str; 1] = ["sessions"];
 /// Tables that functions write as their owner, so that no role changes what was written. Each row is compared with the
 /// scope by a policy.
-const WRITTEN_BY_FUNCTIONS: [&str; 2] = ["audit_entries", "audit_heads"];
+const WRITTEN_BY_FUNCTIONS: [&str; 3] = ["audit_entries", "audit_heads", "audit_streams"];
 /// Tables of which requests may write some rows only, whatever a statement says.
 const WRITTEN_WITHIN_LIMITS: [&str; 1] = ["erasures"];
 /// The table of migrations.

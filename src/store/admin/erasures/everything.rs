@@ -77,6 +77,13 @@ tables! {
     27 "organization_members" "email" "t.email = old.email";
     28 "organization_storage" "org_id" "t.org_id = old.org_id";
     29 "retention_rules" "dialect" "t.dialect = old.dialect";
+    30 "console_logins" "login_hash" "t.login_hash = old.login_hash";
+    31 "console_links" "org_id" "t.org_id = old.org_id";
+    32 "usage_days" "day, dialect, agent_id, key_id"
+       "t.day = old.day AND t.dialect = old.dialect AND t.agent_id = old.agent_id AND t.key_id = old.key_id";
+    33 "session_aliases" "dialect, session_id, user_id"
+       "t.dialect = old.dialect AND t.session_id = old.session_id AND t.user_id = old.user_id";
+    34 "session_user_backfills" "org_id" "t.org_id = old.org_id";
 }
 
 impl RunningErasure {
@@ -104,7 +111,9 @@ impl RunningErasure {
         count(deleted, "organization_external_ids", external_ids.execute(&mut *connection).await?.rows_affected());
         let responder = JsonText::of(&Responder::None)?;
         sqlx::query!(
-            "UPDATE organizations SET name = 'erased', external_id = NULL, responder = $2::text::json, rate_limits = '{}'
+            "UPDATE organizations
+                SET name = 'erased', external_id = NULL, responder = $2::text::json, rate_limits = '{}',
+                    total_rate_limits = '{}'
               WHERE org_id = $1",
             self.org.0,
             responder.as_str()

@@ -11,6 +11,7 @@ mod preview;
 mod request;
 mod retention;
 mod sessions;
+mod users;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! `/sessionary/v1`: the service's own API.
 
 mod audit;
+mod console;
 mod erasures;
 mod exports;
 mod imports;

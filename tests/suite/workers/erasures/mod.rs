@@ -7,6 +7,7 @@ pub mod planted;
 mod requests;
 mod retention;
 mod scopes;
+mod users;
 
 use chrono::TimeDelta;
 use sessionary::domain::{ErasureId, OrgId};
