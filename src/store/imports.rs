@@ -232,7 +232,7 @@ fn capture(org: crate::domain::OrgId, part: &ImportedPart, imported: &ImportedEv
         latency_ms: facts.latency_ms,
         is_timed: !facts.untimed,
     };
-    Some(CaptureRequest { org, capture: NewCapture { session, event: new, facts, grams } })
+    Some(CaptureRequest { org, used_by: None, capture: NewCapture { session, event: new, facts, grams } })
 }
 
 /// Inserts a session and its counter. Returns `false` if one with its id exists.

@@ -12,6 +12,7 @@ mod problem;
 mod query;
 mod session_ref;
 mod sessions;
+mod usage;
 mod users;
 
 use http::HeaderName;
@@ -101,5 +102,6 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let router = erasures::routes(router);
     let router = exports::routes(router);
     let router = imports::routes(router);
+    let router = usage::routes(router);
     users::routes(router)
 }

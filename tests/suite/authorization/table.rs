@@ -106,6 +106,7 @@ const SESSIONARY: &[Row] = &[
     row("GET", "/sessionary/v1/erasures/{erasure_id}", Vectara, DataErase, Empty, 200),
     row("GET", "/sessionary/v1/exports", Vectara, Export, Empty, 200),
     row("POST", "/sessionary/v1/imports", Vectara, SessionsWrite, NOTHING, 200),
+    row("GET", "/sessionary/v1/usage", Vectara, Manage, Empty, 200),
     row("GET", "/sessionary/v1/users", Vectara, SessionsRead, Empty, 200),
     row("GET", "/sessionary/v1/users/{user_id}", Vectara, SessionsRead, Empty, 200),
     row("POST", "/sessionary/v1/users/{user_id}/erase", Vectara, DataErase, Empty, 202),

@@ -6,6 +6,7 @@ mod erasures;
 mod exports;
 mod imports;
 mod round_trip;
+mod usage;
 mod users;
 
 use serde_json::Value;
