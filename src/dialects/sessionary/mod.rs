@@ -5,8 +5,10 @@ mod conditional;
 mod console;
 mod erasures;
 mod events;
+pub mod exports;
 mod follow;
 mod identity;
+mod imports;
 mod mcp;
 mod members;
 mod page;
@@ -15,6 +17,7 @@ mod query;
 mod search;
 mod session_ref;
 mod sessions;
+mod usage;
 mod users;
 
 use http::HeaderName;
@@ -22,6 +25,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use exports::ExportPermits;
+pub use imports::{ImportResult, ImportRights, Importer};
 pub use problem::SessionaryError;
 
 use crate::AppState;
@@ -103,6 +108,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let router = users::routes(router);
     let router = erasures::routes(router);
     let router = audit::routes(router);
+    let router = exports::routes(router);
+    let router = imports::routes(router);
+    let router = usage::routes(router);
     // A protocol of its own, which the document does not describe.
     router.route(mcp::PATH, axum::routing::post(mcp::serve))
 }

@@ -42,9 +42,11 @@ pub use scan::SCAN_BYTES;
 pub use stories::{StoryEventRow, StoryPage, StoryRow};
 pub(super) use traces::CaptureSpans;
 pub use traces::{SpanOutcome, Unmerged};
-pub(super) use write::CaptureEvents;
+pub(super) use write::{CaptureEvents, take_in};
 
-use self::request::CaptureRequest;
+pub(super) use self::add::Totals;
+pub(super) use self::request::CaptureRequest;
+pub(super) use self::search::add as add_to_search;
 use super::{StoreError, TenantStore, scope};
 use crate::domain::trace::TraceId;
 use crate::domain::{DialectName, JsonText, NewCapture, NewSession, NewSpan, Timestamp};

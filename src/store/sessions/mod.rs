@@ -32,7 +32,7 @@ pub use list::{SessionPage, SessionStretch};
 pub use open::{Among, Census};
 pub use query::{SessionCursor, SessionOrder, SessionQuery, UPDATED_WINDOW, WINDOW};
 pub use row::SessionRow;
-pub(super) use row_key::RowKey;
+pub(super) use row_key::{KeyColumns, RowKey};
 pub use rule::{AppendingChange, Changed, SessionChange};
 pub use text::TextMatch;
 pub use under_agent::{HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_REQUIRED};

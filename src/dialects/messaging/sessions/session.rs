@@ -27,6 +27,12 @@ pub(in crate::dialects::messaging) struct MessagingDetail {
     pub renewal_count: u64,
 }
 
+/// Returns whether the part of a session that only this dialect stores can be read.
+#[must_use]
+pub fn reads_session(session: &Session) -> bool {
+    session.detail.read::<MessagingDetail>().is_ok()
+}
+
 /// A session that has not expired, with this dialect's detail.
 #[derive(Debug)]
 pub(in crate::dialects::messaging) struct OpenSession {

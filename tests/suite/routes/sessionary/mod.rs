@@ -6,11 +6,15 @@ mod changes;
 mod console;
 mod erasures;
 mod events;
+mod exports;
+mod imports;
 mod mcp;
+mod round_trip;
 mod search;
 mod sessions;
 mod streams;
 mod tail;
+mod usage;
 mod users;
 
 use serde_json::Value;
