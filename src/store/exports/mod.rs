@@ -1,7 +1,7 @@
 //! Reads sessions with all that they are, piece by piece, for exports.
 //!
 //! A piece is a few sessions or a part of a long one, at most about 1 MiB and one event. It is read in a transaction of
-//! its own, so that a reader that sleeps between two pieces holds no connection. Sessions are sorted by their dialect and
+//! its own, so that a reader that sleeps between two pieces uses no connection. Sessions are sorted by their dialect and
 //! the time of their creation, oldest first, so that what is created meanwhile in a dialect comes after it.
 
 mod piece;

@@ -31,8 +31,8 @@ pub struct Erasure {
     /// How many rows of each table were deleted so far.
     #[schema(example = json!({"sessions": 2, "session_events": 17}))]
     deleted: BTreeMap<String, u64>,
-    /// The key of `subject_hash`, 32 bytes in hexadecimal: whoever has it can show that the receipt is this user's. It is
-    /// in the response to the request only, and it is not stored.
+    /// The key of `subject_hash`, 32 bytes in hexadecimal, which shows that the receipt is this user's. It is in the
+    /// response to the request only, and it is not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     proof: Option<String>,
 }

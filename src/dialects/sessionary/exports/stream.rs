@@ -1,5 +1,5 @@
 //! Sends an export piece by piece. The next piece is read when the last one was sent, so that a client that does not read
-//! holds no connection of the database and at most a piece in memory.
+//! uses no connection of the database and at most a piece in memory.
 
 use std::sync::Arc;
 
