@@ -9,25 +9,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use sqlx::PgConnection;
-use tokio::time::Instant;
-use uuid::Uuid;
+
+mod follow;
+
+pub use follow::{FOLLOWED_FOR, Following};
 
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed};
 use super::events::EventRow;
 use super::sessions::RowKey;
 use super::{SessionRow, StoreError, TenantStore, scope};
 use crate::domain::{DialectName, Event, Session};
-
-/// How long an organization is followed after the last request that it be.
-pub const FOLLOWED_FOR: Duration = Duration::from_secs(120);
-/// The follower of all streams of an organization.
-const STREAMS: Uuid = Uuid::nil();
-/// How long a new follower waits for the changes that are in progress.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(6);
-const SETTLE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What an entry reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,16 +99,6 @@ pub enum Change {
     Appended(Session, Box<Event>),
 }
 
-/// Where a follower of all dialects begins.
-#[derive(Clone, Copy, Debug)]
-pub struct Following {
-    /// The cursor of a follower that begins now.
-    pub now: FeedPlace,
-    /// A follower that continues from an earlier cursor than this may miss changes, because nothing followed the
-    /// organization then.
-    pub since: FeedPlace,
-}
-
 /// The feed of one organization.
 pub struct Feed<'s>(pub(super) &'s TenantStore);
 
@@ -145,72 +128,6 @@ impl Feed<'_> {
             .await?;
         transaction.commit().await?;
         Ok(FeedPlace { transaction: open - 1, place: i32::MAX })
-    }
-
-    /// Follows the sessions of all dialects from now on: for [`FOLLOWED_FOR`], or for longer if that is already so.
-    /// Changes that are committed later are in the feed, on any replica.
-    ///
-    /// A change that was in progress may have been decided before, without an entry. So this waits until all of those
-    /// are committed: what a client lists after it follows is complete with what it then receives.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn follow(&self) -> Result<Following, StoreError> {
-        self.keep_following().await?;
-        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let next = sqlx::query_scalar!(r#"SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS "next!""#)
-            .fetch_one(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        let deadline = Instant::now() + SETTLE_TIMEOUT;
-        let now = loop {
-            let now = self.now().await?;
-            if now.transaction + 1 >= next || Instant::now() >= deadline {
-                break now;
-            }
-            tokio::time::sleep(SETTLE_PAUSE).await;
-        };
-        let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
-        let since = sqlx::query_scalar!(
-            r#"WITH begun AS (
-                   UPDATE feed_followers SET since = $3
-                    WHERE org_id = $1 AND follower_id = $2 AND since IS NULL
-                   RETURNING since
-               )
-               SELECT COALESCE((SELECT since FROM begun),
-                               (SELECT since FROM feed_followers WHERE org_id = $1 AND follower_id = $2), $3) AS "since!""#,
-            self.0.org.0,
-            STREAMS,
-            now.transaction
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(Following { now, since: FeedPlace { transaction: since, place: 0 } })
-    }
-
-    /// Follows the sessions of all dialects for [`FOLLOWED_FOR`] more.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn keep_following(&self) -> Result<(), StoreError> {
-        let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
-        // The time is Postgres's own, because the statements that write the feed compare with that. A row that is good
-        // for long enough is not written again, so that many streams do not write it all the time.
-        sqlx::query!(
-            "INSERT INTO feed_followers AS f (org_id, follower_id, until)
-             VALUES ($1, $2, now() + make_interval(secs => $3))
-                 ON CONFLICT (org_id, follower_id)
-                 DO UPDATE SET until = EXCLUDED.until, since = CASE WHEN f.until > now() THEN f.since END
-              WHERE f.until < now() + make_interval(secs => $3 * 3 / 4)",
-            self.0.org.0,
-            STREAMS,
-            FOLLOWED_FOR.as_secs_f64()
-        )
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(())
     }
 
     /// Returns the changes after a cursor, of at most `limit` entries, each with its cursor, and the cursor of the last

@@ -156,10 +156,10 @@ impl Batch for ChangeSessions {
 
         number(&mut transaction, requests, &mut answers).await?;
         let changed = locked_sessions.changed();
-        let (removed, kept): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|(_, locked)| locked.is_removed());
-        if !kept.is_empty() {
-            write(&mut transaction, &kept).await?;
-            request_erasures(&mut transaction, &kept).await?;
+        let (removed, written): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|(_, locked)| locked.is_removed());
+        if !written.is_empty() {
+            write(&mut transaction, &written).await?;
+            request_erasures(&mut transaction, &written).await?;
         }
         if !removed.is_empty() {
             remove(&mut transaction, &removed).await?;

@@ -24,12 +24,12 @@ def ask(method, path, body=None):
         return json.load(response)
 
 
-def make():
+def make(word):
     conversation = str(uuid.uuid4())
     ask("POST", "/api/v1/capture-session", {"session_id": conversation, "user_data": {"user_id": "ann"}})
     ask("POST", "/api/v1/capture-event", {
         "event_id": str(uuid.uuid4()), "session_id": conversation, "primitive_name": "support", "latency": 3,
-        "args": f"Where is my {WORD}?", "result": "In the hall."})
+        "args": f"Where is my {word}?", "result": "In the hall."})
     return conversation
 
 
@@ -67,18 +67,19 @@ async def look(headers):
 
 
 async def is_rejected(headers):
+    statuses = []
     try:
         await look(headers)
     except* httpx.HTTPStatusError as group:
         errors = group
         while isinstance(errors, BaseExceptionGroup):
             errors = errors.exceptions[0]
-        assert errors.response.status_code == 401, errors
-        return
-    raise AssertionError(f"{headers} were accepted")
+        statuses.append(errors.response.status_code)
+    assert statuses == [401], (headers, statuses)
 
 
-conversation = make()
+make("hat")
+conversation = make(WORD)
 asyncio.run(look({"x-api-key": API_KEY}))
 asyncio.run(look({"authorization": f"Bearer {API_KEY}"}))
 asyncio.run(is_rejected({}))

@@ -88,7 +88,11 @@ pub fn further(api: ApiName) -> Vec<Row> {
         ApiName::Dialect(DialectName::Messaging) => {
             vec![row("DELETE", "/api/messaging/sessions/health", Alone, SessionsWrite, Empty, 404)]
         }
-        ApiName::Dialect(DialectName::AgentKey | DialectName::IntegerId) | ApiName::Sessionary => Vec::new(),
+        ApiName::Dialect(DialectName::AgentKey | DialectName::IntegerId) => Vec::new(),
+        ApiName::Sessionary => {
+            let tools = Json(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#);
+            vec![row("POST", "/sessionary/mcp", Vectara, SessionsRead, tools, 200)]
+        }
     }
 }
 

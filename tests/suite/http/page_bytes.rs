@@ -220,6 +220,32 @@ fn agntixs_lists_are_cut() {
 }
 
 #[test]
+fn the_own_apis_lists_are_cut() {
+    run(async {
+        let app = app().await;
+        for _ in 0..ROWS {
+            agntix::create(&app, r#""metadata":{}"#).await;
+        }
+        let talk = agntix::create(&app, "").await;
+        app.fill_sized_events(&talk, ("USER", "{}"), ROWS, LARGE / 2).await;
+        let listed = app.get("/sessionary/v1/sessions?limit=1").send().await.expect(200).json();
+        let events =
+            format!("/sessionary/v1/sessions/{}/events?limit=100", listed["data"][0]["id"].as_str().expect("an id"));
+        app.swell_sessions(DialectName::Agntix).await;
+        for (path, id, rows) in [
+            ("/sessionary/v1/sessions?limit=100", "id", ROWS + 1),
+            ("/sessionary/v1/sessions?limit=100&order=oldest", "id", ROWS + 1),
+            ("/sessionary/v1/sessions?limit=100&state=open", "id", ROWS + 1),
+            ("/sessionary/v1/search?limit=100&q=ddd", "session", ROWS + 1),
+            (&events, "id", ROWS),
+            (&format!("{events}&order=newest"), "id", ROWS),
+        ] {
+            List::get(path, "/data", id, "/next_cursor", "cursor").has_each_row_once(&app, rows).await;
+        }
+    });
+}
+
+#[test]
 fn the_feed_is_read_in_batches_of_so_many_bytes() {
     run(async {
         let app = app().await;

@@ -37,7 +37,7 @@ pub struct CreateEvent {
     /// What the dialect stores beside the text: its metadata, or the members of its type.
     #[schema(value_type = Option<Object>)]
     payload: Option<JsonText>,
-    /// Whether the dialect shows it to nobody.
+    /// Whether the dialect does not show it.
     hidden: Option<bool>,
 }
 

@@ -38,9 +38,10 @@ struct Happened {
 /// What happens in the organization's sessions, of all dialects: `session.created`, `session.updated`, `session.ended`
 /// and `message.created`, each with `session` and `event` (null but for a message). What is listed after the response
 /// begins is complete with what the stream then sends. After a break, `Last-Event-ID` continues; an event `gap` comes
-/// first if something may be missing, because nobody followed the organization for some minutes in between or the break
-/// was longer than a day. The last events may be sent again. Hidden events are left out. Comments are heartbeats. The
-/// stream ends with its credential. Without the scope `sessions:read`, only messages are sent, and `session` is null.
+/// first if something may be missing, because no stream of the organization was open for some minutes. Entries are
+/// stored for a day. The last events may be sent again. Hidden events are left out. Comments are heartbeats. The stream
+/// ends with its credential. Of deleted sessions, those of `agent_key` and `messaging` are sent as ended, and others are
+/// not sent. Without the scope `sessions:read`, only messages are sent, and `session` is null.
 #[utoipa::path(
     get,
     path = "/sessionary/v1/events/stream",
@@ -99,8 +100,9 @@ impl Source for Tail {
                 Change::Ended(session) => ("session.ended", session, None),
                 Change::Appended(session, event) => ("message.created", session, Some(event)),
             };
-            // The feed also has the deletion of a session whose row stays.
-            if session::is_deleted(&session) || !self.sees_sessions && event.is_none() {
+            // Of a deleted session whose row stays, only the end is reported.
+            let is_gone = session::is_deleted(&session) && name != "session.ended";
+            if is_gone || !self.sees_sessions && event.is_none() {
                 continue;
             }
             parts.push((position, name, session, event));

@@ -28,7 +28,7 @@ pub struct WireEvent {
     /// The rest, as the dialect stores it.
     #[schema(value_type = Object)]
     payload: JsonText,
-    /// Whether the dialect shows it to nobody, such as a message that was summarized.
+    /// Whether the dialect does not show it, such as a message that was summarized.
     hidden: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: Milliseconds,

@@ -62,6 +62,14 @@ fn the_sessions_of_all_dialects_are_followed() {
                     break;
                 }
             }
+            if matches!(dialect, DialectName::AgentKey | DialectName::Messaging) {
+                app.ask(Method::DELETE, &path).send().await.expect(204);
+                let ended = next_called(&mut listener, "session.ended").await;
+                assert_eq!(
+                    (&ended.data["session"]["state"], &ended.data["session"]["name"]),
+                    (&json!("ended"), &Value::Null)
+                );
+            }
             if matches!(dialect, DialectName::Agntix | DialectName::IntegerId) {
                 app.post(&format!("{path}/end"), "{}").send().await.expect(200);
                 let ended = next_called(&mut listener, "session.ended").await;
