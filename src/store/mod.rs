@@ -43,8 +43,8 @@ mod storage;
 mod tenant;
 mod tls;
 mod usage;
-mod users;
 mod usage_days;
+mod users;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -87,8 +87,8 @@ pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;
 pub use tls::Tls;
 pub use usage::Usage;
-pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionCursor, UserSessionPage, Users};
 pub use usage_days::{Amounts, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
+pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionCursor, UserSessionPage, Users};
 
 use crate::domain::{OrgId, Organization};
 use captures::{CaptureEvents, CaptureSpans};

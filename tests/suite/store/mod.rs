@@ -18,5 +18,5 @@ mod plans;
 mod scans;
 mod search;
 mod storage;
-mod users;
 mod usage_days;
+mod users;
