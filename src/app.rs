@@ -17,7 +17,7 @@ use crate::auth::{self, Authenticator, BaseUrl, LeakReports};
 use crate::conversation::Conversations;
 use crate::dialects::{
     self, agent_key::AgentKeyDialect, agnost::Agnost, agntix, agntix::Agntix, integer_id, integer_id::IntegerId,
-    messaging, messaging::Messaging, sessionary::Sessionary,
+    messaging, messaging::Messaging, sessionary, sessionary::Sessionary,
 };
 use crate::domain::{ApiName, Contract, DialectName};
 use crate::http::{
@@ -102,6 +102,8 @@ pub struct Deployment {
     /// The permits for uploads and downloads of Agent Human's images.
     pub transfers: integer_id::Transfers,
     pub readiness: Readiness,
+    /// The permits for exports and imports of sessions.
+    pub exports: sessionary::ExportPermits,
     /// The permits for work that uses the processor for longer than a moment.
     pub costly: CostlyWork,
     /// The threads for work that uses the processor for longer than a moment.
@@ -129,6 +131,7 @@ impl Deployment {
             messaging: messaging::Bounds::default(),
             agntix: agntix::Settings::default(),
             transfers: integer_id::Transfers::default(),
+            exports: sessionary::ExportPermits::default(),
             readiness: Readiness::new(authenticator.clock.clone()),
             costly: CostlyWork::default(),
             low_priority: LowPriority::default(),
@@ -218,6 +221,12 @@ impl FromRef<AppState> for messaging::Bounds {
 impl FromRef<AppState> for agntix::Settings {
     fn from_ref(state: &AppState) -> Self {
         state.agntix.clone()
+    }
+}
+
+impl FromRef<AppState> for sessionary::ExportPermits {
+    fn from_ref(state: &AppState) -> Self {
+        state.exports.clone()
     }
 }
 

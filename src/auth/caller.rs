@@ -137,7 +137,7 @@ where
         };
         let mut store = authenticator.store.tenant_within_quota(&principal.organization).used_by(key);
         store.requested(D::NAME, arrived_at);
-        if P::CLASS != Class::Read {
+        if P::IS_RECORDED {
             store = store.acting_for(Actor {
                 identity: (&principal.credential).into(),
                 address,

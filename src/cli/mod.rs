@@ -23,6 +23,7 @@ mod progress;
 mod serve;
 mod session;
 mod shutdown;
+mod transfer;
 mod upgrade;
 mod user;
 mod webhook;

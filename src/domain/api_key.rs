@@ -246,8 +246,9 @@ mod tests {
         let (_, table) = text.split_once("## Secrets, for scanners").unwrap();
         let rows = table.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
         // The patterns are in the last column; a name before them may have an example.
-        let patterns = rows.flat_map(|row| row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap().split('`'));
-        patterns.skip(1).step_by(2).map(|pattern| regex::Regex::new(&format!("^(?:{pattern})$")).unwrap()).collect()
+        let column = |row: &'static str| row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        let patterns = rows.flat_map(|row| column(row).split('`').skip(1).step_by(2));
+        patterns.map(|pattern| regex::Regex::new(&format!("^(?:{pattern})$")).unwrap()).collect()
     }
 
     #[test]

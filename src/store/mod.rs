@@ -24,9 +24,11 @@ mod directory;
 mod erasures;
 mod error;
 mod events;
+mod exports;
 mod feed;
 mod group;
 mod idempotency;
+mod imports;
 mod inspect;
 mod key_uses;
 mod keyset;
@@ -56,7 +58,7 @@ pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, AgentUpdate
 pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage};
 pub use audit::{AuditLog, AuditPosition, AuditRow, Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
-pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
+pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed, json_bytes};
 pub use captures::{
     Breakdown, COMPARED_LIMIT, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure,
     Figures, Grain, LogKind, LogPage, MetadataRow, OPENED_LIMIT, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow,
@@ -71,17 +73,20 @@ pub use directory::{Directory, KeyRecord};
 pub use erasures::{ErasureCursor, ErasureRequested, Erasures};
 pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
-pub use feed::{Change, Feed, FeedPlace};
+pub use exports::{ExportFilter, ExportPosition, ExportedAgent, ExportedEvent, ExportedFacts, ExportedPart, Exports};
+pub use feed::{Change, FOLLOWED_FOR, Feed, FeedPlace, Following};
 pub use idempotency::{Claimed, Idempotency, KeyedRequest, Reservation, StoredResponse};
+pub use imports::{ImportOutcome, ImportedEvent, ImportedPart, ImportedSession, Imports};
 pub use inspect::{DatabaseRole, Login, Server, TableIsolation};
 pub use lookup_cache::LOOKUP_CACHE_TTL;
 pub use migrate::{MigrateError, Migrated, allow_logins, create_database, migrate, provision};
 pub use numbers::{Numbers, Series};
 pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
-    Among, AppendingChange, Appends, Census, Changed, CopiedEvents, CopySize, Created, Fork, Forked, HEADING_CHARS,
-    Heading, INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED, SessionCursor, SessionOrder,
-    SessionPage, SessionQuery, SessionRow, SessionStretch, Sessions, UPDATED_WINDOW, WINDOW,
+    AcrossCursor, Among, AppendingChange, Appends, Census, Changed, CopiedEvents, CopySize, Created, CreationOrder,
+    Examined, Fork, Forked, HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED,
+    SessionCursor, SessionFilter, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionStretch, Sessions,
+    TextMatch, UPDATED_WINDOW, WINDOW, Walk,
 };
 pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;

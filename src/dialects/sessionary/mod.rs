@@ -4,12 +4,20 @@ mod audit;
 mod conditional;
 mod console;
 mod erasures;
+mod events;
+pub mod exports;
+mod follow;
 mod identity;
+mod imports;
+mod mcp;
+mod members;
 mod page;
 mod problem;
 mod query;
+mod search;
 mod session_ref;
 mod sessions;
+mod usage;
 mod users;
 
 use http::HeaderName;
@@ -17,6 +25,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use exports::ExportPermits;
+pub use imports::{ImportResult, ImportRights, Importer};
 pub use problem::SessionaryError;
 
 use crate::AppState;
@@ -91,9 +101,16 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let router = super::described("Sessionary", ABOUT)
         .merge(console::routes())
         .routes(routes!(identity::me::get_me))
-        .routes(routes!(identity::version::get_version))
-        .routes(routes!(sessions::get::get_session));
-    let router = audit::routes(router);
+        .routes(routes!(identity::version::get_version));
+    let router = sessions::routes(router);
+    let router = events::routes(router);
+    let router = search::routes(router);
+    let router = users::routes(router);
     let router = erasures::routes(router);
-    users::routes(router)
+    let router = audit::routes(router);
+    let router = exports::routes(router);
+    let router = imports::routes(router);
+    let router = usage::routes(router);
+    // A protocol of its own, which the document does not describe.
+    router.route(mcp::PATH, axum::routing::post(mcp::serve))
 }

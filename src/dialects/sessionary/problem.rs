@@ -40,9 +40,23 @@ impl Fault {
         Self { pointer: None, parameter: Some(name), detail: detail.into() }
     }
 
+    /// Returns whether this member has the fault.
+    pub(super) fn is_at(&self, pointer: &str) -> bool {
+        self.pointer.as_deref() == Some(pointer)
+    }
+
     /// Returns a fault that no single member or parameter has.
     pub(super) fn of_request(detail: impl Into<String>) -> Self {
         Self { pointer: None, parameter: None, detail: detail.into() }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.parameter.or(self.pointer.as_deref()) {
+            Some(part) => write!(f, "{part} {}.", self.detail),
+            None => f.write_str(&self.detail),
+        }
     }
 }
 
@@ -66,6 +80,13 @@ pub enum SessionaryError {
         code: &'static str,
         detail: String,
     },
+    /// 422: the body is valid, but cannot be used for this object.
+    Unusable {
+        code: &'static str,
+        detail: &'static str,
+    },
+    /// 502: the responder did not reply.
+    NoReply(String),
     /// 412: `If-Match` does not name the current version.
     PreconditionFailed,
     Rejected(Rejection),
@@ -116,6 +137,11 @@ struct Parts {
 }
 
 impl SessionaryError {
+    /// Returns what is wrong, for people.
+    pub(super) fn detail(&self) -> String {
+        self.parts().detail
+    }
+
     pub(super) fn render(&self, about: &About) -> Response {
         let Parts { status, code, detail } = self.parts();
         let errors: &[Fault] = match self {
@@ -155,6 +181,8 @@ impl SessionaryError {
             }
             Self::Conflict { code, detail } => Parts { status: StatusCode::CONFLICT, code, detail: detail.clone() },
             Self::Forbidden { code, detail } => Parts { status: StatusCode::FORBIDDEN, code, detail: detail.clone() },
+            Self::Unusable { code, detail } => parts(StatusCode::UNPROCESSABLE_ENTITY, code, detail),
+            Self::NoReply(detail) => parts(StatusCode::BAD_GATEWAY, "no_reply", detail),
             Self::PreconditionFailed => parts(
                 StatusCode::PRECONDITION_FAILED,
                 "precondition_failed",
@@ -177,6 +205,7 @@ fn title(status: StatusCode) -> &'static str {
         StatusCode::PAYLOAD_TOO_LARGE => "The body is too large.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "Unsupported media type.",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests.",
+        StatusCode::BAD_GATEWAY => "There was no reply.",
         StatusCode::SERVICE_UNAVAILABLE => "The service is overloaded.",
         _ => "Internal error.",
     }

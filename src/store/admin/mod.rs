@@ -22,6 +22,7 @@ pub use api_keys::{ExpiringKey, KeyRow, NewKey, Replacement};
 pub use audit_stream::UnsentEntries;
 pub use captures::{IndexBatch, NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
+pub(super) use erasures::first_step as first_erasure_step;
 pub use erasures::{
     Counts, ErasureProgress, NewErasure, Preview, Receipt, RetentionRule, RetentionSettings, SETTLED_AFTER, Subject,
 };

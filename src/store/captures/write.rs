@@ -196,7 +196,7 @@ pub(super) async fn start_counters(connection: &mut PgConnection, keys: &[RowKey
 }
 
 /// Stores the events that are not known yet. Returns them in the order in which they arrived.
-pub(super) async fn take_in<'r>(
+pub(in crate::store) async fn take_in<'r>(
     connection: &mut PgConnection,
     requests: &[&'r CaptureRequest],
 ) -> Result<Vec<&'r CaptureRequest>, sqlx::Error> {

@@ -238,13 +238,29 @@ macro_rules! inserted {
     }};
 }
 
-/// Inserts sessions that do not exist and that have no agent or one that is not deleted. Returns the nonces of the
-/// inserted rows.
+/// Inserts sessions that do not exist and that have no agent or one that is not deleted, and writes the start of those
+/// of followed organizations to the feed in the same statement. Returns the nonces of the inserted rows. Called once
+/// per transaction, because entries of the feed are numbered within it.
 pub async fn insert(
     connection: &mut PgConnection,
     requests: &[&Request],
 ) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
-    inserted!(requests, connection, " ", "")
+    inserted!(
+        requests,
+        connection,
+        ", followed AS MATERIALIZED (
+              SELECT f.org_id FROM feed_followers f
+               WHERE f.org_id = ANY ($3) AND (f.until IS NULL OR f.until > now())
+         ), inserted AS (",
+        r#"), told AS (
+                 INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
+                 SELECT org_id, row_number() OVER (), dialect, session_id, $18, now()
+                   FROM inserted WHERE org_id IN (SELECT org_id FROM followed)
+             )
+             SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", nonce AS "nonce!"
+               FROM inserted"#,
+        FeedKind::Started.code()
+    )
 }
 
 /// Inserts sessions like [`insert`], and writes their start to the feed ([`crate::store::feed`]) and the usage
@@ -259,12 +275,16 @@ async fn insert_and_tell(
     inserted!(
         requests,
         connection,
-        ", inserted AS (",
+        ", followed AS MATERIALIZED (
+              SELECT f.org_id FROM feed_followers f
+               WHERE f.org_id = ANY ($3) AND (f.until IS NULL OR f.until > now())
+         ), inserted AS (",
         r#", agent_id, created_at
              ), told AS (
                  INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
-                 SELECT org_id, row_number() OVER (), dialect, session_id, $18, created_at
-                   FROM inserted WHERE dialect = $19
+                 SELECT org_id, row_number() OVER (), dialect, session_id, $18,
+                        CASE WHEN dialect = $19 THEN created_at ELSE now() END
+                   FROM inserted WHERE dialect = $19 OR org_id IN (SELECT org_id FROM followed)
              ), counted AS (
                  INSERT INTO agent_usage AS u (org_id, agent_id, shard, started, ended, seconds, last_used_at)
                  SELECT org_id, agent_id, (pg_backend_pid() % 32)::smallint, count(*), 0, 0, max(created_at)

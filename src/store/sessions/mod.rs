@@ -1,5 +1,7 @@
 //! Sessions of one organization.
 
+mod across;
+mod across_sql;
 mod aliases;
 mod appends;
 mod change;
@@ -15,10 +17,12 @@ mod row;
 mod row_key;
 mod rule;
 mod sql;
+mod text;
 mod under_agent;
 mod window;
 
 pub(super) use aliases::{delete as delete_aliases, replace as replace_aliases};
+pub use across::{AcrossCursor, CreationOrder, Examined, SessionFilter, Walk};
 pub use appends::Appends;
 pub(super) use change::ChangeSessions;
 pub(super) use create::{CreateSessions, Request as CreateRequest, insert};
@@ -28,15 +32,16 @@ pub use list::{SessionPage, SessionStretch};
 pub use open::{Among, Census};
 pub use query::{SessionCursor, SessionOrder, SessionQuery, UPDATED_WINDOW, WINDOW};
 pub use row::SessionRow;
-pub(super) use row_key::RowKey;
+pub(super) use row_key::{KeyColumns, RowKey};
 pub use rule::{AppendingChange, Changed, SessionChange};
+pub use text::TextMatch;
 pub use under_agent::{HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_REQUIRED};
 pub(super) use window::{Window, WindowKey};
 
 use uuid::Uuid;
 
 use super::events::Events;
-use super::{StoreError, TenantStore};
+use super::{StoreError, TenantStore, scope};
 use crate::domain::{DialectName, NewSession, Session, SessionId};
 
 /// The result of a create.
@@ -100,6 +105,22 @@ impl<'s> Sessions<'s> {
     /// before this one asked again.)
     pub fn change(&self, (dialect, id): (DialectName, SessionId), nonce: Uuid) -> SessionChange<'s> {
         SessionChange::new(self.0, RowKey::new(self.0.org, dialect, id), nonce)
+    }
+
+    /// Returns whether the organization is under a legal hold, so that nothing of it must be deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn is_held(&self) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let held = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM legal_holds WHERE org_id = $1) AS "held!""#,
+            self.0.org.0
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(held)
     }
 
     /// Returns the events of a session.

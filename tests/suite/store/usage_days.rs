@@ -4,7 +4,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use serde_json::json;
-use sessionary::domain::{AgentId, DialectName, KeyId};
+use sessionary::domain::{AgentId, ApiName, DialectName, KeyId};
 use sessionary::store::{Amounts, USAGE_DAYS, UsageBy, UsageGroup};
 use sessionary::workers::retention;
 
@@ -54,11 +54,11 @@ fn sessions_events_and_requests_are_counted_by_day_agent_key_and_dialect() {
             [(Some(today), amounts(1, 2, 2)), (Some(today + TimeDelta::days(1)), amounts(1, 0, 1))],
             "a message and its reply"
         );
-        let dialects: Vec<(Option<DialectName>, Amounts)> =
+        let dialects: Vec<(Option<ApiName>, Amounts)> =
             usage(&app, UsageBy::Dialect).await.into_iter().map(|group| (group.dialect, group.amounts)).collect();
         assert_eq!(
             dialects,
-            [(Some(DialectName::Agntix), amounts(1, 2, 2)), (Some(DialectName::AgentKey), amounts(1, 0, 1))]
+            [(Some(DialectName::Agntix.into()), amounts(1, 2, 2)), (Some(DialectName::AgentKey.into()), amounts(1, 0, 1))]
         );
         let agent: AgentId = AGENT_ID.parse().expect("a UUID");
         let agents: Vec<(Option<AgentId>, Amounts)> =

@@ -4,4 +4,4 @@ mod erasure;
 mod erasures;
 mod webhooks;
 
-pub use erasures::TURN;
+pub use erasures::{TURN, planted::Person};

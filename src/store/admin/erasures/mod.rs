@@ -65,6 +65,14 @@ impl ErasureStep {
     }
 }
 
+/// Returns the first step of an erasure as it is stored.
+///
+/// # Errors
+/// Never: it can always be written.
+pub(in crate::store) fn first_step(scope: ErasureScope) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&ErasureStep::first(scope))
+}
+
 /// An erasure that is not done.
 struct RunningErasure {
     org: OrgId,

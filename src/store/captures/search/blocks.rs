@@ -18,9 +18,9 @@ const BLOCK_BYTES: i64 = 4 * 1024 * 1024;
 const MERGED_ROWS: i64 = 64;
 /// Events above which a row is not small.
 const MERGED_SIZE: i32 = 512;
-/// Rows that tell whether there is enough. Of so many, either [`MERGED_ROWS`] are small, or the others have
+/// Rows that show whether there is enough. Of so many, either [`MERGED_ROWS`] are small, or the others have
 /// [`BLOCK_SIZE`] events, so that more need not be read.
-const TELLING_ROWS: i64 = MERGED_ROWS + BLOCK_SIZE / MERGED_SIZE as i64;
+const DECISIVE_ROWS: i64 = MERGED_ROWS + BLOCK_SIZE / MERGED_SIZE as i64;
 /// Buckets of grams per statement.
 const CHUNK: usize = 4_096;
 
@@ -50,7 +50,7 @@ pub(in crate::store) struct ToIndex {
 }
 
 /// Looks at the next `limit` organizations with pending rows after `after`. Returns `None` after the last one. Each costs
-/// at most [`TELLING_ROWS`] rows.
+/// at most [`DECISIVE_ROWS`] rows.
 pub(in crate::store) async fn organizations(
     connection: &mut PgConnection,
     after: OrgId,
@@ -70,7 +70,7 @@ pub(in crate::store) async fn organizations(
             CROSS JOIN LATERAL (
                 SELECT sum(size) AS events, sum(bytes) AS bytes, count(*) FILTER (WHERE size < $6) AS small_rows
                   FROM (SELECT size, octet_length(grams) AS bytes FROM captured_pending p
-                         WHERE p.org_id = orgs.org_id LIMIT $7) telling) enough
+                         WHERE p.org_id = orgs.org_id ORDER BY pending LIMIT $7) telling) enough
             WHERE orgs.org_id IS NOT NULL
             ORDER BY n"#,
         after.0,
@@ -79,7 +79,7 @@ pub(in crate::store) async fn organizations(
         BLOCK_BYTES,
         MERGED_ROWS,
         MERGED_SIZE,
-        TELLING_ROWS
+        DECISIVE_ROWS
     )
     .fetch_all(connection)
     .await?;

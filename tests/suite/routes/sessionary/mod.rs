@@ -1,8 +1,20 @@
 //! `/sessionary/v1`: the service's own API.
 
+mod across;
 mod audit;
+mod changes;
 mod console;
 mod erasures;
+mod events;
+mod exports;
+mod imports;
+mod mcp;
+mod round_trip;
+mod search;
+mod sessions;
+mod streams;
+mod tail;
+mod usage;
 mod users;
 
 use serde_json::Value;

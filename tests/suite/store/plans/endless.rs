@@ -7,7 +7,7 @@ use super::statements::Statement;
 use super::{READS_ALL, SMALL, is_listed};
 
 /// Tables in which an organization has a bounded number of rows, or as many as users create by hand.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 11] = [
     ("agents", "agents are made by hand, and their lists are filtered row by row"),
     ("avatars", "avatars are made by hand, and their lists are filtered row by row"),
     ("avatar_images", "an avatar has one image"),

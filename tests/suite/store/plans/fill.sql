@@ -34,3 +34,4 @@ INSERT INTO access_tokens (token_hash, key_hash, expires_at)
 SELECT sha256(key_hash || n::text::bytea), key_hash, now() FROM api_key_hashes, generate_series(1, 3) AS n;
 INSERT INTO session_aliases (org_id, dialect, session_id, user_id)
 SELECT org_id, dialect, session_id, 'alias-' || user_id FROM sessions WHERE public_id LIKE '%7%';
+INSERT INTO feed_followers (org_id, follower_id, until) SELECT org_id, org_id, NULL FROM organizations LIMIT 3;

@@ -3,7 +3,7 @@
 //! The worker sees every organization, with the clock of one test, so only one of these tests may use it at a time. The
 //! clocks go back some days, so that it finds nothing that other tests have stored.
 
-mod planted;
+pub mod planted;
 mod requests;
 mod retention;
 mod scopes;
