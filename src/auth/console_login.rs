@@ -117,7 +117,7 @@ impl Authenticator {
     /// # Errors
     /// 503 when the database cannot be reached.
     pub async fn log_out(&self, principal: &Principal, store: &TenantStore) -> Result<(), Rejection> {
-        if let Proof::ConsoleLogin { login, .. } = principal.proof {
+        if let Proof::ConsoleLogin(login) = principal.proof {
             store.console_logins().end(login).await?;
         }
         Ok(())
@@ -143,13 +143,13 @@ impl Authenticator {
         let mut principal = match &login.holder {
             LoginHolder::Key(key) => {
                 let key_of_login = api_key::authenticate_hash(self, *key, address).await?;
-                Principal { proof: Proof::ConsoleLogin { login: hash, key: Some(*key) }, ..key_of_login }
+                Principal { proof: Proof::ConsoleLogin(hash), ..key_of_login }
             }
             LoginHolder::User { subject, issuer, scopes } => Principal {
                 organization: directory.active_organization(org).await?.ok_or_else(bad_token)?,
                 credential: Credential::Jwt { subject: subject.clone(), issuer: issuer.clone() },
                 scopes: *scopes,
-                proof: Proof::ConsoleLogin { login: hash, key: None },
+                proof: Proof::ConsoleLogin(hash),
                 expires_at: None,
                 allowed_addresses: None,
                 address,

@@ -2,7 +2,7 @@
 
 use super::authenticator::Authenticator;
 use crate::domain::{Principal, Proof};
-use crate::store::StoreError;
+use crate::store::{LoginHolder, StoreError};
 
 impl Authenticator {
     /// Returns whether the caller's credential is still neither revoked nor expired, may still be used from the caller's
@@ -16,14 +16,13 @@ impl Authenticator {
         let record = match principal.proof {
             Proof::ApiKey(hash) => directory.key(hash).await?,
             Proof::AccessToken(hash) => directory.access_token(hash).await?,
-            Proof::ConsoleLogin { login, key } => {
-                let login = directory.console_login(principal.organization.id, login).await?;
-                if login.is_none_or(|login| login.expires_at <= self.clock.now()) {
-                    return Ok(false);
-                }
-                match key {
-                    Some(key) => directory.key(key).await?,
-                    None => return Ok(directory.active_organization(principal.organization.id).await?.is_some()),
+            Proof::ConsoleLogin(login) => {
+                let org = principal.organization.id;
+                let login = directory.console_login(org, login).await?;
+                let Some(login) = login.filter(|login| login.expires_at > self.clock.now()) else { return Ok(false) };
+                match login.holder {
+                    LoginHolder::Key(key) => directory.key(key).await?,
+                    LoginHolder::User { .. } => return Ok(directory.active_organization(org).await?.is_some()),
                 }
             }
             Proof::NotKept => None,

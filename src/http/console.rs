@@ -8,13 +8,12 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use rust_embed::RustEmbed;
 
 use super::system_routes::not_found;
@@ -77,7 +76,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/console/", get(|headers: HeaderMap| async move { serve(PAGE, &headers) }))
         .route(
             "/console/{*path}",
-            get(|Path(path): Path<String>, headers: HeaderMap| async move { serve(&path, &headers) }),
+            get(|uri: Uri, headers: HeaderMap| async move { serve(uri.path().trim_start_matches("/console/"), &headers) }),
         )
 }
 

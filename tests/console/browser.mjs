@@ -2,12 +2,14 @@
 import { close, SCREENSHOTS } from "./support.mjs";
 import { seed } from "./seed.mjs";
 import { steps } from "./steps.mjs";
+import { pictures } from "./pictures.mjs";
 
 const wanted = process.argv.slice(2);
 const seeded = await seed();
 let failed = 0;
-for (const [name, step] of Object.entries(steps)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+for (const [name, step] of Object.entries({ ...steps, pictures })) {
+  // The pictures of the documents are taken on request only.
+  if (wanted.length > 0 ? !wanted.includes(name) : name === "pictures") continue;
   const began = Date.now();
   try {
     await step(seeded);

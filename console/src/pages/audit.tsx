@@ -89,18 +89,22 @@ function Entry({ entry }: { entry: AuditEntry }) {
           ]}
         />
         <div class="columns even">
-          <div>
-            <h3>Before</h3>
-            <JsonView value={entry.before} label={`Entry ${entry.number}: before`} />
-          </div>
-          <div>
-            <h3>After</h3>
-            <JsonView value={entry.after} label={`Entry ${entry.number}: after`} />
-          </div>
+          <State name="Before" value={entry.before} entry={entry} />
+          <State name="After" value={entry.after} entry={entry} />
         </div>
         <h3>Actor and object</h3>
         <JsonView value={{ actor: entry.actor, object: entry.object }} label={`Entry ${entry.number}: actor and object`} />
       </details>
     </li>
+  );
+}
+
+function State({ name, value, entry }: { name: string; value: Json; entry: AuditEntry }) {
+  if (value === null) return null;
+  return (
+    <div>
+      <h3>{name}</h3>
+      <JsonView value={value} label={`Entry ${entry.number}: ${name.toLowerCase()}`} />
+    </div>
   );
 }

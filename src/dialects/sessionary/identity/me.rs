@@ -56,7 +56,7 @@ impl OwnCredential {
             // This API accepts neither.
             Credential::OrgHeader | Credential::Anonymous => (CredentialKind::Token, None),
         };
-        let is_login = matches!(principal.proof, Proof::ConsoleLogin { .. });
+        let is_login = matches!(principal.proof, Proof::ConsoleLogin(_));
         let kind = if is_login { CredentialKind::Console } else { kind };
         Self { kind, id, expires_at: principal.expires_at.map(Milliseconds) }
     }
