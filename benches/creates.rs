@@ -293,6 +293,7 @@ async fn tenants(
             scopes: Scopes::EVERY,
             created_at: now,
             expires_at: None,
+            allowed_addresses: None,
         };
         admin.create_key(&new).await?;
         tenants.push((org, key.expose().to_owned()));

@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::http::rate_limit::TOTAL_FACTOR;
 use crate::store::STORAGE_QUOTA;
 use agntix::AgntixSettings;
 pub use checked::{Anonymous, Settings};
@@ -64,6 +65,11 @@ pub struct Config {
     /// Rate limits: on or off
     #[arg(long, global = true, env = "SESSIONARY_RATE_LIMIT", default_value = "on")]
     rate_limit: String,
+
+    /// How many times a credential's rate limit all credentials of an organization have together, unless it has its own
+    /// (`org limits`)
+    #[arg(long, global = true, env = "SESSIONARY_TOTAL_RATE_FACTOR", default_value_t = TOTAL_FACTOR.to_string())]
+    total_rate_factor: String,
 
     /// URL under which clients reach the service, if it differs from the one that they send requests to
     #[arg(long, global = true, env = "SESSIONARY_PUBLIC_URL")]

@@ -132,6 +132,7 @@ impl Bench {
             scopes: Scopes::EVERY,
             created_at: self.clock.now(),
             expires_at: None,
+            allowed_addresses: None,
         };
         self.admin.create_key(&new).await?;
         self.key = key.expose().to_owned();

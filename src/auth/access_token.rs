@@ -11,8 +11,7 @@ use chrono::TimeDelta;
 
 use super::authenticator::Authenticator;
 use crate::domain::{ApiKey, Credential, KeyId, Principal, Proof};
-use crate::http::{Class, Lookup, Rejection, Unauthenticated};
-use crate::store::KeyRecord;
+use crate::http::{Class, Lookup, OrgLimits, Rejection, Unauthenticated};
 
 /// The part before a token's underscore.
 const PREFIX: &str = "vat";
@@ -36,7 +35,7 @@ impl Authenticator {
     /// id is the key's UUID, or `key_…` as in the chat API.
     ///
     /// # Errors
-    /// 429 when the key's rate limit is used up, or the client's address has tried too many unknown secrets; 503 when
+    /// 403 when the key may not be used from the client's address; 429 when the key's rate limit is used up, or the client's address has tried too many unknown secrets; 503 when
     /// the database cannot be reached.
     pub async fn issue_token(
         &self,
@@ -55,9 +54,10 @@ impl Authenticator {
             return Ok(None);
         }
         let Some(organization) = directory.active_organization(record.org).await? else { return Ok(None) };
+        self.use_key(&record, address)?;
         let credential = Credential::ApiKey(record.id);
         self.limiter
-            .count(Class::Write, record.org, &organization.rate_limits, &credential, None)
+            .count(Class::Write, &OrgLimits::from(&*organization), &credential, None)
             .map_err(Rejection::RateLimited)?;
 
         let token = ApiKey::generate(&PREFIX.parse().map_err(|_| Rejection::Internal)?, &self.mint);
@@ -79,12 +79,19 @@ pub(super) async fn authenticate(
     let Some(record) = authenticator.limiter.lookups().counted(address, Lookup::AccessToken(hash), look).await? else {
         return Ok(None);
     };
-    let KeyRecord { org, id, scopes, expires_at } = *record;
     let bad = || Rejection::Unauthenticated(Unauthenticated::BadToken);
-    if expires_at.is_none_or(|end| end <= authenticator.clock.now()) {
+    if record.expires_at.is_none_or(|end| end <= authenticator.clock.now()) {
         return Err(bad());
     }
-    let organization = directory.active_organization(org).await?.ok_or_else(bad)?;
-    let (credential, proof) = (Credential::ApiKey(id), Proof::AccessToken(hash));
-    Ok(Some(Principal { organization, credential, scopes, proof, expires_at }))
+    let organization = directory.active_organization(record.org).await?.ok_or_else(bad)?;
+    authenticator.use_key(&record, address)?;
+    Ok(Some(Principal {
+        organization,
+        credential: Credential::ApiKey(record.id),
+        scopes: record.scopes,
+        proof: Proof::AccessToken(hash),
+        expires_at: record.expires_at,
+        allowed_addresses: record.allowed_addresses.clone(),
+        address,
+    }))
 }

@@ -56,8 +56,15 @@ impl Authenticator {
         }
         let organization = self.store.directory().active_organization(default_org.id).await?.ok_or(missing)?;
         let scopes = Scope::ALL.into_iter().filter(|scope| !scope.is_administrative()).collect::<Scopes>();
-        let credential = Credential::Anonymous;
-        Ok(Principal { organization, credential, scopes, proof: Proof::NotKept, expires_at: None })
+        Ok(Principal {
+            organization,
+            credential: Credential::Anonymous,
+            scopes,
+            proof: Proof::NotKept,
+            expires_at: None,
+            allowed_addresses: None,
+            address,
+        })
     }
 
     /// Returns whether the client is on this machine and not behind a proxy that this deployment does not know.

@@ -14,7 +14,7 @@ use super::headers::{Bearer, Credentials};
 use super::purpose::Purpose;
 use super::{access_token, api_key, org_header, token};
 use crate::domain::{Actor, ApiKey, Clock, Credential, Mint, Principal, SentBy, Timestamp};
-use crate::http::{Class, Dialect, Forbidden, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated};
+use crate::http::{Class, Dialect, Forbidden, OrgLimits, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated};
 use crate::store::{Reservation, Series, StoreError, TenantStore};
 
 /// A caller that may do `P` in dialect `D`.
@@ -113,8 +113,7 @@ where
         }
         let counted = authenticator.limiter.count(
             P::CLASS,
-            principal.organization.id,
-            &principal.organization.rate_limits,
+            &OrgLimits::from(&*principal.organization),
             &principal.credential,
             address,
         );

@@ -34,7 +34,15 @@ pub(super) async fn alone(
         .filter(|organization| organization.capture_open)
         .ok_or(Rejection::Unauthenticated(Unauthenticated::BadOrg))?;
     let scopes = [Scope::Capture].into_iter().collect();
-    Ok(Principal { organization, credential: Credential::OrgHeader, scopes, proof: Proof::NotKept, expires_at: None })
+    Ok(Principal {
+        organization,
+        credential: Credential::OrgHeader,
+        scopes,
+        proof: Proof::NotKept,
+        expires_at: None,
+        allowed_addresses: None,
+        address,
+    })
 }
 
 /// Checks that the organization of another credential is the one in the header.

@@ -5,7 +5,8 @@ use crate::domain::{Principal, Proof};
 use crate::store::StoreError;
 
 impl Authenticator {
-    /// Returns whether the caller's credential is still neither revoked nor expired, and its organization not disabled.
+    /// Returns whether the caller's credential is still neither revoked nor expired, may still be used from the caller's
+    /// address, and its organization is not disabled.
     /// Like every request, it may see changes of other replicas a second late.
     ///
     /// # Errors
@@ -17,6 +18,9 @@ impl Authenticator {
             Proof::AccessToken(hash) => directory.access_token(hash).await?,
             Proof::NotKept => None,
         };
+        if record.as_ref().is_some_and(|record| !record.permits(principal.address)) {
+            return Ok(false);
+        }
         let expires_at = match (&record, principal.proof) {
             (Some(record), _) => record.expires_at,
             (None, Proof::NotKept) => principal.expires_at,

@@ -30,6 +30,8 @@ pub(super) async fn authenticate(
         credential: Credential::Jwt { subject: claims.subject(), issuer: claims.issuer.clone() },
         proof: Proof::NotKept,
         expires_at: claims.ends(),
+        allowed_addresses: None,
+        address,
     })
 }
 

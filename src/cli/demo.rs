@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agent::Named;
-use super::{Context, Failure, key, output};
+use super::key::{self, NewKeySettings};
+use super::{Context, Failure, output};
 use crate::domain::{AgentNumber, KeyId, KeyPrefix, NewAgent, OrgId, Responder, Scopes};
 use crate::store::admin::{AdminError, AdminStore, NewAvatar, NewOrganization, OrganizationRow};
 
@@ -126,7 +127,14 @@ impl Demo {
                 Err(error) => return Err(error.into()),
             }
         }
-        let made = key::make(context, admin, org, "demo", &KeyPrefix::default(), Scopes::EVERY, None).await?;
+        let key = NewKeySettings {
+            name: "demo",
+            prefix: &KeyPrefix::default(),
+            scopes: Scopes::EVERY,
+            lifetime: None,
+            allowed_addresses: None,
+        };
+        let made = key::make(context, admin, org, key).await?;
         let agents = admin.agents(org).await?.iter().map(Named::from).collect();
         Ok(Self { org_id: org, api_key: made.api_key, key_id: Some(made.key_id), agents, base_url: String::new() })
     }

@@ -1,14 +1,17 @@
-//! `key create`, `key list`, `key show`, `key rotate`, `key revoke`.
+//! `key create`, `key list`, `key show`, `key change`, `key rotate`, `key revoke`.
 
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
+use ipnet::IpNet;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::home::administer;
 use super::output::Table;
 use super::{Context, Failure, org};
-use crate::domain::{ApiKey, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
+use crate::domain::{
+    AllowedAddresses, ApiKey, KeyId, KeyPrefix, KeyState, OrgId, Scopes, Timestamp, allowed_addresses,
+};
 use crate::store::admin::{AdminStore, KeyRow, NewKey, Replacement};
 
 #[derive(Subcommand)]
@@ -25,7 +28,9 @@ pub(super) enum Key {
         /// The key's id
         id: KeyId,
     },
-    /// Replace a key by a new one with the same name and scopes; the old key ends at once, or after --overlap
+    /// Change from where a key may be used
+    Change(Change),
+    /// Replace a key by a new one with the same name, scopes and addresses; the old key ends at once, or after --overlap
     Rotate(Rotate),
     /// Reject a key from now on
     Revoke {
@@ -50,6 +55,22 @@ pub(super) struct Create {
     /// How long the key is valid: a number and d, h or m; without an end when absent
     #[arg(long, value_parser = lifetime)]
     expires: Option<TimeDelta>,
+    /// A network from which the key may be used, such as 203.0.113.0/24 or 2001:db8::/32; may be repeated; everywhere
+    /// when absent
+    #[arg(long, value_name = "CIDR", value_parser = allowed_addresses::network)]
+    allow_address: Vec<IpNet>,
+}
+
+#[derive(Args)]
+pub(super) struct Change {
+    /// The key's id
+    id: KeyId,
+    /// A network from which the key may be used, instead of those before; may be repeated
+    #[arg(long, value_name = "CIDR", value_parser = allowed_addresses::network, required_unless_present = "allow_any_address")]
+    allow_address: Vec<IpNet>,
+    /// Let the key be used from everywhere
+    #[arg(long, conflicts_with = "allow_address")]
+    allow_any_address: bool,
 }
 
 #[derive(Args)]
@@ -95,11 +116,17 @@ struct ShownKey {
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    state: KeyState,
+    /// Empty for everywhere.
+    allowed_addresses: Vec<String>,
+    /// To about a minute.
+    last_used_at: Option<Timestamp>,
 }
 
-impl From<KeyRow> for ShownKey {
-    fn from(row: KeyRow) -> Self {
+impl ShownKey {
+    fn new(row: KeyRow, now: Timestamp) -> Self {
         Self {
+            state: KeyState::at(now, row.expires_at, row.revoked_at),
             key_id: row.key_id,
             org_id: row.org_id,
             name: row.name,
@@ -109,20 +136,35 @@ impl From<KeyRow> for ShownKey {
             created_at: row.created_at,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
+            allowed_addresses: row.allowed_addresses.unwrap_or_default(),
+            last_used_at: row.last_used_at,
         }
     }
 }
 
-const TABLE: Table<'_> = Table { name: "keys", heads: &["id", "begins with", "state", "scopes", "created", "name"] };
+const TABLE: Table<'_> = Table {
+    name: "keys",
+    heads: &["id", "begins with", "state", "scopes", "addresses", "created", "last used", "name"],
+};
 
 impl ShownKey {
-    fn state(&self, now: Timestamp) -> String {
-        match (self.revoked_at, self.expires_at) {
-            (Some(at), _) => format!("revoked {}", at.to_rfc3339()),
-            (None, Some(at)) if at <= now => format!("expired {}", at.to_rfc3339()),
-            (None, Some(at)) => format!("good until {}", at.to_rfc3339()),
-            (None, None) => "good".to_owned(),
+    fn state(&self) -> String {
+        let at = |time: Option<Timestamp>| time.map(|time| time.to_rfc3339()).unwrap_or_default();
+        match self.state {
+            KeyState::Revoked => format!("revoked {}", at(self.revoked_at)),
+            KeyState::Expired => format!("expired {}", at(self.expires_at)),
+            KeyState::Expiring => format!("EXPIRING, good until {}", at(self.expires_at)),
+            KeyState::Active if self.expires_at.is_some() => format!("good until {}", at(self.expires_at)),
+            KeyState::Active => "good".to_owned(),
         }
+    }
+
+    fn addresses(&self) -> String {
+        if self.allowed_addresses.is_empty() { "any".to_owned() } else { self.allowed_addresses.join(",") }
+    }
+
+    fn last_used(&self) -> String {
+        self.last_used_at.map_or_else(|| "never".to_owned(), |time| time.to_rfc3339())
     }
 
     fn beginning(&self) -> String {
@@ -140,9 +182,11 @@ impl ShownKey {
     fn print(&self, context: &Context, sentence: &str) {
         let details = [
             ("begins with", self.beginning()),
-            ("state", self.state(context.clock.now())),
+            ("state", self.state()),
             ("scopes", self.scopes()),
+            ("addresses", self.addresses()),
             ("created", self.created_at.to_rfc3339()),
+            ("last used", self.last_used()),
         ];
         context.output.details(sentence, &details, self);
     }
@@ -155,36 +199,70 @@ impl Key {
             Self::Create(create) => {
                 let org = org::find(admin, &create.org).await?;
                 let scopes = create.scopes.unwrap_or(Scopes::EVERY);
-                let made = make(context, admin, org, &create.name, &create.prefix, scopes, create.expires).await?;
+                let addresses = addresses(create.allow_address)?;
+                let new = NewKeySettings {
+                    name: &create.name,
+                    prefix: &create.prefix,
+                    scopes,
+                    lifetime: create.expires,
+                    allowed_addresses: addresses.as_ref(),
+                };
+                let made = make(context, admin, org, new).await?;
                 made.print(context, &format!("Created key {} ({}).", made.key_id, create.name));
                 Ok(())
             }
             Self::List { org } => {
                 let org = org::find(admin, &org).await?;
-                let rows: Vec<ShownKey> = admin.keys(org).await?.into_iter().map(ShownKey::from).collect();
+                let rows: Vec<ShownKey> =
+                    admin.keys(org).await?.into_iter().map(|row| ShownKey::new(row, now)).collect();
                 context.output.table(&TABLE, &rows, |row| {
                     let (id, created) = (row.key_id.to_string(), row.created_at.to_rfc3339());
-                    vec![id, row.beginning(), row.state(now), row.scopes(), created, row.name.clone()]
+                    let (state, addresses) = (row.state(), row.addresses());
+                    let name = row.name.clone();
+                    vec![id, row.beginning(), state, row.scopes(), addresses, created, row.last_used(), name]
                 });
                 Ok(())
             }
             Self::Show { id } => {
-                let shown = ShownKey::from(admin.key(id).await?);
+                let shown = ShownKey::new(admin.key(id).await?, now);
                 shown.print(context, &shown.sentence());
                 Ok(())
             }
+            Self::Change(change) => change.run(context, admin).await,
             Self::Rotate(rotate) => rotate.run(context, admin).await,
             Self::Revoke { id } => {
-                let before = ShownKey::from(admin.revoke_key(id, now).await?);
+                let before = ShownKey::new(admin.revoke_key(id, now).await?, now);
                 let was = before.revoked_at.map(|at| format!("was revoked at {} already", at.to_rfc3339()));
                 let became = was.unwrap_or_else(|| "is revoked. Replicas reject it within a second".to_owned());
-                let shown = ShownKey { revoked_at: before.revoked_at.or(Some(now)), ..before };
+                let revoked_at = before.revoked_at.or(Some(now));
+                let shown = ShownKey { revoked_at, state: KeyState::Revoked, ..before };
                 shown.print(context, &format!("{} {became}.", shown.sentence()));
                 Ok(())
             }
         })
         .await
     }
+}
+
+impl Change {
+    async fn run(self, context: &Context, admin: &AdminStore) -> Result<(), Failure> {
+        let now = context.clock.now();
+        let after = addresses(self.allow_address)?;
+        let before = ShownKey::new(admin.set_key_addresses(self.id, after.as_ref()).await?, now);
+        let was = before.addresses();
+        let shown = ShownKey { allowed_addresses: after.map(|list| list.texts()).unwrap_or_default(), ..before };
+        let change = match shown.addresses() {
+            same if same == was => "Nothing was changed.".to_owned(),
+            new => format!("Changed addresses: {was} -> {new}. Replicas apply it within a second."),
+        };
+        shown.print(context, &format!("{}. {change}", shown.sentence()));
+        Ok(())
+    }
+}
+
+/// Returns the networks that arguments name, or `None` if they name none.
+fn addresses(networks: Vec<IpNet>) -> Result<Option<AllowedAddresses>, Failure> {
+    Ok(if networks.is_empty() { None } else { Some(AllowedAddresses::new(networks)?) })
 }
 
 impl Rotate {
@@ -228,23 +306,33 @@ impl Made {
     }
 }
 
+/// What a new key is to be.
+pub(super) struct NewKeySettings<'a> {
+    pub name: &'a str,
+    pub prefix: &'a KeyPrefix,
+    pub scopes: Scopes,
+    /// `None` if the key does not expire.
+    pub lifetime: Option<TimeDelta>,
+    /// The networks from which it may be used; `None` for everywhere.
+    pub allowed_addresses: Option<&'a AllowedAddresses>,
+}
+
 /// Creates a key and stores its hash.
 pub(super) async fn make(
     context: &Context,
     admin: &AdminStore,
     org: OrgId,
-    name: &str,
-    prefix: &KeyPrefix,
-    scopes: Scopes,
-    lifetime: Option<TimeDelta>,
+    new: NewKeySettings<'_>,
 ) -> Result<Made, Failure> {
+    let NewKeySettings { name, prefix, scopes, lifetime, allowed_addresses } = new;
     let key = ApiKey::generate(prefix, &context.mint);
-    let key_id = KeyId(context.mint.uuid());
+    let id = KeyId(context.mint.uuid());
     let created_at = context.clock.now();
     // From the same time, so that a rotation computes the lifetime as it was given.
     let expires_at = lifetime.map(|lifetime| created_at + lifetime);
-    admin.create_key(&NewKey { id: key_id, org, name, prefix, key: &key, scopes, created_at, expires_at }).await?;
-    Ok(Made { key_id, org_id: org, api_key: key.expose().to_owned(), expires_at, replaces: None })
+    let new = NewKey { id, org, name, prefix, key: &key, scopes, created_at, expires_at, allowed_addresses };
+    admin.create_key(&new).await?;
+    Ok(Made { key_id: id, org_id: org, api_key: key.expose().to_owned(), expires_at, replaces: None })
 }
 
 /// Parses `90d`, `12h` or `30m`; at most a hundred years.

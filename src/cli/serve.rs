@@ -197,7 +197,8 @@ fn authenticator(context: &Context, store: Store, address: SocketAddr, demo_org:
         store,
         clock: context.clock.clone(),
         mint: context.mint.clone(),
-        limiter: RateLimiter::new(settings.rate_limit, context.clock.clone()),
+        limiter: RateLimiter::new(settings.rate_limit, context.clock.clone())
+            .with_total_factor(settings.total_rate_factor),
         jwt: settings.jwt.clone(),
         provisioning: None,
         trusted_proxies: settings.trusted_proxies.clone(),

@@ -1,6 +1,7 @@
 //! The checked settings.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use crate::auth::{BaseUrl, JwtVerifier};
 use crate::dialects::{agntix, messaging};
 use crate::domain::{Contract, OrgId};
 use crate::embedded_postgres::Search;
+use crate::http::rate_limit::TOTAL_FACTOR;
 use crate::outbound::PrivateAddresses;
 use crate::store::{Database, STORAGE_QUOTA as QUOTA};
 use crate::telemetry;
@@ -57,11 +59,15 @@ static STORAGE_QUOTA: Setting =
 static RESPONDERS_PRIVATE: Setting =
     Setting::public("SESSIONARY_RESPONDERS_PRIVATE", "refused, allowed, or networks between commas", "10.0.0.0/8");
 static SHUTDOWN_DELAY: Setting = Setting::public("SESSIONARY_SHUTDOWN_DELAY", "a number of seconds from 0 to 600", "5");
+static TOTAL_RATE_FACTOR: Setting = Setting::public("SESSIONARY_TOTAL_RATE_FACTOR", "a number from 1 to 10000", "5");
 static LOG: Setting = Setting::public(
     "RUST_LOG",
     "error, warn, info, debug, trace or off, perhaps with levels of modules between commas",
     "info,sqlx=warn",
 );
+
+/// The largest factor, by which no limit overflows.
+const MAX_TOTAL_FACTOR: u64 = 10_000;
 
 /// Where a call without a credential may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +88,8 @@ pub struct Settings {
     pub postgres_install: PostgresInstall,
     pub contract: Contract,
     pub rate_limit: bool,
+    /// How many times a credential's rate limit all credentials of an organization have together.
+    pub total_rate_factor: NonZeroU32,
     pub public_url: Option<BaseUrl>,
     pub trusted_proxies: Vec<IpNet>,
     pub cors_origins: Vec<HeaderValue>,
@@ -149,6 +157,9 @@ impl Config {
                 .transpose(),
         );
         let messaging_anonymous = found.take(word(&ANONYMOUS, &self.messaging_anonymous, &CALLERS));
+        let factor = u64::from(TOTAL_FACTOR.get());
+        let total_rate_factor =
+            found.take(number(&TOTAL_RATE_FACTOR, &self.total_rate_factor, factor, 1..=MAX_TOTAL_FACTOR));
         let storage_quota = found.take(number(&STORAGE_QUOTA, &self.storage_quota, QUOTA, 1..=i64::MAX.unsigned_abs()));
         let private_addresses = found.take(self.private_addresses());
         let shutdown_delay =
@@ -168,6 +179,7 @@ impl Config {
                 postgres_install: postgres_install?,
                 contract: contract?,
                 rate_limit: rate_limit?,
+                total_rate_factor: NonZeroU32::new(u32::try_from(total_rate_factor?).ok()?)?,
                 public_url: public_url?,
                 trusted_proxies: trusted_proxies?,
                 cors_origins: cors_origins?,

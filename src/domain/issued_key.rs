@@ -1,6 +1,60 @@
 //! An API key's data without the key itself.
 
-use super::{ApiKey, JsonText, KeyId, KeyPrefix, Scopes, Timestamp};
+use std::fmt;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::{AllowedAddresses, ApiKey, JsonText, KeyId, KeyPrefix, Scopes, Timestamp};
+
+/// How long before its end a key is marked as expiring.
+pub const KEY_EXPIRY_WARNING: TimeDelta = TimeDelta::days(14);
+
+/// Whether a key can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    Active,
+    /// Can be used, and ends within [`KEY_EXPIRY_WARNING`].
+    Expiring,
+    Expired,
+    Revoked,
+}
+
+impl KeyState {
+    /// Returns the state at `now` of a key with these ends.
+    #[must_use]
+    pub fn at(now: Timestamp, expires_at: Option<Timestamp>, revoked_at: Option<Timestamp>) -> Self {
+        match expires_at {
+            _ if revoked_at.is_some() => Self::Revoked,
+            Some(end) if end <= now => Self::Expired,
+            Some(end) if end - now <= KEY_EXPIRY_WARNING => Self::Expiring,
+            _ => Self::Active,
+        }
+    }
+
+    /// Returns whether the key is neither revoked nor expired.
+    #[must_use]
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Active | Self::Expiring)
+    }
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expiring => "expiring",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct IssuedKey {
@@ -22,6 +76,10 @@ pub struct IssuedKey {
     pub revoked_at: Option<Timestamp>,
     /// At most 500 characters.
     pub revoke_reason: Option<String>,
+    /// The networks from which it may be used; `None` for everywhere.
+    pub allowed_addresses: Option<AllowedAddresses>,
+    /// When it was last used, to about a minute.
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl IssuedKey {
@@ -41,6 +99,8 @@ impl IssuedKey {
             expires_at: None,
             revoked_at: None,
             revoke_reason: None,
+            allowed_addresses: None,
+            last_used_at: None,
         }
     }
 
@@ -53,10 +113,16 @@ impl IssuedKey {
         }
     }
 
+    /// Returns whether the key can be used at `now`, and for how long.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        KeyState::at(now, self.expires_at, self.revoked_at)
+    }
+
     /// Returns whether the key is neither revoked nor expired.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+        self.state(now).is_usable()
     }
 
     /// Revokes the key at `now`. Does nothing if it is already revoked.
@@ -90,5 +156,18 @@ mod tests {
         issued.revoke(later, Some("again".to_owned()));
         assert_eq!((issued.revoked_at, issued.revoke_reason.as_deref()), (Some(now), Some("lost")));
         assert!(!issued.is_active(now));
+    }
+
+    #[test]
+    fn a_key_expires_with_a_warning() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
+        let state = |end: Option<TimeDelta>| KeyState::at(now, end.map(|end| now + end), None);
+        assert_eq!(state(None), KeyState::Active);
+        assert_eq!(state(Some(KEY_EXPIRY_WARNING + TimeDelta::milliseconds(1))), KeyState::Active);
+        assert_eq!(state(Some(KEY_EXPIRY_WARNING)), KeyState::Expiring);
+        assert_eq!(state(Some(TimeDelta::milliseconds(1))), KeyState::Expiring);
+        assert_eq!(state(Some(TimeDelta::zero())), KeyState::Expired);
+        assert_eq!(KeyState::at(now, Some(now), Some(now)), KeyState::Revoked);
+        assert!(KeyState::Expiring.is_usable() && !KeyState::Expired.is_usable());
     }
 }

@@ -3,6 +3,7 @@
 //! Time and randomness are passed in ([`Clock`], [`Mint`]), so every rule is a plain function of its arguments.
 
 pub mod agent;
+pub mod allowed_addresses;
 pub mod api_key;
 pub mod api_name;
 pub mod audit;
@@ -34,6 +35,7 @@ pub mod turn;
 pub mod webhook;
 
 pub use agent::{Agent, AgentRef, Avatar, NewAgent};
+pub use allowed_addresses::{AllowedAddresses, InvalidAddresses};
 pub use api_key::{ApiKey, KeyHash, KeyPrefix};
 pub use api_name::ApiName;
 pub use audit::{Action, Actor, Identity};
@@ -49,7 +51,7 @@ pub use ids::{
     SessionKey, SessionNumber, WebhookId,
 };
 pub use image::{IMAGE_LIMIT, ImageFormat};
-pub use issued_key::IssuedKey;
+pub use issued_key::{IssuedKey, KEY_EXPIRY_WARNING, KeyState};
 pub use json::{JsonFault, JsonField, JsonText};
 pub use mint::Mint;
 pub use organization::{Organization, RateLimits};

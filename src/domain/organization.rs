@@ -18,6 +18,8 @@ pub struct Organization {
     /// What replies to messages if the agent has no responder of its own.
     pub responder: Responder,
     pub rate_limits: RateLimits,
+    /// The limits of all its credentials together.
+    pub total_rate_limits: RateLimits,
     pub disabled_at: Option<Timestamp>,
     /// Bytes that its callers have stored, as far as they have been counted.
     pub stored_bytes: u64,
@@ -43,8 +45,8 @@ impl Organization {
     }
 }
 
-/// An organization's own limits, in requests per minute and credential. The deployment's limits apply where it has
-/// none.
+/// An organization's own limits, in requests per minute: of each credential, or of all credentials together. The
+/// deployment's limits apply where it has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimits {
@@ -69,6 +71,7 @@ mod tests {
             capture_open: true,
             responder: Responder::None,
             rate_limits: RateLimits::default(),
+            total_rate_limits: RateLimits::default(),
             disabled_at: None,
             stored_bytes: 0,
             storage_quota: None,

@@ -1,10 +1,11 @@
 //! The authenticated caller and its permissions.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{KeyHash, KeyId, Organization, Timestamp};
+use super::{AllowedAddresses, KeyHash, KeyId, Organization, Timestamp};
 
 /// A permission of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -210,6 +211,10 @@ pub struct Principal {
     pub proof: Proof,
     /// When the credential expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
+    /// The networks from which the credential may be used; `None` for everywhere. Keys that it creates have the same.
+    pub allowed_addresses: Option<AllowedAddresses>,
+    /// The client's address, if it is known.
+    pub address: Option<IpAddr>,
 }
 
 impl Principal {

@@ -48,7 +48,7 @@ pub use meter::Meter;
 pub use network::Network;
 pub use params::PathOf;
 pub use query::{QueryPairs, without_zero_fraction};
-pub use rate_limit::{Class, RateLimiter};
+pub use rate_limit::{Class, OrgLimits, RateLimiter};
 pub use rate_status::RateStatus;
 pub use readiness::{Readiness, Ready};
 pub use record::{Record, RequestRecord};

@@ -1,4 +1,6 @@
-//! Rate limits of requests: GCRA per credential and class of request, by the `governor` crate.
+//! Rate limits of requests: GCRA per credential and class of request, and per organization and class, by the `governor`
+//! crate. The limit of an organization is for all of its keys and tokens together, so that more of them do not multiply
+//! it. Callers without a credential of their own do not count towards it, because they could use it up for the others.
 //!
 //! Limits are per minute and may be used up at once. They apply per replica.
 
@@ -20,7 +22,7 @@ use super::lookups::Lookups;
 use super::network::{Network, SLASH_56_FACTOR};
 use super::rate_status::RateStatus;
 use super::response_rate::{ResponseLimits, ResponseRate};
-use crate::domain::{Clock, Credential, OrgId, RateLimits};
+use crate::domain::{Clock, Credential, OrgId, Organization, RateLimits};
 
 /// The kind of work of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +36,8 @@ pub enum Class {
 pub const CAPTURES: NonZeroU32 = NonZeroU32::new(6_000).expect("not zero");
 pub const WRITES: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
 pub const READS: NonZeroU32 = NonZeroU32::new(3_000).expect("not zero");
+/// How many times a credential's limit all credentials of an organization have together, unless set otherwise.
+pub const TOTAL_FACTOR: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 /// Limit per client address for requests with only `x-org-id` or no credential. All addresses of an IPv6 /64 count as
 /// one, and a /56 has four times the limit.
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(1_200).expect("not zero");
@@ -49,7 +53,8 @@ struct Caller {
     class: Class,
     per_minute: NonZeroU32,
     org: OrgId,
-    credential: Credential,
+    /// `None` for all credentials of the organization together.
+    credential: Option<Credential>,
     /// Users of a public credential are distinguished by their network.
     network: Option<Network>,
 }
@@ -70,6 +75,29 @@ impl StateStore for Counts {
     }
 }
 
+/// The limits of one organization.
+#[derive(Clone, Copy, Debug)]
+pub struct OrgLimits {
+    pub id: OrgId,
+    /// Those of each credential.
+    pub each: RateLimits,
+    /// Those of all credentials together.
+    pub total: RateLimits,
+}
+
+impl OrgLimits {
+    const DEFAULT: RateLimits = RateLimits { capture: None, writes: None, reads: None };
+    /// Those of callers whose organization is not known.
+    const UNKNOWN: Self = Self { id: OrgId(Uuid::nil()), each: Self::DEFAULT, total: Self::DEFAULT };
+}
+
+impl From<&Organization> for OrgLimits {
+    fn from(organization: &Organization) -> Self {
+        let Organization { id, rate_limits, total_rate_limits, .. } = organization;
+        Self { id: *id, each: *rate_limits, total: *total_rate_limits }
+    }
+}
+
 type Keyed = Limiter<Caller, Counts, DefaultClock, StateInformationMiddleware>;
 
 /// All limits of one replica.
@@ -81,6 +109,7 @@ pub struct RateLimiter {
     on: bool,
     clock: Clock,
     per_address: NonZeroU32,
+    total_factor: NonZeroU32,
     /// One limiter per limit in use: as many as operators have set.
     limiters: RwLock<HashMap<NonZeroU32, Arc<Keyed>>>,
     counts: Counts,
@@ -94,7 +123,23 @@ impl RateLimiter {
         let lookups = Lookups::new(on, clock.clone());
         let bytes = ByteRate::new(on, clock.clone());
         let responses = ResponseRate::new(on.then(ResponseLimits::default), clock.clone());
-        Self { bytes, responses, on, clock, per_address: PER_ADDRESS, limiters: RwLock::default(), counts, lookups }
+        Self {
+            bytes,
+            responses,
+            on,
+            clock,
+            per_address: PER_ADDRESS,
+            total_factor: TOTAL_FACTOR,
+            limiters: RwLock::default(),
+            counts,
+            lookups,
+        }
+    }
+
+    /// Returns the same limits, where all credentials of an organization together have `factor` times a credential's.
+    #[must_use]
+    pub fn with_total_factor(self, factor: NonZeroU32) -> Self {
+        Self { total_factor: factor, ..self }
     }
 
     /// Returns the limit of look-ups for credentials that may be invented.
@@ -121,18 +166,17 @@ impl RateLimiter {
     /// # Errors
     /// The status of a caller over the limit.
     pub fn count_stranger(&self, class: Class, address: Option<IpAddr>) -> Result<Option<RateStatus>, RateStatus> {
-        self.count(class, OrgId(Uuid::nil()), &RateLimits::default(), &Credential::Anonymous, address)
+        self.count(class, &OrgLimits::UNKNOWN, &Credential::Anonymous, address)
     }
 
-    /// Counts one request. Returns `None` when limits are off.
+    /// Counts one request. Returns `None` when limits are off, else the status of the limit with the smaller remainder.
     ///
     /// # Errors
-    /// The status of a caller over the limit.
+    /// The status of a caller over the limit, or of an organization over its own.
     pub fn count(
         &self,
         class: Class,
-        org: OrgId,
-        own: &RateLimits,
+        org: &OrgLimits,
         credential: &Credential,
         address: Option<IpAddr>,
     ) -> Result<Option<RateStatus>, RateStatus> {
@@ -140,15 +184,21 @@ impl RateLimiter {
             return Ok(None);
         }
         let public = matches!(credential, Credential::OrgHeader | Credential::Anonymous);
-        let (own, default) = match class {
-            Class::Capture => (own.capture, CAPTURES),
-            Class::Write => (own.writes, WRITES),
-            Class::Read => (own.reads, READS),
+        let (own, total, default) = match class {
+            Class::Capture => (org.each.capture, org.total.capture, CAPTURES),
+            Class::Write => (org.each.writes, org.total.writes, WRITES),
+            Class::Read => (org.each.reads, org.total.reads, READS),
         };
         let per_minute = own.unwrap_or(if public { self.per_address } else { default });
         let network = address.filter(|_| public).map(Network::of);
-        let caller = Caller { class, per_minute, org, credential: credential.clone(), network };
+        let caller = Caller { class, per_minute, org: org.id, credential: Some(credential.clone()), network };
         let status = self.check(&caller)?;
+        if !public {
+            // After the credential's own, so that one over its limit uses nothing of the others'.
+            let per_minute = total.unwrap_or(per_minute.saturating_mul(self.total_factor));
+            let total = self.check(&Caller { per_minute, credential: None, ..caller })?;
+            return Ok(Some(if total.remaining < status.remaining { total } else { status }));
+        }
         // The smaller network comes first, so that one over its limit uses nothing of the larger one.
         if let Some(around) = network.and_then(Network::around) {
             let per_minute = per_minute.saturating_mul(NonZeroU32::new(SLASH_56_FACTOR).unwrap_or(NonZeroU32::MIN));
@@ -214,13 +264,16 @@ mod tests {
         Some(IpAddr::from([192, 0, 2, last]))
     }
 
+    fn org(each: RateLimits) -> OrgLimits {
+        OrgLimits { id: OrgId(Uuid::from_u128(1)), each, total: RateLimits::default() }
+    }
+
     #[test]
     fn a_limit_is_spent_per_credential_and_class() {
         let limiter = RateLimiter::new(true, Clock::system());
-        let org = OrgId(Uuid::from_u128(1));
-        let own = RateLimits { writes: NonZeroU32::new(2), ..RateLimits::default() };
+        let org = org(RateLimits { writes: NonZeroU32::new(2), ..RateLimits::default() });
         let jwt = |subject: &str| Credential::Jwt { subject: Some(subject.to_owned()), issuer: "i".to_owned() };
-        let write = |who: &str| limiter.count(Class::Write, org, &own, &jwt(who), address(1));
+        let write = |who: &str| limiter.count(Class::Write, &org, &jwt(who), address(1));
 
         let first = write("ann").unwrap().unwrap();
         assert_eq!((first.limit, first.remaining, first.resets_in), (2, 1, 30));
@@ -229,18 +282,61 @@ mod tests {
         assert_eq!(over.remaining, 0);
         assert!((29..=30).contains(&over.resets_in));
         assert!(write("bob").is_ok());
-        assert!(limiter.count(Class::Read, org, &own, &jwt("ann"), address(1)).is_ok());
+        assert!(limiter.count(Class::Read, &org, &jwt("ann"), address(1)).is_ok());
     }
 
     #[test]
     fn public_credentials_are_counted_by_address() {
         let limiter = RateLimiter::new(true, Clock::system());
-        let org = OrgId(Uuid::from_u128(1));
-        let own = RateLimits { capture: NonZeroU32::new(1), ..RateLimits::default() };
-        let capture = |last| limiter.count(Class::Capture, org, &own, &Credential::OrgHeader, address(last));
+        let org = org(RateLimits { capture: NonZeroU32::new(1), ..RateLimits::default() });
+        let capture = |last| limiter.count(Class::Capture, &org, &Credential::OrgHeader, address(last));
         assert!(capture(1).is_ok());
         assert!(capture(1).is_err());
         assert!(capture(2).is_ok());
+    }
+
+    #[test]
+    fn many_credentials_have_a_limit_together() {
+        let limiter = RateLimiter::new(true, Clock::system()).with_total_factor(NonZeroU32::new(2).unwrap());
+        let key = |last: u128| Credential::ApiKey(crate::domain::KeyId(Uuid::from_u128(last)));
+        let default = org(RateLimits { writes: NonZeroU32::new(3), ..RateLimits::default() });
+        let write = |org: &OrgLimits, last| limiter.count(Class::Write, org, &key(last), address(1));
+        let shown = |status: Result<Option<RateStatus>, RateStatus>| {
+            status.map(|status| status.map(|status| (status.limit, status.remaining)))
+        };
+        assert_eq!(shown(write(&default, 1)), Ok(Some((3, 2))), "the key has the smaller remainder");
+        for last in 2..=4 {
+            assert!(write(&default, last).is_ok());
+        }
+        assert_eq!(shown(write(&default, 5)), Ok(Some((6, 1))), "the organization has the smaller remainder");
+        assert!(write(&default, 6).is_ok());
+        for last in 1..=9 {
+            let over = write(&default, last).unwrap_err();
+            assert_eq!((over.limit, over.remaining), (6, 0), "key {last}");
+        }
+        assert!(limiter.count(Class::Read, &default, &key(1), address(1)).is_ok(), "another class");
+        let other = OrgLimits { id: OrgId(Uuid::from_u128(2)), ..default };
+        assert!(write(&other, 1).is_ok(), "another organization");
+        // Callers without a credential of their own neither use the limit nor feel it.
+        assert!(limiter.count(Class::Write, &default, &Credential::OrgHeader, address(1)).is_ok());
+
+        let total = RateLimits { writes: NonZeroU32::new(1), ..RateLimits::default() };
+        let narrow = OrgLimits { id: OrgId(Uuid::from_u128(3)), total, ..default };
+        assert_eq!(shown(write(&narrow, 1)), Ok(Some((1, 0))), "its own setting");
+        assert!(write(&narrow, 2).is_err());
+    }
+
+    #[test]
+    fn a_credential_over_its_limit_uses_nothing_of_the_others() {
+        let limiter = RateLimiter::new(true, Clock::system()).with_total_factor(NonZeroU32::new(2).unwrap());
+        let org = org(RateLimits { writes: NonZeroU32::new(2), ..RateLimits::default() });
+        let write = |last: u128| {
+            let key = Credential::ApiKey(crate::domain::KeyId(Uuid::from_u128(last)));
+            limiter.count(Class::Write, &org, &key, None)
+        };
+        assert_eq!((0..20).filter(|_| write(1).is_ok()).count(), 2);
+        assert_eq!((0..20).filter(|_| write(2).is_ok()).count(), 2);
+        assert!(write(3).is_err());
     }
 
     fn stranger(text: &str) -> Option<IpAddr> {
@@ -275,9 +371,9 @@ mod tests {
     #[test]
     fn without_limits_nothing_is_counted() {
         let limiter = RateLimiter::new(false, Clock::system());
-        let own = RateLimits { reads: NonZeroU32::new(1), ..RateLimits::default() };
+        let org = org(RateLimits { reads: NonZeroU32::new(1), ..RateLimits::default() });
         for _ in 0..5 {
-            let counted = limiter.count(Class::Read, OrgId(Uuid::nil()), &own, &Credential::Anonymous, None);
+            let counted = limiter.count(Class::Read, &org, &Credential::Anonymous, None);
             assert_eq!(counted, Ok(None));
         }
     }

@@ -114,6 +114,8 @@ pub enum Forbidden {
     Scope(Scope),
     /// The credential does not belong to the organization, or to any.
     Organization,
+    /// The API key may not be used from the client's address.
+    Address,
 }
 
 /// The `Retry-After` for clients that retry too early, in seconds.

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::audit::{self, Entry, KeyView};
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
-use super::directory::{read_scopes, write_scopes};
+use super::directory::{read_addresses, read_scopes, write_scopes};
 use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, keyset, scope};
-use crate::domain::{Action, ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
+use crate::domain::{Action, AllowedAddresses, ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
 /// Active keys of one organization. Concurrent creates may exceed this.
 const MAX_KEYS: i32 = 1_000;
@@ -47,14 +47,17 @@ struct KeyRow {
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
     revoke_reason: Option<String>,
+    allowed_addresses: Option<Vec<String>>,
+    last_used_at: Option<Timestamp>,
 }
 
 impl Weighed for KeyRow {
     fn text_bytes(&self) -> usize {
         let texts = [&self.description, &self.hint, &self.created_by, &self.revoke_reason];
         let texts: usize = texts.into_iter().map(|text| optional_json_bytes(text.as_deref())).sum();
-        let scopes: usize = self.scopes.iter().map(|scope| scope.len() + 3).sum();
-        texts + json_bytes(&self.name) + json_bytes(&self.prefix) + scopes + self.metadata.len()
+        let words = self.scopes.iter().chain(self.allowed_addresses.iter().flatten());
+        let words: usize = words.map(|word| word.len() + 3).sum();
+        texts + json_bytes(&self.name) + json_bytes(&self.prefix) + words + self.metadata.len()
     }
 }
 
@@ -75,6 +78,8 @@ impl TryFrom<KeyRow> for IssuedKey {
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
             revoke_reason: row.revoke_reason,
+            allowed_addresses: read_addresses(row.allowed_addresses)?,
+            last_used_at: row.last_used_at,
         })
     }
 }
@@ -115,13 +120,15 @@ impl ApiKeys<'_> {
         )
         .execute(&mut *transaction)
         .await?;
+        let addresses = issued.allowed_addresses.as_ref().map(AllowedAddresses::texts);
         sqlx::query!(
-            "SELECT keep_api_key($1, $2, $3, $4, $5)",
+            "SELECT keep_api_key($1, $2, $3, $4, $5, $6)",
             hash.as_bytes(),
             self.0.org.0,
             issued.id.0,
             &write_scopes(issued.scopes),
-            issued.expires_at
+            issued.expires_at,
+            addresses.as_deref()
         )
         .execute(&mut *transaction)
         .await?;
@@ -227,10 +234,11 @@ impl ApiKeys<'_> {
         let rows = sqlx::query_as!(
             KeyRow,
             r#"SELECT k.key_id, k.name, k.description, k.metadata::text AS "metadata!", k.prefix, k.hint,
-                      s.scopes AS "scopes!", k.created_by, k.created_at, s.expires_at, s.revoked_at, k.revoke_reason
+                      s.scopes AS "scopes!", k.created_by, k.created_at, s.expires_at, s.revoked_at, k.revoke_reason,
+                      s.allowed_addresses, k.last_used_at
                  FROM UNNEST($2::uuid[]) AS wanted (key_id)
                  JOIN LATERAL (SELECT * FROM api_keys x WHERE x.org_id = $1 AND x.key_id = wanted.key_id LIMIT 1) k ON true
-                 JOIN api_key_states($1, $2) s ON s.key_id = k.key_id
+                 JOIN describe_api_keys($1, $2) s ON s.key_id = k.key_id
                 ORDER BY k.created_at DESC, k.key_id DESC"#,
             self.0.org.0,
             ids

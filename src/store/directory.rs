@@ -1,11 +1,13 @@
 //! Look-ups before the organization is known: the organization of a key, an access token or an external id.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::key_uses::{KeyUse, KeyUses};
 use super::{Store, StoreError, scope};
-use crate::domain::{KeyHash, KeyId, OrgId, Organization, Scopes, Timestamp};
+use crate::domain::{AllowedAddresses, KeyHash, KeyId, OrgId, Organization, Scopes, Timestamp};
 
 /// A key as it was issued. Revoked keys are not found.
 #[derive(Clone, Debug)]
@@ -14,6 +16,22 @@ pub struct KeyRecord {
     pub id: KeyId,
     pub scopes: Scopes,
     pub expires_at: Option<Timestamp>,
+    /// The networks from which it may be used; `None` for everywhere.
+    pub allowed_addresses: Option<AllowedAddresses>,
+    uses: Arc<KeyUse>,
+}
+
+impl KeyRecord {
+    /// Returns whether a client at this address may use the key.
+    #[must_use]
+    pub fn permits(&self, address: Option<IpAddr>) -> bool {
+        self.allowed_addresses.as_ref().is_none_or(|allowed| allowed.permits(address))
+    }
+
+    /// Records that the key was used.
+    pub fn was_used(&self, now: Timestamp) {
+        self.uses.at(now);
+    }
 }
 
 /// The result of the look-ups of keys and of access tokens.
@@ -22,17 +40,19 @@ struct KeyRow {
     key_id: Uuid,
     scopes: Vec<String>,
     expires_at: Option<Timestamp>,
+    allowed_addresses: Option<Vec<String>>,
 }
 
-impl TryFrom<KeyRow> for KeyRecord {
-    type Error = StoreError;
-
-    fn try_from(row: KeyRow) -> Result<Self, Self::Error> {
-        Ok(Self {
-            org: OrgId(row.org_id),
-            id: KeyId(row.key_id),
-            scopes: read_scopes(&row.scopes)?,
-            expires_at: row.expires_at,
+impl KeyRow {
+    fn read(self, uses: &KeyUses) -> Result<KeyRecord, StoreError> {
+        let (org, id) = (OrgId(self.org_id), KeyId(self.key_id));
+        Ok(KeyRecord {
+            org,
+            id,
+            scopes: read_scopes(&self.scopes)?,
+            expires_at: self.expires_at,
+            allowed_addresses: read_addresses(self.allowed_addresses)?,
+            uses: uses.of(org, id),
         })
     }
 }
@@ -45,14 +65,14 @@ macro_rules! find_key {
         let read = || async move {
             let row = sqlx::query_as!(
                 KeyRow,
-                r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at
+                r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at, allowed_addresses
                      FROM "#
                     + $function,
                 $hash.as_bytes()
             )
             .fetch_optional($store.lookups())
             .await?;
-            row.map(KeyRecord::try_from).transpose()
+            row.map(|row| row.read(&$store.0.key_uses)).transpose()
         };
         $store.lookup_cache().$cache.find(($hash, $store.lookup_cache().key_changes.get()), read).await
     }};
@@ -64,7 +84,7 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn key(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
-        find_key!(self.0, keys, hash, "find_api_key($1)")
+        find_key!(self.0, keys, hash, "look_up_api_key($1)")
     }
 
     /// Returns the record of an access token's key, with the token's own end.
@@ -72,7 +92,7 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn access_token(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
-        find_key!(self.0, tokens, hash, "find_access_token($1)")
+        find_key!(self.0, tokens, hash, "look_up_access_token($1)")
     }
 
     /// Stores an access token of a key, valid from `now` until `ends`, and deletes the key's expired tokens.
@@ -107,7 +127,7 @@ impl Directory<'_> {
             let mut transaction = scope::begin_lookup(self.0.lookups(), &[id]).await?;
             let row = sqlx::query!(
                 r#"SELECT name, external_id, capture_open, responder::text AS "responder!",
-                          rate_limits::text AS "rate_limits!", disabled_at, storage_quota,
+                          rate_limits::text AS "rate_limits!", total_rate_limits::text AS "total_rate_limits!", disabled_at, storage_quota,
                           (SELECT stored_bytes FROM organization_storage s WHERE s.org_id = $1) AS stored_bytes
                      FROM organizations WHERE org_id = $1"#,
                 id.0
@@ -123,6 +143,7 @@ impl Directory<'_> {
                     capture_open: row.capture_open,
                     responder: serde_json::from_str(&row.responder)?,
                     rate_limits: serde_json::from_str(&row.rate_limits)?,
+                    total_rate_limits: serde_json::from_str(&row.total_rate_limits)?,
                     disabled_at: row.disabled_at,
                     stored_bytes: row.stored_bytes.unwrap_or_default().max(0).cast_unsigned(),
                     storage_quota: row.storage_quota.map(i64::cast_unsigned),
@@ -200,6 +221,12 @@ pub(super) fn read_scopes(names: &[String]) -> Result<Scopes, StoreError> {
     scopes
         .map(|name| Scopes::called(name).ok_or_else(|| StoreError::Unreadable(format!("no such scope: {name}"))))
         .collect()
+}
+
+/// Reads the networks of a stored key.
+pub(super) fn read_addresses(texts: Option<Vec<String>>) -> Result<Option<AllowedAddresses>, StoreError> {
+    let read = texts.map(|texts| AllowedAddresses::parse(&texts)).transpose();
+    read.map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
 /// Returns the stored form of scopes. A key with every scope has an empty list, so that scopes that are added later are

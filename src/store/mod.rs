@@ -26,6 +26,7 @@ mod feed;
 mod group;
 mod idempotency;
 mod inspect;
+mod key_uses;
 mod keyset;
 mod lookup_cache;
 mod migrate;
@@ -41,7 +42,7 @@ mod tenant;
 mod tls;
 mod usage;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -85,6 +86,7 @@ use crate::domain::{OrgId, Organization};
 use captures::{CaptureEvents, CaptureSpans};
 use counts::Counts;
 use group::{Group, Reports};
+use key_uses::KeyUses;
 use lookup_cache::LookupCache;
 use numbers::Blocks;
 use permits::{OrgPermits, PermitLimits};
@@ -145,6 +147,7 @@ struct Inner {
     pools: Pools,
     groups: Groups,
     lookup_cache: LookupCache,
+    key_uses: KeyUses,
     counts: Counts,
     blocks: Blocks,
     reports: Reports,
@@ -225,6 +228,7 @@ impl Store {
                 capture_spans: Group::start(&group_options, settings.writers, &reports),
             },
             lookup_cache: LookupCache::new(settings.lookup_cache),
+            key_uses: KeyUses::default(),
             counts: Counts::new(settings.counts),
             blocks: Blocks::default(),
             reports,
@@ -232,7 +236,7 @@ impl Store {
             turns: Arc::default(),
             listening: group_options,
         });
-        tokio::spawn(storage::flush_regularly(Arc::downgrade(&inner)));
+        tokio::spawn(flush_regularly(Arc::downgrade(&inner)));
         Ok(Self(inner))
     }
 
@@ -256,6 +260,14 @@ impl Store {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn flush_storage(&self) -> Result<(), StoreError> {
         storage::flush(&self.0).await
+    }
+
+    /// Writes when API keys were last used, each key at most once a minute.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn flush_key_uses(&self) -> Result<(), StoreError> {
+        key_uses::flush(&self.0).await
     }
 
     /// Returns the look-ups that need no organization.
@@ -307,6 +319,9 @@ impl Store {
         if let Err(error) = self.flush_storage().await {
             tracing::warn!(%error, "store.storage_not_counted");
         }
+        if let Err(error) = self.flush_key_uses().await {
+            tracing::warn!(%error, "store.key_uses_not_written");
+        }
         let pools = &self.0.pools;
         tokio::join!(pools.tenants.close(), pools.scans.close(), pools.lookups.close());
     }
@@ -317,5 +332,26 @@ impl Store {
 
     fn lookup_cache(&self) -> &LookupCache {
         &self.0.lookup_cache
+    }
+}
+
+/// How often what is counted in memory is added to the database.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often the last uses of API keys are written, in flushes.
+const KEY_USES_EVERY: u32 = 5;
+
+/// Adds what is counted in memory to the database until the store is dropped.
+async fn flush_regularly(store: Weak<Inner>) {
+    for flush in (0..KEY_USES_EVERY).cycle() {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        let Some(store) = store.upgrade() else { return };
+        if let Err(error) = storage::flush(&store).await {
+            tracing::warn!(%error, "store.storage_not_counted");
+        }
+        if flush == 0
+            && let Err(error) = key_uses::flush(&store).await
+        {
+            tracing::warn!(%error, "store.key_uses_not_written");
+        }
     }
 }

@@ -6,16 +6,13 @@
 //! within two seconds on each replica.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
 use super::{Inner, StoreError, scope};
 use crate::domain::OrgId;
 
-/// How often counts are added to the database.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Organizations per statement.
 const BATCH: usize = 500;
 
@@ -45,17 +42,6 @@ impl StorageMeter {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (org, bytes) in counts {
             *counted.entry(*org).or_default() += bytes;
-        }
-    }
-}
-
-/// Adds counts to the database until the store is dropped.
-pub(super) async fn flush_regularly(store: Weak<Inner>) {
-    loop {
-        tokio::time::sleep(FLUSH_EVERY).await;
-        let Some(store) = store.upgrade() else { return };
-        if let Err(error) = flush(&store).await {
-            tracing::warn!(%error, "store.storage_not_counted");
         }
     }
 }

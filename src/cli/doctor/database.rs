@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::{Check, Doctor, Status, surroundings};
 use crate::cli::home::Home;
 use crate::cli::{Context, Failure};
-use crate::domain::Timestamp;
+use crate::domain::{KEY_EXPIRY_WARNING, Timestamp};
 use crate::store::admin::AdminStore;
 use crate::store::{DatabaseRole, Login, Schema, Server, Tls, newest_migration, schema};
 
@@ -16,6 +16,8 @@ const MAX_SKEW: TimeDelta = TimeDelta::seconds(30);
 const CONNECTIONS_OF_A_REPLICA: i64 = 20;
 /// How late a delivery may be before the check warns.
 const MAX_LATE: TimeDelta = TimeDelta::minutes(5);
+/// Limit of the listed keys.
+const MAX_KEYS: i64 = 20;
 /// Limit of the counted deliveries.
 const MAX_COUNTED: i64 = 10_000;
 
@@ -61,6 +63,9 @@ pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, check
                 backlog(&admin, context.clock.now())
                     .await
                     .unwrap_or_else(|failure| Check::of("webhooks", Err(failure))),
+            );
+            checks.push(
+                keys(&admin, context.clock.now()).await.unwrap_or_else(|failure| Check::of("API keys", Err(failure))),
             );
             if doctor.responders {
                 surroundings::responders(context, &admin, checks).await;
@@ -189,6 +194,32 @@ async fn backlog(admin: &AdminStore, now: Timestamp) -> Result<Check, Failure> {
         (Status::Ok, "")
     };
     Ok(Check::new("webhooks", status, text + advice))
+}
+
+async fn keys(admin: &AdminStore, now: Timestamp) -> Result<Check, Failure> {
+    let days = KEY_EXPIRY_WARNING.num_days();
+    let mut keys = admin.expiring_keys(now, now + KEY_EXPIRY_WARNING, MAX_KEYS + 1).await?;
+    if keys.is_empty() {
+        return Ok(Check::new("API keys", Status::Ok, format!("no key ends within {days} days")));
+    }
+    let more = if keys.len() as i64 > MAX_KEYS { ", and more" } else { "" };
+    keys.truncate(MAX_KEYS as usize);
+    let listed: Vec<String> = keys
+        .iter()
+        .map(|key| {
+            let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("last used {}", date(at)));
+            format!("{} ({:?} of {}) ends {}, {used}", key.key_id, key.name, key.org_id, date(key.expires_at))
+        })
+        .collect();
+    let text = format!(
+        "keys end within {days} days: {}{more}; `sessionary key rotate ID --overlap 24h` replaces one",
+        listed.join(", ")
+    );
+    Ok(Check::new("API keys", Status::Warn, text))
+}
+
+fn date(at: Timestamp) -> String {
+    at.format("%Y-%m-%d").to_string()
 }
 
 #[cfg(test)]

@@ -21,6 +21,15 @@ pub(in crate::cli) struct Limits {
     /// Reads per minute and credential, or `default`
     #[arg(long)]
     reads: Option<OrDefault<NonZeroU32>>,
+    /// Captures per minute of all credentials together, or `default`
+    #[arg(long)]
+    total_capture: Option<OrDefault<NonZeroU32>>,
+    /// Writes per minute of all credentials together, or `default`
+    #[arg(long)]
+    total_writes: Option<OrDefault<NonZeroU32>>,
+    /// Reads per minute of all credentials together, or `default`
+    #[arg(long)]
+    total_reads: Option<OrDefault<NonZeroU32>>,
     /// Reject captures with only x-org-id
     #[arg(long)]
     capture_closed: bool,
@@ -32,11 +41,14 @@ pub(in crate::cli) struct Limits {
 impl Limits {
     pub async fn run(self, context: &Context, admin: &AdminStore) -> Result<(), Failure> {
         super::change(context, admin, &self.org, |settings| {
-            let limits = &mut settings.rate_limits;
+            let (limits, total) = (&mut settings.rate_limits, &mut settings.total_rate_limits);
             for (named, limit) in [
                 (self.capture, &mut limits.capture),
                 (self.writes, &mut limits.writes),
                 (self.reads, &mut limits.reads),
+                (self.total_capture, &mut total.capture),
+                (self.total_writes, &mut total.writes),
+                (self.total_reads, &mut total.reads),
             ] {
                 if let Some(OrDefault(named)) = named {
                     *limit = named;

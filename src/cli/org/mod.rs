@@ -20,7 +20,7 @@ use crate::domain::{OrgId, Responder, Timestamp};
 use crate::store::admin::{AdminStore, NewOrganization, OrganizationRow, OrganizationSettings, as_bytes};
 use limits::Limits;
 use retention::Retention;
-use shown::ShownOrganization;
+use shown::{Defaults, ShownOrganization};
 
 #[derive(Subcommand)]
 pub(super) enum Org {
@@ -195,7 +195,7 @@ async fn change(
     let id = find(admin, org).await?;
     let before = admin.change_organization(id, rule).await?;
     let mut shown = ShownOrganization::read(context, admin, id).await?;
-    let changes = Changes::between(shown::settings_of(&before, context.settings.storage_quota), shown.settings());
+    let changes = Changes::between(shown::settings_of(&before, Defaults::of(context)), shown.settings());
     let sentence = format!("{}. {}", shown.sentence(), changes.sentence("Replicas apply it within a second."));
     shown.changed = Some(changes.members());
     context.output.details(&sentence, &shown.details(), &shown);

@@ -19,8 +19,10 @@ pub(super) struct ShownOrganization {
     pub disabled_at: Option<Timestamp>,
     pub responder: Responder,
     pub capture_open: bool,
-    /// Its own limits.
+    /// Its own limits of each credential.
     pub limits: RateLimits,
+    /// Its own limits of all credentials together.
+    pub total_limits: RateLimits,
     pub stored_bytes: i64,
     /// `None` uses the deployment's.
     pub quota_bytes: Option<i64>,
@@ -28,7 +30,20 @@ pub(super) struct ShownOrganization {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed: Option<Vec<&'static str>>,
     #[serde(skip)]
-    deployment_quota: u64,
+    defaults: Defaults,
+}
+
+/// What applies to organizations without settings of their own.
+#[derive(Clone, Copy)]
+pub(super) struct Defaults {
+    quota: u64,
+    total_factor: NonZeroU32,
+}
+
+impl Defaults {
+    pub fn of(context: &Context) -> Self {
+        Self { quota: context.settings.storage_quota, total_factor: context.settings.total_rate_factor }
+    }
 }
 
 impl ShownOrganization {
@@ -44,10 +59,11 @@ impl ShownOrganization {
             responder: settings.responder,
             capture_open: settings.capture_open,
             limits: settings.rate_limits,
+            total_limits: settings.total_rate_limits,
             stored_bytes: details.stored_bytes,
             quota_bytes: settings.storage_quota,
             changed: None,
-            deployment_quota: context.settings.storage_quota,
+            defaults: Defaults::of(context),
         })
     }
 
@@ -61,10 +77,11 @@ impl ShownOrganization {
             responder: self.responder.clone(),
             capture_open: self.capture_open,
             rate_limits: self.limits,
+            total_rate_limits: self.total_limits,
             storage_quota: self.quota_bytes,
             disabled_at: self.disabled_at,
         };
-        settings_of(&settings, self.deployment_quota)
+        settings_of(&settings, self.defaults)
     }
 
     pub fn details(&self) -> Vec<(&'static str, String)> {
@@ -79,19 +96,23 @@ impl ShownOrganization {
 }
 
 /// Returns each setting's name and value, in the order in which they are shown.
-pub(super) fn settings_of(settings: &OrganizationSettings, deployment_quota: u64) -> Vec<Setting> {
+pub(super) fn settings_of(settings: &OrganizationSettings, defaults: Defaults) -> Vec<Setting> {
     let limit = |own: Option<NonZeroU32>, default: NonZeroU32| match own {
         Some(own) => format!("{own} a minute"),
         None => format!("{default} a minute (default)"),
     };
-    let limits = &settings.rate_limits;
+    let total = |own: Option<NonZeroU32>| match own {
+        Some(own) => format!("{own} a minute"),
+        None => format!("{} times those of a credential (default)", defaults.total_factor),
+    };
+    let (limits, totals) = (&settings.rate_limits, &settings.total_rate_limits);
     let state = match settings.disabled_at {
         Some(at) => format!("disabled since {}", at.to_rfc3339()),
         None => "enabled".to_owned(),
     };
     let quota = match settings.storage_quota {
         Some(quota) => format!("{quota} bytes"),
-        None => format!("{deployment_quota} bytes (the deployment's)"),
+        None => format!("{} bytes (the deployment's)", defaults.quota),
     };
     let capture = if settings.capture_open { "open" } else { "closed" };
     vec![
@@ -101,6 +122,9 @@ pub(super) fn settings_of(settings: &OrganizationSettings, deployment_quota: u64
         Setting::new("limits.capture", "captures", limit(limits.capture, rate_limit::CAPTURES)),
         Setting::new("limits.writes", "writes", limit(limits.writes, rate_limit::WRITES)),
         Setting::new("limits.reads", "reads", limit(limits.reads, rate_limit::READS)),
+        Setting::new("total_limits.capture", "captures of all credentials", total(totals.capture)),
+        Setting::new("total_limits.writes", "writes of all credentials", total(totals.writes)),
+        Setting::new("total_limits.reads", "reads of all credentials", total(totals.reads)),
         Setting::new("quota_bytes", "storage quota", quota),
     ]
 }

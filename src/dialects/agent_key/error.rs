@@ -233,6 +233,9 @@ fn rejected(rejection: &Rejection) -> (StatusCode, Option<&'static str>, String)
         Rejection::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, Some("forbidden"), "This credential has no access to the requested organization.")
         }
+        Rejection::Forbidden(Forbidden::Address) => {
+            (StatusCode::FORBIDDEN, Some("forbidden"), "This API key may not be used from this address.")
+        }
         Rejection::StillRunning => {
             (StatusCode::CONFLICT, None, "A request with this Idempotency-Key is still running.")
         }

@@ -62,6 +62,7 @@ pub struct TokenResponse {
         (status = 200, description = "The token.", body = TokenResponse),
         (status = 400, description = "`error` is `invalid_request` or `unsupported_grant_type`."),
         (status = 401, description = "`error` is `invalid_client`. With the header `WWW-Authenticate: Basic`."),
+        (status = 403, description = "The API key may not be used from the client's address."),
     )
 )]
 pub async fn oauth2_token(
@@ -81,6 +82,7 @@ pub async fn oauth2_token(
         (status = 200, description = "The token.", body = TokenResponse),
         (status = 400, description = "`error` is `invalid_request` or `unsupported_grant_type`."),
         (status = 401, description = "`error` is `invalid_client`. With the header `WWW-Authenticate: Basic`."),
+        (status = 403, description = "The API key may not be used from the client's address."),
     )
 )]
 pub async fn oauth_token(

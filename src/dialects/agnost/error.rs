@@ -119,6 +119,9 @@ fn rejected(rejection: &Rejection) -> (StatusCode, String) {
         Rejection::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
         }
+        Rejection::Forbidden(Forbidden::Address) => {
+            (StatusCode::FORBIDDEN, "This API key may not be used from this address")
+        }
         Rejection::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));
         }

@@ -191,6 +191,9 @@ fn rejected(rejection: &Rejection) -> (StatusCode, &'static str, String) {
         Rejection::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "FORBIDDEN", "This credential has no access to the requested organization.")
         }
+        Rejection::Forbidden(Forbidden::Address) => {
+            (StatusCode::FORBIDDEN, "FORBIDDEN", "This API key may not be used from this address.")
+        }
         Rejection::StillRunning => {
             (StatusCode::CONFLICT, "IDEMPOTENCY_CONFLICT", "A request with this Idempotency-Key is still running.")
         }

@@ -144,6 +144,9 @@ fn rejected(rejection: &Rejection) -> (StatusCode, String) {
         Rejection::Forbidden(Forbidden::Organization) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
         }
+        Rejection::Forbidden(Forbidden::Address) => {
+            (StatusCode::FORBIDDEN, "This API key may not be used from this address")
+        }
         Rejection::StillRunning => (StatusCode::CONFLICT, "A request with this Idempotency-Key is still running"),
         Rejection::KeyReused => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This Idempotency-Key belongs to a request with another body")

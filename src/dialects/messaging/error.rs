@@ -297,6 +297,9 @@ fn server(rejection: &Rejection) -> Response {
             Some("FORBIDDEN"),
             "This credential has no access to the requested organization".to_owned(),
         ),
+        Rejection::Forbidden(Forbidden::Address) => {
+            (StatusCode::FORBIDDEN, Some("FORBIDDEN"), "This API key may not be used from this address".to_owned())
+        }
         Rejection::StillRunning => (
             StatusCode::CONFLICT,
             Some("IDEMPOTENCY_CONFLICT"),

@@ -220,6 +220,11 @@ fn rejected(rejection: &Rejection) -> Parts {
         Rejection::Forbidden(Forbidden::Organization) => {
             parts(StatusCode::FORBIDDEN, "wrong_organization", "The credential has no access to the organization.")
         }
+        Rejection::Forbidden(Forbidden::Address) => parts(
+            StatusCode::FORBIDDEN,
+            "address_not_allowed",
+            "The credential may not be used from the client's address.",
+        ),
         Rejection::StillRunning => {
             parts(StatusCode::CONFLICT, "still_running", "A request with the same Idempotency-Key is still running.")
         }

@@ -14,7 +14,7 @@ mod sessions;
 mod webhooks;
 
 pub use agents::NewAvatar;
-pub use api_keys::{KeyRow, NewKey, Replacement};
+pub use api_keys::{ExpiringKey, KeyRow, NewKey, Replacement};
 pub use audit::AuditRow;
 pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;

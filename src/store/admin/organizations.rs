@@ -34,7 +34,10 @@ pub struct OrganizationSettings {
     pub responder: Responder,
     /// Whether a request with only `x-org-id` may capture events.
     pub capture_open: bool,
+    /// The limits of each credential.
     pub rate_limits: RateLimits,
+    /// The limits of all credentials together.
+    pub total_rate_limits: RateLimits,
     /// Bytes that it may store; `None` uses the deployment's quota.
     pub storage_quota: Option<i64>,
     pub disabled_at: Option<Timestamp>,
@@ -49,6 +52,7 @@ impl OrganizationSettings {
             ("responder", Action::OrganizationResponder, self.responder != after.responder),
             ("capture_open", Action::OrganizationLimits, self.capture_open != after.capture_open),
             ("limits", Action::OrganizationLimits, self.rate_limits != after.rate_limits),
+            ("total_limits", Action::OrganizationLimits, self.total_rate_limits != after.total_rate_limits),
             ("quota_bytes", Action::OrganizationQuota, self.storage_quota != after.storage_quota),
             ("disabled_at", disabling, self.disabled_at != after.disabled_at),
         ];
@@ -144,7 +148,7 @@ impl AdminStore {
     pub async fn organization_details(&self, org: OrgId) -> Result<OrganizationDetails, AdminError> {
         let row = sqlx::query!(
             r#"SELECT o.name, o.external_id, o.created_at, o.capture_open, o.responder::text AS "responder!",
-                      o.rate_limits::text AS "rate_limits!", o.storage_quota, o.disabled_at,
+                      o.rate_limits::text AS "rate_limits!", o.total_rate_limits::text AS "total_rate_limits!", o.storage_quota, o.disabled_at,
                       COALESCE(s.stored_bytes, 0) AS "stored_bytes!"
                  FROM organizations o LEFT JOIN organization_storage s USING (org_id) WHERE o.org_id = $1"#,
             org.0
@@ -162,6 +166,7 @@ impl AdminStore {
                 responder: serde_json::from_str(&row.responder)?,
                 capture_open: row.capture_open,
                 rate_limits: serde_json::from_str(&row.rate_limits)?,
+                total_rate_limits: serde_json::from_str(&row.total_rate_limits)?,
                 storage_quota: row.storage_quota,
                 disabled_at: row.disabled_at,
             },
@@ -180,8 +185,8 @@ impl AdminStore {
     ) -> Result<OrganizationSettings, AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let row = sqlx::query!(
-            r#"SELECT capture_open, responder::text AS "responder!", rate_limits::text AS "rate_limits!", storage_quota,
-                      disabled_at
+            r#"SELECT capture_open, responder::text AS "responder!", rate_limits::text AS "rate_limits!",
+                      total_rate_limits::text AS "total_rate_limits!", storage_quota, disabled_at
                  FROM organizations WHERE org_id = $1 FOR UPDATE"#,
             org.0
         )
@@ -192,23 +197,26 @@ impl AdminStore {
             responder: serde_json::from_str(&row.responder)?,
             capture_open: row.capture_open,
             rate_limits: serde_json::from_str(&row.rate_limits)?,
+            total_rate_limits: serde_json::from_str(&row.total_rate_limits)?,
             storage_quota: row.storage_quota,
             disabled_at: row.disabled_at,
         };
         let mut after = before.clone();
         rule(&mut after);
         let (responder, rate_limits) = (JsonText::of(&after.responder)?, JsonText::of(&after.rate_limits)?);
+        let total_rate_limits = JsonText::of(&after.total_rate_limits)?;
         sqlx::query!(
             "UPDATE organizations
                 SET capture_open = $2, responder = $3::text::json, rate_limits = $4::text::json, storage_quota = $5,
-                    disabled_at = $6
+                    disabled_at = $6, total_rate_limits = $7::text::json
               WHERE org_id = $1",
             org.0,
             after.capture_open,
             responder.as_str(),
             rate_limits.as_str(),
             after.storage_quota,
-            after.disabled_at
+            after.disabled_at,
+            total_rate_limits.as_str()
         )
         .execute(&mut *transaction)
         .await?;

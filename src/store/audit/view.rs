@@ -3,7 +3,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Agent, IssuedKey, KeyId, NewAgent, RateLimits, Responder, Session, Timestamp};
+use crate::domain::{Agent, AllowedAddresses, IssuedKey, KeyId, NewAgent, RateLimits, Responder, Session, Timestamp};
 use crate::store::admin::OrganizationSettings;
 
 /// Characters of a text that are shown.
@@ -55,6 +55,8 @@ pub struct KeyView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoke_reason: Option<Clipped<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_addresses: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<&'static str>,
 }
 
@@ -62,8 +64,17 @@ impl<'a> KeyView<'a> {
     /// Returns the view of a key by the columns that the command line reads.
     pub fn named(name: &'a str, prefix: &'a str, scopes: Vec<String>, expires_at: Option<Timestamp>) -> Self {
         let (description, revoked_at, revoke_reason) = (None, None, None);
-        let name = Clipped(name);
-        Self { name, prefix, scopes, description, expires_at, revoked_at, revoke_reason, changed: Vec::new() }
+        Self {
+            name: Clipped(name),
+            prefix,
+            scopes,
+            description,
+            expires_at,
+            revoked_at,
+            revoke_reason,
+            allowed_addresses: Vec::new(),
+            changed: Vec::new(),
+        }
     }
 
     /// Returns the view of a key after a change.
@@ -85,6 +96,7 @@ impl<'a> From<&'a IssuedKey> for KeyView<'a> {
             description: key.description.as_deref().map(Clipped),
             revoked_at: key.revoked_at,
             revoke_reason: key.revoke_reason.as_deref().map(Clipped),
+            allowed_addresses: key.allowed_addresses.as_ref().map(AllowedAddresses::texts).unwrap_or_default(),
             ..Self::named(&key.name, key.prefix.as_str(), key.scopes.names(), key.expires_at)
         }
     }
@@ -116,6 +128,7 @@ struct SettingsView<'a> {
     responder: ResponderView<'a>,
     capture_open: bool,
     limits: RateLimits,
+    total_limits: RateLimits,
     quota_bytes: Option<i64>,
     disabled_at: Option<Timestamp>,
 }
@@ -136,6 +149,7 @@ impl<'a> OrganizationView<'a> {
             responder: (&settings.responder).into(),
             capture_open: settings.capture_open,
             limits: settings.rate_limits,
+            total_limits: settings.total_rate_limits,
             quota_bytes: settings.storage_quota,
             disabled_at: settings.disabled_at,
         };

@@ -70,7 +70,17 @@ fn each_command_has_one_entry() {
         let (id, next) = (KeyId(app.mint.uuid()), KeyId(app.mint.uuid()));
         let (key, new_key) = (ApiKey::generate(&prefix, &app.mint), ApiKey::generate(&prefix, &app.mint));
         let (scopes, expires_at) = (Scopes::EVERY, None);
-        let new = NewKey { id, org, name: "ci", prefix: &prefix, key: &key, scopes, created_at: now, expires_at };
+        let new = NewKey {
+            id,
+            org,
+            name: "ci",
+            prefix: &prefix,
+            key: &key,
+            scopes,
+            created_at: now,
+            expires_at,
+            allowed_addresses: None,
+        };
         admin.create_key(&new).await.expect("a key");
         actors.push(log.one("api_key.create").await);
         let replacement = Replacement { id: next, key: &new_key, created_at: now, expires_at, old_ends: now };

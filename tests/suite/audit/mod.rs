@@ -2,6 +2,7 @@
 
 mod chain;
 mod commands;
+mod keys;
 mod requests;
 
 use chrono::DateTime;

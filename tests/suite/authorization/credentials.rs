@@ -186,6 +186,7 @@ async fn key_without_scopes(app: &TestApp) -> String {
         scopes,
         created_at: start(),
         expires_at: None,
+        allowed_addresses: None,
     };
     admin().await.create_key(&new).await.expect("a key");
     key.expose().to_owned()

@@ -77,6 +77,19 @@ fn a_limit_is_changed_alone_and_reset_by_a_word() {
     }
     assert!(beside.text(&["org", "limits", &org]).contains("Nothing was changed."));
     assert!(beside.fails(&["org", "limits", &org, "--reads", "0"]).contains("reads"));
+
+    // Those of all credentials together.
+    let total = limits(&["--total-writes", "70", "--total-capture", "8"]);
+    assert_eq!(total["total_limits"], json!({"capture": 8, "writes": 70}));
+    assert_eq!(
+        (&total["limits"], &total["changed"]),
+        (&json!({}), &json!(["total_limits.capture", "total_limits.writes"]))
+    );
+    let shown = beside.text(&["org", "limits", &org, "--total-writes", "default"]);
+    assert!(
+        shown.contains("writes of all credentials: 70 a minute -> 5 times those of a credential (default)"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -173,6 +186,49 @@ fn a_rotated_key_ends_at_once_or_after_an_overlap() {
     assert!(revoked.contains("is revoked"), "{revoked}");
     let again = beside.text(&["key", "revoke", &id(&at_once)]);
     assert!(again.contains("was revoked at"), "{again}");
+}
+
+#[test]
+fn the_addresses_of_a_key_are_set_changed_copied_and_removed() {
+    let beside = Beside::start();
+    let org = beside.organization();
+    let networks = ["--allow-address", "203.0.113.7/24", "--allow-address", "::ffff:198.51.100.7"];
+    let made = beside.json(&[&["key", "create", "--org", &org, "--name", "bound"][..], &networks].concat());
+    let id = made["key_id"].as_str().expect("an id").to_owned();
+    let status = |key: &Value| {
+        let header = format!("x-api-key: {}", key["api_key"].as_str().expect("a key"));
+        beside.service.ask("GET", "/v1/chat/chat/sessions", &[header], "").0
+    };
+    assert_eq!(status(&made), 403, "the test is at 127.0.0.1");
+    let listed = beside.json(&["key", "list", "--org", &org]);
+    assert_eq!(listed["keys"][0]["allowed_addresses"], json!(["203.0.113.0/24", "198.51.100.7/32"]));
+    assert_eq!(
+        (&listed["keys"][0]["state"], &listed["keys"][0]["last_used_at"]),
+        (&json!("active"), &Value::Null),
+        "{listed}"
+    );
+
+    let changed = beside.text(&["key", "change", &id, "--allow-address", "127.0.0.0/8"]);
+    assert!(changed.contains("Changed addresses: 203.0.113.0/24,198.51.100.7/32 -> 127.0.0.0/8."), "{changed}");
+    assert!(beside.text(&["key", "change", &id, "--allow-address", "127.1.1.1/8"]).contains("Nothing was changed."));
+    until("the change is applied", || (status(&made) == 200).then_some(()));
+    let rotated = beside.json(&["key", "rotate", &id, "--overlap", "1h"]);
+    let new = rotated["key_id"].as_str().expect("an id").to_owned();
+    assert_eq!(beside.json(&["key", "show", &new])["allowed_addresses"], json!(["127.0.0.0/8"]));
+    assert_eq!(beside.json(&["key", "show", &id])["state"], "expiring");
+    assert!(beside.text(&["key", "list", "--org", &org]).contains("EXPIRING, good until"));
+    until("the last use is written", || beside.json(&["key", "show", &id])["last_used_at"].as_str().map(str::to_owned));
+    assert_eq!(beside.json(&["key", "change", &new, "--allow-any-address"])["allowed_addresses"], json!([]));
+
+    let many: Vec<String> =
+        (0..33).flat_map(|last| ["--allow-address".to_owned(), format!("192.0.2.{last}")]).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(beside.fails(&[&["key", "change", &new][..], &many].concat()).contains("1 to 32 networks"));
+    for bad in [&["--allow-address", "example.com"][..], &[], &["--allow-any-address", "--allow-address", "::1"]] {
+        beside.fails(&[&["key", "change", &new][..], bad].concat());
+    }
+    beside.json(&["key", "revoke", &new]);
+    assert!(beside.fails(&["key", "change", &new, "--allow-any-address"]).contains("has been revoked"));
 }
 
 #[test]

@@ -77,6 +77,7 @@ fn a_running_service_is_well_and_one_that_is_gone_is_not() {
         "role owner",
         "isolation",
         "webhooks",
+        "API keys",
         "public URL",
         "service",
     ] {
@@ -97,6 +98,36 @@ fn a_running_service_is_well_and_one_that_is_gone_is_not() {
         ill["checks"].as_array().expect("checks").iter().filter(|check| check["ok"] == false).collect();
     assert_eq!(failed.len(), 1, "{ill}");
     assert_eq!(failed[0]["name"], "service");
+}
+
+#[test]
+fn keys_that_end_soon_are_listed() {
+    let patient = Patient::new("doctors_keys");
+    let run = |arguments: &[&str]| {
+        json_of(sessionary(patient.folder.path()).args(arguments).env("DATABASE_URL", &patient.url))
+    };
+    let org = run(&["org", "create", "--name", "Acme"])["org_id"].as_str().expect("an id").to_owned();
+    let create = |name: &str, expires: &str| {
+        run(&["key", "create", "--org", &org, "--name", name, "--expires", expires])["key_id"].clone()
+    };
+    create("later", "15d");
+    let revoked = create("revoked", "2d");
+    run(&["key", "revoke", revoked.as_str().expect("an id")]);
+    run(&["key", "create", "--org", &org, "--name", "endless"]);
+    expect(&patient.examine(&[], &[]).1, "API keys", "ok", "no key ends within 14 days");
+    let (second, first) = (create("second", "13d"), create("first", "1d"));
+    let (_, report) = patient.examine(&[], &[]);
+    expect(&report, "API keys", "warn", "never used");
+    let detail = found(&report, "API keys").remove(0).1;
+    let place = |id: &Value| detail.find(id.as_str().expect("an id")).expect("it is listed");
+    assert!(place(&first) < place(&second), "{detail}");
+    assert!(!detail.contains("later") && !detail.contains("revoked") && !detail.contains("endless"), "{detail}");
+    for _ in 0..20 {
+        create("more", "3d");
+    }
+    expect(&patient.examine(&[], &[]).1, "API keys", "warn", ", and more");
+    run(&["org", "disable", &org]);
+    expect(&patient.examine(&[], &[]).1, "API keys", "ok", "no key ends within 14 days");
 }
 
 #[test]

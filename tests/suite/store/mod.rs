@@ -9,6 +9,7 @@ mod fairness;
 mod forks;
 mod group_commit;
 mod isolation;
+mod key_uses;
 mod lists;
 mod migrations;
 mod numbers;

@@ -16,7 +16,8 @@ use sessionary::dialects::agntix;
 use sessionary::dialects::integer_id::Transfers;
 use sessionary::dialects::messaging::Bounds;
 use sessionary::domain::{
-    AgentId, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder, Scopes, Timestamp,
+    AgentId, AllowedAddresses, ApiKey, Clock, Contract, KeyId, KeyPrefix, Mint, NewAgent, OrgId, RateLimits, Responder,
+    Scopes, Timestamp,
 };
 use sessionary::http::bounds::Peer;
 use sessionary::http::{CostlyWork, LargeBodies, RateLimiter, ResponseLimits};
@@ -185,11 +186,33 @@ impl TestApp {
         make_key(&self.mint, self.org, Scopes::EVERY, Some(end)).await
     }
 
+    /// Returns a key that may be used from these networks, and its id.
+    pub async fn key_from(&self, networks: &[&str]) -> (String, KeyId) {
+        let (key, id) = make_key(&self.mint, self.org, Scopes::EVERY, None).await;
+        self.allow_addresses(id, networks).await;
+        (key, id)
+    }
+
+    /// Sets the networks from which a key may be used; without any, it may be used from everywhere.
+    pub async fn allow_addresses(&self, id: KeyId, networks: &[&str]) {
+        let texts: Vec<String> = networks.iter().map(|network| (*network).to_owned()).collect();
+        let list = (!texts.is_empty()).then(|| AllowedAddresses::parse(&texts).expect("networks"));
+        admin().await.set_key_addresses(id, list.as_ref()).await.expect("a key");
+    }
+
     /// Limits the requests per minute of this organization's credentials, of every class.
     pub async fn limit_to(&self, per_minute: u32) {
         let limit = std::num::NonZeroU32::new(per_minute);
         let limits = RateLimits { capture: limit, writes: limit, reads: limit };
         admin().await.set_limits(self.org, true, limits).await.expect("limits");
+    }
+
+    /// Limits the requests per minute of all of this organization's credentials together, of every class.
+    pub async fn limit_all_to(&self, per_minute: u32) {
+        let limit = std::num::NonZeroU32::new(per_minute);
+        let limits = RateLimits { capture: limit, writes: limit, reads: limit };
+        let set = admin().await.change_organization(self.org, |settings| settings.total_rate_limits = limits).await;
+        set.expect("limits");
     }
 
     /// Creates an agent without an avatar that no other organization has.
@@ -382,7 +405,17 @@ async fn make_key(mint: &Mint, org: OrgId, scopes: Scopes, expires_at: Option<Ti
     let prefix = KeyPrefix::default();
     let key = ApiKey::generate(&prefix, mint);
     let id = KeyId(mint.uuid());
-    let new = NewKey { id, org, name: "test", prefix: &prefix, key: &key, scopes, created_at: start(), expires_at };
+    let new = NewKey {
+        id,
+        org,
+        name: "test",
+        prefix: &prefix,
+        key: &key,
+        scopes,
+        created_at: start(),
+        expires_at,
+        allowed_addresses: None,
+    };
     admin().await.create_key(&new).await.expect("a key");
     (key.expose().to_owned(), id)
 }

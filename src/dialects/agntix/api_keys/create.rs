@@ -43,6 +43,7 @@ pub async fn create_api_key(
         metadata: new.metadata,
         created_by: caller.principal.credential.maker(),
         expires_at: ends::of_new(&caller.principal, new.expires_at)?,
+        allowed_addresses: caller.principal.allowed_addresses.clone(),
         ..IssuedKey::named(KeyId(caller.mint.uuid()), new.name, &key, scopes, caller.now())
     };
     if !caller.store.api_keys().issue(&key, &issued).await? {

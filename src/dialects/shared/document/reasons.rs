@@ -151,6 +151,13 @@ pub(super) fn reasons() -> Vec<Reason> {
             |of| of.credential,
         ),
         reason(
+            "Address",
+            "The API key may not be used from the client's address.",
+            Envelope::Shared,
+            Rejection::Forbidden(Forbidden::Address),
+            |of| of.credential,
+        ),
+        reason(
             "Quota",
             "The organization's storage quota is used up.",
             Envelope::Shared,

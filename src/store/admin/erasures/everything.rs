@@ -104,7 +104,9 @@ impl RunningErasure {
         count(deleted, "organization_external_ids", external_ids.execute(&mut *connection).await?.rows_affected());
         let responder = JsonText::of(&Responder::None)?;
         sqlx::query!(
-            "UPDATE organizations SET name = 'erased', external_id = NULL, responder = $2::text::json, rate_limits = '{}'
+            "UPDATE organizations
+                SET name = 'erased', external_id = NULL, responder = $2::text::json, rate_limits = '{}',
+                    total_rate_limits = '{}'
               WHERE org_id = $1",
             self.org.0,
             responder.as_str()

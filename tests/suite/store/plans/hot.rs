@@ -67,6 +67,7 @@ pub const STATEMENTS: &[Hot] = &[
     hot(&["FROM contacts", "(created_at, contact_id) < ($2, $3)"], "contacts", "contacts_by_time"),
     hot(&["FROM api_keys", "(created_at, key_id) < ($2, $3)"], "api_keys", "api_keys_by_time"),
     hot(&["UPDATE api_keys"], "api_keys", "api_keys_pkey"),
+    hot(&["SET last_used_at = used.at"], "api_keys", "api_keys_pkey"),
     hot(&["FROM agent_usage"], "agent_usage", "agent_usage_pkey"),
     // Idempotency, the feed, deliveries.
     hot(&["idempotency_keys", "AND target = $3 AND key = $4"], "idempotency_keys", "idempotency_keys_pkey"),

@@ -257,6 +257,21 @@ fn a_revoked_key_hears_nothing_more() {
 }
 
 #[test]
+fn a_key_that_may_no_longer_be_used_from_there_hears_nothing_more() {
+    run(async {
+        let app = lively().await;
+        let (key, id) = app.key_from(&["192.0.2.0/24"]).await;
+        let ask = app.get(PATH).anonymous().header("x-api-key", key).from("192.0.2.1");
+        let mut listener = Listener::to(ask).await;
+        let session = create(&app, "").await;
+        assert_eq!(listener.next().await.data["id"], session);
+        app.allow_addresses(id, &["198.51.100.0/24"]).await;
+        create(&app, "").await;
+        assert!(listener.rest().await.iter().all(|name| name == "heartbeat"));
+    });
+}
+
+#[test]
 fn an_expired_key_hears_nothing_more() {
     run(async {
         let app = lively().await;
