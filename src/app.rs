@@ -13,7 +13,7 @@ use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower::{ServiceExt, service_fn};
 
-use crate::auth::{Authenticator, BaseUrl};
+use crate::auth::{Authenticator, BaseUrl, Operators};
 use crate::conversation::Conversations;
 use crate::dialects::{
     self, agent_key::AgentKeyDialect, agnost::Agnost, agntix, agntix::Agntix, integer_id, integer_id::IntegerId,
@@ -109,6 +109,8 @@ pub struct Deployment {
     pub large_bodies: LargeBodies,
     /// The URL of the service; `None` uses the URL of each request.
     pub public_url: Option<BaseUrl>,
+    /// Whose callers manage all organizations.
+    pub operators: Operators,
     pub started_at: StartedAt,
     /// `None` if this process does not collect metrics.
     pub metrics: Option<PrometheusHandle>,
@@ -131,6 +133,7 @@ impl Deployment {
             low_priority: LowPriority::default(),
             large_bodies: LargeBodies::default(),
             public_url: None,
+            operators: Operators::default(),
             started_at: StartedAt(authenticator.clock.now()),
             metrics: None,
             authenticator,
@@ -238,6 +241,12 @@ impl FromRef<AppState> for LargeBodies {
 impl FromRef<AppState> for Option<BaseUrl> {
     fn from_ref(state: &AppState) -> Self {
         state.public_url.clone()
+    }
+}
+
+impl FromRef<AppState> for Operators {
+    fn from_ref(state: &AppState) -> Self {
+        state.operators.clone()
     }
 }
 

@@ -29,6 +29,7 @@ pub mod patch;
 pub mod principal;
 pub mod quota;
 pub mod responder;
+pub mod sealing;
 pub mod session;
 pub mod trace;
 pub mod turn;

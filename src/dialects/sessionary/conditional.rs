@@ -59,11 +59,29 @@ pub struct Versioned<T>(pub StatusCode, pub T);
 
 impl<T: Serialize> IntoResponse for Versioned<T> {
     fn into_response(self) -> Response {
-        let tag = etag(&self.1).and_then(|tag| HeaderValue::try_from(tag).ok());
-        let mut response = Reply(self.0, self.1).into_response();
-        if let Some(tag) = tag {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
-        response
+        let tag = etag(&self.1);
+        with_tag(Reply(self.0, self.1).into_response(), tag)
     }
+}
+
+/// A response with the version of its object, which is that of a part of it: members that change by themselves, such as
+/// the time of the last use, are no other version.
+pub struct VersionedAs<T, V> {
+    pub status: StatusCode,
+    pub body: T,
+    pub version: V,
+}
+
+impl<T: Serialize, V: Serialize> IntoResponse for VersionedAs<T, V> {
+    fn into_response(self) -> Response {
+        let tag = etag(&self.version);
+        with_tag(Reply(self.status, self.body).into_response(), tag)
+    }
+}
+
+fn with_tag(mut response: Response, tag: Option<String>) -> Response {
+    if let Some(tag) = tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
 }

@@ -1,12 +1,19 @@
 //! The service's own API over the sessions of all dialects (docs/api.md).
 
+mod agents;
+mod body_members;
 mod conditional;
 mod identity;
+mod keys;
+mod operators;
 mod page;
 mod problem;
 mod query;
+mod retention;
 mod session_ref;
 mod sessions;
+mod settings;
+mod webhooks;
 
 use http::HeaderName;
 use utoipa::openapi::OpenApi;
@@ -58,19 +65,34 @@ and not be the last; only `next_cursor: null` ends a list. A cursor is valid for
 
 /// Adds what all operations share to the document.
 pub(super) fn complete(document: &mut OpenApi) {
-    let missing = vec![Missing {
-        parameter: "session_id",
-        name: "SessionNotFound",
-        description: "No such session in this organization.",
-        error: SessionaryError::NotFound("session"),
-    }];
+    let missing = |parameter, name, kind, description| Missing {
+        parameter,
+        name,
+        description,
+        error: SessionaryError::NotFound(kind),
+    };
+    let missing = vec![
+        missing("session_id", "SessionNotFound", "session", "No such session in this organization."),
+        missing("agent_id", "AgentNotFound", "agent", "No such agent in this organization."),
+        missing("key_id", "KeyNotFound", "key", "No such key in this organization."),
+        missing("organization_id", "OrganizationNotFound", "organization", "No such organization."),
+        missing("webhook_id", "WebhookNotFound", "webhook", "No such webhook in this organization."),
+        missing("delivery_id", "DeliveryNotFound", "delivery", "No such delivery in this organization."),
+    ];
     let errors =
         Errors { media_type: "application/problem+json", ..Errors::one::<problem::Problem>("Problem", missing) };
     document::complete::<Sessionary>(document, &errors);
 }
 
 pub fn routes() -> OpenApiRouter<AppState> {
-    super::described("Sessionary", ABOUT)
+    let router = super::described("Sessionary", ABOUT);
+    let router = agents::routes(router);
+    let router = keys::routes(router);
+    let router = retention::routes(router);
+    let router = settings::routes(router);
+    let router = webhooks::routes(router);
+    let router = operators::routes(router);
+    router
         .routes(routes!(identity::me::get_me))
         .routes(routes!(identity::version::get_version))
         .routes(routes!(sessions::get::get_session))

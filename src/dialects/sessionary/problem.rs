@@ -34,6 +34,11 @@ impl Fault {
         Self { pointer: None, parameter: Some(name), detail: detail.into() }
     }
 
+    /// Returns whether this member has the fault.
+    pub(super) fn is_at(&self, pointer: &str) -> bool {
+        self.pointer.as_deref() == Some(pointer)
+    }
+
     /// Returns a fault that no single member or parameter has.
     pub(super) fn of_request(detail: impl Into<String>) -> Self {
         Self { pointer: None, parameter: None, detail: detail.into() }
@@ -60,6 +65,13 @@ pub enum SessionaryError {
         code: &'static str,
         detail: String,
     },
+    /// 422: the body is valid, but cannot be used for this object.
+    Unusable {
+        code: &'static str,
+        detail: &'static str,
+    },
+    /// 502: the responder did not reply.
+    NoReply(String),
     /// 412: `If-Match` does not name the current version.
     PreconditionFailed,
     Rejected(Rejection),
@@ -149,6 +161,8 @@ impl SessionaryError {
             }
             Self::Conflict { code, detail } => Parts { status: StatusCode::CONFLICT, code, detail: detail.clone() },
             Self::Forbidden { code, detail } => Parts { status: StatusCode::FORBIDDEN, code, detail: detail.clone() },
+            Self::Unusable { code, detail } => parts(StatusCode::UNPROCESSABLE_ENTITY, code, detail),
+            Self::NoReply(detail) => parts(StatusCode::BAD_GATEWAY, "no_reply", detail),
             Self::PreconditionFailed => parts(
                 StatusCode::PRECONDITION_FAILED,
                 "precondition_failed",
@@ -171,6 +185,7 @@ fn title(status: StatusCode) -> &'static str {
         StatusCode::PAYLOAD_TOO_LARGE => "The body is too large.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "Unsupported media type.",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests.",
+        StatusCode::BAD_GATEWAY => "There was no reply.",
         StatusCode::SERVICE_UNAVAILABLE => "The service is overloaded.",
         _ => "Internal error.",
     }

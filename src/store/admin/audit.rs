@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use super::{AdminError, AdminStore};
 use crate::domain::{Action, Actor, OrgId, Timestamp};
 use crate::store::audit::{self, Check, Entry, StoredEntry, Verified};
-use crate::store::scope;
+use crate::store::{TenantStore, scope};
 
 /// An entry of the audit log.
 #[derive(Debug)]
@@ -33,6 +33,13 @@ impl AdminStore {
     #[must_use]
     pub fn acting_for(self, actor: Actor) -> Self {
         Self { actor: Arc::new(actor), ..self }
+    }
+
+    /// Returns a store whose acts are recorded as those of the caller of this store.
+    #[must_use]
+    pub fn acting_for_caller_of(&self, store: &TenantStore) -> Self {
+        let actor = store.shared_actor().unwrap_or_else(|| Arc::clone(&self.actor));
+        Self { actor, ..self.clone() }
     }
 
     /// Returns at most `limit` entries of an organization's log since `since`, newest first, of one action or all.

@@ -1,5 +1,5 @@
 //! The background workers.
 
 mod erasure;
-mod erasures;
+pub mod erasures;
 mod webhooks;

@@ -77,6 +77,7 @@ tables! {
     27 "organization_members" "email" "t.email = old.email";
     28 "organization_storage" "org_id" "t.org_id = old.org_id";
     29 "retention_rules" "dialect" "t.dialect = old.dialect";
+    30 "data_keys" "org_id" "t.org_id = old.org_id";
 }
 
 impl RunningErasure {
