@@ -157,6 +157,8 @@ fn filled(app: &TestApp, body: &str, number: usize, objects: &Objects) -> String
 
 async fn send(app: &TestApp, row: &Row, body: Option<String>, objects: &Objects) -> Reply {
     let path = objects::path_of(row, objects);
+    // Of keys, the newest one, because the others differ by whether they have been used and end.
+    let path = if row.path == "/sessionary/v1/keys" && row.method == "GET" { format!("{path}?limit=1") } else { path };
     let ask = match body {
         Some(body) => app.ask(row.method.parse::<Method>().expect("a method"), &path).anonymous().json(body),
         None => objects::request(app, row, &path, objects),
