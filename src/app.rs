@@ -13,7 +13,7 @@ use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower::{ServiceExt, service_fn};
 
-use crate::auth::{self, Authenticator, BaseUrl, LeakReports};
+use crate::auth::{self, Authenticator, BaseUrl, LeakReports, Operators};
 use crate::conversation::Conversations;
 use crate::dialects::{
     self, agent_key::AgentKeyDialect, agnost::Agnost, agntix, agntix::Agntix, integer_id, integer_id::IntegerId,
@@ -114,6 +114,8 @@ pub struct Deployment {
     pub leak_reports: Option<LeakReports>,
     /// The URL of the service; `None` uses the URL of each request.
     pub public_url: Option<BaseUrl>,
+    /// Whose callers manage all organizations.
+    pub operators: Operators,
     pub started_at: StartedAt,
     /// `None` if this process does not collect metrics.
     pub metrics: Option<PrometheusHandle>,
@@ -138,6 +140,7 @@ impl Deployment {
             large_bodies: LargeBodies::default(),
             leak_reports: None,
             public_url: None,
+            operators: Operators::default(),
             started_at: StartedAt(authenticator.clock.now()),
             metrics: None,
             authenticator,
@@ -257,6 +260,12 @@ impl FromRef<AppState> for Option<LeakReports> {
 impl FromRef<AppState> for Option<BaseUrl> {
     fn from_ref(state: &AppState) -> Self {
         state.public_url.clone()
+    }
+}
+
+impl FromRef<AppState> for Operators {
+    fn from_ref(state: &AppState) -> Self {
+        state.operators.clone()
     }
 }
 

@@ -92,6 +92,9 @@ pub struct Config {
     /// route for reports
     #[arg(long, global = true, env = "SESSIONARY_LEAKED_KEYS_PUBLIC_KEYS")]
     leaked_keys_public_keys: Option<String>,
+    /// Organizations whose callers with the scope manage are operators, separated by commas
+    #[arg(long, global = true, env = "SESSIONARY_OPERATORS", default_value = "")]
+    operators: String,
 
     /// Organization of anonymous calls to the messaging dialect
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_DEFAULT_ORG")]
@@ -104,6 +107,10 @@ pub struct Config {
     /// Bytes that an organization may store, unless it has its own quota (`org storage`)
     #[arg(long, global = true, env = "SESSIONARY_STORAGE_QUOTA", default_value_t = STORAGE_QUOTA.to_string())]
     storage_quota: String,
+
+    /// Keys that stored secrets are sealed with, id:base64, the current one first, separated by commas
+    #[arg(long, global = true, env = "SESSIONARY_SEALING_KEYS", hide_env_values = true)]
+    sealing_keys: Option<SecretString>,
 
     /// Whether responders and webhooks may be at private addresses: refused, allowed, or networks separated by commas
     #[arg(long, global = true, env = "SESSIONARY_RESPONDERS_PRIVATE", default_value = "refused")]

@@ -18,6 +18,7 @@ mod headerless;
 mod headers;
 mod jwt;
 mod leaked_keys;
+mod operators;
 mod org_header;
 mod provisioning;
 mod published_keys;
@@ -36,6 +37,7 @@ pub use console_login::{BegunLogin, LoginCredential, Page, login_cookie, logout_
 pub use jwt::{JwtIssuer, JwtKey, JwtKeyError, JwtSettings, JwtVerifier};
 pub use leaked_keys::LeakReports;
 pub(crate) use leaked_keys::routes as leaked_key_routes;
+pub use operators::{Operators, TrustedIssuers};
 pub use provisioning::Provisioning;
 pub use published_keys::KeySetSource;
 pub(crate) use published_keys::is_protected;

@@ -29,22 +29,22 @@ impl Home {
     /// it. Creates nothing and migrates nothing.
     pub async fn open(context: &Context) -> Result<Self, Failure> {
         if let Some(database) = &context.settings.database {
-            return Ok(Self { database: database.clone(), kind: Kind::Named });
+            return Ok(Self::named(context, database));
         }
         match postgres::open_existing(context).await? {
-            Opened::Beside(location) => Ok(Self { database: private(&location), kind: Kind::Beside }),
-            Opened::Started(postgres) => Ok(Self::started(postgres)),
+            Opened::Beside(location) => Ok(Self { database: private(context, &location), kind: Kind::Beside }),
+            Opened::Started(postgres) => Ok(Self::started(context, postgres)),
         }
     }
 
     /// Opens the database for a restore. A private one is created, without tables, if it does not exist.
     pub async fn open_to_restore(context: &Context) -> Result<Self, Failure> {
         if let Some(database) = &context.settings.database {
-            return Ok(Self { database: database.clone(), kind: Kind::Named });
+            return Ok(Self::named(context, database));
         }
         match postgres::open(context).await? {
-            Opened::Beside(location) => Ok(Self { database: private(&location), kind: Kind::Beside }),
-            Opened::Started(postgres) => Ok(Self::started(postgres)),
+            Opened::Beside(location) => Ok(Self { database: private(context, &location), kind: Kind::Beside }),
+            Opened::Started(postgres) => Ok(Self::started(context, postgres)),
         }
     }
 
@@ -52,8 +52,8 @@ impl Home {
     /// there is none, and migrates the database.
     pub async fn open_to_serve(context: &Context) -> Result<Self, Failure> {
         let home = match &context.settings.database {
-            Some(database) => Self { database: database.clone(), kind: Kind::Named },
-            None => Self::started(postgres::start(context).await?),
+            Some(database) => Self::named(context, database),
+            None => Self::started(context, postgres::start(context).await?),
         };
         match home.migrate().await {
             Ok(migrated) => {
@@ -67,8 +67,12 @@ impl Home {
         }
     }
 
-    fn started(postgres: EmbeddedPostgres) -> Self {
-        Self { database: private(postgres.location()), kind: Kind::Private(Box::new(postgres)) }
+    fn named(context: &Context, database: &Database) -> Self {
+        Self { database: database.clone().sealed_with(context.settings.sealing_keys.clone()), kind: Kind::Named }
+    }
+
+    fn started(context: &Context, postgres: EmbeddedPostgres) -> Self {
+        Self { database: private(context, postgres.location()), kind: Kind::Private(Box::new(postgres)) }
     }
 
     pub fn is_private(&self) -> bool {
@@ -106,8 +110,9 @@ impl Home {
 }
 
 /// Returns the database of a private cluster.
-pub(super) fn private(location: &Location) -> Database {
+pub(super) fn private(context: &Context, location: &Location) -> Database {
     Database::on_socket(&location.socket_dir, location.port, &location.superuser, DATABASE)
+        .sealed_with(context.settings.sealing_keys.clone())
 }
 
 /// Runs a command with the administrator's store, and closes the database afterwards, also after an error.

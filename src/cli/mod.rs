@@ -20,6 +20,7 @@ mod org;
 mod output;
 mod postgres;
 mod progress;
+mod secrets;
 mod serve;
 mod session;
 mod shutdown;
@@ -94,6 +95,9 @@ enum Command {
     /// Webhooks: endpoints that are notified of Agntix's sessions
     #[command(subcommand)]
     Webhook(webhook::Webhook),
+    /// The secrets of webhooks, and the keys that they are sealed with
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// The audit log: who did what to an organization
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -236,6 +240,7 @@ async fn run(settings: Result<Settings, SettingErrors>, output: Output, command:
         Command::Erase(command) => command.run(context).await?,
         Command::Dashboard(command) => command.run(context).await?,
         Command::Webhook(command) => command.run(context).await?,
+        Command::Secrets(command) => command.run(context).await?,
         Command::Audit(command) => return command.run(context).await,
         Command::Openapi { api } => print_openapi(api)?,
         Command::Postgres(command) => command.run(context).await?,

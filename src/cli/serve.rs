@@ -15,7 +15,7 @@ use super::home::Home;
 use super::output;
 use super::shutdown::Shutdown;
 use super::{Context, Failure};
-use crate::auth::{Authenticator, DefaultOrg, LeakReports, Provisioning};
+use crate::auth::{Authenticator, DefaultOrg, JwtVerifier, LeakReports, Operators, Provisioning, TrustedIssuers};
 use crate::config::{Anonymous, Settings};
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
@@ -80,6 +80,7 @@ impl Serve {
         let store = Store::connect(&home.database, settings).await?;
         check_default_org(config, &store).await?;
         let admin = AdminStore::connect_workers(&home.database).await?;
+        seal(context, &admin).await?;
         let demo_org = demo.as_ref().map(|demo| demo.org_id);
         let link = ConsoleLink::make(context, &admin, demo_org).await?;
         let leak_reports = config.leaked_keys.clone().map(|url| LeakReports::new(url, admin.clone()));
@@ -106,6 +107,7 @@ impl Serve {
             messaging: config.messaging,
             agntix: config.agntix.clone(),
             public_url: config.public_url.clone(),
+            operators: Operators::new(config.operators.clone(), admin.clone(), trusted_issuers(config)),
             readiness: Readiness::new(context.clock.clone()).until(shutdown.leaving.clone()),
             metrics,
             low_priority: threads.handle(),
@@ -189,6 +191,27 @@ impl Serve {
         tracing::info!("http.stopped");
         if was_lost { Err("the private Postgres ended by itself".into()) } else { Ok(()) }
     }
+}
+
+/// Returns the identity providers that external ids of organizations come from.
+fn trusted_issuers(settings: &Settings) -> TrustedIssuers {
+    let trusted: Vec<&str> =
+        settings.jwt.iter().flat_map(JwtVerifier::issuers).filter_map(|issuer| issuer.issuer.as_deref()).collect();
+    let only = if trusted.len() == 1 { trusted.first().copied() } else { None };
+    TrustedIssuers { default: settings.jwt_issuer.as_deref().or(only).map(str::to_owned), count: trusted.len() }
+}
+
+/// Checks that the keys of the settings open what is sealed in the database, so that no delivery fails for lack of a key,
+/// and seals the secrets that were stored in clear.
+async fn seal(context: &Context, admin: &AdminStore) -> Result<(), Failure> {
+    admin.check_sealing().await?;
+    if context.settings.sealing_keys.is_some() {
+        let secrets = admin.seal_secrets(context.clock.now(), &context.mint).await?;
+        if secrets > 0 {
+            tracing::info!(secrets, "secrets.sealed");
+        }
+    }
+    Ok(())
 }
 
 async fn make_demo(context: &Context, home: &Home, address: SocketAddr) -> Result<Demo, Failure> {

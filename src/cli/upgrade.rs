@@ -34,13 +34,13 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 
     show(&format!("Reading the database with PostgreSQL {from}\n"));
     let old = upgrade.start_old().await?;
-    let made = backup::back_up(&private(old.location()), &file, context.clock.now()).await;
+    let made = backup::back_up(&private(context, old.location()), &file, context.clock.now()).await;
     old.stop().await?;
     made?;
 
     show(&format!("Writing it with PostgreSQL {to}\n"));
     let new = upgrade.start_new().await?;
-    let database = private(new.location());
+    let database = private(context, new.location());
     let restored = async {
         create_database(&database).await?;
         let contents = backup::restore(&database, &file).await?;

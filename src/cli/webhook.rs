@@ -243,7 +243,7 @@ async fn make(context: &Context, admin: &AdminStore, mut create: Create) -> Resu
     create.events.dedup();
     let (id, secret) = (WebhookId(context.mint.uuid()), signature::secret(&context.mint));
     let (url, events, created_at) = (&create.url, &create.events[..], context.clock.now());
-    admin.create_webhook(&NewWebhook { id, org, url, secret: &secret, events, created_at }).await?;
+    admin.create_webhook(&NewWebhook { id, org, url, secret: &secret, events, created_at }, &context.mint).await?;
     Ok(Made {
         webhook_id: id,
         org_id: org,

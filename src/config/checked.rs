@@ -17,6 +17,7 @@ use super::setting::{Findings, Setting, SettingError, SettingErrors, word};
 use super::{Config, DATA_DIR, PostgresInstall, given, given_secret, listed};
 use crate::auth::{BaseUrl, JwtVerifier, is_protected};
 use crate::dialects::{agntix, messaging};
+use crate::domain::sealing::SealingKeys;
 use crate::domain::{Contract, OrgId};
 use crate::embedded_postgres::Search;
 use crate::http::rate_limit::TOTAL_FACTOR;
@@ -49,6 +50,11 @@ static CORS_ORIGINS: Setting = Setting::public(
     "origins between commas, each a scheme and a host and perhaps a port",
     "https://app.example.com,http://localhost:5173",
 );
+static OPERATORS: Setting = Setting::public(
+    "SESSIONARY_OPERATORS",
+    "the UUIDs of organizations between commas, as `sessionary org list` shows them",
+    "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+);
 static DEFAULT_ORG: Setting = Setting::public(
     "SESSIONARY_MESSAGING_DEFAULT_ORG",
     "the UUID of an organization, as `sessionary org list` shows it",
@@ -57,6 +63,11 @@ static DEFAULT_ORG: Setting = Setting::public(
 static ANONYMOUS: Setting = Setting::public("SESSIONARY_MESSAGING_ANONYMOUS", "loopback or anywhere", "loopback");
 static STORAGE_QUOTA: Setting =
     Setting::public("SESSIONARY_STORAGE_QUOTA", "a number of bytes, from 1 to 2^63 - 1", "107374182400");
+static SEALING_KEYS: Setting = Setting::secret(
+    "SESSIONARY_SEALING_KEYS",
+    "keys between commas, each an id, a colon and 32 bytes in base64; the current one first",
+    "2026-04:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+);
 static RESPONDERS_PRIVATE: Setting =
     Setting::public("SESSIONARY_RESPONDERS_PRIVATE", "refused, allowed, or networks between commas", "10.0.0.0/8");
 static SHUTDOWN_DELAY: Setting = Setting::public("SESSIONARY_SHUTDOWN_DELAY", "a number of seconds from 0 to 600", "5");
@@ -105,10 +116,14 @@ pub struct Settings {
     pub leaked_keys: Option<Url>,
     /// The issuer that the deployment names, if it names one and not several.
     pub jwt_issuer: Option<String>,
+    /// The organizations whose callers with the scope `manage` are operators.
+    pub operators: Vec<OrgId>,
     pub messaging_default_org: Option<OrgId>,
     pub messaging_anonymous: Anonymous,
     /// Bytes that an organization without its own quota may store.
     pub storage_quota: u64,
+    /// The keys that stored secrets are sealed with; `None` stores them in clear.
+    pub sealing_keys: Option<SealingKeys>,
     /// Which addresses that are not public responders and webhooks may have.
     pub private_addresses: PrivateAddresses,
     /// How long connections are still accepted after SIGTERM.
@@ -161,6 +176,11 @@ impl Config {
         let cors_origins = found.take(origins(&self.cors_origins));
         let jwt = self.jwt.check(&mut found);
         let jwt_issuer = self.jwt.issuer().map(str::to_owned);
+        let operators = found.take(
+            listed(&self.operators)
+                .map(|entry| entry.parse::<OrgId>().map_err(|_| OPERATORS.rejects(entry, "is no UUID")))
+                .collect::<Result<Vec<_>, _>>(),
+        );
         let messaging_default_org = found.take(
             given(self.messaging_default_org.as_deref())
                 .map(|text| text.parse::<OrgId>().map_err(|_| DEFAULT_ORG.rejects(text, "is no UUID")))
@@ -177,6 +197,11 @@ impl Config {
         let total_rate_factor =
             found.take(number(&TOTAL_RATE_FACTOR, &self.total_rate_factor, factor, 1..=MAX_TOTAL_FACTOR));
         let storage_quota = found.take(number(&STORAGE_QUOTA, &self.storage_quota, QUOTA, 1..=i64::MAX.unsigned_abs()));
+        let sealing_keys = found.take(
+            given_secret(self.sealing_keys.as_ref())
+                .map(|text| text.parse::<SealingKeys>().map_err(|error| SEALING_KEYS.rejects(text, error)))
+                .transpose(),
+        );
         let private_addresses = found.take(self.private_addresses());
         let shutdown_delay =
             found.take(number(&SHUTDOWN_DELAY, &self.shutdown_delay, DEFAULT_SHUTDOWN_DELAY, 0..=MAX_SHUTDOWN_DELAY));
@@ -203,9 +228,11 @@ impl Config {
                 jwt,
                 leaked_keys: leaked_keys?,
                 jwt_issuer,
+                operators: operators?,
                 messaging_default_org: messaging_default_org?,
                 messaging_anonymous: messaging_anonymous?,
                 storage_quota: storage_quota?,
+                sealing_keys: sealing_keys?,
                 private_addresses: private_addresses?,
                 shutdown_delay: Duration::from_secs(shutdown_delay?),
                 keep_alive: keep_alive?,

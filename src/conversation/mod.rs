@@ -11,6 +11,7 @@ mod accept;
 mod closing;
 mod join;
 mod lease;
+mod once;
 mod outcome;
 mod retry;
 mod run;
@@ -27,6 +28,7 @@ use tracing::Instrument;
 
 pub use accept::{Accepted, Incoming, NotAccepted, PendingReply, Replier};
 pub use lease::EndReason;
+pub use once::NoReply;
 pub use outcome::{Completeness, Outcome, Part, ReplyMark, outcome, outcome_by};
 pub use turn::Turn;
 

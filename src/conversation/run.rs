@@ -149,7 +149,7 @@ async fn ask(
     let history = with_retries(|| history(store, session, message, *speaker, history_bytes(responder))).await?;
     let question = Question {
         org: store.org(),
-        dialect: session.dialect,
+        api: session.dialect.into(),
         agent: Arc::clone(&turn.agent),
         session: session.public_id.clone(),
         message_id: message.id.0,

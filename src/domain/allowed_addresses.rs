@@ -48,6 +48,12 @@ impl AllowedAddresses {
         address.is_some_and(|address| self.0.iter().any(|network| network.contains(&address.to_canonical())))
     }
 
+    /// Returns whether each of the other networks is within one of these.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|inner| self.0.iter().any(|outer| outer.contains(inner)))
+    }
+
     /// Returns the networks in CIDR notation.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
@@ -116,6 +122,13 @@ mod tests {
         assert!(!list.permits(None));
         let everything = super::tests::list(&["0.0.0.0/0"]);
         assert!(everything.permits(Some("192.0.2.1".parse().unwrap())) && !everything.permits(None));
+    }
+
+    #[test]
+    fn a_list_covers_its_parts() {
+        let wide = list(&["203.0.113.0/24", "2001:db8::/32"]);
+        assert!(wide.covers(&list(&["203.0.113.7", "2001:db8:1::/48"])) && wide.covers(&wide));
+        assert!(!wide.covers(&list(&["203.0.113.7", "198.51.100.1"])) && !wide.covers(&list(&["203.0.112.0/23"])));
     }
 
     #[test]

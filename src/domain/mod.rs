@@ -30,6 +30,7 @@ pub mod patch;
 pub mod principal;
 pub mod quota;
 pub mod responder;
+pub mod sealing;
 pub mod session;
 pub mod session_user;
 pub mod trace;

@@ -4,6 +4,8 @@
 //!
 //! Limits are per minute and may be used up at once. They apply per replica.
 
+mod applied;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -23,6 +25,8 @@ use super::network::{Network, SLASH_56_FACTOR};
 use super::rate_status::RateStatus;
 use super::response_rate::{ResponseLimits, ResponseRate};
 use crate::domain::{Clock, Credential, OrgId, Organization, RateLimits};
+
+pub use applied::{AppliedLimits, PerMinute};
 
 /// The kind of work of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,6 +138,12 @@ impl RateLimiter {
             counts,
             lookups,
         }
+    }
+
+    /// Returns whether requests are limited.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.on
     }
 
     /// Returns the same limits, where all credentials of an organization together have `factor` times a credential's.

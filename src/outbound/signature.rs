@@ -45,14 +45,14 @@ pub fn secret(mint: &Mint) -> SecretString {
     format!("whsec_{}", BASE64.encode(mint.secret::<32>())).into()
 }
 
-/// Returns the headers of a delivery: the message's id, the time in Unix seconds, and the signature if there is a
-/// secret.
+/// Returns the headers of a delivery: the message's id, the time in Unix seconds, and a signature by each secret,
+/// separated by spaces.
 ///
 /// # Errors
-/// When the secret cannot be used.
+/// When a secret cannot be used.
 pub fn headers(
     names: &Names,
-    secret: Option<&SecretString>,
+    secrets: &[SecretString],
     id: &str,
     now: Timestamp,
     body: &[u8],
@@ -62,8 +62,9 @@ pub fn headers(
         (names.id.clone(), value(id)),
         (names.timestamp.clone(), HeaderValue::from(now.timestamp())),
     ]);
-    if let Some(secret) = secret {
-        headers.insert(names.signature.clone(), value(&sign(secret, id, now, body)?));
+    let signatures: Vec<String> = secrets.iter().map(|secret| sign(secret, id, now, body)).collect::<Result<_, _>>()?;
+    if !signatures.is_empty() {
+        headers.insert(names.signature.clone(), value(&signatures.join(" ")));
     }
     Ok(headers)
 }

@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Question, ReplyChunks, ResponderError};
-use crate::domain::{AgentId, DialectName, OrgId};
+use crate::domain::{AgentId, ApiName, OrgId};
 use crate::telemetry;
 
 /// The longest reply, in bytes of UTF-8.
@@ -17,13 +17,13 @@ pub const MAX_REPLY_BYTES: usize = 256 * 1024;
 pub(super) struct Asked {
     kind: &'static str,
     org: OrgId,
-    dialect: DialectName,
+    dialect: ApiName,
     agent: AgentId,
 }
 
 impl Asked {
     pub fn of(kind: &'static str, question: &Question) -> Self {
-        Self { kind, org: question.org, dialect: question.dialect, agent: question.agent.id }
+        Self { kind, org: question.org, dialect: question.api, agent: question.agent.id }
     }
 }
 

@@ -25,7 +25,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
-use crate::domain::{Agent, DialectName, JsonText, OrgId, Responder, Timestamp};
+use crate::domain::{Agent, ApiName, JsonText, OrgId, Responder, Timestamp};
 use outbound::Outbound;
 
 pub use bounds::MAX_REPLY_BYTES;
@@ -36,9 +36,10 @@ pub use settings::{RespondersSettings, environment};
 /// A message that needs a reply, with the context that an endpoint receives.
 pub struct Question {
     pub org: OrgId,
-    pub dialect: DialectName,
+    /// The API that the message came through.
+    pub api: ApiName,
     pub agent: Arc<Agent>,
-    /// The session's public id in its dialect.
+    /// The session's public id in its dialect; empty outside of any session.
     pub session: String,
     /// Is the same at every delivery of the message.
     pub message_id: Uuid,

@@ -59,7 +59,7 @@ pub(super) async fn deliver(
     let body = body(&question)?;
     let secret = hook.secret_env.as_ref().map(|name| outbound.settings().secret(name)).transpose()?;
     let id = question.message_id.to_string();
-    let headers = signature::headers(&signature::STANDARD, secret.as_ref(), &id, question.now, &body)
+    let headers = signature::headers(&signature::STANDARD, secret.as_slice(), &id, question.now, &body)
         .map_err(|_| ResponderError::Misconfigured("its secret is not whsec_ and 24 to 64 bytes in base64"))?;
     drop(question);
     let incoming = outbound.post(&Post { url: hook.url, headers, body: body.into() }).await?;
@@ -70,7 +70,7 @@ fn body(question: &Question) -> Result<Vec<u8>, ResponderError> {
     let newest = Budget::default().newest(&question.history);
     let delivery = Delivery {
         org_id: question.org,
-        dialect: question.dialect.as_str(),
+        dialect: question.api.as_str(),
         agent: Asked::from(&*question.agent),
         session_id: &question.session,
         message: Sent { id: question.message_id, content: &question.message, metadata: question.metadata.as_ref() },

@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use super::audit::{self, Entry, KeyView};
+use super::audit::{self, Entry, KeyView, ReplacementView};
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
 use super::directory::{read_addresses, read_scopes, write_scopes};
 use super::scope::PooledTransaction;
@@ -12,7 +12,7 @@ use super::{StoreError, TenantStore, keyset, scope};
 use crate::domain::{Action, AllowedAddresses, ApiKey, IssuedKey, JsonText, KeyId, Timestamp};
 
 /// Active keys of one organization. Concurrent creates may exceed this.
-const MAX_KEYS: i32 = 1_000;
+pub const MAX_KEYS: i32 = 1_000;
 
 /// A key's position in the organization's list.
 pub type ApiKeyCursor = (Timestamp, Uuid);
@@ -32,6 +32,26 @@ pub struct KeyPage {
     pub keys: Vec<IssuedKey>,
     /// The cursor of the next page: the last of these keys, if there are more.
     pub next: Option<ApiKeyCursor>,
+}
+
+/// A key that replaces another one.
+pub struct KeyReplacement {
+    pub key: ApiKey,
+    pub issued: IssuedKey,
+    /// When the old key ends.
+    pub old_ends: Timestamp,
+}
+
+/// What became of a replacement of a key.
+#[must_use]
+pub enum KeyReplaced<E> {
+    By(Box<KeyReplacement>),
+    /// There is no such key.
+    Missing,
+    /// The organization has as many active keys as it may have.
+    TooMany,
+    /// The rule rejected the replacement, and nothing was changed.
+    Rejected(E),
 }
 
 struct KeyRow {
@@ -91,19 +111,32 @@ impl ApiKeys<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn issue(&self, key: &ApiKey, issued: &IssuedKey) -> Result<bool, StoreError> {
-        let hash = key.hash();
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let good = sqlx::query_scalar!(
-            r#"SELECT count_good_api_keys($1, $2, $3) AS "count!""#,
-            self.0.org.0,
-            issued.created_at,
-            MAX_KEYS
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        if good >= MAX_KEYS {
+        if self.active_keys(&mut transaction, issued.created_at).await? >= MAX_KEYS {
             return Ok(false);
         }
+        self.insert(&mut transaction, key, issued).await?;
+        let target = format!("api_key/{}", issued.id);
+        let entry =
+            Entry::new(self.0.org, self.0.actor(), Action::ApiKeyCreate, target).after(&KeyView::from(issued))?;
+        audit::append(&mut transaction, &[entry]).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Returns how many keys are neither revoked nor expired, counted up to [`MAX_KEYS`].
+    async fn active_keys(&self, transaction: &mut PooledTransaction, now: Timestamp) -> Result<i32, StoreError> {
+        Ok(sqlx::query_scalar!(r#"SELECT count_good_api_keys($1, $2, $3) AS "count!""#, self.0.org.0, now, MAX_KEYS)
+            .fetch_one(&mut **transaction)
+            .await?)
+    }
+
+    async fn insert(
+        &self,
+        transaction: &mut PooledTransaction,
+        key: &ApiKey,
+        issued: &IssuedKey,
+    ) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO api_keys (org_id, key_id, name, description, metadata, prefix, hint, created_by, created_at)
              VALUES ($1, $2, $3, $4, $5::text::json, $6, $7, $8, $9)",
@@ -118,9 +151,9 @@ impl ApiKeys<'_> {
             issued.created_by.as_deref().filter(|subject| !subject.contains('\0')),
             issued.created_at
         )
-        .execute(&mut *transaction)
+        .execute(&mut **transaction)
         .await?;
-        let addresses = issued.allowed_addresses.as_ref().map(AllowedAddresses::texts);
+        let (hash, addresses) = (key.hash(), issued.allowed_addresses.as_ref().map(AllowedAddresses::texts));
         sqlx::query!(
             "SELECT keep_api_key($1, $2, $3, $4, $5, $6)",
             hash.as_bytes(),
@@ -130,14 +163,68 @@ impl ApiKeys<'_> {
             issued.expires_at,
             addresses.as_deref()
         )
-        .execute(&mut *transaction)
+        .execute(&mut **transaction)
         .await?;
-        let target = format!("api_key/{}", issued.id);
-        let entry =
-            Entry::new(self.0.org, self.0.actor(), Action::ApiKeyCreate, target).after(&KeyView::from(issued))?;
+        Ok(())
+    }
+
+    /// Returns the key with this id, revoked or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn find(&self, id: KeyId) -> Result<Option<IssuedKey>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let found = self.read(&mut transaction, &[id.0]).await?.rows.pop();
+        transaction.commit().await?;
+        Ok(found)
+    }
+
+    /// Replaces a key by the one that `rule` makes from it, under a lock: stores the new key, and ends the old one at
+    /// the replacement's time unless it ends earlier. At `now` or before, the old key is revoked. Replicas apply the
+    /// change within a second.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn replace<E: Send>(
+        &self,
+        old: KeyId,
+        now: Timestamp,
+        rule: impl FnOnce(&IssuedKey) -> Result<KeyReplacement, E> + Send,
+    ) -> Result<KeyReplaced<E>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let Some(before) = self.locked(&mut transaction, old).await? else { return Ok(KeyReplaced::Missing) };
+        let new = match rule(&before) {
+            Ok(new) => new,
+            Err(error) => return Ok(KeyReplaced::Rejected(error)),
+        };
+        let is_revoked = new.old_ends <= now;
+        if !is_revoked && self.active_keys(&mut transaction, now).await? >= MAX_KEYS {
+            return Ok(KeyReplaced::TooMany);
+        }
+        self.insert(&mut transaction, &new.key, &new.issued).await?;
+        let ends_at = before.expires_at.map_or(new.old_ends, |end| end.min(new.old_ends));
+        sqlx::query!("SELECT end_api_key($1, $2, $3, $4)", self.0.org.0, old.0, ends_at, is_revoked.then_some(now))
+            .execute(&mut *transaction)
+            .await?;
+        let entry = Entry::new(self.0.org, self.0.actor(), Action::ApiKeyRotate, format!("api_key/{old}"))
+            .before(&KeyView::from(&before))?
+            .after(&ReplacementView { replaced_by: new.issued.id, ends_at: new.old_ends })?;
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
-        Ok(true)
+        self.0.lookup_cache().key_changes.happened();
+        Ok(KeyReplaced::By(Box::new(new)))
+    }
+
+    /// Returns a key and locks it until the transaction ends.
+    async fn locked(&self, transaction: &mut PooledTransaction, id: KeyId) -> Result<Option<IssuedKey>, StoreError> {
+        let locked = sqlx::query_scalar!(
+            "SELECT key_id FROM api_keys WHERE org_id = $1 AND key_id = $2 FOR UPDATE",
+            self.0.org.0,
+            id.0
+        )
+        .fetch_all(&mut **transaction)
+        .await?;
+        Ok(self.read(transaction, &locked).await?.rows.pop())
     }
 
     /// Returns at most `limit` keys and at most [`MAX_PAGE_BYTES`], newest first, including revoked ones.
@@ -170,7 +257,7 @@ impl ApiKeys<'_> {
         Ok(KeyPage { keys, next })
     }
 
-    /// Changes a key's name, description, metadata and end by a rule, under a lock. Returns `None` when there is no
+    /// Changes a key's name, description, metadata, end and networks by a rule, under a lock. Returns `None` when there is no
     /// such key. Other changes of the rule are ignored, and a revoked key stays revoked.
     ///
     /// The audit log has the change as `action`, unless the rule changes nothing.
@@ -187,14 +274,7 @@ impl ApiKeys<'_> {
         rule: impl FnOnce(&mut IssuedKey) + Send,
     ) -> Result<Option<IssuedKey>, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let locked = sqlx::query_scalar!(
-            "SELECT key_id FROM api_keys WHERE org_id = $1 AND key_id = $2 FOR UPDATE",
-            self.0.org.0,
-            id.0
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        let Some(found) = self.read(&mut transaction, &locked).await?.rows.pop() else { return Ok(None) };
+        let Some(found) = self.locked(&mut transaction, id).await? else { return Ok(None) };
         let mut key = found.clone();
         rule(&mut key);
         sqlx::query!(
@@ -216,6 +296,13 @@ impl ApiKeys<'_> {
                 .execute(&mut *transaction)
                 .await?;
         }
+        let is_bound_otherwise = key.allowed_addresses != found.allowed_addresses;
+        if is_bound_otherwise {
+            let addresses = key.allowed_addresses.as_ref().map(AllowedAddresses::texts);
+            sqlx::query!("SELECT bind_api_key($1, $2, $3)", self.0.org.0, id.0, addresses.as_deref())
+                .execute(&mut *transaction)
+                .await?;
+        }
         if key != found {
             let entry = Entry::new(self.0.org, self.0.actor(), action, format!("api_key/{id}"))
                 .before(&KeyView::from(&found))?
@@ -223,7 +310,7 @@ impl ApiKeys<'_> {
             audit::append(&mut transaction, &[entry]).await?;
         }
         transaction.commit().await?;
-        if ends_otherwise {
+        if ends_otherwise || is_bound_otherwise {
             self.0.lookup_cache().key_changes.happened();
         }
         Ok(Some(key))

@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 use super::{advice, tls};
+use crate::domain::sealing::SealingKeys;
 
 /// Time limit of a statement on a pooled connection. Postgres cancels a slower one.
 const STATEMENT_TIMEOUT: &str = "5s";
@@ -63,6 +64,8 @@ pub struct Database {
     migration: PgConnectOptions,
     /// Whether this service runs the server itself, on this machine.
     is_private: bool,
+    /// The keys that secrets are sealed with; `None` stores them in clear.
+    sealing: Option<SealingKeys>,
 }
 
 impl std::fmt::Debug for Database {
@@ -128,6 +131,7 @@ impl Database {
             system: role(&migration, "sessionary_system"),
             migration,
             is_private: false,
+            sealing: None,
         })
     }
 
@@ -142,7 +146,18 @@ impl Database {
             system: login("sessionary_system"),
             migration: login(superuser),
             is_private: true,
+            sealing: None,
         }
+    }
+
+    /// Returns the same database, whose secrets are sealed with these keys.
+    #[must_use]
+    pub fn sealed_with(self, keys: Option<SealingKeys>) -> Self {
+        Self { sealing: keys, ..self }
+    }
+
+    pub(super) fn sealing(&self) -> Option<&SealingKeys> {
+        self.sealing.as_ref()
     }
 
     /// Returns the name of the login that serves requests.

@@ -35,10 +35,13 @@ mod keyset;
 mod lookup_cache;
 mod migrate;
 mod numbers;
+mod own_organization;
 mod permits;
 mod readiness;
+mod retention;
 mod schema;
 mod scope;
+mod sealing;
 mod sessions;
 mod signals;
 mod storage;
@@ -47,6 +50,7 @@ mod tls;
 mod usage;
 mod usage_days;
 mod users;
+mod webhooks;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -55,7 +59,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
 pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, AgentUpdate, Agents};
-pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage};
+pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage, KeyReplaced, KeyReplacement, MAX_KEYS};
 pub use audit::{AuditLog, AuditPosition, AuditRow, Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed, json_bytes};
@@ -81,6 +85,8 @@ pub use inspect::{DatabaseRole, Login, Server, TableIsolation};
 pub use lookup_cache::LOOKUP_CACHE_TTL;
 pub use migrate::{MigrateError, Migrated, allow_logins, create_database, migrate, provision};
 pub use numbers::{Numbers, Series};
+pub use own_organization::{OwnOrganization, OwnSettings};
+pub use retention::{Retention, RetentionCounts};
 pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
     AcrossCursor, Among, AppendingChange, Appends, Census, Changed, CopiedEvents, CopySize, Created, CreationOrder,
@@ -94,7 +100,9 @@ pub use tls::Tls;
 pub use usage::Usage;
 pub use usage_days::{Amounts, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
 pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionCursor, UserSessionPage, Users};
+pub use webhooks::{Delivery, DeliveryResent, NewEndpoint, Webhook, WebhookCreated, WebhookState, Webhooks};
 
+use crate::domain::sealing::SealingKeys;
 use crate::domain::{OrgId, Organization};
 use captures::{CaptureEvents, CaptureSpans};
 use counts::Counts;
@@ -167,6 +175,8 @@ struct Inner {
     storage_quota: u64,
     /// The turns that run on this replica, which other replicas may end.
     turns: Arc<Turns>,
+    /// The keys that secrets are sealed with; `None` stores them in clear.
+    sealing: Option<SealingKeys>,
     /// The options of the connection that listens for the end of turns.
     listening: PgConnectOptions,
 }
@@ -247,6 +257,7 @@ impl Store {
             reports,
             storage_quota: settings.storage_quota,
             turns: Arc::default(),
+            sealing: database.sealing().cloned(),
             listening: group_options,
         });
         tokio::spawn(flush_regularly(Arc::downgrade(&inner)));
@@ -294,6 +305,12 @@ impl Store {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn flush_usage(&self) -> Result<(), StoreError> {
         usage_days::flush(&self.0).await
+    }
+
+    /// Returns how many bytes an organization without a quota of its own may store.
+    #[must_use]
+    pub fn storage_quota(&self) -> u64 {
+        self.0.storage_quota
     }
 
     /// Returns the look-ups that need no organization.

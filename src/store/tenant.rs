@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lookup_cache::LookupCache;
 use super::{Groups, Store, StoreError, TenantPool};
+use crate::domain::sealing::SealingKeys;
 use crate::domain::{Actor, KeyId, OrgId};
 
 /// The store of one organization. A tenant's rows are only accessible through it.
@@ -107,6 +108,11 @@ impl TenantStore {
     /// Returns the pool for queries that read many rows.
     pub(super) fn scans(&self) -> &TenantPool {
         &self.store.0.pools.scans
+    }
+
+    /// Returns the keys that secrets are sealed with; `None` stores them in clear.
+    pub(super) fn sealing(&self) -> Option<&SealingKeys> {
+        self.store.0.sealing.as_ref()
     }
 
     pub(super) fn groups(&self) -> &Groups {

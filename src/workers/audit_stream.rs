@@ -150,7 +150,7 @@ impl AuditStream {
         // The same batch has the same id at every attempt, so that the endpoint can recognize it.
         let id = format!("audit_{}_{last}", unsent.org);
         let headers =
-            signature::headers(&signature::STANDARD, self.endpoint.secret.as_ref(), &id, self.clock.now(), &body)
+            signature::headers(&signature::STANDARD, self.endpoint.secret.as_slice(), &id, self.clock.now(), &body)
                 .map_err(|_| NotSent::Secret)?;
         let request = self.client.post(self.endpoint.url.as_url()).map_err(Unsent::from)?.headers(headers);
         let sending = request.header(CONTENT_TYPE, "application/json").body(body).send();

@@ -67,6 +67,7 @@ pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, check
             checks.push(
                 keys(&admin, context.clock.now()).await.unwrap_or_else(|failure| Check::of("API keys", Err(failure))),
             );
+            checks.push(secrets(&admin, context).await.unwrap_or_else(|failure| Check::of("secrets", Err(failure))));
             if doctor.responders {
                 surroundings::responders(context, &admin, checks).await;
             }
@@ -74,6 +75,28 @@ pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, check
         }
         Err(error) => checks.push(Check::of("command line", Err(error.into()))),
     }
+}
+
+/// Checks that secrets are sealed, with keys of the settings.
+async fn secrets(admin: &AdminStore, context: &Context) -> Result<Check, Failure> {
+    admin.check_sealing().await?;
+    let status = admin.sealing_status().await?;
+    let Some(keys) = &context.settings.sealing_keys else {
+        let text = "the secrets of webhooks are stored in clear, because SESSIONARY_SEALING_KEYS is not set";
+        return Ok(Check::new("secrets", Status::Warn, text));
+    };
+    let current = keys.current();
+    let older = status.data_keys.iter().any(|count| count.sealed_under != current);
+    if status.clear_secrets > 0 || older {
+        let text =
+            format!("not every secret is sealed under the current key {current}; run `sessionary secrets rotate`");
+        return Ok(Check::new("secrets", Status::Warn, text));
+    }
+    Ok(Check::new(
+        "secrets",
+        Status::Ok,
+        format!("{} secrets are sealed under the key {current}", status.sealed_secrets),
+    ))
 }
 
 fn tls(tls: &Tls) -> Check {

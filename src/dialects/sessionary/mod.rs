@@ -1,6 +1,8 @@
 //! The service's own API over the sessions of all dialects (docs/api.md).
 
+mod agents;
 mod audit;
+mod body_members;
 mod conditional;
 mod console;
 mod erasures;
@@ -9,16 +11,21 @@ pub mod exports;
 mod follow;
 mod identity;
 mod imports;
+mod keys;
 mod mcp;
 mod members;
+mod operators;
 mod page;
 mod problem;
 mod query;
+mod retention;
 mod search;
 mod session_ref;
 mod sessions;
+mod settings;
 mod usage;
 mod users;
+mod webhooks;
 
 use http::HeaderName;
 use utoipa::openapi::OpenApi;
@@ -72,25 +79,21 @@ and not be the last; only `next_cursor: null` ends a list. A cursor is valid for
 
 /// Adds what all operations share to the document.
 pub(super) fn complete(document: &mut OpenApi) {
+    let missing = |parameter, name, kind, description| Missing {
+        parameter,
+        name,
+        description,
+        error: SessionaryError::NotFound(kind),
+    };
     let missing = vec![
-        Missing {
-            parameter: "session_id",
-            name: "SessionNotFound",
-            description: "No such session in this organization.",
-            error: SessionaryError::NotFound("session"),
-        },
-        Missing {
-            parameter: "erasure_id",
-            name: "ErasureNotFound",
-            description: "No such erasure in this organization.",
-            error: SessionaryError::NotFound("erasure"),
-        },
-        Missing {
-            parameter: "user_id",
-            name: "UserNotFound",
-            description: "No session of this organization is such a user's.",
-            error: SessionaryError::NotFound("user"),
-        },
+        missing("session_id", "SessionNotFound", "session", "No such session in this organization."),
+        missing("agent_id", "AgentNotFound", "agent", "No such agent in this organization."),
+        missing("key_id", "KeyNotFound", "key", "No such key in this organization."),
+        missing("organization_id", "OrganizationNotFound", "organization", "No such organization."),
+        missing("webhook_id", "WebhookNotFound", "webhook", "No such webhook in this organization."),
+        missing("delivery_id", "DeliveryNotFound", "delivery", "No such delivery in this organization."),
+        missing("erasure_id", "ErasureNotFound", "erasure", "No such erasure in this organization."),
+        missing("user_id", "UserNotFound", "user", "No session of this organization is such a user's."),
     ];
     let errors =
         Errors { media_type: "application/problem+json", ..Errors::one::<problem::Problem>("Problem", missing) };
@@ -111,6 +114,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let router = exports::routes(router);
     let router = imports::routes(router);
     let router = usage::routes(router);
+    let router = agents::routes(router);
+    let router = keys::routes(router);
+    let router = webhooks::routes(router);
+    let router = retention::routes(router);
+    let router = settings::routes(router);
+    let router = operators::routes(router);
     // A protocol of its own, which the document does not describe.
     router.route(mcp::PATH, axum::routing::post(mcp::serve))
 }

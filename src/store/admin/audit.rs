@@ -7,13 +7,20 @@ use futures::TryStreamExt;
 use super::{AdminError, AdminStore};
 use crate::domain::{Action, Actor, OrgId, Timestamp};
 use crate::store::audit::{self, AuditRow, Check, Entry, StoredEntry, Verified};
-use crate::store::scope;
+use crate::store::{TenantStore, scope};
 
 impl AdminStore {
     /// Returns a store whose acts are recorded as this actor's.
     #[must_use]
     pub fn acting_for(self, actor: Actor) -> Self {
         Self { actor: Arc::new(actor), ..self }
+    }
+
+    /// Returns a store whose acts are recorded as those of the caller of this store.
+    #[must_use]
+    pub fn acting_for_caller_of(&self, store: &TenantStore) -> Self {
+        let actor = store.shared_actor().unwrap_or_else(|| Arc::clone(&self.actor));
+        Self { actor, ..self.clone() }
     }
 
     /// Returns at most `limit` entries of an organization's log since `since`, newest first, of one action or all.

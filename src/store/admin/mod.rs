@@ -12,6 +12,7 @@ mod feed;
 mod idempotency;
 mod key_sets;
 mod organizations;
+mod sealing;
 mod sessions;
 mod usage_days;
 mod users;
@@ -26,7 +27,9 @@ pub(super) use erasures::first_step as first_erasure_step;
 pub use erasures::{
     Counts, ErasureProgress, NewErasure, Preview, Receipt, RetentionRule, RetentionSettings, SETTLED_AFTER, Subject,
 };
+pub(in crate::store) use erasures::{events_of, next_old};
 pub use organizations::{NewOrganization, OrganizationDetails, OrganizationRow, OrganizationSettings, as_bytes};
+pub use sealing::{DataKeyCount, Resealed, SealingStatus};
 pub use sessions::{EventRow, Page};
 pub use webhooks::{
     Attempted, Backlog, DeliveryRow, EndpointChange, LeaseTerms, Leased, NewWebhook, Next, Waiting, WebhookRow,
@@ -38,6 +41,7 @@ use sqlx::PgPool;
 
 pub use super::AuditRow;
 use super::{Database, DatabaseError, LOOKUP_PLANS, StoreError};
+use crate::domain::sealing::SealingKeys;
 use crate::domain::{Actor, KeyId, WebhookId};
 pub(super) use erasures::{ErasureStep, ReceiptRow, receipt};
 
@@ -97,6 +101,8 @@ pub struct AdminStore {
     pool: PgPool,
     /// Whose acts they are that the audit log records.
     actor: Arc<Actor>,
+    /// The keys that secrets are sealed with; `None` stores them in clear.
+    sealing: Option<SealingKeys>,
 }
 
 impl AdminStore {
@@ -105,7 +111,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn connect(database: &Database) -> Result<Self, DatabaseError> {
-        Ok(Self { pool: database.system_pool(CONNECTIONS, &[]).await?, actor: Arc::new(Actor::SERVICE) })
+        Ok(Self::new(database.system_pool(CONNECTIONS, &[]).await?, database))
     }
 
     /// Connects for the workers. Their statements have a time limit, unlike a command's export.
@@ -115,7 +121,11 @@ impl AdminStore {
     pub async fn connect_workers(database: &Database) -> Result<Self, DatabaseError> {
         let settings = [&LOOKUP_PLANS[..], &[("statement_timeout", "30s")]].concat();
         let pool = database.system_pool(WORKER_CONNECTIONS, &settings).await?;
-        Ok(Self { pool, actor: Arc::new(Actor::SERVICE) })
+        Ok(Self::new(pool, database))
+    }
+
+    fn new(pool: PgPool, database: &Database) -> Self {
+        Self { pool, actor: Arc::new(Actor::SERVICE), sealing: database.sealing().cloned() }
     }
 
     pub async fn close(&self) {

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::{AdminError, AdminStore, taken};
 use crate::domain::{Action, JsonText, OrgId, RateLimits, Responder, Timestamp};
 use crate::store::audit::{self, Entry, OrganizationView};
-use crate::store::scope;
 use crate::store::signals::{self, Signal};
+use crate::store::{keyset, scope};
 
 pub struct NewOrganization<'a> {
     pub id: OrgId,
@@ -118,6 +118,30 @@ impl AdminStore {
         Ok(sqlx::query_as!(
             OrganizationRow,
             "SELECT org_id, name, external_id, created_at, disabled_at FROM organizations ORDER BY created_at, org_id"
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Returns at most `limit` organizations after the cursor, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn organizations_page(
+        &self,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<OrganizationRow>, AdminError> {
+        let (at, id) = keyset::or_latest(after);
+        Ok(sqlx::query_as!(
+            OrganizationRow,
+            "SELECT org_id, name, external_id, created_at, disabled_at FROM organizations
+              WHERE (created_at, org_id) < ($1, $2)
+              ORDER BY created_at DESC, org_id DESC
+              LIMIT $3",
+            at,
+            id,
+            i64::try_from(limit).unwrap_or(i64::MAX)
         )
         .fetch_all(&self.pool)
         .await?)

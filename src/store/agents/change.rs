@@ -113,9 +113,26 @@ impl Agents<'_> {
 
     /// Deletes the agent of that name and frees its key. Its name, key and number stay stored because its sessions show
     /// them. Returns `true` if there was such an agent.
+    ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn delete(&self, name: &AgentRef, now: Timestamp) -> Result<bool, StoreError> {
+        let deleted: Result<bool, std::convert::Infallible> = self.delete_if(name, now, |_| Ok(())).await?;
+        let Ok(deleted) = deleted;
+        Ok(deleted)
+    }
+
+    /// Deletes the agent of that name like [`delete`](Self::delete), unless `check` rejects the current agent, which is
+    /// locked. The inner result is the error of `check`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn delete_if<E: Send>(
+        &self,
+        name: &AgentRef,
+        now: Timestamp,
+        check: impl FnOnce(&Agent) -> Result<(), E> + Send,
+    ) -> Result<Result<bool, E>, StoreError> {
         let Names { id, key, number } = name.into();
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let found = living_agents!(
@@ -127,8 +144,11 @@ impl Agents<'_> {
         )
         .fetch_optional(&mut *transaction)
         .await?;
-        let Some(row) = found else { return Ok(false) };
+        let Some(row) = found else { return Ok(Ok(false)) };
         let agent = Agent::try_from(row)?;
+        if let Err(error) = check(&agent) {
+            return Ok(Err(error));
+        }
         sqlx::query!(
             "UPDATE agents SET deleted_at = $3, enabled = false, description = NULL, avatar_number = NULL, responder = NULL,
                                settings = '{}'
@@ -145,6 +165,6 @@ impl Agents<'_> {
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         self.forget();
-        Ok(true)
+        Ok(Ok(true))
     }
 }

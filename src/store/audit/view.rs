@@ -4,6 +4,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::domain::{Agent, AllowedAddresses, IssuedKey, KeyId, NewAgent, RateLimits, Responder, Session, Timestamp};
+use crate::store::OwnSettings;
 use crate::store::admin::OrganizationSettings;
 
 /// Characters of a text that are shown.
@@ -85,6 +86,7 @@ impl<'a> KeyView<'a> {
             ("metadata", before.metadata != after.metadata),
             ("expires_at", before.expires_at != after.expires_at),
             ("revoked_at", before.revoked_at != after.revoked_at),
+            ("allowed_addresses", before.allowed_addresses != after.allowed_addresses),
         ]);
         Self { changed, ..Self::from(after) }
     }
@@ -117,6 +119,9 @@ pub struct OrganizationView<'a> {
     external_id: Option<Clipped<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<Clipped<'a>>,
+    /// If nothing else of its settings is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    responder: Option<ResponderView<'a>>,
     #[serde(flatten)]
     settings: Option<SettingsView<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -139,6 +144,19 @@ impl<'a> OrganizationView<'a> {
             name: Some(Clipped(name)),
             external_id: external_id.map(Clipped),
             issuer: Some(issuer).filter(|issuer| !issuer.is_empty()).map(Clipped),
+            responder: None,
+            settings: None,
+            changed: Vec::new(),
+        }
+    }
+
+    /// Returns the view of what an organization changes of itself.
+    pub fn own(settings: &'a OwnSettings, shows_name: bool, shows_responder: bool) -> Self {
+        Self {
+            name: shows_name.then_some(Clipped(&settings.name)),
+            responder: shows_responder.then(|| (&settings.responder).into()),
+            external_id: None,
+            issuer: None,
             settings: None,
             changed: Vec::new(),
         }
@@ -153,7 +171,7 @@ impl<'a> OrganizationView<'a> {
             quota_bytes: settings.storage_quota,
             disabled_at: settings.disabled_at,
         };
-        Self { name: None, external_id: None, issuer: None, settings: Some(settings), changed }
+        Self { name: None, external_id: None, issuer: None, responder: None, settings: Some(settings), changed }
     }
 }
 

@@ -34,6 +34,8 @@ enum Fault {
     SessionGone,
     /// The session's row was written by another version of this program.
     SessionUnreadable,
+    /// The endpoint's secret is sealed with a key that this replica does not have.
+    Sealed,
     /// The endpoint's row was not written by this program.
     Misconfigured,
 }
@@ -51,6 +53,7 @@ impl Fault {
             Self::ForbiddenAddress => "forbidden_address",
             Self::SessionGone => "session_gone",
             Self::SessionUnreadable => "session_unreadable",
+            Self::Sealed => "sealed",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -118,9 +121,13 @@ impl Webhooks {
         let url = leased.url.parse::<HttpUrl>().map_err(|_| Fault::Misconfigured)?;
         let body = agntix::webhook::body(leased.event, session, leased.last_said_at);
         let body = Bytes::from(body.map_err(|_| Fault::Misconfigured)?);
+        let secrets = leased.secrets.as_ref().map_err(|error| {
+            tracing::error!(%error, org = %leased.org, webhook = %leased.webhook, "webhook.secret_sealed");
+            Fault::Sealed
+        })?;
         let (id, now) = (leased.delivery.to_string(), self.clock.now());
-        let headers = signature::headers(&signature::SVIX, Some(&leased.secret), &id, now, &body)
-            .map_err(|_| Fault::Misconfigured)?;
+        let headers =
+            signature::headers(&signature::SVIX, secrets, &id, now, &body).map_err(|_| Fault::Misconfigured)?;
         let request = self.client.post(url.as_url()).map_err(Unsent::from)?;
         let request = request.headers(headers).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let response = request.body(body).send().await.map_err(Unsent::from)?;

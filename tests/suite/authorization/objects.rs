@@ -9,7 +9,7 @@ use sessionary::domain::{ApiName, DialectName, SessionId};
 
 use super::table::{Body, Row};
 use crate::support::integer_id::{PNG, form, image_path, upload};
-use crate::support::{Ask, Reply, TestApp, agent_key, agnost, agntix, integer_id, messaging, start};
+use crate::support::{Ask, Reply, TestApp, agent_key, agnost, agntix, integer_id, messaging, start, webhooks};
 
 /// One object of each kind that a dialect's operations name, by the name of the path parameter or placeholder.
 pub type Objects = BTreeMap<&'static str, String>;
@@ -76,12 +76,14 @@ pub async fn make(app: &TestApp, api: ApiName) -> Objects {
             let erasure = app.post("/sessionary/v1/erasures", body).send().await.expect(202).member("id");
             let agntix = app.post(agntix::SESSIONS, format!(r#"{{"agentId":"{agent}"}}"#)).send().await.expect(201);
             let ended = SessionId::from_agntix(&agntix.member("id")).expect("an id");
-            vec![
+            let mut made = vec![
                 ("session_id", format!("messaging_{}", session.replace('-', ""))),
                 ("ended_session", format!("agntix_{}", ended.0.simple())),
                 ("user_id", user),
                 ("erasure_id", erasure),
-            ]
+            ];
+            made.extend(administered(app, agent).await);
+            made
         }
         ApiName::Dialect(DialectName::IntegerId) => {
             let agent = integer_id::make_agent(app, &new).await;
@@ -99,6 +101,25 @@ pub async fn make(app: &TestApp, api: ApiName) -> Objects {
         }
     };
     made.into_iter().collect()
+}
+
+/// Creates what the administrative operations of the own API name.
+async fn administered(app: &TestApp, agent: String) -> Vec<(&'static str, String)> {
+    // With one scope, so that every caller who may rotate keys may rotate this one.
+    let body = r#"{"name":"one","scopes":["manage"]}"#;
+    let key = app.post("/sessionary/v1/keys", body).send().await.expect(201).member("id");
+    let url = webhooks::url_of_another(app).await;
+    let body = format!(r#"{{"url":"{url}","events":["session.created"]}}"#);
+    let webhook = app.post("/sessionary/v1/webhooks", body).send().await.expect(201).member("id");
+    let delivery = webhooks::queue_delivery(app, webhook.parse().expect("an id")).await.to_string();
+    let organization = app.organization_without_callers().await.to_string();
+    vec![
+        ("agent_id", agent),
+        ("key_id", key),
+        ("webhook_id", webhook),
+        ("delivery_id", delivery),
+        ("organization_id", organization),
+    ]
 }
 
 fn id_of(value: &Value) -> String {

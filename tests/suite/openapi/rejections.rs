@@ -10,7 +10,7 @@ use super::{document, operations};
 use crate::authorization::matrix::unlimited;
 use crate::authorization::objects;
 use crate::authorization::table::{Body, Row, documented, further};
-use crate::support::run;
+use crate::support::{run, webhooks};
 
 /// Returns a response, resolving a reference to one of the document's components.
 fn resolved<'d>(document: &'d Value, response: &'d Value) -> &'d Value {
@@ -196,6 +196,7 @@ fn every_route_that_is_not_implemented_is_described() {
 #[test]
 fn the_examples_of_rejections_are_what_clients_get() {
     run(async {
+        let _webhooks = webhooks::alone().await;
         for api in ApiName::ALL {
             let document = document(api);
             let app = unlimited().await;
@@ -223,7 +224,9 @@ fn the_examples_of_rejections_are_what_clients_get() {
                 let at = format!("{api}: {name}");
                 let reply = objects::send(ask).await;
                 let response = resolved(&document, &operation["responses"][reply.status.as_str()]);
-                let example = &response["content"]["application/json"]["examples"][name]["value"];
+                let media_type =
+                    if api == ApiName::Sessionary { "application/problem+json" } else { "application/json" };
+                let example = &response["content"][media_type]["examples"][name]["value"];
                 assert_eq!(super::examples::shape(&reply.json()), super::examples::shape(example), "{at}");
             }
         }

@@ -59,7 +59,7 @@ fn question(message: &str, history: Vec<Utterance>) -> Question {
     };
     Question {
         org: OrgId(Uuid::from_u128(7)),
-        dialect: DialectName::Messaging,
+        api: DialectName::Messaging.into(),
         agent: Arc::new(agent),
         session: "ses_1".to_owned(),
         message_id: Uuid::from_u128(9),

@@ -4,7 +4,7 @@
 
 use sqlx::Row;
 
-use crate::support::{DATABASE, TestApp, connection, database, run, store};
+use crate::support::{DATABASE, TestApp, connection, database, run, store, webhooks};
 
 /// Tables that are read before the organization is known. Requests access them through functions only,
 /// or not at all.
@@ -15,7 +15,7 @@ const LOOK_UPS: [&str; 5] =
 const READ_BY_FUNCTIONS: [&str; 1] = ["sessions"];
 /// Tables that functions write as their owner, so that no role changes what was written. Each row is compared with the
 /// scope by a policy.
-const WRITTEN_BY_FUNCTIONS: [&str; 3] = ["audit_entries", "audit_heads", "audit_streams"];
+const WRITTEN_BY_FUNCTIONS: [&str; 4] = ["audit_entries", "audit_heads", "audit_streams", "webhooks"];
 /// Tables of which requests may write some rows only, whatever a statement says.
 const WRITTEN_WITHIN_LIMITS: [&str; 1] = ["erasures"];
 /// The table of migrations.
@@ -150,17 +150,30 @@ fn the_request_role_owns_nothing_and_sees_nothing_without_a_scope() {
 }
 
 #[test]
-fn the_request_role_reads_nothing_of_webhooks() {
+fn the_request_role_reads_no_secret_of_webhooks() {
     run(async {
-        database().await;
+        let _webhooks = webhooks::alone().await;
+        let app = TestApp::new().await;
+        let body = r#"{"url":"https://example.com/a","events":["session.created"]}"#;
+        app.post("/sessionary/v1/webhooks", body).send().await.expect(201);
         let mut request_role = connection("sessionary_app", DATABASE).await;
-        for (table, column) in [("webhooks", "secret"), ("webhooks", "url"), ("webhook_deliveries", "session_id")] {
-            let read = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {column} FROM {table}")));
-            let error = read.fetch_all(&mut request_role).await.expect_err("it was read");
-            assert!(error.to_string().contains("permission denied"), "{table}.{column}: {error}");
+        let scope = format!("SET app.org_ids = '{{{}}}'", app.org);
+        sqlx::query(sqlx::AssertSqlSafe(scope)).execute(&mut request_role).await.expect("a scope");
+        for statement in [
+            "SELECT secret FROM webhooks",
+            "SELECT previous_secret FROM webhooks",
+            "SELECT w FROM webhooks w",
+            "DELETE FROM webhooks RETURNING secret",
+            "UPDATE webhooks SET url = secret",
+            "UPDATE webhooks SET secret = ''",
+            "UPDATE webhooks SET org_id = org_id",
+            "UPDATE webhook_deliveries SET session_id = session_id",
+        ] {
+            let error = sqlx::query(statement).fetch_all(&mut request_role).await.expect_err(statement);
+            assert!(error.to_string().contains("permission denied"), "{statement}: {error}");
         }
-        let change = sqlx::query("UPDATE webhooks SET feed_place = 0").execute(&mut request_role).await;
-        assert!(change.is_err());
+        let urls = sqlx::query("SELECT url FROM webhooks").fetch_all(&mut request_role).await.expect("rows");
+        assert_eq!(urls.len(), 1);
     });
 }
 

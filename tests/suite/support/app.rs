@@ -10,7 +10,9 @@ use axum::body::Body;
 use chrono::DateTime;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
-use sessionary::auth::{Authenticator, BaseUrl, DefaultOrg, JwtVerifier, LeakReports, Provisioning};
+use sessionary::auth::{
+    Authenticator, BaseUrl, DefaultOrg, JwtVerifier, LeakReports, Operators, Provisioning, TrustedIssuers,
+};
 use sessionary::conversation::Conversations;
 use sessionary::dialects::agntix;
 use sessionary::dialects::integer_id::Transfers;
@@ -73,6 +75,8 @@ pub struct Setup {
     pub per_address: Option<NonZeroU32>,
     /// How fast an organization may read large responses.
     pub responses: ResponseLimits,
+    /// Whether callers of the test's organization with the scope `manage` are operators.
+    pub operator: bool,
     /// Networks such as `10.0.0.0/8`.
     pub trusted_proxies: &'static [&'static str],
 }
@@ -102,6 +106,7 @@ impl Default for Setup {
             rate_limit: true,
             per_address: None,
             responses: ResponseLimits::default(),
+            operator: false,
             trusted_proxies: &[],
         }
     }
@@ -152,6 +157,10 @@ impl TestApp {
             agntix: setup.agntix,
             public_url: setup.public_url,
             leak_reports: setup.leak_reports,
+            operators: match setup.operator {
+                true => Operators::new(vec![org], admin().await.clone(), TrustedIssuers::default()),
+                false => Operators::default(),
+            },
             transfers: setup.transfers,
             costly: setup.costly,
             large_bodies: setup.large_bodies,
@@ -217,6 +226,21 @@ impl TestApp {
         let limits = RateLimits { capture: limit, writes: limit, reads: limit };
         let set = admin().await.change_organization(self.org, |settings| settings.total_rate_limits = limits).await;
         set.expect("limits");
+    }
+
+    /// Creates an organization that has nothing.
+    pub async fn organization_without_callers(&self) -> OrgId {
+        let id = OrgId(self.mint.uuid());
+        let new = NewOrganization {
+            id,
+            name: "Empty",
+            external_id: None,
+            issuer: "",
+            responder: &Responder::None,
+            created_at: start(),
+        };
+        admin().await.create_organization(&new).await.expect("an organization");
+        id
     }
 
     /// Creates an agent without an avatar that no other organization has.

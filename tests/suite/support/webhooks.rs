@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use sessionary::domain::{OrgId, WebhookEvent, WebhookId};
+use sessionary::domain::{DeliveryId, DialectName, OrgId, WebhookEvent, WebhookId};
 use sessionary::outbound::{PrivateAddresses, signature};
 use sessionary::store::admin::{DeliveryRow, NewWebhook};
 use sessionary::workers::webhooks::{WebhookSettings, Webhooks};
@@ -53,9 +53,7 @@ impl Hooks {
     }
 
     pub async fn with(settings: WebhookSettings) -> Self {
-        let turn = TURN.lock().await;
-        let mut system = connection("sessionary_system", DATABASE).await;
-        sqlx::raw_sql("DELETE FROM webhooks; DELETE FROM webhook_deliveries").execute(&mut system).await.expect("none");
+        let turn = alone().await;
         let app = TestApp::new().await;
         let worker = worker(&app, settings).await;
         Self { app, worker, _turn: turn }
@@ -110,6 +108,18 @@ impl Hooks {
     }
 }
 
+/// Waits until no other test has webhooks, and deletes what is left of them. No other test has some until the guard is
+/// dropped.
+pub async fn alone() -> MutexGuard<'static, ()> {
+    let turn = TURN.lock().await;
+    let mut system = connection("sessionary_system", DATABASE).await;
+    sqlx::raw_sql("DELETE FROM webhooks; DELETE FROM webhook_deliveries; DELETE FROM data_keys")
+        .execute(&mut system)
+        .await
+        .expect("none");
+    turn
+}
+
 /// Returns a worker with this service's clock.
 pub async fn worker(app: &TestApp, settings: WebhookSettings) -> Webhooks {
     Webhooks::new(admin().await.clone(), app.clock.clone(), app.mint.clone(), settings).expect("a worker")
@@ -120,8 +130,50 @@ pub async fn register(app: &TestApp, org: OrgId, url: &str, events: &[WebhookEve
     let (id, secret) = (WebhookId(app.mint.uuid()), signature::secret(&app.mint));
     let url = format!("{url}/hook").parse().expect("a URL");
     let new = NewWebhook { id, org, url: &url, secret: &secret, events, created_at: app.clock.now() };
-    admin().await.create_webhook(&new).await.expect("an endpoint");
+    admin().await.create_webhook(&new, &app.mint).await.expect("an endpoint");
     (id, secret)
+}
+
+/// Returns the URL of one more endpoint. An organization can have 100, so the later ones make room for it.
+pub async fn url_of_another(app: &TestApp) -> String {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM webhooks WHERE org_id = $1")
+        .bind(app.org.0)
+        .fetch_one(&mut system)
+        .await
+        .expect("a count");
+    if count == 0 {
+        return "https://example.com/first".to_owned();
+    }
+    if count > 50 {
+        sqlx::query("DELETE FROM webhooks WHERE org_id = $1 AND url NOT LIKE '%/first'")
+            .bind(app.org.0)
+            .execute(&mut system)
+            .await
+            .expect("room");
+    }
+    format!("https://example.com/{}", app.mint.hex(16))
+}
+
+/// Queues a delivery to an endpoint, and returns its id.
+pub async fn queue_delivery(app: &TestApp, webhook: WebhookId) -> DeliveryId {
+    let id = DeliveryId(app.mint.session_id(app.clock.now()).0);
+    let mut system = connection("sessionary_system", DATABASE).await;
+    sqlx::query(
+        "INSERT INTO webhook_deliveries (org_id, webhook_id, delivery_id, dialect, session_id, event, queued_at,
+                                         next_attempt_at)
+         VALUES ($1, $2, $3, $4, $5, 'session.created', $6, $6)",
+    )
+    .bind(app.org.0)
+    .bind(webhook.0)
+    .bind(id.0)
+    .bind(DialectName::Agntix.code())
+    .bind(app.mint.uuid())
+    .bind(app.clock.now())
+    .execute(&mut system)
+    .await
+    .expect("a delivery");
+    id
 }
 
 /// Returns the response of an endpoint that accepts a delivery.
@@ -132,11 +184,17 @@ pub fn taken() -> Vec<Step> {
 /// Checks a signature as Svix documents it, with other code than the service's.
 #[track_caller]
 pub fn verify(received: &Received, secret: &SecretString) {
+    verify_one(received, secret, received.header("svix-signature").expect("a signature"));
+}
+
+/// Checks one of a delivery's signatures.
+#[track_caller]
+pub fn verify_one(received: &Received, secret: &SecretString, signature: &str) {
     let header = |name: &str| received.header(name).unwrap_or_else(|| panic!("no {name}"));
     let key = secret.expose_secret().strip_prefix("whsec_").expect("whsec_");
     let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode(key).expect("base64")).expect("a key");
     mac.update(format!("{}.{}.", header("svix-id"), header("svix-timestamp")).as_bytes());
     mac.update(&received.body);
-    let signature = header("svix-signature").strip_prefix("v1,").expect("v1");
+    let signature = signature.strip_prefix("v1,").expect("v1");
     mac.verify_slice(&STANDARD.decode(signature).expect("base64")).expect("the signature holds");
 }

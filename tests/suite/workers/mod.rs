@@ -1,7 +1,7 @@
 //! The background workers.
 
 mod erasure;
-mod erasures;
+pub mod erasures;
 mod webhooks;
 
 pub use erasures::{TURN, planted::Person};

@@ -1,10 +1,11 @@
 //! `GET /sessionary/v1/me`.
 
+use axum::extract::State;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::auth::{Caller, purpose};
+use crate::auth::{Caller, Operators, purpose};
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{Credential, OrgId, Principal, Proof};
@@ -18,6 +19,8 @@ pub struct Me {
     /// What the credential permits.
     #[schema(example = json!(["sessions:read", "events:read"]))]
     scopes: Vec<String>,
+    /// Whether the caller manages the organizations of the deployment.
+    is_operator: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -72,7 +75,10 @@ impl OwnCredential {
     responses((status = 200, description = "The caller.", body = Me))
 )]
 #[tracing::instrument(name = "sessionary.get_me", level = "debug", skip_all)]
-pub async fn get_me(caller: Caller<Sessionary, purpose::Identify>) -> Result<Reply<Me>, SessionaryError> {
+pub async fn get_me(
+    State(operators): State<Operators>,
+    caller: Caller<Sessionary, purpose::Identify>,
+) -> Result<Reply<Me>, SessionaryError> {
     let organization = &caller.principal.organization;
     let me = Me {
         organization: OwnOrganization {
@@ -82,6 +88,7 @@ pub async fn get_me(caller: Caller<Sessionary, purpose::Identify>) -> Result<Rep
         },
         credential: OwnCredential::of(&caller.principal),
         scopes: caller.principal.scopes.names(),
+        is_operator: operators.include(&caller.principal),
     };
     Ok(Reply(StatusCode::OK, me))
 }

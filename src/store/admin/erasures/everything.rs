@@ -84,6 +84,7 @@ tables! {
     33 "session_aliases" "dialect, session_id, user_id"
        "t.dialect = old.dialect AND t.session_id = old.session_id AND t.user_id = old.user_id";
     34 "session_user_backfills" "org_id" "t.org_id = old.org_id";
+    35 "data_keys" "org_id" "t.org_id = old.org_id";
 }
 
 impl RunningErasure {

@@ -20,9 +20,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use preview::Preview;
+pub(in crate::store) use preview::events_of;
 pub use request::{NewErasure, Receipt, Subject};
 pub(in crate::store) use request::{ReceiptRow, receipt};
 pub use retention::{RetentionRule, RetentionSettings};
+pub(in crate::store) use sessions::next_old;
 
 use super::{AdminError, AdminStore};
 use crate::domain::{DialectName, ErasureId, ErasureScope, OrgId, Timestamp};

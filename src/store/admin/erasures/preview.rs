@@ -123,19 +123,7 @@ impl AdminStore {
             let name = DialectName::from_code(*dialect).map_or("unknown", DialectName::as_str);
             *preview.sessions.entry(name).or_default() += 1;
         }
-        let (dialects, ids): (Vec<i16>, Vec<Uuid>) = keys.iter().copied().unzip();
-        let events = sqlx::query_scalar!(
-            r#"SELECT COALESCE(sum(c.last_number), 0)::bigint AS "events!"
-                 FROM UNNEST($2::smallint[], $3::uuid[]) AS wanted (dialect, session_id)
-                 JOIN session_counters c ON c.org_id = $1 AND c.dialect = wanted.dialect
-                                        AND c.session_id = wanted.session_id"#,
-            org.0,
-            &dialects,
-            &ids
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        preview.events += events.unsigned_abs();
+        preview.events += events_of(&mut *self.pool.acquire().await?, org, keys).await?;
         Ok(())
     }
 }
@@ -158,4 +146,25 @@ async fn users_of(
     .fetch_all(connection)
     .await?;
     Ok(rows.into_iter().filter_map(|row| Some(((row.dialect, row.session_id), row.user_id?))).collect())
+}
+
+/// Returns how many events these sessions have, with those that are deleted already.
+pub(in crate::store) async fn events_of(
+    connection: &mut PgConnection,
+    org: OrgId,
+    keys: &[FoundSession],
+) -> Result<u64, sqlx::Error> {
+    let (dialects, ids): (Vec<i16>, Vec<Uuid>) = keys.iter().copied().unzip();
+    let events = sqlx::query_scalar!(
+        r#"SELECT COALESCE(sum(c.last_number), 0)::bigint AS "events!"
+             FROM UNNEST($2::smallint[], $3::uuid[]) AS wanted (dialect, session_id)
+             JOIN session_counters c ON c.org_id = $1 AND c.dialect = wanted.dialect
+                                    AND c.session_id = wanted.session_id"#,
+        org.0,
+        &dialects,
+        &ids
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(events.unsigned_abs())
 }

@@ -59,14 +59,14 @@ pub(super) async fn next(
 }
 
 /// An old session that a step looks at.
-pub(super) struct OldSession {
+pub(in crate::store) struct OldSession {
     pub session_id: Uuid,
     pub created_at: Timestamp,
     pub is_unused: bool,
 }
 
 /// Returns the next sessions of a dialect that were created before `unused_since`, oldest first.
-pub(super) async fn next_old(
+pub(in crate::store) async fn next_old(
     connection: &mut PgConnection,
     org: OrgId,
     dialect: i16,

@@ -6,8 +6,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::as_limit;
+use crate::domain::sealing::{self, SealError};
 use crate::domain::{DeliveryId, OrgId, Session, Timestamp, WebhookEvent, WebhookId};
 use crate::store::admin::{AdminError, AdminStore};
+use crate::store::sealing::Opener;
 use crate::store::sessions::RowKey;
 use crate::store::{SessionRow, StoreError, scope};
 
@@ -20,7 +22,9 @@ pub struct Leased {
     pub webhook: WebhookId,
     pub delivery: DeliveryId,
     pub url: String,
-    pub secret: SecretString,
+    /// The secret, and the one before it while its rotation lasts.
+    /// An error if they are sealed and cannot be opened.
+    pub secrets: Result<Vec<SecretString>, SealError>,
     pub event: WebhookEvent,
     /// Counted from 1.
     pub attempt: u32,
@@ -90,7 +94,9 @@ impl AdminStore {
         let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
         let rows = sqlx::query!(
             r#"WITH waiting AS (
-                   SELECT w.org_id, w.webhook_id, w.url, w.secret, w.webhook_id = ANY ($5::uuid[]) AS slow,
+                   SELECT w.org_id, w.webhook_id, w.url, w.secret,
+                          CASE WHEN w.previous_secret_until > $1 THEN w.previous_secret END AS previous_secret,
+                          w.webhook_id = ANY ($5::uuid[]) AS slow,
                           row_number() OVER (PARTITION BY w.webhook_id = ANY ($5::uuid[]) ORDER BY random()) AS number
                      FROM webhooks w
                      JOIN organizations o USING (org_id)
@@ -102,7 +108,7 @@ impl AdminStore {
                ), endpoints AS (
                    SELECT * FROM waiting WHERE NOT slow OR number <= $7 ORDER BY random() LIMIT $6
                ), due AS (
-                   SELECT d.org_id, d.delivery_id, w.url, w.secret
+                   SELECT d.org_id, d.delivery_id, w.url, w.secret, w.previous_secret
                      FROM endpoints w
                     CROSS JOIN LATERAL (
                           SELECT d.org_id, d.delivery_id
@@ -116,7 +122,8 @@ impl AdminStore {
                   SET attempts = d.attempts + 1, next_attempt_at = $2
                  FROM due
                 WHERE d.org_id = due.org_id AND d.delivery_id = due.delivery_id
-               RETURNING d.org_id, d.webhook_id, d.delivery_id, due.url AS "url!", due.secret AS "secret!", d.event,
+               RETURNING d.org_id, d.webhook_id, d.delivery_id, due.url AS "url!", due.secret AS "secret!",
+                         due.previous_secret, d.event,
                          d.attempts, d.queued_at, d.dialect, d.session_id,
                          (SELECT c.last_at FROM session_counters c
                            WHERE c.org_id = d.org_id AND c.dialect = d.dialect AND c.session_id = d.session_id)
@@ -138,6 +145,10 @@ impl AdminStore {
         keys.sort_unstable();
         keys.dedup();
         let sessions = SessionRow::read(&mut transaction, &keys).await?;
+        let is_sealed = |secret: Option<&String>| secret.is_some_and(|secret| sealing::is_sealed(secret));
+        let sealed = rows.iter().filter(|row| is_sealed(Some(&row.secret)) || is_sealed(row.previous_secret.as_ref()));
+        let sealed = sealed.map(|row| OrgId(row.org_id)).collect();
+        let opener = Opener::of(&mut transaction, self.sealing.as_ref(), sealed).await?;
         transaction.commit().await?;
 
         let leased = rows.into_iter().filter_map(|row| {
@@ -151,7 +162,11 @@ impl AdminStore {
                 webhook: WebhookId(row.webhook_id),
                 delivery: DeliveryId(row.delivery_id),
                 url: row.url,
-                secret: row.secret.into(),
+                secrets: [Some(row.secret), row.previous_secret]
+                    .into_iter()
+                    .flatten()
+                    .map(|secret| opener.open(OrgId(row.org_id), row.webhook_id, secret))
+                    .collect(),
                 event,
                 attempt: row.attempts.unsigned_abs(),
                 queued_at: row.queued_at,
@@ -234,7 +249,8 @@ impl EndpointChange {
         };
         sqlx::query!(
             "UPDATE webhooks
-                SET paused_until = GREATEST(paused_until, $3), disabled_at = COALESCE(disabled_at, $4)
+                SET paused_until = GREATEST(paused_until, $3), disabled_at = COALESCE(disabled_at, $4),
+                    disabled_reason = COALESCE(disabled_reason, CASE WHEN $4::timestamptz IS NOT NULL THEN 'gone' END)
               WHERE org_id = $1 AND webhook_id = $2",
             leased.org.0,
             leased.webhook.0,

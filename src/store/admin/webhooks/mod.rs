@@ -12,14 +12,14 @@ pub use fan_out::Waiting;
 pub use history::{Backlog, DeliveryRow};
 pub use lease::{Attempted, EndpointChange, LeaseTerms, Leased, Next};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
 use crate::domain::responder::HttpUrl;
-use crate::domain::{Action, OrgId, Timestamp, WebhookEvent, WebhookId};
+use crate::domain::{Action, Mint, OrgId, Timestamp, WebhookEvent, WebhookId};
 use crate::store::audit::{self, Entry, WebhookView};
-use crate::store::scope;
+use crate::store::{scope, sealing};
 
 /// Converts a number of rows for `LIMIT`.
 fn as_limit(count: usize) -> i64 {
@@ -53,16 +53,19 @@ impl AdminStore {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn create_webhook(&self, new: &NewWebhook<'_>) -> Result<(), AdminError> {
+    pub async fn create_webhook(&self, new: &NewWebhook<'_>, mint: &Mint) -> Result<(), AdminError> {
         let events: Vec<String> = new.events.iter().map(WebhookEvent::to_string).collect();
         let mut transaction = scope::begin_system(&self.pool).await?;
+        let row = (new.org, new.id.0);
+        let secret =
+            sealing::stored(&mut transaction, self.sealing.as_ref(), row, new.secret, new.created_at, mint).await?;
         sqlx::query!(
             "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, feed_transaction, feed_place, created_at)
              VALUES ($1, $2, $3, $4, $5, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647, $6)",
             new.org.0,
             new.id.0,
             new.url.as_url().as_str(),
-            new.secret.expose_secret(),
+            secret,
             &events,
             new.created_at
         )
@@ -108,7 +111,7 @@ impl AdminStore {
                 SET feed_transaction = CASE WHEN disabled_at IS NULL THEN feed_transaction
                                             ELSE pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 END,
                     feed_place = CASE WHEN disabled_at IS NULL THEN feed_place ELSE 2147483647 END,
-                    paused_until = NULL, disabled_at = NULL
+                    paused_until = NULL, disabled_at = NULL, disabled_reason = NULL
               WHERE org_id = $1 AND webhook_id = $2",
             before.org_id,
             id.0

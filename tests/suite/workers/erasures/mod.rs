@@ -3,6 +3,8 @@
 //! The worker sees every organization, with the clock of one test, so only one of these tests may use it at a time. The
 //! clocks go back some days, so that it finds nothing that other tests have stored.
 
+#![allow(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
+
 pub mod planted;
 mod requests;
 mod retention;
@@ -15,13 +17,16 @@ use sessionary::store::admin::{NewErasure, Receipt, SETTLED_AFTER, Subject};
 use sessionary::workers::erasures::carry_out;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::support::{TestApp, admin};
+use crate::support::{DATABASE, TestApp, admin, connection};
 
 pub static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Returns a service whose clock is some days back, and the right to use the worker.
 async fn app() -> (TestApp, MutexGuard<'static, ()>) {
     let turn = TURN.lock().await;
+    // The tests of the operations that set retention leave rules, which become due as the clock advances.
+    let mut system = connection("sessionary_system", DATABASE).await;
+    sqlx::query("DELETE FROM retention_rules").execute(&mut system).await.expect("no rules");
     let app = TestApp::new().await;
     app.clock.advance(TimeDelta::days(-4));
     (app, turn)

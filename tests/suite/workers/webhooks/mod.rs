@@ -4,4 +4,5 @@ mod asked;
 mod attempts;
 mod crowd;
 mod replicas;
+mod sealing;
 mod told;
