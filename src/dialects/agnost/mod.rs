@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 
 pub use error::AgnostError;
 pub(in crate::dialects) use events::appended::{Said, appended};
-pub(in crate::dialects) use reading::{input as reading_input, output as reading_output};
 pub use events::event::{reads_event, stored_grams as grams};
+pub(in crate::dialects) use reading::{input as reading_input, output as reading_output};
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors};

@@ -21,8 +21,8 @@ mod text;
 mod under_agent;
 mod window;
 
-pub(super) use aliases::{delete as delete_aliases, replace as replace_aliases};
 pub use across::{AcrossCursor, CreationOrder, Examined, SessionFilter, Walk};
+pub(super) use aliases::{delete as delete_aliases, replace as replace_aliases};
 pub use appends::Appends;
 pub(super) use change::ChangeSessions;
 pub(super) use create::{CreateSessions, Request as CreateRequest, insert};

@@ -58,7 +58,10 @@ fn sessions_events_and_requests_are_counted_by_day_agent_key_and_dialect() {
             usage(&app, UsageBy::Dialect).await.into_iter().map(|group| (group.dialect, group.amounts)).collect();
         assert_eq!(
             dialects,
-            [(Some(DialectName::Agntix.into()), amounts(1, 2, 2)), (Some(DialectName::AgentKey.into()), amounts(1, 0, 1))]
+            [
+                (Some(DialectName::Agntix.into()), amounts(1, 2, 2)),
+                (Some(DialectName::AgentKey.into()), amounts(1, 0, 1))
+            ]
         );
         let agent: AgentId = AGENT_ID.parse().expect("a UUID");
         let agents: Vec<(Option<AgentId>, Amounts)> =
