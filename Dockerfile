@@ -18,6 +18,7 @@ RUN mkdir -p src benches/growth benches/traces examples tests/suite tests/embedd
 COPY build.rs ./
 COPY .sqlx .sqlx
 COPY migrations migrations
+COPY console/dist console/dist
 COPY src src
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin sessionary
 

@@ -49,6 +49,14 @@ examples: && openapi
 clients *names:
     tests/clients/run {{ names }}
 
+# Build the console again after a change of its sources
+console:
+    cd console && npm ci && npm run build
+
+# Drive the console in a headless Chromium, all steps or those named
+browser *steps:
+    tests/console/run {{ steps }}
+
 # Fuzz the service by its OpenAPI documents, all or those named
 fuzz *dialects:
     tests/fuzz/run {{ dialects }}

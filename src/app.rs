@@ -13,11 +13,11 @@ use axum::response::Response;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower::{ServiceExt, service_fn};
 
-use crate::auth::{Authenticator, BaseUrl, Operators};
+use crate::auth::{self, Authenticator, BaseUrl, LeakReports, Operators};
 use crate::conversation::Conversations;
 use crate::dialects::{
     self, agent_key::AgentKeyDialect, agnost::Agnost, agntix, agntix::Agntix, integer_id, integer_id::IntegerId,
-    messaging, messaging::Messaging, sessionary::Sessionary,
+    messaging, messaging::Messaging, sessionary, sessionary::Sessionary,
 };
 use crate::domain::{ApiName, Contract, DialectName};
 use crate::http::{
@@ -39,6 +39,7 @@ pub fn build_app(deployment: Deployment) -> Router {
         sessionary: router_of::<Sessionary>(&state),
     });
     http::system_routes::routes(descriptions.into())
+        .merge(auth::leaked_key_routes())
         .fallback_service(service_fn(move |request| routers.route(request)))
         .with_state(state)
 }
@@ -101,12 +102,16 @@ pub struct Deployment {
     /// The permits for uploads and downloads of Agent Human's images.
     pub transfers: integer_id::Transfers,
     pub readiness: Readiness,
+    /// The permits for exports and imports of sessions.
+    pub exports: sessionary::ExportPermits,
     /// The permits for work that uses the processor for longer than a moment.
     pub costly: CostlyWork,
     /// The threads for work that uses the processor for longer than a moment.
     pub low_priority: LowPriority,
     /// The limits of large bodies.
     pub large_bodies: LargeBodies,
+    /// Accepts reports of leaked keys; `None` if there is no such route.
+    pub leak_reports: Option<LeakReports>,
     /// The URL of the service; `None` uses the URL of each request.
     pub public_url: Option<BaseUrl>,
     /// Whose callers manage all organizations.
@@ -128,10 +133,12 @@ impl Deployment {
             messaging: messaging::Bounds::default(),
             agntix: agntix::Settings::default(),
             transfers: integer_id::Transfers::default(),
+            exports: sessionary::ExportPermits::default(),
             readiness: Readiness::new(authenticator.clock.clone()),
             costly: CostlyWork::default(),
             low_priority: LowPriority::default(),
             large_bodies: LargeBodies::default(),
+            leak_reports: None,
             public_url: None,
             operators: Operators::default(),
             started_at: StartedAt(authenticator.clock.now()),
@@ -220,6 +227,12 @@ impl FromRef<AppState> for agntix::Settings {
     }
 }
 
+impl FromRef<AppState> for sessionary::ExportPermits {
+    fn from_ref(state: &AppState) -> Self {
+        state.exports.clone()
+    }
+}
+
 impl FromRef<AppState> for integer_id::Transfers {
     fn from_ref(state: &AppState) -> Self {
         state.transfers.clone()
@@ -235,6 +248,12 @@ impl FromRef<AppState> for CostlyWork {
 impl FromRef<AppState> for LargeBodies {
     fn from_ref(state: &AppState) -> Self {
         state.large_bodies.clone()
+    }
+}
+
+impl FromRef<AppState> for Option<LeakReports> {
+    fn from_ref(state: &AppState) -> Self {
+        state.leak_reports.clone()
     }
 }
 

@@ -4,6 +4,7 @@
 //! reports everything that cannot be used at once.
 
 mod agntix;
+mod audit;
 mod checked;
 mod connections;
 mod env_file;
@@ -22,6 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::http::rate_limit::TOTAL_FACTOR;
 use crate::store::STORAGE_QUOTA;
 use agntix::AgntixSettings;
+use audit::AuditSettings;
 pub use checked::{Anonymous, Settings};
 use connections::ConnectionSettings;
 pub use env_file::{EnvFileError, read_env_file};
@@ -90,6 +92,11 @@ pub struct Config {
     #[arg(long, global = true, env = "SESSIONARY_OPERATORS", default_value = "")]
     operators: String,
 
+    /// Where the public keys are published that reports of leaked API keys are signed with; without it, there is no
+    /// route for reports
+    #[arg(long, global = true, env = "SESSIONARY_LEAKED_KEYS_PUBLIC_KEYS")]
+    leaked_keys_public_keys: Option<String>,
+
     /// Organization of anonymous calls to the messaging dialect
     #[arg(long, global = true, env = "SESSIONARY_MESSAGING_DEFAULT_ORG")]
     messaging_default_org: Option<String>,
@@ -120,6 +127,8 @@ pub struct Config {
     messaging: MessagingSettings,
     #[command(flatten)]
     agntix: AgntixSettings,
+    #[command(flatten)]
+    audit: AuditSettings,
 
     /// What to log, in the syntax of `env_logger`
     #[arg(long, global = true, env = "RUST_LOG", default_value = "info")]

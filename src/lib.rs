@@ -4,7 +4,8 @@
 //! - [`domain`]: the rules of a session. No I/O.
 //! - [`auth`]: from credentials to a principal; the extractors that handlers name in their signatures.
 //! - [`idempotency`]: a repeated create returns the same session and the same response.
-//! - [`dialects`]: one module per vendor: routes, wire types, error envelope, one file per operation.
+//! - [`dialects`]: one module per API, the vendors' and the service's own: routes, wire types, error envelope, one file
+//!   per operation.
 //! - [`conversation`]: a turn: a message gets a reply, and the reply is stored.
 //! - [`store`]: access to Postgres: tenant scope, group commit, the rows.
 //! - [`outbound`]: calls to endpoints that customers name, and signed deliveries.
@@ -19,7 +20,7 @@
 //! `dialects -> conversation -> responders, store -> domain`, and `responders -> outbound -> domain`; no dialect imports
 //! another, and `workers` may import all of them.
 //!
-//! A request arrives at [`http::listener`], is routed by its path to its dialect ([`build_app`]), and is handled in
+//! A request arrives at [`http::listener`], is routed by its path to its API ([`build_app`]), and is handled in
 //! `dialects/<name>/`.
 
 mod app;

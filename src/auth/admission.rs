@@ -13,6 +13,8 @@ pub struct Admission {
     /// Whether a token may be sent without a header: in the query or in a cookie. A key may not, because URLs end up in
     /// logs.
     pub headerless_token: bool,
+    /// Whether the cookie of a login of the console is a credential.
+    pub console_cookie: bool,
     /// How a call without any credential is treated.
     pub nothing: Nothing,
 }
@@ -41,9 +43,12 @@ impl Admission {
             org_header: false,
             key_as_bearer: false,
             headerless_token: false,
+            console_cookie: false,
             nothing: Nothing::Unauthenticated,
         };
-        let ApiName::Dialect(dialect) = api else { return Self { key_as_bearer: true, ..strict } };
+        let ApiName::Dialect(dialect) = api else {
+            return Self { key_as_bearer: true, console_cookie: true, ..strict };
+        };
         match (dialect, scope) {
             (DialectName::Agnost, Some(Scope::Capture)) => {
                 Self { org_header: true, nothing: Nothing::BadRequest, ..strict }
@@ -68,6 +73,7 @@ mod tests {
                 let admission = Admission::of(api, Some(scope));
                 assert_eq!(admission.org_header, capture);
                 assert!(!admission.headerless_token);
+                assert_eq!(admission.console_cookie, api == ApiName::Sessionary);
                 assert_eq!(admission.key_as_bearer, is(DialectName::AgentKey) || api == ApiName::Sessionary);
                 assert_eq!(admission.nothing == Nothing::DefaultOrg, is(DialectName::Messaging));
             }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::authenticator::Authenticator;
-use crate::domain::{ApiKey, Credential, Principal, Proof};
+use crate::domain::{ApiKey, Credential, KeyHash, Principal, Proof};
 use crate::http::{Forbidden, Lookup, Rejection, Unauthenticated};
 use crate::store::KeyRecord;
 
@@ -18,8 +18,19 @@ pub(super) async fn authenticate(
     key: &ApiKey,
     address: Option<IpAddr>,
 ) -> Result<Principal, Rejection> {
+    authenticate_hash(authenticator, key.hash(), address).await
+}
+
+/// Returns the caller that the key with this hash belongs to.
+///
+/// # Errors
+/// Those of [`authenticate`].
+pub(super) async fn authenticate_hash(
+    authenticator: &Authenticator,
+    hash: KeyHash,
+    address: Option<IpAddr>,
+) -> Result<Principal, Rejection> {
     let bad = Rejection::Unauthenticated(Unauthenticated::BadKey);
-    let hash = key.hash();
     let directory = authenticator.store.directory();
     let record = authenticator.limiter.lookups().counted(address, Lookup::Key(hash), directory.key(hash)).await?;
     let record = record.ok_or_else(|| bad.clone())?;

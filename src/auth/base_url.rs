@@ -9,6 +9,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, header};
+use ipnet::IpNet;
 use url::Url;
 
 use super::authenticator::Authenticator;
@@ -27,6 +28,30 @@ pub struct BaseUrl(Arc<str>);
 #[derive(Debug, thiserror::Error)]
 #[error("no URL such as https://sessions.example.com")]
 pub struct InvalidBaseUrl;
+
+impl BaseUrl {
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
+    /// Returns whether the host is `localhost` or a loopback address.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match Url::parse(&self.0).ok().as_ref().and_then(Url::host) {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// Returns the origin as browsers write it.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        Url::parse(&self.0).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+    }
+}
 
 impl FromStr for BaseUrl {
     type Err = InvalidBaseUrl;
@@ -68,14 +93,17 @@ where
             Some(url) => url,
             None => {
                 let authenticator = Arc::<Authenticator>::from_ref(state);
-                let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-                let by_proxy =
-                    peer.is_some_and(|peer| client_address::is_trusted(peer, &authenticator.trusted_proxies));
-                asked_for(&parts.headers, by_proxy).ok_or(Rejection::MalformedHeader("Host"))?
+                of_request(parts, &authenticator.trusted_proxies).ok_or(Rejection::MalformedHeader("Host"))?
             }
         };
         Ok(Self(url, PhantomData))
     }
+}
+
+/// Returns the URL that the request was sent to, or `None` if it has no usable `Host`.
+pub(super) fn of_request(parts: &Parts, trusted_proxies: &[IpNet]) -> Option<BaseUrl> {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    asked_for(&parts.headers, peer.is_some_and(|peer| client_address::is_trusted(peer, trusted_proxies)))
 }
 
 /// Returns the URL that the request was sent to: the one `Host`, with https if a trusted proxy reports it.

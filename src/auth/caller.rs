@@ -12,7 +12,7 @@ use super::admission::{Admission, Nothing};
 use super::authenticator::Authenticator;
 use super::headers::{Bearer, Credentials};
 use super::purpose::Purpose;
-use super::{access_token, api_key, org_header, token};
+use super::{access_token, api_key, console_login, org_header, token};
 use crate::domain::{Actor, ApiKey, Clock, Credential, Mint, Principal, SentBy, Timestamp};
 use crate::http::{Class, Dialect, Forbidden, OrgLimits, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated};
 use crate::store::{Reservation, Series, StoreError, TenantStore};
@@ -131,8 +131,13 @@ where
             })?;
         }
 
-        let mut store = authenticator.store.tenant_within_quota(&principal.organization);
-        if P::CLASS != Class::Read {
+        let key = match principal.credential {
+            Credential::ApiKey(id) => Some(id),
+            _ => None,
+        };
+        let mut store = authenticator.store.tenant_within_quota(&principal.organization).used_by(key);
+        store.requested(D::NAME, arrived_at);
+        if P::IS_RECORDED {
             store = store.acting_for(Actor {
                 identity: (&principal.credential).into(),
                 address,
@@ -154,8 +159,8 @@ where
 }
 
 impl Authenticator {
-    /// Uses the API key if there is one, or else the token, the public header, a token without a header, or no
-    /// credential, in this order.
+    /// Uses the API key if there is one, or else the token, the public header, a token without a header, the cookie of a
+    /// login of the console, or no credential, in this order.
     async fn recognise(
         &self,
         admission: Admission,
@@ -186,6 +191,11 @@ impl Authenticator {
             (None, Some(_)) => Err(Rejection::Unauthenticated(Unauthenticated::Missing)),
             (None, None) => match (&credentials.headerless, admission.nothing) {
                 (Some(token), _) => self.recognise_token(token, address).await,
+                (None, _)
+                    if let Some(cookie) = console_login::cookie(self, parts).filter(|_| admission.console_cookie) =>
+                {
+                    self.recognise_login(cookie, parts, address).await
+                }
                 (None, Nothing::BadRequest) => Err(Rejection::MalformedHeader("x-org-id")),
                 (None, Nothing::Unauthenticated) => Err(Rejection::Unauthenticated(Unauthenticated::Missing)),
                 (None, Nothing::DefaultOrg) => self.anonymous(parts, address).await,
@@ -193,7 +203,7 @@ impl Authenticator {
         }
     }
 
-    async fn recognise_token(&self, token: &str, address: Option<IpAddr>) -> Result<Principal, Rejection> {
+    pub(super) async fn recognise_token(&self, token: &str, address: Option<IpAddr>) -> Result<Principal, Rejection> {
         let jwt = self.jwt.as_ref().ok_or(Rejection::Unauthenticated(Unauthenticated::BadToken))?;
         token::authenticate(self, jwt, token, address).await
     }

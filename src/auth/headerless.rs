@@ -11,19 +11,20 @@ const PARAMETER: &str = "token";
 
 /// Returns the token, not verified yet. The query has precedence.
 pub(super) fn token(parts: &Parts) -> Option<Cow<'_, str>> {
-    parameter(parts.uri.query().unwrap_or_default()).or_else(|| cookie(&parts.headers).map(Cow::Borrowed))
+    parameter(parts.uri.query().unwrap_or_default()).or_else(|| cookie(&parts.headers, COOKIE).map(Cow::Borrowed))
 }
 
 fn parameter(query: &str) -> Option<Cow<'_, str>> {
     form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER).map(|(_, value)| value)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// Returns the value of the first cookie of this name.
+pub(super) fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE).then_some(value))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 #[cfg(test)]

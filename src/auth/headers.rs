@@ -62,6 +62,7 @@ mod tests {
         org_header: false,
         key_as_bearer: false,
         headerless_token: false,
+        console_cookie: false,
         nothing: super::super::admission::Nothing::Unauthenticated,
     };
 

@@ -10,6 +10,8 @@ pub trait Purpose: Send + Sync + 'static {
     const CLASS: Class;
     /// Whether a token may be sent without a header, as browsers' `EventSource` does.
     const HEADERLESS_TOKEN: bool = false;
+    /// Whether the audit log records its acts as the caller's. Reading is recorded only if all data can leave by it.
+    const IS_RECORDED: bool = !matches!(Self::CLASS, Class::Read);
 }
 
 macro_rules! purposes {
@@ -37,10 +39,18 @@ purposes! {
     Manage: Manage, Write;
     /// Reading the settings of the organization.
     ReadSettings: Manage, Read;
-    Export: Export, Read;
     EraseData: DataErase, Write;
     ReadErasures: DataErase, Read;
     ReadAudit: AuditRead, Read;
+}
+
+/// Reading everything that is stored.
+pub enum Export {}
+
+impl Purpose for Export {
+    const SCOPE: Option<Scope> = Some(Scope::Export);
+    const CLASS: Class = Class::Read;
+    const IS_RECORDED: bool = true;
 }
 
 /// Reading what the credential itself is.
@@ -49,6 +59,14 @@ pub enum Identify {}
 impl Purpose for Identify {
     const SCOPE: Option<Scope> = None;
     const CLASS: Class = Class::Read;
+}
+
+/// Ending the caller's own login.
+pub enum EndLogin {}
+
+impl Purpose for EndLogin {
+    const SCOPE: Option<Scope> = None;
+    const CLASS: Class = Class::Write;
 }
 
 /// Following events, also from a browser.

@@ -16,6 +16,16 @@ impl Authenticator {
         let record = match principal.proof {
             Proof::ApiKey(hash) => directory.key(hash).await?,
             Proof::AccessToken(hash) => directory.access_token(hash).await?,
+            Proof::ConsoleLogin { login, key } => {
+                let login = directory.console_login(principal.organization.id, login).await?;
+                if login.is_none_or(|login| login.expires_at <= self.clock.now()) {
+                    return Ok(false);
+                }
+                match key {
+                    Some(key) => directory.key(key).await?,
+                    None => return Ok(directory.active_organization(principal.organization.id).await?.is_some()),
+                }
+            }
             Proof::NotKept => None,
         };
         if record.as_ref().is_some_and(|record| !record.permits(principal.address)) {

@@ -10,7 +10,8 @@ use super::home::administer;
 use super::output::Table;
 use super::{Context, Failure, org};
 use crate::domain::{Action, JsonText, OrgId, Timestamp};
-use crate::store::admin::{AdminStore, AuditRow};
+use crate::store::AuditRow;
+use crate::store::admin::AdminStore;
 use crate::store::{Fault, Head, Verified};
 
 #[derive(Subcommand)]

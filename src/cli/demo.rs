@@ -157,12 +157,13 @@ impl Demo {
         Ok(std::fs::rename(&draft, path)?)
     }
 
-    /// Prints what was created, with a curl line for every dialect.
-    pub fn print(&self, data_dir: &Path) {
+    /// Prints what was created, how to get into the console, and a curl line for every dialect.
+    pub fn print(&self, data_dir: &Path, console: &str) {
         let Self { org_id, api_key, base_url, .. } = self;
         let file = data_dir.join(FILE);
         let mut text = format!("\nSessionary is at {base_url}, its documentation at {base_url}/docs.\n");
         text += &format!("Demo organization {org_id}, API key {api_key} (both in {}).\n", file.display());
+        text += console;
         text += "Each of these creates a session:\n";
         for (path, credential, body) in [
             (

@@ -1,14 +1,13 @@
 //! `erase`: requests that a user, a session or an organization is erased, and shows the receipt.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 
 use super::home::administer;
 use super::{Context, Failure, org};
-use crate::domain::erasure::{ProofKey, subject_hash};
+use crate::domain::erasure::{ProofKey, hex, subject_hash};
 use crate::domain::{DialectName, ErasureId, OrgId, SessionId, Timestamp};
 use crate::store::admin::{AdminStore, Counts, NewErasure, Preview, Receipt, Subject};
 
@@ -147,7 +146,7 @@ impl Erase {
         admin.request_erasure(&NewErasure { id, org, subject: &subject, proof, at }).await?;
         let mut shown = ShownReceipt::new(admin.receipt(id).await?);
         if subject != Subject::Organization {
-            shown.proof = Some(text_of(&proof));
+            shown.proof = Some(hex(&proof));
         }
         let sentence = "Requested. A worker of the service erases it, and in five minutes what is in progress now. \
                         The proof is shown this once.";
@@ -191,13 +190,6 @@ pub(super) fn show_retention(context: &Context, previews: Vec<Preview>) {
     show_preview(context, all);
 }
 
-fn text_of(key: &ProofKey) -> String {
-    key.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn key_of(text: &str) -> Option<ProofKey> {
     let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mut key = ProofKey::default();
@@ -216,7 +208,7 @@ mod tests {
         let mut key = [0; 32];
         key[0] = 0x0f;
         key[31] = 0xf0;
-        assert_eq!(key_of(&text_of(&key)), Some(key));
+        assert_eq!(key_of(&hex(&key)), Some(key));
         for wrong in ["", "0", &"0".repeat(63), &"g".repeat(64), &"é".repeat(32)] {
             assert_eq!(key_of(wrong), None, "{wrong}");
         }

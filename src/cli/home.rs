@@ -1,10 +1,10 @@
 //! The database of a command, private or not.
 
 use super::{Context, Failure, postgres, user};
-use crate::domain::Actor;
+use crate::domain::{Actor, OrgId};
 use crate::embedded_postgres::{EmbeddedPostgres, Location, Opened};
 use crate::store::admin::AdminStore;
-use crate::store::{Database, Migrated, migrate, provision, schema};
+use crate::store::{Database, Migrated, Store, StoreSettings, TenantStore, migrate, provision, schema};
 
 /// The name of the database in the private cluster.
 const DATABASE: &str = "sessionary";
@@ -124,6 +124,35 @@ pub(super) async fn administer<T>(
     let result = match home.admin().await {
         Ok(admin) => {
             let result = command(&admin).await;
+            admin.close().await;
+            result
+        }
+        Err(failure) => Err(failure),
+    };
+    home.close().await?;
+    result
+}
+
+/// Runs a command with the administrator's store and, of the organization that it finds, the store that requests use.
+/// Closes both afterwards, also after an error.
+pub(super) async fn administer_tenant<T>(
+    context: &Context,
+    org: impl AsyncFnOnce(&AdminStore) -> Result<OrgId, Failure>,
+    command: impl AsyncFnOnce(&AdminStore, TenantStore) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let home = Home::open(context).await?;
+    let result = match home.admin().await {
+        Ok(admin) => {
+            let result = match (org(&admin).await, Store::connect(&home.database, StoreSettings::default()).await) {
+                (Ok(org), Ok(store)) => {
+                    let tenant = store.tenant(org).acting_for(Actor::command_line(user::name()));
+                    let result = command(&admin, tenant).await;
+                    store.close().await;
+                    result
+                }
+                (Err(failure), _) => Err(failure),
+                (_, Err(error)) => Err(error.into()),
+            };
             admin.close().await;
             result
         }

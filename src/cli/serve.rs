@@ -8,12 +8,14 @@ use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
+use super::console_link::ConsoleLink;
 use super::demo::Demo;
 use super::health;
 use super::home::Home;
+use super::output;
 use super::shutdown::Shutdown;
 use super::{Context, Failure};
-use crate::auth::{Authenticator, DefaultOrg, JwtVerifier, Operators, Provisioning, TrustedIssuers};
+use crate::auth::{Authenticator, DefaultOrg, JwtVerifier, LeakReports, Operators, Provisioning, TrustedIssuers};
 use crate::config::{Anonymous, Settings};
 use crate::conversation::{self, Conversations};
 use crate::domain::OrgId;
@@ -23,6 +25,7 @@ use crate::http::{CostlyWork, LargeBodies, LargeBodyLimits, LowPriorityThreads, 
 use crate::responders::{Responders, RespondersSettings};
 use crate::store::admin::AdminStore;
 use crate::store::{Store, StoreSettings};
+use crate::workers::audit_stream::AuditStream;
 use crate::workers::webhooks::{WebhookSettings, Webhooks};
 use crate::{Deployment, build_app, telemetry, workers};
 
@@ -78,6 +81,9 @@ impl Serve {
         check_default_org(config, &store).await?;
         let admin = AdminStore::connect_workers(&home.database).await?;
         seal(context, &admin).await?;
+        let demo_org = demo.as_ref().map(|demo| demo.org_id);
+        let link = ConsoleLink::make(context, &admin, demo_org).await?;
+        let leak_reports = config.leaked_keys.clone().map(|url| LeakReports::new(url, admin.clone()));
         let provisions = config.jwt.as_ref().is_some_and(|jwt| jwt.issuers().any(|issuer| issuer.provisions));
         let authenticator = Authenticator {
             provisioning: provisions.then(|| Provisioning::new(admin.clone())),
@@ -91,6 +97,10 @@ impl Serve {
         let private_addresses = config.private_addresses.clone();
         let webhooks = WebhookSettings { private_addresses, ..WebhookSettings::default() };
         let webhooks = Webhooks::new(admin.clone(), context.clock.clone(), context.mint.clone(), webhooks)?;
+        let audit_stream = config.audit_stream.clone();
+        let audit_stream = audit_stream
+            .map(|endpoint| AuditStream::new(admin.clone(), context.clock.clone(), endpoint))
+            .transpose()?;
         let deployment = Deployment {
             contract: config.contract,
             cors_origins: config.cors_origins.clone().into(),
@@ -109,6 +119,7 @@ impl Serve {
                 },
                 threads.handle(),
             ),
+            leak_reports: leak_reports.clone(),
             ..Deployment::new(Arc::clone(&authenticator), conversations.clone())
         };
         let app = build_app(deployment);
@@ -119,11 +130,16 @@ impl Serve {
         };
 
         tracing::info!(%address, "http.listening");
-        if let Some(demo) = demo {
-            let data_dir = config.data_dir.clone();
-            // On a separate thread, because the reader of standard output may have stopped.
-            std::thread::spawn(move || demo.print(&data_dir));
-        }
+        let data_dir = config.data_dir.clone();
+        let console = config.public_url.as_ref().map_or_else(|| base_url(address), ToString::to_string);
+        // On a separate thread, because the reader of standard output may have stopped.
+        std::thread::spawn(move || {
+            let link = link.map(|link| link.text(&console)).unwrap_or_default();
+            match demo {
+                Some(demo) => demo.print(&data_dir, &link),
+                None => output::print(&link),
+            }
+        });
         let housekeeping = async {
             loop {
                 tokio::time::sleep(FORGET_EVERY).await;
@@ -136,9 +152,23 @@ impl Serve {
             stop.cancel();
         };
         if let Some(jwt) = config.jwt.clone() {
-            tokio::spawn(workers::fetch_keys(jwt, admin.clone(), context.clock.clone(), stop.clone()));
+            let (admin, clock) = (admin.clone(), context.clock.clone());
+            let fetch = move |client| {
+                let (jwt, admin, clock) = (jwt.clone(), admin.clone(), clock.clone());
+                async move { jwt.fetch_keys(&admin, &clock, &client).await }
+            };
+            tokio::spawn(workers::fetch_keys(fetch, stop.clone()));
         }
-        let working = tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, stop.clone()));
+        if let Some(reports) = leak_reports {
+            let clock = context.clock.clone();
+            let fetch = move |client| {
+                let (reports, clock) = (reports.clone(), clock.clone());
+                async move { reports.fetch_keys(&clock, &client).await }
+            };
+            tokio::spawn(workers::fetch_keys(fetch, stop.clone()));
+        }
+        let working =
+            tokio::spawn(workers::run(admin.clone(), context.clock.clone(), webhooks, audit_stream, stop.clone()));
         let serving = listener::serve(listener, app, bounds, stop.clone());
         let mut serving = std::pin::pin!(serving);
         let was_lost = tokio::select! {

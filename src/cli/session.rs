@@ -1,16 +1,17 @@
-//! `session list`, `session show`, `session export`: the stored sessions of all dialects.
+//! `session list`, `session show`, `session export`, `session import`: the stored sessions of all dialects.
 
 use clap::Subcommand;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::home::administer;
-use super::output::{Table, print, print_json, table_text};
+use super::output::{Table, print, table_text};
+use super::transfer::{Export, Import};
 use super::{Context, Failure, org};
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, JsonText, OrgId, Session as Kept, SessionId, Timestamp};
 use crate::store::SessionRow;
-use crate::store::admin::{AdminStore, EventRow, Page};
+use crate::store::admin::{AdminStore, EventRow};
 
 /// Rows in memory at once.
 const PAGE: i64 = 500;
@@ -36,11 +37,10 @@ pub(super) enum Session {
         /// The dialect's id of the session, or its UUID
         id: String,
     },
-    /// Print every session with its events, one JSON object per line
-    Export {
-        #[arg(long)]
-        org: String,
-    },
+    /// Print every session with its events, one JSON object per line, as GET /sessionary/v1/exports
+    Export(Export),
+    /// Store the sessions of an export
+    Import(Import),
 }
 
 #[derive(Serialize)]
@@ -123,6 +123,14 @@ impl ShownSession {
 
 impl Session {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Export(export) => export.run(context).await,
+            Self::Import(import) => import.run(context).await,
+            other => other.show(context).await,
+        }
+    }
+
+    async fn show(self, context: &Context) -> Result<(), Failure> {
         let now = context.clock.now();
         administer(context, async |admin| match self {
             Self::List { org, dialect, limit } => {
@@ -158,26 +166,9 @@ impl Session {
                 }
                 Ok(())
             }
-            Self::Export { org } => {
-                let org = org::find(admin, &org).await?;
-                admin.record_export(org).await?;
-                export(admin, org, now).await
-            }
+            Self::Export(_) | Self::Import(_) => Ok(()),
         })
         .await
-    }
-}
-
-async fn export(admin: &AdminStore, org: OrgId, now: Timestamp) -> Result<(), Failure> {
-    let mut page = None;
-    loop {
-        let rows = admin.sessions(org, None, page, PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        page = Some(Page { created_at: last.created_at, session_id: last.session_id, dialect: last.dialect });
-        for row in rows {
-            let events = events(admin, &row).await?;
-            print_json(&shown(row, Some(events), now)?);
-        }
     }
 }
 

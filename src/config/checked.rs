@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use ipnet::IpNet;
+use url::Url;
 
 use super::environment::unknown_variables;
 use super::listen::listen_address;
 use super::setting::{Findings, Setting, SettingError, SettingErrors, word};
 use super::{Config, DATA_DIR, PostgresInstall, given, given_secret, listed};
-use crate::auth::{BaseUrl, JwtVerifier};
+use crate::auth::{BaseUrl, JwtVerifier, is_protected};
 use crate::dialects::{agntix, messaging};
 use crate::domain::sealing::SealingKeys;
 use crate::domain::{Contract, OrgId};
 use crate::embedded_postgres::Search;
 use crate::http::rate_limit::TOTAL_FACTOR;
-use crate::outbound::PrivateAddresses;
+use crate::outbound::{PrivateAddresses, SignedEndpoint};
 use crate::store::{Database, STORAGE_QUOTA as QUOTA};
 use crate::telemetry;
 
@@ -71,6 +72,11 @@ static RESPONDERS_PRIVATE: Setting =
     Setting::public("SESSIONARY_RESPONDERS_PRIVATE", "refused, allowed, or networks between commas", "10.0.0.0/8");
 static SHUTDOWN_DELAY: Setting = Setting::public("SESSIONARY_SHUTDOWN_DELAY", "a number of seconds from 0 to 600", "5");
 static TOTAL_RATE_FACTOR: Setting = Setting::public("SESSIONARY_TOTAL_RATE_FACTOR", "a number from 1 to 10000", "5");
+static LEAKED_KEYS: Setting = Setting::public(
+    "SESSIONARY_LEAKED_KEYS_PUBLIC_KEYS",
+    "an https URL, or an http URL of this machine",
+    "https://api.github.com/meta/public_keys/secret_scanning",
+);
 static LOG: Setting = Setting::public(
     "RUST_LOG",
     "error, warn, info, debug, trace or off, perhaps with levels of modules between commas",
@@ -106,6 +112,8 @@ pub struct Settings {
     pub cors_origins: Vec<HeaderValue>,
     /// `None` rejects tokens.
     pub jwt: Option<JwtVerifier>,
+    /// Where the keys that reports of leaked keys are signed with are published; `None` accepts no reports.
+    pub leaked_keys: Option<Url>,
     /// The issuer that the deployment names, if it names one and not several.
     pub jwt_issuer: Option<String>,
     /// The organizations whose callers with the scope `manage` are operators.
@@ -124,6 +132,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     pub messaging: messaging::Bounds,
     pub agntix: agntix::Settings,
+    /// `None` sends no entries of audit logs.
+    pub audit_stream: Option<SignedEndpoint>,
     /// Warnings about the settings, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -177,6 +187,12 @@ impl Config {
                 .transpose(),
         );
         let messaging_anonymous = found.take(word(&ANONYMOUS, &self.messaging_anonymous, &CALLERS));
+        let leaked_keys = found.take(parsed::<Url>(&LEAKED_KEYS, self.leaked_keys_public_keys.as_deref()).and_then(
+            |url| match url {
+                Some(url) if !is_protected(&url) => Err(LEAKED_KEYS.rejects(url.as_str(), "is not protected by TLS")),
+                url => Ok(url),
+            },
+        ));
         let factor = u64::from(TOTAL_FACTOR.get());
         let total_rate_factor =
             found.take(number(&TOTAL_RATE_FACTOR, &self.total_rate_factor, factor, 1..=MAX_TOTAL_FACTOR));
@@ -193,6 +209,7 @@ impl Config {
         let postgres_install = found.take(self.postgres.install());
         let messaging = self.messaging.check(&mut found);
         let agntix = self.agntix.check(&mut found);
+        let audit_stream = self.audit.check(&mut found);
         self.check_log(&mut found);
 
         let complete = (|| {
@@ -209,6 +226,7 @@ impl Config {
                 trusted_proxies: trusted_proxies?,
                 cors_origins: cors_origins?,
                 jwt,
+                leaked_keys: leaked_keys?,
                 jwt_issuer,
                 operators: operators?,
                 messaging_default_org: messaging_default_org?,
@@ -220,6 +238,7 @@ impl Config {
                 keep_alive: keep_alive?,
                 messaging,
                 agntix: agntix?,
+                audit_stream,
                 warnings: found.warnings,
             })
         })();

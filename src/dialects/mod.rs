@@ -6,6 +6,7 @@
 pub mod agent_key;
 pub mod agnost;
 pub mod agntix;
+pub mod importing;
 pub mod integer_id;
 pub mod messaging;
 pub mod sessionary;

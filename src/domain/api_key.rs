@@ -115,7 +115,13 @@ impl ApiKey {
     /// Returns the hash that is stored instead of the key.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        KeyHash(Sha256::digest(self.0.expose_secret().as_bytes()).into())
+        KeyHash::of(self.0.expose_secret())
+    }
+
+    /// Returns the SHA-256 of any text in hexadecimal, as other services name a key without showing it.
+    #[must_use]
+    pub fn hash_of(text: &str) -> String {
+        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[must_use]
@@ -168,11 +174,23 @@ fn hex_checksum(text: &str) -> String {
     format!("{:08x}", crc32fast::hash(text.as_bytes()))
 }
 
-/// The SHA-256 of a key.
+/// The SHA-256 of a key, or of another secret that is stored by its hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
+    /// Returns the hash of a secret.
+    #[must_use]
+    pub(super) fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// Reads a stored hash. Returns `None` if it does not have 32 bytes.
+    #[must_use]
+    pub fn stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -220,6 +238,32 @@ mod tests {
         let length = |prefix: &str| ApiKey::generate(&prefix.parse().unwrap(), &Mint::seeded(1)).expose().len();
         assert_eq!(length("agnost"), 71);
         assert_eq!(length("pk_live"), "pk_live_".len() + 36);
+    }
+
+    /// Returns the patterns of SECURITY.md, each anchored at both ends.
+    fn published_patterns() -> Vec<regex::Regex> {
+        let text = include_str!("../../SECURITY.md");
+        let (_, table) = text.split_once("## Secrets, for scanners").unwrap();
+        let rows = table.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+        // The patterns are in the last column; a name before them may have an example.
+        let column = |row: &'static str| row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        let patterns = rows.flat_map(|row| column(row).split('`').skip(1).step_by(2));
+        patterns.map(|pattern| regex::Regex::new(&format!("^(?:{pattern})$")).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_published_patterns_match_keys() {
+        let patterns = published_patterns();
+        assert!(patterns.len() >= 5, "{patterns:?}");
+        for (seed, prefix) in
+            ["pk_live", "pk_dev", "agnost", "vat", "sk", "a", "abcdefghijklmnopqrst"].iter().enumerate()
+        {
+            let key = ApiKey::generate(&prefix.parse().unwrap(), &Mint::seeded(seed as u64));
+            let matching = patterns.iter().filter(|pattern| pattern.is_match(key.expose())).count();
+            assert!(matching >= 1, "{prefix}: {patterns:?}");
+            let cut = &key.expose()[..key.expose().len() - 1];
+            assert!(!patterns.iter().any(|pattern| pattern.is_match(cut)), "{prefix} without its last character");
+        }
     }
 
     #[test]

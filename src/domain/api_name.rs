@@ -40,10 +40,17 @@ impl ApiName {
         }
     }
 
+    #[must_use]
+    pub fn from_code(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.code() == code)
+    }
+
     /// Returns the API that owns a path, or `None` for a path of the service itself.
     #[must_use]
     pub fn owner_of(path: &str) -> Option<Self> {
-        let own = path.strip_prefix("/sessionary/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below =
+            |prefix| path.strip_prefix(prefix).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
+        let own = below("/sessionary/v1") || below("/sessionary/mcp");
         if own { Some(Self::Sessionary) } else { DialectName::owner_of(path).map(Self::Dialect) }
     }
 }
@@ -81,6 +88,8 @@ mod tests {
         for (path, owner) in [
             ("/sessionary/v1", Some(ApiName::Sessionary)),
             ("/sessionary/v1/sessions", Some(ApiName::Sessionary)),
+            ("/sessionary/mcp", Some(ApiName::Sessionary)),
+            ("/sessionary/mcps", None),
             ("/sessionary/v1x", None),
             ("/sessionary", None),
             ("/v2/agents", Some(ApiName::Dialect(DialectName::AgentKey))),

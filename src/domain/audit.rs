@@ -55,6 +55,8 @@ actions! {
     RetentionSet = "retention.set",
     LegalHoldBegin = "legal_hold.begin",
     LegalHoldEnd = "legal_hold.end",
+    ConsoleLogin = "console.login",
+    ConsoleLogout = "console.logout",
 }
 
 impl fmt::Display for Action {
@@ -92,6 +94,8 @@ pub enum Identity {
     OrgHeader,
     /// No credential.
     Anonymous,
+    /// A signed report of leaked keys.
+    LeakReport,
     /// The service itself, such as one of its workers.
     Service,
 }
@@ -106,6 +110,7 @@ impl Identity {
             Self::CommandLine { .. } => "command_line",
             Self::OrgHeader => "organization_header",
             Self::Anonymous => "anonymous",
+            Self::LeakReport => "leak_report",
             Self::Service => "service",
         }
     }
@@ -117,7 +122,7 @@ impl Identity {
             Self::ApiKey(id) => Some(id.to_string()),
             Self::Token { subject, .. } => subject.clone(),
             Self::CommandLine { user } => Some(user.clone()),
-            Self::OrgHeader | Self::Anonymous | Self::Service => None,
+            Self::OrgHeader | Self::Anonymous | Self::LeakReport | Self::Service => None,
         }
     }
 

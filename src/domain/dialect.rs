@@ -50,6 +50,13 @@ impl DialectName {
         self == Self::AgentKey
     }
 
+    /// Returns whether a session's user is a field of its own. In the other dialects, the user is found in what clients
+    /// store with the session ([`SessionUser`](super::SessionUser)).
+    #[must_use]
+    pub fn has_user_field(self) -> bool {
+        matches!(self, Self::Agnost | Self::Messaging)
+    }
+
     /// The dialect whose sessions have a feed, which event streams and webhooks read.
     pub const WITH_FEED: Self = Self::Agntix;
 

@@ -1,9 +1,7 @@
-//! Erasures: whose data is deleted, and which user a session belongs to.
+//! Erasures: whose data is deleted.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-
-use super::DialectName;
 
 /// What an erasure deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,60 +60,15 @@ pub fn subject_hash(key: &ProofKey, subject: &str) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The ids in a session that may be its user's.
-#[derive(Clone, Debug, Default)]
-pub struct UserIds {
-    /// The session's own user.
-    pub user_id: Option<String>,
-    /// The client's id of its contact, and the contact's own id.
-    pub contact_external_id: Option<String>,
-    pub contact_id: Option<String>,
-    /// `userId` and `user_id` of its metadata.
-    pub metadata: [Option<String>; 2],
-}
-
-impl UserIds {
-    /// Returns whether a session of this dialect belongs to the user. `contact` is the id of the user's contact.
-    #[must_use]
-    pub fn belongs_to(&self, dialect: DialectName, user: &str, contact: Option<&str>) -> bool {
-        let is_user = |id: &Option<String>| id.as_deref() == Some(user);
-        let in_metadata = || self.metadata.iter().any(is_user);
-        match dialect {
-            DialectName::Agnost | DialectName::Messaging => is_user(&self.user_id),
-            DialectName::Agntix => {
-                let is_contact = contact.is_some() && self.contact_id.as_deref() == contact;
-                is_contact || is_user(&self.contact_external_id) || is_user(&self.contact_id) || in_metadata()
-            }
-            DialectName::AgentKey | DialectName::IntegerId => in_metadata(),
-        }
-    }
+/// Returns bytes in hexadecimal, as a proof and a hash are shown.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_dialect_names_its_user_in_its_own_way() {
-        let some = |id: &str| Some(id.to_owned());
-        let own = UserIds { user_id: some("u"), ..UserIds::default() };
-        let external = UserIds { contact_external_id: some("u"), ..UserIds::default() };
-        let contact = UserIds { contact_id: some("c"), ..UserIds::default() };
-        let metadata = UserIds { metadata: [None, some("u")], ..UserIds::default() };
-        for (dialect, expected) in [
-            (DialectName::Agnost, [true, false, false, false]),
-            (DialectName::Agntix, [false, true, true, true]),
-            (DialectName::AgentKey, [false, false, false, true]),
-            (DialectName::Messaging, [true, false, false, false]),
-            (DialectName::IntegerId, [false, false, false, true]),
-        ] {
-            let found = [&own, &external, &contact, &metadata].map(|ids| ids.belongs_to(dialect, "u", Some("c")));
-            assert_eq!(found, expected, "{dialect}");
-            let other = [&own, &external, &contact, &metadata].map(|ids| ids.belongs_to(dialect, "v", None));
-            assert_eq!(other, [false; 4], "{dialect}");
-        }
-        assert!(!UserIds::default().belongs_to(DialectName::Agntix, "u", None));
-    }
 
     #[test]
     fn a_hash_depends_on_its_key() {

@@ -198,6 +198,11 @@ impl Credential {
 pub enum Proof {
     ApiKey(KeyHash),
     AccessToken(KeyHash),
+    /// A login of the console, and the API key that it was made with.
+    ConsoleLogin {
+        login: KeyHash,
+        key: Option<KeyHash>,
+    },
     /// Not stored: a verified signature, a public header, or no credential.
     NotKept,
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{AgentId, DialectName, JsonText, OpenTurn, SessionId, Timestamp};
+use super::{AgentId, DialectName, JsonText, OpenTurn, SessionId, SessionUser, Timestamp};
 
 /// A session to be created.
 #[derive(Clone, Debug)]
@@ -16,6 +16,7 @@ pub struct NewSession {
     pub enabled: bool,
     /// Platform, session type or connection type: the dialect's word for how the session came about.
     pub kind: Option<String>,
+    /// The user, of a dialect that has a field for it. The store finds those of the others when it creates the session.
     pub user_id: Option<String>,
     pub name: Option<String>,
     pub description: Option<String>,
@@ -52,6 +53,12 @@ impl NewSession {
         }
     }
 
+    /// Returns the ids of its user.
+    #[must_use]
+    pub fn user(&self) -> SessionUser {
+        SessionUser::of(self.dialect, self.user_id.as_deref(), self.metadata.as_ref(), &self.detail)
+    }
+
     /// Returns how many bytes of it the caller determines.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -71,6 +78,7 @@ pub struct Session {
     pub public_id: String,
     pub enabled: bool,
     pub kind: Option<String>,
+    /// Whose session it is, in every dialect.
     pub user_id: Option<String>,
     pub name: Option<String>,
     pub description: Option<String>,
@@ -107,6 +115,13 @@ impl Session {
         self.detail = JsonText::empty_object();
         self.turn = None;
         self.is_erased = true;
+    }
+
+    /// Returns the ids of its user.
+    #[must_use]
+    pub fn user(&self) -> SessionUser {
+        let own = self.user_id.as_deref().filter(|_| self.dialect.has_user_field());
+        SessionUser::of(self.dialect, own, self.metadata.as_ref(), &self.detail)
     }
 
     /// Returns the state at `now`. Expiry is computed when a session is read and is never stored. A session that was

@@ -35,6 +35,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub enum Lookup {
     Key(KeyHash),
     AccessToken(KeyHash),
+    /// A login of the console, or a one-time link.
+    ConsoleLogin(KeyHash),
     /// An organization, by a token's issuer and its external id.
     Organization(String, String),
 }

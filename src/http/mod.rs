@@ -7,6 +7,7 @@ pub mod bounds;
 mod byte_rate;
 mod connection;
 mod connections;
+pub mod console;
 mod content_encoding;
 pub mod cors;
 mod costly;

@@ -114,6 +114,8 @@ pub enum Forbidden {
     Scope(Scope),
     /// The credential does not belong to the organization, or to any.
     Organization,
+    /// The credential is a cookie, and the request does not come from a page of this service.
+    CrossSite,
     /// The API key may not be used from the client's address.
     Address,
 }

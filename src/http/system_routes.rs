@@ -11,13 +11,15 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::body::Reply;
+use super::console;
 use super::readiness::{Readiness, Ready};
 use super::response_headers;
 use crate::domain::ApiName;
 use crate::store::Store;
 use crate::telemetry;
 
-/// Returns the routes `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<api>.json`.
+/// Returns the routes `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<api>.json`, and those
+/// of the console.
 pub fn routes<S>(descriptions: Vec<(ApiName, OpenApi)>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -31,6 +33,7 @@ where
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .layer(map_response(response_headers::private))
+        .merge(console::routes())
         .merge(pages(descriptions).layer(map_response(response_headers::page)))
 }
 

@@ -60,8 +60,8 @@ impl IdempotencyGuard {
         }
     }
 
-    /// Reports that the request ended with an error. A rejected request stored nothing; a failed one may have stored
-    /// something.
+    /// Reports that the request ended with an error, and frees its key if the request was rejected before anything was
+    /// committed.
     pub async fn hand_back<D: Dialect>(self, error: &D::Error, now: Timestamp) {
         if self.is_keyed() {
             let status = D::render(error, &About { request_id: String::new(), now }).status();
@@ -70,16 +70,17 @@ impl IdempotencyGuard {
     }
 
     pub(super) async fn hand_back_with(self, status: StatusCode) {
-        // A request can end with 429 half-way, after it has stored something.
-        let has_stored_nothing = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
-        if has_stored_nothing { self.release().await } else { self.give_up().await }
+        // The client is to send the same request again after 429.
+        let is_rejected = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+        if is_rejected { self.release().await } else { self.give_up().await }
     }
 
-    /// Reports that the request was rejected, and frees its key. If an earlier attempt may have stored something, the
-    /// key stays bound to its body, and the next attempt need not wait for the lease.
+    /// Reports that the request was rejected, and frees its key. A request may be rejected half-way, for instance by the
+    /// time limit of its second statement. If it has committed something, or an earlier attempt may have, the key stays
+    /// bound to its body, and the next attempt need not wait for the lease.
     pub async fn release(self) {
         let Some(reserved) = &self.0 else { return };
-        if !reserved.reservation.is_first {
+        if !reserved.reservation.is_first || reserved.store.has_committed() {
             return self.give_up().await;
         }
         if let Err(error) = reserved.store.idempotency().release(&reserved.reservation).await {

@@ -7,7 +7,7 @@
 //! - the same key and body again: the stored response, with `Idempotency-Replayed: true`;
 //! - the same key, another body: 422, whichever bytes differ;
 //! - the same key while the first request is being served: its response, or after [`WaitTimeout`] 409;
-//! - a request that was rejected leaves its key free, also for another body;
+//! - a request that was rejected before anything was committed leaves its key free, also for another body;
 //! - a request whose process died, or whose outcome is unknown, is carried out again by the next attempt, with the
 //!   time, the ids and the nonce of the first, so that what was committed is recognised and not created twice.
 //!

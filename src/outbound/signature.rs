@@ -69,12 +69,22 @@ pub fn headers(
     Ok(headers)
 }
 
-fn sign(secret: &SecretString, id: &str, now: Timestamp, body: &[u8]) -> Result<String, UnusableSecret> {
+/// Checks that a secret can be used.
+///
+/// # Errors
+/// When it is not `whsec_` and 24 to 64 bytes in base64.
+pub fn check(secret: &SecretString) -> Result<(), UnusableSecret> {
+    key_of(secret).map(|_| ())
+}
+
+fn key_of(secret: &SecretString) -> Result<Vec<u8>, UnusableSecret> {
     let text = secret.expose_secret();
     let key = BASE64.decode(text.strip_prefix("whsec_").unwrap_or(text)).map_err(|_| UnusableSecret)?;
-    if !KEY_BYTES.contains(&key.len()) {
-        return Err(UnusableSecret);
-    }
+    if KEY_BYTES.contains(&key.len()) { Ok(key) } else { Err(UnusableSecret) }
+}
+
+fn sign(secret: &SecretString, id: &str, now: Timestamp, body: &[u8]) -> Result<String, UnusableSecret> {
+    let key = key_of(secret)?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| UnusableSecret)?;
     mac.update(format!("{id}.{}.", now.timestamp()).as_bytes());
     mac.update(body);

@@ -148,6 +148,7 @@ impl Contacts<'_> {
         .await;
         match written {
             Ok(_) => {
+                self.0.note_commit();
                 transaction.commit().await?;
                 self.0.stored(counted_bytes(new));
                 Ok(Kept::Kept(new.clone()))

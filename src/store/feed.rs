@@ -1,19 +1,33 @@
 //! The feed of changes to an organization's sessions, which clients can follow without loss.
 //!
-//! An entry is written in the transaction of the change, under that transaction's number. A reader stops before the
-//! oldest transaction that is still open, so that no entry can appear before its cursor later.
+//! An entry is written in the statement of the change, under its transaction's number. A reader stops before the oldest
+//! transaction that is still open, so that no entry can appear before its cursor later.
+//!
+//! Sessions of [`DialectName::WITH_FEED`] always have entries. Those of other dialects have them only while their
+//! organization is followed ([`Feed::follow`]), so that they cost nothing otherwise.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::PgConnection;
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed};
 use super::events::EventRow;
 use super::sessions::RowKey;
 use super::{SessionRow, StoreError, TenantStore, scope};
-use crate::domain::{DialectName, Event, Session, Timestamp};
+use crate::domain::{DialectName, Event, Session};
+
+/// How long an organization is followed after the last request that it be.
+pub const FOLLOWED_FOR: Duration = Duration::from_secs(120);
+/// The follower of all streams of an organization.
+const STREAMS: Uuid = Uuid::nil();
+/// How long a new follower waits for the changes that are in progress.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(6);
+const SETTLE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What an entry reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,60 +51,19 @@ impl FeedKind {
         }
     }
 
+    /// Returns the number before the first place of the kind's entries within their transaction. The statements that
+    /// write entries number them on their own, and the entries of a transaction are read in this order.
+    pub const fn first_place(self) -> i64 {
+        match self {
+            Self::Started => 0,
+            Self::Appended => 1_000_000,
+            Self::Updated | Self::Ended => 2_000_000,
+        }
+    }
+
     pub fn from_code(code: i16) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Happened {
-    Updated,
-    Ended,
-    /// The event of this number was appended.
-    Appended(i64),
-}
-
-/// Writes the changes of a transaction to the feed. Called once per transaction, because entries are numbered within
-/// it.
-pub(super) async fn tell(
-    connection: &mut PgConnection,
-    happened: &[(RowKey, Happened, Timestamp)],
-) -> Result<(), sqlx::Error> {
-    if happened.is_empty() {
-        return Ok(());
-    }
-    let keys = RowKey::columns(happened.iter().map(|(key, ..)| key));
-    let kinds: Vec<i16> = happened
-        .iter()
-        .map(|(_, happened, _)| match happened {
-            Happened::Updated => FeedKind::Updated.code(),
-            Happened::Ended => FeedKind::Ended.code(),
-            Happened::Appended(_) => FeedKind::Appended.code(),
-        })
-        .collect();
-    let numbers: Vec<Option<i64>> = happened
-        .iter()
-        .map(|(_, happened, _)| match happened {
-            Happened::Appended(number) => Some(*number),
-            _ => None,
-        })
-        .collect();
-    let times: Vec<Timestamp> = happened.iter().map(|(.., at)| *at).collect();
-    sqlx::query!(
-        "INSERT INTO session_feed (org_id, place, dialect, session_id, kind, event_number, at)
-         SELECT org_id, place::int, dialect, session_id, kind, event_number, at
-           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::smallint[], $5::bigint[], $6::timestamptz[])
-                WITH ORDINALITY AS new (org_id, dialect, session_id, kind, event_number, at, place)",
-        &keys.orgs,
-        &keys.dialects,
-        &keys.ids,
-        &kinds,
-        &numbers as &[Option<i64>],
-        &times
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 /// A cursor in the feed: everything up to here was read. Its text is `<transaction>-<place>`.
@@ -133,6 +106,16 @@ pub enum Change {
     Appended(Session, Box<Event>),
 }
 
+/// Where a follower of all dialects begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Following {
+    /// The cursor of a follower that begins now.
+    pub now: FeedPlace,
+    /// A follower that continues from an earlier cursor than this may miss changes, because nothing followed the
+    /// organization then.
+    pub since: FeedPlace,
+}
+
 /// The feed of one organization.
 pub struct Feed<'s>(pub(super) &'s TenantStore);
 
@@ -164,45 +147,116 @@ impl Feed<'_> {
         Ok(FeedPlace { transaction: open - 1, place: i32::MAX })
     }
 
+    /// Follows the sessions of all dialects from now on: for [`FOLLOWED_FOR`], or for longer if that is already so.
+    /// Changes that are committed later are in the feed, on any replica.
+    ///
+    /// A change that was in progress may have been decided before, without an entry. So this waits until all of those
+    /// are committed: what a client lists after it follows is complete with what it then receives.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn follow(&self) -> Result<Following, StoreError> {
+        self.keep_following().await?;
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let next = sqlx::query_scalar!(r#"SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS "next!""#)
+            .fetch_one(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        let now = loop {
+            let now = self.now().await?;
+            if now.transaction + 1 >= next || Instant::now() >= deadline {
+                break now;
+            }
+            tokio::time::sleep(SETTLE_PAUSE).await;
+        };
+        let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
+        let since = sqlx::query_scalar!(
+            r#"WITH begun AS (
+                   UPDATE feed_followers SET since = $3
+                    WHERE org_id = $1 AND follower_id = $2 AND since IS NULL
+                   RETURNING since
+               )
+               SELECT COALESCE((SELECT since FROM begun),
+                               (SELECT since FROM feed_followers WHERE org_id = $1 AND follower_id = $2), $3) AS "since!""#,
+            self.0.org.0,
+            STREAMS,
+            now.transaction
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(Following { now, since: FeedPlace { transaction: since, place: 0 } })
+    }
+
+    /// Follows the sessions of all dialects for [`FOLLOWED_FOR`] more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn keep_following(&self) -> Result<(), StoreError> {
+        let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
+        // The time is Postgres's own, because the statements that write the feed compare with that. A row that is good
+        // for long enough is not written again, so that many streams do not write it all the time.
+        sqlx::query!(
+            "INSERT INTO feed_followers AS f (org_id, follower_id, until)
+             VALUES ($1, $2, now() + make_interval(secs => $3))
+                 ON CONFLICT (org_id, follower_id)
+                 DO UPDATE SET until = EXCLUDED.until, since = CASE WHEN f.until > now() THEN f.since END
+              WHERE f.until < now() + make_interval(secs => $3 * 3 / 4)",
+            self.0.org.0,
+            STREAMS,
+            FOLLOWED_FOR.as_secs_f64()
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// Returns the changes after a cursor, of at most `limit` entries, each with its cursor, and the cursor of the last
-    /// entry that was read. Changes of sessions that do not exist any more are left out. The sessions and events of a
-    /// batch have at most [`MAX_PAGE_BYTES`]; later entries are left for the next batch.
+    /// entry that was read. Without a dialect, these are the changes of all dialects. Changes of sessions that do not
+    /// exist any more are left out. The sessions and events of a batch have at most [`MAX_PAGE_BYTES`]; later entries
+    /// are left for the next batch.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn after(
         &self,
         place: FeedPlace,
-        dialect: DialectName,
+        dialect: Option<DialectName>,
         limit: i64,
     ) -> Result<(Vec<(FeedPlace, Change)>, FeedPlace), StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query!(
-            "SELECT transaction, place, session_id, kind, event_number
+            "SELECT transaction, place, dialect, session_id, kind, event_number
                FROM session_feed
-              WHERE org_id = $1 AND (transaction, place) > ($2, $3) AND dialect = $4
+              WHERE org_id = $1 AND (transaction, place) > ($2, $3)
                 AND transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
               ORDER BY transaction, place
-              LIMIT $5",
+              LIMIT $4",
             self.0.org.0,
             place.transaction,
             place.place,
-            dialect.code(),
             limit
         )
         .fetch_all(&mut *transaction)
         .await?;
+        let passed = rows.last().map(|row| FeedPlace { transaction: row.transaction, place: row.place });
         let entries: Vec<FeedEntry> = rows
             .into_iter()
+            .filter(|row| dialect.is_none_or(|dialect| dialect.code() == row.dialect))
             .map(|row| FeedEntry {
                 place: FeedPlace { transaction: row.transaction, place: row.place },
-                key: RowKey::of(self.0.org.0, dialect.code(), row.session_id),
+                key: RowKey::of(self.0.org.0, row.dialect, row.session_id),
                 kind: row.kind,
                 event_number: row.event_number,
             })
             .collect();
-        let (changes, last) = read(&mut transaction, entries).await?;
+        let wanted = entries.len();
+        let (changes, last, read) = read(&mut transaction, entries).await?;
         transaction.commit().await?;
+        // Entries of other dialects are passed over, unless wanted ones before them are left for the next batch.
+        let last = if read == wanted { passed } else { last };
         Ok((changes, last.unwrap_or(place)))
     }
 }
@@ -220,16 +274,16 @@ impl Weighed for Sizes {
 }
 
 /// Reads the sessions and events of entries, as long as they fit into a page. Also returns the cursor of the last entry
-/// that was read.
+/// that was read, and how many were.
 async fn read(
     connection: &mut PgConnection,
     mut entries: Vec<FeedEntry>,
-) -> Result<(Vec<(FeedPlace, Change)>, Option<FeedPlace>), StoreError> {
+) -> Result<(Vec<(FeedPlace, Change)>, Option<FeedPlace>, usize), StoreError> {
     if entries.is_empty() {
-        return Ok((Vec::new(), None));
+        return Ok((Vec::new(), None, 0));
     }
     entries.truncate(fitting(connection, &entries).await?);
-    let last = entries.last().map(|entry| entry.place);
+    let (last, count) = (entries.last().map(|entry| entry.place), entries.len());
     let mut keys: Vec<RowKey> = entries.iter().map(|entry| entry.key).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -252,7 +306,7 @@ async fn read(
         };
         changes.push((entry.place, change));
     }
-    Ok((changes, last))
+    Ok((changes, last, count))
 }
 
 /// Returns how many of the entries fit into a page, at least one. A session counts for each of its entries, because

@@ -30,6 +30,7 @@ use super::permits::{OrgPermit, OrgPermits, PermitLimits};
 use super::readiness::WriteHealth;
 use super::scope::WriterConnection;
 use super::storage::StorageMeter;
+use super::usage_days::{UsageMeter, Used};
 use crate::domain::OrgId;
 
 /// Requests that wait per task. Further requests are rejected.
@@ -70,6 +71,11 @@ pub(super) trait Batch: Send + Sync + 'static {
     /// Returns how many bytes a request has stored, after it was executed.
     fn stored(request: &Self::Request, answer: &Self::Answer) -> usize;
 
+    /// Returns what a request has used, after it was executed.
+    fn used(_: &Self::Request, _: &Self::Answer) -> Option<Used> {
+        None
+    }
+
     /// Returns the route of a request. Requests of the same route are executed by the same task, in the order in which
     /// they arrived.
     fn route(request: &Self::Request) -> u64;
@@ -97,6 +103,8 @@ struct Waiting<B: Batch> {
 pub(super) struct Reports {
     /// Counts the bytes that they stored.
     pub storage: StorageMeter,
+    /// Counts the sessions and events that they stored.
+    pub usage: UsageMeter,
     /// Records whether their commits succeeded.
     pub health: Arc<WriteHealth>,
 }
@@ -227,6 +235,9 @@ impl<B: Batch> Worker<B> {
                     debug_assert_eq!(answers.len(), part.len());
                     for (waiting, answer) in part.into_iter().zip(answers) {
                         self.reports.storage.add(B::org(&waiting.request), B::stored(&waiting.request, &answer));
+                        if let Some(used) = B::used(&waiting.request, &answer) {
+                            self.reports.usage.add(&used);
+                        }
                         // A caller that hung up does not receive it.
                         let _ = waiting.reply.send(Ok(answer));
                     }

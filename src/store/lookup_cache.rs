@@ -9,6 +9,7 @@ use std::time::Duration;
 use moka::future::Cache;
 
 use super::StoreError;
+use super::console_logins::ConsoleLogin;
 use super::directory::KeyRecord;
 use crate::domain::{Agent, AgentRef, KeyHash, OrgId, Organization};
 
@@ -23,7 +24,9 @@ pub(super) struct LookupCache {
     pub keys: CacheEntry<(KeyHash, u64), KeyRecord>,
     /// Access tokens by their hash and generation, as records of their keys.
     pub tokens: CacheEntry<(KeyHash, u64), KeyRecord>,
-    /// How often the end of any key was changed.
+    /// Logins of the console by their organization, hash and generation.
+    pub console_logins: CacheEntry<(OrgId, KeyHash, u64), ConsoleLogin>,
+    /// How often the end of any key, or of a login of the console, was changed.
     pub key_changes: Generation,
     pub organizations: CacheEntry<OrgId, Organization>,
     pub external_ids: CacheEntry<(String, String), OrgId>,
@@ -39,6 +42,7 @@ impl LookupCache {
         Self {
             keys: CacheEntry::new(lasts),
             tokens: CacheEntry::new(lasts),
+            console_logins: CacheEntry::new(lasts),
             key_changes: Generation::default(),
             organizations: CacheEntry::new(lasts),
             external_ids: CacheEntry::new(lasts),

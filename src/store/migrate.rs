@@ -93,6 +93,7 @@ async fn run(database: &Database, last: Option<i64>) -> Result<Migrated, Migrate
     schema.check_unknown()?;
     drop_invalid_indexes(&mut owner).await.map_err(MigrateError::Index)?;
     MIGRATOR.run_direct(last, &mut owner, false).await?;
+    mark_concurrent_ones(&mut owner, last).await.map_err(MigrateError::Statement)?;
     let _ = owner.close().await;
     let _ = first.close().await;
     let is_applied = |version: &i64| last.is_none_or(|last| *version <= last);
@@ -122,6 +123,22 @@ async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         }
         tokio::time::sleep(ASK_AGAIN_AFTER).await;
     }
+}
+
+/// Marks the applied migrations without a transaction as compatible. Such a migration consists of one statement, because
+/// several would be a transaction, so that its mark is in a comment.
+async fn mark_concurrent_ones(owner: &mut PgConnection, last: Option<i64>) -> Result<(), sqlx::Error> {
+    let applied = MIGRATOR.iter().filter(|migration| last.is_none_or(|last| migration.version <= last));
+    for migration in applied.filter(|migration| migration.no_tx) {
+        let mut lines = migration.sql.as_str().lines();
+        let Some(mark) = lines.find_map(|line| line.strip_prefix("-- INSERT INTO migration_compatibility ")) else {
+            continue;
+        };
+        // Safe: it is a part of this program.
+        let mark = format!("INSERT INTO migration_compatibility {} ON CONFLICT DO NOTHING", mark.trim_end_matches(';'));
+        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *owner).await?;
+    }
+    Ok(())
 }
 
 /// Drops an index that an interrupted CREATE INDEX CONCURRENTLY left invalid. It would slow down writes and serve no

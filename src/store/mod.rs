@@ -15,16 +15,20 @@ mod avatars;
 pub mod backup;
 mod bytes;
 mod captures;
+mod console_logins;
 mod contacts;
 mod counts;
 mod dashboard;
 mod database;
 mod directory;
+mod erasures;
 mod error;
 mod events;
+mod exports;
 mod feed;
 mod group;
 mod idempotency;
+mod imports;
 mod inspect;
 mod key_uses;
 mod keyset;
@@ -44,6 +48,8 @@ mod storage;
 mod tenant;
 mod tls;
 mod usage;
+mod usage_days;
+mod users;
 mod webhooks;
 
 use std::sync::{Arc, Weak};
@@ -54,23 +60,27 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, AgentUpdate, Agents};
 pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage, KeyReplaced, KeyReplacement, MAX_KEYS};
-pub use audit::{Fault, Head, Verified};
+pub use audit::{AuditLog, AuditPosition, AuditRow, Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
-pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed};
+pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed, json_bytes};
 pub use captures::{
-    Breakdown, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure, Figures, Grain,
-    LogKind, LogPage, MetadataRow, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow, StoryEventRow, StoryPage,
-    StoryRow, Unmerged,
+    Breakdown, COMPARED_LIMIT, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure,
+    Figures, Grain, LogKind, LogPage, MetadataRow, OPENED_LIMIT, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow,
+    StoryEventRow, StoryPage, StoryRow, Unmerged,
 };
+pub use console_logins::{ConsoleLogin, ConsoleLogins, LoginHolder};
 pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};
 pub use counts::COUNTS;
 pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};
 pub use database::{Database, DatabaseError, LOOKUP_PLANS, SCAN_PLANS};
 pub use directory::{Directory, KeyRecord};
+pub use erasures::{ErasureCursor, ErasureRequested, Erasures};
 pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
-pub use feed::{Change, Feed, FeedPlace};
+pub use exports::{ExportFilter, ExportPosition, ExportedAgent, ExportedEvent, ExportedFacts, ExportedPart, Exports};
+pub use feed::{Change, FOLLOWED_FOR, Feed, FeedPlace, Following};
 pub use idempotency::{Claimed, Idempotency, KeyedRequest, Reservation, StoredResponse};
+pub use imports::{ImportOutcome, ImportedEvent, ImportedPart, ImportedSession, Imports};
 pub use inspect::{DatabaseRole, Login, Server, TableIsolation};
 pub use lookup_cache::LOOKUP_CACHE_TTL;
 pub use migrate::{MigrateError, Migrated, allow_logins, create_database, migrate, provision};
@@ -79,14 +89,17 @@ pub use own_organization::{OwnOrganization, OwnSettings};
 pub use retention::{Retention, RetentionCounts};
 pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
-    Among, AppendingChange, Appends, Census, Changed, CopiedEvents, CopySize, Created, Fork, Forked, HEADING_CHARS,
-    Heading, INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED, SessionCursor, SessionOrder,
-    SessionPage, SessionQuery, SessionRow, SessionStretch, Sessions, UPDATED_WINDOW, WINDOW,
+    AcrossCursor, Among, AppendingChange, Appends, Census, Changed, CopiedEvents, CopySize, Created, CreationOrder,
+    Examined, Fork, Forked, HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED,
+    SessionCursor, SessionFilter, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionStretch, Sessions,
+    TextMatch, UPDATED_WINDOW, WINDOW, Walk,
 };
 pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;
 pub use tls::Tls;
 pub use usage::Usage;
+pub use usage_days::{Amounts, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
+pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionCursor, UserSessionPage, Users};
 pub use webhooks::{Delivery, DeliveryResent, NewEndpoint, Webhook, WebhookCreated, WebhookState, Webhooks};
 
 use crate::domain::sealing::SealingKeys;
@@ -265,6 +278,11 @@ impl Store {
         TenantStore::new(self.clone(), organization.id, organization.stored_bytes >= quota)
     }
 
+    /// Reads every API key again before it is next used, because one was changed by other means than a [`TenantStore`].
+    pub fn forget_keys(&self) {
+        self.lookup_cache().key_changes.happened();
+    }
+
     /// Adds the bytes that were counted since the last call to the database.
     ///
     /// # Errors
@@ -285,6 +303,14 @@ impl Store {
     #[must_use]
     pub fn storage_quota(&self) -> u64 {
         self.0.storage_quota
+    }
+
+    /// Adds the usage that was counted since the last call to the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn flush_usage(&self) -> Result<(), StoreError> {
+        usage_days::flush(&self.0).await
     }
 
     /// Returns the look-ups that need no organization.
@@ -336,6 +362,9 @@ impl Store {
         if let Err(error) = self.flush_storage().await {
             tracing::warn!(%error, "store.storage_not_counted");
         }
+        if let Err(error) = self.flush_usage().await {
+            tracing::warn!(%error, "store.usage_not_counted");
+        }
         if let Err(error) = self.flush_key_uses().await {
             tracing::warn!(%error, "store.key_uses_not_written");
         }
@@ -364,6 +393,9 @@ async fn flush_regularly(store: Weak<Inner>) {
         let Some(store) = store.upgrade() else { return };
         if let Err(error) = storage::flush(&store).await {
             tracing::warn!(%error, "store.storage_not_counted");
+        }
+        if let Err(error) = usage_days::flush(&store).await {
+            tracing::warn!(%error, "store.usage_not_counted");
         }
         if flush == 0
             && let Err(error) = key_uses::flush(&store).await

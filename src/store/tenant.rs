@@ -1,11 +1,12 @@
 //! The store of one organization.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lookup_cache::LookupCache;
 use super::{Groups, Store, StoreError, TenantPool};
 use crate::domain::sealing::SealingKeys;
-use crate::domain::{Actor, OrgId};
+use crate::domain::{Actor, KeyId, OrgId};
 
 /// The store of one organization. A tenant's rows are only accessible through it.
 #[derive(Clone)]
@@ -15,17 +16,32 @@ pub struct TenantStore {
     is_full: bool,
     /// Whose acts they are that the audit log records; `None` for the service's own.
     actor: Option<Arc<Actor>>,
+    /// The API key whose usage is counted.
+    key: Option<KeyId>,
+    /// Whether something was committed through this store or a clone of it.
+    has_committed: Arc<AtomicBool>,
 }
 
 impl TenantStore {
     pub(super) fn new(store: Store, org: OrgId, is_full: bool) -> Self {
-        Self { store, org, is_full, actor: None }
+        Self { store, org, is_full, actor: None, key: None, has_committed: Arc::default() }
     }
 
     /// Returns a store whose acts are recorded as this actor's.
     #[must_use]
     pub fn acting_for(self, actor: Actor) -> Self {
         Self { actor: Some(Arc::new(actor)), ..self }
+    }
+
+    /// Returns a store whose usage is counted for this API key, if there is one.
+    #[must_use]
+    pub fn used_by(self, key: Option<KeyId>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Returns the API key whose usage is counted.
+    pub(super) fn key(&self) -> Option<KeyId> {
+        self.key
     }
 
     /// Returns whose acts the audit log records.
@@ -36,6 +52,26 @@ impl TenantStore {
     /// Returns the actor for a request that outlives this store.
     pub(super) fn shared_actor(&self) -> Option<Arc<Actor>> {
         self.actor.clone()
+    }
+
+    /// Returns whether this store, or a clone of it, has committed something that a client asked for, or may have. Every
+    /// request has a store of its own, so that it is whether the request had an effect.
+    #[must_use]
+    pub fn has_committed(&self) -> bool {
+        self.has_committed.load(Ordering::Acquire)
+    }
+
+    /// Notes that something was committed. Every method that creates something for a request with an `Idempotency-Key`
+    /// calls it.
+    pub(super) fn note_commit(&self) {
+        self.has_committed.store(true, Ordering::Release);
+    }
+
+    /// Notes a commit if the result shows that there was one, or that there may have been one.
+    pub(super) fn note_result<T>(&self, result: &Result<T, StoreError>, is_effect: impl FnOnce(&T) -> bool) {
+        if result.as_ref().map_or_else(|error| matches!(error, StoreError::Unavailable), is_effect) {
+            self.note_commit();
+        }
     }
 
     /// Returns the organization whose store this is.

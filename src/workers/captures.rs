@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::domain::{Clock, Timestamp};
+use crate::domain::{Clock, OrgId, Timestamp};
 use crate::store::admin::{AdminError, AdminStore};
 
 /// How often totals are folded.
@@ -22,10 +22,14 @@ const RECOUNTED_DAYS: u8 = 16;
 const BATCH: u16 = 2_000;
 /// Organizations per transaction.
 const NOTED_BATCH: i64 = 100;
+/// Organizations whose unindexed events are looked at in one transaction, and such transactions before the worker pauses.
+const INDEXED_BATCH: i64 = 100;
+const INDEXED_BATCHES: u32 = 10;
 
 pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
     let mut folded_at: Option<Instant> = None;
     let mut noted_at: Option<Instant> = None;
+    let mut indexed_to = OrgId(Uuid::nil());
     let is_due = |last: Option<Instant>, every| last.is_none_or(|last| last.elapsed() >= every);
     loop {
         if is_due(folded_at, EVERY) {
@@ -45,8 +49,9 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
                 Err(error) => tracing::warn!(%error, "captures.failed"),
             }
         }
-        if let Err(error) = index(admin).await {
-            tracing::warn!(%error, "captures.failed");
+        match index_some(admin, indexed_to).await {
+            Ok(last) => indexed_to = last,
+            Err(error) => tracing::warn!(%error, "captures.failed"),
         }
         tokio::time::sleep(INDEX_EVERY).await;
     }
@@ -94,6 +99,18 @@ pub async fn note_backlog(admin: &AdminStore) -> Result<u64, AdminError> {
 /// # Errors
 /// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn index(admin: &AdminStore) -> Result<(), AdminError> {
+    let mut after = OrgId(Uuid::nil());
+    loop {
+        after = index_some(admin, after).await?;
+        if after.0.is_nil() {
+            return Ok(());
+        }
+    }
+}
+
+/// Updates the search index of at most 1,000 organizations after `after`, and adds all missing events. Returns where to
+/// continue.
+async fn index_some(admin: &AdminStore, mut after: OrgId) -> Result<OrgId, AdminError> {
     let mut has_backlog = true;
     while has_backlog {
         // Blocks are made during a long backlog, because pending rows would accumulate.
@@ -102,9 +119,17 @@ pub async fn index(admin: &AdminStore) -> Result<(), AdminError> {
             has_backlog = admin.index_backlog().await?;
             batches += 1;
         }
-        for org in admin.organizations_to_index().await? {
-            while admin.index_captured_events(org).await? {}
+        for _ in 0..INDEXED_BATCHES {
+            let batch = admin.organizations_to_index(after, INDEXED_BATCH).await?;
+            let Some(batch) = batch else {
+                after = OrgId(Uuid::nil());
+                break;
+            };
+            for org in batch.orgs {
+                while admin.index_captured_events(org).await? {}
+            }
+            after = batch.last;
         }
     }
-    Ok(())
+    Ok(after)
 }

@@ -1,24 +1,32 @@
 //! Background workers, as `sessionary_system`. Each is a step that a test can call, and a schedule.
 
+pub mod audit_stream;
 pub mod captures;
 pub mod erasure;
 pub mod erasures;
 pub mod retention;
+pub mod users;
 pub mod webhooks;
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::JwtVerifier;
 use crate::domain::Clock;
 use crate::outbound::{Client, PrivateAddresses};
 use crate::store::admin::AdminStore;
+use audit_stream::AuditStream;
 use webhooks::Webhooks;
 
 /// Runs all workers concurrently until the service stops, and then lets their current work end. A panic in one does not
 /// end the others.
-pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: CancellationToken) {
+pub async fn run(
+    admin: AdminStore,
+    clock: Clock,
+    webhooks: Webhooks,
+    audit_stream: Option<AuditStream>,
+    stop: CancellationToken,
+) {
     let stopping = stop.clone();
     let (its_admin, its_clock) = (admin.clone(), clock.clone());
     let housekeeping = async move {
@@ -27,6 +35,7 @@ pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: Canc
             () = retention::run(&its_admin, &its_clock) => {}
             () = erasure::run(&its_admin, &its_clock) => {}
             () = erasures::run(&its_admin, &its_clock) => {}
+            () = users::run(&its_admin, &its_clock) => {}
         }
     };
     let stopping = stop.clone();
@@ -36,31 +45,46 @@ pub async fn run(admin: AdminStore, clock: Clock, webhooks: Webhooks, stop: Canc
             () = captures::run(&admin, &clock) => {}
         }
     };
+    let stopping = stop.clone();
+    let streaming = async move {
+        let Some(stream) = audit_stream else { return };
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            () = stream.run() => {}
+        }
+    };
     let delivering = async move { webhooks.run(&stop).await };
-    tokio::join!(alone("retention", housekeeping), alone("captures", folding), alone("webhooks", delivering));
+    tokio::join!(
+        alone("retention", housekeeping),
+        alone("captures", folding),
+        alone("audit", streaming),
+        alone("webhooks", delivering)
+    );
 }
 
-/// How long a connection to an identity provider may take.
+/// How long a connection to a publisher of keys may take.
 const KEYS_CONNECT: Duration = Duration::from_secs(3);
 /// How soon the keys are fetched again after a fault of the service's own.
 const AFTER_FAULT: Duration = Duration::from_secs(30);
 
-/// Fetches the keys that identity providers publish, until the service stops. The operator names the providers, so that
-/// they may be at private addresses.
-pub async fn fetch_keys(jwt: JwtVerifier, admin: AdminStore, clock: Clock, stop: CancellationToken) {
+/// Fetches keys that others publish by `fetch`, until the service stops or `fetch` ends. The operator names the
+/// publishers, so that they may be at private addresses.
+pub async fn fetch_keys<F>(fetch: impl Fn(Client) -> F, stop: CancellationToken)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let client = match Client::new(PrivateAddresses::Allowed, KEYS_CONNECT) {
         Ok(client) => client,
         Err(error) => return tracing::error!(%error, "auth.keys_not_fetched"),
     };
     loop {
-        let (jwt, admin, clock, client) = (jwt.clone(), admin.clone(), clock.clone(), client.clone());
-        let mut fetching = tokio::spawn(async move { jwt.fetch_keys(&admin, &clock, &client).await });
+        let mut fetching = tokio::spawn(fetch(client.clone()));
         let ended = tokio::select! {
             () = stop.cancelled() => return fetching.abort(),
             ended = &mut fetching => ended,
         };
         match ended {
-            // No issuer publishes its keys.
+            // There is nothing to fetch.
             Ok(()) => return,
             Err(error) => tracing::error!(%error, name = "keys", "workers.lost"),
         }

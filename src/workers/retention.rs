@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::domain::idempotency::KEY_LIFETIME;
 use crate::domain::webhook::TRIED_FOR;
 use crate::domain::{Clock, Timestamp};
+use crate::store::USAGE_DAYS;
 use crate::store::admin::{AdminError, AdminStore};
 
 const EVERY: Duration = Duration::from_secs(600);
@@ -54,6 +55,10 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
             Ok(expired) => tracing::debug!(expired, "retention.webhooks_expired"),
             Err(error) => tracing::warn!(%error, "retention.failed"),
         }
+        match delete_usage(admin, clock.now()).await {
+            Ok(deleted) => tracing::debug!(deleted, "retention.usage_days"),
+            Err(error) => tracing::warn!(%error, "retention.failed"),
+        }
         match delete_deliveries(admin, clock.now()).await {
             Ok(deleted) => tracing::debug!(deleted, "retention.webhook_deliveries"),
             Err(error) => tracing::warn!(%error, "retention.failed"),
@@ -85,6 +90,15 @@ pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     in_batches(|limit| admin.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, limit)).await
+}
+
+/// Deletes the usage of the days whose lifetime is over at `now`. Returns how many rows there were.
+///
+/// # Errors
+/// When the database cannot be reached. Finished batches are not undone.
+pub async fn delete_usage(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
+    let first = (now - chrono::Duration::days(USAGE_DAYS)).date_naive();
+    in_batches(|limit| admin.delete_usage_days(first, limit)).await
 }
 
 /// Deletes the finished webhook deliveries whose lifetime is over at `now`. Returns how many there were.

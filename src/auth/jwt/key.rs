@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jsonwebtoken::{Algorithm, DecodingKey, Header};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::key_set::{PUBLIC_KEY_ALGORITHMS, PublicKey};
-use super::remote::{KeyMissing, KeySetSource, RemoteKeys};
+use super::key_set::{KeySet, PUBLIC_KEY_ALGORITHMS, PublicKey};
+use crate::auth::published_keys::{KeyMissing, KeySetSource, PublishedKeys};
 use crate::domain::Timestamp;
 
 /// What an issuer's tokens are signed with.
@@ -33,7 +33,7 @@ pub enum JwtKeyError {
 #[derive(Clone)]
 pub(super) enum Keys {
     Fixed { algorithm: Algorithm, key: Arc<DecodingKey> },
-    Remote(Arc<RemoteKeys>),
+    Remote(Arc<PublishedKeys<KeySet>>),
 }
 
 /// A key that verifies one token.
@@ -68,7 +68,7 @@ impl Keys {
             }
             JwtKey::Published(source) => {
                 let issuer = issuer.ok_or(JwtKeyError::NoIssuer)?;
-                Self::Remote(Arc::new(RemoteKeys::new(issuer.to_owned(), source.clone())))
+                Self::Remote(Arc::new(PublishedKeys::new(issuer.to_owned(), source.clone())))
             }
         })
     }
@@ -86,7 +86,8 @@ impl Keys {
         match self {
             Self::Fixed { algorithm, key } if header.alg == *algorithm => Ok(TokenKey::Fixed(Arc::clone(key))),
             Self::Remote(keys) if PUBLIC_KEY_ALGORITHMS.contains(&header.alg) => {
-                keys.find(header.kid.as_deref(), header.alg, now).await.map(TokenKey::Published)
+                let (id, algorithm) = (header.kid.as_deref(), header.alg);
+                keys.find(now, |keys| keys.find(id, algorithm)).await.map(TokenKey::Published)
             }
             _ => Err(KeyMissing::Unknown),
         }

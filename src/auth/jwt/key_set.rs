@@ -7,6 +7,8 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::auth::published_keys::KeyDocument;
+
 /// Keys of one set. Providers publish two to four.
 const MAX_KEYS: usize = 64;
 
@@ -44,16 +46,18 @@ struct Document<'d> {
     keys: Vec<&'d RawValue>,
 }
 
-impl KeySet {
+impl KeyDocument for KeySet {
     /// Reads a set. A key that cannot be read or used is skipped, because one such key must not lock out the users of
     /// the others. Returns `None` where no key is left.
-    pub fn read(document: &str) -> Option<Self> {
+    fn read(document: &str) -> Option<Self> {
         let document: Document<'_> = serde_json::from_str(document).ok()?;
         let keys = document.keys.iter().filter_map(|key| PublicKey::read(key.get())).take(MAX_KEYS);
         let keys: Vec<_> = keys.map(Arc::new).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }
+}
 
+impl KeySet {
     /// Returns the key of that id which verifies that algorithm. A token without an id needs none where only one key
     /// can have signed it (RFC 7515, section 4.1.4; OpenID Connect Core, section 10.1).
     pub fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<PublicKey>> {

@@ -9,7 +9,6 @@
 mod claims;
 mod key;
 mod key_set;
-mod remote;
 mod settings;
 
 use std::fmt;
@@ -19,10 +18,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 pub use key::{JwtKey, JwtKeyError};
-pub use remote::KeySetSource;
-pub(crate) use remote::is_protected;
 pub use settings::JwtSettings;
 
+use super::published_keys::KeyMissing;
 use crate::domain::{Clock, Timestamp};
 use crate::http::{Rejection, Unauthenticated};
 use crate::outbound::Client;
@@ -30,7 +28,6 @@ use crate::store::StoreError;
 use crate::store::admin::AdminStore;
 pub(super) use claims::{Claims, NamedOrganization};
 use key::{Keys, TokenKey};
-use remote::KeyMissing;
 
 /// An identity provider whose tokens are accepted.
 pub struct JwtIssuer {

@@ -230,7 +230,7 @@ fn rejected(rejection: &Rejection) -> (StatusCode, Option<&'static str>, String)
             let message = format!("This credential lacks the scope {scope}.");
             return (StatusCode::FORBIDDEN, Some("forbidden"), message);
         }
-        Rejection::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization | Forbidden::CrossSite) => {
             (StatusCode::FORBIDDEN, Some("forbidden"), "This credential has no access to the requested organization.")
         }
         Rejection::Forbidden(Forbidden::Address) => {

@@ -19,6 +19,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::AgentKeyError;
+pub(in crate::dialects) use events::touch;
+pub use sessions::session::reads_session;
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors, Missing};

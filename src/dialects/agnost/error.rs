@@ -116,7 +116,7 @@ fn rejected(rejection: &Rejection) -> (StatusCode, String) {
         }
         Rejection::Unauthenticated(Unauthenticated::Missing) => (StatusCode::UNAUTHORIZED, "Authentication required"),
         Rejection::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "Invalid or expired credential"),
-        Rejection::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization | Forbidden::CrossSite) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
         }
         Rejection::Forbidden(Forbidden::Address) => {

@@ -14,6 +14,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::AgnostError;
+pub(in crate::dialects) use events::appended::{Said, appended};
+pub use events::event::{reads_event, stored_grams as grams};
+pub(in crate::dialects) use reading::{input as reading_input, output as reading_output};
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors};

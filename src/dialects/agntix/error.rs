@@ -188,7 +188,7 @@ fn rejected(rejection: &Rejection) -> (StatusCode, &'static str, String) {
         Rejection::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, "FORBIDDEN", format!("This credential lacks the scope {scope}."));
         }
-        Rejection::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization | Forbidden::CrossSite) => {
             (StatusCode::FORBIDDEN, "FORBIDDEN", "This credential has no access to the requested organization.")
         }
         Rejection::Forbidden(Forbidden::Address) => {

@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::AgntixError;
+pub use sessions::session::reads_session;
 pub use settings::{Model, Pace, Settings};
 
 use crate::AppState;

@@ -141,7 +141,7 @@ fn rejected(rejection: &Rejection) -> (StatusCode, String) {
         Rejection::Forbidden(Forbidden::Scope(scope)) => {
             return (StatusCode::FORBIDDEN, format!("This credential lacks the scope {scope}"));
         }
-        Rejection::Forbidden(Forbidden::Organization) => {
+        Rejection::Forbidden(Forbidden::Organization | Forbidden::CrossSite) => {
             (StatusCode::FORBIDDEN, "No access to the requested organization")
         }
         Rejection::Forbidden(Forbidden::Address) => {

@@ -14,6 +14,8 @@ use utoipa_axum::routes;
 
 pub use avatars::transfers::Transfers;
 pub use error::IntegerIdError;
+pub(in crate::dialects) use sessions::end::end_plainly as end_session;
+pub use sessions::session::reads_session;
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors, Missing};

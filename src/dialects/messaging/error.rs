@@ -292,7 +292,7 @@ fn server(rejection: &Rejection) -> Response {
         Rejection::Forbidden(Forbidden::Scope(scope)) => {
             (StatusCode::FORBIDDEN, Some("FORBIDDEN"), format!("This credential lacks the scope {scope}"))
         }
-        Rejection::Forbidden(Forbidden::Organization) => (
+        Rejection::Forbidden(Forbidden::Organization | Forbidden::CrossSite) => (
             StatusCode::FORBIDDEN,
             Some("FORBIDDEN"),
             "This credential has no access to the requested organization".to_owned(),

@@ -1,18 +1,30 @@
 //! The service's own API over the sessions of all dialects (docs/api.md).
 
 mod agents;
+mod audit;
 mod body_members;
 mod conditional;
+mod console;
+mod erasures;
+mod events;
+pub mod exports;
+mod follow;
 mod identity;
+mod imports;
 mod keys;
+mod mcp;
+mod members;
 mod operators;
 mod page;
 mod problem;
 mod query;
 mod retention;
+mod search;
 mod session_ref;
 mod sessions;
 mod settings;
+mod usage;
+mod users;
 mod webhooks;
 
 use http::HeaderName;
@@ -20,6 +32,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use exports::ExportPermits;
+pub use imports::{ImportResult, ImportRights, Importer};
 pub use problem::SessionaryError;
 
 use crate::AppState;
@@ -78,6 +92,8 @@ pub(super) fn complete(document: &mut OpenApi) {
         missing("organization_id", "OrganizationNotFound", "organization", "No such organization."),
         missing("webhook_id", "WebhookNotFound", "webhook", "No such webhook in this organization."),
         missing("delivery_id", "DeliveryNotFound", "delivery", "No such delivery in this organization."),
+        missing("erasure_id", "ErasureNotFound", "erasure", "No such erasure in this organization."),
+        missing("user_id", "UserNotFound", "user", "No session of this organization is such a user's."),
     ];
     let errors =
         Errors { media_type: "application/problem+json", ..Errors::one::<problem::Problem>("Problem", missing) };
@@ -92,8 +108,19 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let router = settings::routes(router);
     let router = webhooks::routes(router);
     let router = operators::routes(router);
-    router
+    let router = router
+        .merge(console::routes())
         .routes(routes!(identity::me::get_me))
-        .routes(routes!(identity::version::get_version))
-        .routes(routes!(sessions::get::get_session))
+        .routes(routes!(identity::version::get_version));
+    let router = sessions::routes(router);
+    let router = events::routes(router);
+    let router = search::routes(router);
+    let router = users::routes(router);
+    let router = erasures::routes(router);
+    let router = audit::routes(router);
+    let router = exports::routes(router);
+    let router = imports::routes(router);
+    let router = usage::routes(router);
+    // A protocol of its own, which the document does not describe.
+    router.route(mcp::PATH, axum::routing::post(mcp::serve))
 }

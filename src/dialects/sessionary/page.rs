@@ -21,8 +21,8 @@ use crate::http::Reply;
 /// Default and largest number of rows of a page.
 const DEFAULT_LIMIT: usize = 25;
 pub(super) const MAX_LIMIT: usize = 100;
-/// Limit of the characters of a cursor.
-const MAX_CURSOR: usize = 4_096;
+/// Limit of the characters of a cursor. The longest one has the id of a user, of 2,048 control characters that JSON escapes.
+const MAX_CURSOR: usize = 17_000;
 const SEAL: usize = 16;
 
 /// The parameters that every list has.
@@ -41,6 +41,8 @@ pub(super) struct List {
     path: String,
     query: Query,
     org: OrgId,
+    /// The parameter with the position after which a page begins.
+    position: &'static str,
     pub limit: usize,
 }
 
@@ -57,7 +59,26 @@ impl List {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(invalid("limit", "must be a number from 1 to 100"));
         }
-        Ok(Self { path: raw.path.clone(), query, org, limit })
+        Ok(Self { path: raw.path.clone(), query, org, position: "cursor", limit })
+    }
+
+    /// Returns a list whose pages the service cuts, so that `cursor` is its only parameter.
+    ///
+    /// # Errors
+    /// [`SessionaryError::InvalidQuery`] for any other parameter.
+    pub fn in_parts(raw: &RawQuery, org: OrgId) -> Result<Self, SessionaryError> {
+        let query = raw.with(&[once("cursor")])?;
+        Ok(Self { path: raw.path.clone(), query, org, position: "cursor", limit: DEFAULT_LIMIT })
+    }
+
+    /// Returns a list without pages that continues after the line with the cursor `after`. `filters` are the other
+    /// parameters.
+    ///
+    /// # Errors
+    /// [`SessionaryError::InvalidQuery`] for an unknown or repeated parameter.
+    pub fn after_lines(raw: &RawQuery, org: OrgId, filters: &[Parameter]) -> Result<Self, SessionaryError> {
+        let known: Vec<Parameter> = filters.iter().copied().chain([once("after")]).collect();
+        Ok(Self { path: raw.path.clone(), query: raw.with(&known)?, org, position: "after", limit: DEFAULT_LIMIT })
     }
 
     /// Returns the filters.
@@ -70,7 +91,7 @@ impl List {
     /// # Errors
     /// [`SessionaryError::InvalidCursor`] if the cursor was not returned by this list with these filters.
     pub fn after<C: DeserializeOwned>(&self) -> Result<Option<C>, SessionaryError> {
-        let Some(text) = self.query.text("cursor") else { return Ok(None) };
+        let Some(text) = self.query.text(self.position) else { return Ok(None) };
         self.open(text).map(Some).ok_or(SessionaryError::InvalidCursor)
     }
 
@@ -92,7 +113,8 @@ impl List {
         HeaderValue::try_from(format!("<{}?{}>; rel=\"next\"", self.path, query.finish())).ok()
     }
 
-    fn cursor<C: Serialize>(&self, position: &C) -> Option<String> {
+    /// Returns the cursor of a position in this list.
+    pub fn cursor<C: Serialize>(&self, position: &C) -> Option<String> {
         let mut bytes = serde_json::to_vec(position).ok()?;
         let seal = self.seal(&bytes);
         bytes.extend_from_slice(&seal);
@@ -113,7 +135,8 @@ impl List {
 
     fn seal(&self, position: &[u8]) -> [u8; SEAL] {
         let mut hash = Sha256::new().chain_update("sessionary page 1\0").chain_update(self.org.0);
-        for text in [&*self.path].into_iter().chain(self.query.filters().flat_map(|(name, value)| [name, value])) {
+        let filters = self.query.filters().filter(|(name, _)| *name != self.position);
+        for text in [&*self.path].into_iter().chain(filters.flat_map(|(name, value)| [name, value])) {
             hash = hash.chain_update(text.len().to_be_bytes()).chain_update(text);
         }
         let whole: [u8; 32] = hash.chain_update("\0").chain_update(position).finalize().into();

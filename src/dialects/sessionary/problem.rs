@@ -29,6 +29,12 @@ impl Fault {
         Self { pointer: Some(pointer.into()), parameter: None, detail: detail.into() }
     }
 
+    /// Returns the fault of a member that the body must not have.
+    pub(super) fn unknown_member(name: &str) -> Self {
+        let name: String = name.chars().take(100).collect();
+        Self::member(format!("/{}", name.replace('~', "~0").replace('/', "~1")), "is not a member of this body")
+    }
+
     /// Returns the fault of a parameter.
     pub(super) fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
         Self { pointer: None, parameter: Some(name), detail: detail.into() }
@@ -42,6 +48,15 @@ impl Fault {
     /// Returns a fault that no single member or parameter has.
     pub(super) fn of_request(detail: impl Into<String>) -> Self {
         Self { pointer: None, parameter: None, detail: detail.into() }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.parameter.or(self.pointer.as_deref()) {
+            Some(part) => write!(f, "{part} {}.", self.detail),
+            None => f.write_str(&self.detail),
+        }
     }
 }
 
@@ -122,6 +137,11 @@ struct Parts {
 }
 
 impl SessionaryError {
+    /// Returns what is wrong, for people.
+    pub(super) fn detail(&self) -> String {
+        self.parts().detail
+    }
+
     pub(super) fn render(&self, about: &About) -> Response {
         let Parts { status, code, detail } = self.parts();
         let errors: &[Fault] = match self {
@@ -235,6 +255,11 @@ fn rejected(rejection: &Rejection) -> Parts {
         Rejection::Forbidden(Forbidden::Organization) => {
             parts(StatusCode::FORBIDDEN, "wrong_organization", "The credential has no access to the organization.")
         }
+        Rejection::Forbidden(Forbidden::CrossSite) => parts(
+            StatusCode::FORBIDDEN,
+            "cross_site",
+            "A request with the console's cookie must come from a page of this service.",
+        ),
         Rejection::Forbidden(Forbidden::Address) => parts(
             StatusCode::FORBIDDEN,
             "address_not_allowed",

@@ -52,6 +52,14 @@ pub fn without_mark(bytes: &[u8]) -> &[u8] {
 /// # Errors
 /// The first fault in the text.
 pub fn check(bytes: &[u8]) -> Result<&str, JsonFault> {
+    check_within(bytes, MAX_DEPTH)
+}
+
+/// Checks like [`check`], with another limit of the nesting, below that of serde_json.
+///
+/// # Errors
+/// The first fault in the text.
+pub fn check_within(bytes: &[u8], max_depth: usize) -> Result<&str, JsonFault> {
     let bytes = without_mark(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| JsonFault::NotUtf8)?;
     let mut depth = 0usize;
@@ -61,7 +69,7 @@ pub fn check(bytes: &[u8]) -> Result<&str, JsonFault> {
         match byte {
             b'{' | b'[' => {
                 depth += 1;
-                if depth > MAX_DEPTH {
+                if depth > max_depth {
                     return Err(JsonFault::TooDeep);
                 }
             }

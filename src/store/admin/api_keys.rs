@@ -1,8 +1,8 @@
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
-use crate::domain::{Action, AllowedAddresses, ApiKey, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
-use crate::store::audit::{self, Entry, KeyView, ReplacementView};
+use crate::domain::{Action, AllowedAddresses, ApiKey, KeyHash, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
+use crate::store::audit::{self, Clipped, Entry, KeyView, ReplacementView};
 use crate::store::directory::write_scopes;
 use crate::store::scope::{self, PooledTransaction};
 
@@ -130,24 +130,62 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such key.
     pub async fn revoke_key(&self, key: KeyId, now: Timestamp) -> Result<KeyRow, AdminError> {
-        let before = self.key(key).await?;
+        let org = self.key(key).await?.org_id;
+        self.revoke(org, key, now, None).await
+    }
+
+    /// Revokes the key with this hash because it has leaked, as [`AdminStore::revoke_key`] does. Returns its organization
+    /// and its id, also if it was revoked before, or `None` if no such key was issued.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn revoke_leaked_key(
+        &self,
+        hash: KeyHash,
+        now: Timestamp,
+        reason: &str,
+    ) -> Result<Option<(OrgId, KeyId)>, AdminError> {
+        let found = sqlx::query!("SELECT org_id, key_id FROM api_key_hashes WHERE key_hash = $1", hash.as_bytes())
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(found) = found else { return Ok(None) };
+        let key = KeyId(found.key_id);
+        match self.revoke(found.org_id, key, now, Some(reason)).await {
+            Ok(_) => Ok(Some((OrgId(found.org_id), key))),
+            // It was erased meanwhile.
+            Err(AdminError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn revoke(&self, org: Uuid, key: KeyId, now: Timestamp, reason: Option<&str>) -> Result<KeyRow, AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
-        let revoked = sqlx::query!(
+        let before = locked_key(&mut transaction, org, key).await?;
+        if before.revoked_at.is_some() {
+            return Ok(before);
+        }
+        sqlx::query!(
             "UPDATE api_key_hashes SET revoked_at = $3 WHERE org_id = $1 AND key_id = $2 AND revoked_at IS NULL",
-            before.org_id,
+            org,
             key.0,
             now
         )
         .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-        if revoked > 0 {
-            let view = before.view();
-            let entry = Entry::new(OrgId(before.org_id), &self.actor, Action::ApiKeyRevoke, format!("api_key/{key}"))
-                .before(&view)?
-                .after(&KeyView { revoked_at: Some(now), ..view })?;
-            audit::append_as_system(&mut transaction, entry).await?;
+        .await?;
+        if reason.is_some() {
+            sqlx::query!(
+                "UPDATE api_keys SET revoke_reason = $3 WHERE org_id = $1 AND key_id = $2",
+                org,
+                key.0,
+                reason
+            )
+            .execute(&mut *transaction)
+            .await?;
         }
+        let entry = Entry::new(OrgId(org), &self.actor, Action::ApiKeyRevoke, format!("api_key/{key}"))
+            .before(&before.view())?
+            .after(&KeyView { revoked_at: Some(now), revoke_reason: reason.map(Clipped), ..before.view() })?;
+        audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(before)
     }

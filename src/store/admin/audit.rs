@@ -6,27 +6,8 @@ use futures::TryStreamExt;
 
 use super::{AdminError, AdminStore};
 use crate::domain::{Action, Actor, OrgId, Timestamp};
-use crate::store::audit::{self, Check, Entry, StoredEntry, Verified};
+use crate::store::audit::{self, AuditRow, Check, Entry, StoredEntry, Verified};
 use crate::store::{TenantStore, scope};
-
-/// An entry of the audit log.
-#[derive(Debug)]
-pub struct AuditRow {
-    pub number: i64,
-    pub at: Timestamp,
-    pub actor_kind: String,
-    pub actor: Option<String>,
-    pub issuer: Option<String>,
-    pub address: Option<String>,
-    pub request_id: Option<String>,
-    pub action: String,
-    pub target: String,
-    /// JSON, like `after`.
-    pub before: Option<String>,
-    pub after: Option<String>,
-    /// In hexadecimal.
-    pub hash: String,
-}
 
 impl AdminStore {
     /// Returns a store whose acts are recorded as this actor's.

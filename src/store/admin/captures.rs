@@ -34,6 +34,13 @@ pub struct NotedBatch {
     pub noted: u64,
 }
 
+/// Organizations whose events can be indexed, and where the next batch begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexBatch {
+    pub orgs: Vec<OrgId>,
+    pub last: OrgId,
+}
+
 impl AdminStore {
     /// Begins a transaction with the planner settings in `settings`.
     async fn begin_planned(&self, settings: &'static str) -> Result<PooledTransaction, sqlx::Error> {
@@ -90,15 +97,16 @@ impl AdminStore {
         Ok(days.len() as u64)
     }
 
-    /// Returns organizations that have enough unindexed grams to make a block or to merge rows.
+    /// Looks at the next `limit` organizations after `after` that have unindexed grams, and returns those that have
+    /// enough to make a block or to merge rows. Returns `None` after the last one.
     ///
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
-    pub async fn organizations_to_index(&self) -> Result<Vec<OrgId>, AdminError> {
+    pub async fn organizations_to_index(&self, after: OrgId, limit: i64) -> Result<Option<IndexBatch>, AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
-        let orgs = blocks::organizations(&mut transaction).await?;
+        let batch = blocks::organizations(&mut transaction, after, limit).await?;
         transaction.commit().await?;
-        Ok(orgs)
+        Ok(batch.map(|blocks::ToIndex { orgs, last }| IndexBatch { orgs, last }))
     }
 
     /// Makes a block of the search index of an organization if it has enough grams. Returns `true` if there may be

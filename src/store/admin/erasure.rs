@@ -3,6 +3,7 @@
 use super::{AdminError, AdminStore};
 use crate::domain::{OrgId, Timestamp};
 use crate::store::scope;
+use crate::store::sessions::{RowKey, delete_aliases};
 
 /// What one step of the erasure did, and the organization of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,7 @@ impl AdminStore {
         )
         .execute(&mut *transaction)
         .await?;
+        delete_aliases(&mut transaction, &[RowKey::of(due.org_id, due.dialect, due.session_id)]).await?;
         let events = sqlx::query!(
             "DELETE FROM session_events e
               USING (SELECT number FROM session_events

@@ -3,7 +3,9 @@
 mod agents;
 mod api_keys;
 mod audit;
+mod audit_stream;
 mod captures;
+mod console_links;
 mod erasure;
 mod erasures;
 mod feed;
@@ -12,13 +14,16 @@ mod key_sets;
 mod organizations;
 mod sealing;
 mod sessions;
+mod usage_days;
+mod users;
 mod webhooks;
 
 pub use agents::NewAvatar;
 pub use api_keys::{ExpiringKey, KeyRow, NewKey, Replacement};
-pub use audit::AuditRow;
-pub use captures::{NotedBatch, RebuiltBatch, SettledBatch};
+pub use audit_stream::UnsentEntries;
+pub use captures::{IndexBatch, NotedBatch, RebuiltBatch, SettledBatch};
 pub use erasure::Erased;
+pub(super) use erasures::first_step as first_erasure_step;
 pub use erasures::{
     Counts, ErasureProgress, NewErasure, Preview, Receipt, RetentionRule, RetentionSettings, SETTLED_AFTER, Subject,
 };
@@ -34,9 +39,11 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
+pub use super::AuditRow;
 use super::{Database, DatabaseError, LOOKUP_PLANS, StoreError};
 use crate::domain::sealing::SealingKeys;
 use crate::domain::{Actor, KeyId, WebhookId};
+pub(super) use erasures::{ErasureStep, ReceiptRow, receipt};
 
 /// Why an administrator's request cannot be carried out.
 #[derive(Debug, thiserror::Error)]

@@ -83,6 +83,7 @@ impl Agents<'_> {
         let entry =
             Entry::new(self.0.org, self.0.actor(), Action::AgentCreate, target).after(&AgentView::new(&new, number))?;
         audit::append(&mut transaction, &[entry]).await?;
+        self.0.note_commit();
         transaction.commit().await?;
         self.forget();
         self.0.stored(new.settings.as_str().len() + new.description.as_ref().map_or(0, String::len));

@@ -1,5 +1,7 @@
 //! Listing agents by keyset, newest first.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::{AgentRow, Agents, living_agents};
@@ -110,6 +112,29 @@ impl Agents<'_> {
             transaction.commit().await?;
         }
         page.try_into_rows()
+    }
+
+    /// Returns the keys of the agents with these ids that are not deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn keys(&self, ids: &[AgentId]) -> Result<HashMap<AgentId, String>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        // Without a condition on deleted_at, the primary key is the only index that serves it.
+        let rows = sqlx::query!(
+            r#"SELECT a.agent_id, a.key AS "key!", a.deleted_at IS NULL AS "exists!"
+                 FROM agents a WHERE a.org_id = $1 AND a.agent_id = ANY ($2)"#,
+            self.0.org.0,
+            &ids
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(rows.into_iter().filter(|row| row.exists).map(|row| (AgentId(row.agent_id), row.key)).collect())
     }
 
     /// Returns how many agents match the filter, counted up to `most`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -68,6 +68,13 @@ pub struct Head {
     pub hash: String,
 }
 
+/// The entry up to which a log was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPosition {
+    pub number: i64,
+    pub hash: Vec<u8>,
+}
+
 /// Something that is wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "fault", rename_all = "snake_case")]
@@ -120,7 +127,22 @@ pub struct Check {
 impl Check {
     pub fn new(org: OrgId) -> Self {
         // The hash before the first entry is that of nothing.
-        Self { org, entries: 0, number: 0, hash: Sha256::digest(b"").to_vec(), faults: Vec::new() }
+        Self::after(org, AuditPosition { number: 0, hash: Sha256::digest(b"").to_vec() })
+    }
+
+    /// Begins a check after an entry that was checked before.
+    pub fn after(org: OrgId, AuditPosition { number, hash }: AuditPosition) -> Self {
+        Self { org, entries: 0, number, hash, faults: Vec::new() }
+    }
+
+    /// Returns the last checked entry.
+    pub fn position(&self) -> AuditPosition {
+        AuditPosition { number: self.number, hash: self.hash.clone() }
+    }
+
+    /// Ends a check before the end of the log.
+    pub fn pause(self) -> Verified {
+        Verified { org: self.org, entries: self.entries, head: None, faults: self.faults }
     }
 
     /// Checks the next entry.
@@ -229,6 +251,24 @@ mod tests {
 
         assert_eq!(faults(log(3), Some((2, log(2)[1].hash.clone()))), [Fault::Head { number: 3 }]);
         assert_eq!(faults(log(3), None), [Fault::Head { number: 3 }]);
+    }
+
+    #[test]
+    fn a_check_in_stretches_finds_what_one_check_finds() {
+        let org = OrgId(Uuid::nil());
+        let in_stretches = |entries: Vec<StoredEntry>, at: usize| {
+            let (mut first, head) = (Check::new(org), Some((5, log(5)[4].hash.clone())));
+            let mut entries = entries.into_iter();
+            entries.by_ref().take(at).for_each(|entry| first.entry(entry));
+            let mut second = Check::after(org, first.position());
+            entries.for_each(|entry| second.entry(entry));
+            [first.pause().faults, second.finish(head).faults].concat()
+        };
+        for at in 0..=4 {
+            assert_eq!(in_stretches(log(5), at), []);
+            let without = log(5).into_iter().filter(|entry| entry.number != 3).collect();
+            assert_eq!(in_stretches(without, at), [Fault::Missing { first: 3, last: 3 }], "{at}");
+        }
     }
 
     #[test]

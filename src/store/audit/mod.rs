@@ -8,14 +8,18 @@
 //! the SHA-256 of its content and of the entry before it, which [`Check`] computes again.
 
 mod chain;
+mod read;
 mod view;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use chain::{AuditPosition, Fault, Head, Verified};
 pub(super) use chain::{Check, StoredEntry};
-pub use chain::{Fault, Head, Verified};
-pub(super) use view::{AgentView, DeliveryView, KeyView, OrganizationView, ReplacementView, SessionView, WebhookView};
+pub use read::{AuditLog, AuditRow};
+pub(super) use view::{
+    AgentView, Clipped, DeliveryView, KeyView, OrganizationView, ReplacementView, SessionView, WebhookView,
+};
 
 use super::StoreError;
 use crate::domain::{Action, Actor, OrgId, Timestamp};

@@ -12,7 +12,7 @@ const MAX_TEXT: usize = 200;
 
 /// A text, of which the first [`MAX_TEXT`] characters are written.
 #[derive(PartialEq)]
-pub struct Clipped<'a>(&'a str);
+pub struct Clipped<'a>(pub &'a str);
 
 impl Serialize for Clipped<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -52,6 +52,7 @@ impl Avatars<'_> {
         .execute(&mut *transaction)
         .await?;
         self.insert(&mut transaction, new).await?;
+        self.0.note_commit();
         transaction.commit().await?;
         self.0.stored(bytes.len());
         Ok(true)

@@ -62,6 +62,7 @@ impl Avatars<'_> {
     pub async fn create(&self, new: &StoredAvatar) -> Result<(), StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         self.insert(&mut transaction, new).await?;
+        self.0.note_commit();
         transaction.commit().await?;
         Ok(())
     }

@@ -63,7 +63,8 @@ impl Captures<'_> {
     ///
     /// If the totals are enough for the filter, they are read: those of whole months, days and hours, and single events
     /// for the hour in which the window begins. The figures are exact then, and their cost depends on the number of
-    /// buckets and names in the window, not on the number of events. Otherwise the newest `SCAN_LIMIT` events are read.
+    /// buckets and names in the window, not on the number of events. Otherwise the newest events are read, as many as
+    /// a scan for the filter reads.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::{COMPARED_LIMIT, OPENED_LIMIT, SCAN_LIMIT};
 use crate::domain::Timestamp;
 use crate::store::keyset;
 
@@ -59,22 +60,41 @@ impl CaptureFilter {
         self.search.is_some() || !self.metadata.is_empty()
     }
 
+    /// Returns how many rows of a window a scan for the filter reads. What a row costs depends on what is read of it.
+    pub(super) fn scan_limit(&self) -> i64 {
+        if self.search.is_some() {
+            COMPARED_LIMIT
+        } else if self.metadata.is_empty() {
+            SCAN_LIMIT
+        } else {
+            OPENED_LIMIT
+        }
+    }
+
     pub(super) fn metadata_values(&self) -> Vec<String> {
         self.metadata.iter().map(|(_, value)| value.clone()).collect()
     }
 
     /// Returns the texts to search for: the text itself, and the text as JSON in plain ASCII.
     pub(super) fn searched_texts(&self) -> Option<Vec<String>> {
-        let text = self.search.as_ref()?;
-        let mut texts = vec![text.clone(), ascii_json(text)];
-        texts.dedup();
-        Some(texts)
+        self.search.as_deref().map(spellings)
     }
 
     /// Returns the texts to search for as patterns of `ILIKE`.
     pub(super) fn patterns(&self) -> Vec<String> {
         self.searched_texts().unwrap_or_default().iter().map(|text| pattern(text)).collect()
     }
+}
+
+/// Returns patterns of `ILIKE` that find a text as it is, and as JSON in plain ASCII has it.
+pub fn search_patterns(text: &str) -> Vec<String> {
+    spellings(text).iter().map(|text| pattern(text)).collect()
+}
+
+fn spellings(text: &str) -> Vec<String> {
+    let mut texts = vec![text.to_owned(), ascii_json(text)];
+    texts.dedup();
+    texts
 }
 
 fn pattern(text: &str) -> String {

@@ -32,6 +32,7 @@ pub use checkpoints::CheckpointRow;
 pub use conversation::SpanRow;
 pub use figure::{Figure, Grain};
 pub use figures::{Breakdown, Figures, Overview};
+pub(super) use filter::search_patterns;
 pub use filter::{CaptureFilter, Cursor, LogKind};
 pub use log::LogPage;
 pub use metadata::MetadataRow;
@@ -41,15 +42,22 @@ pub use scan::SCAN_BYTES;
 pub use stories::{StoryEventRow, StoryPage, StoryRow};
 pub(super) use traces::CaptureSpans;
 pub use traces::{SpanOutcome, Unmerged};
-pub(super) use write::CaptureEvents;
+pub(super) use write::{CaptureEvents, take_in};
 
-use self::request::CaptureRequest;
+pub(super) use self::add::Totals;
+pub(super) use self::request::CaptureRequest;
+pub(super) use self::search::add as add_to_search;
 use super::{StoreError, TenantStore, scope};
 use crate::domain::trace::TraceId;
 use crate::domain::{DialectName, JsonText, NewCapture, NewSession, NewSpan, Timestamp};
 
 /// Rows of a window that a query reads if no index finds the matching ones.
 pub const SCAN_LIMIT: i64 = 20_000;
+/// Rows of a window whose JSON is opened to compare metadata: about 20 microseconds each.
+pub const OPENED_LIMIT: i64 = 10_000;
+/// Rows of a window that are compared with a text if no index finds it: as many as a search with the index compares. A
+/// text that is too short for the index is in most events, so that the newest are enough.
+pub const COMPARED_LIMIT: i64 = 4_000;
 /// Rows of a window whose JSON is opened for a distribution.
 pub const SAMPLE: i64 = 2_500;
 /// How far the rows of a list are counted.
@@ -73,7 +81,11 @@ impl Captures<'_> {
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn append(&self, capture: NewCapture) -> Result<(), StoreError> {
         self.0.has_room()?;
-        self.0.groups().capture_events.submit(CaptureRequest { org: self.0.org, capture }).await?;
+        self.0
+            .groups()
+            .capture_events
+            .submit(CaptureRequest { org: self.0.org, capture, used_by: self.0.key() })
+            .await?;
         Ok(())
     }
 
@@ -85,7 +97,8 @@ impl Captures<'_> {
     /// [`StoreError::Busy`] when too much is waiting, [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn append_spans(&self, trace: TraceId, spans: Vec<NewSpan>) -> Result<Vec<SpanOutcome>, StoreError> {
         self.0.has_room()?;
-        self.0.groups().capture_spans.submit(traces::Request { org: self.0.org, trace, spans }).await
+        let request = traces::Request { org: self.0.org, trace, spans, used_by: self.0.key() };
+        Ok(self.0.groups().capture_spans.submit(request).await?.outcomes)
     }
 
     /// Fills in a session that an event implied with the data of its own capture, including its start if that is known.

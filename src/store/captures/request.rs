@@ -1,11 +1,13 @@
 //! A captured event that is to be written.
 
-use crate::domain::{EventId, NewCapture, OrgId};
+use crate::domain::{EventId, KeyId, NewCapture, OrgId};
 use crate::store::sessions::RowKey;
 
 pub struct CaptureRequest {
     pub org: OrgId,
     pub capture: NewCapture,
+    /// The API key whose usage is counted.
+    pub used_by: Option<KeyId>,
 }
 
 impl CaptureRequest {

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::figure::{FIGURE_BYTES, Figure, Grain, MAX_FIGURES, Read};
 use super::row::{captured, captured_facts};
-use super::{CaptureFilter, Cursor, DIALECT, LogKind, SCAN_LIMIT};
+use super::{CaptureFilter, Cursor, DIALECT, LogKind};
 use crate::domain::OrgId;
 use crate::store::bytes;
 
@@ -16,7 +16,7 @@ struct CountedRows {
     rows: i64,
 }
 
-/// Returns how many rows after `cursor` a scan reads: up to [`SCAN_LIMIT`]. If the filter reads payloads, they have at
+/// Returns how many rows after `cursor` a scan reads: up to the limit of the filter. If the filter reads payloads, they have at
 /// most [`SCAN_BYTES`] together, but there is at least one row. Sizes are read without reading payloads.
 pub(super) async fn rows_within_reach(
     connection: &mut PgConnection,
@@ -26,7 +26,7 @@ pub(super) async fn rows_within_reach(
     cursor: Option<Cursor>,
 ) -> Result<i64, sqlx::Error> {
     if !filter.opens_events() {
-        return Ok(SCAN_LIMIT);
+        return Ok(filter.scan_limit());
     }
     let (before, before_id) = Cursor::or_newest(cursor);
     macro_rules! reach {
@@ -49,7 +49,7 @@ pub(super) async fn rows_within_reach(
                 filter.since,
                 before,
                 before_id,
-                SCAN_LIMIT,
+                filter.scan_limit(),
                 DIALECT.code(),
                 SCAN_BYTES
             )

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::row::{captured, captured_rows};
 use super::search::{Candidates, Entry, find};
-use super::{CaptureFilter, CapturedRow, Captures, Cursor, DIALECT, LogKind, LogPage, SCAN_BYTES};
+use super::{COMPARED_LIMIT, CaptureFilter, CapturedRow, Captures, Cursor, DIALECT, LogKind, LogPage, SCAN_BYTES};
 use crate::domain::{OrgId, Timestamp};
 use crate::store::bytes::{self, Page, PageLimit};
 use crate::store::{StoreError, scope};
@@ -17,7 +17,7 @@ const CHUNK: usize = 64;
 /// Candidates that are compared to count the matches of a search.
 const SEARCH_COUNT_LIMIT: usize = 500;
 /// Limit of candidates that are compared for a page.
-const MAX_COMPARED: usize = 4_000;
+const MAX_COMPARED: usize = COMPARED_LIMIT as usize;
 
 struct Matched {
     event_id: Uuid,

@@ -17,14 +17,14 @@ use crate::store::events;
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 use crate::store::sessions::{self, RowKey};
+use crate::store::usage_days::{Amounts, Used};
 
 pub enum CaptureEvents {}
 
 impl Batch for CaptureEvents {
     const NAME: &'static str = "capture_event";
     type Request = CaptureRequest;
-    /// Whether the event is new.
-    type Answer = bool;
+    type Answer = Captured;
 
     fn org(request: &CaptureRequest) -> OrgId {
         request.org
@@ -34,15 +34,31 @@ impl Batch for CaptureEvents {
         content_bytes(&request.capture) + request.capture.grams.bytes()
     }
 
-    fn stored(request: &CaptureRequest, is_new: &bool) -> usize {
-        if *is_new { content_bytes(&request.capture) } else { 0 }
+    fn stored(request: &CaptureRequest, captured: &Captured) -> usize {
+        if captured.is_new { content_bytes(&request.capture) } else { 0 }
+    }
+
+    fn used(request: &CaptureRequest, captured: &Captured) -> Option<Used> {
+        let CaptureRequest { org, capture, used_by } = request;
+        Some(Used {
+            org: *org,
+            at: capture.event.at,
+            dialect: capture.session.dialect.into(),
+            agent: capture.session.agent,
+            key: *used_by,
+            amounts: Amounts {
+                sessions: captured.makes_session.into(),
+                events: captured.is_new.into(),
+                ..Amounts::default()
+            },
+        })
     }
 
     fn route(request: &CaptureRequest) -> u64 {
         request.key().route()
     }
 
-    async fn run(writer: &mut WriterConnection, requests: &[&CaptureRequest]) -> Result<Vec<bool>, sqlx::Error> {
+    async fn run(writer: &mut WriterConnection, requests: &[&CaptureRequest]) -> Result<Vec<Captured>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -50,7 +66,7 @@ impl Batch for CaptureEvents {
         orgs.dedup();
 
         let mut attempts = 0;
-        let fresh = loop {
+        let (fresh, mut made) = loop {
             let mut transaction = writer.begin(&orgs).await?;
             let implied = imply_sessions(&mut transaction, sessions_of(requests)).await?;
             name_users(&mut transaction, users_of(requests)).await?;
@@ -68,17 +84,28 @@ impl Batch for CaptureEvents {
             }
             let fresh = take_in(&mut transaction, requests).await?;
             let eventful: HashSet<RowKey> = fresh.iter().map(|request| request.key()).collect();
-            let vain: Vec<RowKey> = implied.into_iter().filter(|key| !eventful.contains(key)).collect();
+            let (made, vain): (Vec<RowKey>, Vec<RowKey>) = implied.into_iter().partition(|key| eventful.contains(key));
             shown::withdraw(&mut transaction, &vain).await?;
             append(&mut transaction, &fresh, &mut numberings).await?;
             Totals::of(&fresh).add(&mut transaction).await?;
             search::add(&mut transaction, &fresh).await?;
             transaction.commit().await?;
-            break fresh;
+            break (fresh, made.into_iter().collect::<HashSet<RowKey>>());
         };
         let fresh: HashSet<*const CaptureRequest> = fresh.iter().map(|request| std::ptr::from_ref(*request)).collect();
-        Ok(requests.iter().map(|request| fresh.contains(&std::ptr::from_ref(*request))).collect())
+        let captured = requests.iter().map(|request| {
+            let is_new = fresh.contains(&std::ptr::from_ref(*request));
+            Captured { is_new, makes_session: is_new && made.remove(&request.key()) }
+        });
+        Ok(captured.collect())
     }
+}
+
+/// The outcome of a capture.
+pub struct Captured {
+    is_new: bool,
+    /// Whether it is the first event of a session that did not exist.
+    makes_session: bool,
 }
 
 /// Returns the bytes of a capture that its sender determines.
@@ -89,7 +116,12 @@ pub(super) fn content_bytes(capture: &NewCapture) -> usize {
 fn sessions_of(requests: &[&CaptureRequest]) -> Vec<sessions::CreateRequest> {
     requests
         .iter()
-        .map(|request| sessions::CreateRequest { org: request.org, session: request.capture.session.clone() })
+        .map(|request| sessions::CreateRequest {
+            org: request.org,
+            session: request.capture.session.clone(),
+            aliases: Vec::new(),
+            used_by: None,
+        })
         .collect()
 }
 
@@ -164,7 +196,7 @@ pub(super) async fn start_counters(connection: &mut PgConnection, keys: &[RowKey
 }
 
 /// Stores the events that are not known yet. Returns them in the order in which they arrived.
-pub(super) async fn take_in<'r>(
+pub(in crate::store) async fn take_in<'r>(
     connection: &mut PgConnection,
     requests: &[&'r CaptureRequest],
 ) -> Result<Vec<&'r CaptureRequest>, sqlx::Error> {

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::row::EventRow;
 use crate::domain::event::Numbering;
-use crate::domain::{Event, EventId, JsonText, Timestamp};
-use crate::store::sessions::RowKey;
+use crate::domain::{DialectName, Event, EventId, Timestamp};
+use crate::store::feed::FeedKind;
+use crate::store::sessions::{KeyColumns, RowKey};
 
 /// Returns which of these events exist.
 pub async fn known(
@@ -73,26 +74,50 @@ pub async fn numberings(
         .collect())
 }
 
-/// Writes numbered events and the new counters of their sessions.
+/// Events as the columns of a statement.
+struct Columns<'e> {
+    keys: KeyColumns,
+    numbers: Vec<i64>,
+    ids: Vec<Uuid>,
+    public_ids: Vec<Option<&'e str>>,
+    parents: Vec<Option<Uuid>>,
+    kinds: Vec<&'e str>,
+    authors: Vec<Option<&'e str>>,
+    contents: Vec<Option<&'e str>>,
+    payloads: Vec<&'e str>,
+    hidden: Vec<bool>,
+    created: Vec<Timestamp>,
+}
+
+impl<'e> Columns<'e> {
+    fn of(events: &[(RowKey, &'e Event)]) -> Self {
+        let texts = |of: fn(&Event) -> Option<&str>| -> Vec<Option<&'e str>> {
+            events.iter().map(|(_, event)| of(event)).collect()
+        };
+        Self {
+            keys: RowKey::columns(events.iter().map(|(key, _)| key)),
+            numbers: events.iter().map(|(_, event)| event.number).collect(),
+            ids: events.iter().map(|(_, event)| event.id.0).collect(),
+            public_ids: texts(|event| event.public_id.as_deref()),
+            parents: events.iter().map(|(_, event)| event.parent.map(|id| id.0)).collect(),
+            kinds: events.iter().map(|(_, event)| event.kind.as_str()).collect(),
+            authors: texts(|event| event.author_id.as_deref()),
+            contents: texts(|event| event.content.as_deref()),
+            payloads: events.iter().map(|(_, event)| event.payload.as_str()).collect(),
+            hidden: events.iter().map(|(_, event)| event.hidden).collect(),
+            created: events.iter().map(|(_, event)| event.created_at).collect(),
+        }
+    }
+}
+
+/// Writes numbered events and the new counters of their sessions, and their entries of the feed, in one statement.
+/// Called once per transaction, because the entries are numbered within it.
 pub async fn append(
     connection: &mut PgConnection,
     events: &[(RowKey, &Event)],
     numberings: &HashMap<RowKey, Numbering>,
 ) -> Result<(), sqlx::Error> {
-    let keys = RowKey::columns(events.iter().map(|(key, _)| key));
-    let numbers: Vec<i64> = events.iter().map(|(_, event)| event.number).collect();
-    let ids: Vec<Uuid> = events.iter().map(|(_, event)| event.id.0).collect();
-    let parents: Vec<Option<Uuid>> = events.iter().map(|(_, event)| event.parent.map(|id| id.0)).collect();
-    let texts =
-        |of: fn(&Event) -> Option<&str>| -> Vec<Option<&str>> { events.iter().map(|(_, event)| of(event)).collect() };
-    let public_ids = texts(|event| event.public_id.as_deref());
-    let kinds: Vec<&str> = events.iter().map(|(_, event)| event.kind.as_str()).collect();
-    let authors = texts(|event| event.author_id.as_deref());
-    let contents = texts(|event| event.content.as_deref());
-    let payloads = texts(|event| Some(JsonText::as_str(&event.payload)));
-    let hidden: Vec<bool> = events.iter().map(|(_, event)| event.hidden).collect();
-    let created: Vec<Timestamp> = events.iter().map(|(_, event)| event.created_at).collect();
-
+    let new = Columns::of(events);
     let counters = RowKey::columns(numberings.keys());
     let last_numbers: Vec<i64> = numberings.values().map(|numbering| numbering.last_number).collect();
     let last_times: Vec<Option<Timestamp>> = numberings.values().map(|numbering| numbering.last_at).collect();
@@ -102,6 +127,15 @@ pub async fn append(
              SELECT * FROM UNNEST($13::uuid[], $14::smallint[], $15::uuid[], $16::bigint[], $17::timestamptz[])
                  ON CONFLICT (org_id, dialect, session_id)
                  DO UPDATE SET last_number = EXCLUDED.last_number, last_at = EXCLUDED.last_at
+         ), followed AS MATERIALIZED (
+             SELECT f.org_id FROM feed_followers f
+              WHERE f.org_id = ANY ($1) AND (f.until IS NULL OR f.until > now())
+         ), told AS (
+             INSERT INTO session_feed (org_id, place, dialect, session_id, kind, event_number, at)
+             SELECT org_id, ($20 + place)::int, dialect, session_id, $19, number, created_at
+               FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $12::boolean[], $18::timestamptz[])
+                    WITH ORDINALITY AS new (org_id, dialect, session_id, number, hidden, created_at, place)
+              WHERE NOT hidden AND (dialect = $21 OR org_id IN (SELECT org_id FROM followed))
          )
          INSERT INTO session_events (org_id, dialect, session_id, number, event_id, public_id, parent_id, kind,
                                      author_id, content, payload, hidden, created_at)
@@ -111,26 +145,62 @@ pub async fn append(
                        $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[], $18::timestamptz[])
              AS new (org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
                      payload, hidden, created_at)",
-        &keys.orgs,
-        &keys.dialects,
-        &keys.ids,
-        &numbers,
-        &ids,
-        &public_ids as &[Option<&str>],
-        &parents as &[Option<Uuid>],
-        &kinds as &[&str],
-        &authors as &[Option<&str>],
-        &contents as &[Option<&str>],
-        &payloads as &[Option<&str>],
-        &hidden,
+        &new.keys.orgs,
+        &new.keys.dialects,
+        &new.keys.ids,
+        &new.numbers,
+        &new.ids,
+        &new.public_ids as &[Option<&str>],
+        &new.parents as &[Option<Uuid>],
+        &new.kinds as &[&str],
+        &new.authors as &[Option<&str>],
+        &new.contents as &[Option<&str>],
+        &new.payloads as &[&str],
+        &new.hidden,
         &counters.orgs,
         &counters.dialects,
         &counters.ids,
         &last_numbers,
         &last_times as &[Option<Timestamp>],
-        &created
+        &new.created,
+        FeedKind::Appended.code(),
+        FeedKind::Appended.first_place(),
+        DialectName::WITH_FEED.code()
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Writes numbered events without the counters of their sessions. Returns how many were written: those whose number or id
+/// is in use are left out.
+pub async fn insert(connection: &mut PgConnection, events: &[(RowKey, &Event)]) -> Result<u64, sqlx::Error> {
+    let new = Columns::of(events);
+    let inserted = sqlx::query!(
+        "INSERT INTO session_events (org_id, dialect, session_id, number, event_id, public_id, parent_id, kind,
+                                     author_id, content, payload, hidden, created_at)
+         SELECT org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
+                payload::json, hidden, created_at
+           FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::uuid[],
+                       $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[], $13::timestamptz[])
+             AS new (org_id, dialect, session_id, number, event_id, public_id, parent_id, kind, author_id, content,
+                     payload, hidden, created_at)
+             ON CONFLICT DO NOTHING",
+        &new.keys.orgs,
+        &new.keys.dialects,
+        &new.keys.ids,
+        &new.numbers,
+        &new.ids,
+        &new.public_ids as &[Option<&str>],
+        &new.parents as &[Option<Uuid>],
+        &new.kinds as &[&str],
+        &new.authors as &[Option<&str>],
+        &new.contents as &[Option<&str>],
+        &new.payloads as &[&str],
+        &new.hidden,
+        &new.created
+    )
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected())
 }

@@ -10,16 +10,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::erasures::{record_erasures, request_erasures};
+use super::aliases;
+use super::erasures::{record_erasures, remove, request_erasures};
 use super::{Appends, RowKey, SessionRow};
 use crate::domain::event::Numbering;
-use crate::domain::{Actor, DialectName, Event, EventId, JsonText, NewEvent, OpenTurn, OrgId, Session, Timestamp};
+use crate::domain::{
+    Actor, DialectName, Event, EventId, JsonText, KeyId, NewEvent, OpenTurn, OrgId, Session, SessionUser, Timestamp,
+};
 use crate::store::events;
-use crate::store::feed::{self, Happened};
+use crate::store::feed::FeedKind;
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 use crate::store::signals::{self, Signal};
 use crate::store::usage::{self, Use};
+use crate::store::usage_days::{Amounts, Used};
 
 /// Changes a session and returns the events to append to it.
 type Rule = Box<dyn Fn(&mut Session) -> Vec<NewEvent> + Send + Sync>;
@@ -37,6 +41,8 @@ pub struct Request {
     may_grow: bool,
     /// Whose act the audit log records if the rule deletes the session; `None` for the service's own.
     actor: Option<Arc<Actor>>,
+    /// The API key whose usage is counted.
+    used_by: Option<KeyId>,
     /// Whether the rule ran in an earlier attempt whose outcome is unknown.
     ran: AtomicBool,
 }
@@ -51,7 +57,12 @@ impl Request {
         actor: Option<Arc<Actor>>,
     ) -> Self {
         let Appends { ids, bytes } = appends;
-        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, ran: AtomicBool::new(false) }
+        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, used_by: None, ran: AtomicBool::new(false) }
+    }
+
+    /// Returns the request, counted as the usage of this API key.
+    pub fn used_by(self, key: Option<KeyId>) -> Self {
+        Self { used_by: key, ..self }
     }
 }
 
@@ -59,6 +70,8 @@ impl Request {
 pub struct Answer {
     pub session: Session,
     pub events: Vec<Event>,
+    /// Whether the session was changed or appended to, by this attempt or an earlier one.
+    pub is_made: bool,
     /// Bytes by which the change made the session's texts longer.
     grown: usize,
     /// Whether the change was not made because it would have made the texts longer.
@@ -85,6 +98,15 @@ impl Batch for ChangeSessions {
         let has_run = request.ran.load(Ordering::Relaxed);
         let appended = |answer: &Answer| if answer.events.is_empty() { 0 } else { request.bytes };
         answer.as_ref().filter(|_| has_run).map_or(0, |answer| appended(answer) + answer.grown)
+    }
+
+    fn used(request: &Request, answer: &Self::Answer) -> Option<Used> {
+        let answer = answer.as_ref().filter(|_| request.ran.load(Ordering::Relaxed))?;
+        let events = i64::try_from(answer.events.len()).unwrap_or(i64::MAX);
+        let amounts = Amounts { events, ..Amounts::default() };
+        let (at, session) = (answer.events.first()?.created_at, &answer.session);
+        let (dialect, agent, key) = (session.dialect.into(), session.agent, request.used_by);
+        Some(Used { org: request.key.org, at, dialect, agent, key, amounts })
     }
 
     fn route(request: &Request) -> u64 {
@@ -114,24 +136,35 @@ impl Batch for ChangeSessions {
                     request.ran.store(true, Ordering::Relaxed);
                     applied = session.apply(request);
                 }
-                let Applied { events: new, grown, is_over_quota } = applied;
+                let Applied { events: new, is_change, grown, is_over_quota } = applied;
+                let is_made = made || is_change || !new.is_empty();
                 let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
                 // Numbers are assigned below.
                 let new = new.into_iter().map(|event| {
                     let at = event.at;
                     event.numbered(0, at)
                 });
-                Answer { session: session.now.clone(), events: found.chain(new).collect(), grown, is_over_quota }
+                Answer {
+                    session: session.now.clone(),
+                    events: found.chain(new).collect(),
+                    is_made,
+                    grown,
+                    is_over_quota,
+                }
             }));
         }
 
-        let appended = number(&mut transaction, requests, &mut answers).await?;
+        number(&mut transaction, requests, &mut answers).await?;
         let changed = locked_sessions.changed();
-        if !changed.is_empty() {
-            write(&mut transaction, &changed).await?;
-            request_erasures(&mut transaction, &changed).await?;
+        let (removed, kept): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|(_, locked)| locked.is_removed());
+        if !kept.is_empty() {
+            write(&mut transaction, &kept).await?;
+            request_erasures(&mut transaction, &kept).await?;
         }
-        tell(&mut transaction, &changed, appended).await?;
+        if !removed.is_empty() {
+            remove(&mut transaction, &removed).await?;
+        }
+        count_ends(&mut transaction, &changed).await?;
         let taken: Vec<Signal> =
             changed.iter().filter(|(_, locked)| locked.takes_turn).map(|(key, _)| Signal::Session(*key)).collect();
         signals::send(&mut transaction, &taken).await?;
@@ -183,11 +216,32 @@ pub(super) struct LockedSession {
 #[derive(Default)]
 struct Applied {
     events: Vec<NewEvent>,
+    /// Whether the session differs from before.
+    is_change: bool,
     grown: usize,
     is_over_quota: bool,
 }
 
 impl LockedSession {
+    /// Returns whether the row itself is deleted. That of a dialect whose sessions end by being deleted stays, because
+    /// its id must not be used again.
+    fn is_removed(&self) -> bool {
+        self.now.is_erased && !self.now.dialect.deletes_what_ends()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.before.ended_at.is_none() && self.now.ended_at.is_some()
+    }
+
+    /// Returns what the feed reports of the change. The progress of a reply is not a change of the session.
+    fn feed_kind(&self) -> Option<FeedKind> {
+        if self.has_ended() {
+            return Some(FeedKind::Ended);
+        }
+        let differs = Session { turn: self.before.turn, ..self.now.clone() } != self.before;
+        differs.then_some(FeedKind::Updated)
+    }
+
     fn apply(&mut self, request: &Request) -> Applied {
         let before = self.now.clone();
         let events = (request.rule)(&mut self.now);
@@ -204,7 +258,7 @@ impl LockedSession {
             self.erased_by.clone_from(&request.actor);
         }
         self.takes_turn |= takes_turn(&before, &self.now, &events);
-        Applied { events, grown, is_over_quota: false }
+        Applied { events, is_change: true, grown, is_over_quota: false }
     }
 }
 
@@ -252,12 +306,12 @@ impl LockedSessions {
     }
 }
 
-/// Numbers and times the appended events, and writes them. Returns those that belong to the feed.
+/// Numbers and times the appended events, and writes them.
 async fn number(
     connection: &mut PgConnection,
     requests: &[&Request],
     answers: &mut [Option<Answer>],
-) -> Result<Vec<(RowKey, Happened, Timestamp)>, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     let is_new = |event: &Event| event.number == 0;
     let mut keys: Vec<RowKey> = requests
         .iter()
@@ -268,7 +322,7 @@ async fn number(
     keys.sort_unstable();
     keys.dedup();
     if keys.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mut numberings: HashMap<RowKey, Numbering> = events::numberings(connection, &keys).await?;
     let mut written = Vec::new();
@@ -280,41 +334,20 @@ async fn number(
         }
     }
     numberings.retain(|key, _| keys.binary_search(key).is_ok());
-    events::append(connection, &written, &numberings).await?;
-    let told = |(key, event): &(RowKey, &Event)| (*key, Happened::Appended(event.number), event.created_at);
-    Ok(written
-        .iter()
-        .filter(|(key, event)| key.dialect == DialectName::WITH_FEED.code() && !event.hidden)
-        .map(told)
-        .collect())
+    events::append(connection, &written, &numberings).await
 }
 
-/// Writes the changes to the feed and to the usage.
-async fn tell(
-    connection: &mut PgConnection,
-    changed: &[(RowKey, &LockedSession)],
-    appended: Vec<(RowKey, Happened, Timestamp)>,
-) -> Result<(), sqlx::Error> {
-    let ended = |locked: &LockedSession| locked.before.ended_at.is_none() && locked.now.ended_at.is_some();
+/// Adds the sessions that ended to the usage of their agents.
+async fn count_ends(connection: &mut PgConnection, changed: &[(RowKey, &LockedSession)]) -> Result<(), sqlx::Error> {
     let uses: Vec<Use> = changed
         .iter()
-        .filter(|(_, locked)| ended(locked))
+        .filter(|(_, locked)| locked.has_ended())
         .filter_map(|(key, locked)| Use::ended(key.org, &locked.now))
         .collect();
-    usage::count(connection, &uses).await?;
-    let mut happened = appended;
-    // The progress of a reply is not a change of the session.
-    let differs = |locked: &LockedSession| Session { turn: locked.before.turn, ..locked.now.clone() } != locked.before;
-    let followed =
-        changed.iter().filter(|(key, locked)| key.dialect == DialectName::WITH_FEED.code() && differs(locked));
-    for (key, locked) in followed {
-        let what = if ended(locked) { Happened::Ended } else { Happened::Updated };
-        happened.push((*key, what, locked.now.updated_at));
-    }
-    feed::tell(connection, &happened).await
+    usage::count(connection, &uses).await
 }
 
-/// Writes the changed columns of sessions. Unchanged metadata is not sent again.
+/// Writes the changed columns of sessions and their entries of the feed. Unchanged metadata is not sent again.
 pub(super) async fn write(
     connection: &mut PgConnection,
     sessions: &[(RowKey, &LockedSession)],
@@ -332,6 +365,8 @@ pub(super) async fn write(
         .zip(&keeps_metadata)
         .map(|((_, session), keeps)| session.now.metadata.as_ref().filter(|_| !keeps).map(JsonText::as_str))
         .collect();
+    let new_users: Vec<Option<SessionUser>> = sessions.iter().map(|(_, session)| aliases::new_user(session)).collect();
+    let users = aliases::stored_ids(sessions, &new_users);
     let details: Vec<&str> = sessions.iter().map(|(_, session)| session.now.detail.as_str()).collect();
     let updated: Vec<Timestamp> = sessions.iter().map(|(_, session)| session.now.updated_at).collect();
     let times = |of: fn(&Session) -> Option<Timestamp>| -> Vec<Option<Timestamp>> {
@@ -345,18 +380,29 @@ pub(super) async fn write(
     let turns = turns.map_err(|error| sqlx::Error::Encode(error.into()))?;
     let turns: Vec<Option<&str>> = turns.iter().map(|turn| turn.as_ref().map(JsonText::as_str)).collect();
     let changes: Vec<Option<Uuid>> = sessions.iter().map(|(_, session)| session.last_change).collect();
+    let kinds: Vec<Option<i16>> = sessions.iter().map(|(_, session)| session.feed_kind().map(FeedKind::code)).collect();
     sqlx::query!(
-        "UPDATE sessions s
-            SET enabled = new.enabled, name = new.name, description = new.description,
+        "WITH followed AS MATERIALIZED (
+             SELECT f.org_id FROM feed_followers f
+              WHERE f.org_id = ANY ($1) AND (f.until IS NULL OR f.until > now())
+         ), told AS (
+             INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
+             SELECT org_id, ($18 + place)::int, dialect, session_id, kind, updated_at
+               FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $10::timestamptz[], $16::smallint[])
+                    WITH ORDINALITY AS new (org_id, dialect, session_id, updated_at, kind, place)
+              WHERE kind IS NOT NULL AND (dialect = $17 OR org_id IN (SELECT org_id FROM followed))
+         )
+         UPDATE sessions s
+            SET enabled = new.enabled, user_id = new.user_id, name = new.name, description = new.description,
                 metadata = CASE WHEN new.keeps_metadata THEN s.metadata ELSE new.metadata::json END,
                 detail = new.detail::json, updated_at = new.updated_at, expires_at = new.expires_at,
                 ended_at = new.ended_at, expiry_reported_at = new.expiry_reported_at, last_change = new.last_change,
                 turn = new.turn::json
            FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::boolean[], $5::text[], $6::text[], $7::boolean[],
                        $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-                       $13::timestamptz[], $14::uuid[], $15::text[])
+                       $13::timestamptz[], $14::uuid[], $15::text[], $19::text[])
              AS new (org_id, dialect, session_id, enabled, name, description, keeps_metadata, metadata, detail,
-                     updated_at, expires_at, ended_at, expiry_reported_at, last_change, turn)
+                     updated_at, expires_at, ended_at, expiry_reported_at, last_change, turn, user_id)
           WHERE s.org_id = new.org_id AND s.dialect = new.dialect AND s.session_id = new.session_id",
         &keys.orgs,
         &keys.dialects,
@@ -372,9 +418,14 @@ pub(super) async fn write(
         &ended as &[Option<Timestamp>],
         &told as &[Option<Timestamp>],
         &changes as &[Option<Uuid>],
-        &turns as &[Option<&str>]
+        &turns as &[Option<&str>],
+        &kinds as &[Option<i16>],
+        DialectName::WITH_FEED.code(),
+        FeedKind::Updated.first_place(),
+        &users as &[Option<&str>]
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    let renamed = sessions.iter().zip(new_users).filter_map(|((key, _), user)| Some((*key, user?.aliases)));
+    aliases::replace(connection, &renamed.collect::<Vec<_>>()).await
 }

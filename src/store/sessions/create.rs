@@ -7,14 +7,19 @@ use uuid::Uuid;
 
 use super::row_key::KeyColumns;
 use super::{Created, RowKey, SessionRow};
-use crate::domain::{AgentId, DialectName, JsonText, NewSession, OrgId, Session, Timestamp};
+use crate::domain::{AgentId, DialectName, JsonText, KeyId, NewSession, OrgId, Session, Timestamp};
 use crate::store::feed::FeedKind;
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
+use crate::store::usage_days::{Amounts, Used};
 
 pub struct Request {
     pub org: OrgId,
     pub session: NewSession,
+    /// Other ids of the session's user.
+    pub aliases: Vec<String>,
+    /// The API key whose usage is counted.
+    pub used_by: Option<KeyId>,
 }
 
 impl Request {
@@ -22,9 +27,9 @@ impl Request {
         RowKey::new(self.org, self.session.dialect, self.session.id)
     }
 
-    /// Returns whether the session's start belongs to the feed or to the usage.
+    /// Returns whether something is written beside the session: its start in the feed or the usage, or aliases.
     fn is_told(&self) -> bool {
-        [DialectName::WITH_FEED, DialectName::WITH_USAGE].contains(&self.session.dialect)
+        [DialectName::WITH_FEED, DialectName::WITH_USAGE].contains(&self.session.dialect) || !self.aliases.is_empty()
     }
 }
 
@@ -45,6 +50,13 @@ impl Batch for CreateSessions {
 
     fn stored(request: &Request, created: &Created) -> usize {
         if *created == Created::New { request.session.bytes() } else { 0 }
+    }
+
+    fn used(request: &Request, created: &Created) -> Option<Used> {
+        let Request { org, session, used_by, .. } = request;
+        let amounts = Amounts { sessions: i64::from(*created == Created::New), ..Amounts::default() };
+        let (at, dialect, agent) = (session.created_at, session.dialect.into(), session.agent);
+        Some(Used { org: *org, at, dialect, agent, key: *used_by, amounts })
     }
 
     fn route(request: &Request) -> u64 {
@@ -226,30 +238,53 @@ macro_rules! inserted {
     }};
 }
 
-/// Inserts sessions that do not exist and that have no agent or one that is not deleted. Returns the nonces of the
-/// inserted rows.
+/// Inserts sessions that do not exist and that have no agent or one that is not deleted, and writes the start of those
+/// of followed organizations to the feed in the same statement. Returns the nonces of the inserted rows. Called once
+/// per transaction, because entries of the feed are numbered within it.
 pub async fn insert(
-    connection: &mut PgConnection,
-    requests: &[&Request],
-) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
-    inserted!(requests, connection, " ", "")
-}
-
-/// Inserts sessions like [`insert`], and writes their start to the feed ([`crate::store::feed`]) and the usage
-/// ([`crate::store::usage`]) in the same statement.
-async fn insert_and_tell(
     connection: &mut PgConnection,
     requests: &[&Request],
 ) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
     inserted!(
         requests,
         connection,
-        ", inserted AS (",
+        ", followed AS MATERIALIZED (
+              SELECT f.org_id FROM feed_followers f
+               WHERE f.org_id = ANY ($3) AND (f.until IS NULL OR f.until > now())
+         ), inserted AS (",
+        r#"), told AS (
+                 INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
+                 SELECT org_id, row_number() OVER (), dialect, session_id, $18, now()
+                   FROM inserted WHERE org_id IN (SELECT org_id FROM followed)
+             )
+             SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", nonce AS "nonce!"
+               FROM inserted"#,
+        FeedKind::Started.code()
+    )
+}
+
+/// Inserts sessions like [`insert`], and writes their start to the feed ([`crate::store::feed`]) and the usage
+/// ([`crate::store::usage`]) and the aliases of their users in the same statement.
+async fn insert_and_tell(
+    connection: &mut PgConnection,
+    requests: &[&Request],
+) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
+    let aliases = || requests.iter().flat_map(|request| request.aliases.iter().map(|alias| (request.key(), alias)));
+    let aliased = RowKey::columns(&aliases().map(|(key, _)| key).collect::<Vec<_>>());
+    let alias_ids: Vec<&str> = aliases().map(|(_, alias)| alias.as_str()).collect();
+    inserted!(
+        requests,
+        connection,
+        ", followed AS MATERIALIZED (
+              SELECT f.org_id FROM feed_followers f
+               WHERE f.org_id = ANY ($3) AND (f.until IS NULL OR f.until > now())
+         ), inserted AS (",
         r#", agent_id, created_at
              ), told AS (
                  INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
-                 SELECT org_id, row_number() OVER (), dialect, session_id, $18, created_at
-                   FROM inserted WHERE dialect = $19
+                 SELECT org_id, row_number() OVER (), dialect, session_id, $18,
+                        CASE WHEN dialect = $19 THEN created_at ELSE now() END
+                   FROM inserted WHERE dialect = $19 OR org_id IN (SELECT org_id FROM followed)
              ), counted AS (
                  INSERT INTO agent_usage AS u (org_id, agent_id, shard, started, ended, seconds, last_used_at)
                  SELECT org_id, agent_id, (pg_backend_pid() % 32)::smallint, count(*), 0, 0, max(created_at)
@@ -259,11 +294,22 @@ async fn insert_and_tell(
                      ON CONFLICT (org_id, agent_id, shard)
                      DO UPDATE SET started = u.started + EXCLUDED.started,
                                    last_used_at = GREATEST(u.last_used_at, EXCLUDED.last_used_at)
+             ), aliased AS (
+                 INSERT INTO session_aliases (org_id, dialect, session_id, user_id)
+                 SELECT org_id, dialect, session_id, alias.user_id
+                   FROM UNNEST($21::uuid[], $22::smallint[], $23::uuid[], $24::text[])
+                     AS alias (org_id, dialect, session_id, user_id)
+                   JOIN inserted USING (org_id, dialect, session_id)
+                     ON CONFLICT DO NOTHING
              )
              SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", nonce AS "nonce!"
                FROM inserted"#,
         FeedKind::Started.code(),
         DialectName::WITH_FEED.code(),
-        DialectName::WITH_USAGE.code()
+        DialectName::WITH_USAGE.code(),
+        &aliased.orgs,
+        &aliased.dialects,
+        &aliased.ids,
+        &alias_ids as &[&str]
     )
 }

@@ -1,10 +1,12 @@
 //! What the deletion of sessions writes beside the sessions themselves.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::RowKey;
 use super::change::LockedSession;
-use crate::domain::{Action, Actor, Timestamp};
+use crate::domain::{Action, Actor, ErasureScope, Timestamp};
+use crate::store::admin::first_erasure_step;
 use crate::store::audit::{self, Entry, SessionView};
 
 /// Queues the deleted sessions for the erasure of their events.
@@ -27,6 +29,44 @@ pub(super) async fn request_erasures(
         &keys.dialects,
         &keys.ids,
         &at
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Deletes the rows of sessions, and queues erasures of everything else that belongs to them.
+pub(super) async fn remove(
+    connection: &mut PgConnection,
+    removed: &[(RowKey, &LockedSession)],
+) -> Result<(), sqlx::Error> {
+    let keys = RowKey::columns(removed.iter().map(|(key, _)| key));
+    // The nonce is drawn at random, so it can be the id of the erasure.
+    let ids: Vec<Uuid> = removed.iter().map(|(_, locked)| locked.last_change.unwrap_or_default()).collect();
+    let subjects: Vec<&str> = removed.iter().map(|(_, locked)| locked.before.public_id.as_str()).collect();
+    let at: Vec<Timestamp> = removed.iter().map(|(_, locked)| locked.now.updated_at).collect();
+    sqlx::query!(
+        "WITH gone AS (
+             DELETE FROM sessions s
+              USING UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) AS old (org_id, dialect, session_id)
+              WHERE s.org_id = old.org_id AND s.dialect = old.dialect AND s.session_id = old.session_id
+         ), named AS (
+             INSERT INTO erasure_sessions (org_id, erasure_id, dialect, session_id)
+             SELECT org_id, erasure_id, dialect, session_id
+               FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::uuid[])
+                 AS new (org_id, dialect, session_id, erasure_id)
+         )
+         INSERT INTO erasures (org_id, erasure_id, scope, subject, requested_at, step, due_at)
+         SELECT org_id, erasure_id, $7, subject, at, $8::text::json, at
+           FROM UNNEST($1::uuid[], $4::uuid[], $5::text[], $6::timestamptz[]) AS new (org_id, erasure_id, subject, at)",
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &ids,
+        &subjects as &[&str],
+        &at,
+        ErasureScope::Session.code(),
+        first_erasure_step(ErasureScope::Session).map_err(|error| sqlx::Error::Encode(error.into()))?
     )
     .execute(connection)
     .await?;

@@ -28,6 +28,13 @@ pub struct CopiedEvents {
     pub through: i64,
 }
 
+impl CopiedEvents {
+    /// Returns those of the events that have at most this number.
+    fn up_to(self, number: i64) -> Self {
+        Self { through: self.through.min(number), ..self }
+    }
+}
+
 /// The size of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopySize {
@@ -98,7 +105,10 @@ impl Sessions<'_> {
         loop {
             match self.fork_once(fork).await {
                 Err(StoreError::Unavailable) if attempt < ATTEMPTS => attempt += 1,
-                result => return result,
+                result => {
+                    self.0.note_result(&result, |forked| matches!(forked, Forked::Opened(_)));
+                    return result;
+                }
             }
         }
     }
@@ -106,7 +116,8 @@ impl Sessions<'_> {
     async fn fork_once(&self, fork: &Fork<'_>) -> Result<Forked, StoreError> {
         let key = |id| RowKey::new(self.0.org, DialectName::AgentKey, id);
         let (target, source) = (key(fork.target), key(fork.copied.session));
-        // Locks in the order of every writer: the session, its counter, its events.
+        // Locks in the order of every writer: the session, its counter, its events. Only of the fork: the source is read
+        // up to its last number at the beginning, without a lock, so that messages to it do not wait for the copy.
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let Some(row) = SessionRow::lock(&mut transaction, &[target]).await?.remove(&target) else {
             return Ok(Forked::NoSuchSession);
@@ -126,7 +137,8 @@ impl Sessions<'_> {
         if !(fork.opens)(&mut locked.now) {
             return Ok(Forked::NotOpened(Box::new(locked.now)));
         }
-        let size = size_of(&mut transaction, source, fork.copied).await?;
+        let copied = fork.copied.up_to(last_number(&mut transaction, source).await?);
+        let size = size_of(&mut transaction, source, copied).await?;
         if size.has_too_many_events() || size.has_too_many_bytes() {
             return Ok(Forked::TooLarge);
         }
@@ -139,7 +151,7 @@ impl Sessions<'_> {
         // The copies follow it, one millisecond apart.
         let mut behind = *numbering;
         let (number, at) = behind.next(fork.at);
-        let copied = copy(&mut transaction, (source, target), fork.copied, (number, at)).await?;
+        let copied = copy(&mut transaction, (source, target), copied, (number, at)).await?;
         if copied > 0 {
             numbering.last_number = number + copied - 1;
             numbering.last_at = Some(at + chrono::TimeDelta::milliseconds(copied - 1));
@@ -153,6 +165,18 @@ impl Sessions<'_> {
         self.0.stored(usize::try_from(size.bytes).unwrap_or_default());
         Ok(Forked::Opened(Box::new(locked.now)))
     }
+}
+
+/// Returns the number of a session's last event. Later events have higher numbers, so that those up to it stay the same
+/// while a copy is made, except for events that are hidden or deleted meanwhile.
+async fn last_number(connection: &mut PgConnection, source: RowKey) -> Result<i64, sqlx::Error> {
+    let number = sqlx::query_scalar!(
+        "SELECT last_number FROM session_counters WHERE org_id = $1 AND dialect = $2 AND session_id = $3",
+        source.org.0,
+        source.dialect,
+        source.id.0
+    );
+    Ok(number.fetch_optional(connection).await?.unwrap_or_default())
 }
 
 async fn size_of(connection: &mut PgConnection, source: RowKey, copied: CopiedEvents) -> Result<CopySize, sqlx::Error> {

@@ -1,5 +1,8 @@
 //! Sessions of one organization.
 
+mod across;
+mod across_sql;
+mod aliases;
 mod appends;
 mod change;
 mod create;
@@ -14,9 +17,12 @@ mod row;
 mod row_key;
 mod rule;
 mod sql;
+mod text;
 mod under_agent;
 mod window;
 
+pub use across::{AcrossCursor, CreationOrder, Examined, SessionFilter, Walk};
+pub(super) use aliases::{delete as delete_aliases, replace as replace_aliases};
 pub use appends::Appends;
 pub(super) use change::ChangeSessions;
 pub(super) use create::{CreateSessions, Request as CreateRequest, insert};
@@ -26,15 +32,16 @@ pub use list::{SessionPage, SessionStretch};
 pub use open::{Among, Census};
 pub use query::{SessionCursor, SessionOrder, SessionQuery, UPDATED_WINDOW, WINDOW};
 pub use row::SessionRow;
-pub(super) use row_key::RowKey;
+pub(super) use row_key::{KeyColumns, RowKey};
 pub use rule::{AppendingChange, Changed, SessionChange};
+pub use text::TextMatch;
 pub use under_agent::{HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_REQUIRED};
 pub(super) use window::{Window, WindowKey};
 
 use uuid::Uuid;
 
 use super::events::Events;
-use super::{StoreError, TenantStore};
+use super::{StoreError, TenantStore, scope};
 use crate::domain::{DialectName, NewSession, Session, SessionId};
 
 /// The result of a create.
@@ -61,15 +68,23 @@ impl TenantStore {
 }
 
 impl<'s> Sessions<'s> {
-    /// Creates a session, durably, unless one with the same dialect and id exists or its agent does not.
+    /// Creates a session, durably, unless one with the same dialect and id exists or its agent does not. Stores whose
+    /// session it is.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the queue is full, [`StoreError::OrgBusy`] when the organization's share of it is,
     /// [`StoreError::StorageFull`] when the organization's storage quota is used up, [`StoreError::Unavailable`] when
     /// the database cannot be reached.
-    pub async fn create(&self, session: NewSession) -> Result<Created, StoreError> {
+    pub async fn create(&self, mut session: NewSession) -> Result<Created, StoreError> {
         self.0.has_room()?;
-        self.0.groups().create_sessions.submit(create::Request { org: self.0.org, session }).await
+        let user = session.user();
+        if !session.dialect.has_user_field() {
+            session.user_id = user.id;
+        }
+        let request = create::Request { org: self.0.org, session, aliases: user.aliases, used_by: self.0.key() };
+        let created = self.0.groups().create_sessions.submit(request).await;
+        self.0.note_result(&created, |created| matches!(created, Created::New | Created::Recovered(_)));
+        created
     }
 
     /// Returns the session of this dialect with this id.
@@ -90,6 +105,22 @@ impl<'s> Sessions<'s> {
     /// before this one asked again.)
     pub fn change(&self, (dialect, id): (DialectName, SessionId), nonce: Uuid) -> SessionChange<'s> {
         SessionChange::new(self.0, RowKey::new(self.0.org, dialect, id), nonce)
+    }
+
+    /// Returns whether the organization is under a legal hold, so that nothing of it must be deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn is_held(&self) -> Result<bool, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let held = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM legal_holds WHERE org_id = $1) AS "held!""#,
+            self.0.org.0
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(held)
     }
 
     /// Returns the events of a session.

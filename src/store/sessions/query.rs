@@ -101,7 +101,7 @@ pub(super) struct Parameters<'q> {
     pub skip: i64,
 }
 
-fn code(state: State) -> i16 {
+pub(super) fn code(state: State) -> i16 {
     match state {
         State::Open => 1,
         State::Ended => 2,

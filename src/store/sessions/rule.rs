@@ -87,8 +87,11 @@ impl AppendingChange<'_> {
             events
         };
         let may_grow = store.has_room().is_ok();
-        let request = Request::new(key, nonce, appends, may_grow, Box::new(rule), store.shared_actor());
-        let Some(answer) = store.groups().change_sessions.submit(request).await? else { return Ok(None) };
+        let request =
+            Request::new(key, nonce, appends, may_grow, Box::new(rule), store.shared_actor()).used_by(store.key());
+        let answer = store.groups().change_sessions.submit(request).await;
+        store.note_result(&answer, |answer| answer.as_ref().is_some_and(|answer| answer.is_made));
+        let Some(answer) = answer? else { return Ok(None) };
         if answer.is_over_quota {
             return Err(StoreError::StorageFull);
         }

@@ -1,17 +1,18 @@
 //! Changes of where a key may be used.
 
+use chrono::TimeDelta;
 use http::Method;
 
 use super::Log;
-use crate::support::{TestApp, run};
+use crate::support::{TestApp, run, start};
 
 #[test]
 fn a_change_of_addresses_is_in_the_audit_log_once() {
     run(async {
         let app = TestApp::new().await;
+        let (_, id) = app.key_until(start() + TimeDelta::days(1)).await;
         let mut log = Log::of(&app).await;
-        let (_, id) = app.key_from(&["203.0.113.7/24"]).await;
-        log.one("api_key.create").await;
+        app.allow_addresses(id, &["203.0.113.7/24"]).await;
         let entry = log.one("api_key.update").await;
         let after = entry.after.expect("a state");
         assert!(after.contains(r#""allowed_addresses":["203.0.113.0/24"],"changed":["allowed_addresses"]"#), "{after}");

@@ -4,10 +4,11 @@ mod chain;
 mod commands;
 mod keys;
 mod requests;
+mod streamed;
 
 use chrono::DateTime;
 use sessionary::domain::OrgId;
-use sessionary::store::admin::AuditRow;
+use sessionary::store::AuditRow;
 
 use crate::support::{TestApp, admin};
 

@@ -5,7 +5,7 @@
 use http::Method;
 use serde_json::{Value, json};
 use sessionary::domain::KeyId;
-use sessionary::store::admin::AuditRow;
+use sessionary::store::AuditRow;
 
 use super::{Log, entries};
 use crate::support::{

@@ -123,7 +123,14 @@ async fn looks_absent(api: ApiName, at_least: usize) {
     let (last, first): (Vec<Row>, Vec<Row>) =
         table.filter(|row| !row.path.contains("{image}") && !is_for_operators(row)).partition(makes);
     for row in first.into_iter().chain(last) {
-        if row.method == "GET" && row.success != 0 && row.scope.is_some() && row.surface != Surface::People {
+        // An export is recorded in the audit log of its organization.
+        let is_export = row.path.ends_with("/exports");
+        if row.method == "GET"
+            && !is_export
+            && row.success != 0
+            && row.scope.is_some()
+            && row.surface != Surface::People
+        {
             let reply = objects::send(with_key(&other, &other, &row, &theirs)).await;
             assert_eq!(reply.status.as_u16(), row.success, "{} {}: {}", row.method, row.path, reply.text());
         }

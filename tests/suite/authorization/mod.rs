@@ -8,5 +8,5 @@ mod absent;
 pub mod credentials;
 pub mod matrix;
 pub mod objects;
-mod rows;
+pub mod rows;
 pub mod table;

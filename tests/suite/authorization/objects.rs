@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use http::Method;
 use serde_json::Value;
-use sessionary::domain::{ApiName, DialectName};
+use sessionary::domain::{ApiName, DialectName, SessionId};
 
 use super::table::{Body, Row};
 use crate::support::integer_id::{PNG, form, image_path, upload};
@@ -69,9 +69,19 @@ pub async fn make(app: &TestApp, api: ApiName) -> Objects {
         }
         ApiName::Sessionary => {
             let agent = app.add_agent().await.0.to_string();
-            let body = format!(r#"{{"agentId":"{agent}","userId":"{}"}}"#, app.mint.uuid());
+            let user = app.mint.uuid().to_string();
+            let body = format!(r#"{{"agentId":"{agent}","userId":"{user}"}}"#);
             let session = app.post(messaging::SESSIONS, body).send().await.expect(201).member("sessionId");
-            let mut made = vec![("session_id", format!("messaging_{}", session.replace('-', "")))];
+            let body = format!(r#"{{"user_id":"{new}"}}"#);
+            let erasure = app.post("/sessionary/v1/erasures", body).send().await.expect(202).member("id");
+            let agntix = app.post(agntix::SESSIONS, format!(r#"{{"agentId":"{agent}"}}"#)).send().await.expect(201);
+            let ended = SessionId::from_agntix(&agntix.member("id")).expect("an id");
+            let mut made = vec![
+                ("session_id", format!("messaging_{}", session.replace('-', ""))),
+                ("ended_session", format!("agntix_{}", ended.0.simple())),
+                ("user_id", user),
+                ("erasure_id", erasure),
+            ];
             made.extend(administered(app, agent).await);
             made
         }
@@ -126,6 +136,8 @@ pub fn named_by<'o>(objects: &'o Objects, path: &str, parameter: &str) -> &'o st
         ("id", path) if path.contains("/charts/") => "chart",
         ("id", path) if path.contains("/api-keys/") => "key",
         ("id", path) if path.contains("/organizations/") => "organization",
+        // Sessions of the messaging dialect do not end.
+        ("session_id", path) if path.ends_with("{session_id}/end") => "ended_session",
         // The routes that this service rejects check no id.
         ("id", _) => "event",
         (parameter, _) => parameter,
@@ -144,7 +156,9 @@ pub fn path_of(row: &Row, objects: &Objects) -> String {
         Some(parameter) => named_by(objects, row.path, parameter.trim_end_matches('}')),
         None => segment,
     });
-    with_ids(segments.collect::<Vec<_>>().join("/"), objects)
+    let path = with_ids(segments.collect::<Vec<_>>().join("/"), objects);
+    // A search requires a text.
+    if row.path == "/sessionary/v1/search" { path + "?q=order" } else { path }
 }
 
 /// Returns a valid request of a row about these objects, without a credential.

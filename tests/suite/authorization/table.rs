@@ -98,6 +98,8 @@ const NOTHING: Body = Json("{}");
 const SESSIONARY: &[Row] = &[
     Row { method: "GET", path: "/sessionary/v1/me", surface: Vectara, scope: None, body: Empty, success: 200 },
     open("GET", "/sessionary/v1/version", Empty),
+    // Sessions and their events.
+    row("GET", "/sessionary/v1/sessions", Vectara, SessionsRead, Empty, 200),
     row("GET", "/sessionary/v1/sessions/{session_id}", Vectara, SessionsRead, Empty, 200),
     // Administration.
     row("GET", "/sessionary/v1/agents", Vectara, AgentsRead, Empty, 200),
@@ -166,6 +168,32 @@ const SESSIONARY: &[Row] = &[
         200,
     ),
     row("GET", "/sessionary/v1/health", Vectara, Manage, Empty, 200),
+    row("PATCH", "/sessionary/v1/sessions/{session_id}", Vectara, SessionsWrite, Json(r#"{"name":"Orders"}"#), 200),
+    row("POST", "/sessionary/v1/sessions/{session_id}/end", Vectara, SessionsWrite, NOTHING, 200),
+    row(
+        "POST",
+        "/sessionary/v1/sessions/{session_id}/events",
+        Vectara,
+        EventsWrite,
+        Json(r#"{"role":"user","text":"Where is my order?"}"#),
+        201,
+    ),
+    row("GET", "/sessionary/v1/sessions/{session_id}/events", Vectara, EventsRead, Empty, 200),
+    row("GET", "/sessionary/v1/sessions/{session_id}/events/stream", Vectara, EventsRead, Empty, 200),
+    row("GET", "/sessionary/v1/events/stream", Vectara, EventsRead, Empty, 200),
+    row("GET", "/sessionary/v1/search", Vectara, SessionsRead, Empty, 200),
+    row("DELETE", "/sessionary/v1/sessions/{session_id}", Vectara, SessionsWrite, Empty, 204),
+    row("GET", "/sessionary/v1/audit", Vectara, AuditRead, Empty, 200),
+    row("GET", "/sessionary/v1/audit/verification", Vectara, AuditRead, Empty, 200),
+    row("GET", "/sessionary/v1/erasures", Vectara, DataErase, Empty, 200),
+    row("POST", "/sessionary/v1/erasures", Vectara, DataErase, Json(r#"{"session_id":"<session_id>"}"#), 202),
+    row("GET", "/sessionary/v1/erasures/{erasure_id}", Vectara, DataErase, Empty, 200),
+    row("GET", "/sessionary/v1/exports", Vectara, Export, Empty, 200),
+    row("POST", "/sessionary/v1/imports", Vectara, SessionsWrite, NOTHING, 200),
+    row("GET", "/sessionary/v1/usage", Vectara, Manage, Empty, 200),
+    row("GET", "/sessionary/v1/users", Vectara, SessionsRead, Empty, 200),
+    row("GET", "/sessionary/v1/users/{user_id}", Vectara, SessionsRead, Empty, 200),
+    row("POST", "/sessionary/v1/users/{user_id}/erase", Vectara, DataErase, Empty, 202),
 ];
 
 const AGNOST: &[Row] = &[

@@ -7,7 +7,7 @@ use crate::support::{Ask, Reply, Setup, TestApp, run};
 const OFFICE: &[&str] = &["203.0.113.0/24", "2001:db8:1::/48"];
 /// A path of every dialect, and the words of its envelope.
 const PATHS: [(&str, &str); 5] = [
-    ("/dashboard/api/settings", "This API key may not be used from this address"),
+    ("/dashboard/api/dashboard/charts", "This API key may not be used from this address"),
     ("/v1/chat/chat/sessions", "FORBIDDEN"),
     ("/v2/agents", "forbidden"),
     ("/api/messaging/sessions/8f14e45f-ceea-467f-a0e6-3d6e4b2f5c11", "FORBIDDEN"),

@@ -9,6 +9,7 @@ mod hang_ups;
 mod idempotency;
 mod identity_provider;
 mod key_addresses;
+mod leaked_keys;
 mod listener;
 mod page_bytes;
 mod pages;

@@ -234,7 +234,7 @@ fn the_feed_is_read_in_batches_of_so_many_bytes() {
         app.swell_sessions(DialectName::Agntix).await;
         let (mut told, mut batches) = (0, 0);
         loop {
-            let (changes, last) = tenant.feed().after(place, DialectName::Agntix, 100).await.expect("changes");
+            let (changes, last) = tenant.feed().after(place, Some(DialectName::Agntix), 100).await.expect("changes");
             let bytes: usize = changes.iter().map(|(_, change)| size_of(change)).sum();
             assert!(bytes <= MAX_PAGE_BYTES, "{bytes} bytes");
             told += changes.len();

@@ -12,7 +12,7 @@ use crate::authorization::credentials::administrator;
 use crate::authorization::matrix::unlimited;
 use crate::authorization::objects::{self, Objects};
 use crate::authorization::table::{Body, Row, Surface, documented, further};
-use crate::support::{Reply, TestApp, run, webhooks};
+use crate::support::{Reply, TestApp, run, store, webhooks};
 use crate::workers::erasures::TURN;
 
 #[test]
@@ -37,7 +37,7 @@ fn the_examples_of_messaging_are_real() {
 
 #[test]
 fn the_examples_of_the_own_api_are_real() {
-    run(are_real(ApiName::Sessionary, 3));
+    run(are_real(ApiName::Sessionary, 8));
 }
 
 #[test]
@@ -122,8 +122,10 @@ async fn exchanges(app: &TestApp, api: ApiName) -> Map<String, Value> {
     // Later than the agents that each test has, so that lists begin with these objects.
     app.clock.advance(TimeDelta::seconds(1));
     let objects = objects::make(app, api).await;
+    // What was counted so far is shown, whenever the service adds it to the database.
+    store().await.flush_usage().await.expect("the counts");
     let mut exchanges = Map::new();
-    let rows = documented(api).iter().copied().chain(further(api)).filter(|row| row.success < 300);
+    let rows = documented(api).iter().copied().chain(further(api)).filter(|row| row.success < 300 && !is_of_all(row));
     // Reading comes first, so that a list has one object and its shape is the same each time.
     let (reading, changing): (Vec<Row>, Vec<Row>) = rows.partition(reads);
     for (number, row) in reading.into_iter().chain(changing).enumerate() {
@@ -139,6 +141,11 @@ async fn exchanges(app: &TestApp, api: ApiName) -> Map<String, Value> {
         }
     }
     exchanges
+}
+
+/// Returns whether a list has the organizations of every test, so that it is another one each time.
+fn is_of_all(row: &Row) -> bool {
+    row.path == "/sessionary/v1/organizations" && row.method == "GET"
 }
 
 /// Returns whether an operation changes nothing. The dashboard reads by POST.

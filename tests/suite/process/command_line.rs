@@ -94,7 +94,19 @@ fn an_organization_a_key_and_an_agent_are_made_without_a_service_and_used_with_o
         .lines()
         .map(|line| serde_json::from_str(line).expect("a JSON line"))
         .collect();
-    assert_eq!(lines, [shown]);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["session"]["vendor_id"], session);
+    assert_eq!(lines[0]["session"]["metadata"].to_string(), r#"{"b":1,"a":2}"#);
+    assert_eq!(lines[0]["events"], json!([]));
+    let file = data_dir.join("sessions.jsonl");
+    std::fs::write(&file, &exported.stdout).expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    for dry_run in [true, false] {
+        let mut arguments = vec!["session", "import", "--org", &org_id, file];
+        arguments.extend(dry_run.then_some("--dry-run"));
+        let imported = run(&arguments);
+        assert_eq!((&imported["existing"], &imported["created"]), (&json!(1), &json!(0)), "{imported}");
+    }
 
     let organizations = run(&["org", "list"]);
     let names: Vec<&Value> =

@@ -264,3 +264,32 @@ fn metrics_count_requests_batches_and_connections_but_no_organization() {
         serde_json::from_slice(&std::fs::read(data_dir.join("demo.json")).expect("demo.json")).expect("JSON");
     assert!(!metrics.contains(demo["org_id"].as_str().expect("an organization")));
 }
+
+#[test]
+fn a_start_prints_a_link_that_opens_the_console_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let once = |service: &Service| {
+        let link = service.printed.lines().find(|line| line.contains("/console/#once=")).expect("a link").trim();
+        assert!(link.starts_with(&service.base_url), "{link}");
+        link.split_once("#once=").expect("a secret").1.to_owned()
+    };
+    let log_in = |service: &Service, secret: &str| {
+        let headers = ["Content-Type: application/json".to_owned(), "Sec-Fetch-Site: same-origin".to_owned()];
+        let body = format!(r#"{{"once":"{secret}"}}"#);
+        service.ask("POST", "/sessionary/v1/console/login", &headers, &body).0
+    };
+    let mut service = Service::start(&data_dir, &[]);
+    let first = once(&service);
+    assert_eq!(log_in(&service, &first), 204);
+    assert_eq!(log_in(&service, &first), 401);
+    let log = service.log();
+    assert!(!log.contains(&first), "{log}");
+    service.signal("TERM");
+    service.wait();
+
+    let service = Service::start(&data_dir, &[]);
+    let second = once(&service);
+    assert_ne!(first, second);
+    assert_eq!(log_in(&service, &second), 204);
+}

@@ -206,7 +206,7 @@ fn organizations_with_events_outside_of_the_index_are_noted_in_batches() {
         ] {
             sqlx::query(statement).execute(&mut superuser).await.expect("rows");
         }
-        let admin = AdminStore::connect(&database).await.expect("a store");
+        let admin = AdminStore::connect(&database).await.expect("an administrator");
         let (mut noted, mut looked_at, mut after) = (0, Vec::new(), Uuid::nil());
         while let Some(batch) = admin.note_unindexed_events(after, 2).await.expect("a batch") {
             noted += batch.noted;
@@ -220,6 +220,57 @@ fn organizations_with_events_outside_of_the_index_are_noted_in_batches() {
         let rows: Vec<i32> = sqlx::query_scalar(rows).fetch_all(&mut superuser).await.expect("rows");
         assert_eq!(rows, [6, 7, 8, 9]);
         assert_eq!(note_backlog(&admin).await.expect("noted"), 0, "once is enough");
+        admin.close().await;
+    });
+}
+
+/// In a database of its own, because other tests index the organizations of theirs.
+#[test]
+fn organizations_with_enough_unindexed_events_are_found_batch_by_batch() {
+    run(async {
+        make_database("to_index").await;
+        let database = database_called("to_index").await;
+        sessionary::store::migrate(&database).await.expect("a schema");
+        let admin = AdminStore::connect(&database).await.expect("an administrator");
+        let mut superuser = connection("postgres", "to_index").await;
+        let org = |n: u128| OrgId(Uuid::from_u128(n));
+        // Rows, and events and bytes of each.
+        for (n, rows, size, bytes) in [
+            (1, 63, 100, 10),
+            (2, 64, 100, 10),
+            (3, 15, 512, 10),
+            (4, 16, 512, 10),
+            (5, 1, 8_192, 10),
+            (6, 1, 1, 4 * 1024 * 1024),
+            (7, 500, 1, 1),
+            (8, 500, 512, 1),
+            (9, 1, 1, 1),
+        ] {
+            sqlx::query(
+                "INSERT INTO captured_pending (org_id, pending, size, oldest, newest, entries, grams)
+                 SELECT $1, gen_random_uuid(), $3, $5, $5, '', convert_to(repeat('x', $4), 'UTF8')
+                   FROM generate_series(1, $2)",
+            )
+            .bind(org(n).0)
+            .bind(rows)
+            .bind(size)
+            .bind(bytes)
+            .bind(start())
+            .execute(&mut superuser)
+            .await
+            .expect("rows");
+        }
+        let due = [2, 4, 5, 6, 7, 8].map(org);
+        for limit in [1, 2, 4, 9, 100] {
+            let (mut found, mut after, mut batches) = (Vec::new(), OrgId(Uuid::nil()), 0);
+            while let Some(batch) = admin.organizations_to_index(after, limit).await.expect("a batch") {
+                assert!(batch.last > after);
+                found.extend(batch.orgs);
+                after = batch.last;
+                batches += 1;
+            }
+            assert_eq!((found, batches), (due.to_vec(), (9 + limit - 1) / limit), "{limit}");
+        }
         admin.close().await;
     });
 }

@@ -10,7 +10,9 @@ use axum::body::Body;
 use chrono::DateTime;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
-use sessionary::auth::{Authenticator, BaseUrl, DefaultOrg, JwtVerifier, Operators, Provisioning, TrustedIssuers};
+use sessionary::auth::{
+    Authenticator, BaseUrl, DefaultOrg, JwtVerifier, LeakReports, Operators, Provisioning, TrustedIssuers,
+};
 use sessionary::conversation::Conversations;
 use sessionary::dialects::agntix;
 use sessionary::dialects::integer_id::Transfers;
@@ -60,6 +62,8 @@ pub struct Setup {
     pub messaging: Bounds,
     pub agntix: agntix::Settings,
     pub public_url: Option<BaseUrl>,
+    /// Accepts reports of leaked keys.
+    pub leak_reports: Option<LeakReports>,
     pub transfers: Transfers,
     /// A store for the test, instead of the one that all tests share.
     pub store: Option<Store>,
@@ -94,6 +98,7 @@ impl Default for Setup {
             messaging: Bounds::default(),
             agntix: agntix::Settings::default(),
             public_url: None,
+            leak_reports: None,
             transfers: Transfers::default(),
             store: None,
             costly: CostlyWork::default(),
@@ -155,6 +160,7 @@ impl TestApp {
                 true => Operators::new(vec![org], admin().await.clone(), TrustedIssuers::default()),
                 false => Operators::default(),
             },
+            leak_reports: setup.leak_reports,
             transfers: setup.transfers,
             costly: setup.costly,
             large_bodies: setup.large_bodies,

@@ -103,7 +103,7 @@ fn how_far_a_reply_has_got_is_no_news_of_its_session() {
         let tenant = app.tenant().await;
         let changes = loop {
             // They can be read when no older transaction is open.
-            let (changes, _) = tenant.feed().after(before, DialectName::Agntix, 100).await.expect("changes");
+            let (changes, _) = tenant.feed().after(before, Some(DialectName::Agntix), 100).await.expect("changes");
             let messages = changes.iter().filter(|(_, change)| matches!(change, Change::Appended(..))).count();
             if messages == 2 {
                 break changes;

@@ -3,3 +3,5 @@
 mod erasure;
 pub mod erasures;
 mod webhooks;
+
+pub use erasures::{TURN, planted::Person};

@@ -10,8 +10,10 @@ mod input;
 mod list;
 mod stream;
 mod turn;
+
 mod wire;
 
+pub(in crate::dialects) use turn::touch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

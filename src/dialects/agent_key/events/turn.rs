@@ -51,7 +51,7 @@ impl NotTaken {
 }
 
 /// Records in the session that an event is appended: the session has started, and its idle time restarts.
-fn touch(session: &mut Session, now: Timestamp) {
+pub(in crate::dialects) fn touch(session: &mut Session, now: Timestamp) {
     let mut detail = AgentKeyDetail::of(session);
     detail.started = true;
     detail.put_into(session);

@@ -66,6 +66,12 @@ pub(in crate::dialects::agent_key) struct AgentKeyDetail {
     pub started: bool,
 }
 
+/// Returns whether the part of a session that only this dialect stores can be read.
+#[must_use]
+pub fn reads_session(session: &Session) -> bool {
+    session.detail.read::<AgentKeyDetail>().is_ok()
+}
+
 fn is_first(generation: &u32) -> bool {
     *generation == 0
 }

@@ -10,7 +10,7 @@ use crate::dialects::agnost::reading;
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::grams::Grams;
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{EventId, JsonField, JsonText, NewEvent, SessionId};
+use crate::domain::{Event, EventId, JsonField, JsonText, NewEvent, SessionId};
 use crate::store::{CapturedRow, StoreError};
 
 /// The part of an event that only this dialect stores, as it was sent.
@@ -95,13 +95,29 @@ pub fn event_id(session: SessionId, text: &str) -> EventId {
 /// Returns the grams of an event for searches: those of its name and its input as text, and of its output as it was
 /// sent.
 pub fn grams(event: &NewEvent, result: &JsonField) -> Grams {
+    grams_of(event.author_id.as_deref(), event.content.as_deref(), result)
+}
+
+fn grams_of(name: Option<&str>, input: Option<&str>, result: &JsonField) -> Grams {
     let output = match result {
         JsonField::Absent | JsonField::Null => None,
         JsonField::String(text) => Some(Cow::Borrowed(text.as_str())),
         other => other.to_json().map(|json| Cow::Owned(json.as_str().to_owned())),
     };
-    let texts = [event.author_id.as_deref(), event.content.as_deref(), output.as_deref()];
-    Grams::of(texts.into_iter().flatten())
+    Grams::of([name, input, output.as_deref()].into_iter().flatten())
+}
+
+/// Returns whether the payload of an event can be read.
+#[must_use]
+pub fn reads_event(event: &Event) -> bool {
+    event.payload.read::<StoredDetail>().is_ok()
+}
+
+/// Returns the grams of a stored event.
+#[must_use]
+pub fn stored_grams(event: &Event) -> Grams {
+    let detail: StoredDetail = event.payload.read().unwrap_or_default();
+    grams_of(event.author_id.as_deref(), event.content.as_deref(), &detail.result)
 }
 
 /// A captured event.

@@ -1,4 +1,5 @@
 //! Captured events (docs/dialects/agnost.md).
 
+pub mod appended;
 pub mod capture;
 pub mod event;

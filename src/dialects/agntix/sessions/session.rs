@@ -52,6 +52,12 @@ pub(in crate::dialects::agntix) struct AgntixDetail {
     pub close_reason: Option<String>,
 }
 
+/// Returns whether the part of a session that only this dialect stores can be read.
+#[must_use]
+pub fn reads_session(session: &Session) -> bool {
+    session.detail.read::<AgntixDetail>().is_ok()
+}
+
 /// Returns the key of the session that a path names.
 ///
 /// # Errors

@@ -174,7 +174,7 @@ impl Follower {
 
     /// Reads the next changes of the feed, and adds their frames.
     async fn read(&mut self) -> Result<Step, StoreError> {
-        let (changes, last) = self.store.feed().after(self.position, DialectName::Agntix, BATCH).await?;
+        let (changes, last) = self.store.feed().after(self.position, Some(DialectName::Agntix), BATCH).await?;
         if !changes.is_empty() && !self.authenticator.still_holds(&self.principal).await? {
             return Ok(Step::CredentialEnded);
         }

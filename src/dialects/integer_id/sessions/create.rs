@@ -127,6 +127,9 @@ pub async fn create_session(
     request.respond(caller, create).await
 }
 
+/// Numbers that a create tries.
+const MAX_NUMBERS: usize = 1_000;
+
 #[tracing::instrument(name = "integer_id.create_session", level = "debug", skip_all)]
 async fn create(
     caller: Caller<IntegerId, purpose::WriteSessions>,
@@ -142,28 +145,27 @@ async fn create(
         .ok_or(IntegerIdError::AgentNotFound)?;
 
     let now = caller.now();
-    let number = caller.number(Series::Sessions).await?;
-    let number = SessionNumber::new(number).ok_or(Rejection::Internal)?;
+    let mut next = caller.number(Series::Sessions).await?;
     let detail = IntegerIdDetail::of(&agent);
-    let session = NewSession {
-        agent: Some(agent.id),
-        kind: Some(new.session_type.clone()),
-        metadata: new.metadata.clone(),
-        detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
-        ..NewSession::of(
-            DialectName::IntegerId,
-            SessionId::from_number(number),
-            number.to_string(),
-            now,
-            caller.mint.uuid(),
-        )
-    };
-    match caller.store.sessions().create(session).await? {
-        Created::New | Created::Recovered(_) => Ok(Reply(
-            StatusCode::CREATED,
-            Started {
-                success: true,
-                session: StartedSession {
+    // A number is assigned once, but an import may have stored a session with it.
+    for _ in 0..MAX_NUMBERS {
+        let number = SessionNumber::new(next).ok_or(Rejection::Internal)?;
+        let session = NewSession {
+            agent: Some(agent.id),
+            kind: Some(new.session_type.clone()),
+            metadata: new.metadata.clone(),
+            detail: JsonText::of(&detail).map_err(|_| Rejection::Internal)?,
+            ..NewSession::of(
+                DialectName::IntegerId,
+                SessionId::from_number(number),
+                number.to_string(),
+                now,
+                caller.mint.uuid(),
+            )
+        };
+        match caller.store.sessions().create(session).await? {
+            Created::New | Created::Recovered(_) => {
+                let session = StartedSession {
                     session_id: number.get(),
                     agent_id: agent.number.get(),
                     agent_name: detail.agent_name,
@@ -172,12 +174,13 @@ async fn create(
                     started_at: Seconds(now),
                     metadata: new.metadata,
                     avatar: detail.avatar.into(),
-                },
-                message: "Session started successfully",
-            },
-        )),
-        Created::NoSuchAgent => Err(IntegerIdError::AgentNotFound),
-        // Does not happen, because each number is assigned once.
-        Created::Existing(_) => Err(Rejection::Internal.into()),
+                };
+                let message = "Session started successfully";
+                return Ok(Reply(StatusCode::CREATED, Started { success: true, session, message }));
+            }
+            Created::NoSuchAgent => return Err(IntegerIdError::AgentNotFound),
+            Created::Existing(_) => next = caller.store.numbers().next(Series::Sessions).await?,
+        }
     }
+    Err(Rejection::Unavailable.into())
 }

@@ -151,6 +151,15 @@ fn end(session: &mut Session, given: &ValidatedEndSession, now: Timestamp) -> Re
     Ok(true)
 }
 
+/// Ends the session without a duration, a transcript or metadata of the client's own. Returns `true` if it was still
+/// open.
+///
+/// # Errors
+/// [`Rejection::Internal`] if the session's detail cannot be read or written.
+pub(in crate::dialects) fn end_plainly(session: &mut Session, now: Timestamp) -> Result<bool, Rejection> {
+    end(session, &ValidatedEndSession { duration: None, transcript: None, metadata: None }, now)
+}
+
 /// Returns the whole seconds between two times; 0 if the clocks of two replicas disagree and the end is earlier.
 fn seconds_between(start: Timestamp, end: Timestamp) -> i64 {
     (end - start).num_seconds().clamp(0, MAX_DURATION)

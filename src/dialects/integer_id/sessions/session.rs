@@ -27,6 +27,12 @@ pub(in crate::dialects::integer_id) struct IntegerIdDetail {
     pub duration: Option<i64>,
 }
 
+/// Returns whether the part of a session that only this dialect stores can be read.
+#[must_use]
+pub fn reads_session(session: &Session) -> bool {
+    session.detail.read::<IntegerIdDetail>().is_ok()
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::dialects::integer_id) struct AvatarThen {
     pub id: i64,

@@ -52,6 +52,12 @@ impl Payload {
     }
 }
 
+/// Returns whether the payload of a message can be read.
+#[must_use]
+pub fn reads_event(event: &Event) -> bool {
+    Payload::of(event).is_ok()
+}
+
 /// A message in the response to sending it: snake_case and milliseconds since 1970.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct UserMessage {

@@ -27,6 +27,12 @@ pub(in crate::dialects::messaging) struct MessagingDetail {
     pub renewal_count: u64,
 }
 
+/// Returns whether the part of a session that only this dialect stores can be read.
+#[must_use]
+pub fn reads_session(session: &Session) -> bool {
+    session.detail.read::<MessagingDetail>().is_ok()
+}
+
 /// A session that has not expired, with this dialect's detail.
 #[derive(Debug)]
 pub(in crate::dialects::messaging) struct OpenSession {
@@ -146,6 +152,17 @@ pub(in crate::dialects::messaging) fn apply<T>(
         }
         (State::Expired | State::Ended, _) => Err(MessagingError::SessionNotFound(name.to_owned())),
     }
+}
+
+/// Renews an open session as a message does.
+///
+/// # Errors
+/// [`Rejection::Internal`] if the session's detail cannot be read or written.
+pub(in crate::dialects) fn touch(session: &mut Session, now: Timestamp) -> Result<(), Rejection> {
+    let touched = apply(session, "", now, |open, now| {
+        open.lifetime.touch(&open.detail.timeout_config.timeouts(), now);
+    });
+    touched.map_err(|_| Rejection::Internal)
 }
 
 #[cfg(test)]

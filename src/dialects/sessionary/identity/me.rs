@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::auth::{Caller, Operators, purpose};
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::dialects::shared::time::Milliseconds;
-use crate::domain::{Credential, OrgId, Principal};
+use crate::domain::{Credential, OrgId, Principal, Proof};
 use crate::http::Reply;
 
 /// The caller.
@@ -47,6 +47,8 @@ struct OwnCredential {
 enum CredentialKind {
     ApiKey,
     Token,
+    /// A login of the console.
+    Console,
 }
 
 impl OwnCredential {
@@ -57,6 +59,8 @@ impl OwnCredential {
             // This API accepts neither.
             Credential::OrgHeader | Credential::Anonymous => (CredentialKind::Token, None),
         };
+        let is_login = matches!(principal.proof, Proof::ConsoleLogin { .. });
+        let kind = if is_login { CredentialKind::Console } else { kind };
         Self { kind, id, expires_at: principal.expires_at.map(Milliseconds) }
     }
 }

@@ -77,7 +77,14 @@ tables! {
     27 "organization_members" "email" "t.email = old.email";
     28 "organization_storage" "org_id" "t.org_id = old.org_id";
     29 "retention_rules" "dialect" "t.dialect = old.dialect";
-    30 "data_keys" "org_id" "t.org_id = old.org_id";
+    30 "console_logins" "login_hash" "t.login_hash = old.login_hash";
+    31 "console_links" "org_id" "t.org_id = old.org_id";
+    32 "usage_days" "day, dialect, agent_id, key_id"
+       "t.day = old.day AND t.dialect = old.dialect AND t.agent_id = old.agent_id AND t.key_id = old.key_id";
+    33 "session_aliases" "dialect, session_id, user_id"
+       "t.dialect = old.dialect AND t.session_id = old.session_id AND t.user_id = old.user_id";
+    34 "session_user_backfills" "org_id" "t.org_id = old.org_id";
+    35 "data_keys" "org_id" "t.org_id = old.org_id";
 }
 
 impl RunningErasure {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{AdminError, Counts, ErasureStep, RunningErasure, codes, count};
 use crate::domain::ids::parse_hyphenated_uuid;
-use crate::domain::{DialectName, Timestamp};
+use crate::domain::{ApiName, DialectName, Timestamp};
 
 /// Stored responses, of up to 4 MiB each, that one step looks at.
 const RESPONSES: i64 = 200;
@@ -32,7 +32,7 @@ impl RunningErasure {
         Ok(Some(ErasureStep::Responses { dialect: i16::MIN, target: Vec::new(), key: String::new() }))
     }
 
-    /// Returns the dialects in which the erasure has found something.
+    /// Returns the APIs whose responses may show what the erasure has found.
     async fn dialects(&self, connection: &mut PgConnection, deleted: &Counts) -> Result<Vec<i16>, sqlx::Error> {
         let mut dialects = sqlx::query_scalar!(
             r#"SELECT wanted.dialect AS "dialect!"
@@ -48,6 +48,10 @@ impl RunningErasure {
         .await?;
         if self.counts.contains_key("contacts") || deleted.contains_key("contacts") {
             dialects.push(DialectName::Agntix.code());
+        }
+        // The service's own API shows sessions of every dialect.
+        if !dialects.is_empty() {
+            dialects.push(ApiName::Sessionary.code());
         }
         Ok(dialects)
     }

@@ -11,6 +11,7 @@ mod preview;
 mod request;
 mod retention;
 mod sessions;
+mod users;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub use preview::Preview;
 pub(in crate::store) use preview::events_of;
 pub use request::{NewErasure, Receipt, Subject};
+pub(in crate::store) use request::{ReceiptRow, receipt};
 pub use retention::{RetentionRule, RetentionSettings};
 pub(in crate::store) use sessions::next_old;
 
@@ -37,7 +39,7 @@ pub type Counts = BTreeMap<String, u64>;
 /// What comes next, and its cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum ErasureStep {
+pub(in crate::store) enum ErasureStep {
     /// Looks for sessions after this one, and deletes the rows of those that it finds.
     Sessions { dialect: i16, id: Uuid, created_at: Option<Timestamp> },
     /// Deletes the events of the sessions after this one.
@@ -57,12 +59,20 @@ enum ErasureStep {
 }
 
 impl ErasureStep {
-    fn first(scope: ErasureScope) -> Self {
+    pub fn first(scope: ErasureScope) -> Self {
         match scope {
             ErasureScope::Organization => Self::Table { index: 0 },
             _ => Self::Sessions { dialect: i16::MIN, id: Uuid::nil(), created_at: None },
         }
     }
+}
+
+/// Returns the first step of an erasure as it is stored.
+///
+/// # Errors
+/// Never: it can always be written.
+pub(in crate::store) fn first_step(scope: ErasureScope) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&ErasureStep::first(scope))
 }
 
 /// An erasure that is not done.

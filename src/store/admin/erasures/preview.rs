@@ -1,13 +1,14 @@
 //! What an erasure would delete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::sessions::{FoundSession, contact, next, next_old};
+use super::sessions::{FoundSession, next, next_old};
+use super::users::{self, NEWEST};
 use super::{AdminError, AdminStore, Subject};
-use crate::domain::{DialectName, OrgId, Timestamp};
+use crate::domain::{DialectName, OrgId, SessionUser, Timestamp};
 use crate::store::scope;
 
 /// How much an erasure would delete now.
@@ -21,39 +22,72 @@ pub struct Preview {
 }
 
 impl AdminStore {
-    /// Returns what an erasure would delete. Looks at every session of the organization, in batches.
+    /// Returns what an erasure would delete. Counts in batches.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn preview_erasure(&self, org: OrgId, subject: &Subject) -> Result<Preview, AdminError> {
         let mut preview = Preview::default();
-        let user = match subject {
-            Subject::Session { dialect, id, .. } => {
-                self.add_to(&mut preview, org, &[(dialect.code(), id.0)]).await?;
-                return Ok(preview);
-            }
-            Subject::User(user) => Some(user),
-            Subject::Organization => None,
-        };
+        match subject {
+            Subject::Session { dialect, id, .. } => self.add_to(&mut preview, org, &[(dialect.code(), id.0)]).await?,
+            Subject::User(user) => self.preview_user(&mut preview, org, user).await?,
+            Subject::Organization => self.preview_all(&mut preview, org, |_| true).await?,
+        }
+        Ok(preview)
+    }
+
+    async fn preview_user(&self, preview: &mut Preview, org: OrgId, user: &str) -> Result<(), AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
-        let contact = match user {
-            Some(user) => contact(&mut transaction, org, user).await?,
-            None => None,
-        };
+        let names = users::names(&mut transaction, org, user).await?;
+        let are_stored = users::are_stored(&mut transaction, org).await?;
         transaction.commit().await?;
-        preview.contacts = u64::from(contact.is_some());
+        preview.contacts = u64::from(names.len() > 1);
+        if !are_stored {
+            return self.preview_all(preview, org, |user| names.iter().any(|name| user.is(name))).await;
+        }
+        let mut after = NEWEST;
+        loop {
+            let mut transaction = scope::begin_system(&self.pool).await?;
+            let found = users::next_of(&mut transaction, org, &names, after).await?;
+            transaction.commit().await?;
+            let Some(last) = found.last() else { break };
+            after = *last;
+            let keys: Vec<FoundSession> = found.iter().map(|(_, dialect, id)| (*dialect, *id)).collect();
+            self.add_to(preview, org, &keys).await?;
+        }
+        let mut after: FoundSession = (i16::MIN, Uuid::nil());
+        loop {
+            let mut transaction = scope::begin_system(&self.pool).await?;
+            let mut found = users::next_aliased(&mut transaction, org, &names, after).await?;
+            let Some(last) = found.last() else { return Ok(transaction.commit().await?) };
+            after = *last;
+            // Those whose user has another one of the ids are counted already.
+            let known = users_of(&mut transaction, org, &found).await?;
+            transaction.commit().await?;
+            found.retain(|key| !known.get(key).is_some_and(|user| names.contains(user)));
+            self.add_to(preview, org, &found).await?;
+        }
+    }
+
+    /// Adds the sessions of an organization whose user fits. Looks at every session.
+    async fn preview_all(
+        &self,
+        preview: &mut Preview,
+        org: OrgId,
+        fits: impl Fn(&SessionUser) -> bool + Send + Sync,
+    ) -> Result<(), AdminError> {
         let mut after: FoundSession = (i16::MIN, Uuid::nil());
         loop {
             let mut transaction = scope::begin_system(&self.pool).await?;
             let seen = next(&mut transaction, org, after).await?;
             transaction.commit().await?;
-            let Some(last) = seen.last() else { return Ok(preview) };
+            let Some(last) = seen.last() else { return Ok(()) };
             after = (last.dialect, last.session_id);
             let keys = seen.into_iter().filter_map(|seen| {
                 let key = (seen.dialect, seen.session_id);
-                user.is_none_or(|user| seen.belongs_to(user, contact.as_deref())).then_some(key)
+                fits(&seen.user()).then_some(key)
             });
-            self.add_to(&mut preview, org, &keys.collect::<Vec<_>>()).await?;
+            self.add_to(preview, org, &keys.collect::<Vec<_>>()).await?;
         }
     }
 
@@ -113,4 +147,24 @@ pub(in crate::store) async fn events_of(
     .fetch_one(connection)
     .await?;
     Ok(events.unsigned_abs())
+}
+
+/// Returns the users of sessions.
+async fn users_of(
+    connection: &mut PgConnection,
+    org: OrgId,
+    keys: &[FoundSession],
+) -> Result<HashMap<FoundSession, String>, sqlx::Error> {
+    let (dialects, ids): (Vec<i16>, Vec<Uuid>) = keys.iter().copied().unzip();
+    let rows = sqlx::query!(
+        r#"SELECT s.dialect AS "dialect!", s.session_id AS "session_id!", s.user_id
+             FROM UNNEST($2::smallint[], $3::uuid[]) AS wanted (dialect, session_id)
+             JOIN sessions s ON s.org_id = $1 AND s.dialect = wanted.dialect AND s.session_id = wanted.session_id"#,
+        org.0,
+        &dialects,
+        &ids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| Some(((row.dialect, row.session_id), row.user_id?))).collect())
 }

@@ -49,6 +49,55 @@ pub struct Receipt {
     pub counts: Counts,
 }
 
+/// A row of `erasures` without its subject.
+pub(in crate::store) struct ReceiptRow {
+    pub org_id: Uuid,
+    pub erasure_id: Uuid,
+    pub scope: i16,
+    pub subject_hash: Option<Vec<u8>>,
+    pub dialect: Option<i16>,
+    pub unused_since: Option<Timestamp>,
+    pub requested_at: Timestamp,
+    pub pass: i16,
+    pub done_at: Option<Timestamp>,
+    pub counts: String,
+}
+
+/// Selects receipts.
+macro_rules! receipt {
+    ($condition:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            $crate::store::admin::ReceiptRow,
+            r#"SELECT org_id, erasure_id, scope, subject_hash, dialect, unused_since, requested_at, pass, done_at,
+                      counts::text AS "counts!"
+                 FROM erasures "#
+                + $condition
+            $(, $argument)*
+        )
+    };
+}
+
+pub(in crate::store) use receipt;
+
+impl TryFrom<ReceiptRow> for Receipt {
+    type Error = StoreError;
+
+    fn try_from(row: ReceiptRow) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: ErasureId(row.erasure_id),
+            org: OrgId(row.org_id),
+            scope: ErasureScope::from_code(row.scope).ok_or_else(|| StoreError::Unreadable("scope".to_owned()))?,
+            subject_hash: row.subject_hash,
+            dialect: row.dialect.and_then(DialectName::from_code),
+            unused_since: row.unused_since,
+            requested_at: row.requested_at,
+            is_second_pass: row.pass > 1,
+            done_at: row.done_at,
+            counts: serde_json::from_str(&row.counts)?,
+        })
+    }
+}
+
 impl AdminStore {
     /// Stores a request, which the worker carries out.
     ///
@@ -122,27 +171,8 @@ impl AdminStore {
     /// [`AdminError::NotFound`] if there is none with this id; [`AdminError::Store`] when the database cannot be
     /// reached.
     pub async fn receipt(&self, id: ErasureId) -> Result<Receipt, AdminError> {
-        let row = sqlx::query!(
-            r#"SELECT org_id, scope, subject_hash, dialect, unused_since, requested_at, pass, done_at,
-                      counts::text AS "counts!"
-                 FROM erasures WHERE erasure_id = $1"#,
-            id.0
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        .ok_or(AdminError::NotFound("erasure"))?;
-        Ok(Receipt {
-            id,
-            org: OrgId(row.org_id),
-            scope: ErasureScope::from_code(row.scope).ok_or_else(|| StoreError::Unreadable("scope".to_owned()))?,
-            subject_hash: row.subject_hash,
-            dialect: row.dialect.and_then(DialectName::from_code),
-            unused_since: row.unused_since,
-            requested_at: row.requested_at,
-            is_second_pass: row.pass > 1,
-            done_at: row.done_at,
-            counts: serde_json::from_str(&row.counts)?,
-        })
+        let row = receipt!("WHERE erasure_id = $1", id.0).fetch_optional(&self.pool).await?;
+        Ok(row.ok_or(AdminError::NotFound("erasure"))?.try_into()?)
     }
 }
 

@@ -4,8 +4,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{AdminError, Counts, ErasureStep, RunningErasure, count};
-use crate::domain::erasure::UserIds;
-use crate::domain::{DialectName, ErasureScope, OrgId, Timestamp};
+use crate::domain::{DialectName, ErasureScope, OrgId, SessionUser, Timestamp};
+use crate::store::sessions::{RowKey, delete_aliases};
 
 /// Sessions that one step looks at.
 pub(super) const BATCH: i64 = 1_000;
@@ -25,15 +25,12 @@ pub(super) struct SeenSession {
 }
 
 impl SeenSession {
-    /// Returns whether the session belongs to the user.
-    pub fn belongs_to(self, user: &str, contact: Option<&str>) -> bool {
-        let ids = UserIds {
-            user_id: self.user_id,
-            contact_external_id: self.contact_external_id,
-            contact_id: self.contact_id,
-            metadata: [self.metadata_user, self.metadata_user_in_snake_case],
-        };
-        DialectName::from_code(self.dialect).is_some_and(|dialect| ids.belongs_to(dialect, user, contact))
+    /// Returns whose session it is.
+    pub fn user(self) -> SessionUser {
+        let contact = [self.contact_external_id, self.contact_id];
+        let metadata = [self.metadata_user, self.metadata_user_in_snake_case];
+        DialectName::from_code(self.dialect)
+            .map_or_else(SessionUser::default, |dialect| SessionUser::of_ids(dialect, self.user_id, contact, metadata))
     }
 }
 
@@ -97,21 +94,6 @@ pub(in crate::store) async fn next_old(
     .await
 }
 
-/// Returns the id of the contact with this external id.
-pub(super) async fn contact(
-    connection: &mut PgConnection,
-    org: OrgId,
-    external_id: &str,
-) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT contact_id::text AS "id!" FROM contacts WHERE org_id = $1 AND external_id = $2"#,
-        org.0,
-        external_id
-    )
-    .fetch_optional(connection)
-    .await
-}
-
 impl RunningErasure {
     /// Looks at the next sessions, and deletes the rows of those that belong to the erasure.
     pub(super) async fn find_sessions(
@@ -122,16 +104,7 @@ impl RunningErasure {
         deleted: &mut Counts,
     ) -> Result<Option<ErasureStep>, AdminError> {
         let (found, next): (Vec<FoundSession>, Option<ErasureStep>) = match (self.scope, &self.subject) {
-            (ErasureScope::User, Some(user)) => {
-                let contact = contact(connection, self.org, user).await?;
-                let seen = next(connection, self.org, (dialect, id)).await?;
-                let last = seen.last().map(|seen| (seen.dialect, seen.session_id));
-                let found = seen.into_iter().filter_map(|seen| {
-                    let key = (seen.dialect, seen.session_id);
-                    seen.belongs_to(user, contact.as_deref()).then_some(key)
-                });
-                (found.collect(), last.map(|(dialect, id)| ErasureStep::Sessions { dialect, id, created_at: None }))
-            }
+            (ErasureScope::User, Some(user)) => self.sessions_of(connection, user, (dialect, id, created_at)).await?,
             (ErasureScope::Retention, _) => {
                 let (Some(dialect), Some(unused_since)) = (self.dialect, self.unused_since) else {
                     return Ok(Some(ErasureStep::Events { dialect: i16::MIN, id: Uuid::nil() }));
@@ -206,6 +179,8 @@ impl RunningErasure {
         )
         .execute(&mut *connection)
         .await?;
+        let keys: Vec<RowKey> = found.iter().map(|(dialect, id)| RowKey::of(self.org.0, *dialect, *id)).collect();
+        delete_aliases(connection, &keys).await?;
         if locked.is_empty() {
             return Ok(0);
         }
@@ -230,7 +205,7 @@ impl RunningErasure {
                     detail = json_build_object('generation', s.detail->'generation')
                FROM UNNEST($2::smallint[], $3::uuid[]) AS gone (dialect, session_id)
               WHERE s.org_id = $1 AND s.dialect = gone.dialect AND s.session_id = gone.session_id
-                AND s.dialect = $5 AND s.public_id <> ''",
+                AND s.dialect = $5 AND (s.public_id <> '' OR s.user_id IS NOT NULL)",
             self.org.0,
             &dialects,
             &ids,

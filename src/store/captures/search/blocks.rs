@@ -18,8 +18,9 @@ const BLOCK_BYTES: i64 = 4 * 1024 * 1024;
 const MERGED_ROWS: i64 = 64;
 /// Events above which a row is not small.
 const MERGED_SIZE: i32 = 512;
-/// Organizations per round.
-const MAX_ORGS: i64 = 1_000;
+/// Rows that show whether there is enough. Of so many, either [`MERGED_ROWS`] are small, or the others have
+/// [`BLOCK_SIZE`] events, so that more need not be read.
+const DECISIVE_ROWS: i64 = MERGED_ROWS + BLOCK_SIZE / MERGED_SIZE as i64;
 /// Buckets of grams per statement.
 const CHUNK: usize = 4_096;
 
@@ -40,22 +41,50 @@ impl BlockRow {
     }
 }
 
-/// Returns organizations that have enough pending rows to make a block or to merge rows.
-pub(in crate::store) async fn organizations(connection: &mut PgConnection) -> Result<Vec<OrgId>, sqlx::Error> {
-    let orgs = sqlx::query_scalar!(
-        "SELECT org_id FROM captured_pending
-          GROUP BY org_id
-         HAVING sum(size) >= $1 OR sum(octet_length(grams)) >= $2 OR count(*) FILTER (WHERE size < $3) >= $4
-          LIMIT $5",
+/// A part of the organizations with pending rows, in the order of their ids.
+pub(in crate::store) struct ToIndex {
+    /// Those with enough pending rows to make a block or to merge rows.
+    pub orgs: Vec<OrgId>,
+    /// The last organization that was looked at.
+    pub last: OrgId,
+}
+
+/// Looks at the next `limit` organizations with pending rows after `after`. Returns `None` after the last one. Each costs
+/// at most [`DECISIVE_ROWS`] rows.
+pub(in crate::store) async fn organizations(
+    connection: &mut PgConnection,
+    after: OrgId,
+    limit: i64,
+) -> Result<Option<ToIndex>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"WITH RECURSIVE orgs (org_id, n) AS (
+               SELECT (SELECT org_id FROM captured_pending WHERE org_id > $1 ORDER BY org_id LIMIT 1), 1::bigint
+               UNION ALL
+               SELECT (SELECT p.org_id FROM captured_pending p WHERE p.org_id > orgs.org_id ORDER BY p.org_id LIMIT 1),
+                      n + 1
+                 FROM orgs WHERE orgs.org_id IS NOT NULL AND n < $2
+           )
+           SELECT orgs.org_id AS "org_id!",
+                  events >= $3 OR bytes >= $4 OR small_rows >= $5 AS "is_due!"
+             FROM orgs
+            CROSS JOIN LATERAL (
+                SELECT sum(size) AS events, sum(bytes) AS bytes, count(*) FILTER (WHERE size < $6) AS small_rows
+                  FROM (SELECT size, octet_length(grams) AS bytes FROM captured_pending p
+                         WHERE p.org_id = orgs.org_id ORDER BY pending LIMIT $7) telling) enough
+            WHERE orgs.org_id IS NOT NULL
+            ORDER BY n"#,
+        after.0,
+        limit,
         BLOCK_SIZE,
         BLOCK_BYTES,
-        MERGED_SIZE,
         MERGED_ROWS,
-        MAX_ORGS
+        MERGED_SIZE,
+        DECISIVE_ROWS
     )
     .fetch_all(connection)
     .await?;
-    Ok(orgs.into_iter().map(OrgId).collect())
+    let Some(last) = rows.last().map(|row| OrgId(row.org_id)) else { return Ok(None) };
+    Ok(Some(ToIndex { orgs: rows.iter().filter(|row| row.is_due).map(|row| OrgId(row.org_id)).collect(), last }))
 }
 
 /// Makes a block of an organization's pending rows if there are enough, or else merges small rows. Returns `true` if

@@ -12,4 +12,5 @@ mod pending;
 
 pub(super) use find::{Candidates, find};
 pub(super) use packing::Entry;
-pub(super) use pending::{add, add_again};
+pub(in crate::store) use pending::add;
+pub(super) use pending::add_again;

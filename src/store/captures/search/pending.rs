@@ -74,10 +74,7 @@ pub(super) fn packed<'g>(events: impl IntoIterator<Item = (OrgId, Entry, &'g Gra
 }
 
 /// Adds the grams of events that are being written.
-pub(in crate::store::captures) async fn add(
-    connection: &mut PgConnection,
-    fresh: &[&CaptureRequest],
-) -> Result<(), sqlx::Error> {
+pub(in crate::store) async fn add(connection: &mut PgConnection, fresh: &[&CaptureRequest]) -> Result<(), sqlx::Error> {
     let mut sorted: Vec<&CaptureRequest> = fresh.to_vec();
     sorted.sort_by_key(|request| request.org);
     let events = sorted.iter().map(|request| {

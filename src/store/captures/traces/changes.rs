@@ -76,7 +76,7 @@ impl<'p> Changes<'p> {
             if let std::collections::btree_map::Entry::Vacant(vacant) = sessions.entry(key)
                 && let Some(session) = plan.implied(entry)
             {
-                vacant.insert(CreateRequest { org: plan.trace.0, session });
+                vacant.insert(CreateRequest { org: plan.trace.0, session, aliases: Vec::new(), used_by: None });
             }
         }
         sessions.into_values().collect()

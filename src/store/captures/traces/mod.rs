@@ -22,11 +22,12 @@ use super::request::CaptureRequest;
 use super::write::{append, content_bytes, imply_sessions, name_users, start_counters, take_in};
 use super::{recount, search, shown};
 use crate::domain::trace::TraceId;
-use crate::domain::{EventId, NewSpan, OrgId, SpanForm};
+use crate::domain::{DialectName, EventId, KeyId, NewSpan, OrgId, SpanForm};
 use crate::store::events;
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 use crate::store::sessions::RowKey;
+use crate::store::usage_days::{Amounts, Used};
 
 /// Limit of spans of a trace that are considered together. Later spans are assigned by them and not changed later.
 const MAX_SPANS: usize = 5_000;
@@ -36,6 +37,18 @@ pub struct Request {
     pub org: OrgId,
     pub trace: TraceId,
     pub spans: Vec<NewSpan>,
+    /// The API key whose usage is counted.
+    pub used_by: Option<KeyId>,
+}
+
+/// The result of a request.
+pub struct SpansTaken {
+    /// The outcome of each span, in their order.
+    pub outcomes: Vec<SpanOutcome>,
+    /// Spans that were not stored before.
+    events: i64,
+    /// Sessions that the spans of the batch made, with the first request of their organization.
+    sessions: i64,
 }
 
 type TraceKey = (OrgId, TraceId);
@@ -66,8 +79,7 @@ pub enum CaptureSpans {}
 impl Batch for CaptureSpans {
     const NAME: &'static str = "capture_spans";
     type Request = Request;
-    /// The outcome of each span, in their order.
-    type Answer = Vec<SpanOutcome>;
+    type Answer = SpansTaken;
 
     fn org(request: &Request) -> OrgId {
         request.org
@@ -78,9 +90,21 @@ impl Batch for CaptureSpans {
         request.spans.iter().map(span).sum()
     }
 
-    fn stored(request: &Request, outcomes: &Vec<SpanOutcome>) -> usize {
-        let stored = request.spans.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, SpanOutcome::Stored));
+    fn stored(request: &Request, taken: &SpansTaken) -> usize {
+        let stored =
+            request.spans.iter().zip(&taken.outcomes).filter(|(_, outcome)| matches!(outcome, SpanOutcome::Stored));
         stored.map(|(span, _)| content_bytes(&span.capture) + span.facts.bytes()).sum()
+    }
+
+    fn used(request: &Request, taken: &SpansTaken) -> Option<Used> {
+        Some(Used {
+            org: request.org,
+            at: request.spans.first()?.capture.event.at,
+            dialect: DialectName::Agnost.into(),
+            agent: None,
+            key: request.used_by,
+            amounts: Amounts { sessions: taken.sessions, events: taken.events, ..Amounts::default() },
+        })
     }
 
     fn route(request: &Request) -> u64 {
@@ -88,7 +112,7 @@ impl Batch for CaptureSpans {
         high ^ low ^ request.org.0.as_u64_pair().1
     }
 
-    async fn run(writer: &mut WriterConnection, requests: &[&Request]) -> Result<Vec<Vec<SpanOutcome>>, sqlx::Error> {
+    async fn run(writer: &mut WriterConnection, requests: &[&Request]) -> Result<Vec<SpansTaken>, sqlx::Error> {
         let mut traces: BTreeMap<TraceKey, Vec<&NewSpan>> = BTreeMap::new();
         for request in requests {
             traces.entry((request.org, request.trace)).or_default().extend(&request.spans);
@@ -136,7 +160,7 @@ impl Batch for CaptureSpans {
             let fresh = take_in(&mut transaction, &inserted).await?;
             let mut eventful: HashSet<RowKey> = fresh.iter().map(|request| request.key()).collect();
             eventful.extend(changes.targets());
-            let vain: Vec<RowKey> = implied.into_iter().filter(|key| !eventful.contains(key)).collect();
+            let (made, vain): (Vec<RowKey>, Vec<RowKey>) = implied.into_iter().partition(|key| eventful.contains(key));
             shown::withdraw(&mut transaction, &vain).await?;
             append(&mut transaction, &fresh, &mut numberings).await?;
             let after = changes.after(&before);
@@ -146,11 +170,21 @@ impl Batch for CaptureSpans {
             recount::note(&mut transaction, &changes::recounted(&changes, &before, &after)).await?;
             search::add(&mut transaction, &fresh).await?;
             search::add_again(&mut transaction, &changes.indexed_again(&plans, &after)).await?;
-            let fresh: HashSet<EventId> = fresh.iter().map(|request| request.capture.event.id).collect();
+            let mut fresh: HashSet<EventId> = fresh.iter().map(|request| request.capture.event.id).collect();
             stored::write(&mut transaction, &plans, &fresh).await?;
             let payloads = stored::payloads(&mut transaction, &plans).await?;
             transaction.commit().await?;
-            return Ok(outcomes(requests, &plans, &payloads));
+            let mut sessions: HashMap<OrgId, i64> = HashMap::new();
+            for key in made {
+                *sessions.entry(key.org).or_default() += 1;
+            }
+            let outcomes = outcomes(requests, &plans, &payloads);
+            let taken = requests.iter().zip(outcomes).map(|(request, outcomes)| {
+                let new = request.spans.iter().filter(|span| fresh.remove(&span.capture.event.id)).count();
+                let sessions = sessions.remove(&request.org).unwrap_or_default();
+                SpansTaken { outcomes, events: i64::try_from(new).unwrap_or(i64::MAX), sessions }
+            });
+            return Ok(taken.collect());
         }
     }
 }

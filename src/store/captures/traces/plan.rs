@@ -138,7 +138,7 @@ impl<'r> Plan<'r> {
                 capture.event.author_id = Some(entry.placement.name.clone());
                 capture.facts.name = entry.placement.name.clone();
             }
-            Some(CaptureRequest { org: self.trace.0, capture })
+            Some(CaptureRequest { org: self.trace.0, capture, used_by: None })
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod answers;
 mod guards;
+mod halves;
 mod outcomes;
 mod recovery;
 

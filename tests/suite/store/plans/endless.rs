@@ -7,12 +7,14 @@ use super::statements::Statement;
 use super::{READS_ALL, SMALL, is_listed};
 
 /// Tables in which an organization has a bounded number of rows, or as many as users create by hand.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 11] = [
     ("agents", "agents are made by hand, and their lists are filtered row by row"),
     ("avatars", "avatars are made by hand, and their lists are filtered row by row"),
     ("avatar_images", "an avatar has one image"),
     ("organization_members", "an organization has 1,000 at most"),
+    ("session_aliases", "a session has three at most"),
     ("agent_usage", "an agent has 32 rows at most"),
+    ("usage_days", "a day has about 200 rows, and a window at most 400 days"),
     ("captured_totals", "a window has as many rows as it has hours, days and names"),
     ("captured_sums", "a window has as many rows as it has days, months and names"),
     ("captured_blocks", "a row per 8,192 events; searches read the newest ones first"),
@@ -20,7 +22,7 @@ const TABLES: [(&str, &str); 9] = [
 ];
 
 /// Fragments of other statements.
-const STATEMENTS: [(&str, &str); 27] = [
+const STATEMENTS: [(&str, &str); 28] = [
     // By what a request names.
     ("NOT hidden", "the hidden events of one session are passed over"),
     ("AND created_at = $4", "the sessions of one millisecond"),
@@ -56,6 +58,10 @@ const STATEMENTS: [(&str, &str); 27] = [
     ("DELETE FROM captured_recounts WHERE", "an organization has a row per day that changed"),
     ("DELETE FROM dashboard_settings WHERE", "an organization has a bounded number"),
     ("after::text, previous_hash, hash", "audit verify reads the whole log of an organization"),
+    (
+        "UPDATE audit_streams SET busy_until",
+        "the index has only organizations with unsent entries, of which a worker leases one at a time",
+    ),
     ("UPDATE api_key_hashes", "an organization's keys are made by hand"),
 ];
 

@@ -27,6 +27,7 @@ pub const STATEMENTS: &[Hot] = &[
     ),
     hot(&["dialect = 3 AND agent_id = $2"], "sessions", "sessions_by_agent"),
     hot(&["FROM sessions\n", "dialect = $2 AND created_at >= $3"], "sessions", "sessions_newest"),
+    hot(&["octet_length(user_id) <= 2048"], "sessions", "sessions_by_user"),
     // Events of a session.
     hot(&["JOIN session_counters c USING (org_id, dialect, session_id)"], "session_counters", "session_counters_pkey"),
     hot(
@@ -69,6 +70,7 @@ pub const STATEMENTS: &[Hot] = &[
     hot(&["UPDATE api_keys"], "api_keys", "api_keys_pkey"),
     hot(&["SET last_used_at = used.at"], "api_keys", "api_keys_pkey"),
     hot(&["FROM agent_usage"], "agent_usage", "agent_usage_pkey"),
+    hot(&["FROM usage_days", "day BETWEEN $2 AND $3"], "usage_days", "usage_days_pkey"),
     // Idempotency, the feed, deliveries.
     hot(&["idempotency_keys", "AND target = $3 AND key = $4"], "idempotency_keys", "idempotency_keys_pkey"),
     hot(&["FROM session_feed", "(transaction, place) > ($2, $3)"], "session_feed", "session_feed_pkey"),

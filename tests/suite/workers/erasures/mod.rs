@@ -5,10 +5,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
 
-mod planted;
+pub mod planted;
 mod requests;
 mod retention;
 mod scopes;
+mod users;
 
 use chrono::TimeDelta;
 use sessionary::domain::{ErasureId, OrgId};

@@ -76,6 +76,7 @@ fn everything_of_a_disabled_organization_goes_and_nothing_of_another() {
         app.conversations.close().await;
         neighbour.conversations.close().await;
         let others = other.columns().await;
+        crate::support::store().await.flush_usage().await.expect("counts");
         let admin = admin().await;
         let new =
             |id| NewErasure { id, org: app.org, subject: &Subject::Organization, proof: [7; 32], at: app.clock.now() };
@@ -91,10 +92,12 @@ fn everything_of_a_disabled_organization_goes_and_nothing_of_another() {
         assert_eq!(columns_with(&app.external_id).await, BTreeSet::from(["audit_entries.after".to_owned()]));
         let expected = ["erasures.org_id", "number_blocks.org_id", "organizations.org_id"];
         let mut left: Vec<String> = columns_with(&app.org.to_string()).await.into_iter().collect();
-        // A count of bytes, which the service adds within a second of the requests that it counts.
-        left.retain(|column| column != "organization_storage.org_id" && !column.starts_with("audit_"));
+        // Counts, which the service adds within a second of the requests that it counts.
+        let counts = ["organization_storage.org_id", "usage_days.org_id"];
+        left.retain(|column| !counts.contains(&column.as_str()) && !column.starts_with("audit_"));
         assert_eq!(left, expected, "{receipt:?}");
         assert!(receipt.counts["sessions"] == 6 && receipt.counts["api_key_hashes"] == 1, "{receipt:?}");
+        assert!(receipt.counts["usage_days"] >= 5, "{receipt:?}");
         assert_eq!(other.columns().await, others);
         assert_eq!(other.statuses(&neighbour).await, [200; 4]);
     });

@@ -20,9 +20,9 @@ pub struct LogPage {
     page: i64,
     page_size: i64,
     /// The cursor of the next page; absent on the last page. A page may have fewer events than `page_size` without
-    /// being the last. It has at most 4 MiB. If no index finds the events, it covers 20,000 events: with filters by
-    /// connection, client or metadata, and with a search of fewer than three characters, or two in a script without
-    /// spaces. If a page is cut, `next_cursor` continues it. The cut does not move the next `page`.
+    /// being the last. It has at most 4 MiB. If no index finds the events, it covers 20,000 events with filters by
+    /// connection or client, 10,000 with filters by metadata, and 4,000 with a search of fewer than three characters, or
+    /// two in a script without spaces. If a page is cut, `next_cursor` continues it. The cut does not move the next `page`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     next_cursor: Option<CursorText>,

@@ -21,7 +21,7 @@ pub struct Metrics {
     /// The agents that replied, the most active first, at most 500.
     agents: Vec<Named>,
     /// Whether every event of the window was counted. Filters by connection, client, metadata or text only cover the
-    /// newest 20,000.
+    /// newest 20,000, 10,000 or 4,000.
     complete: bool,
 }
 

@@ -18,7 +18,7 @@ pub struct ToolStats {
     /// At most the 500 most used tools.
     tool_stats: Vec<Named>,
     /// Whether every call of the window was counted. Filters by connection, client, metadata or text only cover the
-    /// newest 20,000 events.
+    /// newest 20,000, 10,000 or 4,000 events.
     complete: bool,
 }
 

@@ -1,0 +1,99 @@
+import { useState } from "preact/hooks";
+import { patch, post, put } from "../api/client";
+import { DIALECTS, type Dialect, type JsonObject, type Retention, type Settings } from "../api/types";
+import { useResource, type Resource } from "../hooks";
+import { me, notify } from "../state";
+import { Check, Field, Form, FormActions, Submit, type Values } from "../ui/form";
+import { Card, Facts, PageHead, Show } from "../ui/frame";
+import { ResponderFields, isSame, readResponder } from "../ui/responder";
+import { Code, DIALECT_NAMES, JsonView } from "../ui/text";
+import { plain } from "../plain";
+
+export function SettingsPage() {
+  const settings = useResource<Settings>("/settings");
+  const retention = useResource<Retention>("/retention");
+  const limits = useResource<JsonObject>("/limits");
+  return (
+    <>
+      <PageHead title="Settings" />
+      <div class="columns even">
+        <Card title="Organization">
+          <Show from={settings}>{(data) => <Organization settings={data} resource={settings} />}</Show>
+        </Card>
+        <Card title="Retention">
+          <Show from={retention}>{(data) => <RetentionForm key={JSON.stringify(data)} retention={data} resource={retention} />}</Show>
+        </Card>
+      </div>
+      <Card title="Limits">
+        <Show from={limits}>{(data) => <Facts items={plain(data)} />}</Show>
+      </Card>
+    </>
+  );
+}
+
+function Organization({ settings, resource }: { settings: Settings; resource: Resource<Settings> }) {
+  const submit = async (values: Values) => {
+    const responder = readResponder(values);
+    const body = { name: values.text("name"), ...(responder && !isSame(settings.default_responder, responder) && { default_responder: responder }) };
+    const reply = await patch<Settings>("/settings", body, resource.etag);
+    if (reply.data) resource.set(reply.data, reply.etag);
+    else resource.reload();
+    if (me.value) me.value = { ...me.value, organization: { ...me.value.organization, name: body.name } };
+    notify("The settings have been saved.");
+  };
+  return (
+    <Form submit={submit} label="Settings of the organization">
+      <Facts
+        items={[
+          ["Id", <Code>{me.value?.organization.id}</Code>],
+          ["External id", me.value?.organization.external_id && <Code>{me.value.organization.external_id}</Code>],
+        ]}
+      />
+      <Field name="name" label="Name" required defaultValue={settings.name} />
+      <ResponderFields responder={settings.default_responder} label="Responder of agents without their own" />
+      <FormActions>
+        <Submit>Save</Submit>
+      </FormActions>
+    </Form>
+  );
+}
+
+function RetentionForm({ retention, resource }: { retention: Retention; resource: Resource<Retention> }) {
+  const [preview, setPreview] = useState<JsonObject | null>(null);
+  const days = (dialect: Dialect) => String(retention.rules.find((rule) => rule.dialect === dialect)?.days ?? "");
+  const read = (values: Values): Retention => ({
+    rules: DIALECTS.flatMap((dialect) => {
+      const text = values.text(`days-${dialect}`);
+      return text ? [{ dialect, days: Number(text) }] : [];
+    }),
+    legal_hold: values.has("legal_hold"),
+  });
+  const submit = async (values: Values) => {
+    const body = read(values);
+    if (values.has("preview")) {
+      setPreview((await post<JsonObject>("/retention/preview", { rules: body.rules })).data);
+      return;
+    }
+    const reply = await put<Retention>("/retention", body, resource.etag);
+    setPreview(null);
+    if (reply.data) resource.set(reply.data, reply.etag);
+    else resource.reload();
+    notify("The retention has been saved.");
+  };
+  return (
+    <Form submit={submit} label="Retention">
+      <p class="quiet">Sessions are erased so many days after their last change. Empty: they stay.</p>
+      <div class="row">
+        {DIALECTS.map((dialect) => (
+          <Field name={`days-${dialect}`} label={`${DIALECT_NAMES[dialect]}, in days`} type="number" min={1} defaultValue={days(dialect)} />
+        ))}
+      </div>
+      <Check name="legal_hold" label="Legal hold: nothing is erased, by age or on request" checked={retention.legal_hold} />
+      <Check name="preview" label="Only show what the rules would erase" />
+      {preview && <JsonView value={preview} label="What the rules would erase" />}
+      <FormActions>
+        <Submit>Save</Submit>
+      </FormActions>
+    </Form>
+  );
+}

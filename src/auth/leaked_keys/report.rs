@@ -1,0 +1,92 @@
+//! What a report contains, and the response to it.
+
+use serde::{Deserialize, Serialize};
+
+use super::LeakReports;
+use crate::auth::Authenticator;
+use crate::domain::{Actor, ApiKey};
+use crate::store::admin::AdminError;
+
+/// Entries of one report.
+pub(super) const MAX_ENTRIES: usize = 100;
+/// Characters of the reason that is stored with a revoked key.
+const MAX_REASON: usize = 200;
+
+/// A text that looked like a key where it was found.
+#[derive(Deserialize)]
+pub(super) struct Found {
+    token: String,
+    /// The name of the pattern that it matched.
+    #[serde(default)]
+    r#type: String,
+    /// Where it was found; may be empty.
+    #[serde(default)]
+    url: Option<String>,
+}
+
+/// Whether a text was a key.
+#[derive(Serialize)]
+pub(super) struct Feedback {
+    /// The SHA-256 of the text, so that the response does not contain it.
+    token_hash: String,
+    token_type: String,
+    label: Label,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Label {
+    TruePositive,
+    FalsePositive,
+}
+
+impl LeakReports {
+    /// Revokes every key of a report. Returns for each text whether it is a key that was issued here, be it revoked or
+    /// expired.
+    ///
+    /// # Errors
+    /// When the database cannot be reached. The keys before are revoked then.
+    pub(super) async fn carry_out(
+        &self,
+        authenticator: &Authenticator,
+        found: Vec<Found>,
+        actor: Actor,
+    ) -> Result<Vec<Feedback>, AdminError> {
+        let now = authenticator.clock.now();
+        let admin = self.admin.clone().acting_for(actor);
+        let mut feedback = Vec::with_capacity(found.len());
+        for Found { token, r#type, url } in found {
+            // A text whose checksum is wrong is no key, and costs no query.
+            let issued = match ApiKey::parse(token.trim()) {
+                Some(key) => admin.revoke_leaked_key(key.hash(), now, &reason(url.as_deref())).await?,
+                None => None,
+            };
+            if let Some((org, key)) = issued {
+                authenticator.store.forget_keys();
+                tracing::warn!(organization = %org, %key, "auth.leaked_key_revoked");
+            }
+            let label = if issued.is_some() { Label::TruePositive } else { Label::FalsePositive };
+            feedback.push(Feedback { token_hash: ApiKey::hash_of(&token), token_type: r#type, label });
+        }
+        Ok(feedback)
+    }
+}
+
+fn reason(url: Option<&str>) -> String {
+    let url: String = url.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    let reason = if url.is_empty() { "leaked".to_owned() } else { format!("leaked: {url}") };
+    reason.chars().take(MAX_REASON).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_bounded_and_can_be_stored() {
+        assert_eq!(reason(None), "leaked");
+        assert_eq!(reason(Some("")), "leaked");
+        assert_eq!(reason(Some("https://example.com/\0a\nb")), "leaked: https://example.com/ab");
+        assert_eq!(reason(Some(&"ü".repeat(9_000))).chars().count(), MAX_REASON);
+    }
+}

@@ -1,0 +1,24 @@
+use chrono::NaiveDate;
+
+use super::{AdminError, AdminStore};
+
+impl AdminStore {
+    /// Deletes at most `limit` rows of the usage of days before `first`. Returns how many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn delete_usage_days(&self, first: NaiveDate, limit: i64) -> Result<u64, AdminError> {
+        let deleted = sqlx::query!(
+            "DELETE FROM usage_days t
+              USING (SELECT u.* FROM organizations o
+                       JOIN LATERAL (SELECT org_id, day, dialect, agent_id, key_id FROM usage_days
+                                      WHERE org_id = o.org_id AND day < $1 LIMIT $2) u ON true
+                      LIMIT $2) AS old
+              WHERE t.org_id = old.org_id AND t.day = old.day AND t.dialect = old.dialect
+                AND t.agent_id = old.agent_id AND t.key_id = old.key_id",
+            first,
+            limit
+        );
+        Ok(deleted.execute(&self.pool).await?.rows_affected())
+    }
+}

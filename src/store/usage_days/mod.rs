@@ -1,0 +1,155 @@
+//! What organizations use, by day: sessions created, events appended, requests.
+//!
+//! It is counted in memory and added to the database once a second, as stored bytes are. A replica that is killed loses
+//! what it counted since then.
+
+mod meter;
+
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::{Inner, StoreError, TenantStore, scope};
+use crate::domain::{AgentId, ApiName, KeyId, OrgId, Timestamp};
+use meter::Row;
+pub use meter::{Amounts, UsageMeter, Used};
+
+/// Days for which usage is stored, and that can be read at once.
+pub const USAGE_DAYS: i64 = 400;
+/// Groups of one answer.
+pub const MAX_USAGE_GROUPS: i64 = 1_000;
+/// Rows per statement.
+const BATCH: usize = 500;
+
+/// What usage is grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageBy {
+    Day,
+    Dialect,
+    Agent,
+    Key,
+}
+
+/// The usage of one day, dialect, agent or key. The members of other groupings are `None`; so are the agent and the key
+/// of what is counted without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageGroup {
+    pub day: Option<NaiveDate>,
+    pub dialect: Option<ApiName>,
+    pub agent: Option<AgentId>,
+    pub key: Option<KeyId>,
+    pub amounts: Amounts,
+}
+
+impl TenantStore {
+    /// Counts an authenticated request.
+    pub fn requested(&self, dialect: ApiName, at: Timestamp) {
+        let (agent, key) = (None, self.key());
+        self.store.0.reports.usage.add(&Used { org: self.org, at, dialect, agent, key, amounts: Amounts::REQUEST });
+    }
+
+    /// Returns the usage of the days from `first` to `last`, both included, at most the first [`USAGE_DAYS`] of them,
+    /// and at most [`MAX_USAGE_GROUPS`] groups: days in their order, others with the most requests, sessions and events
+    /// first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the database cannot be reached.
+    pub async fn usage_days(
+        &self,
+        first: NaiveDate,
+        last: NaiveDate,
+        by: UsageBy,
+    ) -> Result<Vec<UsageGroup>, StoreError> {
+        let longest = first.checked_add_days(chrono::Days::new(USAGE_DAYS.unsigned_abs() - 1));
+        let last = longest.map_or(last, |longest| last.min(longest));
+        let mut transaction = scope::begin_scan(self.scans(), self.org).await?;
+        let rows = sqlx::query!(
+            r#"SELECT CASE WHEN $4 THEN day END AS day, CASE WHEN $5 THEN dialect END AS dialect,
+                      CASE WHEN $6 THEN agent_id END AS agent_id, CASE WHEN $7 THEN key_id END AS key_id,
+                      sum(sessions)::bigint AS "sessions!", sum(events)::bigint AS "events!",
+                      sum(requests)::bigint AS "requests!"
+                 FROM usage_days
+                WHERE org_id = $1 AND day BETWEEN $2 AND $3
+                GROUP BY 1, 2, 3, 4
+                ORDER BY 1, sum(requests) + sum(sessions) + sum(events) DESC, 2, 3, 4
+                LIMIT 1000"#,
+            self.org.0,
+            first,
+            last,
+            by == UsageBy::Day,
+            by == UsageBy::Dialect,
+            by == UsageBy::Agent,
+            by == UsageBy::Key
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(UsageGroup {
+                    day: row.day,
+                    dialect: row.dialect.map(dialect_of).transpose()?,
+                    agent: row.agent_id.filter(|id| !id.is_nil()).map(AgentId),
+                    key: row.key_id.filter(|id| !id.is_nil()).map(KeyId),
+                    amounts: Amounts { sessions: row.sessions, events: row.events, requests: row.requests },
+                })
+            })
+            .collect()
+    }
+}
+
+fn dialect_of(code: i16) -> Result<ApiName, StoreError> {
+    ApiName::from_code(code).ok_or_else(|| StoreError::Unreadable(format!("no such dialect: {code}")))
+}
+
+/// Adds what was counted to the database. What cannot be added is counted again.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when the database cannot be reached.
+pub(super) async fn flush(store: &Inner) -> Result<(), StoreError> {
+    let counted = store.reports.usage.take();
+    for (index, batch) in counted.chunks(BATCH).enumerate() {
+        if let Err(error) = add(store, batch).await {
+            store.reports.usage.give_back(&counted[index * BATCH..]);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn add(store: &Inner, counted: &[(Row, Amounts)]) -> Result<(), StoreError> {
+    let mut orgs: Vec<OrgId> = counted.iter().map(|(row, _)| row.org).collect();
+    let ids: Vec<Uuid> = orgs.iter().map(|org| org.0).collect();
+    orgs.dedup();
+    let days: Vec<NaiveDate> = counted.iter().map(|(row, _)| row.day).collect();
+    let dialects: Vec<i16> = counted.iter().map(|(row, _)| row.dialect).collect();
+    let agents: Vec<Uuid> = counted.iter().map(|(row, _)| row.agent).collect();
+    let keys: Vec<Uuid> = counted.iter().map(|(row, _)| row.key).collect();
+    let sessions: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.sessions).collect();
+    let events: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.events).collect();
+    let requests: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.requests).collect();
+    let mut transaction = scope::begin_lookup(&store.pools.lookups, &orgs).await?;
+    // In one order, because two replicas that add in different orders would deadlock.
+    sqlx::query!(
+        "INSERT INTO usage_days AS u (org_id, day, dialect, agent_id, key_id, sessions, events, requests)
+         SELECT org_id, day, dialect, agent_id, key_id, sessions, events, requests
+           FROM UNNEST($1::uuid[], $2::date[], $3::smallint[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[],
+                       $8::bigint[])
+             AS new (org_id, day, dialect, agent_id, key_id, sessions, events, requests)
+          ORDER BY org_id, day, dialect, agent_id, key_id
+             ON CONFLICT (org_id, day, dialect, agent_id, key_id)
+             DO UPDATE SET sessions = u.sessions + EXCLUDED.sessions, events = u.events + EXCLUDED.events,
+                           requests = u.requests + EXCLUDED.requests",
+        &ids,
+        &days,
+        &dialects,
+        &agents,
+        &keys,
+        &sessions,
+        &events,
+        &requests
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(())
+}
