@@ -6,13 +6,13 @@
 //! Sessions of [`DialectName::WITH_FEED`] always have entries. Those of other dialects have them only while their
 //! organization is followed ([`Feed::follow`]), so that they cost nothing otherwise.
 
+mod follow;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 use sqlx::PgConnection;
-
-mod follow;
 
 pub use follow::{FOLLOWED_FOR, Following};
 

@@ -137,7 +137,7 @@ pub fn named_by<'o>(objects: &'o Objects, path: &str, parameter: &str) -> &'o st
         ("id", path) if path.contains("/api-keys/") => "key",
         ("id", path) if path.contains("/organizations/") => "organization",
         // Sessions of the messaging dialect do not end.
-        ("session_id", path) if path.ends_with("{session_id}/end") => "ended_session",
+        ("session_id", "/sessionary/v1/sessions/{session_id}/end") => "ended_session",
         // The routes that this service rejects check no id.
         ("id", _) => "event",
         (parameter, _) => parameter,

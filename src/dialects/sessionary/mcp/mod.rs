@@ -37,6 +37,8 @@ pub(super) async fn serve(
 ) -> Result<Response, SessionaryError> {
     check_origin(request.headers(), state.public_url.as_ref(), &state.cors_origins)?;
     request.headers_mut().entry(header::ACCEPT).or_insert(ACCEPT);
+    // The protocol's server requires one, although no host is compared.
+    request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
     let server = Server::new(caller);
     // The hosts that a deployment has are not known; the origin is checked above.
     let config = StreamableHttpServerConfig::default()

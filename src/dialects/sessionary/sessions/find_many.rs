@@ -81,7 +81,7 @@ async fn unfiltered(
         let page = store.sessions().across(&filters.walk, after, limit as i64 + 1).await?;
         examined += page.rows.len();
         let has_more = page.cut || page.rows.len() > limit;
-        after = page.rows.iter().take(limit).last().map(AcrossCursor::from).or(after);
+        after = page.rows.iter().take(limit).next_back().map(AcrossCursor::from).or(after);
         let sessions = page.rows.into_iter().take(limit).filter(|session| !super::session::is_deleted(session));
         let found: Vec<Found> = sessions.map(|session| Found { session, message: None }).collect();
         // A page without any session but deleted ones helps no one.

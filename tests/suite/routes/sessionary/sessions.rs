@@ -195,10 +195,7 @@ fn a_rare_match_is_found_page_by_page() {
         let id = begin(&app, DialectName::IntegerId).await;
         agntix::create(&app, "").await;
         app.fill_sessions(DialectName::Agntix, 11_000).await;
-        assert_eq!(
-            walk(&app, &format!("{SESSIONS}?dialect=integer_id&state=open"), 100, "vendor_id").await,
-            [id.clone()]
-        );
+        assert_eq!(walk(&app, &format!("{SESSIONS}?dialect=integer_id&state=open"), 100, "vendor_id").await, [id]);
         assert_eq!(walk(&app, &format!("{SESSIONS}?kind=nothing"), 100, "id").await, [""; 0]);
         let first = app.get(&format!("{SESSIONS}?kind=nothing")).send().await.expect(200).json();
         assert!(first["next_cursor"].is_string() && first["data"] == json!([]));
