@@ -217,7 +217,7 @@ export const steps = {
       await dialog.getByText("Store this proof now").waitFor();
       assert.deepEqual(await faults(page, "receipt"), []);
       await dialog.getByRole("button", { name: "Done" }).click();
-      await page.getByText("This session has been erased.").waitFor();
+      await page.getByText("This session is being erased.").waitFor();
       await page.goto(`${base}/console/erasures`);
       // What was in progress at the request is erased five minutes later; until then it is settling.
       await eventually("the session is erased", async () => {

@@ -20,7 +20,7 @@ export function Health() {
         <Show from={version}>{(data) => <Facts items={[["Version", data.version], ["API", data.api]]} />}</Show>
       </Card>
       <Card title="Service">
-        <Show from={health}>{(data) => <Facts items={plain(data)} />}</Show>
+        <Show from={health}>{(data) => <Facts items={plain(data)} wide />}</Show>
       </Card>
     </>
   );

@@ -50,7 +50,7 @@ function Rates({ range }: { range: number }) {
   return (
     <Show from={usage}>
       {({ data }) => {
-        const rows = perDay(data, range);
+        const rows = perDay(data, daysBack(range - 1), daysBack(0));
         const days = rows.map((row) => row.day);
         const errors = data.some((row) => row.errors !== undefined);
         return (

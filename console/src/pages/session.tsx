@@ -21,11 +21,11 @@ export function SessionPage() {
   const [erased, setErased] = useState<string | null>(null);
   return (
     <>
-      {!session.data && <PageHead title="Session" />}
-      {erased === id && session.error?.status === 404 ? (
-        <Empty title="This session has been erased.">
+      {(!session.data || erased === id) && <PageHead title="Session" />}
+      {erased === id ? (
+        <Empty title="This session is being erased.">
           <p>
-            <a href="/console/sessions">All sessions</a>
+            <a href="/console/erasures">Erasures</a>, <a href="/console/sessions">all sessions</a>
           </p>
         </Empty>
       ) : (
@@ -139,7 +139,6 @@ function Loaded({ session, resource, erased }: {
             submit={async () => {
               const { data } = await post<Erasure>("/erasures", { session_id: session.id });
               erased(data);
-              resource.reload();
               close();
             }}
           >

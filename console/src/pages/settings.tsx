@@ -25,7 +25,7 @@ export function SettingsPage() {
         </Card>
       </div>
       <Card title="Limits">
-        <Show from={limits}>{(data) => <Facts items={plain(data)} />}</Show>
+        <Show from={limits}>{(data) => <Facts items={plain(data)} wide />}</Show>
       </Card>
     </>
   );

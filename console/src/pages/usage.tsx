@@ -6,7 +6,7 @@ import { Chart } from "../ui/chart";
 import { Field, Form, Select, Submit } from "../ui/form";
 import { Card, Empty, PageHead, Show, Table, type Column } from "../ui/frame";
 import { Code, DialectTag, Foreign, count } from "../ui/text";
-import { daysBack } from "../usage";
+import { daysBack, perDay } from "../usage";
 
 const BY = ["day", "dialect", "agent", "key"] as const;
 type By = (typeof BY)[number];
@@ -57,25 +57,25 @@ export function Usage() {
             );
           }
           const counts = (["sessions", "events", "requests", ...(data.some((row) => row.errors !== undefined) ? ["errors"] : [])] as const) as ("sessions" | "events" | "requests" | "errors")[];
-          const ordered = by === "day" ? [...data].sort((a, b) => (a.day ?? "").localeCompare(b.day ?? "")) : data;
+          const daily = by === "day" ? perDay(data, from, to) : [];
           return (
             <>
               {by === "day" && (
                 <Card title="Per day">
                   <Chart
                     label="Usage per day"
-                    days={ordered.map((row) => row.day ?? "")}
+                    days={daily.map((row) => row.day)}
                     series={counts.map((member, index) => ({
                       name: member[0]?.toUpperCase() + member.slice(1),
                       color: `c${index + 1}`,
-                      values: ordered.map((row) => row[member] ?? 0),
+                      values: daily.map((row) => row[member] ?? 0),
                     }))}
                   />
                 </Card>
               )}
               <Table
                 label={`Usage by ${by}`}
-                rows={by === "day" ? [...ordered].reverse() : ordered}
+                rows={by === "day" ? [...data].sort((a, b) => (b.day ?? "").localeCompare(a.day ?? "")) : data}
                 id={(row) => row.day ?? row.dialect ?? row.agent_id ?? row.key_id ?? ""}
                 columns={[
                   first,

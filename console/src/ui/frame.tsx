@@ -161,9 +161,9 @@ export function Table<T>({ label, rows, columns, id }: {
   );
 }
 
-export function Facts({ items }: { items: [string, ComponentChildren][] }) {
+export function Facts({ items, wide }: { items: [string, ComponentChildren][]; wide?: boolean }) {
   return (
-    <dl class="facts">
+    <dl class={wide ? "facts wide" : "facts"}>
       {items.map(([name, value]) => (
         <div>
           <dt>{name}</dt>

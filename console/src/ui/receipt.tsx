@@ -11,7 +11,7 @@ export function Receipt({ erasure, close }: { erasure: Erasure; close: () => voi
   return (
     <Dialog title="Erasure begun" close={close}>
       <p>
-        The data is no longer readable. The <a href="/console/erasures">list of erasures</a> says when the last copy is gone.
+        The data is being deleted. The <a href="/console/erasures">list of erasures</a> shows when that is done.
       </p>
       <Facts
         items={[

@@ -49,14 +49,21 @@ pub async fn log_in(
     if authenticator.page_of(&parts) == Page::Foreign {
         return Err(Rejection::Forbidden(Forbidden::CrossSite).into());
     }
+    // A proxy that replaces `Host` makes a public page look like one of this machine, but not its origin.
+    let origin = parts.headers.get(header::ORIGIN);
+    let is_local = url.0.is_local() && origin.is_none_or(|origin| origin.as_bytes() == url.0.origin().as_bytes());
     let bytes = metered_json_bytes(Request::from_parts(parts, body), BODY_LIMIT, &mut ()).await?;
     let body: Login = parse_object(&bytes)?;
     let credential = body.credential()?;
-    let insecure = || SessionaryError::Forbidden {
+    let insecure = || {
+        SessionaryError::Forbidden {
         code: "https_required",
-        detail: "The console needs HTTPS, except at this machine's own address, such as http://127.0.0.1.".to_owned(),
+        detail: "The console needs HTTPS, except at this machine's own address, such as http://127.0.0.1. Behind a proxy, set \
+                 SESSIONARY_PUBLIC_URL."
+            .to_owned(),
+    }
     };
-    if !url.0.is_https() && !url.0.is_local() {
+    if !url.0.is_https() && !is_local {
         return Err(insecure());
     }
     let begun =

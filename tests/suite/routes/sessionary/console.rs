@@ -1,11 +1,14 @@
 //! The console: its pages, and its logins.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use http::Method;
 use serde_json::json;
 use sessionary::domain::LoginSecret;
+use sessionary::store::{Store, StoreSettings};
 
-use crate::support::{Ask, Reply, Setup, TestApp, admin, run, start, tokens};
+use crate::support::{Ask, Reply, Setup, TestApp, admin, database, run, start, tokens};
 
 const LOGIN: &str = "/sessionary/v1/console/login";
 const LOGOUT: &str = "/sessionary/v1/console/logout";
@@ -88,7 +91,12 @@ fn https_has_the_host_cookie_and_plain_http_none_elsewhere() {
         let reply = login(&app, "sessions.example", body.clone()).await.expect(403);
         assert_eq!(reply.member("code"), "https_required");
         assert!(reply.header("set-cookie").is_none());
-        login(&app, "localhost:3000", body).await.expect(204);
+        login(&app, "localhost:3000", body.clone()).await.expect(204);
+        // A proxy that replaces Host does not make a public page one of this machine.
+        let ask = from_page(&app, Method::POST, LOGIN).header("origin", "https://sessions.example");
+        assert_eq!(ask.json(body.clone()).send().await.expect(403).member("code"), "https_required");
+        let ask = from_page(&app, Method::POST, LOGIN).header("origin", "http://127.0.0.1:3000");
+        ask.json(body).send().await.expect(204);
     });
 }
 
@@ -186,6 +194,19 @@ fn logging_out_ends_the_login_and_only_that() {
         let entries = admin().await.audit_entries(app.org, start(), None, None, 10).await.expect("entries");
         let count = |action: &str| entries.iter().filter(|entry| entry.action == action).count();
         assert_eq!((count("console.login"), count("console.logout")), (2, 1));
+    });
+}
+
+#[test]
+fn a_logout_is_seen_at_once_by_a_store_that_caches() {
+    run(async {
+        let settings = StoreSettings { lookup_cache: Duration::from_secs(600), ..StoreSettings::default() };
+        let store = Store::connect(database().await, settings).await.expect("a store");
+        let app = TestApp::with(Setup { store: Some(store), ..Setup::default() }).await;
+        let cookie = cookie_with(&app, &app.key).await;
+        me(&app, &cookie).await.expect(200);
+        from_page(&app, Method::POST, LOGOUT).header("cookie", &cookie).send().await.expect(204);
+        me(&app, &cookie).await.expect(401);
     });
 }
 
