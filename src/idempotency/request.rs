@@ -43,6 +43,7 @@ struct Keyed {
 }
 
 /// Whether a handler must carry a request out.
+#[expect(clippy::large_enum_variant, reason = "most requests are fresh, and a box would be an allocation for each")]
 pub enum ClaimOutcome<D, P, T> {
     /// Carry it out with this caller, whose time, randomness and ids are the same at every attempt, and report the end
     /// to the guard.

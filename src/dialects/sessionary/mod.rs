@@ -2,7 +2,6 @@
 
 mod agents;
 mod audit;
-mod body_members;
 mod conditional;
 mod console;
 mod erasures;

@@ -145,7 +145,7 @@ fn what_is_not_there_or_not_right_is_said_and_fails() {
         (&["org", "responder", "x", r#"{"kind":"webhook","url":"ftp://a.example"}"#], "starts with http"),
         (&["agent", "create", "--org", "x", "--name", "n", "--setting", "GREETING"], "NAME=VALUE"),
         (&["session", "list", "--org", "x", "--dialect", "latin"], "no such dialect"),
-        (&["openapi", "latin"], "no such dialect"),
+        (&["openapi", "latin"], "no such API"),
     ] {
         let output = sessionary(&data_dir).args(arguments).output().expect("the program runs");
         assert!(!output.status.success(), "{arguments:?}");
@@ -160,6 +160,6 @@ fn openapi_needs_no_database() {
     let one = json_of(sessionary(&data_dir).args(["openapi", "agnost"]));
     assert_eq!(one["info"]["title"], "Agnost AI");
     let all = json_of(sessionary(&data_dir).args(["openapi"]));
-    assert_eq!(members(&all), ["agnost", "agntix", "agent_key", "messaging", "integer_id"]);
+    assert_eq!(members(&all), ["agnost", "agntix", "agent_key", "messaging", "integer_id", "sessionary"]);
     assert!(!data_dir.exists());
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::agent;
 use crate::auth::{Caller, purpose};
 use crate::conversation::{Conversations, NoReply};
-use crate::dialects::sessionary::body_members::Members;
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::{AgentRef, ApiName, JsonField, JsonText};
 use crate::http::{JsonBody, PathOf, Rejection, Reply};

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::dialects::sessionary::body_members::Members;
+use crate::dialects::sessionary::members::Members;
 use crate::domain::{JsonField, Patch, Responder};
 
 /// Characters of a system prompt.

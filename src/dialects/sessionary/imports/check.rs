@@ -65,7 +65,7 @@ pub(super) fn checked(line: &[u8], nonce: uuid::Uuid) -> Result<CheckedLine, Det
 fn time(name: &str, at: Timestamp) -> Result<Timestamp, Detail> {
     use chrono::Datelike;
     // Postgres has microseconds.
-    let is_storable = (1970..=9999).contains(&at.year()) && at.timestamp_subsec_nanos() % 1_000 == 0;
+    let is_storable = (1970..=9999).contains(&at.year()) && at.timestamp_subsec_nanos().is_multiple_of(1_000);
     if is_storable { Ok(at) } else { Err(format!("{name} is not a time of the years 1970 to 9999 with microseconds")) }
 }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::key::{KeyReply, MadeKey, too_many};
 use super::limits;
 use crate::auth::{Caller, purpose};
-use crate::dialects::sessionary::body_members::Members;
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::{ApiKey, IssuedKey, KeyId, KeyPrefix};
 use crate::http::{JsonBody, Rejection};

@@ -1,7 +1,7 @@
 //! What a caller may give to a key: no more scopes, no later end and no wider networks than its own.
 
 use crate::dialects::sessionary::SessionaryError;
-use crate::dialects::sessionary::body_members::Members;
+use crate::dialects::sessionary::members::Members;
 use crate::domain::allowed_addresses;
 use crate::domain::{AllowedAddresses, IssuedKey, Patch, Principal, Scopes, Timestamp};
 use crate::http::{Forbidden, Rejection};

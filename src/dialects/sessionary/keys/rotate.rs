@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::key::{self, KeyReply, MadeKey, too_many};
 use super::limits;
 use crate::auth::{Caller, purpose};
-use crate::dialects::sessionary::body_members::Members;
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::{ApiKey, IssuedKey, KeyId};
 use crate::http::{OptionalJsonBody, PathOf};

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::organization::{WireDescribed, WireOrganization, admit, failed};
 use crate::auth::{Caller, Operators, purpose};
-use crate::dialects::sessionary::body_members::Members;
 use crate::dialects::sessionary::conditional::VersionedAs;
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::{OrgId, Responder};
 use crate::http::Rejection;

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::organization::{WireDescribed, WireOrganization, admit, failed, id_of};
 use crate::auth::{Caller, Operators, purpose};
-use crate::dialects::sessionary::body_members::Members;
 use crate::dialects::sessionary::conditional::{IfMatch, VersionedAs};
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::{JsonField, Patch, RateLimits};
 use crate::http::{JsonBody, PathOf};

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::rules::{self, NewRule};
 use crate::auth::{Caller, purpose};
-use crate::dialects::sessionary::body_members::Members;
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::http::{OptionalJsonBody, Reply};
 

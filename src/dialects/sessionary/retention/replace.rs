@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use super::rules::{self, NewRule, WireRetention};
 use crate::auth::{Caller, purpose};
-use crate::dialects::sessionary::body_members::Members;
 use crate::dialects::sessionary::conditional::{IfMatch, Versioned};
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::Patch;
 use crate::http::{JsonBody, Rejection};

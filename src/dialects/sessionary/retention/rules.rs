@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::dialects::sessionary::body_members::Members;
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::{DialectName, JsonField, JsonText};
 use crate::store::admin::{RetentionRule, RetentionSettings};

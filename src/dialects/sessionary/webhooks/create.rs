@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::webhook::{self, WebhookVersion, WebhookWithSecret, WireWebhook};
 use crate::auth::{Caller, purpose};
-use crate::dialects::sessionary::body_members::Members;
 use crate::dialects::sessionary::conditional::VersionedAs;
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::{Patch, WebhookId};
 use crate::http::{JsonBody, Rejection};

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::webhook::{self, WebhookVersion, WireWebhook};
 use crate::auth::{Caller, purpose};
-use crate::dialects::sessionary::body_members::Members;
 use crate::dialects::sessionary::conditional::{IfMatch, VersionedAs};
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::WebhookEvent;
 use crate::http::{JsonBody, PathOf};

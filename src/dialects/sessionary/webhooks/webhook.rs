@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::dialects::sessionary::SessionaryError;
-use crate::dialects::sessionary::body_members::Members;
+use crate::dialects::sessionary::members::Members;
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::responder::HttpUrl;
 use crate::domain::{Patch, Timestamp, WebhookEvent, WebhookId};
