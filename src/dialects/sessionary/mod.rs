@@ -27,7 +27,8 @@ mod users;
 mod webhooks;
 
 use http::HeaderName;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::schema::ArrayItems;
+use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -97,6 +98,21 @@ pub(super) fn complete(document: &mut OpenApi) {
     let errors =
         Errors { media_type: "application/problem+json", ..Errors::one::<problem::Problem>("Problem", missing) };
     document::complete::<Sessionary>(document, &errors);
+    name_rows(document);
+}
+
+/// Names the schema of the rows of each page, which the macro writes into the page as a whole.
+fn name_rows(document: &mut OpenApi) {
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    let pages = schemas.keys().filter_map(|name| name.strip_prefix("Page_")).filter(|row| schemas.contains_key(*row));
+    for row in pages.map(str::to_owned).collect::<Vec<_>>() {
+        let page = schemas.get_mut(&format!("Page_{row}"));
+        if let Some(RefOr::T(Schema::Object(page))) = page
+            && let Some(RefOr::T(Schema::Array(data))) = page.properties.get_mut("data")
+        {
+            data.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(row).into()));
+        }
+    }
 }
 
 pub fn routes() -> OpenApiRouter<AppState> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use http::Method;
 use serde_json::{Value, json};
-use sessionary::domain::DialectName;
+use sessionary::domain::{DialectName, SessionId};
 use sessionary::http::ResponseLimits;
 use sessionary::store::{Change, FeedPlace, MAX_PAGE_BYTES};
 
@@ -228,9 +228,8 @@ fn the_own_apis_lists_are_cut() {
         }
         let talk = agntix::create(&app, "").await;
         app.fill_sized_events(&talk, ("USER", "{}"), ROWS, LARGE / 2).await;
-        let listed = app.get("/sessionary/v1/sessions?limit=1").send().await.expect(200).json();
-        let events =
-            format!("/sessionary/v1/sessions/{}/events?limit=100", listed["data"][0]["id"].as_str().expect("an id"));
+        let talk = SessionId::from_agntix(&talk).expect("an id");
+        let events = format!("/sessionary/v1/sessions/agntix_{}/events?limit=100", talk.0.simple());
         app.swell_sessions(DialectName::Agntix).await;
         for (path, id, rows) in [
             ("/sessionary/v1/sessions?limit=100", "id", ROWS + 1),

@@ -125,7 +125,9 @@ async fn exchanges(app: &TestApp, api: ApiName) -> Map<String, Value> {
     // What was counted so far is shown, whenever the service adds it to the database.
     store().await.flush_usage().await.expect("the counts");
     let mut exchanges = Map::new();
-    let rows = documented(api).iter().copied().chain(further(api)).filter(|row| row.success < 300);
+    // The list of all organizations has those of other tests.
+    let is_own = |row: &Row| row.path != "/sessionary/v1/organizations" || row.method != "GET";
+    let rows = documented(api).iter().copied().chain(further(api)).filter(|row| row.success < 300 && is_own(row));
     // Reading comes first, so that a list has one object and its shape is the same each time.
     let (reading, changing): (Vec<Row>, Vec<Row>) = rows.partition(reads);
     for (number, row) in reading.into_iter().chain(changing).enumerate() {

@@ -22,7 +22,7 @@ const TABLES: [(&str, &str); 11] = [
 ];
 
 /// Fragments of other statements.
-const STATEMENTS: [(&str, &str); 29] = [
+const STATEMENTS: [(&str, &str); 28] = [
     // By what a request names.
     ("NOT hidden", "the hidden events of one session are passed over"),
     ("AND created_at = $4", "the sessions of one millisecond"),
@@ -36,10 +36,6 @@ const STATEMENTS: [(&str, &str); 29] = [
     (
         "JOIN captured_events c ON c.org_id = e.org_id",
         "each event of a conversation is captured, so that none is passed over",
-    ),
-    (
-        "AND (created_at, session_id) > ($3, $4)\n             ORDER BY created_at, session_id LIMIT $5) s LEFT JOIN",
-        "an export reads with the settings of a walk along an index, which exclude other plans (store/scope.rs)",
     ),
     ("e.author_id = ANY ($7)", "conversations that are searched, 5,000 at most, and the time limit of a statement"),
     ("transaction < pg_snapshot_xmin", "the feed has no other dialect's entries"),

@@ -68,7 +68,10 @@ fn keys_are_listed_newest_first_and_masked() {
                 "events:write",
                 "agents:read",
                 "agents:write",
-                "manage"
+                "manage",
+                "export",
+                "data:erase",
+                "audit:read"
               ],
               "metadata": {},
               "isActive": true,

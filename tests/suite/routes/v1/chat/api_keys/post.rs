@@ -82,7 +82,7 @@ fn without_scopes_a_key_is_good_for_what_its_maker_is_good_for() {
     run(async {
         let app = TestApp::new().await;
         let every = listed(&app, text(&make(&app, json!({})).await, "id")).await["scopes"].clone();
-        assert_eq!(every.as_array().map(Vec::len), Some(8));
+        assert_eq!(every.as_array().map(Vec::len), Some(11));
         let maker = app.key_with("manage,chat:read").await;
         for scopes in [Value::Null, json!([])] {
             let body = json!({"name": "child", "scopes": scopes}).to_string();
