@@ -18,7 +18,7 @@
 //!
 //! Imports go one way: `dialects -> idempotency -> auth -> http -> store -> domain`, and
 //! `dialects -> conversation -> responders, store -> domain`, and `responders -> outbound -> domain`; no dialect imports
-//! another, and `workers` may import all of them.
+//! another. The service's own API, `dialects::sessionary`, uses the dialects' rules, and `workers` may import all of them.
 //!
 //! A request arrives at [`http::listener`], is routed by its path to its API ([`build_app`]), and is handled in
 //! `dialects/<name>/`.

@@ -26,6 +26,7 @@ mod error;
 mod events;
 mod exports;
 mod feed;
+mod flush;
 mod group;
 mod idempotency;
 mod imports;
@@ -52,7 +53,7 @@ mod usage_days;
 mod users;
 mod webhooks;
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -99,7 +100,7 @@ pub use tenant::TenantStore;
 pub use tls::Tls;
 pub use usage::Usage;
 pub use usage_days::{Amounts, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
-pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionCursor, UserSessionPage, Users};
+pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionPage, Users};
 pub use webhooks::{Delivery, DeliveryResent, NewEndpoint, Webhook, WebhookCreated, WebhookState, Webhooks};
 
 use crate::domain::sealing::SealingKeys;
@@ -260,7 +261,7 @@ impl Store {
             sealing: database.sealing().cloned(),
             listening: group_options,
         });
-        tokio::spawn(flush_regularly(Arc::downgrade(&inner)));
+        tokio::spawn(flush::regularly(Arc::downgrade(&inner)));
         Ok(Self(inner))
     }
 
@@ -378,29 +379,5 @@ impl Store {
 
     fn lookup_cache(&self) -> &LookupCache {
         &self.0.lookup_cache
-    }
-}
-
-/// How often what is counted in memory is added to the database.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How often the last uses of API keys are written, in flushes.
-const KEY_USES_EVERY: u32 = 5;
-
-/// Adds what is counted in memory to the database until the store is dropped.
-async fn flush_regularly(store: Weak<Inner>) {
-    for flush in (0..KEY_USES_EVERY).cycle() {
-        tokio::time::sleep(FLUSH_EVERY).await;
-        let Some(store) = store.upgrade() else { return };
-        if let Err(error) = storage::flush(&store).await {
-            tracing::warn!(%error, "store.storage_not_counted");
-        }
-        if let Err(error) = usage_days::flush(&store).await {
-            tracing::warn!(%error, "store.usage_not_counted");
-        }
-        if flush == 0
-            && let Err(error) = key_uses::flush(&store).await
-        {
-            tracing::warn!(%error, "store.key_uses_not_written");
-        }
     }
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes};
 use super::keyset;
-use super::{SessionRow, StoreError, TenantStore, scope};
-use crate::domain::{DialectName, Session, Timestamp};
+use super::{AcrossCursor, SessionRow, StoreError, TenantStore, scope};
+use crate::domain::{Session, Timestamp};
 
 /// Limit up to which the sessions of a user are counted.
 pub const COUNTED_SESSIONS: i64 = 1_000;
@@ -42,15 +42,12 @@ pub struct UserPage {
     pub next: Option<String>,
 }
 
-/// A session's position among those of its user.
-pub type UserSessionCursor = (Timestamp, DialectName, Uuid);
-
 /// A page of a user's sessions, newest first.
 #[derive(Clone, Debug)]
 pub struct UserSessionPage {
     pub sessions: Vec<Session>,
     /// The position of the last session, if more may follow.
-    pub next: Option<UserSessionCursor>,
+    pub next: Option<AcrossCursor>,
 }
 
 pub struct Users<'s>(&'s TenantStore);
@@ -124,11 +121,11 @@ impl Users<'_> {
     pub async fn sessions(
         &self,
         id: &str,
-        after: Option<UserSessionCursor>,
+        after: Option<AcrossCursor>,
         limit: i64,
     ) -> Result<UserSessionPage, StoreError> {
-        let (before, before_id) = keyset::or_latest(after.map(|(at, _, id)| (at, id)));
-        let before_dialect = after.map_or(i16::MAX, |(_, dialect, _)| dialect.code());
+        let (before, before_id) = keyset::or_latest(after.map(|after| (after.at, after.id)));
+        let before_dialect = after.map_or(i16::MAX, |after| after.dialect);
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         // Sorted in the subquery, before texts are unpacked.
         let rows = sqlx::query_as!(
@@ -155,7 +152,7 @@ impl Users<'_> {
         let is_full = page.is_full(limit);
         let sessions = page.try_into_rows::<Session, StoreError>()?.rows;
         let last = sessions.last().filter(|_| is_full);
-        Ok(UserSessionPage { next: last.map(|last| (last.created_at, last.dialect, last.id.0)), sessions })
+        Ok(UserSessionPage { next: last.map(AcrossCursor::from), sessions })
     }
 }
 

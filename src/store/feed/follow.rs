@@ -14,7 +14,10 @@ pub const FOLLOWED_FOR: Duration = Duration::from_secs(120);
 const STREAMS: Uuid = Uuid::nil();
 /// How long a new follower waits for the changes that are in progress.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(6);
-const SETTLE_PAUSE: Duration = Duration::from_millis(20);
+/// How long it pauses before it looks again: each time twice as long, because a transaction that is still open after
+/// many looks is a long one.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const MAX_PAUSE: Duration = Duration::from_millis(640);
 
 /// Where a follower of all dialects begins.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +45,14 @@ impl Feed<'_> {
             .fetch_one(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        let (deadline, mut pause) = (Instant::now() + SETTLE_TIMEOUT, FIRST_PAUSE);
         let now = loop {
             let now = self.now().await?;
             if now.transaction + 1 >= next || Instant::now() >= deadline {
                 break now;
             }
-            tokio::time::sleep(SETTLE_PAUSE).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
         };
         let mut transaction = scope::begin_unflushed(self.0.pool(), self.0.org).await?;
         let since = sqlx::query_scalar!(

@@ -15,9 +15,9 @@ use crate::store::{Sessions, StoreError, keyset, scope};
 /// A session's position among those of all dialects: its time of creation, then its dialect, then its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcrossCursor {
-    at: Timestamp,
-    dialect: i16,
-    id: Uuid,
+    pub(in crate::store) at: Timestamp,
+    pub(in crate::store) dialect: i16,
+    pub(in crate::store) id: Uuid,
 }
 
 impl From<&Session> for AcrossCursor {

@@ -7,7 +7,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::change::{self, LockedSession};
+use super::change::LockedSession;
 use super::{RowKey, SessionRow, Sessions};
 use crate::domain::event::Numbering;
 use crate::domain::{DialectName, NewEvent, Session, SessionId, Timestamp};
@@ -160,7 +160,7 @@ impl Sessions<'_> {
             let first: Vec<_> = first.iter().map(|event| (target, event)).collect();
             events::append(&mut transaction, &first, &numberings).await?;
         }
-        change::write(&mut transaction, &[(target, &locked)]).await?;
+        super::write::write(&mut transaction, &[(target, &locked)]).await?;
         transaction.commit().await?;
         self.0.stored(usize::try_from(size.bytes).unwrap_or_default());
         Ok(Forked::Opened(Box::new(locked.now)))

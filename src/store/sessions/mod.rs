@@ -20,6 +20,7 @@ mod sql;
 mod text;
 mod under_agent;
 mod window;
+mod write;
 
 pub use across::{AcrossCursor, CreationOrder, Examined, SessionFilter, Walk};
 pub(super) use aliases::{delete as delete_aliases, replace as replace_aliases};

@@ -61,17 +61,26 @@ fn what_is_not_accepted_is_sent_again() {
         let _one = ONE_WORKER.lock().await;
         let app = TestApp::new().await;
         app.post(agent_key::AGENTS, r#"{"key":"k","name":"K"}"#).send().await.expect(201);
-        let endpoint = FakeResponder::start([answer(500, "text/plain", ""), answer(204, "text/plain", "")]).await;
-        let stream = stream(&endpoint.url, &app.clock).await;
-        // Other tests' organizations may come first, so the endpoint's first response may be about one of them.
-        stream.send_waiting().await.expect("not sent");
-        stream.send_waiting().await.expect("sent");
+        let failing = FakeResponder::start([answer(500, "text/plain", "")]).await;
+        let rejected = stream(&failing.url, &app.clock).await;
+        // A batch that is not accepted ends a round, and other tests' organizations may come first.
+        let mut attempts = Vec::new();
+        while entries_in(&attempts, app.org).is_empty() {
+            assert_eq!(rejected.send_waiting().await.expect("a round"), 0);
+            let received = failing.received();
+            assert_eq!(received.len(), 1, "every round has a batch until this organization's turn");
+            attempts.extend(received);
+        }
+        let accepting = FakeResponder::start([answer(204, "text/plain", "")]).await;
+        let accepted = stream(&accepting.url, &app.clock).await;
         app.clock.advance(chrono::TimeDelta::seconds(31));
-        stream.send_waiting().await.expect("sent");
-        let numbers: Vec<i64> =
-            entries_in(&endpoint.received(), app.org).iter().filter_map(|entry| entry["number"].as_i64()).collect();
+        accepted.send_waiting().await.expect("sent");
+        let numbers = |requests: &[Received]| -> Vec<i64> {
+            entries_in(requests, app.org).iter().filter_map(|entry| entry["number"].as_i64()).collect()
+        };
         let stored: Vec<i64> = entries(app.org).await.iter().map(|entry| entry.number).collect();
-        assert!(numbers.ends_with(&stored), "{numbers:?} ends with {stored:?}");
+        assert_eq!(numbers(&attempts), stored);
+        assert_eq!(numbers(&accepting.received()), stored);
     });
 }
 

@@ -112,6 +112,17 @@ impl Filters {
     pub fn is_empty(&self) -> bool {
         self.filter.is_empty() && self.metadata.is_none()
     }
+
+    /// Returns the user whose sessions are listed, newest first, if there is no other filter.
+    pub fn only_user(&self) -> Option<&str> {
+        let Walk { dialects, order, created_after, created_before } = &self.walk;
+        let walks_all = dialects.len() == DialectName::ALL.len()
+            && *order == CreationOrder::Newest
+            && created_after.is_none()
+            && created_before.is_none();
+        let others = Self { filter: SessionFilter { user: None, ..self.filter.clone() }, ..self.clone() };
+        self.filter.user.as_deref().filter(|_| walks_all && others.is_empty())
+    }
 }
 
 fn word(query: &Query, name: &'static str) -> Result<Option<String>, SessionaryError> {

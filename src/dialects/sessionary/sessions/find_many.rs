@@ -63,14 +63,15 @@ pub(in crate::dialects::sessionary) async fn page(
     limit: usize,
     after: Option<AcrossCursor>,
 ) -> Result<FoundPage, StoreError> {
-    if filters.is_empty() {
-        unfiltered(store, filters, limit, after).await
+    if filters.is_empty() || filters.only_user().is_some() {
+        along_an_index(store, filters, limit, after).await
     } else {
         Scan { store, filters, search_in, limit, began: Instant::now() }.page(after).await
     }
 }
 
-async fn unfiltered(
+/// Returns the sessions of all users, or of one: an index serves both.
+async fn along_an_index(
     store: &TenantStore,
     filters: &Filters,
     limit: usize,
@@ -78,11 +79,20 @@ async fn unfiltered(
 ) -> Result<FoundPage, StoreError> {
     let (began, mut examined) = (Instant::now(), 0);
     loop {
-        let page = store.sessions().across(&filters.walk, after, limit as i64 + 1).await?;
-        examined += page.rows.len();
-        let has_more = page.cut || page.rows.len() > limit;
-        after = page.rows.iter().take(limit).next_back().map(AcrossCursor::from).or(after);
-        let sessions = page.rows.into_iter().take(limit).filter(|session| !super::session::is_deleted(session));
+        let (rows, is_cut) = match filters.only_user() {
+            None => {
+                let page = store.sessions().across(&filters.walk, after, limit as i64 + 1).await?;
+                (page.rows, page.cut)
+            }
+            Some(user) => {
+                let page = store.users().sessions(user, after, limit as i64 + 1).await?;
+                (page.sessions, page.next.is_some())
+            }
+        };
+        examined += rows.len();
+        let has_more = is_cut || rows.len() > limit;
+        after = rows.iter().take(limit).next_back().map(AcrossCursor::from).or(after);
+        let sessions = rows.into_iter().take(limit).filter(|session| !super::session::is_deleted(session));
         let found: Vec<Found> = sessions.map(|session| Found { session, message: None }).collect();
         // A page without any session but deleted ones helps no one.
         let is_over = began.elapsed() > SCAN_TIME || examined >= MAX_EXAMINED;

@@ -13,7 +13,8 @@ use crate::domain::Session;
 
 /// List sessions
 ///
-/// The sessions of all dialects, by their time of creation. Filters but `dialect`, `agent_id` and the times are applied
+/// The sessions of all dialects, by their time of creation. `user_id` alone lists a user's sessions by an index. Other
+/// filters but `dialect`, `agent_id` and the times are applied
 /// to one session after the other, for 300 milliseconds and to at most 10,000 sessions a page: a page can be short, even
 /// empty, and its cursor continues.
 #[utoipa::path(

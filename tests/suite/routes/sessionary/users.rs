@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use sessionary::domain::DialectName;
 
 use super::{all, is_problem, without_request_id};
 use crate::support::agnost::CAPTURE_SESSION;
@@ -70,5 +71,22 @@ fn the_longest_ids_lead_from_page_to_page() {
         }
         let users = all(&app, USERS, 1).await;
         assert_eq!(ids(&users), [long('a'), long('b'), long('c')]);
+    });
+}
+
+#[test]
+fn a_users_sessions_are_found_behind_many_of_others() {
+    run(async {
+        let app = TestApp::new().await;
+        for _ in 0..3 {
+            capture(&app, "ann").await;
+        }
+        // More than a page that looks at one session after the other would look at.
+        app.fill_sessions(DialectName::Agntix, 10_010).await;
+        let sessions = all(&app, "/sessionary/v1/sessions?user_id=ann", 2).await;
+        let users: Vec<&str> = sessions.iter().filter_map(|session| session["user_id"].as_str()).collect();
+        assert_eq!(users, ["ann"; 3]);
+        let first = app.get("/sessionary/v1/sessions?user_id=ann&limit=2").send().await.expect(200).json();
+        assert_eq!(first["data"].as_array().map(Vec::len), Some(2), "the first page has them");
     });
 }
