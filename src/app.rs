@@ -1,17 +1,17 @@
 //! The application: its state, and the router that passes each request to the API that owns its path.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use ::http::HeaderValue;
 use axum::Router;
 use axum::extract::{FromRef, Request};
-use axum::middleware::from_fn_with_state;
 use axum::response::Response;
+use axum::routing::future::RouteFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tower::{ServiceExt, service_fn};
+use tower::Service;
 
 use crate::auth::{self, Authenticator, BaseUrl, LeakReports, Operators};
 use crate::conversation::Conversations;
@@ -26,22 +26,19 @@ use crate::http::{
 use crate::idempotency::WaitTimeout;
 use crate::store::Store;
 
-/// Returns the router of the whole service: the system routes, and every API below its own paths.
-pub fn build_app(deployment: Deployment) -> Router {
+/// Returns the whole service: its own routes, and every API below its paths.
+pub fn build_app(deployment: Deployment) -> App {
     let state = AppState::from(deployment);
     let descriptions = ApiName::ALL.map(|api| (api, dialects::openapi(api)));
-    let routers = Arc::new(ApiRouters {
+    App(Arc::new(Routers {
         agnost: router_of::<Agnost>(&state),
         agntix: router_of::<Agntix>(&state),
         agent_key: router_of::<AgentKeyDialect>(&state),
-        messaging: dialects::messaging::with_lenient_paths(router_of::<Messaging>(&state)),
+        messaging: router_of::<Messaging>(&state),
         integer_id: router_of::<IntegerId>(&state),
         sessionary: router_of::<Sessionary>(&state),
-    });
-    http::system_routes::routes(descriptions.into())
-        .merge(auth::leaked_key_routes())
-        .fallback_service(service_fn(move |request| routers.route(request)))
-        .with_state(state)
+        system: http::system_routes::routes(descriptions.into()).merge(auth::leaked_key_routes()).with_state(state),
+    }))
 }
 
 /// Returns the routes of one API. Every error below its paths is in its envelope.
@@ -50,40 +47,50 @@ fn router_of<D: Dialect>(state: &AppState) -> Router {
     routes
         .fallback(|| async { D::Error::from(Rejection::NoRoute) })
         .method_not_allowed_fallback(|| async { D::Error::from(Rejection::NoMethod) })
-        .layer(from_fn_with_state(state.envelope_state(), http::request_context::<D>))
-        .layer(http::cors::layer(&state.cors_origins))
+        .layer(http::ContextLayer::<D>::new(state.envelope_state(), http::cors::layer(&state.cors_origins)))
         .with_state(state.clone())
 }
 
-struct ApiRouters {
+/// The service. It passes each request to the router that owns its path, which is the only one that the request passes
+/// through. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Routers>);
+
+struct Routers {
     agnost: Router,
     agntix: Router,
     agent_key: Router,
     messaging: Router,
     integer_id: Router,
     sessionary: Router,
+    /// Those of the service itself, for every other path.
+    system: Router,
 }
 
-impl ApiRouters {
-    /// Sends the request to the API that owns its path.
-    fn route(&self, request: Request) -> impl Future<Output = Result<Response, Infallible>> + Send + use<> {
+impl Service<Request> for App {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let routers = &*self.0;
         let router = match ApiName::owner_of(request.uri().path()) {
-            Some(ApiName::Dialect(DialectName::Agnost)) => Some(&self.agnost),
-            Some(ApiName::Dialect(DialectName::Agntix)) => Some(&self.agntix),
-            Some(ApiName::Dialect(DialectName::AgentKey)) => Some(&self.agent_key),
-            Some(ApiName::Dialect(DialectName::Messaging)) => Some(&self.messaging),
-            Some(ApiName::Dialect(DialectName::IntegerId)) => Some(&self.integer_id),
-            Some(ApiName::Sessionary) => Some(&self.sessionary),
-            None => None,
+            Some(ApiName::Dialect(DialectName::Agnost)) => &routers.agnost,
+            Some(ApiName::Dialect(DialectName::Agntix)) => &routers.agntix,
+            Some(ApiName::Dialect(DialectName::AgentKey)) => &routers.agent_key,
+            Some(ApiName::Dialect(DialectName::Messaging)) => {
+                messaging::spell_plainly(&mut request);
+                &routers.messaging
+            }
+            Some(ApiName::Dialect(DialectName::IntegerId)) => &routers.integer_id,
+            Some(ApiName::Sessionary) => &routers.sessionary,
+            None => &routers.system,
         };
-        let routed = router.map(|router| router.clone().oneshot(request));
-        async move {
-            let response = match routed {
-                Some(response) => response.await?,
-                None => http::system_routes::not_found(),
-            };
-            Ok(http::response_headers::private(response).await)
-        }
+        router.clone().call(request)
     }
 }
 

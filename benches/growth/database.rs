@@ -106,7 +106,7 @@ impl Bench {
         };
         let responders = Responders::new(RespondersSettings::default())?;
         let conversations = Conversations::new(responders, clock.clone(), stop, GRACE);
-        let router = build_app(Deployment::new(Arc::new(authenticator), conversations));
+        let router = Router::new().fallback_service(build_app(Deployment::new(Arc::new(authenticator), conversations)));
         let org = OrgId(sqlx::query_scalar("SELECT md5('organization0')::uuid").fetch_one(&pool).await?);
         let mut bench = Self { postgres, log, pool, store, admin, router, org, key: String::new(), clock, mint };
         bench.make_organizations().await?;

@@ -9,10 +9,11 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark has no clock but the machine's")]
 
+#[allow(dead_code, reason = "each benchmark uses a part of it")]
+#[path = "../support/process.rs"]
 mod process;
 mod shapes;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ fn setting(name: &str, default: usize) -> usize {
 async fn run() -> Result<(), Failure> {
     let (spans, connections) = (setting("BENCH_SPANS", 100_000), setting("BENCH_CONNECTIONS", 8));
     let folder = tempfile::tempdir()?;
-    let service = Service::start(folder.path()).await?;
+    let service = Service::start(folder.path(), "off").await?;
     // The first requests warm up caches and connections.
     send(&service, shapes::exports(2_048, "warm"), 1).await?;
 
@@ -116,9 +117,4 @@ async fn send(service: &Service, exports: Vec<Export>, connections: usize) -> Re
         latencies.extend(sender.await??);
     }
     Ok(latencies)
-}
-
-/// Reads a text that the program writes when it serves.
-fn read(path: &Path) -> Option<String> {
-    std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n') || text.ends_with('}'))
 }

@@ -1,12 +1,18 @@
 //! The web pages that may call: any page for the capture paths, whose credential is public, and for images, which need
 //! none; elsewhere the configured ones.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
-use tower_http::cors::{AllowCredentials, AllowHeaders, AllowOrigin, CorsLayer};
+use tower::Service;
+use tower_http::cors::{AllowCredentials, AllowHeaders, AllowOrigin, Cors, CorsLayer};
 
 const CAPTURE_PATHS: &str = "/api/v1/capture-";
 /// The paths that receive OTLP.
@@ -17,6 +23,14 @@ const COOKIE_PATH: &str = "/v1/chat/events/stream";
 
 /// How long browsers cache a preflight.
 const PREFLIGHT_LASTS: Duration = Duration::from_secs(3_600);
+
+/// The headers on which the responses to requests of web pages depend, so that a cache does not return one to a page
+/// that was made for another client.
+pub(super) const VARY: HeaderValue =
+    HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
+
+/// A response in progress.
+pub(super) type Handling = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// Responds to preflights, and allows pages to read responses.
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
@@ -30,6 +44,31 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
         is_public || origins.contains(origin)
     };
     shared().allow_origin(AllowOrigin::predicate(allowed)).allow_credentials(AllowCredentials::predicate(with_cookies))
+}
+
+/// A handler behind [`layer`]. Only requests of web pages pass through it, because they have an origin and others
+/// do not.
+#[derive(Clone)]
+pub struct WithOrigins<S>(pub Cors<S>);
+
+impl<S> Service<Request> for WithOrigins<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future = Handling>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Handling;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.get_mut().poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Handling {
+        if request.headers().contains_key(header::ORIGIN) || request.method() == Method::OPTIONS {
+            return Box::pin(self.0.call(request));
+        }
+        self.0.get_mut().call(request)
+    }
 }
 
 fn shared() -> CorsLayer {

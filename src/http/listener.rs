@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use rustix::net::SendFlags;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bounds::Bounds;
-use super::connection::{self, Context, LingerBounds, Lingering};
+use super::connection::{self, Application, Context, LingerBounds, Lingering};
 use super::connections::{Admitted, Connections};
 
 /// The response to a connection beyond its client's limit, which is then closed.
@@ -25,7 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`, then lets open requests finish within the drain deadline, then closes the remaining
 /// connections.
-pub async fn serve(listener: TcpListener, app: Router, bounds: Bounds, stop: CancellationToken) {
+pub async fn serve<A: Application>(listener: TcpListener, app: A, bounds: Bounds, stop: CancellationToken) {
     let admission =
         Connections::new(bounds.max_connections, bounds.max_per_client, Arc::clone(&bounds.trusted_proxies));
     let connections = TaskTracker::new();

@@ -54,5 +54,5 @@ pub use rate_status::RateStatus;
 pub use readiness::{Readiness, Ready};
 pub use record::{Record, RequestRecord};
 pub use rejection::{Forbidden, MediaType, RETRY_AFTER, Rejection, Unauthenticated};
-pub use request_context::{EnvelopeState, HANDLER_TIMEOUT, REPLY_TIMEOUT, StartedAt, request_context};
+pub use request_context::{ContextLayer, EnvelopeState, HANDLER_TIMEOUT, REPLY_TIMEOUT, StartedAt};
 pub use response_rate::{ResponseLimits, ResponseRate};

@@ -12,10 +12,14 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 
 /// For every response to a request that can have a credential, or with private data: caches do not store it, and
 /// browsers do not guess another type.
-pub async fn private(mut response: Response) -> Response {
-    let headers = response.headers_mut();
+pub fn set_private(headers: &mut HeaderMap) {
     add(headers, header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     add(headers, header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// The middleware that sets the headers of [`set_private`].
+pub async fn private(mut response: Response) -> Response {
+    set_private(response.headers_mut());
     response
 }
 

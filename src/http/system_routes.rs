@@ -32,6 +32,7 @@ where
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .fallback(async || not_found())
         .layer(map_response(response_headers::private))
         .merge(console::routes())
         .merge(pages(descriptions).layer(map_response(response_headers::page)))

@@ -80,6 +80,11 @@ pub(super) fn prevents_writes(error: &sqlx::Error) -> bool {
     code.is_none_or(|code| !code.starts_with("40") && !["55P03", "57014"].contains(&code.as_ref()))
 }
 
+/// Returns whether a row with the same key exists.
+pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
 /// Returns whether the server cancelled the statement at its time limit.
 pub(super) fn is_too_long(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "57014")

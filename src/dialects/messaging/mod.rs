@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 pub use error::MessagingError;
 pub use javascript::parse_int;
 pub use messages::message::reads_event;
-pub use paths::with_lenient_paths;
+pub use paths::spell_plainly;
 pub use sessions::session::reads_session;
 pub(in crate::dialects) use sessions::session::touch;
 pub use sessions::timeouts::{Bounds, GivenBounds, GivenDefaults};

@@ -1,22 +1,17 @@
 //! Paths as Express matches them: without regard to case, and with or without a slash at the end
 //! (docs/dialects/messaging.md). The case of a session's id is not changed.
 
-use axum::Router;
 use axum::extract::Request;
 use http::Uri;
-use tower::ServiceExt;
 
 /// The index of the segment with a session's id: `/api/messaging/sessions/{id}`, counted from zero.
 const ID_SEGMENT: usize = 3;
 
-/// Returns the same routes for every spelling of their paths.
-pub fn with_lenient_paths(routes: Router) -> Router {
-    Router::new().fallback_service(routes.map_request(|mut request: Request| {
-        if let Some(uri) = plain(request.uri()) {
-            *request.uri_mut() = uri;
-        }
-        request
-    }))
+/// Spells the path of a request as the routes do.
+pub fn spell_plainly(request: &mut Request) {
+    if let Some(uri) = plain(request.uri()) {
+        *request.uri_mut() = uri;
+    }
 }
 
 /// Returns the path as the routes spell it, or `None` if it is already spelled so.

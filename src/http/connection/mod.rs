@@ -10,13 +10,13 @@ mod client;
 mod linger;
 mod stream;
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
@@ -27,7 +27,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::Service;
 
 use super::bounds::{Bounds, Peer};
 use super::connections::Activity;
@@ -45,10 +45,29 @@ const MAX_PAUSES: usize = 100;
 /// How long a connection lingers when the service stops.
 const LINGER_AT_STOP: Duration = Duration::from_secs(1);
 
+/// Responds to requests. Every clone is the same.
+pub trait Application:
+    Service<axum::extract::Request, Response = axum::response::Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<A> Application for A where
+    A: Service<axum::extract::Request, Response = axum::response::Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// What a connection needs from its listener.
 #[derive(Clone)]
-pub(super) struct Context {
-    pub app: Router,
+pub(super) struct Context<A> {
+    pub app: A,
     pub bounds: Bounds,
     pub lingering: Lingering,
     pub stop: CancellationToken,
@@ -63,7 +82,12 @@ enum Ended {
 }
 
 /// Serves a connection until it ends, and lingers if its client may not have read the last response yet.
-pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, context: Context, activity: Activity) {
+pub(super) async fn serve<A: Application>(
+    socket: TcpStream,
+    peer: SocketAddr,
+    context: Context<A>,
+    activity: Activity,
+) {
     let _ = socket.set_nodelay(true);
     let (socket, client) = (Arc::new(socket), Arc::new(Client::new()));
     let ended = exchange(&socket, &client, peer, &context, &activity).await;
@@ -89,11 +113,11 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, context: Context,
 }
 
 /// Exchanges requests and responses.
-async fn exchange(
+async fn exchange<A: Application>(
     socket: &Arc<TcpStream>,
     client: &Arc<Client>,
     peer: SocketAddr,
-    Context { app, bounds, stop, .. }: &Context,
+    Context { app, bounds, stop, .. }: &Context<A>,
     activity: &Activity,
 ) -> Ended {
     let stream = ClientStream::new(Arc::clone(socket), Arc::clone(client), bounds.write_timeout);
@@ -161,20 +185,20 @@ async fn exchange(
 }
 
 /// Serves one request.
-fn respond(
-    app: Router,
+fn respond<A: Application>(
+    mut app: A,
     request: Request<Incoming>,
     peer: SocketAddr,
     client: Arc<Client>,
     activity: &Activity,
-) -> impl Future<Output = Result<Response<Sending>, std::convert::Infallible>> + use<> {
+) -> impl Future<Output = Result<Response<Sending>, Infallible>> + use<A> {
     client.request_began();
     let busy = Busy::new(activity, &client);
     let changes_nothing = request.method().is_safe();
     let waits_for_continue = request.headers().contains_key(header::EXPECT);
     let mut request = request.map(|body| Body::new(Receiving::new(body, &client)));
     request.extensions_mut().insert(Peer(peer));
-    let response = app.oneshot(request);
+    let response = app.call(request);
     async move {
         let mut response = if changes_nothing {
             tokio::select! {

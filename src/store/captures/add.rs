@@ -95,16 +95,7 @@ impl<'r> Totals<'r> {
         if self.0.is_empty() {
             return Ok(());
         }
-        let orgs: Vec<Uuid> = self.0.keys().map(|key| key.org).collect();
-        let daily: Vec<bool> = self.0.keys().map(|key| key.daily).collect();
-        let buckets: Vec<Timestamp> = self.0.keys().map(|key| key.bucket).collect();
-        let kinds: Vec<&str> = self.0.keys().map(|key| key.kind).collect();
-        let names: Vec<&str> = self.0.keys().map(|key| key.name).collect();
-        let events: Vec<i64> = self.0.values().map(|sums| sums.events).collect();
-        let errors: Vec<i64> = self.0.values().map(|sums| sums.errors).collect();
-        let untimed: Vec<i64> = self.0.values().map(|sums| sums.untimed).collect();
-        let latencies: Vec<i64> = self.0.values().map(|sums| sums.latency).collect();
-        let longest: Vec<i64> = self.0.values().map(|sums| sums.longest).collect();
+        let new = TotalsColumns::of(&self);
         sqlx::query!(
             "INSERT INTO captured_totals AS t (org_id, daily, bucket, kind, name, shard, events, errors, untimed,
                                                latency_ms, latency_max)
@@ -118,19 +109,51 @@ impl<'r> Totals<'r> {
                                untimed = t.untimed + EXCLUDED.untimed,
                                latency_ms = t.latency_ms + EXCLUDED.latency_ms,
                                latency_max = GREATEST(t.latency_max, EXCLUDED.latency_max)",
-            &orgs,
-            &daily,
-            &buckets,
-            &kinds as &[&str],
-            &names as &[&str],
-            &events,
-            &errors,
-            &untimed,
-            &latencies,
-            &longest
+            &new.orgs,
+            &new.daily,
+            &new.buckets,
+            &new.kinds as &[&str],
+            &new.names as &[&str],
+            &new.events,
+            &new.errors,
+            &new.untimed,
+            &new.latencies,
+            &new.longest
         )
         .execute(connection)
         .await?;
         Ok(())
+    }
+}
+
+/// Sums as the columns of a statement.
+pub(super) struct TotalsColumns<'t> {
+    pub orgs: Vec<Uuid>,
+    pub daily: Vec<bool>,
+    pub buckets: Vec<Timestamp>,
+    pub kinds: Vec<&'t str>,
+    pub names: Vec<&'t str>,
+    pub events: Vec<i64>,
+    pub errors: Vec<i64>,
+    pub untimed: Vec<i64>,
+    pub latencies: Vec<i64>,
+    pub longest: Vec<i64>,
+}
+
+impl<'t> TotalsColumns<'t> {
+    pub fn of(totals: &'t Totals<'_>) -> Self {
+        let (keys, sums) = (|| totals.0.keys(), || totals.0.values());
+        Self {
+            orgs: keys().map(|key| key.org).collect(),
+            daily: keys().map(|key| key.daily).collect(),
+            buckets: keys().map(|key| key.bucket).collect(),
+            kinds: keys().map(|key| key.kind).collect(),
+            names: keys().map(|key| key.name).collect(),
+            events: sums().map(|sums| sums.events).collect(),
+            errors: sums().map(|sums| sums.errors).collect(),
+            untimed: sums().map(|sums| sums.untimed).collect(),
+            latencies: sums().map(|sums| sums.latency).collect(),
+            longest: sums().map(|sums| sums.longest).collect(),
+        }
     }
 }

@@ -26,6 +26,7 @@ pub(super) mod shown;
 mod stories;
 mod totals;
 mod traces;
+mod unlocked;
 mod write;
 
 pub use checkpoints::CheckpointRow;

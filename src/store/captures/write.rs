@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::add::Totals;
 use super::request::CaptureRequest;
-use super::{search, shown};
+use super::{search, shown, unlocked};
 use crate::domain::event::Numbering;
-use crate::domain::{Event, EventId, NewCapture, OrgId};
+use crate::domain::{Event, EventId, NewCapture, OrgId, Timestamp};
 use crate::store::events;
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
@@ -59,46 +59,64 @@ impl Batch for CaptureEvents {
     }
 
     async fn run(writer: &mut WriterConnection, requests: &[&CaptureRequest]) -> Result<Vec<Captured>, sqlx::Error> {
-        let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
-        orgs.dedup();
-
-        let mut attempts = 0;
-        let (fresh, mut made) = loop {
-            let mut transaction = writer.begin(&orgs).await?;
-            let implied = imply_sessions(&mut transaction, sessions_of(requests)).await?;
-            name_users(&mut transaction, users_of(requests)).await?;
-            start_counters(&mut transaction, &keys).await?;
-            let mut numberings = events::numberings(&mut transaction, &keys).await?;
-            let emptied = shown::emptied(&numberings);
-            if !emptied.is_empty() && attempts == 0 {
-                // Sessions are locked before counters, so these are shown again in an earlier transaction.
-                transaction.rollback().await?;
-                let mut transaction = writer.begin(&orgs).await?;
-                shown::show(&mut transaction, &emptied).await?;
-                transaction.commit().await?;
-                attempts += 1;
-                continue;
-            }
-            let fresh = take_in(&mut transaction, requests).await?;
-            let eventful: HashSet<RowKey> = fresh.iter().map(|request| request.key()).collect();
-            let (made, vain): (Vec<RowKey>, Vec<RowKey>) = implied.into_iter().partition(|key| eventful.contains(key));
-            shown::withdraw(&mut transaction, &vain).await?;
-            append(&mut transaction, &fresh, &mut numberings).await?;
-            Totals::of(&fresh).add(&mut transaction).await?;
-            search::add(&mut transaction, &fresh).await?;
-            transaction.commit().await?;
-            break (fresh, made.into_iter().collect::<HashSet<RowKey>>());
-        };
-        let fresh: HashSet<*const CaptureRequest> = fresh.iter().map(|request| std::ptr::from_ref(*request)).collect();
+        let place = |request: &CaptureRequest| (request.key(), request.capture.event.id);
+        let done: HashSet<(RowKey, EventId)> =
+            unlocked::capture(writer, requests).await?.into_iter().map(place).collect();
+        let is_done = |request: &CaptureRequest| done.contains(&place(request));
+        let left: Vec<&CaptureRequest> = requests.iter().copied().filter(|request| !is_done(request)).collect();
+        let locked = if left.is_empty() { Vec::new() } else { capture_locked(writer, &left).await? };
+        let mut locked = locked.into_iter();
         let captured = requests.iter().map(|request| {
-            let is_new = fresh.contains(&std::ptr::from_ref(*request));
-            Captured { is_new, makes_session: is_new && made.remove(&request.key()) }
+            let captured = if is_done(request) { None } else { locked.next() };
+            captured.unwrap_or(Captured { is_new: true, makes_session: false })
         });
         Ok(captured.collect())
     }
+}
+
+/// Writes events while the counters of their sessions are locked, and creates missing sessions.
+async fn capture_locked(
+    writer: &mut WriterConnection,
+    requests: &[&CaptureRequest],
+) -> Result<Vec<Captured>, sqlx::Error> {
+    let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let orgs = RowKey::organizations(&keys);
+
+    let mut attempts = 0;
+    let (fresh, mut made) = loop {
+        let mut transaction = writer.begin(&orgs).await?;
+        let implied = imply_sessions(&mut transaction, sessions_of(requests)).await?;
+        name_users(&mut transaction, users_of(requests)).await?;
+        start_counters(&mut transaction, &keys).await?;
+        let mut numberings = events::numberings(&mut transaction, &keys).await?;
+        let emptied = shown::emptied(&numberings);
+        if !emptied.is_empty() && attempts == 0 {
+            // Sessions are locked before counters, so these are shown again in an earlier transaction.
+            transaction.rollback().await?;
+            let mut transaction = writer.begin(&orgs).await?;
+            shown::show(&mut transaction, &emptied).await?;
+            transaction.commit().await?;
+            attempts += 1;
+            continue;
+        }
+        let fresh = take_in(&mut transaction, requests).await?;
+        let eventful: HashSet<RowKey> = fresh.iter().map(|request| request.key()).collect();
+        let (made, vain): (Vec<RowKey>, Vec<RowKey>) = implied.into_iter().partition(|key| eventful.contains(key));
+        shown::withdraw(&mut transaction, &vain).await?;
+        append(&mut transaction, &fresh, &mut numberings).await?;
+        Totals::of(&fresh).add(&mut transaction).await?;
+        search::add(&mut transaction, &fresh).await?;
+        transaction.commit().await?;
+        break (fresh, made.into_iter().collect::<HashSet<RowKey>>());
+    };
+    let fresh: HashSet<*const CaptureRequest> = fresh.iter().map(|request| std::ptr::from_ref(*request)).collect();
+    let captured = requests.iter().map(|request| {
+        let is_new = fresh.contains(&std::ptr::from_ref(*request));
+        Captured { is_new, makes_session: is_new && made.remove(&request.key()) }
+    });
+    Ok(captured.collect())
 }
 
 /// The outcome of a capture.
@@ -203,15 +221,7 @@ pub(in crate::store) async fn take_in<'r>(
     let mut sorted: Vec<&CaptureRequest> = requests.to_vec();
     sorted.sort_by_key(|request| request.event());
     sorted.dedup_by_key(|request| request.event());
-    let orgs: Vec<Uuid> = sorted.iter().map(|request| request.org.0).collect();
-    let ids: Vec<Uuid> = sorted.iter().map(|request| request.capture.event.id.0).collect();
-    let sessions: Vec<Uuid> = sorted.iter().map(|request| request.capture.session.id.0).collect();
-    let times: Vec<_> = sorted.iter().map(|request| request.capture.facts.at).collect();
-    let kinds: Vec<&str> = sorted.iter().map(|request| request.capture.event.kind.as_str()).collect();
-    let names: Vec<&str> = sorted.iter().map(|request| request.capture.facts.indexed_name()).collect();
-    let successes: Vec<bool> = sorted.iter().map(|request| request.capture.facts.success).collect();
-    let untimed: Vec<bool> = sorted.iter().map(|request| !request.capture.facts.is_timed).collect();
-    let latencies: Vec<i64> = sorted.iter().map(|request| request.capture.facts.latency_ms).collect();
+    let new = EventColumns::of(&sorted);
     let rows = sqlx::query!(
         "INSERT INTO captured_events (org_id, event_id, session_id, at, kind, name, success, latency_ms, untimed)
          SELECT new.org_id, new.event_id, new.session_id, new.at, new.kind, new.name, new.success, new.latency_ms,
@@ -222,15 +232,15 @@ pub(in crate::store) async fn take_in<'r>(
           ORDER BY new.org_id, new.event_id
              ON CONFLICT (org_id, event_id) DO NOTHING
          RETURNING org_id, event_id",
-        &orgs,
-        &ids,
-        &sessions,
-        &times,
-        &kinds as &[&str],
-        &names as &[&str],
-        &successes,
-        &latencies,
-        &untimed
+        &new.orgs,
+        &new.ids,
+        &new.sessions,
+        &new.times,
+        &new.kinds as &[&str],
+        &new.names as &[&str],
+        &new.successes,
+        &new.latencies,
+        &new.untimed
     )
     .fetch_all(connection)
     .await?;
@@ -238,6 +248,36 @@ pub(in crate::store) async fn take_in<'r>(
         rows.into_iter().map(|row| (OrgId(row.org_id), EventId(row.event_id))).collect();
     // The sort was stable, so of several with one id the first to arrive was stored.
     Ok(requests.iter().copied().filter(|request| fresh.remove(&request.event())).collect())
+}
+
+/// Captured events as the columns of a statement.
+pub(super) struct EventColumns<'r> {
+    pub orgs: Vec<Uuid>,
+    pub ids: Vec<Uuid>,
+    pub sessions: Vec<Uuid>,
+    pub times: Vec<Timestamp>,
+    pub kinds: Vec<&'r str>,
+    pub names: Vec<&'r str>,
+    pub successes: Vec<bool>,
+    pub latencies: Vec<i64>,
+    pub untimed: Vec<bool>,
+}
+
+impl<'r> EventColumns<'r> {
+    pub fn of(requests: &[&'r CaptureRequest]) -> Self {
+        let captures = || requests.iter().map(|request| &request.capture);
+        Self {
+            orgs: requests.iter().map(|request| request.org.0).collect(),
+            ids: captures().map(|capture| capture.event.id.0).collect(),
+            sessions: captures().map(|capture| capture.session.id.0).collect(),
+            times: captures().map(|capture| capture.facts.at).collect(),
+            kinds: captures().map(|capture| capture.event.kind.as_str()).collect(),
+            names: captures().map(|capture| capture.facts.indexed_name()).collect(),
+            successes: captures().map(|capture| capture.facts.success).collect(),
+            latencies: captures().map(|capture| capture.facts.latency_ms).collect(),
+            untimed: captures().map(|capture| !capture.facts.is_timed).collect(),
+        }
+    }
 }
 
 /// Numbers the events under the lock of their counters and appends them.

@@ -75,22 +75,22 @@ pub async fn numberings(
 }
 
 /// Events as the columns of a statement.
-struct Columns<'e> {
-    keys: KeyColumns,
-    numbers: Vec<i64>,
-    ids: Vec<Uuid>,
-    public_ids: Vec<Option<&'e str>>,
-    parents: Vec<Option<Uuid>>,
-    kinds: Vec<&'e str>,
-    authors: Vec<Option<&'e str>>,
-    contents: Vec<Option<&'e str>>,
-    payloads: Vec<&'e str>,
-    hidden: Vec<bool>,
-    created: Vec<Timestamp>,
+pub struct Columns<'e> {
+    pub keys: KeyColumns,
+    pub numbers: Vec<i64>,
+    pub ids: Vec<Uuid>,
+    pub public_ids: Vec<Option<&'e str>>,
+    pub parents: Vec<Option<Uuid>>,
+    pub kinds: Vec<&'e str>,
+    pub authors: Vec<Option<&'e str>>,
+    pub contents: Vec<Option<&'e str>>,
+    pub payloads: Vec<&'e str>,
+    pub hidden: Vec<bool>,
+    pub created: Vec<Timestamp>,
 }
 
 impl<'e> Columns<'e> {
-    fn of(events: &[(RowKey, &'e Event)]) -> Self {
+    pub fn of(events: &[(RowKey, &'e Event)]) -> Self {
         let texts = |of: fn(&Event) -> Option<&str>| -> Vec<Option<&'e str>> {
             events.iter().map(|(_, event)| of(event)).collect()
         };

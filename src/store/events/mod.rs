@@ -5,6 +5,6 @@ mod read;
 mod revise;
 mod row;
 
-pub(super) use append::{append, insert, known, numberings};
+pub(super) use append::{Columns, append, insert, known, numberings};
 pub use read::{EventWindow, Events, Excerpt};
 pub(super) use row::EventRow;

@@ -3,11 +3,11 @@
 use sqlx::PgConnection;
 
 use super::RowKey;
-use super::change::LockedSession;
+use super::change::ChangingSession;
 use crate::domain::SessionUser;
 
 /// Returns whose session it is now, if a change made it another user's.
-pub(super) fn new_user(LockedSession { before, now, .. }: &LockedSession) -> Option<SessionUser> {
+pub(super) fn new_user(ChangingSession { before, now, .. }: &ChangingSession) -> Option<SessionUser> {
     let is_unchanged = now.metadata == before.metadata && now.detail == before.detail;
     let user = (!is_unchanged && !now.dialect.has_user_field()).then(|| now.user())?;
     (user != before.user()).then_some(user)
@@ -16,7 +16,7 @@ pub(super) fn new_user(LockedSession { before, now, .. }: &LockedSession) -> Opt
 /// Returns the users to store with changed sessions. A user who stays is written as well: Postgres compares the value, and
 /// has no index to change.
 pub(super) fn stored_ids<'s>(
-    sessions: &'s [(RowKey, &LockedSession)],
+    sessions: &'s [(RowKey, &ChangingSession)],
     new_users: &'s [Option<SessionUser>],
 ) -> Vec<Option<&'s str>> {
     let ids = sessions.iter().zip(new_users).map(|((_, session), new)| match new {

@@ -1,7 +1,8 @@
 //! Changes sessions and appends to them, in groups.
 //!
-//! A change is a rule: a plain function of the current session. It runs while the session's row is locked, so changes
-//! from any number of replicas are applied one after another.
+//! A change is a rule: a plain function of the current session. Changes from any number of replicas are applied one
+//! after another: most of them by comparing and swapping ([`super::unlocked`]), the others while the session's row is
+//! locked.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::erasures::{record_erasures, remove, request_erasures};
 use super::write::write;
-use super::{Appends, RowKey, SessionRow};
+use super::{Appends, RowKey, SessionRow, unlocked};
 use crate::domain::event::Numbering;
 use crate::domain::{Actor, Event, EventId, KeyId, NewEvent, OpenTurn, OrgId, Session};
 use crate::store::events;
@@ -27,9 +28,9 @@ use crate::store::usage_days::{Amounts, Used};
 type Rule = Box<dyn Fn(&mut Session) -> Vec<NewEvent> + Send + Sync>;
 
 pub struct Request {
-    key: RowKey,
+    pub(super) key: RowKey,
     /// Identifies this change, so that a change whose COMMIT was not confirmed is not made again.
-    nonce: Uuid,
+    pub(super) nonce: Uuid,
     /// The events that the rule may append. If one of them exists, the change has been made.
     appends: Vec<EventId>,
     /// Bytes of the events that the rule may append.
@@ -62,18 +63,36 @@ impl Request {
     pub fn used_by(self, key: Option<KeyId>) -> Self {
         Self { used_by: key, ..self }
     }
+
+    /// Returns whether the rule ran in an earlier attempt, which may have succeeded.
+    pub(super) fn has_run(&self) -> bool {
+        self.ran.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn may_append(&self) -> bool {
+        !self.appends.is_empty()
+    }
 }
 
 /// A session after a change, and the events that the change appended.
 pub struct Answer {
     pub session: Session,
     pub events: Vec<Event>,
+    /// How many of the events this attempt appends; they are the last.
+    appended: usize,
     /// Whether the session was changed or appended to, by this attempt or an earlier one.
     pub is_made: bool,
     /// Bytes by which the change made the session's texts longer.
     grown: usize,
     /// Whether the change was not made because it would have made the texts longer.
     pub is_over_quota: bool,
+}
+
+impl Answer {
+    /// Returns the events that this attempt appends.
+    pub(super) fn new_events(&self) -> &[Event] {
+        &self.events[self.events.len() - self.appended..]
+    }
 }
 
 pub enum ChangeSessions {}
@@ -93,13 +112,12 @@ impl Batch for ChangeSessions {
     }
 
     fn stored(request: &Request, answer: &Self::Answer) -> usize {
-        let has_run = request.ran.load(Ordering::Relaxed);
         let appended = |answer: &Answer| if answer.events.is_empty() { 0 } else { request.bytes };
-        answer.as_ref().filter(|_| has_run).map_or(0, |answer| appended(answer) + answer.grown)
+        answer.as_ref().filter(|_| request.has_run()).map_or(0, |answer| appended(answer) + answer.grown)
     }
 
     fn used(request: &Request, answer: &Self::Answer) -> Option<Used> {
-        let answer = answer.as_ref().filter(|_| request.ran.load(Ordering::Relaxed))?;
+        let answer = answer.as_ref().filter(|_| request.has_run())?;
         let events = i64::try_from(answer.events.len()).unwrap_or(i64::MAX);
         let amounts = Amounts { events, ..Amounts::default() };
         let (at, session) = (answer.events.first()?.created_at, &answer.session);
@@ -115,61 +133,89 @@ impl Batch for ChangeSessions {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
-        orgs.dedup();
+        let orgs = RowKey::organizations(&keys);
 
-        let mut transaction = writer.begin(&orgs).await?;
-        let rows = SessionRow::lock(&mut transaction, &keys).await?;
-        let wanted: Vec<(RowKey, EventId)> =
-            requests.iter().flat_map(|request| request.appends.iter().map(|id| (request.key, *id))).collect();
-        let known = events::known(&mut transaction, &wanted).await?;
-
-        let mut locked_sessions = LockedSessions::new(&rows)?;
-        let made = made_before(requests, &rows, &known);
-        let mut answers: Vec<Self::Answer> = Vec::with_capacity(requests.len());
-        for (request, made) in requests.iter().zip(made) {
-            answers.push(locked_sessions.get(&request.key).map(|session| {
-                let mut applied = Applied::default();
-                if !made {
-                    request.ran.store(true, Ordering::Relaxed);
-                    applied = session.apply(request);
-                }
-                let Applied { events: new, is_change, grown, is_over_quota } = applied;
-                let is_made = made || is_change || !new.is_empty();
-                let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
-                // Numbers are assigned below.
-                let new = new.into_iter().map(|event| {
-                    let at = event.at;
-                    event.numbered(0, at)
-                });
-                Answer {
-                    session: session.now.clone(),
-                    events: found.chain(new).collect(),
-                    is_made,
-                    grown,
-                    is_over_quota,
-                }
-            }));
+        let mut answers = unlocked::change(writer, requests, &keys, &orgs).await?;
+        let left: Vec<&Request> =
+            requests.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(request, _)| *request).collect();
+        if !left.is_empty() {
+            let mut locked = change_locked(writer, &left).await?.into_iter();
+            for answer in answers.iter_mut().filter(|answer| answer.is_none()) {
+                *answer = locked.next();
+            }
         }
-
-        number(&mut transaction, requests, &mut answers).await?;
-        let changed = locked_sessions.changed();
-        let (removed, written): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|(_, locked)| locked.is_removed());
-        if !written.is_empty() {
-            write(&mut transaction, &written).await?;
-            request_erasures(&mut transaction, &written).await?;
-        }
-        if !removed.is_empty() {
-            remove(&mut transaction, &removed).await?;
-        }
-        count_ends(&mut transaction, &changed).await?;
-        let taken: Vec<Signal> =
-            changed.iter().filter(|(_, locked)| locked.takes_turn).map(|(key, _)| Signal::Session(*key)).collect();
-        signals::send(&mut transaction, &taken).await?;
-        record_erasures(&mut transaction, &changed).await?;
-        transaction.commit().await?;
-        Ok(answers)
+        // Each of those that were left has its answer now.
+        Ok(answers.into_iter().map(Option::flatten).collect())
     }
+}
+
+/// Carries out requests while the rows of their sessions are locked.
+async fn change_locked(
+    writer: &mut WriterConnection,
+    requests: &[&Request],
+) -> Result<Vec<Option<Answer>>, sqlx::Error> {
+    let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let orgs = RowKey::organizations(&keys);
+
+    let mut transaction = writer.begin(&orgs).await?;
+    let rows = SessionRow::lock(&mut transaction, &keys).await?;
+    let wanted: Vec<(RowKey, EventId)> =
+        requests.iter().flat_map(|request| request.appends.iter().map(|id| (request.key, *id))).collect();
+    let known = events::known(&mut transaction, &wanted).await?;
+    keys.retain(|key| requests.iter().any(|request| request.key == *key && request.may_append()));
+    let mut numberings = events::numberings(&mut transaction, &keys).await?;
+
+    let mut sessions = ChangingSessions::new(rows.iter().map(|(key, row)| (*key, row)))?;
+    let made = made_before(requests, &rows, &known);
+    let mut answers: Vec<Option<Answer>> = Vec::with_capacity(requests.len());
+    let mut appended: HashMap<RowKey, usize> = HashMap::new();
+    for (request, made) in requests.iter().zip(made) {
+        let numbering = numberings.entry(request.key).or_insert(Numbering::START);
+        let answer = sessions.get(&request.key).map(|session| {
+            if !made {
+                return session.apply(request, numbering);
+            }
+            let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
+            session.made_before(found.collect())
+        });
+        *appended.entry(request.key).or_default() += answer.as_ref().map_or(0, |answer| answer.appended);
+        answers.push(answer);
+    }
+
+    numberings.retain(|key, _| appended.get(key).is_some_and(|count| *count > 0));
+    let new: Vec<(RowKey, &Event)> = new_events(requests, &answers).collect();
+    if !new.is_empty() {
+        events::append(&mut transaction, &new, &numberings).await?;
+    }
+    let changed = sessions.changed();
+    let (removed, written): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|(_, session)| session.is_removed());
+    if !written.is_empty() {
+        write(&mut transaction, &written).await?;
+        request_erasures(&mut transaction, &written).await?;
+    }
+    if !removed.is_empty() {
+        remove(&mut transaction, &removed).await?;
+    }
+    count_ends(&mut transaction, &changed).await?;
+    let taken: Vec<Signal> =
+        changed.iter().filter(|(_, session)| session.takes_turn).map(|(key, _)| Signal::Session(*key)).collect();
+    signals::send(&mut transaction, &taken).await?;
+    record_erasures(&mut transaction, &changed).await?;
+    transaction.commit().await?;
+    Ok(answers)
+}
+
+/// Returns the events that the requests append, with their sessions, in the order of the requests.
+pub(super) fn new_events<'a>(
+    requests: &'a [&Request],
+    answers: &'a [Option<Answer>],
+) -> impl Iterator<Item = (RowKey, &'a Event)> {
+    requests.iter().zip(answers).flat_map(|(request, answer)| {
+        let answer = answer.iter();
+        answer.flat_map(|answer| answer.new_events().iter().map(|event| (request.key, event)))
+    })
 }
 
 /// Returns which requests an earlier attempt has made: those whose events exist, the one whose nonce is in the row, and
@@ -197,9 +243,9 @@ fn made_before(
 }
 
 /// The sessions of a batch, before and after its changes.
-struct LockedSessions(HashMap<RowKey, LockedSession>);
+pub(super) struct ChangingSessions(HashMap<RowKey, ChangingSession>);
 
-pub(super) struct LockedSession {
+pub(super) struct ChangingSession {
     pub before: Session,
     pub now: Session,
     /// The nonce of the last change that was made.
@@ -210,24 +256,14 @@ pub(super) struct LockedSession {
     pub erased_by: Option<Arc<Actor>>,
 }
 
-/// The outcome of one change.
-#[derive(Default)]
-struct Applied {
-    events: Vec<NewEvent>,
-    /// Whether the session differs from before.
-    is_change: bool,
-    grown: usize,
-    is_over_quota: bool,
-}
-
-impl LockedSession {
+impl ChangingSession {
     /// Returns whether the row itself is deleted. That of a dialect whose sessions end by being deleted stays, because
     /// its id must not be used again.
     fn is_removed(&self) -> bool {
         self.now.is_erased && !self.now.dialect.deletes_what_ends()
     }
 
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.before.ended_at.is_none() && self.now.ended_at.is_some()
     }
 
@@ -240,23 +276,38 @@ impl LockedSession {
         differs.then_some(FeedKind::Updated)
     }
 
-    fn apply(&mut self, request: &Request) -> Applied {
+    /// Applies a request's rule, and numbers the events that it appends.
+    pub(super) fn apply(&mut self, request: &Request, numbering: &mut Numbering) -> Answer {
+        request.ran.store(true, Ordering::Relaxed);
         let before = self.now.clone();
-        let events = (request.rule)(&mut self.now);
-        if self.now == before {
-            return Applied { events, ..Applied::default() };
+        let new = (request.rule)(&mut self.now);
+        let is_change = self.now != before;
+        let mut grown = 0;
+        if is_change {
+            grown = client_texts(&self.now).saturating_sub(client_texts(&before));
+            if grown > 0 && !request.may_grow {
+                self.now = before;
+                return Answer { is_made: false, is_over_quota: true, ..self.made_before(Vec::new()) };
+            }
+            self.last_change = Some(request.nonce);
+            if self.now.is_erased && !before.is_erased {
+                self.erased_by.clone_from(&request.actor);
+            }
+            self.takes_turn |= takes_turn(&before, &self.now, &new);
         }
-        let grown = client_texts(&self.now).saturating_sub(client_texts(&before));
-        if grown > 0 && !request.may_grow {
-            self.now = before;
-            return Applied { is_over_quota: true, ..Applied::default() };
-        }
-        self.last_change = Some(request.nonce);
-        if self.now.is_erased && !before.is_erased {
-            self.erased_by.clone_from(&request.actor);
-        }
-        self.takes_turn |= takes_turn(&before, &self.now, &events);
-        Applied { events, is_change: true, grown, is_over_quota: false }
+        let appended = new.len();
+        let is_made = is_change || appended > 0;
+        let new = new.into_iter().map(|event| {
+            let (number, at) = numbering.next(event.at);
+            event.numbered(number, at)
+        });
+        Answer { session: self.now.clone(), events: new.collect(), appended, is_made, grown, is_over_quota: false }
+    }
+
+    /// Returns the answer to a request that an earlier attempt has made.
+    fn made_before(&self, found: Vec<Event>) -> Answer {
+        let session = self.now.clone();
+        Answer { session, events: found, appended: 0, is_made: true, grown: 0, is_over_quota: false }
     }
 }
 
@@ -277,66 +328,37 @@ fn takes_turn(before: &Session, now: &Session, appended: &[NewEvent]) -> bool {
     is_over(now) && !is_over(before) || is_taken && !is_replied()
 }
 
-impl LockedSessions {
-    fn new(rows: &HashMap<RowKey, SessionRow>) -> Result<Self, sqlx::Error> {
-        let locked = rows.iter().map(|(key, row)| {
+impl ChangingSessions {
+    pub(super) fn new<'r>(rows: impl IntoIterator<Item = (RowKey, &'r SessionRow)>) -> Result<Self, sqlx::Error> {
+        let sessions = rows.into_iter().map(|(key, row)| {
             let session = Session::try_from(row.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            Ok((
-                *key,
-                LockedSession {
-                    before: session.clone(),
-                    now: session,
-                    last_change: None,
-                    takes_turn: false,
-                    erased_by: None,
-                },
-            ))
+            let session = ChangingSession {
+                before: session.clone(),
+                now: session,
+                last_change: None,
+                takes_turn: false,
+                erased_by: None,
+            };
+            Ok((key, session))
         });
-        locked.collect::<Result<_, _>>().map(Self)
+        sessions.collect::<Result<_, _>>().map(Self)
     }
 
-    fn get(&mut self, key: &RowKey) -> Option<&mut LockedSession> {
+    pub(super) fn get(&mut self, key: &RowKey) -> Option<&mut ChangingSession> {
         self.0.get_mut(key)
     }
 
-    fn changed(&self) -> Vec<(RowKey, &LockedSession)> {
-        self.0.iter().filter(|(_, locked)| locked.last_change.is_some()).map(|(key, locked)| (*key, locked)).collect()
+    /// Returns the changed sessions in the order of their keys.
+    pub(super) fn changed(&self) -> Vec<(RowKey, &ChangingSession)> {
+        let changed = self.0.iter().filter(|(_, session)| session.last_change.is_some());
+        let mut changed: Vec<_> = changed.map(|(key, session)| (*key, session)).collect();
+        changed.sort_unstable_by_key(|(key, _)| *key);
+        changed
     }
-}
-
-/// Numbers and times the appended events, and writes them.
-async fn number(
-    connection: &mut PgConnection,
-    requests: &[&Request],
-    answers: &mut [Option<Answer>],
-) -> Result<(), sqlx::Error> {
-    let is_new = |event: &Event| event.number == 0;
-    let mut keys: Vec<RowKey> = requests
-        .iter()
-        .zip(&*answers)
-        .filter(|(_, answer)| answer.iter().flat_map(|answer| &answer.events).any(is_new))
-        .map(|(request, _)| request.key)
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let mut numberings: HashMap<RowKey, Numbering> = events::numberings(connection, &keys).await?;
-    let mut written = Vec::new();
-    for (request, answer) in requests.iter().zip(answers) {
-        let numbering = numberings.entry(request.key).or_insert(Numbering::START);
-        for event in answer.iter_mut().flat_map(|answer| &mut answer.events).filter(|event| is_new(event)) {
-            (event.number, event.created_at) = numbering.next(event.created_at);
-            written.push((request.key, &*event));
-        }
-    }
-    numberings.retain(|key, _| keys.binary_search(key).is_ok());
-    events::append(connection, &written, &numberings).await
 }
 
 /// Adds the sessions that ended to the usage of their agents.
-async fn count_ends(connection: &mut PgConnection, changed: &[(RowKey, &LockedSession)]) -> Result<(), sqlx::Error> {
+async fn count_ends(connection: &mut PgConnection, changed: &[(RowKey, &ChangingSession)]) -> Result<(), sqlx::Error> {
     let uses: Vec<Use> = changed
         .iter()
         .filter(|(_, locked)| locked.has_ended())

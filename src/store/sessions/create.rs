@@ -1,6 +1,6 @@
 //! Creates sessions in groups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -69,8 +69,7 @@ impl Batch for CreateSessions {
         let mut first: Vec<&Request> = requests.to_vec();
         first.sort_by_key(|request| request.key());
         first.dedup_by_key(|request| request.key());
-        let mut orgs: Vec<OrgId> = first.iter().map(|request| request.org).collect();
-        orgs.dedup();
+        let orgs = RowKey::organizations(&first.iter().map(|request| request.key()).collect::<Vec<_>>());
 
         let connection = writer.narrowed(&orgs).await?;
         let mut inserted = write(connection, &first).await?;
@@ -129,6 +128,8 @@ struct Columns<'r> {
     /// The agents of the batch without duplicates, because Postgres then looks each up once.
     agent_orgs: Vec<Uuid>,
     agents: Vec<Uuid>,
+    /// The organizations without duplicates.
+    orgs: Vec<Uuid>,
     /// Which of the agents is the session's own, counted from 1, as in arrays of SQL.
     agent_places: Vec<Option<i32>>,
     keys: KeyColumns,
@@ -159,9 +160,11 @@ impl<'r> Columns<'r> {
         };
         let agent_places = requests.iter().map(|r| r.session.agent.map(|agent| place(r.org, agent))).collect();
         let keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
+        let orgs: HashSet<Uuid> = keys.iter().map(|key| key.org.0).collect();
         Self {
             agent_orgs,
             agents,
+            orgs: orgs.into_iter().collect(),
             agent_places,
             keys: RowKey::columns(&keys),
             nonces: sessions().map(|session| session.nonce).collect(),
@@ -180,41 +183,47 @@ impl<'r> Columns<'r> {
 }
 
 /// The statement that inserts sessions that do not exist and that have no agent or one that is not deleted, between two
-/// texts.
+/// texts. `$agents` is how it finds the agents, `$agent` an agent's id, and `$is_live` which sessions are inserted.
 ///
-/// It leaves the planner only the primary key to find an agent: the limit prevents reading all agents of the
-/// organizations, and without a condition on deleted_at the indexes without the agent's UUID cannot be used. Rows are
-/// locked in the order of the lists.
+/// The columns are unpacked in the select list, because a function in FROM would copy its rows first.
 macro_rules! inserted {
-    ($requests:expr, $connection:expr, $before:literal, $behind:literal $(, $argument:expr)*) => {{
-        let new = Columns::of($requests);
+    (agents: $agents:literal, agent: $agent:literal, is_live: $is_live:literal, $new:expr, $connection:expr,
+     $returned:literal, $behind:literal $(, $argument:expr)*) => {{
+        let new = $new;
         let rows = sqlx::query!(
-            "WITH asked AS MATERIALIZED (
-                 SELECT array_agg(agent_id ORDER BY place) AS agents,
-                        array_agg(COALESCE(lives, false) ORDER BY place) AS live
-                   FROM UNNEST($1::uuid[], $2::uuid[]) WITH ORDINALITY AS named (org_id, agent_id, place)
-                   LEFT JOIN LATERAL (SELECT a.deleted_at IS NULL AS lives FROM agents a
-                                       WHERE a.org_id = named.org_id AND a.agent_id = named.agent_id
-                                       LIMIT 1) agent ON true
-             )"
-                + $before
-                + "INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, enabled, kind,
-                                         user_id, name, description, metadata, detail, created_at, updated_at,
-                                         expires_at)
-                   SELECT new.org_id, new.dialect, new.session_id, (SELECT agents FROM asked)[new.agent], new.public_id,
-                          new.nonce, new.enabled, new.kind, new.user_id, new.name, new.description,
-                          new.metadata::json, new.detail::json, new.created_at, new.created_at, new.expires_at
-                     FROM UNNEST($3::uuid[], $4::smallint[], $5::uuid[], $6::int[], $7::text[], $8::uuid[],
-                                 $9::boolean[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
-                                 $15::text[], $16::timestamptz[], $17::timestamptz[])
-                       AS new (org_id, dialect, session_id, agent, public_id, nonce, enabled, kind, user_id, name,
-                               description, metadata, detail, created_at, expires_at)
-                    WHERE new.agent IS NULL OR (SELECT live FROM asked)[new.agent]
-                       ON CONFLICT (org_id, dialect, session_id) DO NOTHING
-                   RETURNING org_id, dialect, session_id, nonce"
-                + $behind,
+            "WITH "
+                + $agents
+                + "followed AS MATERIALIZED (
+                 SELECT f.org_id FROM feed_followers f
+                  WHERE f.org_id = ANY ($3) AND (f.until IS NULL OR f.until > now())
+             ), inserted AS (
+                 INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, enabled, kind, user_id,
+                                       name, description, metadata, detail, created_at, updated_at, expires_at)
+                 SELECT new.org_id, new.dialect, new.session_id, "
+                + $agent
+                + ", new.public_id, new.nonce, new.enabled, new.kind, new.user_id, new.name, new.description,
+                        new.metadata::json, new.detail::json, new.created_at, new.created_at, new.expires_at
+                   FROM (SELECT unnest($4::uuid[]) AS org_id, unnest($5::smallint[]) AS dialect,
+                                unnest($6::uuid[]) AS session_id, unnest($7::int[]) AS agent,
+                                unnest($8::text[]) AS public_id, unnest($9::uuid[]) AS nonce,
+                                unnest($10::boolean[]) AS enabled, unnest($11::text[]) AS kind,
+                                unnest($12::text[]) AS user_id, unnest($13::text[]) AS name,
+                                unnest($14::text[]) AS description, unnest($15::text[]) AS metadata,
+                                unnest($16::text[]) AS detail, unnest($17::timestamptz[]) AS created_at,
+                                unnest($18::timestamptz[]) AS expires_at) AS new
+                  WHERE "
+                + $is_live
+                + " ON CONFLICT (org_id, dialect, session_id) DO NOTHING
+                 RETURNING org_id, dialect, session_id, nonce"
+                + $returned
+                + "), told AS ("
+                + $behind
+                + r#") SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!",
+                              nonce AS "nonce!"
+                         FROM inserted"#,
             &new.agent_orgs,
             &new.agents,
+            &new.orgs,
             &new.keys.orgs,
             &new.keys.dialects,
             &new.keys.ids,
@@ -238,6 +247,38 @@ macro_rules! inserted {
     }};
 }
 
+/// Calls `inserted`, and looks up agents if a session of the batch has one.
+///
+/// It leaves the planner only the primary key to find an agent: the limit prevents reading all agents of the
+/// organizations, and without a condition on deleted_at the indexes without the agent's UUID cannot be used.
+macro_rules! inserted_with_agents {
+    ($requests:expr $(, $rest:tt)*) => {{
+        let new = Columns::of($requests);
+        if new.agents.is_empty() {
+            inserted!(
+                agents: "",
+                agent: "NULL::uuid",
+                is_live: "new.agent IS NULL AND $1::uuid[] IS NOT NULL AND $2::uuid[] IS NOT NULL",
+                new $(, $rest)*
+            )
+        } else {
+            inserted!(
+                agents: "asked AS MATERIALIZED (
+                     SELECT array_agg(agent_id ORDER BY place) AS agents,
+                            array_agg(COALESCE(lives, false) ORDER BY place) AS live
+                       FROM UNNEST($1::uuid[], $2::uuid[]) WITH ORDINALITY AS named (org_id, agent_id, place)
+                       LEFT JOIN LATERAL (SELECT a.deleted_at IS NULL AS lives FROM agents a
+                                           WHERE a.org_id = named.org_id AND a.agent_id = named.agent_id
+                                           LIMIT 1) agent ON true
+                 ), ",
+                agent: "(SELECT agents FROM asked)[new.agent]",
+                is_live: "new.agent IS NULL OR (SELECT live FROM asked)[new.agent]",
+                new $(, $rest)*
+            )
+        }
+    }};
+}
+
 /// Inserts sessions that do not exist and that have no agent or one that is not deleted, and writes the start of those
 /// of followed organizations to the feed in the same statement. Returns the nonces of the inserted rows. Called once
 /// per transaction, because entries of the feed are numbered within it.
@@ -245,21 +286,14 @@ pub async fn insert(
     connection: &mut PgConnection,
     requests: &[&Request],
 ) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
-    inserted!(
+    inserted_with_agents!(
         requests,
         connection,
-        ", followed AS MATERIALIZED (
-              SELECT f.org_id FROM feed_followers f
-               WHERE f.org_id = ANY ($3) AND (f.until IS NULL OR f.until > now())
-         ), inserted AS (",
-        r#"), told AS (
-                 INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
-                 SELECT org_id, row_number() OVER (), dialect, session_id, $18, now()
-                   FROM inserted WHERE org_id IN (SELECT org_id FROM followed)
-             )
-             SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", nonce AS "nonce!"
-               FROM inserted"#,
-        FeedKind::Started.code()
+        "",
+        "INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
+         SELECT org_id, row_number() OVER (), dialect, session_id, $19, now()
+           FROM inserted WHERE org_id IN (SELECT org_id FROM followed)",
+        (FeedKind::Started.code())
     )
 }
 
@@ -271,45 +305,37 @@ async fn insert_and_tell(
 ) -> Result<HashMap<RowKey, Uuid>, sqlx::Error> {
     let aliases = || requests.iter().flat_map(|request| request.aliases.iter().map(|alias| (request.key(), alias)));
     let aliased = RowKey::columns(&aliases().map(|(key, _)| key).collect::<Vec<_>>());
-    let alias_ids: Vec<&str> = aliases().map(|(_, alias)| alias.as_str()).collect();
-    inserted!(
+    let alias_ids: Vec<String> = aliases().map(|(_, alias)| alias.clone()).collect();
+    inserted_with_agents!(
         requests,
         connection,
-        ", followed AS MATERIALIZED (
-              SELECT f.org_id FROM feed_followers f
-               WHERE f.org_id = ANY ($3) AND (f.until IS NULL OR f.until > now())
-         ), inserted AS (",
-        r#", agent_id, created_at
-             ), told AS (
-                 INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
-                 SELECT org_id, row_number() OVER (), dialect, session_id, $18,
-                        CASE WHEN dialect = $19 THEN created_at ELSE now() END
-                   FROM inserted WHERE dialect = $19 OR org_id IN (SELECT org_id FROM followed)
-             ), counted AS (
-                 INSERT INTO agent_usage AS u (org_id, agent_id, shard, started, ended, seconds, last_used_at)
-                 SELECT org_id, agent_id, (pg_backend_pid() % 32)::smallint, count(*), 0, 0, max(created_at)
-                   FROM inserted WHERE dialect = $20 AND agent_id IS NOT NULL
-                  GROUP BY org_id, agent_id
-                  ORDER BY org_id, agent_id
-                     ON CONFLICT (org_id, agent_id, shard)
-                     DO UPDATE SET started = u.started + EXCLUDED.started,
-                                   last_used_at = GREATEST(u.last_used_at, EXCLUDED.last_used_at)
-             ), aliased AS (
-                 INSERT INTO session_aliases (org_id, dialect, session_id, user_id)
-                 SELECT org_id, dialect, session_id, alias.user_id
-                   FROM UNNEST($21::uuid[], $22::smallint[], $23::uuid[], $24::text[])
-                     AS alias (org_id, dialect, session_id, user_id)
-                   JOIN inserted USING (org_id, dialect, session_id)
-                     ON CONFLICT DO NOTHING
-             )
-             SELECT org_id AS "org_id!", dialect AS "dialect!", session_id AS "session_id!", nonce AS "nonce!"
-               FROM inserted"#,
-        FeedKind::Started.code(),
-        DialectName::WITH_FEED.code(),
-        DialectName::WITH_USAGE.code(),
-        &aliased.orgs,
-        &aliased.dialects,
-        &aliased.ids,
-        &alias_ids as &[&str]
+        ", agent_id, created_at",
+        "INSERT INTO session_feed (org_id, place, dialect, session_id, kind, at)
+         SELECT org_id, row_number() OVER (), dialect, session_id, $19,
+                CASE WHEN dialect = $20 THEN created_at ELSE now() END
+           FROM inserted WHERE dialect = $20 OR org_id IN (SELECT org_id FROM followed)
+     ), counted AS (
+         INSERT INTO agent_usage AS u (org_id, agent_id, shard, started, ended, seconds, last_used_at)
+         SELECT org_id, agent_id, (pg_backend_pid() % 32)::smallint, count(*), 0, 0, max(created_at)
+           FROM inserted WHERE dialect = $21 AND agent_id IS NOT NULL
+          GROUP BY org_id, agent_id
+          ORDER BY org_id, agent_id
+             ON CONFLICT (org_id, agent_id, shard)
+             DO UPDATE SET started = u.started + EXCLUDED.started,
+                           last_used_at = GREATEST(u.last_used_at, EXCLUDED.last_used_at)
+     ), aliased AS (
+         INSERT INTO session_aliases (org_id, dialect, session_id, user_id)
+         SELECT org_id, dialect, session_id, alias.user_id
+           FROM UNNEST($22::uuid[], $23::smallint[], $24::uuid[], $25::text[])
+             AS alias (org_id, dialect, session_id, user_id)
+           JOIN inserted USING (org_id, dialect, session_id)
+             ON CONFLICT DO NOTHING",
+        (FeedKind::Started.code()),
+        (DialectName::WITH_FEED.code()),
+        (DialectName::WITH_USAGE.code()),
+        (&aliased.orgs),
+        (&aliased.dialects),
+        (&aliased.ids),
+        (&alias_ids)
     )
 }

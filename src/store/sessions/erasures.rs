@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::RowKey;
-use super::change::LockedSession;
+use super::change::ChangingSession;
 use crate::domain::{Action, Actor, ErasureScope, Timestamp};
 use crate::store::admin::first_erasure_step;
 use crate::store::audit::{self, Entry, SessionView};
@@ -12,9 +12,9 @@ use crate::store::audit::{self, Entry, SessionView};
 /// Queues the deleted sessions for the erasure of their events.
 pub(super) async fn request_erasures(
     connection: &mut PgConnection,
-    changed: &[(RowKey, &LockedSession)],
+    changed: &[(RowKey, &ChangingSession)],
 ) -> Result<(), sqlx::Error> {
-    let erased: Vec<&(RowKey, &LockedSession)> = changed.iter().filter(|(_, locked)| locked.now.is_erased).collect();
+    let erased: Vec<&(RowKey, &ChangingSession)> = changed.iter().filter(|(_, locked)| locked.now.is_erased).collect();
     if erased.is_empty() {
         return Ok(());
     }
@@ -38,7 +38,7 @@ pub(super) async fn request_erasures(
 /// Deletes the rows of sessions, and queues erasures of everything else that belongs to them.
 pub(super) async fn remove(
     connection: &mut PgConnection,
-    removed: &[(RowKey, &LockedSession)],
+    removed: &[(RowKey, &ChangingSession)],
 ) -> Result<(), sqlx::Error> {
     let keys = RowKey::columns(removed.iter().map(|(key, _)| key));
     // The nonce is drawn at random, so it can be the id of the erasure.
@@ -76,7 +76,7 @@ pub(super) async fn remove(
 /// Records who deleted which sessions.
 pub(super) async fn record_erasures(
     connection: &mut PgConnection,
-    changed: &[(RowKey, &LockedSession)],
+    changed: &[(RowKey, &ChangingSession)],
 ) -> Result<(), sqlx::Error> {
     let erased = changed.iter().filter(|(_, locked)| locked.now.is_erased);
     let entries: Result<Vec<Entry<'_>>, serde_json::Error> = erased

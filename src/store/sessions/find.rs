@@ -33,8 +33,7 @@ impl Batch for FindSessions {
         let mut keys: Vec<RowKey> = requests.iter().map(|key| **key).collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut orgs: Vec<OrgId> = keys.iter().map(|key| key.org).collect();
-        orgs.dedup();
+        let orgs = RowKey::organizations(&keys);
 
         let rows = SessionRow::read(writer.narrowed(&orgs).await?, &keys).await?;
         Ok(requests.iter().map(|key| rows.get(key).cloned()).collect())

@@ -7,7 +7,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::change::LockedSession;
+use super::change::ChangingSession;
 use super::{RowKey, SessionRow, Sessions};
 use crate::domain::event::Numbering;
 use crate::domain::{DialectName, NewEvent, Session, SessionId, Timestamp};
@@ -127,7 +127,7 @@ impl Sessions<'_> {
         if is_made {
             return Ok(Forked::Opened(Box::new(before)));
         }
-        let mut locked = LockedSession {
+        let mut locked = ChangingSession {
             now: before.clone(),
             before,
             last_change: Some(fork.nonce),

@@ -19,6 +19,7 @@ mod rule;
 mod sql;
 mod text;
 mod under_agent;
+mod unlocked;
 mod window;
 mod write;
 

@@ -38,6 +38,13 @@ impl RowKey {
         }
     }
 
+    /// Returns the organizations of sorted keys.
+    pub fn organizations(sorted: &[Self]) -> Vec<OrgId> {
+        let mut orgs: Vec<OrgId> = sorted.iter().map(|key| key.org).collect();
+        orgs.dedup();
+        orgs
+    }
+
     /// Returns the route of a session, so that the same task always handles it. The last bytes of the UUID are random
     /// in every dialect's ids.
     pub fn route(&self) -> u64 {

@@ -1,8 +1,8 @@
 //! A change of one session: `sessions.change(key, nonce).appending(appends).apply(rule)`.
 //!
-//! The rule gets the current session, under a lock: of several changes at once, from any number of replicas, each sees the
-//! result of the one before. What it makes of the fields that name the session and its beginning is ignored. It may run
-//! again where a connection was lost.
+//! The rule gets the current session: of several changes at once, from any number of replicas, each sees the result of the
+//! one before. What it makes of the fields that name the session and its beginning is ignored. It may run again, where
+//! another change came first or a connection was lost.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

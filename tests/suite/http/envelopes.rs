@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -11,7 +10,7 @@ use sessionary::dialects::{
     agent_key::AgentKeyDialect, agnost::Agnost, agntix::Agntix, integer_id::IntegerId, messaging::Messaging,
 };
 use sessionary::domain::{Clock, Mint};
-use sessionary::http::{Dialect, EnvelopeState, LargeBodies, LowPriority, ResponseRate, request_context};
+use sessionary::http::{ContextLayer, Dialect, EnvelopeState, LargeBodies, LowPriority, ResponseRate, cors};
 use tower::ServiceExt;
 
 use crate::support::{Reply, TestApp, run, start};
@@ -90,7 +89,7 @@ async fn behind_the_door<D: Dialect>(path: &str) -> Reply {
             }),
         )
         .route("/never", get(std::future::pending::<()>))
-        .layer(from_fn_with_state(envelope_state, request_context::<D>));
+        .layer(ContextLayer::<D>::new(envelope_state, cors::layer(&[])));
     let request = Request::get(path).body(Body::empty()).expect("a request");
     let Ok(response) = app.oneshot(request).await;
     let (parts, body) = response.into_parts();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
 
+use axum::Router;
 use chrono::TimeDelta;
 use http::Method;
 use sessionary::build_app;
@@ -40,7 +41,8 @@ async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
         trusted_proxies: Vec::new(),
         default_org: None,
     };
-    app.router = build_app(Deployment::new(authenticator.into(), app.conversations.clone()));
+    app.router =
+        Router::new().fallback_service(build_app(Deployment::new(authenticator.into(), app.conversations.clone())));
     (app, store)
 }
 

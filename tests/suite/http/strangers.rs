@@ -1,5 +1,6 @@
 //! Invented credentials are counted before the database is queried.
 
+use axum::Router;
 use http::Method;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
@@ -34,7 +35,8 @@ async fn app_over(chaos: &Chaos) -> (TestApp, Store) {
         trusted_proxies: Vec::new(),
         default_org: None,
     };
-    app.router = build_app(Deployment::new(authenticator.into(), app.conversations.clone()));
+    app.router =
+        Router::new().fallback_service(build_app(Deployment::new(authenticator.into(), app.conversations.clone())));
     (app, store)
 }
 

@@ -1,5 +1,7 @@
 //! The guarantees of changes and of the event log, one test each.
 
+#![allow(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
+
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
@@ -8,10 +10,11 @@ use sessionary::domain::{
     DialectName, Event, EventId, JsonText, Mint, NewEvent, NewSession, OrgId, Session, SessionId,
 };
 use sessionary::store::{Appends, Changed, EventWindow, Store, StoreError, StoreSettings};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::support::chaos::{Chaos, Line};
-use crate::support::{database, database_through, run, start, store};
+use crate::support::chaos::{Chaos, Line, MARK};
+use crate::support::{DATABASE, connection, database, database_through, run, start, store};
 
 const DIALECT: DialectName = DialectName::Messaging;
 
@@ -101,6 +104,35 @@ fn what_a_rule_leaves_alone_stays_as_it_was() {
     });
 }
 
+/// Most changes take no lock: a session that another transaction changes meanwhile is changed after that one, and what
+/// the two changed is there.
+#[test]
+fn a_change_between_reading_and_writing_is_not_lost() {
+    run(async {
+        let (org, id) = new_session().await;
+        let mut owner = connection("postgres", DATABASE).await;
+        // Holds the row, so that the change has read it and waits to write it.
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "BEGIN; UPDATE sessions SET name = 'renamed' WHERE org_id = '{org}' AND session_id = '{id}'"
+        )))
+        .execute(&mut owner)
+        .await
+        .expect("a lock");
+        let renamed = async {
+            let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'";
+            let mut observer = connection("postgres", DATABASE).await;
+            while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut observer).await.expect("a count") == 0 {}
+            sqlx::raw_sql("COMMIT").execute(&mut owner).await.expect("a commit");
+        };
+        let (changed, ()) = tokio::join!(count_up(store().await, org, id, "x"), renamed);
+        let changed = changed.expect("an answer").expect("the session");
+        assert_eq!((changed.outcome, changed.session.name.as_deref()), (Some(1), Some("renamed")));
+        let stored = session(org, id).await;
+        assert_eq!((stored.name.as_deref(), stored.detail.as_str()), (Some("renamed"), "1"));
+        assert_eq!(events(org, id).await.len(), 1);
+    });
+}
+
 #[test]
 fn an_event_that_is_there_is_not_appended_again() {
     run(async {
@@ -132,7 +164,7 @@ fn a_session_that_is_not_there_is_not_changed() {
     });
 }
 
-/// Cuts the connection around a COMMIT: whether or not it was executed, the change is made once and its caller gets a
+/// Cuts the connection around the statement that writes: whether or not it was executed, the change is made once and its caller gets a
 /// result.
 #[test]
 fn a_commit_that_went_unanswered_is_not_made_twice() {
@@ -145,13 +177,14 @@ fn a_commit_that_went_unanswered_is_not_made_twice() {
                 let store = Store::connect(&database, StoreSettings::default()).await.expect("a store");
                 chaos.set(line);
                 let count = if appends {
-                    let changed = count_up(&store, org, id, "once").await.expect("an answer").expect("the session");
+                    let changed = count_up(&store, org, id, MARK).await.expect("an answer").expect("the session");
                     assert_eq!(changed.events.len(), 1);
                     changed.outcome
                 } else {
                     let rule = |session: &mut Session| {
                         let count = session.detail.read::<u64>().expect("a number") + 1;
                         session.detail = JsonText::of(&count).expect("JSON");
+                        session.name = Some(MARK.to_owned());
                         count
                     };
                     let tenant = store.tenant(org);
@@ -178,7 +211,7 @@ fn a_batch_whose_commit_went_unanswered_is_made_once() {
             let database = database_through(chaos.port).await;
             let store = Store::connect(&database, StoreSettings { writers: 1, ..StoreSettings::default() }).await;
             let store = store.expect("a store");
-            let contents: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+            let contents: Vec<String> = (0..20).map(|n| format!("{MARK} {n}")).collect();
             // The first round opens the connection and is cut; the changes that arrive meanwhile wait for one batch.
             chaos.set(line);
             let counted = join_all(contents.iter().map(|content| count_up(&store, org, id, content))).await;

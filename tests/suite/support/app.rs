@@ -149,7 +149,7 @@ impl TestApp {
         };
         let stop = CancellationToken::new();
         let conversations = conversations(&clock, setup.responders, &stop);
-        let router = build_app(Deployment {
+        let router = Router::new().fallback_service(build_app(Deployment {
             contract: setup.contract,
             cors_origins: setup.cors_origins.into(),
             wait_timeout: setup.wait_timeout,
@@ -165,7 +165,7 @@ impl TestApp {
             costly: setup.costly,
             large_bodies: setup.large_bodies,
             ..Deployment::new(Arc::new(authenticator), conversations.clone())
-        });
+        }));
         let key = make_key(&mint, org, Scopes::EVERY, None).await.0;
         Self { router, clock, mint, org, key, external_id, conversations, stop }
     }

@@ -1,5 +1,6 @@
 //! Other services for the same organization.
 
+use axum::Router;
 use std::sync::Arc;
 
 use sessionary::auth::Authenticator;
@@ -47,7 +48,8 @@ impl TestApp {
             trusted_proxies: Vec::new(),
             default_org: None,
         };
-        let router = build_app(Deployment::new(Arc::new(authenticator), conversations.clone()));
+        let router =
+            Router::new().fallback_service(build_app(Deployment::new(Arc::new(authenticator), conversations.clone())));
         Self {
             router,
             conversations,

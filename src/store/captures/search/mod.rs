@@ -13,4 +13,4 @@ mod pending;
 pub(super) use find::{Candidates, find};
 pub(super) use packing::Entry;
 pub(in crate::store) use pending::add;
-pub(super) use pending::add_again;
+pub(super) use pending::{PendingColumns, add_again, of};

@@ -12,7 +12,7 @@ use crate::store::captures::request::CaptureRequest;
 const ROW_BYTES: usize = 512 * 1024;
 
 /// The grams of some events of an organization.
-pub(super) struct Pending {
+pub(in crate::store::captures) struct Pending {
     pub org: OrgId,
     /// The row's id, or `None` if the database chooses one.
     pub id: Option<Uuid>,
@@ -75,13 +75,17 @@ pub(super) fn packed<'g>(events: impl IntoIterator<Item = (OrgId, Entry, &'g Gra
 
 /// Adds the grams of events that are being written.
 pub(in crate::store) async fn add(connection: &mut PgConnection, fresh: &[&CaptureRequest]) -> Result<(), sqlx::Error> {
+    insert(connection, &of(fresh)).await
+}
+
+/// Returns the grams of events that are being written.
+pub(in crate::store::captures) fn of(fresh: &[&CaptureRequest]) -> Vec<Pending> {
     let mut sorted: Vec<&CaptureRequest> = fresh.to_vec();
     sorted.sort_by_key(|request| request.org);
-    let events = sorted.iter().map(|request| {
+    packed(sorted.iter().map(|request| {
         let capture = &request.capture;
         (request.org, Entry { id: capture.event.id.0, at: capture.facts.at }, &capture.grams)
-    });
-    insert(connection, &packed(events)).await
+    }))
 }
 
 /// Adds grams of indexed events that changed: their name, or all of their contents.
@@ -110,30 +114,50 @@ pub(super) async fn insert(connection: &mut PgConnection, rows: &[Pending]) -> R
     if rows.is_empty() {
         return Ok(());
     }
-    let orgs: Vec<Uuid> = rows.iter().map(|row| row.org.0).collect();
-    let ids: Vec<Option<Uuid>> = rows.iter().map(|row| row.id).collect();
-    let sizes: Vec<i32> = rows.iter().map(|row| row.size).collect();
-    let again: Vec<i32> = rows.iter().map(|row| row.again).collect();
-    let oldest: Vec<Timestamp> = rows.iter().map(|row| row.oldest).collect();
-    let newest: Vec<Timestamp> = rows.iter().map(|row| row.newest).collect();
-    let entries: Vec<&[u8]> = rows.iter().map(|row| &row.entries[..]).collect();
-    let grams: Vec<&[u8]> = rows.iter().map(|row| &row.grams[..]).collect();
+    let new = PendingColumns::of(rows);
     sqlx::query!(
         "INSERT INTO captured_pending (org_id, pending, size, again, oldest, newest, entries, grams)
          SELECT org_id, COALESCE(pending, gen_random_uuid()), size, again, oldest, newest, entries, grams
            FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::timestamptz[], $6::timestamptz[],
                        $7::bytea[], $8::bytea[])
              AS new (org_id, pending, size, again, oldest, newest, entries, grams)",
-        &orgs,
-        &ids as &[Option<Uuid>],
-        &sizes,
-        &again,
-        &oldest,
-        &newest,
-        &entries as &[&[u8]],
-        &grams as &[&[u8]]
+        &new.orgs,
+        &new.ids as &[Option<Uuid>],
+        &new.sizes,
+        &new.again,
+        &new.oldest,
+        &new.newest,
+        &new.entries as &[&[u8]],
+        &new.grams as &[&[u8]]
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Rows as the columns of a statement.
+pub(in crate::store::captures) struct PendingColumns<'p> {
+    pub orgs: Vec<Uuid>,
+    pub ids: Vec<Option<Uuid>>,
+    pub sizes: Vec<i32>,
+    pub again: Vec<i32>,
+    pub oldest: Vec<Timestamp>,
+    pub newest: Vec<Timestamp>,
+    pub entries: Vec<&'p [u8]>,
+    pub grams: Vec<&'p [u8]>,
+}
+
+impl<'p> PendingColumns<'p> {
+    pub fn of(rows: &'p [Pending]) -> Self {
+        Self {
+            orgs: rows.iter().map(|row| row.org.0).collect(),
+            ids: rows.iter().map(|row| row.id).collect(),
+            sizes: rows.iter().map(|row| row.size).collect(),
+            again: rows.iter().map(|row| row.again).collect(),
+            oldest: rows.iter().map(|row| row.oldest).collect(),
+            newest: rows.iter().map(|row| row.newest).collect(),
+            entries: rows.iter().map(|row| &row.entries[..]).collect(),
+            grams: rows.iter().map(|row| &row.grams[..]).collect(),
+        }
+    }
 }

@@ -13,13 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 use serde_json::Value;
 use sessionary::auth::Authenticator;
 use sessionary::dialects::agntix::Agntix;
 use sessionary::domain::{DialectName, Mint};
-use sessionary::http::{EnvelopeState, LargeBodies, LowPriority, RateLimiter, ResponseRate, request_context};
+use sessionary::http::{ContextLayer, EnvelopeState, LargeBodies, LowPriority, RateLimiter, ResponseRate, cors};
 use sessionary::idempotency::WaitTimeout;
 use sessionary::store::KeyedRequest;
 use sessionary::{AppState, Deployment};
@@ -159,7 +158,7 @@ async fn with_route(route: MethodRouter<AppState>) -> TestApp {
         responses: ResponseRate::default(),
         low_priority: LowPriority::default(),
     };
-    let door = from_fn_with_state(envelope_state, request_context::<Agntix>);
+    let door = ContextLayer::<Agntix>::new(envelope_state, cors::layer(&[]));
     TestApp { router: Router::new().route(PATH, route).layer(door).with_state(state), ..app }
 }
 

@@ -30,6 +30,8 @@ pub const STATEMENTS: &[Hot] = &[
     hot(&["octet_length(user_id) <= 2048"], "sessions", "sessions_by_user"),
     // Events of a session.
     hot(&["JOIN session_counters c USING (org_id, dialect, session_id)"], "session_counters", "session_counters_pkey"),
+    hot(&["LEFT JOIN session_counters c ON $4"], "session_counters", "session_counters_pkey"),
+    hot(&["UPDATE session_counters c"], "session_counters", "session_counters_pkey"),
     hot(
         &["JOIN session_events e USING (org_id, dialect, session_id, number)"],
         "session_events",
