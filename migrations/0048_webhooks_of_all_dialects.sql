@@ -22,6 +22,11 @@ ALTER TABLE webhook_deliveries
         CHECK (event IN ('session.created', 'session.ended', 'session.expired', 'message.created')),
     ADD CHECK ((event = 'message.created') = (event_number IS NOT NULL));
 
+-- 5: the session has expired. The rows that are there are of the kinds before, so that they need no look.
+ALTER TABLE session_feed
+    DROP CONSTRAINT session_feed_kind_check,
+    ADD CONSTRAINT session_feed_kind_check CHECK (kind BETWEEN 1 AND 5) NOT VALID;
+
 -- The expires_at whose passing has been written to the feed, so that it is written once.
 ALTER TABLE sessions ADD COLUMN expiry_sent_for timestamptz;
 
@@ -34,7 +39,8 @@ CREATE TABLE session_expiries (
     session_id uuid        NOT NULL,
     due_at     timestamptz NOT NULL,
     PRIMARY KEY (org_id, dialect, session_id)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02,
+        autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000);
 CREATE INDEX session_expiries_due ON session_expiries (org_id, due_at);
 SELECT isolate_tenant_table('session_expiries', 'SELECT (org_id)');
 

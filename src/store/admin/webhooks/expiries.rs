@@ -225,8 +225,9 @@ async fn lock_due(connection: &mut PgConnection, now: Timestamp) -> Result<Vec<R
                SELECT w.org_id
                  FROM webhooks w
                  JOIN organizations o USING (org_id)
+                CROSS JOIN LATERAL (
+                      SELECT FROM session_expiries e WHERE e.org_id = w.org_id AND e.due_at <= $1 LIMIT 1) one
                 WHERE o.disabled_at IS NULL AND w.disabled_at IS NULL AND w.expiries_since IS NOT NULL
-                  AND EXISTS (SELECT FROM session_expiries e WHERE e.org_id = w.org_id AND e.due_at <= $1)
                 GROUP BY w.org_id
                 ORDER BY random()
                 LIMIT $2

@@ -13,7 +13,7 @@ use sessionary::workers::webhooks::Webhooks;
 
 use super::dialects::{EXPIRING, begin_timed, hooks};
 use super::followers::rows;
-use crate::routes::sessionary::across::say;
+use crate::routes::sessionary::across::{path_of, say};
 use crate::support::webhooks::{Endpoint, Hooks, settings};
 use crate::support::{database, messaging, run, start};
 use crate::workers::erasures;
@@ -127,6 +127,26 @@ fn an_expiry_after_a_renewal_is_another_one() {
 }
 
 #[test]
+fn a_change_of_an_expired_session_is_no_other_expiry() {
+    run(async {
+        let hooks = hooks().await;
+        let (app, endpoint) = (&hooks.app, endpoint(&hooks).await);
+        let id = begin_timed(app, DialectName::Agntix).await;
+        noted(&hooks, 1).await;
+        app.clock.advance(TimeDelta::minutes(60));
+        assert_eq!(ids(&hooks.bodies(&endpoint, 1).await), [id.as_str()]);
+        // The change is in the feed, and has the session looked at again.
+        let path = path_of(app, &id, "").await;
+        app.ask(http::Method::PATCH, &path).json(r#"{"name":"N"}"#).send().await.expect(200);
+        let last = begin_timed(app, DialectName::Messaging).await;
+        noted(&hooks, 1).await;
+        app.clock.advance(TimeDelta::minutes(60));
+        assert_eq!(ids(&hooks.bodies(&endpoint, 1).await), [last.as_str()]);
+        assert_eq!(hooks.deliveries().await.len(), 2);
+    });
+}
+
+#[test]
 fn a_shorter_time_out_is_noticed() {
     run(async {
         let hooks = hooks().await;
@@ -201,8 +221,8 @@ fn the_erasure_of_a_session_leaves_no_delivery_and_no_note() {
         let _turn = erasures::TURN.lock().await;
         let hooks = hooks().await;
         let app = &hooks.app;
-        let _endpoint = hooks.willing_for(&WebhookEvent::ALL, &DialectName::ALL).await;
         app.clock.advance(TimeDelta::days(-4));
+        let _endpoint = hooks.willing_for(&WebhookEvent::ALL, &DialectName::ALL).await;
         let id = begin_timed(app, DialectName::Messaging).await;
         say(app, DialectName::Messaging, &id, "hello").await;
         let kept = begin_timed(app, DialectName::Messaging).await;

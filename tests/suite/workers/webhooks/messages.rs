@@ -61,10 +61,8 @@ fn large_messages_are_leased_one_by_one() {
         let app = &hooks.app;
         let endpoint = hooks.willing_for(&[WebhookEvent::MessageCreated], &[DialectName::Agnost]).await;
         for number in 0..3 {
-            let text = "x".repeat(600 * 1024);
-            let event =
-                json!({"session_id": "large", "event_id": app.mint.uuid(), "args": text, "result": number.to_string()});
-            agnost::capture(app, agnost::event_with(event)).await;
+            let members = json!({"session_id": "large", "args": "x".repeat(600 * 1024), "latency": number});
+            app.post(agnost::CAPTURE_EVENT, agnost::event_with(members)).send().await.expect(200);
         }
         hooks.fanned_out(3).await;
         for _ in 0..3 {
