@@ -9,13 +9,14 @@ use super::home::administer;
 use super::output::Table;
 use super::{Context, Failure, org};
 use crate::domain::responder::HttpUrl;
-use crate::domain::{DeliveryId, OrgId, SessionId, Timestamp, WebhookEvent, WebhookId};
+use crate::domain::webhook::Subscription;
+use crate::domain::{DeliveryId, DialectName, OrgId, SessionId, Timestamp, WebhookEvent, WebhookId};
 use crate::outbound::signature;
 use crate::store::admin::{AdminStore, DeliveryRow, NewWebhook, WebhookRow};
 
 #[derive(Subcommand)]
 pub(super) enum Webhook {
-    /// Register an endpoint for events of Agntix's sessions; its secret is shown only once
+    /// Register an endpoint for events of sessions; its secret is shown only once
     Create(Create),
     /// List the endpoints of an organization
     List {
@@ -57,9 +58,12 @@ pub(super) struct Create {
     /// The URL of the endpoint
     #[arg(long)]
     url: HttpUrl,
-    /// The events to deliver, separated by commas
-    #[arg(long, value_delimiter = ',', default_values_t = WebhookEvent::ALL)]
+    /// The events to deliver, separated by commas: session.created, session.ended, session.expired, message.created
+    #[arg(long, value_delimiter = ',', default_values_t = WebhookEvent::DEFAULT)]
     events: Vec<WebhookEvent>,
+    /// Whose sessions' events to deliver, separated by commas
+    #[arg(long, value_delimiter = ',', default_values_t = DialectName::ALL)]
+    dialects: Vec<DialectName>,
 }
 
 /// A new endpoint. This is the only output that shows a secret.
@@ -69,6 +73,7 @@ struct Made {
     org_id: OrgId,
     url: String,
     events: Vec<WebhookEvent>,
+    dialects: Vec<&'static str>,
     secret: String,
 }
 
@@ -77,6 +82,7 @@ struct ShownWebhook {
     webhook_id: Uuid,
     url: String,
     events: Vec<String>,
+    dialects: Vec<&'static str>,
     created_at: Timestamp,
     /// `enabled`, `paused` or `disabled`.
     state: &'static str,
@@ -92,13 +98,14 @@ impl ShownWebhook {
             (None, Some(_)) => "paused",
             (None, None) => "enabled",
         };
-        let WebhookRow { webhook_id, url, events, created_at, disabled_at, .. } = row;
-        Self { webhook_id, url, events, created_at, state, paused_until, disabled_at }
+        let WebhookRow { webhook_id, url, events, dialects, created_at, disabled_at, .. } = row;
+        let dialects = dialects.into_iter().filter_map(DialectName::from_code).map(DialectName::as_str).collect();
+        Self { webhook_id, url, events, dialects, created_at, state, paused_until, disabled_at }
     }
 
     fn cells(&self) -> Vec<String> {
         let (id, created) = (self.webhook_id.to_string(), self.created_at.to_rfc3339());
-        vec![id, self.events.join(","), created, self.state.to_owned(), self.url.clone()]
+        vec![id, self.events.join(","), self.dialects.join(","), created, self.state.to_owned(), self.url.clone()]
     }
 }
 
@@ -106,6 +113,8 @@ impl ShownWebhook {
 struct Delivery {
     delivery_id: String,
     webhook_id: Uuid,
+    /// `None` if a later version wrote it.
+    dialect: Option<&'static str>,
     session_id: String,
     event: String,
     /// `waiting`, `delivered` or `failed`.
@@ -121,10 +130,12 @@ struct Delivery {
 
 impl From<DeliveryRow> for Delivery {
     fn from(row: DeliveryRow) -> Self {
+        let (dialect, session) = (DialectName::from_code(row.dialect), SessionId(row.session_id));
         Self {
             delivery_id: DeliveryId(row.delivery_id).to_string(),
             webhook_id: row.webhook_id,
-            session_id: SessionId(row.session_id).to_agntix(),
+            dialect: dialect.map(DialectName::as_str),
+            session_id: if dialect == Some(DialectName::Agntix) { session.to_agntix() } else { session.to_string() },
             event: row.event,
             state: match (row.delivered_at, row.failed_at) {
                 (Some(_), _) => "delivered",
@@ -155,7 +166,7 @@ impl Delivery {
     }
 }
 
-const TABLE: Table<'_> = Table { name: "webhooks", heads: &["id", "events", "created", "state", "url"] };
+const TABLE: Table<'_> = Table { name: "webhooks", heads: &["id", "events", "dialects", "created", "state", "url"] };
 const DELIVERIES: Table<'_> =
     Table { name: "deliveries", heads: &["id", "event", "session", "state", "attempts", "last result"] };
 
@@ -189,6 +200,7 @@ impl Webhook {
                     ("organization", made.org_id.to_string()),
                     ("url", made.url.clone()),
                     ("events", events.join(",")),
+                    ("dialects", made.dialects.join(",")),
                     ("secret", made.secret.clone()),
                 ];
                 let sentence = format!("Created webhook {}. Its secret is not shown again.", made.webhook_id);
@@ -204,7 +216,7 @@ impl Webhook {
                 Ok(())
             }
             Self::Enable { id } => {
-                admin.enable_webhook(id).await?;
+                admin.enable_webhook(id, context.clock.now()).await?;
                 let sentence = format!("Webhook {id} is enabled: it is notified of what happens from now on.");
                 context.output.line(&sentence, &Enabled { webhook_id: id, state: "enabled" });
                 Ok(())
@@ -237,18 +249,20 @@ impl Webhook {
 }
 
 /// Registers an endpoint with a new secret.
-async fn make(context: &Context, admin: &AdminStore, mut create: Create) -> Result<Made, Failure> {
+async fn make(context: &Context, admin: &AdminStore, create: Create) -> Result<Made, Failure> {
     let org = org::find(admin, &create.org).await?;
-    create.events.sort_unstable();
-    create.events.dedup();
     let (id, secret) = (WebhookId(context.mint.uuid()), signature::secret(&context.mint));
-    let (url, events, created_at) = (&create.url, &create.events[..], context.clock.now());
-    admin.create_webhook(&NewWebhook { id, org, url, secret: &secret, events, created_at }, &context.mint).await?;
+    let subscription = &Subscription::new(create.events, create.dialects);
+    let (url, created_at) = (&create.url, context.clock.now());
+    admin
+        .create_webhook(&NewWebhook { id, org, url, secret: &secret, subscription, created_at }, &context.mint)
+        .await?;
     Ok(Made {
         webhook_id: id,
         org_id: org,
         url: create.url.into(),
-        events: create.events,
+        events: subscription.events().to_vec(),
+        dialects: subscription.dialects().iter().map(|dialect| dialect.as_str()).collect(),
         secret: secret.expose_secret().to_owned(),
     })
 }

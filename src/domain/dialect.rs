@@ -72,6 +72,12 @@ impl DialectName {
         matches!(self, Self::AgentKey | Self::Messaging)
     }
 
+    /// Returns whether sessions of this dialect can expire.
+    #[must_use]
+    pub fn has_expiry(self) -> bool {
+        matches!(self, Self::Agntix | Self::AgentKey | Self::Messaging)
+    }
+
     /// Returns the dialect that owns a path, or `None` for a path of the service itself.
     /// The messaging dialect's server matches paths without regard to case, so its prefixes do too.
     #[must_use]

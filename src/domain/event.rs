@@ -1,6 +1,6 @@
 //! Events of a session: messages, tool calls, captured turns.
 
-use super::{EventId, JsonText, Timestamp};
+use super::{DialectName, EventId, JsonText, Timestamp};
 
 /// An event to be appended.
 #[derive(Clone, Debug)]
@@ -76,6 +76,34 @@ impl NewEvent {
             payload: self.payload,
             hidden: self.hidden,
             created_at,
+        }
+    }
+}
+
+/// Who speaks in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    User,
+    Agent,
+    /// A turn: what the user wrote, and the agent's reply.
+    Both,
+}
+
+impl Speaker {
+    /// Returns who speaks in an event of this kind, or `None` if neither a user nor an agent does: in the call of a
+    /// tool, in a summary, or in what a worker submits under a word of its own.
+    #[must_use]
+    pub fn of(dialect: DialectName, kind: &str) -> Option<Self> {
+        match (dialect, kind) {
+            (DialectName::Agnost, "turn") => Some(Self::Both),
+            (DialectName::Agntix, "USER")
+            | (DialectName::AgentKey, "input_message")
+            | (DialectName::Messaging | DialectName::IntegerId, "user") => Some(Self::User),
+            (DialectName::Agntix, "ASSISTANT")
+            | (DialectName::AgentKey, "agent_output")
+            | (DialectName::Messaging, "agent_response")
+            | (DialectName::IntegerId, "agent") => Some(Self::Agent),
+            _ => None,
         }
     }
 }

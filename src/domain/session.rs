@@ -128,10 +128,18 @@ impl Session {
     /// closed before its time-out stays ended.
     #[must_use]
     pub fn state_at(&self, now: Timestamp) -> State {
-        match (self.ended_at, self.expires_at) {
-            (Some(_), _) => State::Ended,
-            (None, Some(expires_at)) if expires_at <= now => State::Expired,
-            _ => State::Open,
+        State::of(self.ended_at, self.expires_at, now)
+    }
+}
+
+impl State {
+    /// Returns the state at `now` of a session with these times.
+    #[must_use]
+    pub fn of(ended_at: Option<Timestamp>, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        match (ended_at, expires_at) {
+            (Some(_), _) => Self::Ended,
+            (None, Some(expires_at)) if expires_at <= now => Self::Expired,
+            _ => Self::Open,
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The webhook events of sessions, and the schedule of attempts (docs/dialects/agntix.md).
+//! The webhook events of sessions, and the schedule of attempts (docs/webhooks.md).
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::TimeDelta;
 
-use super::Timestamp;
+use super::{DialectName, Timestamp};
 
 /// An event of a session that is sent to endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -14,17 +14,92 @@ pub enum WebhookEvent {
     SessionCreated,
     #[serde(rename = "session.ended")]
     SessionEnded,
+    #[serde(rename = "session.expired")]
+    SessionExpired,
+    /// A message of a user or an agent.
+    #[serde(rename = "message.created")]
+    MessageCreated,
 }
 
 impl WebhookEvent {
-    pub const ALL: [Self; 2] = [Self::SessionCreated, Self::SessionEnded];
+    pub const ALL: [Self; 4] = [Self::SessionCreated, Self::SessionEnded, Self::SessionExpired, Self::MessageCreated];
+
+    /// The events of an endpoint that names none: those without what users write.
+    pub const DEFAULT: [Self; 2] = [Self::SessionCreated, Self::SessionEnded];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SessionCreated => "session.created",
             Self::SessionEnded => "session.ended",
+            Self::SessionExpired => "session.expired",
+            Self::MessageCreated => "message.created",
         }
+    }
+}
+
+/// What an endpoint receives: these events, of the sessions of these dialects. Both are sorted, without repetitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    events: Vec<WebhookEvent>,
+    dialects: Vec<DialectName>,
+}
+
+impl Subscription {
+    #[must_use]
+    pub fn new(mut events: Vec<WebhookEvent>, mut dialects: Vec<DialectName>) -> Self {
+        events.sort_unstable();
+        events.dedup();
+        dialects.sort_unstable();
+        dialects.dedup();
+        Self { events, dialects }
+    }
+
+    /// Returns the subscription of a row. What a later version wrote is left out.
+    #[must_use]
+    pub fn stored(events: &[String], dialects: &[i16]) -> Self {
+        let events = events.iter().filter_map(|event| event.parse().ok()).collect();
+        Self::new(events, dialects.iter().filter_map(|code| DialectName::from_code(*code)).collect())
+    }
+
+    #[must_use]
+    pub fn events(&self) -> &[WebhookEvent] {
+        &self.events
+    }
+
+    #[must_use]
+    pub fn dialects(&self) -> &[DialectName] {
+        &self.dialects
+    }
+
+    /// Returns the names of the events, as they are stored.
+    #[must_use]
+    pub fn event_names(&self) -> Vec<String> {
+        self.events.iter().map(WebhookEvent::to_string).collect()
+    }
+
+    /// Returns the codes of the dialects, as they are stored.
+    #[must_use]
+    pub fn dialect_codes(&self) -> Vec<i16> {
+        self.dialects.iter().map(|dialect| dialect.code()).collect()
+    }
+
+    #[must_use]
+    pub fn has(&self, event: WebhookEvent, dialect: DialectName) -> bool {
+        self.events.contains(&event) && self.dialects.contains(&dialect)
+    }
+
+    /// Returns whether it has sessions whose changes are in the feed only while their organization is followed.
+    #[must_use]
+    pub fn needs_follower(&self) -> bool {
+        self.dialects.iter().any(|dialect| *dialect != DialectName::WITH_FEED)
+    }
+
+    /// Returns the dialects whose expiries it has.
+    #[must_use]
+    pub fn expiring_dialects(&self) -> Vec<DialectName> {
+        let has = |dialect: &DialectName| dialect.has_expiry() && self.has(WebhookEvent::SessionExpired, *dialect);
+        self.dialects.iter().copied().filter(has).collect()
     }
 }
 
@@ -43,7 +118,7 @@ impl FromStr for WebhookEvent {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("no such event; it is one of session.created, session.ended")]
+#[error("no such event; it is one of session.created, session.ended, session.expired, message.created")]
 pub struct UnknownEvent;
 
 /// Seconds between a failed attempt and the next, as Svix publishes them. The last one is repeated.
@@ -179,5 +254,21 @@ mod tests {
             assert_eq!(serde_json::to_value(event).unwrap(), event.as_str());
         }
         assert!("session.closed".parse::<WebhookEvent>().is_err());
+    }
+
+    #[test]
+    fn only_some_sessions_expire_and_only_some_need_a_follower() {
+        let of = |event, dialect| Subscription::new(vec![event], vec![dialect]);
+        for dialect in DialectName::ALL {
+            let expired = of(WebhookEvent::SessionExpired, dialect);
+            let expires = [DialectName::Agntix, DialectName::AgentKey, DialectName::Messaging].contains(&dialect);
+            assert_eq!(!expired.expiring_dialects().is_empty(), expires, "{dialect}");
+            assert!(of(WebhookEvent::SessionEnded, dialect).expiring_dialects().is_empty(), "{dialect}");
+            assert_eq!(expired.needs_follower(), dialect != DialectName::Agntix, "{dialect}");
+        }
+        let events = ["message.created".to_owned(), "session.merged".to_owned()];
+        let stored = Subscription::stored(&events, &[4, 2, 4, 99]);
+        assert_eq!(stored.events(), [WebhookEvent::MessageCreated]);
+        assert_eq!(stored.dialects(), [DialectName::Agntix, DialectName::Messaging]);
     }
 }

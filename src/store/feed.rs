@@ -17,7 +17,7 @@ use sqlx::PgConnection;
 pub use follow::{FOLLOWED_FOR, Following};
 
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed};
-use super::events::EventRow;
+use super::events;
 use super::sessions::RowKey;
 use super::{SessionRow, StoreError, TenantStore, scope};
 use crate::domain::{DialectName, Event, Session};
@@ -29,10 +29,12 @@ pub(super) enum FeedKind {
     Updated,
     Ended,
     Appended,
+    /// The session's time-out has passed. Written only for webhooks.
+    Expired,
 }
 
 impl FeedKind {
-    const ALL: [Self; 4] = [Self::Started, Self::Updated, Self::Ended, Self::Appended];
+    const ALL: [Self; 5] = [Self::Started, Self::Updated, Self::Ended, Self::Appended, Self::Expired];
 
     /// Returns the number that stands for the kind in the database. It never changes.
     pub const fn code(self) -> i16 {
@@ -41,6 +43,7 @@ impl FeedKind {
             Self::Updated => 2,
             Self::Ended => 3,
             Self::Appended => 4,
+            Self::Expired => 5,
         }
     }
 
@@ -48,7 +51,8 @@ impl FeedKind {
     /// write entries number them on their own, and the entries of a transaction are read in this order.
     pub const fn first_place(self) -> i64 {
         match self {
-            Self::Started => 0,
+            // A transaction that writes expiries writes nothing else.
+            Self::Started | Self::Expired => 0,
             Self::Appended => 1_000_000,
             Self::Updated | Self::Ended => 2_000_000,
         }
@@ -218,8 +222,8 @@ async fn read(
                 Some(event) => Change::Appended(session, Box::new(event)),
                 None => continue,
             },
-            // A later version wrote it.
-            None => continue,
+            // Only webhooks report expiries. `None`: a later version wrote it.
+            Some(FeedKind::Expired) | None => continue,
         };
         changes.push((entry.place, change));
     }
@@ -256,39 +260,14 @@ async fn fitting(connection: &mut PgConnection, entries: &[FeedEntry]) -> Result
     Ok(rows.len())
 }
 
+/// Returns the events that entries report, by their session and number.
 async fn appended(
     connection: &mut PgConnection,
     entries: &[FeedEntry],
 ) -> Result<HashMap<(RowKey, i64), Event>, StoreError> {
     let wanted: Vec<(RowKey, i64)> =
         entries.iter().filter_map(|entry| Some((entry.key, entry.event_number?))).collect();
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let keys = RowKey::columns(wanted.iter().map(|(key, _)| key));
-    let numbers: Vec<i64> = wanted.iter().map(|(_, number)| *number).collect();
-    let rows = sqlx::query_as!(
-        EventRow,
-        r#"SELECT e.org_id AS "org_id!", e.dialect AS "dialect!", e.session_id AS "session_id!", e.number AS "number!",
-                  e.event_id AS "event_id!", e.public_id, e.parent_id, e.kind AS "kind!", e.author_id, e.content,
-                  e.payload::text AS "payload!", e.hidden AS "hidden!", e.created_at AS "created_at!"
-             FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[])
-               AS wanted (org_id, dialect, session_id, number)
-             JOIN session_events e USING (org_id, dialect, session_id, number)"#,
-        &keys.orgs,
-        &keys.dialects,
-        &keys.ids,
-        &numbers
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let key = row.key();
-            let event = Event::try_from(row)?;
-            Ok(((key, event.number), event))
-        })
-        .collect()
+    events::numbered(connection, &wanted).await
 }
 
 #[cfg(test)]

@@ -55,6 +55,10 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
             Ok(expired) => tracing::debug!(expired, "retention.webhooks_expired"),
             Err(error) => tracing::warn!(%error, "retention.failed"),
         }
+        match delete_expiries(admin).await {
+            Ok(deleted) => tracing::debug!(deleted, "retention.session_expiries"),
+            Err(error) => tracing::warn!(%error, "retention.failed"),
+        }
         match delete_usage(admin, clock.now()).await {
             Ok(deleted) => tracing::debug!(deleted, "retention.usage_days"),
             Err(error) => tracing::warn!(%error, "retention.failed"),
@@ -90,6 +94,15 @@ pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     in_batches(|limit| admin.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, limit)).await
+}
+
+/// Deletes the times at which sessions have to be looked at, of organizations whose endpoints receive no expiries.
+/// Returns how many there were.
+///
+/// # Errors
+/// When the database cannot be reached. Finished batches are not undone.
+pub async fn delete_expiries(admin: &AdminStore) -> Result<u64, AdminError> {
+    in_batches(|limit| admin.delete_expiries(limit)).await
 }
 
 /// Deletes the usage of the days whose lifetime is over at `now`. Returns how many rows there were.

@@ -37,33 +37,41 @@ struct End {
     recording_url: Option<&'static str>,
 }
 
-/// Returns the body of a delivery. `session` is the current session, but the body has the state that the event brought
-/// about, so that a late `session.created` still has `OPEN`. The other members do not change, so every attempt at a
-/// delivery has the same body, unless a reply was still running when the session ended.
+/// Returns the body for the start of a session. `session` is the current session, but the body has the state that the
+/// start brought about, so that a late delivery still has `OPEN`. The other members do not change, so every attempt at a
+/// delivery has the same body.
 ///
 /// # Errors
 /// A JSON error if the session cannot be written.
-pub fn body(
+pub fn created(session: &Session) -> Result<Vec<u8>, serde_json::Error> {
+    body(WebhookEvent::SessionCreated, session, "OPEN", None)
+}
+
+/// Returns the body for the end of a session. Every attempt at a delivery has the same body, unless a reply was still
+/// running when the session ended.
+///
+/// # Errors
+/// A JSON error if the session cannot be written.
+pub fn ended(session: &Session, last_message_at: Option<Timestamp>) -> Result<Vec<u8>, serde_json::Error> {
+    let ended_at = session.ended_at.unwrap_or(session.updated_at);
+    // A reply that was running may be stored after the end.
+    let last_activity_at = last_message_at.unwrap_or(session.created_at).min(ended_at);
+    let end = End {
+        last_activity_at: Milliseconds(last_activity_at),
+        ended_at: Milliseconds(ended_at),
+        updated_at: Milliseconds(session.updated_at),
+        analysis: None,
+        recording_url: None,
+    };
+    body(WebhookEvent::SessionEnded, session, "CLOSED", Some(end))
+}
+
+fn body(
     event: WebhookEvent,
     session: &Session,
-    last_message_at: Option<Timestamp>,
+    state: &'static str,
+    end: Option<End>,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let (state, end) = match event {
-        WebhookEvent::SessionCreated => ("OPEN", None),
-        WebhookEvent::SessionEnded => {
-            let ended_at = session.ended_at.unwrap_or(session.updated_at);
-            // A reply that was running may be stored after the end.
-            let last_activity_at = last_message_at.unwrap_or(session.created_at).min(ended_at);
-            let end = End {
-                last_activity_at: Milliseconds(last_activity_at),
-                ended_at: Milliseconds(ended_at),
-                updated_at: Milliseconds(session.updated_at),
-                analysis: None,
-                recording_url: None,
-            };
-            ("CLOSED", Some(end))
-        }
-    };
     serde_json::to_vec(&Happened {
         id: &session.public_id,
         event_type: event,

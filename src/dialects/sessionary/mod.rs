@@ -35,6 +35,7 @@ use utoipa_axum::routes;
 pub use exports::ExportPermits;
 pub use imports::{ImportResult, ImportRights, Importer};
 pub use problem::SessionaryError;
+pub use webhooks::{Occurrence, webhook_body};
 
 use crate::AppState;
 use crate::dialects::shared::document::{self, Errors, Missing};

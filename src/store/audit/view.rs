@@ -3,7 +3,9 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Agent, AllowedAddresses, IssuedKey, KeyId, NewAgent, RateLimits, Responder, Session, Timestamp};
+use crate::domain::{
+    Agent, AllowedAddresses, DialectName, IssuedKey, KeyId, NewAgent, RateLimits, Responder, Session, Timestamp,
+};
 use crate::store::OwnSettings;
 use crate::store::admin::OrganizationSettings;
 
@@ -244,6 +246,7 @@ pub struct WebhookView<'a> {
     /// Without the query.
     url: String,
     events: &'a [String],
+    dialects: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_until: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -254,11 +257,14 @@ impl<'a> WebhookView<'a> {
     pub fn of(
         url: &str,
         events: &'a [String],
+        dialects: &[i16],
         paused_until: Option<Timestamp>,
         disabled_at: Option<Timestamp>,
     ) -> Self {
+        let dialects = dialects.iter().filter_map(|code| DialectName::from_code(*code)).map(DialectName::as_str);
+        let dialects = dialects.collect();
         let url = url.split(['?', '#']).next().unwrap_or_default();
-        Self { url: super::storable(url, MAX_TEXT), events, paused_until, disabled_at }
+        Self { url: super::storable(url, MAX_TEXT), events, dialects, paused_until, disabled_at }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Reading a session's events by keyset.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
+use sqlx::PgConnection;
 
 use super::row::EventRow;
 use crate::domain::{Event, EventId, Session, Timestamp};
@@ -240,4 +243,38 @@ impl<'s> Events<'s> {
         transaction.commit().await?;
         Ok(known.into_values().next())
     }
+}
+
+/// Returns the events with these numbers. Those that do not exist are missing.
+pub(in crate::store) async fn numbered(
+    connection: &mut PgConnection,
+    wanted: &[(RowKey, i64)],
+) -> Result<HashMap<(RowKey, i64), Event>, StoreError> {
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys = RowKey::columns(wanted.iter().map(|(key, _)| key));
+    let numbers: Vec<i64> = wanted.iter().map(|(_, number)| *number).collect();
+    let rows = sqlx::query_as!(
+        EventRow,
+        r#"SELECT e.org_id AS "org_id!", e.dialect AS "dialect!", e.session_id AS "session_id!", e.number AS "number!",
+                  e.event_id AS "event_id!", e.public_id, e.parent_id, e.kind AS "kind!", e.author_id, e.content,
+                  e.payload::text AS "payload!", e.hidden AS "hidden!", e.created_at AS "created_at!"
+             FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[])
+               AS wanted (org_id, dialect, session_id, number)
+             JOIN session_events e USING (org_id, dialect, session_id, number)"#,
+        &keys.orgs,
+        &keys.dialects,
+        &keys.ids,
+        &numbers
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let key = row.key();
+            let event = Event::try_from(row)?;
+            Ok(((key, event.number), event))
+        })
+        .collect()
 }

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{Webhook, WebhookState, Webhooks, locked};
+use super::{Webhook, WebhookState, Webhooks, follow, locked, subscribe};
 use crate::domain::{Action, Mint, Timestamp, WebhookId};
 use crate::store::audit::{self, Entry, WebhookView};
 use crate::store::{StoreError, scope, sealing};
@@ -13,19 +13,20 @@ const DELETED: i64 = 1_000;
 const MAX_BATCHES: usize = 10;
 
 fn view(webhook: &Webhook) -> WebhookView<'_> {
-    WebhookView::of(&webhook.url, &webhook.events, webhook.paused_until, webhook.state.columns().0)
+    WebhookView::of(&webhook.url, &webhook.events, &webhook.dialects, webhook.paused_until, webhook.state.columns().0)
 }
 
 impl Webhooks<'_> {
-    /// Changes a webhook's URL, events, state and pause by a rule, under a lock. Returns `None` if there is no such
-    /// webhook. Nothing is changed if the rule returns an error, which is the inner result. An endpoint that was
-    /// disabled receives events from now on.
+    /// Changes a webhook's URL, events, dialects, state and pause by a rule, under a lock. Returns `None` if there is no
+    /// such webhook. Nothing is changed if the rule returns an error, which is the inner result. An endpoint that was
+    /// disabled receives events from now on, and so does one of expiries that it did not receive before.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn change<E: Send>(
         &self,
         id: WebhookId,
+        now: Timestamp,
         rule: impl FnOnce(&mut Webhook) -> Result<(), E> + Send,
     ) -> Result<Option<Result<Webhook, E>>, StoreError> {
         let org = self.0.org;
@@ -45,7 +46,7 @@ impl Webhooks<'_> {
                 SET url = $3, events = $4, paused_until = $5, disabled_at = $6, disabled_reason = $7,
                     feed_transaction = CASE WHEN $8 THEN pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1
                                             ELSE feed_transaction END,
-                    feed_place = CASE WHEN $8 THEN 2147483647 ELSE feed_place END
+                    feed_place = CASE WHEN $8 THEN 2147483647 ELSE feed_place END, dialects = $9
               WHERE org_id = $1 AND webhook_id = $2",
             org.0,
             id.0,
@@ -54,12 +55,17 @@ impl Webhooks<'_> {
             after.paused_until,
             disabled_at,
             disabled_reason,
-            is_enabled(&after) && !is_enabled(&before)
+            is_enabled(&after) && !is_enabled(&before),
+            &after.dialects
         )
         .execute(&mut *transaction)
         .await?;
+        let (received, receives) = (before.subscription(), after.subscription());
+        subscribe(&mut transaction, (org, id), received.as_ref(), receives.as_ref(), now).await?;
         let action = match (is_enabled(&before), is_enabled(&after)) {
-            _ if (&before.url, &before.events) != (&after.url, &after.events) => Action::WebhookUpdate,
+            _ if (&before.url, &before.events, &before.dialects) != (&after.url, &after.events, &after.dialects) => {
+                Action::WebhookUpdate
+            }
             (true, false) => Action::WebhookDisable,
             _ => Action::WebhookEnable,
         };
@@ -117,6 +123,7 @@ impl Webhooks<'_> {
         sqlx::query!("DELETE FROM webhooks WHERE org_id = $1 AND webhook_id = $2", org.0, id.0)
             .execute(&mut *transaction)
             .await?;
+        follow(&mut transaction, org, id, false).await?;
         let entry =
             Entry::new(org, self.0.actor(), Action::WebhookDelete, format!("webhook/{id}")).before(&view(&before))?;
         audit::append(&mut transaction, &[entry]).await?;

@@ -2,9 +2,10 @@
 
 use secrecy::SecretString;
 
-use super::{MAX_WEBHOOKS, Webhook, WebhookState, Webhooks};
+use super::{MAX_WEBHOOKS, Webhook, WebhookState, Webhooks, subscribe};
 use crate::domain::responder::HttpUrl;
-use crate::domain::{Action, Mint, Timestamp, WebhookEvent, WebhookId};
+use crate::domain::webhook::Subscription;
+use crate::domain::{Action, Mint, Timestamp, WebhookId};
 use crate::store::audit::{self, Entry, WebhookView};
 use crate::store::{StoreError, scope, sealing};
 
@@ -14,7 +15,7 @@ pub struct NewEndpoint<'a> {
     pub url: &'a HttpUrl,
     /// The secret that deliveries are signed with.
     pub secret: &'a SecretString,
-    pub events: &'a [WebhookEvent],
+    pub subscription: &'a Subscription,
 }
 
 /// The result of a create.
@@ -37,7 +38,7 @@ impl Webhooks<'_> {
         mint: &Mint,
     ) -> Result<WebhookCreated, StoreError> {
         let org = self.0.org;
-        let events: Vec<String> = new.events.iter().map(WebhookEvent::to_string).collect();
+        let (events, dialects) = (new.subscription.event_names(), new.subscription.dialect_codes());
         let mut transaction = scope::begin_pooled(self.0.pool(), org).await?;
         let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM webhooks WHERE org_id = $1"#, org.0)
             .fetch_one(&mut *transaction)
@@ -48,25 +49,30 @@ impl Webhooks<'_> {
         let row = (org, new.id.0);
         let secret = sealing::stored(&mut transaction, self.0.sealing(), row, new.secret, now, mint).await?;
         sqlx::query!(
-            "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, feed_transaction, feed_place, created_at)
-             VALUES ($1, $2, $3, $4, $5, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647, $6)",
+            "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, dialects, feed_transaction, feed_place,
+                                   created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647,
+                     $7)",
             org.0,
             new.id.0,
             new.url.as_url().as_str(),
             secret,
             &events,
+            &dialects,
             now
         )
         .execute(&mut *transaction)
         .await?;
+        subscribe(&mut transaction, (org, new.id), None, Some(new.subscription), now).await?;
         let entry = Entry::new(org, self.0.actor(), Action::WebhookCreate, format!("webhook/{}", new.id))
-            .after(&WebhookView::of(new.url.as_url().as_str(), &events, None, None))?;
+            .after(&WebhookView::of(new.url.as_url().as_str(), &events, &dialects, None, None))?;
         audit::append(&mut transaction, &[entry]).await?;
         transaction.commit().await?;
         Ok(WebhookCreated::New(Box::new(Webhook {
             id: new.id,
             url: new.url.as_url().as_str().to_owned(),
             events,
+            dialects,
             state: WebhookState::Enabled,
             paused_until: None,
             previous_secret_until: None,

@@ -5,6 +5,7 @@
 mod change;
 mod create;
 mod deliveries;
+mod subscribe;
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -12,8 +13,10 @@ use uuid::Uuid;
 
 pub use create::{NewEndpoint, WebhookCreated};
 pub use deliveries::{Delivery, DeliveryResent};
+pub(super) use subscribe::{follow, subscribe};
 
 use super::{StoreError, TenantStore, keyset, scope};
+use crate::domain::webhook::Subscription;
 use crate::domain::{OrgId, Timestamp, WebhookId};
 
 /// Webhooks of one organization. Concurrent creates may exceed this.
@@ -67,6 +70,8 @@ pub struct Webhook {
     pub id: WebhookId,
     pub url: String,
     pub events: Vec<String>,
+    /// The codes of the dialects whose sessions' events it receives.
+    pub dialects: Vec<i16>,
     pub state: WebhookState,
     /// Until when deliveries are paused at the endpoint's request.
     pub paused_until: Option<Timestamp>,
@@ -75,10 +80,19 @@ pub struct Webhook {
     pub created_at: Timestamp,
 }
 
+impl Webhook {
+    /// Returns what the endpoint receives, or `None` if it is disabled.
+    fn subscription(&self) -> Option<Subscription> {
+        let is_enabled = self.state == WebhookState::Enabled;
+        is_enabled.then(|| Subscription::stored(&self.events, &self.dialects))
+    }
+}
+
 struct WebhookRow {
     webhook_id: Uuid,
     url: String,
     events: Vec<String>,
+    dialects: Vec<i16>,
     created_at: Timestamp,
     paused_until: Option<Timestamp>,
     disabled_at: Option<Timestamp>,
@@ -92,6 +106,7 @@ impl From<WebhookRow> for Webhook {
             id: WebhookId(row.webhook_id),
             url: row.url,
             events: row.events,
+            dialects: row.dialects,
             state: WebhookState::of(row.disabled_at, row.disabled_reason.as_deref()),
             paused_until: row.paused_until,
             previous_secret_until: row.previous_secret_until,
@@ -110,7 +125,7 @@ impl Webhooks<'_> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let rows = sqlx::query_as!(
             WebhookRow,
-            "SELECT webhook_id, url, events, created_at, paused_until, disabled_at, disabled_reason,
+            "SELECT webhook_id, url, events, dialects, created_at, paused_until, disabled_at, disabled_reason,
                     previous_secret_until
                FROM webhooks
               WHERE org_id = $1 AND (created_at, webhook_id) < ($2, $3)
@@ -135,7 +150,7 @@ impl Webhooks<'_> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
         let row = sqlx::query_as!(
             WebhookRow,
-            "SELECT webhook_id, url, events, created_at, paused_until, disabled_at, disabled_reason,
+            "SELECT webhook_id, url, events, dialects, created_at, paused_until, disabled_at, disabled_reason,
                     previous_secret_until
                FROM webhooks WHERE org_id = $1 AND webhook_id = $2",
             self.0.org.0,
@@ -152,7 +167,8 @@ impl Webhooks<'_> {
 async fn locked(connection: &mut PgConnection, org: OrgId, id: WebhookId) -> Result<Option<Webhook>, sqlx::Error> {
     let row = sqlx::query_as!(
         WebhookRow,
-        "SELECT webhook_id, url, events, created_at, paused_until, disabled_at, disabled_reason, previous_secret_until
+        "SELECT webhook_id, url, events, dialects, created_at, paused_until, disabled_at, disabled_reason,
+                previous_secret_until
            FROM webhooks WHERE org_id = $1 AND webhook_id = $2 FOR UPDATE",
         org.0,
         id.0

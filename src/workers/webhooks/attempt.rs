@@ -9,9 +9,10 @@ use tokio::time::{Instant, timeout};
 
 use super::Webhooks;
 use crate::dialects::agntix;
-use crate::domain::Timestamp;
+use crate::dialects::sessionary::{self, Occurrence};
 use crate::domain::responder::HttpUrl;
 use crate::domain::webhook::{PAUSE_LIMIT, next_attempt, retry_after};
+use crate::domain::{DialectName, Session, Timestamp, WebhookEvent};
 use crate::outbound::{Unsent, signature};
 use crate::store::admin::{Attempted, EndpointChange, Leased, Next};
 use crate::telemetry;
@@ -30,7 +31,7 @@ enum Fault {
     Unreachable,
     NotHttp,
     ForbiddenAddress,
-    /// The session does not exist any more.
+    /// The session, or its message, does not exist any more.
     SessionGone,
     /// The session's row was written by another version of this program.
     SessionUnreadable,
@@ -119,15 +120,17 @@ impl Webhooks {
         let session = leased.session.as_ref().map_err(|_| Fault::SessionUnreadable)?;
         let session = session.as_ref().ok_or(Fault::SessionGone)?;
         let url = leased.url.parse::<HttpUrl>().map_err(|_| Fault::Misconfigured)?;
-        let body = agntix::webhook::body(leased.event, session, leased.last_said_at);
-        let body = Bytes::from(body.map_err(|_| Fault::Misconfigured)?);
+        let body = body(leased, session)?;
         let secrets = leased.secrets.as_ref().map_err(|error| {
             tracing::error!(%error, org = %leased.org, webhook = %leased.webhook, "webhook.secret_sealed");
             Fault::Sealed
         })?;
         let (id, now) = (leased.delivery.to_string(), self.clock.now());
-        let headers =
+        let mut headers =
             signature::headers(&signature::SVIX, secrets, &id, now, &body).map_err(|_| Fault::Misconfigured)?;
+        headers.extend(
+            signature::headers(&signature::STANDARD, secrets, &id, now, &body).map_err(|_| Fault::Misconfigured)?,
+        );
         let request = self.client.post(url.as_url()).map_err(Unsent::from)?;
         let request = request.headers(headers).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let response = request.body(body).send().await.map_err(Unsent::from)?;
@@ -143,6 +146,28 @@ impl Webhooks {
             _ => Err(Fault::Rejected(status, None)),
         }
     }
+}
+
+/// Returns the body of a delivery: the start and the end of an `agntix` session as Agntix sends them, and everything
+/// else in the service's own form.
+fn body(leased: &Leased, session: &Session) -> Result<Bytes, Fault> {
+    let is_vendors = session.dialect == DialectName::Agntix;
+    let body = match leased.event {
+        WebhookEvent::SessionCreated if is_vendors => agntix::webhook::created(session),
+        WebhookEvent::SessionEnded if is_vendors => agntix::webhook::ended(session, leased.last_said_at),
+        event => {
+            let about = match (event, &leased.message) {
+                (WebhookEvent::SessionCreated, _) => Occurrence::Created,
+                (WebhookEvent::SessionEnded, _) => Occurrence::Ended,
+                (WebhookEvent::SessionExpired, _) => Occurrence::Expired,
+                (WebhookEvent::MessageCreated, Some(message)) => Occurrence::Message(message),
+                (WebhookEvent::MessageCreated, None) => return Err(Fault::SessionGone),
+            };
+            let body = sessionary::webhook_body(about, session, leased.agent_key.as_deref());
+            body.ok_or(Fault::SessionGone)?
+        }
+    };
+    Ok(Bytes::from(body.map_err(|_| Fault::Misconfigured)?))
 }
 
 /// Whether an endpoint can get more deliveries now.

@@ -1,8 +1,9 @@
 //! Webhooks: posts the events of sessions to the endpoints that organizations registered.
 //!
-//! There are two steps. Each can be interrupted at any time, and every replica can run it at once. First, entries of
+//! There are a few steps. Each can be interrupted at any time, and every replica can run it at once. First, entries of
 //! the session feed become deliveries ([`Webhooks::fan_out`]), one per endpoint. Then a delivery is leased, posted, and
-//! its outcome stored ([`Webhooks::deliver`]). If a replica dies in between, its lease runs out, and the delivery is
+//! its outcome stored ([`Webhooks::deliver`]). Expiries, which no request writes to the feed, are written to it
+//! ([`Webhooks::report_expiries`]). If a replica dies in between, its lease runs out, and the delivery is
 //! attempted again under the same id. So every event arrives at least once.
 
 mod attempt;
@@ -18,14 +19,12 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use crate::domain::{Clock, DialectName, Mint, WebhookId};
+use crate::domain::{Clock, Mint, WebhookId};
 use crate::outbound::{Client, NoTls, PrivateAddresses};
 use crate::store::admin::{AdminError, AdminStore, LeaseTerms, Leased};
 use attempt::Appetite;
 use pace::{Pace, Paces};
 
-/// The dialect whose sessions have webhooks.
-const DIALECT: DialectName = DialectName::Agntix;
 /// The duration of a lease. It is longer than a round, which begins no attempt after the time limit for one response.
 pub const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// Deliveries that are posted to an endpoint at once. Multiplied by the endpoints, this is the limit of a replica's
@@ -91,7 +90,24 @@ impl Webhooks {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn fan_out(&self) -> Result<bool, AdminError> {
-        self.admin.fan_out(DIALECT, self.clock.now(), &self.mint).await
+        self.admin.fan_out(self.clock.now(), &self.mint).await
+    }
+
+    /// Writes a batch of the expiries that endpoints receive to the feed. Returns whether there was something to look at.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn report_expiries(&self) -> Result<bool, AdminError> {
+        self.admin.report_expiries(self.clock.now()).await
+    }
+
+    /// Looks at a batch of the sessions that were there before an endpoint that receives expiries. Returns whether there
+    /// was something to do.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn scan_expiries(&self) -> Result<bool, AdminError> {
+        self.admin.scan_expiries().await
     }
 
     /// Attempts a batch of due deliveries, and waits for all of them. Returns the number of attempts.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Webhooks;
@@ -97,13 +97,19 @@ impl Webhooks {
         if !waiting.registered {
             return Ok(self.settings.poll_unregistered);
         }
-        let more = waiting.behind && self.fan_out().await?;
+        let behind = waiting.behind && self.fan_out().await?;
+        // What this writes to the feed is read at the next look.
+        let more = waiting.expiring && self.report_expiries().await? || behind;
+        let scan_began = Instant::now();
+        let scanned = waiting.scanning && self.scan_expiries().await?;
         if waiting.behind || waiting.due {
             for round in self.lease(&rounds.busy(), &rounds.paces).await? {
                 let worker = self.clone();
                 rounds.begin(round.endpoint, async move { round.run(&worker).await });
             }
         }
-        Ok(if more { Duration::ZERO } else { self.settings.poll })
+        // A scan takes at most half of the time, because deliveries come first.
+        let pause = if scanned { scan_began.elapsed().min(self.settings.poll) } else { self.settings.poll };
+        Ok(if more { Duration::ZERO } else { pause })
     }
 }

@@ -153,11 +153,11 @@ fn each_command_about_webhooks_has_one_entry() {
         let (app, admin) = (&hooks.app, ana().await);
         let mut log = Log::of(app).await;
         let (id, secret) =
-            register(app, app.org, "https://hooks.example.com", &sessionary::domain::WebhookEvent::ALL).await;
+            register(app, app.org, "https://hooks.example.com", &sessionary::domain::WebhookEvent::DEFAULT).await;
         let created = log.one("webhook.create").await;
         let after = created.after.expect("a state");
         assert!(after.contains("https://hooks.example.com/hook") && !after.contains(secret.expose_secret()), "{after}");
-        admin.enable_webhook(id).await.expect("enabled before");
+        admin.enable_webhook(id, app.clock.now()).await.expect("enabled before");
         log.none().await;
 
         app.post(crate::support::agntix::SESSIONS, crate::support::agntix::EXAMPLE).send().await.expect(201);
@@ -173,7 +173,7 @@ fn each_command_about_webhooks_has_one_entry() {
         let resent = admin.resend_delivery(DeliveryId(delivery.delivery_id), now).await;
         assert!(matches!(resent, Err(AdminError::WebhookDisabled(_))));
         log.none().await;
-        admin.enable_webhook(id).await.expect("an endpoint");
+        admin.enable_webhook(id, app.clock.now()).await.expect("an endpoint");
         assert_eq!(log.one("webhook.enable").await.actor.as_deref(), Some("ana"));
         admin.delete_webhook(id).await.expect("an endpoint");
         assert_eq!(log.one("webhook.delete").await.target, format!("webhook/{id}"));

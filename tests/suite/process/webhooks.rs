@@ -28,9 +28,10 @@ fn an_endpoint_is_registered_told_told_again_and_forgotten() {
     let url = format!("{}/hook?a=1", endpoint.url);
     let made = command(&["create", "--org", org, "--url", &url]);
     let members: Vec<&str> = made.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(members, ["webhook_id", "org_id", "url", "events", "secret"]);
+    assert_eq!(members, ["webhook_id", "org_id", "url", "events", "dialects", "secret"]);
     assert_eq!((&made["org_id"], &made["url"]), (&json!(org), &json!(url)));
     assert_eq!(made["events"], json!(["session.created", "session.ended"]));
+    assert_eq!(made["dialects"].as_array().map(Vec::len), Some(5));
     let secret = made["secret"].as_str().expect("a secret").into();
     let webhook = made["webhook_id"].as_str().expect("an id");
 
@@ -85,6 +86,7 @@ fn an_endpoint_is_registered_told_told_again_and_forgotten() {
         (&["create", "--org", org, "--url", "ftp://a.example"], "starts with http"),
         (&["create", "--org", org, "--url", "https://user@a.example"], "user name"),
         (&["create", "--org", org, "--url", "https://a.example", "--events", "session.closed"], "no such event"),
+        (&["create", "--org", org, "--url", "https://a.example", "--dialects", "other"], "no such dialect"),
     ] {
         let output = sessionary(&data_dir).arg("webhook").args(arguments).output().expect("the program runs");
         assert!(!output.status.success() && complaint(&output).contains(said), "{arguments:?}: {}", complaint(&output));

@@ -3,6 +3,6 @@
 mod api;
 mod dashboard;
 mod oauth2;
-mod sessionary;
+pub mod sessionary;
 mod v1;
 mod v2;

@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use sessionary::domain::webhook::Subscription;
 use sessionary::domain::{DeliveryId, DialectName, OrgId, WebhookEvent, WebhookId};
 use sessionary::outbound::{PrivateAddresses, signature};
 use sessionary::store::admin::{DeliveryRow, NewWebhook};
@@ -17,7 +19,7 @@ use sha2::Sha256;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::fake_responder::{FakeResponder, Received, Step, answer};
-use super::{DATABASE, TestApp, admin, connection};
+use super::{DATABASE, Setup, TestApp, admin, connection};
 
 /// The worker sees every organization's endpoints, with the clock of one test, so only one test may use it at a time.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -53,22 +55,62 @@ impl Hooks {
     }
 
     pub async fn with(settings: WebhookSettings) -> Self {
+        Self::of(Setup::default(), settings).await
+    }
+
+    /// Starts a service with this configuration.
+    pub async fn of(setup: Setup, settings: WebhookSettings) -> Self {
         let turn = alone().await;
-        let app = TestApp::new().await;
+        let app = TestApp::with(setup).await;
         let worker = worker(&app, settings).await;
         Self { app, worker, _turn: turn }
     }
 
-    /// Registers an endpoint with these scripts for all events.
+    /// Does each of the worker's steps once.
+    pub async fn step(&self) {
+        self.worker.scan_expiries().await.expect("a step");
+        self.worker.report_expiries().await.expect("a step");
+        self.worker.fan_out().await.expect("a step");
+        self.worker.deliver().await.expect("a step");
+    }
+
+    /// Works until an endpoint has received at least `count` deliveries, and returns their bodies. Each is signed.
+    pub async fn bodies(&self, endpoint: &Endpoint, count: usize) -> Vec<Value> {
+        let mut received = Vec::new();
+        let all = async {
+            while received.len() < count {
+                self.step().await;
+                received.extend(endpoint.fake.received());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), all).await;
+        let bodies: Vec<Value> = received.iter().map(Received::json).collect();
+        assert!(in_time.is_ok(), "{count} deliveries in time, not {bodies:?}");
+        for received in &received {
+            verify(received, &endpoint.secret);
+        }
+        bodies
+    }
+
+    /// Registers an endpoint with these scripts for the start and the end of `agntix` sessions.
     pub async fn endpoint(&self, scripts: impl IntoIterator<Item = Vec<Step>>) -> Endpoint {
         let fake = FakeResponder::start(scripts).await;
-        let (id, secret) = register(&self.app, self.app.org, &fake.url, &WebhookEvent::ALL).await;
+        let (id, secret) = register(&self.app, self.app.org, &fake.url, &WebhookEvent::DEFAULT).await;
         Endpoint { fake, id, secret }
     }
 
     /// Registers an endpoint that accepts everything.
     pub async fn willing(&self) -> Endpoint {
         self.endpoint([taken()]).await
+    }
+
+    /// Registers an endpoint that accepts everything, for these events of these dialects.
+    pub async fn willing_for(&self, events: &[WebhookEvent], dialects: &[DialectName]) -> Endpoint {
+        let fake = FakeResponder::start([taken()]).await;
+        let subscription = Subscription::new(events.to_vec(), dialects.to_vec());
+        let (id, secret) = subscribe(&self.app, self.app.org, &fake.url, &subscription).await;
+        Endpoint { fake, id, secret }
     }
 
     /// Queues deliveries until there are `count`: while any older transaction is open, the feed cannot be read to its
@@ -113,10 +155,9 @@ impl Hooks {
 pub async fn alone() -> MutexGuard<'static, ()> {
     let turn = TURN.lock().await;
     let mut system = connection("sessionary_system", DATABASE).await;
-    sqlx::raw_sql("DELETE FROM webhooks; DELETE FROM webhook_deliveries; DELETE FROM data_keys")
-        .execute(&mut system)
-        .await
-        .expect("none");
+    let all = "DELETE FROM webhooks; DELETE FROM webhook_deliveries; DELETE FROM data_keys;
+               DELETE FROM session_expiries; DELETE FROM feed_followers WHERE until IS NULL";
+    sqlx::raw_sql(all).execute(&mut system).await.expect("none");
     turn
 }
 
@@ -125,11 +166,16 @@ pub async fn worker(app: &TestApp, settings: WebhookSettings) -> Webhooks {
     Webhooks::new(admin().await.clone(), app.clock.clone(), app.mint.clone(), settings).expect("a worker")
 }
 
-/// Registers an endpoint at `/hook` of this URL.
+/// Registers an endpoint at `/hook` of this URL for events of `agntix` sessions.
 pub async fn register(app: &TestApp, org: OrgId, url: &str, events: &[WebhookEvent]) -> (WebhookId, SecretString) {
+    subscribe(app, org, url, &Subscription::new(events.to_vec(), vec![DialectName::Agntix])).await
+}
+
+/// Registers an endpoint at `/hook` of this URL.
+pub async fn subscribe(app: &TestApp, org: OrgId, url: &str, subscription: &Subscription) -> (WebhookId, SecretString) {
     let (id, secret) = (WebhookId(app.mint.uuid()), signature::secret(&app.mint));
     let url = format!("{url}/hook").parse().expect("a URL");
-    let new = NewWebhook { id, org, url: &url, secret: &secret, events, created_at: app.clock.now() };
+    let new = NewWebhook { id, org, url: &url, secret: &secret, subscription, created_at: app.clock.now() };
     admin().await.create_webhook(&new, &app.mint).await.expect("an endpoint");
     (id, secret)
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::dialects::agnost;
+use crate::domain::event::Speaker;
 use crate::domain::{DialectName, Event, JsonField, JsonText};
 
 /// Who wrote a message.
@@ -67,19 +68,14 @@ impl ReaderMessage {
 /// Returns the messages of an event, in their order. An event that says nothing, such as an interrupt, has none.
 pub(in crate::dialects::sessionary) fn messages(dialect: DialectName, event: &Event) -> Vec<ReaderMessage> {
     let text = event.content.as_deref();
-    let role = match (dialect, event.kind.as_str()) {
-        (DialectName::Agnost, "turn") => return turn(event),
-        (DialectName::Agnost, _) => return captured_call(event),
-        (DialectName::AgentKey, "tool_output") => return tool_output(event),
-        (DialectName::Agntix, "USER")
-        | (DialectName::AgentKey, "input_message")
-        | (DialectName::Messaging | DialectName::IntegerId, "user") => Role::User,
-        (DialectName::Agntix, "ASSISTANT")
-        | (DialectName::AgentKey, "agent_output")
-        | (DialectName::Messaging, "agent_response")
-        | (DialectName::IntegerId, "agent") => Role::Assistant,
+    let role = match (dialect, Speaker::of(dialect, &event.kind)) {
+        (_, Some(Speaker::Both)) => return turn(event),
+        (_, Some(Speaker::User)) => Role::User,
+        (_, Some(Speaker::Agent)) => Role::Assistant,
+        (DialectName::Agnost, None) => return captured_call(event),
+        (DialectName::AgentKey, None) if event.kind == "tool_output" => return tool_output(event),
         // Summaries, transcripts, and what workers submit under words of their own.
-        _ => Role::System,
+        (_, None) => Role::System,
     };
     ReaderMessage::said(role, text)
 }

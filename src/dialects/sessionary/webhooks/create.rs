@@ -10,7 +10,8 @@ use crate::auth::{Caller, purpose};
 use crate::dialects::sessionary::conditional::VersionedAs;
 use crate::dialects::sessionary::members::Members;
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
-use crate::domain::{Patch, WebhookId};
+use crate::domain::webhook::Subscription;
+use crate::domain::{DialectName, Patch, WebhookId};
 use crate::http::{JsonBody, Rejection};
 use crate::outbound::signature;
 use crate::store::{NewEndpoint, WebhookCreated};
@@ -21,13 +22,18 @@ pub struct CreateWebhook {
     /// The endpoint: http or https.
     #[schema(example = "https://example.com/webhooks/sessionary")]
     url: String,
+    /// Of `session.created`, `session.ended`, `session.expired` and `message.created`.
     #[schema(example = json!(["session.created", "session.ended"]))]
     events: Vec<String>,
+    /// Whose sessions' events are sent; all dialects if it is absent.
+    #[schema(example = json!(["messaging", "agent_key"]))]
+    dialects: Option<Vec<String>>,
 }
 
 /// Create a webhook
 ///
-/// The endpoint receives the events from now on. The secret is in this response and in no other. `Idempotency-Key` is
+/// The endpoint receives the events from now on: of sessions of all dialects unless it names some. Of a message, the body
+/// has what was written; name `message.created` only if the endpoint may read it. The secret is in this response and in no other. `Idempotency-Key` is
 /// ignored, because the stored response would contain the secret. An organization can have 100 webhooks.
 #[utoipa::path(
     post,
@@ -50,11 +56,14 @@ pub async fn create_webhook(
     let url = body.required("url", url);
     let events: Patch<_> = webhook::events(&mut body);
     let events = body.required("events", events);
+    let dialects = webhook::dialects(&mut body);
+    let dialects = body.not_null("dialects", dialects).unwrap_or_else(|| DialectName::ALL.to_vec());
     body.finish()?;
     let (url, events) = url.zip(events).ok_or(Rejection::Internal)?;
 
     let secret = signature::secret(&caller.mint);
-    let new = NewEndpoint { id: WebhookId(caller.mint.uuid()), url: &url, secret: &secret, events: &events };
+    let subscription = &Subscription::new(events, dialects);
+    let new = NewEndpoint { id: WebhookId(caller.mint.uuid()), url: &url, secret: &secret, subscription };
     match caller.store.webhooks().create(&new, caller.now(), &caller.mint).await? {
         WebhookCreated::New(made) => {
             let described = WireWebhook::new(&made, caller.now());

@@ -13,7 +13,7 @@ use crate::store::Delivery;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub struct WireDelivery {
-    /// The `svix-id` of its attempts.
+    /// The `webhook-id` and `svix-id` of its attempts.
     #[schema(value_type = String, example = "msg_01j3m8xkqp8v2nw4f7g9hk0r00")]
     id: String,
     #[schema(value_type = uuid::Uuid)]

@@ -1,5 +1,6 @@
 //! Webhooks: endpoints that are notified of what happens to sessions, and their deliveries.
 
+mod body;
 mod create;
 mod delete;
 mod deliveries;
@@ -11,6 +12,7 @@ mod rotate_secret;
 mod update;
 mod webhook;
 
+pub use body::{Occurrence, webhook_body};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

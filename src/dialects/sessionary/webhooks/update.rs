@@ -20,13 +20,16 @@ pub struct UpdateWebhook {
     url: Option<String>,
     #[schema(example = json!(["session.ended"]))]
     events: Option<Vec<String>>,
+    #[schema(example = json!(["agnost", "agntix", "agent_key", "messaging", "integer_id"]))]
+    dialects: Option<Vec<String>>,
     /// True also ends a pause, and enables an endpoint that responded with 410.
     enabled: Option<bool>,
 }
 
 /// Update a webhook
 ///
-/// An endpoint that was disabled receives events from the time at which it is enabled. Queued deliveries are sent to a
+/// An endpoint that was disabled receives events from the time at which it is enabled. It receives events and dialects that
+/// it did not receive before from now on. Queued deliveries are sent to a
 /// new URL.
 #[utoipa::path(
     patch,
@@ -56,6 +59,8 @@ pub async fn update_webhook(
     let url = body.not_null("url", url);
     let events = webhook::events(&mut body);
     let events = body.not_null("events", events);
+    let dialects = webhook::dialects(&mut body);
+    let dialects = body.not_null("dialects", dialects);
     let enabled = body.boolean("enabled");
     let enabled = body.not_null("enabled", enabled);
     body.finish()?;
@@ -69,6 +74,9 @@ pub async fn update_webhook(
         if let Some(events) = events {
             webhook.events = events.iter().map(WebhookEvent::to_string).collect();
         }
+        if let Some(dialects) = dialects {
+            webhook.dialects = dialects.iter().map(|dialect| dialect.code()).collect();
+        }
         match enabled {
             Some(true) => (webhook.state, webhook.paused_until) = (WebhookState::Enabled, None),
             Some(false) if webhook.state == WebhookState::Enabled => webhook.state = WebhookState::Disabled(now),
@@ -76,7 +84,7 @@ pub async fn update_webhook(
         }
         Ok::<(), SessionaryError>(())
     };
-    let changed = caller.store.webhooks().change(id, rule).await?.ok_or(webhook::MISSING)??;
+    let changed = caller.store.webhooks().change(id, now, rule).await?.ok_or(webhook::MISSING)??;
     let body = WireWebhook::new(&changed, now);
     Ok(VersionedAs { status: StatusCode::OK, body, version: WebhookVersion::from(&changed) }.into_response())
 }

@@ -1,5 +1,8 @@
 //! The wire type of a webhook.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -7,7 +10,7 @@ use crate::dialects::sessionary::SessionaryError;
 use crate::dialects::sessionary::members::Members;
 use crate::dialects::shared::time::Milliseconds;
 use crate::domain::responder::HttpUrl;
-use crate::domain::{Patch, Timestamp, WebhookEvent, WebhookId};
+use crate::domain::{DialectName, Patch, Timestamp, WebhookEvent, WebhookId};
 use crate::store::{Webhook, WebhookState};
 
 /// An endpoint.
@@ -20,6 +23,9 @@ pub struct WireWebhook {
     url: String,
     #[schema(value_type = Vec<String>, example = json!(["session.created", "session.ended"]))]
     events: Vec<String>,
+    /// Whose sessions' events it receives.
+    #[schema(value_type = Vec<String>, example = json!(["agnost", "agntix", "agent_key", "messaging", "integer_id"]))]
+    dialects: Vec<&'static str>,
     enabled: bool,
     /// `gone`: the endpoint responded with 410. `disabled`: on request.
     #[schema(value_type = Option<String>)]
@@ -48,6 +54,7 @@ impl WireWebhook {
             id: webhook.id,
             url: webhook.url.clone(),
             events: webhook.events.clone(),
+            dialects: names(&webhook.dialects),
             enabled: disabled_at.is_none(),
             disabled_reason,
             disabled_at: disabled_at.map(Milliseconds),
@@ -58,20 +65,26 @@ impl WireWebhook {
     }
 }
 
+/// Returns the names of the dialects with these codes. Those of a later version are left out.
+fn names(dialects: &[i16]) -> Vec<&'static str> {
+    dialects.iter().filter_map(|code| DialectName::from_code(*code)).map(DialectName::as_str).collect()
+}
+
 /// What is a version of a webhook: what requests change, and that it is gone.
 #[derive(Serialize)]
 pub struct WebhookVersion<'w> {
     id: WebhookId,
     url: &'w str,
     events: &'w [String],
+    dialects: &'w [i16],
     state: WebhookState,
     previous_secret_until: Option<Timestamp>,
 }
 
 impl<'w> From<&'w Webhook> for WebhookVersion<'w> {
     fn from(webhook: &'w Webhook) -> Self {
-        let Webhook { id, url, events, state, previous_secret_until, .. } = webhook;
-        Self { id: *id, url, events, state: *state, previous_secret_until: *previous_secret_until }
+        let Webhook { id, url, events, dialects, state, previous_secret_until, .. } = webhook;
+        Self { id: *id, url, events, dialects, state: *state, previous_secret_until: *previous_secret_until }
     }
 }
 
@@ -94,8 +107,8 @@ pub(super) fn id_of(text: &str) -> Result<WebhookId, SessionaryError> {
     text.parse().map_err(|_| MISSING)
 }
 
-/// Names in a list of events, some of which may be repeated.
-const MAX_EVENTS: usize = 16;
+/// Names in a list of events or dialects, some of which may be repeated.
+const MAX_NAMES: usize = 16;
 
 /// Reads the URL of an endpoint.
 pub(super) fn url(body: &mut Members) -> Patch<HttpUrl> {
@@ -105,21 +118,31 @@ pub(super) fn url(body: &mut Members) -> Patch<HttpUrl> {
 
 /// Reads the events of an endpoint, without repetitions.
 pub(super) fn events(body: &mut Members) -> Patch<Vec<WebhookEvent>> {
-    let names: Vec<&str> = WebhookEvent::ALL.iter().map(|event| event.as_str()).collect();
-    let texts = match body.texts("events", MAX_EVENTS) {
+    listed(body, "events", &WebhookEvent::ALL)
+}
+
+/// Reads the dialects of an endpoint, without repetitions.
+pub(super) fn dialects(body: &mut Members) -> Patch<Vec<DialectName>> {
+    listed(body, "dialects", &DialectName::ALL)
+}
+
+/// Reads a list of one or more of these, sorted and without repetitions.
+fn listed<T: Copy + Ord + FromStr + Display>(body: &mut Members, name: &str, all: &[T]) -> Patch<Vec<T>> {
+    let texts = match body.texts(name, MAX_NAMES) {
         Patch::Set(texts) => texts,
         Patch::Keep => return Patch::Keep,
         Patch::Clear => return Patch::Clear,
     };
-    let events: Result<Vec<WebhookEvent>, _> = texts.iter().map(|text| text.parse()).collect();
-    match events {
-        Ok(mut events) if !events.is_empty() => {
-            events.sort_unstable();
-            events.dedup();
-            Patch::Set(events)
+    let values: Result<Vec<T>, _> = texts.iter().map(|text| text.parse()).collect();
+    match values {
+        Ok(mut values) if !values.is_empty() => {
+            values.sort_unstable();
+            values.dedup();
+            Patch::Set(values)
         }
         _ => {
-            body.fault("events", format!("must have one or more of {}", names.join(", ")));
+            let names: Vec<String> = all.iter().map(T::to_string).collect();
+            body.fault(name, format!("must have one or more of {}", names.join(", ")));
             Patch::Keep
         }
     }

@@ -85,6 +85,8 @@ tables! {
        "t.dialect = old.dialect AND t.session_id = old.session_id AND t.user_id = old.user_id";
     34 "session_user_backfills" "org_id" "t.org_id = old.org_id";
     35 "data_keys" "org_id" "t.org_id = old.org_id";
+    36 "feed_followers" "follower_id" "t.follower_id = old.follower_id";
+    37 "session_expiries" "dialect, session_id" "t.dialect = old.dialect AND t.session_id = old.session_id";
 }
 
 impl RunningErasure {

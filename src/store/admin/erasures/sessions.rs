@@ -181,6 +181,21 @@ impl RunningErasure {
         .await?;
         let keys: Vec<RowKey> = found.iter().map(|(dialect, id)| RowKey::of(self.org.0, *dialect, *id)).collect();
         delete_aliases(connection, &keys).await?;
+        // The worker locks these rows before the sessions. It deletes those that are left to it.
+        sqlx::query!(
+            "DELETE FROM session_expiries e
+              USING (SELECT e.dialect, e.session_id
+                       FROM UNNEST($2::smallint[], $3::uuid[]) AS gone (dialect, session_id)
+                       JOIN session_expiries e ON e.org_id = $1 AND e.dialect = gone.dialect
+                                              AND e.session_id = gone.session_id
+                        FOR UPDATE OF e SKIP LOCKED) AS old
+              WHERE e.org_id = $1 AND e.dialect = old.dialect AND e.session_id = old.session_id",
+            self.org.0,
+            &dialects,
+            &ids
+        )
+        .execute(&mut *connection)
+        .await?;
         if locked.is_empty() {
             return Ok(0);
         }

@@ -4,10 +4,14 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::as_limit;
+use super::expiries::watch_expiries;
+use crate::domain::event::Speaker;
+use crate::domain::webhook::Subscription;
 use crate::domain::{DialectName, Mint, Timestamp, WebhookEvent};
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::feed::FeedKind;
 use crate::store::scope;
+use crate::store::sessions::RowKey;
 
 /// Endpoints per transaction, and entries for each of them.
 const MAX_ENDPOINTS: usize = 50;
@@ -22,15 +26,10 @@ pub struct Waiting {
     pub behind: bool,
     /// Whether a delivery is due.
     pub due: bool,
-}
-
-/// Returns the event that an entry of the feed is to an endpoint. Only the start and the end of a session are events.
-fn event_of(kind: i16) -> Option<WebhookEvent> {
-    match FeedKind::from_code(kind)? {
-        FeedKind::Started => Some(WebhookEvent::SessionCreated),
-        FeedKind::Ended => Some(WebhookEvent::SessionEnded),
-        FeedKind::Updated | FeedKind::Appended => None,
-    }
+    /// Whether a session may have expired.
+    pub expiring: bool,
+    /// Whether there are sessions from before an endpoint that receives expiries.
+    pub scanning: bool,
 }
 
 impl AdminStore {
@@ -58,62 +57,108 @@ impl AdminStore {
                                       WHERE d.org_id = w.org_id AND d.webhook_id = w.webhook_id
                                         AND d.next_attempt_at <= $1
                                       LIMIT 1) delivery
-                               WHERE w.paused_until IS NULL OR w.paused_until <= $1) AS "due!""#,
+                               WHERE w.paused_until IS NULL OR w.paused_until <= $1) AS "due!",
+                      EXISTS (SELECT FROM open w
+                               CROSS JOIN LATERAL (
+                                     SELECT FROM session_expiries e
+                                      WHERE e.org_id = w.org_id AND e.due_at <= $1
+                                      LIMIT 1) session
+                               WHERE w.expiries_since IS NOT NULL) AS "expiring!",
+                      EXISTS (SELECT FROM open WHERE expiry_scan_dialect IS NOT NULL) AS "scanning!""#,
             now
         )
         .fetch_one(&self.pool)
         .await?)
     }
 
-    /// Queues deliveries for a batch of the feed of a dialect. Every entry is queued once per endpoint that subscribed
-    /// to it, also with concurrent replicas and after a crash. Returns `true` if there may be more than a batch.
+    /// Queues deliveries for a batch of the feed. Every entry is queued once per endpoint that subscribed to it, also
+    /// with concurrent replicas and after a crash. Returns `true` if there may be more than a batch.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn fan_out(&self, dialect: DialectName, now: Timestamp, mint: &Mint) -> Result<bool, AdminError> {
+    pub async fn fan_out(&self, now: Timestamp, mint: &Mint) -> Result<bool, AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let mut endpoints = Endpoint::lock_behind(&mut transaction).await?;
         if endpoints.is_empty() {
             return Ok(false);
         }
-        let mut new = Vec::new();
+        let (mut new, mut changed) = (Vec::new(), Vec::new());
         let mut read = vec![0; endpoints.len()];
         for entry in Endpoint::entries(&mut transaction, &endpoints).await? {
             let number = usize::try_from(entry.number - 1).unwrap_or(usize::MAX);
             let (Some(endpoint), Some(read)) = (endpoints.get_mut(number), read.get_mut(number)) else { continue };
             *read += 1;
             (endpoint.feed_transaction, endpoint.feed_place) = (entry.transaction, entry.place);
-            let event = event_of(entry.kind).filter(|event| entry.dialect == dialect.code() && endpoint.wants(*event));
-            if let Some(event) = event {
-                new.push(NewDelivery {
-                    org: endpoint.org_id,
-                    webhook: endpoint.webhook_id,
-                    session: entry.session_id,
-                    event,
-                });
+            // A later version wrote it.
+            let Some(dialect) = DialectName::from_code(entry.dialect) else { continue };
+            let key = RowKey::of(endpoint.org_id, entry.dialect, entry.session_id);
+            if let Some(since) = endpoint.expiries_since
+                && endpoint.subscription.has(WebhookEvent::SessionExpired, dialect)
+                && matches!(FeedKind::from_code(entry.kind), Some(FeedKind::Started | FeedKind::Updated))
+            {
+                changed.push((key, since));
+            }
+            if let Some(event) = endpoint.event(&entry, dialect) {
+                let number = entry.event_number.filter(|_| event == WebhookEvent::MessageCreated);
+                new.push(NewDelivery { webhook: endpoint.webhook_id, session: key, event, number });
             }
         }
-        queue(&mut transaction, &new, dialect, now, mint).await?;
+        queue(&mut transaction, &new, now, mint).await?;
+        watch_expiries(&mut transaction, changed).await?;
         Endpoint::move_on(&mut transaction, &endpoints).await?;
         transaction.commit().await?;
         Ok(endpoints.len() == MAX_ENDPOINTS || read.contains(&MAX_ENTRIES))
     }
 
-    /// Resets feed cursors that lie in the future. These come from a database that was copied from another Postgres
-    /// which had counted more transactions. Without the reset, the endpoints would receive nothing until this server
-    /// had counted as many.
+    /// Resets positions that lie in the future. These come from a database that was copied from another Postgres which
+    /// had counted more transactions. Without the reset, the endpoints would receive nothing until this server had
+    /// counted as many.
+    ///
+    /// Also makes the enabled endpoints followers of their organizations, and no others, because a release that does not
+    /// know followers may have deleted or disabled endpoints.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn settle_webhooks(&self) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.pool).await?;
         sqlx::query!(
             "UPDATE webhooks
                 SET feed_transaction = pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1,
                     feed_place = 2147483647
               WHERE feed_transaction >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        sqlx::query!(
+            "UPDATE webhooks SET expiry_scan_after = NULL
+              WHERE expiry_scan_after > pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "UPDATE webhooks
+                SET expiries_since = NULL, expiry_scan_dialect = NULL, expiry_scan_session = NULL,
+                    expiry_scan_after = NULL
+              WHERE disabled_at IS NOT NULL AND expiries_since IS NOT NULL"
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "WITH stray AS (
+                 DELETE FROM feed_followers f
+                  WHERE f.follower_id <> '00000000-0000-0000-0000-000000000000'
+                    AND NOT EXISTS (SELECT FROM webhooks w
+                                     WHERE w.org_id = f.org_id AND w.webhook_id = f.follower_id
+                                       AND w.disabled_at IS NULL)
+             )
+             INSERT INTO feed_followers (org_id, follower_id)
+             SELECT org_id, webhook_id FROM webhooks WHERE disabled_at IS NULL AND dialects <> $1::smallint[]
+                 ON CONFLICT (org_id, follower_id) DO NOTHING",
+            &[DialectName::WITH_FEED.code()]
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
         Ok(())
     }
 }
@@ -122,7 +167,9 @@ impl AdminStore {
 struct Endpoint {
     org_id: Uuid,
     webhook_id: Uuid,
-    events: Vec<String>,
+    subscription: Subscription,
+    /// Expiries after this time are events for it; `None` if none is.
+    expiries_since: Option<Timestamp>,
     feed_transaction: i64,
     feed_place: i32,
 }
@@ -135,27 +182,43 @@ struct QueuedEntry {
     dialect: i16,
     session_id: Uuid,
     kind: i16,
+    event_number: Option<i64>,
+    /// The dialect's word for the kind of the event, if the endpoint receives messages.
+    event_kind: Option<String>,
+    /// When the session that has expired did so.
+    expired_at: Option<Timestamp>,
 }
 
 /// A delivery to be queued.
 struct NewDelivery {
-    org: Uuid,
     webhook: Uuid,
-    session: Uuid,
+    session: RowKey,
     event: WebhookEvent,
+    /// The number of the message.
+    number: Option<i64>,
 }
 
 impl Endpoint {
-    fn wants(&self, event: WebhookEvent) -> bool {
-        self.events.iter().any(|wanted| wanted == event.as_str())
+    /// Returns the event that an entry of the feed is to this endpoint.
+    fn event(&self, entry: &QueuedEntry, dialect: DialectName) -> Option<WebhookEvent> {
+        let event = match FeedKind::from_code(entry.kind)? {
+            FeedKind::Started => WebhookEvent::SessionCreated,
+            FeedKind::Ended => WebhookEvent::SessionEnded,
+            FeedKind::Expired if entry.expired_at > self.expiries_since => WebhookEvent::SessionExpired,
+            FeedKind::Appended => {
+                Speaker::of(dialect, entry.event_kind.as_deref()?)?;
+                WebhookEvent::MessageCreated
+            }
+            FeedKind::Updated | FeedKind::Expired => return None,
+        };
+        self.subscription.has(event, dialect).then_some(event)
     }
 
     /// Locks endpoints that have entries of the feed to process and that no other replica has locked. Those furthest
     /// behind come first, so that every endpoint is processed. Endpoints of disabled organizations are left out.
     async fn lock_behind(connection: &mut PgConnection) -> Result<Vec<Self>, sqlx::Error> {
-        sqlx::query_as!(
-            Self,
-            "SELECT w.org_id, w.webhook_id, w.events, w.feed_transaction, w.feed_place
+        let rows = sqlx::query!(
+            "SELECT w.org_id, w.webhook_id, w.events, w.dialects, w.expiries_since, w.feed_transaction, w.feed_place
                FROM webhooks w
                JOIN organizations o USING (org_id)
               WHERE o.disabled_at IS NULL AND w.disabled_at IS NULL
@@ -169,7 +232,16 @@ impl Endpoint {
             as_limit(MAX_ENDPOINTS)
         )
         .fetch_all(connection)
-        .await
+        .await?;
+        let endpoint = rows.into_iter().map(|row| Self {
+            org_id: row.org_id,
+            webhook_id: row.webhook_id,
+            subscription: Subscription::stored(&row.events, &row.dialects),
+            expiries_since: row.expiries_since,
+            feed_transaction: row.feed_transaction,
+            feed_place: row.feed_place,
+        });
+        Ok(endpoint.collect())
     }
 
     /// Returns the entries of the feed after the endpoints' cursors, in the feed's order.
@@ -177,13 +249,23 @@ impl Endpoint {
         let orgs: Vec<Uuid> = endpoints.iter().map(|endpoint| endpoint.org_id).collect();
         let transactions: Vec<i64> = endpoints.iter().map(|endpoint| endpoint.feed_transaction).collect();
         let places: Vec<i32> = endpoints.iter().map(|endpoint| endpoint.feed_place).collect();
+        let has_messages = |endpoint: &Self| endpoint.subscription.events().contains(&WebhookEvent::MessageCreated);
+        let with_messages: Vec<bool> = endpoints.iter().map(has_messages).collect();
         sqlx::query_as!(
             QueuedEntry,
-            r#"SELECT w.number AS "number!", f.transaction, f.place, f.dialect, f.session_id, f.kind
-                 FROM UNNEST($1::uuid[], $2::bigint[], $3::integer[])
-                      WITH ORDINALITY AS w (org_id, transaction, place, number)
+            r#"SELECT w.number AS "number!", f.transaction, f.place, f.dialect, f.session_id, f.kind, f.event_number,
+                      CASE WHEN w.messages AND f.kind = $6 THEN (
+                          SELECT e.kind FROM session_events e
+                           WHERE e.org_id = w.org_id AND e.dialect = f.dialect AND e.session_id = f.session_id
+                             AND e.number = f.event_number) END AS event_kind,
+                      CASE WHEN f.kind = $7 THEN (
+                          SELECT s.expires_at FROM sessions s
+                           WHERE s.org_id = w.org_id AND s.dialect = f.dialect AND s.session_id = f.session_id) END
+                          AS expired_at
+                 FROM UNNEST($1::uuid[], $2::bigint[], $3::integer[], $5::boolean[])
+                      WITH ORDINALITY AS w (org_id, transaction, place, messages, number)
                 CROSS JOIN LATERAL (
-                      SELECT f.transaction, f.place, f.dialect, f.session_id, f.kind
+                      SELECT f.transaction, f.place, f.dialect, f.session_id, f.kind, f.event_number
                         FROM session_feed f
                        WHERE f.org_id = w.org_id AND (f.transaction, f.place) > (w.transaction, w.place)
                          AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
@@ -193,7 +275,10 @@ impl Endpoint {
             &orgs,
             &transactions,
             &places,
-            as_limit(MAX_ENTRIES)
+            as_limit(MAX_ENTRIES),
+            &with_messages,
+            FeedKind::Appended.code(),
+            FeedKind::Expired.code()
         )
         .fetch_all(connection)
         .await
@@ -225,29 +310,29 @@ impl Endpoint {
 async fn queue(
     connection: &mut PgConnection,
     new: &[NewDelivery],
-    dialect: DialectName,
     now: Timestamp,
     mint: &Mint,
 ) -> Result<(), sqlx::Error> {
-    let orgs: Vec<Uuid> = new.iter().map(|new| new.org).collect();
+    let keys = RowKey::columns(new.iter().map(|new| &new.session));
     let webhooks: Vec<Uuid> = new.iter().map(|new| new.webhook).collect();
-    let sessions: Vec<Uuid> = new.iter().map(|new| new.session).collect();
     let events: Vec<&str> = new.iter().map(|new| new.event.as_str()).collect();
+    let numbers: Vec<Option<i64>> = new.iter().map(|new| new.number).collect();
     // The ids sort by time. Ids of one moment are sorted here so that they follow the order of the feed.
     let mut deliveries: Vec<Uuid> = new.iter().map(|_| mint.session_id(now).0).collect();
     deliveries.sort_unstable();
     sqlx::query!(
-        "INSERT INTO webhook_deliveries (org_id, webhook_id, delivery_id, dialect, session_id, event, queued_at,
-                                         next_attempt_at)
-         SELECT org_id, webhook_id, delivery_id, $6, session_id, event, $7, $7
-           FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
-             AS new (org_id, webhook_id, delivery_id, session_id, event)",
-        &orgs,
+        "INSERT INTO webhook_deliveries (org_id, webhook_id, delivery_id, dialect, session_id, event, event_number,
+                                         queued_at, next_attempt_at)
+         SELECT org_id, webhook_id, delivery_id, dialect, session_id, event, event_number, $8, $8
+           FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::smallint[], $5::uuid[], $6::text[], $7::bigint[])
+             AS new (org_id, webhook_id, delivery_id, dialect, session_id, event, event_number)",
+        &keys.orgs,
         &webhooks,
         &deliveries,
-        &sessions,
+        &keys.dialects,
+        &keys.ids,
         &events as &[&str],
-        dialect.code(),
+        &numbers as &[Option<i64>],
         now
     )
     .execute(connection)

@@ -11,6 +11,7 @@ use crate::store::scope;
 pub struct DeliveryRow {
     pub delivery_id: Uuid,
     pub webhook_id: Uuid,
+    pub dialect: i16,
     pub session_id: Uuid,
     pub event: String,
     pub queued_at: Timestamp,
@@ -55,7 +56,7 @@ impl AdminStore {
     pub async fn deliveries(&self, org: OrgId, failed: bool, limit: i64) -> Result<Vec<DeliveryRow>, AdminError> {
         Ok(sqlx::query_as!(
             DeliveryRow,
-            "SELECT delivery_id, webhook_id, session_id, event, queued_at, attempts, next_attempt_at, delivered_at,
+            "SELECT delivery_id, webhook_id, dialect, session_id, event, queued_at, attempts, next_attempt_at, delivered_at,
                     failed_at, last_status, last_error
                FROM webhook_deliveries
               WHERE org_id = $1 AND (NOT $2 OR failed_at IS NOT NULL)

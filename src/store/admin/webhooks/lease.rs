@@ -1,5 +1,7 @@
 //! Leases deliveries that are due, and records their outcomes.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use secrecy::SecretString;
 use sqlx::PgConnection;
@@ -7,14 +9,18 @@ use uuid::Uuid;
 
 use super::as_limit;
 use crate::domain::sealing::{self, SealError};
-use crate::domain::{DeliveryId, OrgId, Session, Timestamp, WebhookEvent, WebhookId};
+use crate::domain::{DeliveryId, DialectName, Event, OrgId, Session, Timestamp, WebhookEvent, WebhookId};
 use crate::store::admin::{AdminError, AdminStore};
 use crate::store::sealing::Opener;
 use crate::store::sessions::RowKey;
-use crate::store::{SessionRow, StoreError, scope};
+use crate::store::webhooks::follow;
+use crate::store::{SessionRow, StoreError, events, scope};
 
 /// Deliveries that are failed in one transaction when their endpoint is disabled.
 const MAX_FAILED: u64 = 1_000;
+/// Bytes of the messages that are leased at once for an endpoint: at least one message. Multiplied by the endpoints,
+/// this is the limit of what a replica has in memory.
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
 /// A delivery that this caller may attempt until its lease runs out.
 pub struct Leased {
@@ -31,6 +37,10 @@ pub struct Leased {
     pub queued_at: Timestamp,
     /// The session at the time of the lease; `None` if it does not exist, an error if it cannot be read.
     pub session: Result<Option<Session>, StoreError>,
+    /// The message of [`WebhookEvent::MessageCreated`]; `None` if it does not exist any more.
+    pub message: Option<Event>,
+    /// The key of the session's agent, of a dialect whose paths have it.
+    pub agent_key: Option<String>,
     /// The time of the last message of the session.
     pub last_said_at: Option<Timestamp>,
 }
@@ -124,7 +134,15 @@ impl AdminStore {
                 WHERE d.org_id = due.org_id AND d.delivery_id = due.delivery_id
                RETURNING d.org_id, d.webhook_id, d.delivery_id, due.url AS "url!", due.secret AS "secret!",
                          due.previous_secret, d.event,
-                         d.attempts, d.queued_at, d.dialect, d.session_id,
+                         d.attempts, d.queued_at, d.dialect, d.session_id, d.event_number,
+                         (SELECT octet_length(e.payload::text) + COALESCE(octet_length(e.content), 0)
+                            FROM session_events e
+                           WHERE e.org_id = d.org_id AND e.dialect = d.dialect AND e.session_id = d.session_id
+                             AND e.number = d.event_number) AS message_bytes,
+                         (SELECT a.key FROM sessions s
+                            JOIN agents a ON a.org_id = s.org_id AND a.agent_id = s.agent_id AND a.deleted_at IS NULL
+                           WHERE s.org_id = d.org_id AND s.dialect = d.dialect AND s.session_id = d.session_id
+                             AND s.dialect = $10) AS agent_key,
                          (SELECT c.last_at FROM session_counters c
                            WHERE c.org_id = d.org_id AND c.dialect = d.dialect AND c.session_id = d.session_id)
                            AS last_said_at"#,
@@ -136,10 +154,23 @@ impl AdminStore {
             as_limit(terms.endpoints),
             as_limit(terms.slow_endpoints),
             as_limit(terms.per_endpoint),
-            as_limit(terms.per_prompt_endpoint)
+            as_limit(terms.per_prompt_endpoint),
+            DialectName::AgentKey.code()
         )
         .fetch_all(&mut *transaction)
         .await?;
+        let sizes =
+            rows.iter().map(|row| (row.webhook_id, usize::try_from(row.message_bytes.unwrap_or(0)).unwrap_or(0)));
+        let fits = fitting(sizes);
+        let (rows, left): (Vec<_>, Vec<_>) = rows.into_iter().zip(fits).partition(|(_, fits)| *fits);
+        let rows: Vec<_> = rows.into_iter().map(|(row, _)| row).collect();
+        let left: Vec<(Uuid, Uuid)> = left.into_iter().map(|(row, _)| (row.org_id, row.delivery_id)).collect();
+        give_back(&mut transaction, &left, now).await?;
+        let messages: Vec<(RowKey, i64)> = rows
+            .iter()
+            .filter_map(|row| Some((RowKey::of(row.org_id, row.dialect, row.session_id), row.event_number?)))
+            .collect();
+        let messages = events::numbered(&mut transaction, &messages).await?;
         let mut keys: Vec<RowKey> =
             rows.iter().map(|row| RowKey::of(row.org_id, row.dialect, row.session_id)).collect();
         keys.sort_unstable();
@@ -156,7 +187,9 @@ impl AdminStore {
                 tracing::warn!(delivery = %DeliveryId(row.delivery_id), event = row.event, "webhook.unknown_event");
                 return None;
             };
-            let session = sessions.get(&RowKey::of(row.org_id, row.dialect, row.session_id));
+            let key = RowKey::of(row.org_id, row.dialect, row.session_id);
+            let session = sessions.get(&key);
+            let message = row.event_number.and_then(|number| messages.get(&(key, number)).cloned());
             Some(Leased {
                 org: OrgId(row.org_id),
                 webhook: WebhookId(row.webhook_id),
@@ -171,6 +204,8 @@ impl AdminStore {
                 attempt: row.attempts.unsigned_abs(),
                 queued_at: row.queued_at,
                 session: session.cloned().map(Session::try_from).transpose(),
+                message,
+                agent_key: row.agent_key,
                 last_said_at: row.last_said_at,
             })
         });
@@ -240,6 +275,42 @@ impl AdminStore {
     }
 }
 
+/// Returns for each delivery, of an endpoint and so many bytes, whether the endpoint's message bytes allow it.
+fn fitting(deliveries: impl Iterator<Item = (Uuid, usize)>) -> Vec<bool> {
+    let mut taken: HashMap<Uuid, usize> = HashMap::new();
+    deliveries
+        .map(|(endpoint, bytes)| {
+            let taken = taken.entry(endpoint).or_default();
+            let fits = *taken == 0 || *taken + bytes <= MAX_MESSAGE_BYTES;
+            *taken += if fits { bytes } else { 0 };
+            fits
+        })
+        .collect()
+}
+
+/// Makes leased deliveries due again at `now`, as if they had not been leased.
+async fn give_back(
+    connection: &mut PgConnection,
+    deliveries: &[(Uuid, Uuid)],
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let (orgs, ids): (Vec<Uuid>, Vec<Uuid>) = deliveries.iter().copied().unzip();
+    sqlx::query!(
+        "UPDATE webhook_deliveries d SET attempts = d.attempts - 1, next_attempt_at = $3
+           FROM UNNEST($1::uuid[], $2::uuid[]) AS left_over (org_id, delivery_id)
+          WHERE d.org_id = left_over.org_id AND d.delivery_id = left_over.delivery_id",
+        &orgs,
+        &ids,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 impl EndpointChange {
     async fn store(self, connection: &mut PgConnection, leased: &Leased) -> Result<(), sqlx::Error> {
         let (paused_until, disabled_at) = match self {
@@ -250,6 +321,9 @@ impl EndpointChange {
         sqlx::query!(
             "UPDATE webhooks
                 SET paused_until = GREATEST(paused_until, $3), disabled_at = COALESCE(disabled_at, $4),
+                    expiries_since = CASE WHEN $4::timestamptz IS NULL THEN expiries_since END,
+                    expiry_scan_dialect = CASE WHEN $4::timestamptz IS NULL THEN expiry_scan_dialect END,
+                    expiry_scan_session = CASE WHEN $4::timestamptz IS NULL THEN expiry_scan_session END,
                     disabled_reason = COALESCE(disabled_reason, CASE WHEN $4::timestamptz IS NOT NULL THEN 'gone' END)
               WHERE org_id = $1 AND webhook_id = $2",
             leased.org.0,
@@ -257,8 +331,11 @@ impl EndpointChange {
             paused_until,
             disabled_at
         )
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+        if disabled_at.is_some() {
+            follow(connection, leased.org, leased.webhook, false).await?;
+        }
         Ok(())
     }
 }

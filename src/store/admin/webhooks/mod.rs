@@ -1,9 +1,11 @@
 //! The webhook endpoints of organizations and their deliveries.
 //!
-//! An entry of the feed becomes a delivery per endpoint that subscribed to it ([`fan_out`](AdminStore::fan_out)). A
-//! delivery is leased to the replica that attempts it ([`lease_deliveries`](AdminStore::lease_deliveries)) until its
+//! An entry of the feed becomes a delivery per endpoint that subscribed to it ([`fan_out`](AdminStore::fan_out)). The
+//! expiry of a session, which is a state and no change, becomes an entry of the feed if an endpoint wants it
+//! ([`report_expiries`](AdminStore::report_expiries)). A delivery is leased to the replica that attempts it ([`lease_deliveries`](AdminStore::lease_deliveries)) until its
 //! outcome is stored or the lease runs out. Any number of replicas can do either at once.
 
+mod expiries;
 mod fan_out;
 mod history;
 mod lease;
@@ -17,8 +19,10 @@ use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
 use crate::domain::responder::HttpUrl;
-use crate::domain::{Action, Mint, OrgId, Timestamp, WebhookEvent, WebhookId};
+use crate::domain::webhook::Subscription;
+use crate::domain::{Action, Mint, OrgId, Timestamp, WebhookId};
 use crate::store::audit::{self, Entry, WebhookView};
+use crate::store::webhooks::{follow, subscribe};
 use crate::store::{scope, sealing};
 
 /// Converts a number of rows for `LIMIT`.
@@ -32,7 +36,7 @@ pub struct NewWebhook<'a> {
     pub url: &'a HttpUrl,
     /// The secret that deliveries are signed with.
     pub secret: &'a SecretString,
-    pub events: &'a [WebhookEvent],
+    pub subscription: &'a Subscription,
     pub created_at: Timestamp,
 }
 
@@ -41,6 +45,8 @@ pub struct WebhookRow {
     pub webhook_id: Uuid,
     pub url: String,
     pub events: Vec<String>,
+    /// The codes of the dialects whose sessions' events it receives.
+    pub dialects: Vec<i16>,
     pub created_at: Timestamp,
     /// Until when deliveries are paused at the endpoint's request.
     pub paused_until: Option<Timestamp>,
@@ -54,25 +60,30 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn create_webhook(&self, new: &NewWebhook<'_>, mint: &Mint) -> Result<(), AdminError> {
-        let events: Vec<String> = new.events.iter().map(WebhookEvent::to_string).collect();
+        let (events, dialects) = (new.subscription.event_names(), new.subscription.dialect_codes());
         let mut transaction = scope::begin_system(&self.pool).await?;
         let row = (new.org, new.id.0);
         let secret =
             sealing::stored(&mut transaction, self.sealing.as_ref(), row, new.secret, new.created_at, mint).await?;
         sqlx::query!(
-            "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, feed_transaction, feed_place, created_at)
-             VALUES ($1, $2, $3, $4, $5, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647, $6)",
+            "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, dialects, feed_transaction, feed_place,
+                                   created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647,
+                     $7)",
             new.org.0,
             new.id.0,
             new.url.as_url().as_str(),
             secret,
             &events,
+            &dialects,
             new.created_at
         )
         .execute(&mut *transaction)
         .await?;
+        let subscription = Some(new.subscription);
+        subscribe(&mut transaction, (new.org, new.id), None, subscription, new.created_at).await?;
         let entry = Entry::new(new.org, &self.actor, Action::WebhookCreate, format!("webhook/{}", new.id))
-            .after(&WebhookView::of(new.url.as_url().as_str(), &events, None, None))?;
+            .after(&WebhookView::of(new.url.as_url().as_str(), &events, &dialects, None, None))?;
         audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
         Ok(())
@@ -85,7 +96,7 @@ impl AdminStore {
     pub async fn webhooks(&self, org: OrgId) -> Result<Vec<WebhookRow>, AdminError> {
         Ok(sqlx::query_as!(
             WebhookRow,
-            "SELECT webhook_id, url, events, created_at, paused_until, disabled_at
+            "SELECT webhook_id, url, events, dialects, created_at, paused_until, disabled_at
                FROM webhooks WHERE org_id = $1 ORDER BY created_at, webhook_id",
             org.0
         )
@@ -93,14 +104,16 @@ impl AdminStore {
         .await?)
     }
 
-    /// Enables an endpoint that is disabled or paused. An endpoint that was disabled receives events from now on.
+    /// Enables an endpoint that is disabled or paused, at `now`. An endpoint that was disabled receives events from now
+    /// on.
     ///
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such endpoint.
-    pub async fn enable_webhook(&self, id: WebhookId) -> Result<(), AdminError> {
+    pub async fn enable_webhook(&self, id: WebhookId, now: Timestamp) -> Result<(), AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let before = sqlx::query!(
-            "SELECT org_id, url, events, paused_until, disabled_at FROM webhooks WHERE webhook_id = $1 FOR UPDATE",
+            "SELECT org_id, url, events, dialects, paused_until, disabled_at
+               FROM webhooks WHERE webhook_id = $1 FOR UPDATE",
             id.0
         )
         .fetch_optional(&mut *transaction)
@@ -118,9 +131,12 @@ impl AdminStore {
         )
         .execute(&mut *transaction)
         .await?;
+        let receives = Subscription::stored(&before.events, &before.dialects);
+        let received = Some(&receives).filter(|_| before.disabled_at.is_none());
+        subscribe(&mut transaction, (OrgId(before.org_id), id), received, Some(&receives), now).await?;
         if before.paused_until.is_some() || before.disabled_at.is_some() {
-            let view =
-                |paused_until, disabled_at| WebhookView::of(&before.url, &before.events, paused_until, disabled_at);
+            let (url, events, dialects) = (&before.url, &before.events, &before.dialects);
+            let view = |paused_until, disabled_at| WebhookView::of(url, events, dialects, paused_until, disabled_at);
             let entry = Entry::new(OrgId(before.org_id), &self.actor, Action::WebhookEnable, format!("webhook/{id}"))
                 .before(&view(before.paused_until, before.disabled_at))?
                 .after(&view(None, None))?;
@@ -137,17 +153,20 @@ impl AdminStore {
     pub async fn delete_webhook(&self, id: WebhookId) -> Result<(), AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let deleted = sqlx::query!(
-            "DELETE FROM webhooks WHERE webhook_id = $1 RETURNING org_id, url, events, paused_until, disabled_at",
+            "DELETE FROM webhooks WHERE webhook_id = $1
+             RETURNING org_id, url, events, dialects, paused_until, disabled_at",
             id.0
         )
         .fetch_optional(&mut *transaction)
         .await?
         .ok_or(AdminError::NotFound("webhook"))?;
+        follow(&mut transaction, OrgId(deleted.org_id), id, false).await?;
         // No replica can add deliveries now, because adding one needs a lock of the row that was deleted.
         sqlx::query!("DELETE FROM webhook_deliveries WHERE org_id = $1 AND webhook_id = $2", deleted.org_id, id.0)
             .execute(&mut *transaction)
             .await?;
-        let view = WebhookView::of(&deleted.url, &deleted.events, deleted.paused_until, deleted.disabled_at);
+        let (url, events, dialects) = (&deleted.url, &deleted.events, &deleted.dialects);
+        let view = WebhookView::of(url, events, dialects, deleted.paused_until, deleted.disabled_at);
         let entry = Entry::new(OrgId(deleted.org_id), &self.actor, Action::WebhookDelete, format!("webhook/{id}"))
             .before(&view)?;
         audit::append_as_system(&mut transaction, entry).await?;

@@ -1,6 +1,6 @@
 //! `/sessionary/v1`: the service's own API.
 
-mod across;
+pub mod across;
 mod agents;
 mod audit;
 mod changes;

@@ -36,6 +36,10 @@ fn a_webhook_is_created_changed_and_deleted() {
         assert_eq!(code(patch("{}").header("if-match", &tag).send().await, 412), "precondition_failed");
         let on = patch(r#"{"enabled":true}"#).send().await.expect(200).json();
         assert_eq!((&on["enabled"], &on["disabled_at"]), (&json!(true), &Value::Null));
+        assert_eq!(on["dialects"], json!(["agnost", "agntix", "agent_key", "messaging", "integer_id"]));
+        let changed = patch(r#"{"dialects":["messaging","agnost","messaging"]}"#).send().await.expect(200);
+        assert_ne!(changed.header("etag"), Some(tag.as_str()));
+        assert_eq!(changed.json()["dialects"], json!(["agnost", "messaging"]));
 
         other.get(&path(&made)).send().await.expect(404);
         other.ask(Method::DELETE, &path(&made)).send().await.expect(404);
@@ -46,8 +50,9 @@ fn a_webhook_is_created_changed_and_deleted() {
         let resend = format!("/sessionary/v1/deliveries/{delivery}/resend");
         assert_eq!(code(app.ask(Method::POST, &resend).send().await, 404), "not_found");
         let actions: Vec<String> = audited(&app).await.into_iter().map(|(action, _)| action).collect();
-        let last = &actions[actions.len() - 4..];
-        assert_eq!(last, ["webhook.create", "webhook.update", "webhook.enable", "webhook.delete"]);
+        let last = &actions[actions.len() - 5..];
+        let expected = ["webhook.create", "webhook.update", "webhook.enable", "webhook.update", "webhook.delete"];
+        assert_eq!(last, expected);
     });
 }
 
@@ -64,6 +69,12 @@ fn wrong_webhooks_are_rejected_and_their_number_is_limited() {
             (r#"{"url":"https://example.com","events":[]}"#, "/events"),
             (r#"{"url":"https://example.com","events":["session.renamed"]}"#, "/events"),
             (r#"{"url":"https://example.com","events":["session.created"],"secret":"s"}"#, "/secret"),
+            (r#"{"url":"https://example.com","events":["session.created"],"dialects":[]}"#, "/dialects"),
+            (r#"{"url":"https://example.com","events":["session.created"],"dialects":null}"#, "/dialects"),
+            (
+                r#"{"url":"https://example.com","events":["session.created"],"dialects":["agntix","other"]}"#,
+                "/dialects",
+            ),
         ] {
             assert_eq!(pointers(app.post(WEBHOOKS, body).send().await), [pointer], "{body}");
         }

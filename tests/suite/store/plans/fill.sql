@@ -35,3 +35,5 @@ SELECT sha256(key_hash || n::text::bytea), key_hash, now() FROM api_key_hashes, 
 INSERT INTO session_aliases (org_id, dialect, session_id, user_id)
 SELECT org_id, dialect, session_id, 'alias-' || user_id FROM sessions WHERE public_id LIKE '%7%';
 INSERT INTO feed_followers (org_id, follower_id, until) SELECT org_id, org_id, NULL FROM organizations LIMIT 3;
+INSERT INTO session_expiries (org_id, dialect, session_id, due_at)
+SELECT org_id, dialect, session_id, created_at FROM sessions WHERE public_id LIKE '%7%';

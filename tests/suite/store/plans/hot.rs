@@ -78,4 +78,8 @@ pub const STATEMENTS: &[Hot] = &[
     hot(&["FROM session_feed", "(transaction, place) > ($2, $3)"], "session_feed", "session_feed_pkey"),
     hot(&["FROM session_feed f", "(f.transaction, f.place) > ("], "session_feed", "session_feed_pkey"),
     hot(&["UPDATE webhook_deliveries\n", "delivery_id = $2"], "webhook_deliveries", "webhook_deliveries_pkey"),
+    // Expiries for webhooks.
+    hot(&["e.due_at <= $1"], "session_expiries", "session_expiries_due"),
+    hot(&["UPDATE session_expiries"], "session_expiries", "session_expiries_pkey"),
+    hot(&["FROM sessions\n", "dialect = $2 AND session_id > $3\n"], "sessions", "sessions_pkey"),
 ];

@@ -33,7 +33,7 @@ async fn app() -> (TestApp, MutexGuard<'static, ()>) {
 }
 
 /// Requests an erasure.
-async fn request(app: &TestApp, subject: &Subject) -> ErasureId {
+pub async fn request(app: &TestApp, subject: &Subject) -> ErasureId {
     let id = ErasureId(app.mint.uuid());
     let new = NewErasure { id, org: app.org, subject, proof: [7; 32], at: app.clock.now() };
     admin().await.request_erasure(&new).await.expect("a request");
@@ -41,7 +41,7 @@ async fn request(app: &TestApp, subject: &Subject) -> ErasureId {
 }
 
 /// Carries out an erasure that was requested now, in both passes.
-async fn finish(app: &TestApp, id: ErasureId) -> Receipt {
+pub async fn finish(app: &TestApp, id: ErasureId) -> Receipt {
     let (admin, now) = (admin().await, app.clock.now());
     carry_out(admin, now).await.expect("the first pass");
     let receipt = admin.receipt(id).await.expect("a receipt");

@@ -144,7 +144,7 @@ fn a_410_ends_an_endpoints_deliveries() {
         assert!(retention::delete_feed(admin().await, now).await.expect("a sweep") >= 2);
 
         // An operator can enable it again.
-        admin().await.enable_webhook(gone.id).await.expect("an endpoint");
+        admin().await.enable_webhook(gone.id, hooks.app.clock.now()).await.expect("an endpoint");
         assert!(endpoints(&hooks).await.iter().all(|row| row.disabled_at.is_none()));
         create(&hooks.app, "").await;
         hooks.fanned_out(5).await;

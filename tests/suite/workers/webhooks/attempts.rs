@@ -124,7 +124,7 @@ fn addresses_that_are_not_public_are_not_called() {
         let hooks = Hooks::with(refusing).await;
         let endpoint = hooks.willing().await;
         let named = format!("http://localhost:{}", endpoint.fake.port);
-        register(&hooks.app, hooks.app.org, &named, &sessionary::domain::WebhookEvent::ALL).await;
+        register(&hooks.app, hooks.app.org, &named, &sessionary::domain::WebhookEvent::DEFAULT).await;
         create(&hooks.app, "").await;
         hooks.fanned_out(2).await;
         assert_eq!(hooks.worker.deliver().await.expect("a step"), 2);

@@ -23,7 +23,7 @@ fn endpoints_that_hang_with_a_backlog_leave_room_for_one_that_answers() {
         let hooks = Hooks::with(few).await;
         let hanging = FakeResponder::start([vec![Step::Hang]]).await;
         for _ in 0..12 {
-            register(&hooks.app, hooks.app.org, &hanging.url, &WebhookEvent::ALL).await;
+            register(&hooks.app, hooks.app.org, &hanging.url, &WebhookEvent::DEFAULT).await;
         }
         create(&hooks.app, "").await;
         hooks.fanned_out(12).await;
@@ -62,7 +62,7 @@ fn those_that_are_furthest_behind_come_first_and_so_everybody_has_a_turn() {
     run(async {
         let hooks = Hooks::new().await;
         for _ in 0..60 {
-            register(&hooks.app, hooks.app.org, "http://127.0.0.1:9", &WebhookEvent::ALL).await;
+            register(&hooks.app, hooks.app.org, "http://127.0.0.1:9", &WebhookEvent::DEFAULT).await;
         }
         create(&hooks.app, "").await;
         let more = async {

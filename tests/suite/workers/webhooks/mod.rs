@@ -3,6 +3,10 @@
 mod asked;
 mod attempts;
 mod crowd;
+mod dialects;
+mod expiries;
+mod followers;
+mod messages;
 mod replicas;
 mod sealing;
 mod told;

@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
-use sessionary::domain::OrgId;
 use sessionary::domain::sealing::SealingKeys;
+use sessionary::domain::webhook::Subscription;
+use sessionary::domain::{DialectName, OrgId, WebhookEvent, WebhookId};
 use sessionary::outbound::signature;
 use sessionary::store::admin::AdminStore;
 use sessionary::store::{NewEndpoint, Store, StoreSettings};
@@ -38,9 +39,9 @@ async fn register(app: &TestApp, fake: &FakeResponder, keys: Option<SealingKeys>
     let store = store.expect("a store");
     let secret = signature::secret(&app.mint);
     let url = format!("{}/hook", fake.url).parse().expect("a URL");
-    let id = sessionary::domain::WebhookId(app.mint.uuid());
-    let events = &sessionary::domain::WebhookEvent::ALL;
-    let new = NewEndpoint { id, url: &url, secret: &secret, events };
+    let id = WebhookId(app.mint.uuid());
+    let subscription = &Subscription::new(WebhookEvent::DEFAULT.to_vec(), vec![DialectName::Agntix]);
+    let new = NewEndpoint { id, url: &url, secret: &secret, subscription };
     let _ = store.tenant(app.org).webhooks().create(&new, start(), &app.mint).await.expect("an endpoint");
     store.close().await;
     secret

@@ -114,7 +114,7 @@ fn endpoints_hear_of_their_own_organizations_agntix_sessions_only() {
         let hooks = Hooks::new().await;
         let (ours, other) = (hooks.willing().await, TestApp::new().await);
         let theirs = FakeResponder::start([taken()]).await;
-        register(&other, other.org, &theirs.url, &WebhookEvent::ALL).await;
+        register(&other, other.org, &theirs.url, &WebhookEvent::DEFAULT).await;
 
         let app = &hooks.app;
         let messaging = format!(r#"{{"agentId":"{MESSAGING_AGENT_ID}","userId":"{}"}}"#, Uuid::from_u128(5));
