@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::home::administer;
 use super::{Context, Failure, org};
-use crate::domain::erasure::{ProofKey, hex, subject_hash};
+use crate::domain::erasure::{ProofKey, subject_hash};
 use crate::domain::{DialectName, ErasureId, OrgId, SessionId, Timestamp};
 use crate::store::admin::{AdminStore, Counts, NewErasure, Preview, Receipt, Subject};
 
@@ -146,7 +146,7 @@ impl Erase {
         admin.request_erasure(&NewErasure { id, org, subject: &subject, proof, at }).await?;
         let mut shown = ShownReceipt::new(admin.receipt(id).await?);
         if subject != Subject::Organization {
-            shown.proof = Some(hex(&proof));
+            shown.proof = Some(hex::encode(proof));
         }
         let sentence = "Requested. A worker of the service erases it, and in five minutes what is in progress now. \
                         The proof is shown this once.";
@@ -191,12 +191,9 @@ pub(super) fn show_retention(context: &Context, previews: Vec<Preview>) {
 }
 
 fn key_of(text: &str) -> Option<ProofKey> {
-    let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mut key = ProofKey::default();
-    for (place, byte) in key.iter_mut().enumerate().filter(|_| is_hex) {
-        *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
-    }
-    is_hex.then_some(key)
+    hex::decode_to_slice(text, &mut key).ok()?;
+    Some(key)
 }
 
 #[cfg(test)]
@@ -208,7 +205,7 @@ mod tests {
         let mut key = [0; 32];
         key[0] = 0x0f;
         key[31] = 0xf0;
-        assert_eq!(key_of(&hex(&key)), Some(key));
+        assert_eq!(key_of(&hex::encode(key)), Some(key));
         for wrong in ["", "0", &"0".repeat(63), &"g".repeat(64), &"é".repeat(32)] {
             assert_eq!(key_of(wrong), None, "{wrong}");
         }

@@ -84,9 +84,7 @@ impl ApiKey {
     pub fn generate(prefix: &KeyPrefix, mint: &Mint) -> Self {
         let mut text = format!("{prefix}_");
         if prefix.is_hex() {
-            for byte in mint.secret::<{ HEX_RANDOM_LENGTH / 2 }>() {
-                text.push_str(&format!("{byte:02x}"));
-            }
+            text.push_str(&hex::encode(mint.secret::<{ HEX_RANDOM_LENGTH / 2 }>()));
             text.push_str(&hex_checksum(&text));
         } else {
             text.push_str(&base62_secret(mint));
@@ -121,7 +119,7 @@ impl ApiKey {
     /// Returns the SHA-256 of any text in hexadecimal, as other services name a key without showing it.
     #[must_use]
     pub fn hash_of(text: &str) -> String {
-        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(Sha256::digest(text.as_bytes()))
     }
 
     #[must_use]

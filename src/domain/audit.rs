@@ -31,6 +31,7 @@ actions! {
     ApiKeyRotate = "api_key.rotate",
     ApiKeyRevoke = "api_key.revoke",
     ApiKeyDelete = "api_key.delete",
+    AccessTokenRevoke = "access_token.revoke",
     OrganizationCreate = "organization.create",
     OrganizationRename = "organization.rename",
     OrganizationResponder = "organization.responder",

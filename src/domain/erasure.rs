@@ -60,12 +60,6 @@ pub fn subject_hash(key: &ProofKey, subject: &str) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// Returns bytes in hexadecimal, as a proof and a hash are shown.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,6 @@
 //! The secret of a console login or of a one-time link: the id of its organization, and 32 random bytes, in hexadecimal
 //! digits. Only its SHA-256 is stored.
 
-use std::fmt::Write as _;
-
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
@@ -21,10 +19,7 @@ impl LoginSecret {
     /// Generates a secret of an organization.
     #[must_use]
     pub fn generate(org: OrgId, mint: &Mint) -> Self {
-        let mut text = org.0.simple().to_string();
-        for byte in mint.secret::<RANDOM_BYTES>() {
-            let _ = write!(text, "{byte:02x}");
-        }
+        let text = format!("{}{}", org.0.simple(), hex::encode(mint.secret::<RANDOM_BYTES>()));
         Self { org, text: text.into() }
     }
 

@@ -115,5 +115,5 @@ pub(super) fn create_folder(folder: &Path, mode: u32) -> Result<()> {
 /// Returns a short name for a path, always the same.
 pub(super) fn path_hash(path: &Path) -> String {
     let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest[..8])
 }

@@ -51,7 +51,7 @@ impl File {
         let bytes = Bytes::from(file.data.into_owned());
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(&bytes).ok()?;
-        let hash: String = file.metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex::encode(&file.metadata.sha256_hash()[..16]);
         let etag = |kind: &str| HeaderValue::from_str(&format!("\"{hash}{kind}\"")).ok();
         let media_type = match name.rsplit('.').next()? {
             "html" => "text/html; charset=utf-8",

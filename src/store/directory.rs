@@ -78,6 +78,24 @@ macro_rules! find_key {
     }};
 }
 
+/// Looks an organization up by its external id at an issuer.
+macro_rules! find_organization {
+    ($store:expr, $cache:ident, $issuer:ident, $external_id:ident, $function:literal) => {{
+        // A token may contain U+0000, which Postgres cannot store in a text, so that no organization has such a name.
+        if $issuer.contains('\0') || $external_id.contains('\0') {
+            return Ok(None);
+        }
+        let read = || async move {
+            let found = sqlx::query_scalar!(r#"SELECT org_id AS "org_id!" FROM "# + $function, $issuer, $external_id)
+                .fetch_optional($store.lookups())
+                .await?;
+            Ok(found.map(OrgId))
+        };
+        let found = $store.lookup_cache().$cache.find(($issuer.to_owned(), $external_id.to_owned()), read).await?;
+        Ok(found.map(|org| *org))
+    }};
+}
+
 impl Directory<'_> {
     /// Returns the key with this hash, if it is not revoked.
     ///
@@ -162,27 +180,12 @@ impl Directory<'_> {
         Ok(self.organization(id).await?.filter(|organization| organization.disabled_at.is_none()))
     }
 
-    /// Returns the organization with this external id at `issuer`.
+    /// Returns the organization whose external id is registered for this issuer, or else for every issuer.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn external_id(&self, issuer: &str, external_id: &str) -> Result<Option<OrgId>, StoreError> {
-        // A token may contain U+0000, which Postgres cannot store in a text, so no organization has such a name.
-        if issuer.contains('\0') || external_id.contains('\0') {
-            return Ok(None);
-        }
-        let read = || async move {
-            let row = sqlx::query_scalar!(
-                r#"SELECT org_id AS "org_id!" FROM find_organization($1, $2)"#,
-                issuer,
-                external_id
-            )
-            .fetch_optional(self.0.lookups())
-            .await?;
-            Ok(row.map(OrgId))
-        };
-        let found = self.0.lookup_cache().external_ids.find((issuer.to_owned(), external_id.to_owned()), read).await?;
-        Ok(found.map(|org| *org))
+        find_organization!(self.0, external_ids, issuer, external_id, "find_organization($1, $2)")
     }
 
     /// Returns the organization whose external id is registered for this issuer, and not for every issuer.
@@ -190,22 +193,7 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn own_external_id(&self, issuer: &str, external_id: &str) -> Result<Option<OrgId>, StoreError> {
-        // Postgres stores no text with U+0000, so that no organization has such an external id.
-        if issuer.contains('\0') || external_id.contains('\0') {
-            return Ok(None);
-        }
-        let read = || async move {
-            let row = sqlx::query_scalar!(
-                r#"SELECT org_id AS "org_id!" FROM find_organization_of_issuer($1, $2)"#,
-                issuer,
-                external_id
-            )
-            .fetch_optional(self.0.lookups())
-            .await?;
-            Ok(row.map(OrgId))
-        };
-        let key = (issuer.to_owned(), external_id.to_owned());
-        Ok(self.0.lookup_cache().own_external_ids.find(key, read).await?.map(|org| *org))
+        find_organization!(self.0, own_external_ids, issuer, external_id, "find_organization_of_issuer($1, $2)")
     }
 }
 

@@ -1,5 +1,5 @@
-//! Reports of leaked API keys, as GitHub's secret scanning sends them to the partners of its programme: each key in a
-//! report is revoked at once.
+//! Reports of leaked API keys and access tokens, as GitHub's secret scanning sends them to the partners of its programme:
+//! each key and each token in a report is revoked at once.
 //!
 //! A report is signed with one of the keys that GitHub publishes. Nothing of it is read before the signature is
 //! verified, so that the route says nothing about keys to anyone else.

@@ -3,16 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::LeakReports;
-use crate::auth::Authenticator;
-use crate::domain::{Actor, ApiKey};
-use crate::store::admin::AdminError;
+use crate::auth::{Authenticator, access_token};
+use crate::domain::{Actor, ApiKey, KeyId, OrgId, Timestamp};
+use crate::store::admin::{AdminError, AdminStore};
 
 /// Entries of one report.
 pub(super) const MAX_ENTRIES: usize = 100;
 /// Characters of the reason that is stored with a revoked key.
 const MAX_REASON: usize = 200;
 
-/// A text that looked like a key where it was found.
+/// A text that looked like a key or an access token where it was found.
 #[derive(Deserialize)]
 pub(super) struct Found {
     token: String,
@@ -24,7 +24,7 @@ pub(super) struct Found {
     url: Option<String>,
 }
 
-/// Whether a text was a key.
+/// Whether a text was a key or an access token.
 #[derive(Serialize)]
 pub(super) struct Feedback {
     /// The SHA-256 of the text, so that the response does not contain it.
@@ -41,11 +41,11 @@ enum Label {
 }
 
 impl LeakReports {
-    /// Revokes every key of a report. Returns for each text whether it is a key that was issued here, be it revoked or
-    /// expired.
+    /// Revokes every key and every access token of a report. Returns for each text whether it is one that was issued here,
+    /// be it revoked or expired.
     ///
     /// # Errors
-    /// When the database cannot be reached. The keys before are revoked then.
+    /// When the database cannot be reached. What comes before in the report is revoked then.
     pub(super) async fn carry_out(
         &self,
         authenticator: &Authenticator,
@@ -58,7 +58,7 @@ impl LeakReports {
         for Found { token, r#type, url } in found {
             // A text whose checksum is wrong is no key, and costs no query.
             let issued = match ApiKey::parse(token.trim()) {
-                Some(key) => admin.revoke_leaked_key(key.hash(), now, &reason(url.as_deref())).await?,
+                Some(key) => revoke(&admin, &key, now, &reason(url.as_deref())).await?,
                 None => None,
             };
             if let Some((org, key)) = issued {
@@ -70,6 +70,23 @@ impl LeakReports {
         }
         Ok(feedback)
     }
+}
+
+/// Revokes an access token, which has the form of a key, or else a key. Returns the organization and the key, or `None` if
+/// neither was issued here.
+async fn revoke(
+    admin: &AdminStore,
+    text: &ApiKey,
+    now: Timestamp,
+    reason: &str,
+) -> Result<Option<(OrgId, KeyId)>, AdminError> {
+    if access_token::looks_like_one(text.expose()) {
+        let ended = admin.end_leaked_token(text.hash(), now, reason).await?;
+        if ended.is_some() {
+            return Ok(ended);
+        }
+    }
+    admin.revoke_leaked_key(text.hash(), now, reason).await
 }
 
 fn reason(url: Option<&str>) -> String {

@@ -95,7 +95,7 @@ impl List {
         bytes.extend_from_slice(&last.id_bytes());
         let seal = self.seal(&bytes);
         bytes.extend_from_slice(&seal);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(bytes)
     }
 
     /// Returns the cursor after which the page of this key begins.
@@ -107,13 +107,12 @@ impl List {
     }
 
     fn open<C: PageEnd>(&self, page_key: &str) -> Option<C> {
-        let digits = page_key.as_bytes();
-        if digits.len() != 80 || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        // A page has one key, in lower case.
+        if page_key.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return None;
         }
-        let bytes: Option<Vec<u8>> =
-            (0..40).map(|at| u8::from_str_radix(page_key.get(2 * at..2 * at + 2)?, 16).ok()).collect();
-        let bytes = bytes?;
+        let mut bytes = [0; 40];
+        hex::decode_to_slice(page_key, &mut bytes).ok()?;
         let (cursor, seal) = bytes.split_at(24);
         if self.seal(cursor) != seal {
             return None;

@@ -33,7 +33,7 @@ pub(super) fn sha256(file: &Path) -> io::Result<String> {
             read => digest.update(&buffer[..read]),
         }
     }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(digest.finalize()))
 }
 
 /// Unpacks a file into a new folder that every user can read.

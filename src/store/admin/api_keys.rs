@@ -1,7 +1,7 @@
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
-use crate::domain::{Action, AllowedAddresses, ApiKey, KeyHash, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
+use crate::domain::{Action, AllowedAddresses, ApiKey, KeyId, KeyPrefix, OrgId, Scopes, Timestamp};
 use crate::store::audit::{self, Clipped, Entry, KeyView, ReplacementView};
 use crate::store::directory::write_scopes;
 use crate::store::scope::{self, PooledTransaction};
@@ -134,31 +134,14 @@ impl AdminStore {
         self.revoke(org, key, now, None).await
     }
 
-    /// Revokes the key with this hash because it has leaked, as [`AdminStore::revoke_key`] does. Returns its organization
-    /// and its id, also if it was revoked before, or `None` if no such key was issued.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn revoke_leaked_key(
+    /// Revokes a key of an organization, with a reason that is stored with it. Returns the key as it was before.
+    pub(super) async fn revoke(
         &self,
-        hash: KeyHash,
+        org: Uuid,
+        key: KeyId,
         now: Timestamp,
-        reason: &str,
-    ) -> Result<Option<(OrgId, KeyId)>, AdminError> {
-        let found = sqlx::query!("SELECT org_id, key_id FROM api_key_hashes WHERE key_hash = $1", hash.as_bytes())
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some(found) = found else { return Ok(None) };
-        let key = KeyId(found.key_id);
-        match self.revoke(found.org_id, key, now, Some(reason)).await {
-            Ok(_) => Ok(Some((OrgId(found.org_id), key))),
-            // It was erased meanwhile.
-            Err(AdminError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn revoke(&self, org: Uuid, key: KeyId, now: Timestamp, reason: Option<&str>) -> Result<KeyRow, AdminError> {
+        reason: Option<&str>,
+    ) -> Result<KeyRow, AdminError> {
         let mut transaction = scope::begin_system(&self.pool).await?;
         let before = locked_key(&mut transaction, org, key).await?;
         if before.revoked_at.is_some() {

@@ -11,6 +11,7 @@ mod erasures;
 mod feed;
 mod idempotency;
 mod key_sets;
+mod leaks;
 mod organizations;
 mod sealing;
 mod sessions;

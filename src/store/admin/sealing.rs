@@ -15,6 +15,7 @@ const BATCH: i64 = 200;
 pub struct SealingStatus {
     /// How many data keys are sealed under each key of the deployment.
     pub data_keys: Vec<DataKeyCount>,
+    /// Of webhooks, including those from before a rotation that deliveries are still signed with.
     pub sealed_secrets: i64,
     pub clear_secrets: i64,
 }
@@ -46,9 +47,9 @@ impl AdminStore {
         .fetch_all(&self.pool)
         .await?;
         let secrets = sqlx::query!(
-            r#"SELECT count(*) FILTER (WHERE secret LIKE 'sealed:%') AS "sealed!",
-                      count(*) FILTER (WHERE secret NOT LIKE 'sealed:%') AS "clear!"
-                 FROM webhooks"#
+            r#"SELECT count(*) FILTER (WHERE stored LIKE 'sealed:%') AS "sealed!",
+                      count(*) FILTER (WHERE stored NOT LIKE 'sealed:%') AS "clear!"
+                 FROM webhooks w CROSS JOIN LATERAL (VALUES (w.secret), (w.previous_secret)) AS secrets (stored)"#
         )
         .fetch_one(&self.pool)
         .await?;

@@ -33,7 +33,7 @@ impl StoredEntry {
     /// that no two lists of members are the same text.
     fn hash(&self, org: Uuid) -> [u8; 32] {
         let (number, at) = (self.number.to_string(), self.at.timestamp_micros().to_string());
-        let (org, previous) = (org.to_string(), hex(&self.previous_hash));
+        let (org, previous) = (org.to_string(), hex::encode(&self.previous_hash));
         let members = [
             Some(VERSION),
             Some(&org),
@@ -168,7 +168,7 @@ impl Check {
         } else if number < self.number || number > 0 && hash != self.hash {
             self.report(Fault::Head { number: self.number });
         }
-        let newest = Head { number: self.number, hash: hex(&self.hash) };
+        let newest = Head { number: self.number, hash: hex::encode(&self.hash) };
         let Self { org, entries, faults, .. } = self;
         Verified { org, entries, head: (newest.number > 0).then_some(newest), faults }
     }
@@ -178,10 +178,6 @@ impl Check {
             self.faults.push(fault);
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub use chain::{AuditPosition, Fault, Head, Verified};
 pub(super) use chain::{Check, StoredEntry};
 pub use read::{AuditLog, AuditRow};
 pub(super) use view::{
-    AgentView, Clipped, DeliveryView, KeyView, OrganizationView, ReplacementView, SessionView, WebhookView,
+    AgentView, Clipped, DeliveryView, KeyView, OrganizationView, ReplacementView, SessionView, TokenView, WebhookView,
 };
 
 use super::StoreError;

@@ -44,6 +44,14 @@ impl<'a> From<&'a Responder> for ResponderView<'a> {
     }
 }
 
+/// An access token of a key.
+#[derive(Serialize)]
+pub struct TokenView<'a> {
+    pub expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoke_reason: Option<Clipped<'a>>,
+}
+
 #[derive(Serialize)]
 pub struct KeyView<'a> {
     pub name: Clipped<'a>,

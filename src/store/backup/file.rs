@@ -63,7 +63,7 @@ impl Writer {
 
     /// Ends the file and moves it to the target.
     pub fn finish(mut self, rows: &BTreeMap<String, u64>) -> Result<(), BackupError> {
-        let sha256 = hex(&self.digest.clone().finalize());
+        let sha256 = hex::encode(self.digest.clone().finalize());
         self.line(&Trailer { rows: rows.clone(), sha256 })?;
         let mut sealed = || {
             self.output.try_finish()?;
@@ -133,7 +133,7 @@ impl Reader {
             return Ok(Next::Table(table));
         }
         let trailer: Trailer = serde_json::from_slice(&line).map_err(|_| self.damaged("a line is unreadable"))?;
-        if trailer.sha256 != hex(&self.digest.clone().finalize()) {
+        if trailer.sha256 != hex::encode(self.digest.clone().finalize()) {
             return Err(self.damaged("its SHA-256 is not the one that was written"));
         }
         if trailer.rows != self.rows {
@@ -206,8 +206,4 @@ fn line(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
     } else {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends too early"))
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

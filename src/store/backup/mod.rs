@@ -206,7 +206,7 @@ async fn applied(database: &Database) -> Result<Vec<AppliedMigration>, BackupErr
                 .fetch_all(&mut owner)
                 .await?;
         migrations.extend(
-            rows.into_iter().map(|(version, checksum)| AppliedMigration { version, checksum: file::hex(&checksum) }),
+            rows.into_iter().map(|(version, checksum)| AppliedMigration { version, checksum: hex::encode(&checksum) }),
         );
     }
     let _ = owner.close().await;

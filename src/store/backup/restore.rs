@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use super::file::{Next, Reader, hex, verify};
+use super::file::{Next, Reader, verify};
 use super::{BackupError, Contents, MIGRATIONS, Table, applied, has_code, quoted};
 use crate::store::Database;
 use crate::store::migrate::{migrate, migrate_to};
@@ -44,7 +44,7 @@ fn known(contents: &Contents) -> Result<i64, BackupError> {
     let mut last = 0;
     for migration in &contents.header.migrations {
         let ours = MIGRATOR.iter().find(|ours| ours.version == migration.version);
-        if ours.is_none_or(|ours| hex(&ours.checksum) != migration.checksum) {
+        if ours.is_none_or(|ours| hex::encode(&ours.checksum) != migration.checksum) {
             return Err(BackupError::Unknown(migration.version, contents.header.sessionary.clone()));
         }
         last = last.max(migration.version);

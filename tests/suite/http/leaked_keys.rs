@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sessionary::auth::LeakReports;
 use sessionary::domain::{ApiKey, KeyPrefix, Mint};
 use sessionary::outbound::{Client, PrivateAddresses};
+use sessionary::store::AuditRow;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -198,6 +199,57 @@ fn the_keys_of_a_report_are_revoked_at_once_and_recorded() {
         let entries = admin().await.audit_entries(app.org, start() - TimeDelta::days(1), None, None, 10);
         let count = entries.await.expect("entries").iter().filter(|entry| entry.action == "api_key.revoke").count();
         assert_eq!(count, 1);
+    });
+}
+
+/// Returns the entries of the audit log with this action.
+async fn audited(app: &TestApp, action: &str) -> Vec<AuditRow> {
+    let entries = admin().await.audit_entries(app.org, start() - TimeDelta::days(1), None, None, 100).await;
+    entries.expect("entries").into_iter().filter(|entry| entry.action == action).collect()
+}
+
+#[test]
+fn the_access_tokens_of_a_report_end_and_their_keys_stay() {
+    run(async {
+        let signer = Signer::new("one");
+        let publisher = Publisher::of(&[&signer]).await;
+        let service = Accepting::from(&publisher).await;
+        let app = &service.app;
+        let (key, id) = app.key_until(start() + TimeDelta::days(9)).await;
+        let issue = async || {
+            let body = json!({"grant_type": "client_credentials", "client_id": id.to_string(), "client_secret": key});
+            app.post("/oauth2/token", body.to_string()).anonymous().send().await.expect(200).member("access_token")
+        };
+        let status = async |token: &str| {
+            let ask = app.get("/v2/agents").anonymous().header("authorization", format!("Bearer {token}"));
+            ask.send().await.status.as_u16()
+        };
+        let (leaked, other) = (issue().await, issue().await);
+        assert!(leaked.starts_with("vat_"), "{leaked}");
+        assert_eq!((status(&leaked).await, status(&other).await), (200, 200));
+        let made_up = ApiKey::generate(&"vat".parse().expect("a prefix"), &Mint::system()).expose().to_owned();
+        let reply = service.signed(&signer, &report(&[&leaked, &made_up])).send().await.expect(200);
+        let labels = json!([reply.json()[0]["label"], reply.json()[1]["label"]]);
+        assert_eq!(labels, json!(["true_positive", "false_positive"]));
+        assert_eq!(reply.json()[0]["token_hash"], ApiKey::hash_of(&leaked));
+        assert!(!reply.text().contains(&leaked));
+        assert_eq!((status(&leaked).await, status(&other).await), (401, 200));
+        assert_eq!((service.status_of(&key).await, status(&issue().await).await), (200, 200), "the key stays");
+
+        let entries = audited(app, "access_token.revoke").await;
+        let [entry] = &entries[..] else { panic!("{entries:?}") };
+        assert_eq!((entry.actor_kind.as_str(), entry.target.as_str()), ("leak_report", &*format!("api_key/{id}")));
+        let after = entry.after.as_deref().expect("a state");
+        assert!(after.contains("leaked: https://github.com/octocat/Hello-World/blob/"), "{after}");
+        assert!(!format!("{entry:?}").contains(&leaked[4..]), "{entry:?}");
+
+        assert!(audited(app, "api_key.revoke").await.is_empty());
+        let leaked_now = issue().await;
+        app.clock.advance(TimeDelta::minutes(30));
+        let reply = service.signed(&signer, &report(&[&leaked_now, &leaked_now])).send().await.expect(200);
+        let labels = json!([reply.json()[0]["label"], reply.json()[1]["label"]]);
+        assert_eq!(labels, json!(["true_positive", "true_positive"]), "one that has ended was issued, too");
+        assert_eq!(audited(app, "access_token.revoke").await.len(), 1);
     });
 }
 

@@ -10,6 +10,7 @@ mod install;
 mod logs;
 mod private_postgres;
 mod rolling;
+mod secrets;
 mod serve;
 mod settings;
 mod webhooks;

@@ -70,7 +70,7 @@ fn a_program_serves_on_a_newer_schema_that_is_marked_as_compatible_and_on_no_oth
     let known = json_of(&mut command(&["migrate"]))["schema"].as_i64().expect("a version");
 
     // Running replicas do not notice a migration, and new ones start on it.
-    let running = Service::start_on(&data_dir, &url);
+    let running = Service::start_on(&data_dir, &url, &[]);
     migrate_further(
         name,
         9_000,
@@ -82,7 +82,7 @@ fn a_program_serves_on_a_newer_schema_that_is_marked_as_compatible_and_on_no_oth
              INSERT INTO migration_compatibility (version, needs) VALUES (9000, {known})"
         ),
     );
-    let started = Service::start_on(&data_dir, &url);
+    let started = Service::start_on(&data_dir, &url, &[]);
     for service in [&running, &started] {
         for (path, headers, body) in service.curl_lines() {
             let (status, body) = service.ask("POST", &path, &headers, &body);

@@ -6,6 +6,7 @@ mod cancellation;
 mod captures;
 mod changes;
 mod console_links;
+mod credentials;
 mod fairness;
 mod forks;
 mod group_commit;

@@ -6,6 +6,7 @@ pub mod agntix;
 mod app;
 pub mod bad_input;
 pub mod chaos;
+pub mod dump;
 pub mod fake_responder;
 mod fill;
 pub mod integer_id;

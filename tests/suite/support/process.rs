@@ -62,10 +62,27 @@ impl Service {
 
     /// Starts it with the demo organization in the database of this `DATABASE_URL`.
     #[track_caller]
-    pub fn start_on(data_dir: &Path, database_url: &str) -> Self {
+    pub fn start_on(data_dir: &Path, database_url: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = sessionary(data_dir);
-        command.args(["serve", "--demo"]).env("DATABASE_URL", database_url);
+        command.args(["serve", "--demo"]).env("DATABASE_URL", database_url).envs(settings.iter().copied());
         Self::launch(data_dir, command)
+    }
+
+    /// Starts it on a database, and waits for its end. Returns what it wrote to standard error. Fails if it serves.
+    #[track_caller]
+    pub fn fails_to_start(data_dir: &Path, settings: &[(&str, &str)]) -> String {
+        let mut command = sessionary(data_dir);
+        command.arg("serve").envs(settings.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program runs");
+        let deadline = Instant::now() + PATIENCE;
+        while child.try_wait().expect("a child").is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // One that serves goes on until here.
+        let _ = child.kill();
+        let output = child.wait_with_output().expect("a child");
+        assert_eq!(output.status.code(), Some(1), "{}", complaint(&output));
+        complaint(&output)
     }
 
     /// Starts it from a shell that runs this line first.

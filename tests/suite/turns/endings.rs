@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{answered_by, completion, replica, said};
 use crate::support::fake_responder::{FakeResponder, Step, chunk, events};
 use crate::support::talk::{Talk, agent, user};
-use crate::support::{Reply, TestApp, admin, run};
+use crate::support::{Reply, Setup, TestApp, admin, run, tokens};
 
 /// Returns a model that replies "Hel", and then nothing until the client disconnects.
 fn stuck() -> Vec<Step> {
@@ -290,5 +290,28 @@ fn a_session_that_expires_in_mid_reply_keeps_it() {
         });
         assert_eq!(talk.reply_in(reply), "Hello!");
         assert_eq!(stored_replies(&app, &id).await[0].0.as_deref(), Some("Hello!"));
+    });
+}
+
+/// A reply is the response to a request that was valid, and comes within two minutes. Tokens may be shorter.
+#[test]
+fn a_reply_that_streams_is_sent_to_its_end_after_its_token() {
+    run(async {
+        for talk in Talk::STREAMING {
+            let app = TestApp::with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await;
+            let told = std::sync::Arc::new(tokio::sync::Notify::new());
+            let script = [vec![Step::Until(std::sync::Arc::clone(&told))], completion("Hello!")].concat();
+            let model = answered_by(&app, [script]).await;
+            let id = talk.begin(&app).await;
+            let bearer = tokens::bearer(&app, "admin");
+            let stream = || talk.stream(&app, &id, "hello").anonymous().header("authorization", &bearer);
+            let (reply, ()) = tokio::join!(stream().send(), async {
+                model.requests(1).await;
+                app.clock.advance(chrono::TimeDelta::seconds(65));
+                told.notify_one();
+            });
+            assert!(reply.status.is_success() && reply.text().contains("Hello!"), "{talk:?}: {}", reply.text());
+            stream().send().await.expect(401);
+        }
     });
 }

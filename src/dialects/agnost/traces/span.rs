@@ -34,11 +34,6 @@ pub fn event_of(trace: &[u8], span: &[u8]) -> EventId {
     EventId(Uuid::new_v5(&SPANS, &[trace, span].concat()))
 }
 
-/// Returns a trace id in hexadecimal, which is the id of a trace's session if no attribute names one.
-pub fn hex(trace: &[u8]) -> String {
-    trace.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Returns whether these bytes are an id: of this length, and not all zero.
 pub fn is_id(bytes: &[u8], length: usize) -> bool {
     bytes.len() == length && bytes.iter().any(|byte| *byte != 0)
@@ -113,7 +108,7 @@ impl Placed {
         };
 
         let id = event_of(&self.span.trace_id, &self.span.span_id);
-        let trace = hex(&self.span.trace_id);
+        let trace = hex::encode(&self.span.trace_id);
         let implied = Implied {
             session_id: &trace,
             at: times.at.min(now),

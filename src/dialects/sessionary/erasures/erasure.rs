@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::dialects::shared::time::Milliseconds;
-use crate::domain::erasure::hex;
 use crate::domain::{DialectName, ErasureId};
 use crate::store::admin::Receipt;
 
@@ -63,7 +62,7 @@ impl From<Receipt> for Erasure {
         Self {
             id: receipt.id,
             subject: receipt.scope.as_str(),
-            subject_hash: receipt.subject_hash.as_deref().map(hex),
+            subject_hash: receipt.subject_hash.as_deref().map(hex::encode),
             dialect: receipt.dialect.map(DialectName::as_str),
             state,
             requested_at: Milliseconds(receipt.requested_at),

@@ -9,7 +9,7 @@ use super::erasure::Erasure;
 use crate::auth::{Caller, purpose};
 use crate::dialects::sessionary::{Sessionary, SessionaryError};
 use crate::domain::ErasureId;
-use crate::domain::erasure::{ProofKey, hex};
+use crate::domain::erasure::ProofKey;
 use crate::http::{Rejection, Reply};
 use crate::idempotency::Idempotent;
 use crate::store::ErasureRequested;
@@ -33,7 +33,7 @@ pub async fn request<B: ErasureOf>(caller: Eraser, body: Idempotent<Sessionary, 
         .respond(caller, async move |caller: Eraser, body: B| {
             let (erasure, is_new) = stored(&caller, body, proof).await?;
             if is_new {
-                let _ = first.set(erasure.clone().with_proof(hex(&proof)));
+                let _ = first.set(erasure.clone().with_proof(hex::encode(proof)));
             }
             Ok::<_, SessionaryError>(Reply(StatusCode::ACCEPTED, erasure))
         })

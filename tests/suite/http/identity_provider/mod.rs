@@ -2,6 +2,7 @@
 
 mod issuers;
 mod provider;
+mod recipes;
 
 use std::time::Duration;
 

@@ -98,8 +98,13 @@ impl Drop for Provider {
 
 impl Provider {
     pub async fn with(keys: &[&SigningKey]) -> Self {
+        Self::below("", keys).await
+    }
+
+    /// Returns a provider whose issuer has this path, such as `/realms/acme`.
+    pub async fn below(path: &str, keys: &[&SigningKey]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let issuer = format!("http://{}", listener.local_addr().expect("an address"));
+        let issuer = format!("http://{}{path}", listener.local_addr().expect("an address"));
         let shared = Arc::new(Shared {
             issuer: issuer.clone(),
             mood: Mutex::new(Mood::Good),
@@ -111,6 +116,10 @@ impl Provider {
             .route("/keys", get(published))
             .route("/moved", get(published))
             .with_state(Arc::clone(&shared));
+        let router = match path.trim_end_matches('/') {
+            "" => router,
+            path => Router::new().nest(path, router),
+        };
         let serving = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
         let provider = Self { issuer, shared, serving };
         provider.publish(keys.iter().map(|key| key.published()).collect());
@@ -166,7 +175,7 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
     match mood {
         Mood::Good | Mood::Lying => {
             let issuer = if mood == Mood::Lying { "https://another.example" } else { &shared.issuer };
-            let keys = format!("{}/keys", shared.issuer);
+            let keys = format!("{}/keys", shared.issuer.trim_end_matches('/'));
             axum::Json(json!({"issuer": issuer, "jwks_uri": keys, "scopes_supported": ["openid"]})).into_response()
         }
         mood => odd(mood).await,

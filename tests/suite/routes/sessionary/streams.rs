@@ -4,14 +4,17 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
+use chrono::TimeDelta;
 use futures::StreamExt;
 use http::Method;
 use serde_json::{Value, json};
 use sessionary::dialects::agntix::{Pace, Settings};
-use sessionary::domain::DialectName;
+use sessionary::domain::{DialectName, KeyId};
 
 use super::across::{begin, path_of, say};
-use crate::support::{Ask, Setup, TestApp, agntix, run};
+use crate::support::{Ask, Setup, TestApp, admin, agntix, run, tokens};
+
+const TAIL: &str = "/sessionary/v1/events/stream";
 
 /// A frame: its id, its name, its data.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,8 +73,12 @@ impl Listener {
 }
 
 pub async fn lively() -> TestApp {
+    lively_with(Setup::default()).await
+}
+
+async fn lively_with(setup: Setup) -> TestApp {
     let pace = Pace { poll: Duration::from_millis(10), heartbeat: Duration::from_millis(300) };
-    TestApp::with(Setup { agntix: Settings { pace, ..Settings::default() }, ..Setup::default() }).await
+    TestApp::with(Setup { agntix: Settings { pace, ..Settings::default() }, ..setup }).await
 }
 
 #[test]
@@ -157,5 +164,107 @@ fn a_stream_ends_with_its_credential() {
         let mut blind = Listener::to(app.get(&path).without("x-api-key").header("x-api-key", &events_only)).await;
         say(&app, DialectName::IntegerId, &id, "hello").await;
         assert_eq!(blind.next().await.name, "event");
+    });
+}
+
+/// The credential of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Key,
+    Token,
+    /// A token of the token endpoint of the dialect `agent_key`.
+    AccessToken,
+    /// A login of the console with a key.
+    KeyInConsole,
+    /// A login of the console with a token.
+    TokenInConsole,
+}
+
+/// What ends the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Revocation,
+    /// After this many seconds.
+    Expiry(i64),
+    Logout,
+    Disabling,
+}
+
+/// Returns the headers of a credential, and the id of its key.
+async fn credential(app: &TestApp, by: By) -> (Vec<(&'static str, String)>, KeyId) {
+    let (key, id) = app.key_until(app.clock.now() + TimeDelta::hours(1)).await;
+    let from_page = |body: Value| {
+        let ask = app.ask(Method::POST, "/sessionary/v1/console/login").anonymous().header("host", "127.0.0.1:3000");
+        ask.header("sec-fetch-site", "same-origin").json(body.to_string())
+    };
+    let login = async |body: Value| {
+        let reply = from_page(body).send().await.expect(204);
+        let cookie = reply.header("set-cookie").expect("a cookie").split(';').next().expect("a pair").to_owned();
+        vec![("cookie", cookie), ("host", "127.0.0.1:3000".to_owned()), ("sec-fetch-site", "same-origin".to_owned())]
+    };
+    let headers = match by {
+        By::Key => vec![("x-api-key", key)],
+        By::Token => vec![("authorization", tokens::bearer(app, "admin"))],
+        By::AccessToken => {
+            let grant = json!({"grant_type": "client_credentials", "client_id": id.to_string(), "client_secret": key});
+            let token = app.post("/oauth2/token", grant.to_string()).anonymous().send().await.expect(200);
+            vec![("authorization", format!("Bearer {}", token.member("access_token")))]
+        }
+        By::KeyInConsole => login(json!({"key": key})).await,
+        By::TokenInConsole => login(json!({"token": tokens::token(app, "admin")})).await,
+    };
+    (headers, id)
+}
+
+#[test]
+fn a_stream_ends_however_its_credential_ends() {
+    run(async {
+        for (by, end) in [
+            (By::Key, End::Expiry(3_600)),
+            (By::Key, End::Disabling),
+            // The clocks of the provider and of the service may differ by 5 seconds.
+            (By::Token, End::Expiry(65)),
+            (By::Token, End::Disabling),
+            (By::AccessToken, End::Expiry(1_800)),
+            (By::AccessToken, End::Revocation),
+            (By::KeyInConsole, End::Revocation),
+            (By::KeyInConsole, End::Logout),
+            (By::KeyInConsole, End::Expiry(3_600)),
+            (By::TokenInConsole, End::Logout),
+            (By::TokenInConsole, End::Expiry(65)),
+            (By::TokenInConsole, End::Disabling),
+        ] {
+            let app = lively_with(Setup { jwt: Some(tokens::verifier()), ..Setup::default() }).await;
+            let id = begin(&app, DialectName::AgentKey).await;
+            let stream = path_of(&app, &id, "/events/stream").await;
+            let (headers, key) = credential(&app, by).await;
+            let ask = |method: Method, path: &str| {
+                headers.iter().fold(app.ask(method, path).anonymous(), |ask, (name, value)| ask.header(name, value))
+            };
+            let mut listeners =
+                [Listener::to(ask(Method::GET, &stream)).await, Listener::to(ask(Method::GET, TAIL)).await];
+            say(&app, DialectName::AgentKey, &id, "before").await;
+            for listener in &mut listeners {
+                assert!(listener.next().await.data.to_string().contains("before"), "{by:?} {end:?}");
+            }
+            match end {
+                End::Revocation => drop(admin().await.revoke_key(key, app.clock.now()).await.expect("a revocation")),
+                End::Expiry(seconds) => app.clock.advance(TimeDelta::seconds(seconds)),
+                End::Logout => drop(ask(Method::POST, "/sessionary/v1/console/logout").send().await.expect(204)),
+                End::Disabling => {
+                    admin().await.disable_organization(app.org, app.clock.now()).await.expect("an end");
+                }
+            }
+            if end != End::Disabling {
+                say(&app, DialectName::AgentKey, &id, "secret").await;
+            }
+            for listener in &mut listeners {
+                while let Some(frame) = listener.try_next().await {
+                    assert!(!frame.data.to_string().contains("secret"), "{by:?} {end:?}: {frame:?}");
+                }
+            }
+            let status = ask(Method::GET, &stream).send().await.status.as_u16();
+            assert!([401, 403].contains(&status), "{by:?} {end:?}: {status}");
+        }
     });
 }

@@ -48,7 +48,7 @@ const SMALL: [(&str, &str); 11] = [
     ("data_keys", "an organization with sealed secrets has one"),
 ];
 /// Statements that read by time alone, and why.
-const READS_ALL: [(&str, &str); 17] = [
+const READS_ALL: [(&str, &str); 19] = [
     ("FROM session_erasures\n", "erasure finds what is due by its time"),
     ("FROM erasures e\n", "a worker takes the next erasure that is due"),
     ("FROM erasures WHERE erasure_id", "the command line finds an erasure by its id alone"),
@@ -58,6 +58,8 @@ const READS_ALL: [(&str, &str); 17] = [
     ("WHERE at <= $1", "retention finds what is old by its time"),
     ("WHERE queued_at <= $1", "retention finds what is old by its time"),
     ("UPDATE api_key_hashes SET revoked_at", "the command line revokes a key by its id alone"),
+    ("WHERE t.token_hash = $1 FOR UPDATE OF t", "a report of leaked keys has only the tokens themselves"),
+    ("UPDATE access_tokens SET", "a report of leaked keys has only the tokens themselves"),
     ("FROM api_key_hashes WHERE key_hash", "a report of leaked keys has only the keys themselves"),
     ("SELECT k.org_id, k.key_id, k.name", "the command line finds a key by its id alone"),
     ("SELECT DISTINCT responder::text", "the doctor looks at every responder"),

@@ -151,13 +151,7 @@ pub struct Hex(pub Vec<u8>);
 impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digit = |byte: &u8| char::from(*byte).to_digit(16);
-        let byte = |pair: &[u8]| match pair {
-            [high, low] => Some((digit(high)? * 16 + digit(low)?) as u8),
-            _ => None,
-        };
-        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-        bytes.map(Self).ok_or_else(|| D::Error::custom("no hexadecimal digits"))
+        hex::decode(text).map(Self).map_err(|_| D::Error::custom("no hexadecimal digits"))
     }
 }
 
