@@ -3,11 +3,11 @@
 //! `cargo bench --bench growth` starts a private Postgres, loads sessions of 1,000 organizations of very unequal size,
 //! and sends requests to the real router as the largest of them, which has half of all rows. `pg_stat_statements` shows
 //! how long the database worked on each request and how many pages it read; that extension is part of Postgres, in
-//! Debian of the server's package. Then rows are deleted during a stream of creates, and the bloat of the indexes is
-//! shown after many updates and deletes.
+//! Debian of the server's package. Then creates and gets are measured beside the workers that delete, and the bloat of the
+//! indexes is shown after many updates and deletes.
 //!
 //! `BENCH_MILLIONS` (default 5; 0 for 10,000) is how many sessions are loaded, `BENCH_REQUESTS` (default 30) how often
-//! each request is sent. With `BENCH_PLANS=1` the plans of the hottest statements are printed; with `BENCH_CHURN=0`
+//! each request is sent, `BENCH_SECONDS` (default 20) how long requests are measured beside each worker. With `BENCH_PLANS=1` the plans of the hottest statements are printed; with `BENCH_CHURN=0`
 //! nothing is deleted. `BENCH_FOLDER` is where the database is stored to be inspected later; the default is a folder
 //! that is removed with the benchmark. A new read is a line in `reads.rs`, a new table an INSERT in `load.sql`.
 
@@ -67,7 +67,7 @@ async fn run() -> Result<(), Failure> {
         plans::print(&bench).await?;
     }
     if setting("BENCH_CHURN", 1) > 0 {
-        churn::retention(&bench).await?;
+        churn::workers(&bench).await?;
         churn::bloat(&bench).await?;
     }
     bench.stop().await

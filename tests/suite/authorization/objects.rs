@@ -175,6 +175,14 @@ pub fn request<'a>(app: &'a TestApp, row: &Row, path: &str, objects: &Objects) -
     }
 }
 
+/// Returns the JSON of a row's valid request about these objects, if it has some.
+pub fn body_of(row: &Row, objects: &Objects) -> Option<String> {
+    match row.body {
+        Body::Json(body) => Some(with_ids(body.to_owned(), objects)),
+        Body::None | Body::Image => None,
+    }
+}
+
 /// Returns a body with its placeholders replaced.
 fn filled(app: &TestApp, body: &str, objects: &Objects) -> String {
     let body = body.replace("<new-uuid>", &app.mint.uuid().to_string()).replace("<new>", &app.mint.hex(16));

@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_methods, reason = "what no part of the service can do, a test does by hand")]
 
 pub mod planted;
+mod proof;
+mod reads;
 mod requests;
 mod retention;
 mod scopes;

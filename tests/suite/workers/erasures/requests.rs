@@ -29,7 +29,7 @@ async fn wrong_totals(app: &TestApp) -> u64 {
 }
 
 /// Does what the worker of captured events does, until the totals of now are folded.
-async fn work_off(app: &TestApp) {
+pub async fn work_off(app: &TestApp) {
     let admin = admin().await;
     note_backlog(admin).await.expect("a note");
     index(admin).await.expect("an index");
