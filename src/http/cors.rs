@@ -14,6 +14,8 @@ use http::{HeaderName, HeaderValue, Method, header};
 use tower::Service;
 use tower_http::cors::{AllowCredentials, AllowHeaders, AllowOrigin, Cors, CorsLayer};
 
+use super::response_headers;
+
 const CAPTURE_PATHS: &str = "/api/v1/capture-";
 /// The paths that receive OTLP.
 const OTLP_PATHS: [&str; 3] = ["/v1/traces", "/v1/logs", "/v1/metrics"];
@@ -65,7 +67,13 @@ where
 
     fn call(&mut self, request: Request) -> Handling {
         if request.headers().contains_key(header::ORIGIN) || request.method() == Method::OPTIONS {
-            return Box::pin(self.0.call(request));
+            let responding = self.0.call(request);
+            return Box::pin(async move {
+                let mut response = responding.await?;
+                // A preflight is answered without the handler and its context.
+                response_headers::set_private(response.headers_mut());
+                Ok(response)
+            });
         }
         self.0.get_mut().call(request)
     }
