@@ -85,6 +85,11 @@ pub async fn request_context<D: Dialect>(
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
         }
     }
+    if let Some(counted) = record.0.counted.get()
+        && (response.status().is_client_error() || response.status().is_server_error())
+    {
+        counted.failed();
+    }
     if let Some(org) = record.0.org.get() {
         response = envelope_state.responses.count_response(*org, &reader, response);
     }

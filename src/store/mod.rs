@@ -99,7 +99,7 @@ pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;
 pub use tls::Tls;
 pub use usage::Usage;
-pub use usage_days::{Amounts, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
+pub use usage_days::{Amounts, CountedRequest, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
 pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionPage, Users};
 pub use webhooks::{Delivery, DeliveryResent, NewEndpoint, Webhook, WebhookCreated, WebhookState, Webhooks};
 
