@@ -136,7 +136,10 @@ where
             _ => None,
         };
         let mut store = authenticator.store.tenant_within_quota(&principal.organization).used_by(key);
-        store.requested(D::NAME, arrived_at);
+        let counted = store.requested(D::NAME, arrived_at);
+        if let Some(Record(record)) = record {
+            let _ = record.counted.set(counted);
+        }
         if P::IS_RECORDED {
             store = store.acting_for(Actor {
                 identity: (&principal.credential).into(),

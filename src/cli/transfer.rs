@@ -61,11 +61,11 @@ impl Export {
                 tenant.exports().record().await?;
                 let mut after = None;
                 loop {
-                    let parts = tenant.exports().piece(&filter, after).await?;
-                    let Some(last) = parts.last() else { return Ok(()) };
-                    after = Some(last.position);
+                    let piece = tenant.exports().piece(&filter, after).await?;
+                    let Some(next) = piece.next else { return Ok(()) };
+                    after = Some(next);
                     let mut text = Vec::new();
-                    for part in parts {
+                    for part in piece.parts {
                         ExportLine::new(part, None).write(&mut text)?;
                     }
                     match stdout().lock().write_all(&text) {

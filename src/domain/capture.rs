@@ -1,5 +1,7 @@
 //! Captured events and the sessions that they imply.
 
+use serde::{Deserialize, Serialize};
+
 use super::grams::Grams;
 use super::trace::SpanFacts;
 use super::{NewEvent, NewSession, Timestamp};
@@ -44,7 +46,8 @@ pub struct NewSpan {
 }
 
 /// How complete a span is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(i16)]
 pub enum SpanForm {
     /// Only log records of it arrived.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::large_body::{LargeBodies, MaybeLarge, Sender};
 use super::rate_status::RateStatus;
 use crate::domain::OrgId;
+use crate::store::CountedRequest;
 
 /// What is known of a request. It is filled in while the request is served, and read for the response.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub struct RequestRecord {
     pub id: String,
     pub org: OnceLock<OrgId>,
     pub rate: OnceLock<RateStatus>,
+    /// The request as it was counted, once the caller is known.
+    pub counted: OnceLock<CountedRequest>,
     /// The sender of the body, once the caller is known.
     pub sender: OnceLock<Sender>,
     /// The body, which counts until the request is served.

@@ -160,6 +160,11 @@ impl Serving {
         if let Some(Pending::<D>(error)) = response.extensions_mut().remove() {
             response = rendered::<D>(&error, &response, &record.id, state.clock.now());
         }
+        if let Some(counted) = record.counted.get()
+            && (response.status().is_client_error() || response.status().is_server_error())
+        {
+            counted.failed();
+        }
         if let Some(org) = record.org.get() {
             response = state.responses.count_response(*org, &reader, response);
         }

@@ -1,18 +1,18 @@
 //! Writes sessions with all that they are, as an export has them.
 //!
 //! A part is one transaction. What exists already is compared and not written again, so that an import can be repeated
-//! from its beginning. Locks are taken in the order of all writers: the session, its counter, its events, totals.
+//! from its beginning. Locks are taken in the order of all writers: traces, the session, its counter, its events, totals.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::captures::{CaptureRequest, Totals, add_to_search, take_in};
+use super::captures::{CaptureRequest, PlacedSpan, Totals, add_to_search, lock_traces, take_in, write_carried};
 use super::events::{EventRow, insert};
 use super::scope::PooledTransaction;
 use super::sessions::RowKey;
-use super::{ExportedFacts, Series, SessionRow, StoreError, TenantStore, scope};
+use super::{CarriedSpan, ExportedFacts, Series, SessionRow, StoreError, TenantStore, scope};
 use crate::domain::grams::Grams;
 use crate::domain::{
     CaptureFacts, DialectName, Event, JsonText, NewCapture, NewEvent, NewSession, Session, SessionId, SessionNumber,
@@ -25,6 +25,8 @@ pub struct ImportedEvent {
     pub event: Event,
     /// Those of a captured event, and its grams for searches.
     pub captured: Option<(ExportedFacts, Grams)>,
+    /// How it belongs to its trace, if it is a span.
+    pub span: Option<CarriedSpan>,
 }
 
 /// A session or further events of one.
@@ -104,6 +106,11 @@ impl Imports<'_> {
     ) -> Result<(ImportOutcome, usize), StoreError> {
         let conflict = |detail| Ok((ImportOutcome::Conflict(detail), 0));
         let key = RowKey::new(self.0.org, part.dialect, part.id);
+        let traces: BTreeSet<_> =
+            part.events.iter().filter_map(|imported| Some((self.0.org, imported.span.as_ref()?.trace))).collect();
+        if !traces.is_empty() {
+            lock_traces(transaction, &traces.into_iter().collect::<Vec<_>>()).await?;
+        }
         let mut bytes = 0;
         let mut is_new = false;
         if let Some(imported) = &part.session {
@@ -143,7 +150,15 @@ impl Imports<'_> {
             }
             bytes += missing.iter().map(|imported| bytes_of_event(&imported.event)).sum::<usize>();
         }
-        let has_changed = is_new || !missing.is_empty();
+        let spans = placed_spans(part);
+        let mut has_new_spans = false;
+        if !spans.is_empty() {
+            has_new_spans = write_carried(transaction, self.0.org, &spans).await? > 0;
+            if has_new_spans {
+                bytes += spans.iter().map(|placed| placed.span.facts.bytes()).sum::<usize>();
+            }
+        }
+        let has_changed = is_new || !missing.is_empty() || has_new_spans;
         Ok((if has_changed { ImportOutcome::Created } else { ImportOutcome::Existing }, bytes))
     }
 
@@ -233,6 +248,15 @@ fn capture(org: crate::domain::OrgId, part: &ImportedPart, imported: &ImportedEv
         is_timed: !facts.untimed,
     };
     Some(CaptureRequest { org, used_by: None, capture: NewCapture { session, event: new, facts, grams } })
+}
+
+/// Returns the spans of a part. Each is assigned as its event is.
+fn placed_spans(part: &ImportedPart) -> Vec<PlacedSpan<'_>> {
+    let spans = part.events.iter().filter_map(|ImportedEvent { event, span, .. }| {
+        let (kind, name) = (&event.kind, event.author_id.as_deref().unwrap_or_default());
+        Some(PlacedSpan { span: span.as_ref()?, session: part.id, kind, name })
+    });
+    spans.collect()
 }
 
 /// Inserts a session and its counter. Returns `false` if one with its id exists.

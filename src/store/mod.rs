@@ -65,9 +65,9 @@ pub use audit::{AuditLog, AuditPosition, AuditRow, Fault, Head, Verified};
 pub use avatars::{AvatarChanges, AvatarScope, Avatars, ImageSlice, StoredAvatar};
 pub use bytes::{MAX_PAGE_BYTES, Page, PageLimit, Weighed, json_bytes};
 pub use captures::{
-    Breakdown, COMPARED_LIMIT, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CheckpointRow, Cursor, Figure,
-    Figures, Grain, LogKind, LogPage, MetadataRow, OPENED_LIMIT, Overview, SAMPLE, SCAN_BYTES, SpanOutcome, SpanRow,
-    StoryEventRow, StoryPage, StoryRow, Unmerged,
+    Breakdown, COMPARED_LIMIT, COUNT_LIMIT, CaptureFilter, CapturedRow, Captures, CarriedSpan, CheckpointRow, Cursor,
+    Figure, Figures, Grain, LogKind, LogPage, MetadataRow, OPENED_LIMIT, Overview, SAMPLE, SCAN_BYTES, SpanOutcome,
+    SpanRow, StoryEventRow, StoryPage, StoryRow, Unmerged,
 };
 pub use console_logins::{ConsoleLogin, ConsoleLogins, LoginHolder};
 pub use contacts::{ContactCursor, ContactPage, Contacts, Kept};
@@ -78,7 +78,9 @@ pub use directory::{Directory, KeyRecord};
 pub use erasures::{ErasureCursor, ErasureRequested, Erasures};
 pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
-pub use exports::{ExportFilter, ExportPosition, ExportedAgent, ExportedEvent, ExportedFacts, ExportedPart, Exports};
+pub use exports::{
+    ExportFilter, ExportPiece, ExportPosition, ExportedAgent, ExportedEvent, ExportedFacts, ExportedPart, Exports,
+};
 pub use feed::{Change, FOLLOWED_FOR, Feed, FeedPlace, Following};
 pub use idempotency::{Claimed, Idempotency, KeyedRequest, Reservation, StoredResponse};
 pub use imports::{ImportOutcome, ImportedEvent, ImportedPart, ImportedSession, Imports};
@@ -99,7 +101,7 @@ pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;
 pub use tls::Tls;
 pub use usage::Usage;
-pub use usage_days::{Amounts, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
+pub use usage_days::{Amounts, CountedRequest, MAX_USAGE_GROUPS, USAGE_DAYS, UsageBy, UsageGroup};
 pub use users::{COUNTED_SESSIONS, UserPage, UserRow, UserSessionPage, Users};
 pub use webhooks::{Delivery, DeliveryResent, NewEndpoint, Webhook, WebhookCreated, WebhookState, Webhooks};
 

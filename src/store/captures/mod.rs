@@ -42,7 +42,8 @@ pub use scan::SCAN_BYTES;
 
 pub use stories::{StoryEventRow, StoryPage, StoryRow};
 pub(super) use traces::CaptureSpans;
-pub use traces::{SpanOutcome, Unmerged};
+pub use traces::{CarriedSpan, SpanOutcome, Unmerged};
+pub(super) use traces::{PlacedSpan, lock_traces, read_carried, write_carried};
 pub(super) use write::{CaptureEvents, take_in};
 
 pub(super) use self::add::Totals;

@@ -1,5 +1,7 @@
 //! Conversations of an organization, newest first, each with its latest events.
 
+use std::collections::HashSet;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -204,6 +206,28 @@ impl Captures<'_> {
     }
 
     /// Returns the page if the index finds the filter's text in few events.
+    /// Returns the sessions of which an event may contain a text: all others do not. Returns `None` if the index does not
+    /// say so, because the text is too short, because more than a thousand events may contain it, or because not every
+    /// event is indexed.
+    ///
+    /// # Errors
+    /// [`StoreError::OrgBusy`] when the organization's other searches use its permit, [`StoreError::Unavailable`] when the
+    /// database cannot be reached.
+    pub async fn sessions_with_text(&self, text: &str) -> Result<Option<HashSet<SessionId>>, StoreError> {
+        let filter = CaptureFilter {
+            since: Timestamp::UNIX_EPOCH,
+            names: Vec::new(),
+            connection_types: Vec::new(),
+            client_configs: Vec::new(),
+            metadata: Vec::new(),
+            search: Some(text.to_owned()),
+        };
+        let mut transaction = scope::begin_search(self.0.scans(), self.0.org).await?;
+        let sessions = sessions_of_candidates(&mut transaction, self.0.org, &filter).await?;
+        transaction.commit().await?;
+        Ok(sessions.map(|ids| ids.into_iter().map(SessionId).collect()))
+    }
+
     async fn searched_stories(
         &self,
         filter: &CaptureFilter,

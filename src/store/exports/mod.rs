@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::audit::{self, Entry};
-use super::{StoreError, TenantStore, scope};
-use crate::domain::{Action, DialectName, Event, Session, Timestamp};
+use super::{CarriedSpan, StoreError, TenantStore, scope};
+use crate::domain::{Action, AgentId, DialectName, Event, Session, Timestamp};
 
 pub use rows::{ExportedAgent, ExportedFacts};
 
@@ -22,6 +22,7 @@ pub struct ExportFilter {
     /// In the order of their codes.
     pub dialects: Vec<DialectName>,
     pub user: Option<String>,
+    pub agent: Option<AgentId>,
     /// At this time or later.
     pub created_after: Option<Timestamp>,
     /// Before this time.
@@ -31,7 +32,7 @@ pub struct ExportFilter {
 impl Default for ExportFilter {
     /// Returns the filter of an export of everything.
     fn default() -> Self {
-        Self { dialects: DialectName::ALL.to_vec(), user: None, created_after: None, created_before: None }
+        Self { dialects: DialectName::ALL.to_vec(), user: None, agent: None, created_after: None, created_before: None }
     }
 }
 
@@ -50,6 +51,8 @@ pub struct ExportPosition {
 pub struct ExportedEvent {
     pub event: Event,
     pub facts: Option<ExportedFacts>,
+    /// How it belongs to its trace, if it is a span.
+    pub span: Option<CarriedSpan>,
 }
 
 /// A session or a part of it.
@@ -67,6 +70,15 @@ pub struct ExportedPart {
     pub position: ExportPosition,
 }
 
+/// A piece of an export.
+#[derive(Debug)]
+pub struct ExportPiece {
+    /// None if no session that was looked at matches.
+    pub parts: Vec<ExportedPart>,
+    /// The position after the piece; `None` at the end of the export, which has no parts.
+    pub next: Option<ExportPosition>,
+}
+
 /// The exports of one organization.
 pub struct Exports<'s>(&'s TenantStore);
 
@@ -78,15 +90,12 @@ impl TenantStore {
 }
 
 impl Exports<'_> {
-    /// Returns the next piece after a position; none after the last one.
+    /// Returns the next piece after a position. It looks at some 2,000 sessions at most, so that it may have no parts and
+    /// not be the end.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
-    pub async fn piece(
-        &self,
-        filter: &ExportFilter,
-        after: Option<ExportPosition>,
-    ) -> Result<Vec<ExportedPart>, StoreError> {
+    pub async fn piece(&self, filter: &ExportFilter, after: Option<ExportPosition>) -> Result<ExportPiece, StoreError> {
         piece::read(self.0, filter, after).await
     }
 

@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use futures::TryStreamExt;
 use uuid::Uuid;
 
-use super::rows::{SessionWithCounter, agents, events, of_user, sessions, the_session};
-use super::{ExportFilter, ExportPosition, ExportedEvent, ExportedPart};
-use crate::domain::DialectName;
+use super::rows::{SessionWithCounter, agents, events, of_agent, of_user, sessions, the_session};
+use super::{ExportFilter, ExportPiece, ExportPosition, ExportedEvent, ExportedPart};
+use crate::domain::{DialectName, EventId};
 use crate::store::bytes::{Page, Weighed};
+use crate::store::captures::read_carried;
 use crate::store::{StoreError, TenantStore, keyset, scope};
 
 /// Sessions of a piece.
 const SESSIONS: i64 = 100;
+/// Pages of sessions that a piece looks at, if none of them matches.
+const PAGES: usize = 20;
 /// Bytes of a piece. It has at most one event more.
 pub(super) const BYTES: usize = 1024 * 1024;
 /// Events that a piece reads.
@@ -33,7 +36,7 @@ pub(super) async fn read(
     store: &TenantStore,
     filter: &ExportFilter,
     after: Option<ExportPosition>,
-) -> Result<Vec<ExportedPart>, StoreError> {
+) -> Result<ExportPiece, StoreError> {
     let org = store.org;
     if let Some(position) = after
         && let Some((number, last)) = position.within
@@ -47,7 +50,7 @@ pub(super) async fn read(
         }
     }
     let mut next = after;
-    loop {
+    for _ in 0..PAGES {
         let Page { rows, .. } = match &filter.user {
             Some(user) => {
                 let mut transaction = scope::begin_in_turn(store.scans(), org).await?;
@@ -56,14 +59,18 @@ pub(super) async fn read(
                     transaction.commit().await?;
                 }
                 if page.rows.is_empty() {
-                    return Ok(Vec::new());
+                    return Ok(ExportPiece::end());
                 }
                 page
             }
             None => {
-                let Some(dialect) = dialect_after(filter, next) else { return Ok(Vec::new()) };
+                let Some(dialect) = dialect_after(filter, next) else { return Ok(ExportPiece::end()) };
                 let mut transaction = scope::begin_in_turn(store.scans(), org).await?;
-                let mut page = sessions(&mut transaction, org, dialect, filter, next, SESSIONS).await?;
+                let mut page = match filter.agent.filter(|_| dialect != DialectName::Messaging) {
+                    Some(agent) => of_agent(&mut transaction, org, dialect, agent, filter, next, SESSIONS).await?,
+                    // Messaging has no index by agent.
+                    None => sessions(&mut transaction, org, dialect, filter, next, SESSIONS).await?,
+                };
                 if !page.cut {
                     transaction.commit().await?;
                 }
@@ -80,7 +87,8 @@ pub(super) async fn read(
         let mut begun: Vec<Begun> = Vec::new();
         for row in rows {
             let until = row.last_number.unwrap_or_default();
-            if filter.dialects.iter().all(|dialect| dialect.code() != row.dialect) {
+            let is_other_dialect = filter.dialects.iter().all(|dialect| dialect.code() != row.dialect);
+            if is_other_dialect || filter.agent.is_some_and(|agent| row.agent_id != Some(agent.0)) {
                 continue;
             }
             if left <= 0 {
@@ -90,11 +98,18 @@ pub(super) async fn read(
             begun.push(Begun { after: 0, until, is_first: true, row });
         }
         if begun.is_empty() {
-            // All of them are of other dialects.
+            // All of them are of other dialects or agents.
             next = last;
             continue;
         }
         return parts(store, begun).await;
+    }
+    Ok(ExportPiece { parts: Vec::new(), next })
+}
+
+impl ExportPiece {
+    fn end() -> Self {
+        Self { parts: Vec::new(), next: None }
     }
 }
 
@@ -120,9 +135,28 @@ impl ExportPosition {
     }
 }
 
+/// Notes how the captured events belong to their traces.
+async fn name_spans(
+    store: &TenantStore,
+    found: &mut HashMap<(i16, Uuid), Vec<ExportedEvent>>,
+) -> Result<(), StoreError> {
+    let captured: Vec<&mut ExportedEvent> = found.values_mut().flatten().filter(|one| one.facts.is_some()).collect();
+    if captured.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<EventId> = captured.iter().map(|one| one.event.id).collect();
+    let mut transaction = scope::begin_in_turn(store.scans(), store.org).await?;
+    let mut spans = read_carried(&mut transaction, store.org, &ids).await?;
+    transaction.commit().await?;
+    for one in captured {
+        one.span = spans.remove(&one.event.id);
+    }
+    Ok(())
+}
+
 /// Reads the events of these sessions, as far as they fit. Returns the sessions whose events were read, of which the
 /// last one may continue.
-async fn parts(store: &TenantStore, begun: Vec<Begun>) -> Result<Vec<ExportedPart>, StoreError> {
+async fn parts(store: &TenantStore, begun: Vec<Begun>) -> Result<ExportPiece, StoreError> {
     let org = store.org;
     let mut transaction = scope::begin_in_turn(store.scans(), org).await?;
     let agents =
@@ -157,7 +191,11 @@ async fn parts(store: &TenantStore, begun: Vec<Begun>) -> Result<Vec<ExportedPar
     }
     if unfinished.is_none() {
         transaction.commit().await?;
+    } else {
+        // Its rows were not all read. The next transaction waits for the permit of this one.
+        drop(transaction);
     }
+    name_spans(store, &mut found).await?;
     let mut parts = Vec::with_capacity(begun.len());
     for Begun { row, until, is_first, .. } in begun {
         let key = (row.dialect, row.session_id);
@@ -176,5 +214,5 @@ async fn parts(store: &TenantStore, begun: Vec<Begun>) -> Result<Vec<ExportedPar
             break;
         }
     }
-    Ok(parts)
+    Ok(ExportPiece { next: parts.last().map(|last| last.position), parts })
 }

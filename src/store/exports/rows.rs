@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::piece::BYTES;
 use super::{ExportFilter, ExportPosition, ExportedEvent};
-use crate::domain::{DialectName, Event, EventId, JsonText, OrgId, Session, Timestamp};
+use crate::domain::{AgentId, DialectName, Event, EventId, JsonText, OrgId, Session, Timestamp};
 use crate::store::bytes::{self, Page, Weighed, json_bytes, optional_json_bytes};
 use crate::store::{SessionRow, StoreError, keyset};
 
@@ -84,10 +84,11 @@ macro_rules! with_counters {
     ($sessions:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
             SessionWithCounter,
-            r#"SELECT s.org_id, s.dialect, s.session_id, s.agent_id, s.public_id, s.nonce, s.ended_at, s.enabled, s.kind,
-                      s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!", s.created_at,
-                      s.updated_at, s.expires_at, s.expiry_reported_at, c.last_number AS "last_number?",
-                      c.last_at AS "last_at?"
+            r#"SELECT s.org_id AS "org_id!", s.dialect AS "dialect!", s.session_id AS "session_id!", s.agent_id,
+                      s.public_id AS "public_id!", s.nonce AS "nonce!", s.ended_at, s.enabled AS "enabled!", s.kind,
+                      s.user_id, s.name, s.description, s.metadata::text, s.detail::text AS "detail!",
+                      s.created_at AS "created_at!", s.updated_at AS "updated_at!", s.expires_at, s.expiry_reported_at,
+                      c.last_number AS "last_number?", c.last_at AS "last_at?"
                  FROM "#
                 + $sessions
                 + r#" LEFT JOIN LATERAL (SELECT last_number, last_at FROM session_counters
@@ -106,6 +107,16 @@ fn just_before(at: Timestamp) -> Timestamp {
     at - chrono::TimeDelta::microseconds(1)
 }
 
+/// Returns after which time and id the sessions of a dialect are read.
+fn begin(dialect: DialectName, filter: &ExportFilter, after: Option<ExportPosition>) -> (Timestamp, Uuid) {
+    let after = after.filter(|position| position.dialect == dialect.code());
+    let (at, id) = keyset::or_earliest(after.map(|position| (position.created_at, position.id)));
+    match filter.created_after.filter(|first| *first > at) {
+        Some(first) => (just_before(first), Uuid::max()),
+        None => (at, id),
+    }
+}
+
 /// Returns the sessions of a dialect after a position, oldest first, also those after the filter's end: with two limits of
 /// the time, the planner would take them for few and sort them all.
 pub(super) async fn sessions(
@@ -116,17 +127,45 @@ pub(super) async fn sessions(
     after: Option<ExportPosition>,
     limit: i64,
 ) -> Result<Page<SessionWithCounter>, sqlx::Error> {
-    let after = after.filter(|position| position.dialect == dialect.code());
-    let (mut at, mut id) = keyset::or_earliest(after.map(|position| (position.created_at, position.id)));
-    if let Some(first) = filter.created_after.filter(|first| *first > at) {
-        (at, id) = (just_before(first), Uuid::max());
-    }
+    let (at, id) = begin(dialect, filter, after);
     let rows = with_counters!(
         r#"(SELECT * FROM sessions
              WHERE org_id = $1 AND dialect = $2 AND (created_at, session_id) > ($3, $4)
              ORDER BY created_at, session_id LIMIT $5) s"#,
         org.0,
         dialect.code(),
+        at,
+        id,
+        limit
+    );
+    bytes::page(rows.fetch(connection), BYTES).await
+}
+
+/// Returns the sessions of a dialect with an agent after a position, oldest first, also those after the filter's end. The
+/// dialects without an index by agent have none.
+pub(super) async fn of_agent(
+    connection: &mut PgConnection,
+    org: OrgId,
+    dialect: DialectName,
+    agent: AgentId,
+    filter: &ExportFilter,
+    after: Option<ExportPosition>,
+    limit: i64,
+) -> Result<Page<SessionWithCounter>, sqlx::Error> {
+    let (at, id) = begin(dialect, filter, after);
+    let rows = with_counters!(
+        r#"((SELECT * FROM sessions
+              WHERE org_id = $1 AND dialect = $2 AND dialect IN (2, 5) AND agent_id = $3
+                AND (created_at, session_id) > ($4, $5)
+              ORDER BY created_at, session_id LIMIT $6)
+            UNION ALL
+            (SELECT * FROM sessions
+              WHERE $2 = 3 AND org_id = $1 AND dialect = 3 AND agent_id = $3
+                AND (created_at, session_id) > ($4, $5)
+              ORDER BY created_at, session_id LIMIT $6)) s"#,
+        org.0,
+        dialect.code(),
+        agent.0,
         at,
         id,
         limit
@@ -238,7 +277,7 @@ impl TryFrom<EventWithFacts> for ExportedEvent {
             hidden: row.hidden,
             created_at: row.created_at,
         };
-        Ok(Self { event, facts })
+        Ok(Self { event, facts, span: None })
     }
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::across_sql::{directed, nearest_examined, nearest_examined_of_agent, nearest_rows};
 use super::query::code;
-use super::{RowKey, SessionRow};
+use super::{RowKey, SessionRow, across_user};
 use crate::domain::session::State;
 use crate::domain::{AgentId, DialectName, Session, SessionId, Timestamp};
 use crate::store::bytes::{self, MAX_PAGE_BYTES, Page};
@@ -66,7 +66,7 @@ impl SessionFilter {
         agent.is_none() && kind.is_none() && user.is_none() && state.is_none() && text.is_none()
     }
 
-    fn patterns(&self) -> Vec<String> {
+    pub(super) fn patterns(&self) -> Vec<String> {
         self.text.as_deref().map(search_patterns).unwrap_or_default()
     }
 }
@@ -83,12 +83,12 @@ pub struct Examined {
     pub is_named: bool,
 }
 
-struct ExaminedRow {
-    dialect: i16,
-    session_id: Uuid,
-    created_at: Timestamp,
-    fits: bool,
-    is_named: bool,
+pub(super) struct ExaminedRow {
+    pub dialect: i16,
+    pub session_id: Uuid,
+    pub created_at: Timestamp,
+    pub fits: bool,
+    pub is_named: bool,
 }
 
 /// The cursors of a walk as the parameters of its statements.
@@ -152,8 +152,8 @@ impl Sessions<'_> {
         page.try_into_rows()
     }
 
-    /// Looks at the nearest `limit` sessions after a cursor. With an agent, only sessions of the dialects without an
-    /// index by agent are among them that are not the agent's.
+    /// Looks at the nearest `limit` sessions after a cursor. With a user, only the user's sessions are among them. With an
+    /// agent, only sessions of the dialects without an index by agent are among them that are not the agent's.
     ///
     /// # Errors
     /// [`StoreError::OrgBusy`] when the organization's other scans use its permit, [`StoreError::Unavailable`] when the
@@ -167,7 +167,9 @@ impl Sessions<'_> {
     ) -> Result<Vec<Examined>, StoreError> {
         let start = walk.start(self.0.org.0, after, limit);
         let mut transaction = scope::begin_pooled(self.0.scans(), self.0.org).await?;
-        let rows: Vec<ExaminedRow> = if filter.agent.is_some() {
+        let rows: Vec<ExaminedRow> = if let Some(user) = &filter.user {
+            across_user::examine(&mut transaction, self.0.org, walk, user, filter, after, limit).await?
+        } else if filter.agent.is_some() {
             directed!(walk.order, nearest_examined_of_agent, start, filter, &mut *transaction)
         } else {
             directed!(walk.order, nearest_examined, start, filter, &mut *transaction)

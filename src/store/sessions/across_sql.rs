@@ -57,7 +57,8 @@ macro_rules! nearest_rows {
     }};
 }
 
-/// Selects the nearest sessions: whether each matches the filter, and whether its own texts contain the searched text.
+/// Selects the nearest sessions: whether each matches the filter but for its user, and whether its own texts contain the
+/// searched text.
 macro_rules! nearest_examined {
     (after: $after:literal, order: $order:literal, merged: $merged:literal, $at:expr, $filter:expr, $connection:expr) => {
         sqlx::query_as!(
@@ -68,17 +69,16 @@ macro_rules! nearest_examined {
                 CROSS JOIN LATERAL (
                     SELECT s.dialect, s.session_id, s.created_at,
                            COALESCE(($7::uuid IS NULL OR s.agent_id = $7) AND ($8::text IS NULL OR s.kind = $8)
-                                    AND ($9::text IS NULL OR s.user_id = $9)
                                     AND NOT (s.dialect IN (3, 4) AND s.ended_at IS NOT NULL)
-                                    AND CASE $10::smallint
+                                    AND CASE $9::smallint
                                             WHEN 1 THEN s.ended_at IS NULL
-                                                        AND (s.expires_at IS NULL OR s.expires_at > $11)
+                                                        AND (s.expires_at IS NULL OR s.expires_at > $10)
                                             WHEN 2 THEN s.ended_at IS NOT NULL
-                                            WHEN 3 THEN s.ended_at IS NULL AND s.expires_at <= $11
+                                            WHEN 3 THEN s.ended_at IS NULL AND s.expires_at <= $10
                                             ELSE true
                                         END, false) AS fits,
-                           COALESCE(s.name ILIKE ANY ($12::text[]) OR left(s.description, 10000) ILIKE ANY ($12)
-                                    OR s.public_id ILIKE ANY ($12), false) AS is_named
+                           COALESCE(s.name ILIKE ANY ($11::text[]) OR left(s.description, 10000) ILIKE ANY ($11)
+                                    OR s.public_id ILIKE ANY ($11), false) AS is_named
                       FROM sessions s
                      WHERE s.org_id = $1 AND s.dialect = asked.name AND "#
                 + $after
@@ -95,7 +95,6 @@ macro_rules! nearest_examined {
             $at.limit,
             $filter.agent.map(|agent| agent.0),
             $filter.kind.as_deref(),
-            $filter.user.as_deref(),
             $filter.state.map(code),
             $filter.now,
             &$filter.patterns()
@@ -113,17 +112,16 @@ macro_rules! nearest_examined_of_agent {
             ExaminedRow,
             r#"SELECT near.dialect AS "dialect!", near.session_id AS "session_id!", near.created_at AS "created_at!",
                       COALESCE(near.agent_id = $7 AND ($8::text IS NULL OR near.kind = $8)
-                               AND ($9::text IS NULL OR near.user_id = $9)
                                AND NOT (near.dialect IN (3, 4) AND near.ended_at IS NOT NULL)
-                               AND CASE $10::smallint
+                               AND CASE $9::smallint
                                        WHEN 1 THEN near.ended_at IS NULL
-                                                   AND (near.expires_at IS NULL OR near.expires_at > $11)
+                                                   AND (near.expires_at IS NULL OR near.expires_at > $10)
                                        WHEN 2 THEN near.ended_at IS NOT NULL
-                                       WHEN 3 THEN near.ended_at IS NULL AND near.expires_at <= $11
+                                       WHEN 3 THEN near.ended_at IS NULL AND near.expires_at <= $10
                                        ELSE true
                                    END, false) AS "fits!",
-                      COALESCE(near.name ILIKE ANY ($12::text[]) OR left(near.description, 10000) ILIKE ANY ($12)
-                               OR near.public_id ILIKE ANY ($12), false) AS "is_named!"
+                      COALESCE(near.name ILIKE ANY ($11::text[]) OR left(near.description, 10000) ILIKE ANY ($11)
+                               OR near.public_id ILIKE ANY ($11), false) AS "is_named!"
                  FROM UNNEST($2::smallint[], $3::timestamptz[], $4::uuid[]) AS asked (name, at, id)
                 CROSS JOIN LATERAL (
                     (SELECT s.* FROM sessions s
@@ -156,7 +154,6 @@ macro_rules! nearest_examined_of_agent {
             $at.limit,
             $filter.agent.map(|agent| agent.0),
             $filter.kind.as_deref(),
-            $filter.user.as_deref(),
             $filter.state.map(code),
             $filter.now,
             &$filter.patterns()

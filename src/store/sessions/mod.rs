@@ -2,6 +2,7 @@
 
 mod across;
 mod across_sql;
+mod across_user;
 mod aliases;
 mod appends;
 mod change;

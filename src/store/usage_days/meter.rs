@@ -22,10 +22,14 @@ pub struct Amounts {
     pub sessions: i64,
     pub events: i64,
     pub requests: i64,
+    /// Requests with an error as their response.
+    pub errors: i64,
 }
 
 impl Amounts {
-    pub const REQUEST: Self = Self { sessions: 0, events: 0, requests: 1 };
+    const NONE: Self = Self { sessions: 0, events: 0, requests: 0, errors: 0 };
+    pub const REQUEST: Self = Self { requests: 1, ..Self::NONE };
+    pub const ERROR: Self = Self { errors: 1, ..Self::NONE };
 }
 
 impl AddAssign for Amounts {
@@ -33,6 +37,7 @@ impl AddAssign for Amounts {
         self.sessions = self.sessions.saturating_add(more.sessions);
         self.events = self.events.saturating_add(more.events);
         self.requests = self.requests.saturating_add(more.requests);
+        self.errors = self.errors.saturating_add(more.errors);
     }
 }
 

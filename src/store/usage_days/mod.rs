@@ -1,9 +1,11 @@
-//! What organizations use, by day: sessions created, events appended, requests.
+//! What organizations use, by day: sessions created, events appended, requests, errors.
 //!
 //! It is counted in memory and added to the database once a second, as stored bytes are. A replica that is killed loses
 //! what it counted since then.
 
 mod meter;
+
+use std::fmt;
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -40,11 +42,35 @@ pub struct UsageGroup {
     pub amounts: Amounts,
 }
 
+/// A request that was counted.
+#[derive(Clone)]
+pub struct CountedRequest {
+    meter: UsageMeter,
+    used: Used,
+}
+
+impl CountedRequest {
+    /// Counts that the response to the request is an error.
+    pub fn failed(&self) {
+        self.meter.add(&Used { amounts: Amounts::ERROR, ..self.used });
+    }
+}
+
+impl fmt::Debug for CountedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CountedRequest").field(&self.used).finish()
+    }
+}
+
 impl TenantStore {
-    /// Counts an authenticated request.
-    pub fn requested(&self, dialect: ApiName, at: Timestamp) {
+    /// Counts an authenticated request. Returns what counts its error, if it has one.
+    #[must_use]
+    pub fn requested(&self, dialect: ApiName, at: Timestamp) -> CountedRequest {
         let (agent, key) = (None, self.key());
-        self.store.0.reports.usage.add(&Used { org: self.org, at, dialect, agent, key, amounts: Amounts::REQUEST });
+        let used = Used { org: self.org, at, dialect, agent, key, amounts: Amounts::REQUEST };
+        let meter = self.store.0.reports.usage.clone();
+        meter.add(&used);
+        CountedRequest { meter, used }
     }
 
     /// Returns the usage of the days from `first` to `last`, both included, at most the first [`USAGE_DAYS`] of them,
@@ -66,7 +92,7 @@ impl TenantStore {
             r#"SELECT CASE WHEN $4 THEN day END AS day, CASE WHEN $5 THEN dialect END AS dialect,
                       CASE WHEN $6 THEN agent_id END AS agent_id, CASE WHEN $7 THEN key_id END AS key_id,
                       sum(sessions)::bigint AS "sessions!", sum(events)::bigint AS "events!",
-                      sum(requests)::bigint AS "requests!"
+                      sum(requests)::bigint AS "requests!", sum(errors)::bigint AS "errors!"
                  FROM usage_days
                 WHERE org_id = $1 AND day BETWEEN $2 AND $3
                 GROUP BY 1, 2, 3, 4
@@ -90,7 +116,12 @@ impl TenantStore {
                     dialect: row.dialect.map(dialect_of).transpose()?,
                     agent: row.agent_id.filter(|id| !id.is_nil()).map(AgentId),
                     key: row.key_id.filter(|id| !id.is_nil()).map(KeyId),
-                    amounts: Amounts { sessions: row.sessions, events: row.events, requests: row.requests },
+                    amounts: Amounts {
+                        sessions: row.sessions,
+                        events: row.events,
+                        requests: row.requests,
+                        errors: row.errors,
+                    },
                 })
             })
             .collect()
@@ -127,18 +158,19 @@ async fn add(store: &Inner, counted: &[(Row, Amounts)]) -> Result<(), StoreError
     let sessions: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.sessions).collect();
     let events: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.events).collect();
     let requests: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.requests).collect();
+    let errors: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.errors).collect();
     let mut transaction = scope::begin_lookup(&store.pools.lookups, &orgs).await?;
     // In one order, because two replicas that add in different orders would deadlock.
     sqlx::query!(
-        "INSERT INTO usage_days AS u (org_id, day, dialect, agent_id, key_id, sessions, events, requests)
-         SELECT org_id, day, dialect, agent_id, key_id, sessions, events, requests
+        "INSERT INTO usage_days AS u (org_id, day, dialect, agent_id, key_id, sessions, events, requests, errors)
+         SELECT org_id, day, dialect, agent_id, key_id, sessions, events, requests, errors
            FROM UNNEST($1::uuid[], $2::date[], $3::smallint[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[],
-                       $8::bigint[])
-             AS new (org_id, day, dialect, agent_id, key_id, sessions, events, requests)
+                       $8::bigint[], $9::bigint[])
+             AS new (org_id, day, dialect, agent_id, key_id, sessions, events, requests, errors)
           ORDER BY org_id, day, dialect, agent_id, key_id
              ON CONFLICT (org_id, day, dialect, agent_id, key_id)
              DO UPDATE SET sessions = u.sessions + EXCLUDED.sessions, events = u.events + EXCLUDED.events,
-                           requests = u.requests + EXCLUDED.requests",
+                           requests = u.requests + EXCLUDED.requests, errors = u.errors + EXCLUDED.errors",
         &ids,
         &days,
         &dialects,
@@ -146,7 +178,8 @@ async fn add(store: &Inner, counted: &[(Row, Amounts)]) -> Result<(), StoreError
         &keys,
         &sessions,
         &events,
-        &requests
+        &requests,
+        &errors
     )
     .execute(&mut *transaction)
     .await?;

@@ -22,7 +22,7 @@ async fn usage(app: &TestApp, by: UsageBy) -> Vec<UsageGroup> {
 }
 
 fn amounts(sessions: i64, events: i64, requests: i64) -> Amounts {
-    Amounts { sessions, events, requests }
+    Amounts { sessions, events, requests, errors: 0 }
 }
 
 async fn total(app: &TestApp) -> Amounts {

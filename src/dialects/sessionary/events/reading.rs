@@ -30,9 +30,10 @@ pub struct ReaderMessage {
 pub struct ToolCall {
     name: Option<String>,
     /// Any JSON; a text if it was captured as one.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     input: Option<JsonText>,
-    #[schema(value_type = Option<Object>)]
+    /// As the input.
+    #[schema(value_type = Option<serde_json::Value>)]
     output: Option<JsonText>,
 }
 

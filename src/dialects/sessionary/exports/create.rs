@@ -15,7 +15,7 @@ use crate::dialects::sessionary::page::List;
 use crate::dialects::sessionary::problem::SessionaryError;
 use crate::dialects::sessionary::query::{Query, RawQuery, invalid, once, repeated};
 use crate::dialects::sessionary::{Sessionary, users};
-use crate::domain::DialectName;
+use crate::domain::{AgentId, DialectName};
 use crate::http::CostlyWork;
 use crate::store::ExportFilter;
 
@@ -29,10 +29,16 @@ fn filter(query: &Query) -> Result<ExportFilter, SessionaryError> {
     if dialects.is_empty() {
         dialects = DialectName::ALL.to_vec();
     }
+    let agent: Option<AgentId> = query.parsed("agent_id", "a UUID")?;
+    if agent.is_some() {
+        // Captured sessions belong to no agent.
+        dialects.retain(|dialect| *dialect != DialectName::Agnost);
+    }
     let user = query.text("user_id").map(|user| users::user_id(user.to_owned())).transpose();
     Ok(ExportFilter {
         dialects,
         user: user.map_err(|detail| invalid("user_id", detail))?,
+        agent,
         created_after: query.time("created_after")?,
         created_before: query.time("created_before")?,
     })
@@ -54,6 +60,7 @@ fn filter(query: &Query) -> Result<ExportFilter, SessionaryError> {
         ("format" = Option<String>, Query, description = "`jsonl` (the default) or `csv`."),
         ("dialect" = Option<String>, Query, description = "Only sessions of this dialect; repeatable, or separated by commas."),
         ("user_id" = Option<String>, Query, description = "Only sessions of this user."),
+        ("agent_id" = Option<String>, Query, description = "Only sessions with this agent."),
         ("created_after" = Option<String>, Query, description = "Only sessions that were created at this time or later."),
         ("created_before" = Option<String>, Query, description = "Only sessions that were created before this time."),
         ("after" = Option<String>, Query, description = "Continues after the line with this `cursor`, with the same filters."),
@@ -74,7 +81,14 @@ pub async fn export(
     raw: RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, SessionaryError> {
-    let filters = [once("format"), repeated("dialect"), once("user_id"), once("created_after"), once("created_before")];
+    let filters = [
+        once("format"),
+        repeated("dialect"),
+        once("user_id"),
+        once("agent_id"),
+        once("created_after"),
+        once("created_before"),
+    ];
     let list = List::after_lines(&raw, caller.store.org(), &filters)?;
     let format = match list.query().text("format") {
         None | Some("jsonl") => Format::JsonLines,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::line_span::LineSpan;
 use crate::dialects::sessionary::session_ref::SessionRef;
 use crate::domain::{JsonText, Timestamp};
 use crate::store::{ExportedAgent, ExportedEvent, ExportedFacts, ExportedPart};
@@ -112,6 +113,8 @@ pub struct LineEvent {
     pub created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captured: Option<LineFacts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<LineSpan>,
 }
 
 /// By what a captured event (`agnost`) is listed and counted.
@@ -182,7 +185,7 @@ impl From<ExportedAgent> for LineAgentNames {
 }
 
 impl From<ExportedEvent> for LineEvent {
-    fn from(ExportedEvent { event, facts }: ExportedEvent) -> Self {
+    fn from(ExportedEvent { event, facts, span }: ExportedEvent) -> Self {
         Self {
             number: event.number,
             id: event.id.0,
@@ -195,6 +198,7 @@ impl From<ExportedEvent> for LineEvent {
             hidden: event.hidden,
             created_at: event.created_at,
             captured: facts.map(LineFacts::from),
+            span: span.map(LineSpan::from),
         }
     }
 }

@@ -4,6 +4,7 @@ mod create;
 pub mod csv;
 mod gzip;
 pub mod line;
+mod line_span;
 mod permits;
 mod stream;
 

@@ -47,17 +47,22 @@ impl Export {
 
     async fn next(export: Option<Self>) -> Result<Option<(Bytes, Option<Self>)>, BoxError> {
         let Some(mut export) = export else { return Ok(None) };
-        if !export.authenticator.still_holds(&export.principal).await? {
-            return Err("the credential has ended".into());
-        }
-        let parts = export.store.exports().piece(&export.filter, export.after).await?;
-        let Some(last) = parts.last() else {
-            let mut end = if export.is_first { export.head() } else { Vec::new() };
-            end = export.encoder.piece(end)?;
-            end.extend(export.encoder.finish()?);
-            return Ok(Some((Bytes::from(end), None)));
+        let parts = loop {
+            if !export.authenticator.still_holds(&export.principal).await? {
+                return Err("the credential has ended".into());
+            }
+            let piece = export.store.exports().piece(&export.filter, export.after).await?;
+            let Some(next) = piece.next else {
+                let mut end = if export.is_first { export.head() } else { Vec::new() };
+                end = export.encoder.piece(end)?;
+                end.extend(export.encoder.finish()?);
+                return Ok(Some((Bytes::from(end), None)));
+            };
+            export.after = Some(next);
+            if !piece.parts.is_empty() {
+                break piece.parts;
+            }
         };
-        export.after = Some(last.position);
         let costly = export.costly.clone();
         let written = costly.run(move || export.written(parts)).await;
         let (bytes, export) = written.map_err(|_| "the sessions could not be written")??;

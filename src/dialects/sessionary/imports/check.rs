@@ -197,5 +197,13 @@ fn event_of(dialect: DialectName, line: LineEvent) -> Result<ImportedEvent, Deta
         (_, Some(_)) => return Err(wrong("only events of agnost are captured")),
         (_, None) => None,
     };
-    Ok(ImportedEvent { event, captured })
+    let span = match line.span {
+        None => None,
+        Some(span) if captured.is_some() => {
+            time("span.started_at", span.started_at).map_err(|detail| wrong(&detail))?;
+            Some(span.read(line.id).ok_or_else(|| wrong("span has a number that is not valid"))?)
+        }
+        Some(_) => return Err(wrong("only events of agnost are spans")),
+    };
+    Ok(ImportedEvent { event, captured, span })
 }

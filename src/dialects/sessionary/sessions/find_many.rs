@@ -66,7 +66,9 @@ pub(in crate::dialects::sessionary) async fn page(
     if filters.is_empty() || filters.only_user().is_some() {
         along_an_index(store, filters, limit, after).await
     } else {
-        Scan { store, filters, search_in, limit, began: Instant::now() }.page(after).await
+        let began = Instant::now();
+        let captured = captured_with_text(store, filters, search_in).await?;
+        Scan { store, filters, search_in, limit, began, captured }.page(after).await
     }
 }
 
@@ -102,12 +104,29 @@ async fn along_an_index(
     }
 }
 
+/// Returns the captured sessions whose messages may contain the text of the filter, or `None` if those of all sessions have
+/// to be read.
+async fn captured_with_text(
+    store: &TenantStore,
+    filters: &Filters,
+    search_in: SearchIn,
+) -> Result<Option<HashSet<SessionId>>, StoreError> {
+    match &filters.filter.text {
+        Some(text) if search_in == SearchIn::Messages && filters.walk.dialects.contains(&DialectName::Agnost) => {
+            store.captures().sessions_with_text(text).await
+        }
+        _ => Ok(None),
+    }
+}
+
 struct Scan<'s> {
     store: &'s TenantStore,
     filters: &'s Filters,
     search_in: SearchIn,
     limit: usize,
     began: Instant,
+    /// The captured sessions whose messages are read; `None` for all.
+    captured: Option<HashSet<SessionId>>,
 }
 
 /// A session that matches, before it is read.
@@ -116,7 +135,9 @@ type Match = (Examined, Option<TextMatch>);
 impl Scan<'_> {
     async fn page(&self, mut after: Option<AcrossCursor>) -> Result<FoundPage, StoreError> {
         let Self { filters, limit, .. } = *self;
-        let reads_texts = filters.metadata.is_some() || filters.filter.text.is_some();
+        let reads_messages = filters.filter.text.is_some()
+            && !(self.captured.is_some() && filters.walk.dialects == [DialectName::Agnost]);
+        let reads_texts = filters.metadata.is_some() || reads_messages;
         let chunk = if reads_texts { SMALL_CHUNK } else { CHUNK };
         let (mut matches, mut total): (Vec<Match>, usize) = (Vec::new(), 0);
         let has_more = loop {
@@ -164,6 +185,12 @@ impl Scan<'_> {
         Ok(fitting)
     }
 
+    /// Returns whether the messages of a session have to be read.
+    fn may_contain_text(&self, session: &Examined) -> bool {
+        let captured = self.captured.as_ref().filter(|_| session.dialect == DialectName::Agnost);
+        captured.is_none_or(|captured| captured.contains(&session.id))
+    }
+
     /// Adds those with the text. Returns the last one that was looked at, if the time or the page ended before all were.
     async fn look_for_text(
         &self,
@@ -180,8 +207,8 @@ impl Scan<'_> {
         }
         let mut pieces = fitting.chunks(READ_AT_ONCE).peekable();
         while let Some(piece) = pieces.next() {
-            let others: Vec<(DialectName, SessionId)> =
-                piece.iter().filter(|session| !session.is_named).map(|session| (session.dialect, session.id)).collect();
+            let others = piece.iter().filter(|session| !session.is_named && self.may_contain_text(session));
+            let others: Vec<(DialectName, SessionId)> = others.map(|session| (session.dialect, session.id)).collect();
             let found = self.store.sessions().events_with_text(&others, text).await?;
             let mut found: HashMap<(DialectName, SessionId), TextMatch> =
                 others.into_iter().zip(found).filter_map(|(key, found)| Some((key, found?))).collect();

@@ -13,10 +13,9 @@ use crate::domain::Session;
 
 /// List sessions
 ///
-/// The sessions of all dialects, by their time of creation. `user_id` alone lists a user's sessions by an index. Other
-/// filters but `dialect`, `agent_id` and the times are applied
-/// to one session after the other, for 300 milliseconds and to at most 10,000 sessions a page: a page can be short, even
-/// empty, and its cursor continues.
+/// The sessions of all dialects, by their time of creation. Indexes serve `user_id`, `dialect`, `agent_id` and the times;
+/// the other filters are applied to one of the sessions found by these after the other, for 300 milliseconds and to at
+/// most 10,000 sessions a page: a page can be short, even empty, and its cursor continues.
 #[utoipa::path(
     get,
     path = "/sessionary/v1/sessions",

@@ -45,6 +45,8 @@ struct UsageRow {
     events: i64,
     /// Requests with a valid credential, those of this API included.
     requests: i64,
+    /// How many of these requests had an error as their response: a status of 400 or more.
+    errors: i64,
 }
 
 impl UsageRow {
@@ -57,14 +59,15 @@ impl UsageRow {
             sessions: group.amounts.sessions,
             events: group.amounts.events,
             requests: group.amounts.requests,
+            errors: group.amounts.errors,
         }
     }
 }
 
 /// Get the usage
 ///
-/// Sessions, events and requests by day (in UTC), agent, key or dialect. It is counted within about a
-/// second, and stored for 400 days.
+/// Sessions, events, requests and errors by day (in UTC), agent, key or dialect. It is counted within about a second, and
+/// stored for 400 days.
 #[utoipa::path(
     get,
     path = "/sessionary/v1/usage",

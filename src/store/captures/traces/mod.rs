@@ -7,6 +7,7 @@
 //!
 //! Locks are taken in one order: traces, sessions, counters, events, totals, each sorted by its key.
 
+mod carried;
 mod changes;
 mod moves;
 mod plan;
@@ -28,6 +29,9 @@ use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 use crate::store::sessions::RowKey;
 use crate::store::usage_days::{Amounts, Used};
+pub use carried::CarriedSpan;
+pub(in crate::store) use carried::{PlacedSpan, read as read_carried, write as write_carried};
+pub(in crate::store) use stored::lock as lock_traces;
 
 /// Limit of spans of a trace that are considered together. Later spans are assigned by them and not changed later.
 const MAX_SPANS: usize = 5_000;

@@ -67,9 +67,6 @@ pub async fn read(
     )
     .fetch_all(connection)
     .await?;
-    let identity = |id: Option<String>, rank: Option<i16>| {
-        id.map(|id| Identity { id, rank: rank.and_then(Rank::of).unwrap_or(Rank::Run) })
-    };
     let mut spans: HashMap<TraceKey, Vec<StoredSpan>> = HashMap::new();
     for row in rows {
         let facts = SpanFacts {
@@ -99,7 +96,13 @@ pub async fn read(
     Ok(spans)
 }
 
-fn form_of(code: i16) -> SpanForm {
+/// Returns an id that a span names, with its source.
+pub fn identity(id: Option<String>, rank: Option<i16>) -> Option<Identity> {
+    id.map(|id| Identity { id, rank: rank.and_then(Rank::of).unwrap_or(Rank::Run) })
+}
+
+/// Returns how complete a stored span is.
+pub fn form_of(code: i16) -> SpanForm {
     match code {
         0 => SpanForm::Logs,
         1 => SpanForm::Started,

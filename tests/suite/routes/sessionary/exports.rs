@@ -7,10 +7,11 @@ use chrono::TimeDelta;
 use flate2::read::GzDecoder;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use sessionary::domain::DialectName;
 
 use super::{all, is_problem};
 use crate::support::agnost::{self, CAPTURE_SESSION};
-use crate::support::{TestApp, agent_key, agntix, integer_id, messaging, run, start};
+use crate::support::{AGENT_ID, MESSAGING_AGENT_ID, TestApp, agent_key, agntix, integer_id, messaging, run, start};
 
 pub const EXPORTS: &str = "/sessionary/v1/exports";
 
@@ -107,6 +108,12 @@ fn filters_choose_sessions() {
             ("?user_id=a%2Fb&dialect=agnost".to_owned(), vec![&first, &third]),
             ("?user_id=a%2Fb&dialect=messaging".to_owned(), vec![]),
             ("?user_id=nobody".to_owned(), vec![]),
+            (format!("?agent_id={AGENT_ID}"), vec![&keyed]),
+            (format!("?agent_id={AGENT_ID}&user_id=a%2Fb"), vec![&keyed]),
+            (format!("?agent_id={AGENT_ID}&user_id=c"), vec![]),
+            (format!("?agent_id={AGENT_ID}&dialect=agnost,messaging"), vec![]),
+            (format!("?agent_id={AGENT_ID}&created_before={}", time(2)), vec![]),
+            (format!("?agent_id={}", app.mint.uuid()), vec![]),
             (format!("?created_after={}", time(2)), vec![&second, &third, &keyed]),
             (format!("?created_before={}", time(2)), vec![&first]),
             (format!("?user_id=a%2Fb&created_after={}&created_before={}", time(2), time(4)), vec![&third]),
@@ -124,12 +131,38 @@ fn filters_choose_sessions() {
             ("dialect=nothing", "invalid_query"),
             ("created_after=yesterday", "invalid_query"),
             ("user_id=", "invalid_query"),
+            ("agent_id=customer_support", "invalid_query"),
             ("format=xml", "invalid_query"),
             ("limit=1", "invalid_query"),
             ("after=x", "invalid_cursor"),
         ] {
             is_problem(&app.get(&format!("{EXPORTS}?{wrong}")).send().await, 400, code);
         }
+    });
+}
+
+/// Every dialect is read along its own index, page by page; `messaging` has none.
+#[test]
+fn the_sessions_of_one_agent_are_exported_page_by_page() {
+    run(async {
+        let app = TestApp::new().await;
+        let mut expected = [0, 0];
+        for _ in 0..110 {
+            app.clock.advance(TimeDelta::seconds(1));
+            agntix::create(&app, "").await;
+            messaging::create(&app, "").await;
+            expected = expected.map(|count| count + 1);
+        }
+        agent_key::session(&app, "k", &json!({})).await;
+        integer_id::start_session(&app, "").await;
+        let of_agent = lines(&app, &format!("?agent_id={AGENT_ID}")).await;
+        assert_eq!(of_agent.len(), expected[0] + 2);
+        assert!(of_agent.iter().all(|line| line["session"]["agent"]["id"] == AGENT_ID));
+        let of_messaging = lines(&app, &format!("?agent_id={MESSAGING_AGENT_ID}")).await;
+        assert_eq!(of_messaging.len(), expected[1]);
+        // More sessions of others than a piece looks at.
+        app.fill_sessions(DialectName::Messaging, 2_500).await;
+        assert_eq!(lines(&app, &format!("?agent_id={MESSAGING_AGENT_ID}")).await, of_messaging);
     });
 }
 

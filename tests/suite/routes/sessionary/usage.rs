@@ -38,6 +38,7 @@ fn usage_is_shown_by_day_agent_key_and_dialect() {
         assert_eq!(agents.iter().filter(|row| row["sessions"] == 4 && row["agent_id"].is_string()).count(), 1);
         let keys = get("?by=key").await;
         assert_eq!(keys.iter().filter(|row| row["sessions"] == 4).count(), 1, "{keys:?}");
+        assert_eq!(days[0]["errors"], 0);
         for wrong in [
             "by=hour",
             "from=yesterday",
@@ -48,5 +49,9 @@ fn usage_is_shown_by_day_agent_key_and_dialect() {
         ] {
             is_problem(&app.get(&format!("{USAGE}?{wrong}")).send().await, 400, "invalid_query");
         }
+        assert_eq!(app.get("/sessionary/v1/sessions").anonymous().send().await.status, 401, "no one's request");
+        store().await.flush_usage().await.expect("the counts");
+        let today = &get("?from=2026-04-30&to=2026-04-30").await[0];
+        assert_eq!((&today["errors"], &today["requests"]), (&json!(6), &json!(13)), "1 session, 6 reads, 6 errors");
     });
 }

@@ -22,8 +22,8 @@ SELECT org_id, sha256(convert_to(org_id::text || n, 'UTF8')), 'console', '{}', c
 INSERT INTO console_links (org_id, link_hash, expires_at) SELECT org_id, sha256(''), created_at FROM organizations;
 INSERT INTO audit_heads (org_id, number, hash) SELECT org_id, 100, '' FROM organizations;
 INSERT INTO audit_streams (org_id, newest, sent) SELECT org_id, 100, CASE WHEN random() < 0.9 THEN 100 ELSE 0 END FROM organizations;
-INSERT INTO usage_days (org_id, day, dialect, agent_id, key_id, sessions, events, requests)
-SELECT org_id, created_at::date + day, 1, md5(n::text)::uuid, md5(n::text)::uuid, 1, 1, 1
+INSERT INTO usage_days (org_id, day, dialect, agent_id, key_id, sessions, events, requests, errors)
+SELECT org_id, created_at::date + day, 1, md5(n::text)::uuid, md5(n::text)::uuid, 1, 1, 1, 1
   FROM organizations, generate_series(1, 40) AS day, generate_series(1, 10) AS n;
 INSERT INTO api_keys (org_id, key_id, name, prefix, created_at)
 SELECT org_id, md5(org_id::text || 'key' || n)::uuid, 'key', 'pk_live', created_at FROM organizations, generate_series(1, 50) AS n;

@@ -33,6 +33,52 @@ fn a_late_span_goes_to_the_conversation_that_its_trace_has_named() {
     });
 }
 
+/// An import stores how spans belong to their traces, so that what arrives later is assigned as it would have been.
+#[test]
+fn a_late_span_goes_to_the_conversation_that_was_imported() {
+    run(async {
+        let (app, other) = (TestApp::new().await, TestApp::new().await);
+        let named = vec![
+            text("ai.telemetry.metadata.sessionId", "s"),
+            text("ai.telemetry.metadata.userId", "ann"),
+            text("ai.prompt", "hi"),
+        ];
+        send(&app, vec![span(2, Some(1), "ai.streamText", named)]).await;
+        let exported = app.get("/sessionary/v1/exports").send().await.expect(200).text();
+        let import = async || other.post("/sessionary/v1/imports", exported.clone()).send().await.expect(200).json();
+        let result = import().await;
+        assert_eq!((&result["created"], &result["rejected"]), (&json!(1), &json!(0)), "{result}");
+        assert_eq!(import().await["existing"], 1);
+        let late = span(1, None, "POST /api/chat", vec![text("http.route", "/api/chat")]);
+        for at in [&app, &other] {
+            send(at, vec![late.clone()]).await;
+            let turns = said(at, "s").await;
+            assert_eq!(turns, json!([["span", "POST /api/chat", "", ""], ["turn", "ai.streamText", "hi", ""]]));
+            let stories = dashboard(at, "user-stories", json!({})).await;
+            assert_eq!(stories["total"], 1, "no other conversation was made");
+        }
+        // A line without it, as earlier releases export, is imported as well, and the other one completes it.
+        let third = TestApp::new().await;
+        let mut line: Value = serde_json::from_str(exported.trim()).expect("a line");
+        assert_eq!(line["events"][0]["span"]["form"], "finished");
+        let whole = line.clone();
+        line["events"][0].as_object_mut().expect("an event").remove("span");
+        for line in [line, whole.clone()] {
+            let result = third.post("/sessionary/v1/imports", line.to_string()).send().await.expect(200).json();
+            assert_eq!(result["created"], 1, "{result}");
+        }
+        send(&third, vec![late]).await;
+        assert_eq!(dashboard(&third, "user-stories", json!({})).await["total"], 1);
+        for (member, wrong) in [("asked", json!("x")), ("role", json!("king")), ("logs", json!(-1)), ("form", json!(2))]
+        {
+            let mut line = whole.clone();
+            line["events"][0]["span"][member] = wrong;
+            let result = third.post("/sessionary/v1/imports", line.to_string()).send().await.expect(200).json();
+            assert_eq!(result["rejected"], 1, "{member}: {result}");
+        }
+    });
+}
+
 #[test]
 fn a_conversation_takes_the_most_explicit_user_whichever_comes_first() {
     run(async {
