@@ -14,6 +14,7 @@ import { UserPage, Users } from "./pages/users";
 import { Erasures } from "./pages/erasures";
 import { Agents } from "./pages/agents";
 import { AgentPage } from "./pages/agent";
+import { Imports } from "./pages/imports";
 import { Usage } from "./pages/usage";
 import { Keys } from "./pages/keys";
 import { Webhooks } from "./pages/webhooks";
@@ -75,6 +76,7 @@ function Page() {
         <Route path="/console/erasures" component={Erasures} />
         <Route path="/console/agents" component={Agents} />
         <Route path="/console/agents/:id" component={AgentPage} />
+        <Route path="/console/import" component={Imports} />
         <Route path="/console/usage" component={Usage} />
         <Route path="/console/keys" component={Keys} />
         <Route path="/console/webhooks" component={Webhooks} />

@@ -1,8 +1,10 @@
 // The events of one session: pages of the past, and a live tail of what is added.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, get, segment } from "./api/client";
+import { API, ApiError, get, segment, type ReplyOf } from "./api/client";
 import { useStream, type Connection } from "./api/stream";
-import type { Page, Session, SessionEvent } from "./api/types";
+import type { Event as SessionEvent, Session } from "./api/schema";
+
+type EventPage = ReplyOf<"get", "/sessions/{session_id}/events">;
 
 const PAGE = 100;
 /** After a long interruption so many pages are read to close the gap; beyond it the list begins anew. */
@@ -32,8 +34,12 @@ function merge(old: SessionEvent[], added: SessionEvent[]): SessionEvent[] {
   return [...byNumber.values()].sort((a, b) => a.number - b.number);
 }
 
+async function page(id: string, order: "newest" | "oldest", cursor: string | null): Promise<EventPage> {
+  const query = { order, limit: PAGE, cursor };
+  return (await get("/sessions/{session_id}/events", { path: { session_id: id }, query })).data;
+}
+
 export function useConversation(id: string, sessionChanged: (session: Session | null) => void): Conversation {
-  const path = `/sessions/${segment(id)}/events`;
   const [state, setState] = useState<State>({ events: null, cursor: null, error: null, loading: true });
   const shown = useRef(true);
   const current = useRef(state);
@@ -53,9 +59,9 @@ export function useConversation(id: string, sessionChanged: (session: Session | 
       let cursor: string | null = null;
       let joined = false;
       for (let pages = 0; pages < MAX_GAP_PAGES && !joined; pages++) {
-        const { data }: { data: Page<SessionEvent> } = await get(path, { order: "newest", limit: PAGE, cursor });
+        const data: EventPage = await page(id, "newest", cursor);
         found = merge(found, data.data);
-        cursor = data.next_cursor;
+        cursor = data.next_cursor ?? null;
         joined = newest === undefined || cursor === null || (found[0]?.number ?? 0) <= newest;
       }
       if (!shown.current) return;
@@ -68,23 +74,23 @@ export function useConversation(id: string, sessionChanged: (session: Session | 
     } catch (error) {
       fail(error);
     }
-  }, [path]);
+  }, [id]);
 
   const loadEarlier = useCallback(async () => {
     setState((old) => ({ ...old, loading: true, error: null }));
     try {
-      const { data } = await get<Page<SessionEvent>>(path, { order: "newest", limit: PAGE, cursor: current.current.cursor });
+      const data = await page(id, "newest", current.current.cursor);
       if (!shown.current) return;
-      setState((old) => ({ events: merge(old.events ?? [], data.data), cursor: data.next_cursor, error: null, loading: false }));
+      setState((old) => ({ events: merge(old.events ?? [], data.data), cursor: data.next_cursor ?? null, error: null, loading: false }));
     } catch (error) {
       fail(error);
     }
-  }, [path]);
+  }, [id]);
 
   useEffect(() => void sync(), [sync]);
 
   const live = useStream(
-    `${path}/stream`,
+    `${API}/sessions/${segment(id)}/events/stream`,
     ["event", "session"],
     (name, data) => {
       if (name === "session") sessionChanged(data as Session | null);
@@ -112,9 +118,9 @@ export async function allEvents(id: string): Promise<SessionEvent[]> {
   const events: SessionEvent[] = [];
   let cursor: string | null = null;
   do {
-    const { data }: { data: Page<SessionEvent> } = await get(`/sessions/${segment(id)}/events`, { order: "oldest", limit: 100, cursor });
+    const data: EventPage = await page(id, "oldest", cursor);
     events.push(...data.data);
-    cursor = data.next_cursor;
+    cursor = data.next_cursor ?? null;
   } while (cursor !== null);
   return events;
 }

@@ -1,7 +1,6 @@
 // Loading from the API: one object, or a list by cursors.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, get, type Query } from "./api/client";
-import type { Page } from "./api/types";
+import { ApiError, get, type PathOf, type ReplyOf, type RequestOf, type Rest } from "./api/client";
 
 const RETRY_MS = 2_000;
 /** A filtered page may be short; so many are read before the reader is asked to go on. */
@@ -36,9 +35,13 @@ export interface Resource<T> {
   set: (data: T, etag: string | null) => void;
 }
 
+type Get = PathOf<"get">;
+
 /** Loads one object; `null` loads nothing. */
-export function useResource<T>(path: string | null, query: Query = {}): Resource<T> {
-  const key = JSON.stringify([path, query]);
+export function useResource<P extends Get>(path: P | null, ...rest: Rest<RequestOf<"get", P>>): Resource<ReplyOf<"get", P>> {
+  type T = ReplyOf<"get", P>;
+  const request = rest[0] as RequestOf<"get", P> | undefined;
+  const key = JSON.stringify([path, request]);
   const [state, setState] = useState<{ key: string; data: T | null; etag: string | null; error: ApiError | null }>({
     key,
     data: null,
@@ -50,7 +53,7 @@ export function useResource<T>(path: string | null, query: Query = {}): Resource
   useEffect(() => {
     if (path === null) return;
     const abort = new AbortController();
-    get<T>(path, query, abort.signal).then(
+    read(path, { ...request, signal: abort.signal } as RequestOf<"get", P>).then(
       (reply) => setState({ key, data: reply.data, etag: reply.etag, error: null }),
       (error) => {
         if (abort.signal.aborted) return;
@@ -66,6 +69,13 @@ export function useResource<T>(path: string | null, query: Query = {}): Resource
   useRetry(current.error, reload);
   return { data: current.data, etag: current.etag, error: current.error, reload, set };
 }
+
+/** Reads a path whose parameters were checked when the request was made. */
+const read = get as <P extends Get>(path: P, request: RequestOf<"get", P>) => ReturnType<typeof get<P>>;
+
+/** A path of a list. */
+type ListPath = { [P in Get]: ReplyOf<"get", P> extends { data: unknown[]; next_cursor?: string | null } ? P : never }[Get];
+export type RowOf<P extends ListPath> = ReplyOf<"get", P> extends { data: (infer T)[] } ? T : never;
 
 export interface Pages<T> {
   /** `null` until the first page has arrived. */
@@ -88,8 +98,10 @@ interface PagesState<T> {
 }
 
 /** Loads a list page by page; `null` loads nothing. */
-export function usePages<T>(path: string | null, query: Query = {}): Pages<T> {
-  const key = JSON.stringify([path, query]);
+export function usePages<P extends ListPath>(path: P | null, ...rest: Rest<RequestOf<"get", P>>): Pages<RowOf<P>> {
+  type T = RowOf<P>;
+  const request = rest[0] as RequestOf<"get", P> | undefined;
+  const key = JSON.stringify([path, request]);
   const empty: PagesState<T> = { key, rows: null, next: null, loading: path !== null, error: null };
   const [state, setState] = useState<PagesState<T>>(empty);
   const running = useRef<AbortController | null>(null);
@@ -102,13 +114,16 @@ export function usePages<T>(path: string | null, query: Query = {}): Pages<T> {
       running.current = abort;
       setState((old) => ({ ...(old.key === key ? old : empty), loading: true, error: null }));
       const rows = before ? [...before] : [];
+      const limit = (request?.query as { limit?: number } | undefined)?.limit ?? PAGE;
       let next = cursor;
       try {
         for (let pages = 0; pages < MAX_PAGES_AT_ONCE; pages++) {
-          const { data } = await get<Page<T>>(path, { limit: PAGE, ...query, cursor: next }, abort.signal);
-          rows.push(...data.data);
-          next = data.next_cursor;
-          if (next === null || rows.length - (before?.length ?? 0) >= PAGE / 2) break;
+          const query = { ...request?.query, limit, cursor: next };
+          const reply = await read(path, { ...request, query, signal: abort.signal } as unknown as RequestOf<"get", P>);
+          const page = reply.data as { data: T[]; next_cursor?: string | null };
+          rows.push(...page.data);
+          next = page.next_cursor ?? null;
+          if (next === null || rows.length - (before?.length ?? 0) >= limit / 2) break;
         }
         setState({ key, rows, next, loading: false, error: null });
       } catch (error) {

@@ -1,15 +1,17 @@
 import type { ComponentChildren } from "preact";
-import type { Json, JsonObject } from "./api/types";
-import { JsonView, Tag, count } from "./ui/text";
+import { Foreign, JsonView, Tag, Time, count } from "./ui/text";
 
 /** Returns an object whose members the console does not know as names and values; those of inner objects beside it. */
-export function plain(object: JsonObject, outer = ""): [string, ComponentChildren][] {
+export function plain(object: object, outer = ""): [string, ComponentChildren][] {
   return Object.entries(object).flatMap(([name, value]): [string, ComponentChildren][] => {
     const path = outer ? `${outer}, ${words(name)}` : sentence(name);
     const isObject = value !== null && typeof value === "object" && !Array.isArray(value);
-    return isObject && Object.keys(value).length > 0 ? plain(value, path) : [[path, show(value, path)]];
+    return isObject && Object.keys(value).length > 0 ? plain(value as object, path) : [[path, show(value, path)]];
   });
 }
+
+/** A time as the API and the dialects write it. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 const words = (name: string) => name.replaceAll("_", " ");
 
@@ -18,10 +20,10 @@ function sentence(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function show(value: Json, label: string): ComponentChildren {
-  if (value === null) return null;
+function show(value: unknown, label: string): ComponentChildren {
+  if (value === null || value === undefined) return null;
   if (typeof value === "number") return count(value);
   if (typeof value === "boolean") return <Tag tone={value ? "good" : undefined}>{value ? "yes" : "no"}</Tag>;
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return TIME.test(value) ? <Time at={value} full /> : <Foreign>{value}</Foreign>;
   return <JsonView value={value} label={label} />;
 }

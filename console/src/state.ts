@@ -1,7 +1,8 @@
 // What every page shares: who is logged in, the theme, and notices.
 import { computed, effect, signal } from "@preact/signals";
-import { ApiError, get, post, whenUnauthorized } from "./api/client";
-import type { Me, Scope } from "./api/types";
+import { ApiError, get, postConsole, whenUnauthorized } from "./api/client";
+import type { Me } from "./api/schema";
+import type { Scope } from "./api/words";
 
 /** `undefined` until the first response, `null` for a visitor who is not logged in. */
 export const me = signal<Me | null | undefined>(undefined);
@@ -20,7 +21,7 @@ whenUnauthorized(() => {
 export async function loadMe(): Promise<void> {
   startError.value = null;
   try {
-    me.value = (await get<Me>("/me")).data;
+    me.value = (await get("/me")).data;
     loginReason.value = null;
   } catch (error) {
     if (error instanceof ApiError && error.status !== 401) startError.value = error;
@@ -28,13 +29,13 @@ export async function loadMe(): Promise<void> {
 }
 
 export async function login(body: { key: string } | { token: string } | { once: string }): Promise<void> {
-  await post("/console/login", body);
+  await postConsole("/console/login", body);
   await loadMe();
 }
 
 export async function logout(): Promise<void> {
   try {
-    await post("/console/logout");
+    await postConsole("/console/logout");
   } catch (error) {
     // A login that has ended already needs no end.
     if (!(error instanceof ApiError) || error.status !== 401) throw error;

@@ -1,5 +1,5 @@
 // Usage over days.
-import type { UsageRow } from "./api/types";
+import type { UsageRow } from "./api/schema";
 
 const DAY_MS = 86_400_000;
 
@@ -16,9 +16,9 @@ export function perDay(rows: UsageRow[], from: string, to: string): (UsageRow & 
   const days = Math.min(Math.max(Math.round((last - first) / DAY_MS) + 1, 0) || 0, MAX_DAYS);
   return Array.from({ length: days }, (_, index) => {
     const day = new Date(last - (days - 1 - index) * DAY_MS).toISOString().slice(0, 10);
-    return { sessions: 0, events: 0, requests: 0, ...byDay.get(day), day };
+    return { sessions: 0, events: 0, requests: 0, errors: 0, ...byDay.get(day), day };
   });
 }
 
 export const sum = (rows: UsageRow[], member: "sessions" | "events" | "requests" | "errors") =>
-  rows.reduce((total, row) => total + (row[member] ?? 0), 0);
+  rows.reduce((total, row) => total + row[member], 0);

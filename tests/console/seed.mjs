@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { call, demo } from "./support.mjs";
 
-const AGENT = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";
+export const AGENT = "a1b2c3d4-e5f6-7890-abcd-ef1234567890";
 const MESSENGER = "3c90c3cc-0d44-4b50-8888-8dd25736052a";
 export const USER = "user-anon-002";
 
@@ -21,9 +21,19 @@ export async function captured(user, turns) {
   return session;
 }
 
-export async function capture(session, asked, replied) {
-  const event = { event_id: randomUUID(), session_id: session, primitive_name: "chat", args: asked, result: replied, latency: 120 };
+export async function capture(session, asked, replied, members = {}) {
+  const turn = { primitive_name: "chat", args: asked, result: replied, latency: 120 };
+  const event = { event_id: randomUUID(), session_id: session, ...turn, ...members };
   await call("POST", "/api/v1/capture-event", event, { "x-org-id": demo.org_id });
+}
+
+/** Stores a captured session with the call of a tool. Returns its vendor's id. */
+async function withTools() {
+  const session = await captured("user-with-tools", []);
+  const tool = { primitive_type: "tool", primitive_name: "find_order" };
+  await capture(session, '{"order": 4417}', '{"state": "delivered", "carrier": "Post"}', tool);
+  await capture(session, "Where is order 4417?", "It was delivered by Post.");
+  return session;
 }
 
 export async function seed() {
@@ -35,7 +45,10 @@ export async function seed() {
   await call("POST", "/v1/chat/chat/sessions", { agentId: AGENT, platform: "SDK", metadata: { userId: "usr_123" } });
   await call("POST", "/v2/agents/customer_support/sessions", { name: "Refund for order 4417", metadata: { priority: "high" } });
   await call("POST", "/v2/agents/customer_support/sessions", { name: HOSTILE[0], description: HOSTILE[2], metadata: { note: HOSTILE[3].slice(0, 900) } });
-  await call("POST", "/api/messaging/sessions", { agentId: MESSENGER, userId: MESSENGER });
+  const messaging = (await call("POST", "/api/messaging/sessions", { agentId: MESSENGER, userId: MESSENGER })).sessionId;
+  await call("POST", `/api/messaging/sessions/${messaging}/messages`, { content: "Is anyone there?" });
+  await call("POST", `/api/messaging/sessions/${messaging}/renew`);
   await call("POST", "/api/v1/sessions", { agent_id: 123, session_type: "agent_voice" });
-  return { hostile };
+  await call("POST", "/sessionary/v1/webhooks", { url: "http://127.0.0.1:9/hooks/nothing-listens-here", events: ["session.ended"] });
+  return { hostile, messaging, tools: await withTools() };
 }

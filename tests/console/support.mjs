@@ -1,6 +1,7 @@
 // The browser, the service behind it, and checks that every page has to pass.
 import assert from "node:assert/strict";
-import { readFileSync, mkdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -21,6 +22,22 @@ export function printedLink() {
   return links.at(-1);
 }
 
+/** Ends the service, which starts again over the same data. */
+export const restart = () => process.kill(Number(readFileSync(process.env.SERVICE_PID, "utf8")));
+
+/** Runs a command of the program. Returns what it prints. */
+export function command(...args) {
+  const env = { ...process.env, SESSIONARY_DATA_DIR: process.env.SERVICE_DATA };
+  delete env.DATABASE_URL;
+  return JSON.parse(execFileSync(process.env.SERVICE_PROGRAM, [...args, "--json"], { env, encoding: "utf8" }));
+}
+
+/** Creates another organization. Returns its id and a key with every scope. */
+export async function organization(name) {
+  const { id } = await call("POST", "/sessionary/v1/organizations", { name });
+  return { id, key: command("key", "create", "--org", id, "--name", "all").api_key };
+}
+
 /** Sends a request to the service without the browser. */
 export async function call(method, path, body, headers = {}) {
   const response = await fetch(base + path, {
@@ -36,10 +53,30 @@ export async function call(method, path, body, headers = {}) {
 const browser = await chromium.launch({ executablePath: process.env.BROWSER, args: ["--no-sandbox"] });
 export const close = () => browser.close();
 
+const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+
+/** Serves the pages from a folder instead of the program's own, with the program's policy. */
+async function serveFolder(route) {
+  const { pathname } = new URL(route.request().url());
+  const asset = /^\/console\/(assets\/[^/]+)$/.exec(pathname)?.[1];
+  const path = `${process.env.CONSOLE_DIST}/${asset ?? "index.html"}`;
+  // A page to which the program has redirected is the program's own.
+  if (!existsSync(path)) return route.continue();
+  const program = await fetch(`${base}/console/`).catch(() => null);
+  if (program === null) return route.abort();
+  const { headers } = program;
+  await route.fulfill({
+    path,
+    headers: { "content-security-policy": headers.get("content-security-policy"), "x-content-type-options": "nosniff" },
+    contentType: asset ? TYPES[asset.slice(asset.lastIndexOf("."))] : "text/html; charset=utf-8",
+  });
+}
+
 /** Opens a browser of its own; what the pages complain of is collected. */
 export async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, acceptDownloads: true, ...options });
   context.setDefaultTimeout(PATIENCE);
+  if (process.env.CONSOLE_DIST) await context.route(`${base}/console/**`, serveFolder);
   const complaints = [];
   context.on("console", (message) => {
     // A response with an error status is a step's own business.
@@ -58,7 +95,8 @@ export async function logIn(page, path = "/console/", credential = key) {
   await page.goto(base + path);
   await page.getByLabel(/API key/).fill(credential);
   await page.getByRole("button", { name: "Log in" }).click();
-  await page.getByRole("navigation", { name: "Pages" }).waitFor({ state: "attached" });
+  // On a phone it is behind a button.
+  await page.locator("#navigation").waitFor({ state: "attached" });
 }
 
 /** Waits until the page has its content. */
@@ -68,7 +106,7 @@ export async function settled(page) {
   await page.waitForTimeout(300);
 }
 
-/** Returns the faults of a page that are serious: of accessibility, and of its width on a phone. */
+/** Returns the faults of a page: what axe finds serious, and what could not be loaded. */
 export async function faults(page, name) {
   await page.evaluate(AXE);
   const found = await page.evaluate(async () => (await axe.run(document, { resultTypes: ["violations"] })).violations);
@@ -80,13 +118,10 @@ export async function faults(page, name) {
   return list;
 }
 
-/** Returns what is wider than a phone of 320 pixels, which is also a window of 640 at 200 %. */
+/** Returns whether the page is wider than its window, as a fault. */
 export async function tooWide(page, name) {
-  await page.setViewportSize({ width: 320, height: 640 });
-  await page.waitForTimeout(100);
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  await page.setViewportSize({ width: 1280, height: 860 });
-  return width > 320 ? [`${name}: ${width} pixels wide at 320`] : [];
+  const [width, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  return width > window ? [`${name}: ${width} pixels wide in a window of ${window}`] : [];
 }
 
 /** Calls until it returns something true. */

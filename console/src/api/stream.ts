@@ -1,7 +1,7 @@
 // Live tails by EventSource, opened again after every kind of interruption.
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal, type Signal } from "@preact/signals";
-import { API, get } from "./client";
+import { get } from "./client";
 
 export type Connection = "connecting" | "open" | "lost";
 
@@ -13,7 +13,7 @@ const MAX_DELAY = 10_000;
  * happened before that is not in it. The returned signal says whether changes arrive at the moment.
  */
 export function useStream(
-  path: string | null,
+  address: string | null,
   names: readonly string[],
   receive: (name: string, data: unknown) => void,
   resync: () => void,
@@ -23,7 +23,7 @@ export function useStream(
   handlers.current = { receive, resync };
 
   useEffect(() => {
-    if (path === null) return;
+    if (address === null) return;
     let source: EventSource | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let delay = FIRST_DELAY;
@@ -35,7 +35,7 @@ export function useStream(
       }
     };
     const open = () => {
-      source = new EventSource(API + path);
+      source = new EventSource(address);
       source.onopen = () => {
         delay = FIRST_DELAY;
         state.value = "open";
@@ -69,6 +69,6 @@ export function useStream(
       document.removeEventListener("visibilitychange", visibility);
       close();
     };
-  }, [path]);
+  }, [address]);
   return state;
 }

@@ -1,7 +1,7 @@
 import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
-import { del, patch, post, segment } from "../api/client";
-import type { Agent, Role } from "../api/types";
+import { del, patch, post } from "../api/client";
+import type { Agent, Role } from "../api/schema";
 import { useResource, type Resource } from "../hooks";
 import { can, notify } from "../state";
 import { Check, ConfirmBody, Field, Form, FormActions, Submit, TextArea, type Values } from "../ui/form";
@@ -12,7 +12,7 @@ import { Code, Foreign, Time } from "../ui/text";
 export function AgentPage() {
   const { params } = useRoute();
   const id = params["id"] ?? "";
-  const agent = useResource<Agent>(`/agents/${segment(id)}`);
+  const agent = useResource("/agents/{agent_id}", { path: { agent_id: id } });
   return (
     <>
       {!agent.data && <PageHead title="Agent" />}
@@ -71,7 +71,7 @@ function Loaded({ agent, resource }: { agent: Agent; resource: Resource<Agent> }
             action="Delete agent"
             cancel={() => setDeleting(false)}
             submit={async () => {
-              await del(`/agents/${segment(agent.id)}`, resource.etag);
+              await del("/agents/{agent_id}", { path: { agent_id: agent.id }, ifMatch: resource.etag });
               notify("The agent has been deleted.");
               route("/console/agents");
             }}
@@ -97,9 +97,8 @@ function Edit({ agent, resource }: { agent: Agent; resource: Resource<Agent> }) 
       ...(!isSame(before, responder) && { responder }),
       enabled: values.has("enabled"),
     };
-    const reply = await patch<Agent>(`/agents/${segment(agent.id)}`, body, resource.etag);
-    if (reply.data) resource.set(reply.data, reply.etag);
-    else resource.reload();
+    const reply = await patch("/agents/{agent_id}", { path: { agent_id: agent.id }, body, ifMatch: resource.etag });
+    resource.set(reply.data, reply.etag);
     notify("The agent has been changed.");
   };
   return (
@@ -126,7 +125,7 @@ function Playground({ agent }: { agent: Agent }) {
   const [round, setRound] = useState(0);
   const submit = async (values: Values) => {
     const messages = [...lines, { role: "user" as const, text: values.text("text") }];
-    const { data } = await post<{ text: string }>(`/agents/${segment(agent.id)}/replies`, { messages });
+    const { data } = await post("/agents/{agent_id}/replies", { path: { agent_id: agent.id }, body: { messages } });
     setLines([...messages, { role: "assistant", text: data.text }]);
     setRound(round + 1);
   };

@@ -1,7 +1,6 @@
 import { useLocation } from "preact-iso";
 import { useState } from "preact/hooks";
 import { idempotencyKey, post, segment } from "../api/client";
-import type { Agent } from "../api/types";
 import { usePages } from "../hooks";
 import { can, notify } from "../state";
 import { Field, Form, FormActions, Submit, TextArea, type Values } from "../ui/form";
@@ -10,7 +9,7 @@ import { ResponderFields, ResponderText, readResponder } from "../ui/responder";
 import { Code, Foreign, Tag, Time } from "../ui/text";
 
 export function Agents() {
-  const pages = usePages<Agent>("/agents");
+  const pages = usePages("/agents");
   const [creating, setCreating] = useState(false);
   const create = can("agents:write") && (
     <button type="button" class="primary" onClick={() => setCreating(true)}>
@@ -69,7 +68,7 @@ function Create({ close }: { close: () => void }) {
       ...(values.text("description") && { description: values.text("description") }),
       ...(values.text("kind") && { responder: readResponder(values) }),
     };
-    const { data } = await post<Agent>("/agents", body, { idempotencyKey: once });
+    const { data } = await post("/agents", { body, idempotencyKey: once });
     notify("The agent has been created.");
     route(`/console/agents/${segment(data.id)}`);
   };

@@ -1,26 +1,26 @@
 import { useState } from "preact/hooks";
 import { get } from "../api/client";
-import type { AuditEntry, Json, Verification } from "../api/types";
+import type { AuditActor, AuditEntry, AuditVerification } from "../api/schema";
 import { usePages } from "../hooks";
 import { describe } from "../state";
 import { Empty, Facts, ListOf, PageHead } from "../ui/frame";
 import { Code, Foreign, JsonView, Time, count } from "../ui/text";
 
 export function Audit() {
-  const pages = usePages<AuditEntry>("/audit");
+  const pages = usePages("/audit");
   const [verdict, setVerdict] = useState<string | null>(null);
   const verify = async () => {
     setVerdict("Checking the chain of hashes…");
     try {
       let entries = 0;
       const faults: string[] = [];
-      let cursor: string | null = null;
+      let cursor: string | null | undefined = null;
       do {
-        const { data }: { data: Verification } = await get("/audit/verification", { cursor });
+        const { data }: { data: AuditVerification } = await get("/audit/verification", { query: { cursor } });
         entries += data.entries;
         faults.push(...data.faults.map((fault) => `${fault.kind} ${fault.first}–${fault.last}`));
         cursor = data.next_cursor;
-      } while (cursor !== null);
+      } while (cursor);
       const text = faults.length === 0 ? "None is missing or changed." : `Not as they were written: ${faults.join(", ")}.`;
       setVerdict(`${count(entries)} entries have been checked. ${text}`);
     } catch (error) {
@@ -57,14 +57,8 @@ export function Audit() {
   );
 }
 
-/** Returns an actor or object in a few words. */
-function words(value: Json): string {
-  if (value === null) return "";
-  if (typeof value !== "object") return String(value);
-  if (Array.isArray(value)) return value.map(words).join(", ");
-  const { kind, type, name, id } = value;
-  return [kind ?? type, name ?? id].filter((part) => typeof part === "string" || typeof part === "number").join(" ");
-}
+/** Returns an actor in a few words. */
+const words = ({ kind, id }: AuditActor) => [kind.replaceAll("_", " "), id].filter(Boolean).join(" ");
 
 function Entry({ entry }: { entry: AuditEntry }) {
   return (
@@ -74,7 +68,7 @@ function Entry({ entry }: { entry: AuditEntry }) {
           <span class="number">#{entry.number}</span>
           <strong>{entry.action}</strong>
           <span class="object">
-            <Foreign>{words(entry.object)}</Foreign>
+            <Foreign>{entry.object}</Foreign>
           </span>
           <span class="actor">
             <Foreign>{words(entry.actor)}</Foreign>
@@ -99,8 +93,8 @@ function Entry({ entry }: { entry: AuditEntry }) {
   );
 }
 
-function State({ name, value, entry }: { name: string; value: Json; entry: AuditEntry }) {
-  if (value === null) return null;
+function State({ name, value, entry }: { name: string; value: object | null | undefined; entry: AuditEntry }) {
+  if (!value) return null;
   return (
     <div>
       <h3>{name}</h3>

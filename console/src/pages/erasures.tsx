@@ -1,11 +1,10 @@
-import type { Erasure } from "../api/types";
 import { usePages } from "../hooks";
 import { Empty, ListOf, PageHead, Table } from "../ui/frame";
 import { ErasureState } from "../ui/receipt";
 import { Code, Time, count } from "../ui/text";
 
 export function Erasures() {
-  const pages = usePages<Erasure>("/erasures");
+  const pages = usePages("/erasures");
   return (
     <>
       <PageHead title="Erasures" lead="Each is recorded without the data that it erased." />

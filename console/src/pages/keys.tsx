@@ -1,21 +1,27 @@
 import { useState } from "preact/hooks";
-import { del, idempotencyKey, post, segment } from "../api/client";
-import { SCOPES, type Key } from "../api/types";
+import { del, idempotencyKey, post } from "../api/client";
+import type { Key, MadeKey } from "../api/schema";
+import { SCOPES } from "../api/words";
 import { usePages } from "../hooks";
 import { can, notify } from "../state";
 import { Check, ConfirmBody, Field, Form, FormActions, Select, Submit, TextArea, type Values } from "../ui/form";
 import { Dialog, Empty, ListOf, PageHead, Table } from "../ui/frame";
 import { Code, CopyLine, Foreign, Tag, Time } from "../ui/text";
 
-type Open = { what: "create" } | { what: "rotate" | "revoke" | "shown"; key: Key };
+type Open = { what: "create" } | { what: "rotate" | "revoke"; key: Key } | { what: "shown"; key: MadeKey };
 
 /** What most programs need; the rest is chosen on purpose. */
 const USUAL: readonly string[] = ["capture", "sessions:read", "sessions:write", "events:read", "events:write", "agents:read"];
 
-const TONES = { active: "good", expiring: "warn", expired: undefined, revoked: undefined } as const;
+const TONES: Record<string, "good" | "warn"> = { active: "good", expiring: "warn" };
+
+const WARNINGS: Record<string, string> = {
+  expires_soon: "It expires within 14 days. Rotate it before.",
+  unused: "It was not used for 90 days. Revoke it if no program needs it.",
+};
 
 export function Keys() {
-  const pages = usePages<Key>("/keys");
+  const pages = usePages("/keys");
   const [open, setOpen] = useState<Open | null>(null);
   const close = () => setOpen(null);
   const create = (
@@ -23,7 +29,7 @@ export function Keys() {
       New key
     </button>
   );
-  const shown = (key: Key) => {
+  const shown = (key: MadeKey) => {
     setOpen({ what: "shown", key });
     pages.reload();
   };
@@ -52,7 +58,7 @@ export function Keys() {
                 cell: (key) => (
                   <>
                     <Foreign>{key.name}</Foreign>
-                    {key.warnings?.map((warning) => <p class="warning">{warning}</p>)}
+                    {key.warnings.map((warning) => <p class="warning">{WARNINGS[warning] ?? warning}</p>)}
                   </>
                 ),
               },
@@ -88,7 +94,7 @@ export function Keys() {
             action="Revoke key"
             cancel={close}
             submit={async () => {
-              await del(`/keys/${segment(open.key.id)}`);
+              await del("/keys/{key_id}", { path: { key_id: open.key.id } });
               notify("The key has been revoked.");
               pages.reload();
               close();
@@ -105,7 +111,7 @@ export function Keys() {
   );
 }
 
-function Create({ close, done }: { close: () => void; done: (key: Key) => void }) {
+function Create({ close, done }: { close: () => void; done: (key: MadeKey) => void }) {
   const [once] = useState(idempotencyKey);
   const submit = async (values: Values) => {
     const addresses = values.text("allowed_addresses").split(/[\s,]+/).filter(Boolean);
@@ -118,7 +124,7 @@ function Create({ close, done }: { close: () => void; done: (key: Key) => void }
       ...(expires && { expires_at: new Date(expires).toISOString() }),
       ...(addresses.length > 0 && { allowed_addresses: addresses }),
     };
-    done((await post<Key>("/keys", body, { idempotencyKey: once })).data);
+    done((await post("/keys", { body, idempotencyKey: once })).data);
   };
   return (
     <Dialog title="New key" close={close}>
@@ -149,11 +155,11 @@ function Create({ close, done }: { close: () => void; done: (key: Key) => void }
   );
 }
 
-function Rotate({ of, close, done }: { of: Key; close: () => void; done: (key: Key) => void }) {
+function Rotate({ of, close, done }: { of: Key; close: () => void; done: (key: MadeKey) => void }) {
   const [once] = useState(idempotencyKey);
   const submit = async (values: Values) => {
     const body = { overlap_seconds: Number(values.text("overlap")) };
-    done((await post<Key>(`/keys/${segment(of.id)}/rotate`, body, { idempotencyKey: once })).data);
+    done((await post("/keys/{key_id}/rotate", { path: { key_id: of.id }, body, idempotencyKey: once })).data);
   };
   return (
     <Dialog title="Rotate this key" close={close}>
@@ -176,13 +182,13 @@ function Rotate({ of, close, done }: { of: Key; close: () => void; done: (key: K
   );
 }
 
-function Shown({ of, close }: { of: Key; close: () => void }) {
+function Shown({ of, close }: { of: MadeKey; close: () => void }) {
   return (
     <Dialog title="Copy the key now" close={close}>
       <p>
         This is the only time that the key of <Foreign>{of.name}</Foreign> is shown.
       </p>
-      <CopyLine text={of.key ?? ""} label="New key" />
+      <CopyLine text={of.key} label="New key" />
       <div class="form-actions">
         <button type="button" class="primary" onClick={close}>
           I have stored it

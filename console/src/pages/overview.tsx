@@ -1,5 +1,6 @@
 import { useLocation } from "preact-iso";
-import { DIALECTS, type Dialect, type Key, type LiveChange, type Page, type Session, type UsageRow, type Webhook } from "../api/types";
+import { API } from "../api/client";
+import { DIALECTS, type Dialect, type LiveChange } from "../api/words";
 import { usePages, useResource } from "../hooks";
 import { useStream } from "../api/stream";
 import { can, me } from "../state";
@@ -28,14 +29,12 @@ export function Overview() {
         </nav>
       </PageHead>
       {can("manage") && <Attention />}
+      {can("manage") && <Rates range={range} />}
       {can("sessions:read") ? (
-        <>
-          <Rates range={range} />
-          <div class="columns">
-            <Latest />
-            <Active />
-          </div>
-        </>
+        <div class="columns">
+          <Latest />
+          <Active />
+        </div>
       ) : (
         <Empty title="This credential may not read sessions.">
           <p>It has the scopes {me.value?.scopes.join(", ") || "of no one"}. Log in with a key that has sessions:read.</p>
@@ -46,33 +45,32 @@ export function Overview() {
 }
 
 function Rates({ range }: { range: number }) {
-  const usage = useResource<Page<UsageRow>>("/usage", { by: "day", from: daysBack(range - 1), to: daysBack(0) });
+  const usage = useResource("/usage", { query: { by: "day", from: daysBack(range - 1), to: daysBack(0) } });
   return (
     <Show from={usage}>
       {({ data }) => {
         const rows = perDay(data, daysBack(range - 1), daysBack(0));
         const days = rows.map((row) => row.day);
-        const errors = data.some((row) => row.errors !== undefined);
         return (
           <>
             <ul class="tiles">
               <Tile name="Sessions" n={sum(rows, "sessions")} range={range} />
               <Tile name="Events" n={sum(rows, "events")} range={range} />
               <Tile name="Requests" n={sum(rows, "requests")} range={range} />
-              {errors && <Tile name="Errors" n={sum(rows, "errors")} range={range} of={sum(rows, "requests")} />}
+              <Tile name="Errors" n={sum(rows, "errors")} range={range} of={sum(rows, "requests")} />
             </ul>
             <div class="columns even">
               <Card title="Sessions per day">
                 <Chart label="Sessions per day" days={days} series={[{ name: "Sessions", color: "c1", values: rows.map((row) => row.sessions) }]} />
               </Card>
-              <Card title={errors ? "Events, requests and errors per day" : "Events and requests per day"}>
+              <Card title="Events, requests and errors per day">
                 <Chart
-                  label="Events and requests per day"
+                  label="Events, requests and errors per day"
                   days={days}
                   series={[
                     { name: "Events", color: "c2", values: rows.map((row) => row.events) },
                     { name: "Requests", color: "c3", values: rows.map((row) => row.requests) },
-                    ...(errors ? [{ name: "Errors", color: "c4", values: rows.map((row) => row.errors ?? 0) }] : []),
+                    { name: "Errors", color: "c4", values: rows.map((row) => row.errors) },
                   ]}
                 />
               </Card>
@@ -97,9 +95,9 @@ function Tile({ name, n, range, of }: { name: string; n: number; range: number; 
 }
 
 function Latest() {
-  const pages = usePages<Session>("/sessions", { limit: LATEST });
+  const pages = usePages("/sessions", { query: { limit: LATEST } });
   const live = useStream(
-    can("events:read") ? "/events/stream" : null,
+    can("events:read") ? `${API}/events/stream` : null,
     ["session.created", "session.updated", "session.ended"],
     (name, data) => {
       const { session } = data as LiveChange;
@@ -160,7 +158,7 @@ function Active() {
 }
 
 function ActiveIn({ dialect }: { dialect: Dialect }) {
-  const open = useResource<Page<Session>>("/sessions", { dialect, state: "open", limit: COUNTED });
+  const open = useResource("/sessions", { query: { dialect, state: "open", limit: COUNTED } });
   const n = open.data?.data.length ?? 0;
   const text = open.error ? "unknown" : open.data === null ? "…" : open.data.next_cursor ? `${count(n)}+` : count(n);
   return (
@@ -174,8 +172,8 @@ function ActiveIn({ dialect }: { dialect: Dialect }) {
 
 /** What someone has to do soon: keys that end, webhooks that are off. */
 function Attention() {
-  const keys = useResource<Page<Key>>("/keys", { limit: 100 });
-  const webhooks = useResource<Page<Webhook>>("/webhooks", { limit: 100 });
+  const keys = useResource("/keys", { query: { limit: 100 } });
+  const webhooks = useResource("/webhooks", { query: { limit: 100 } });
   const expiring = keys.data?.data.filter((key) => key.state === "expiring") ?? [];
   const off = webhooks.data?.data.filter((webhook) => webhook.disabled_reason === "gone") ?? [];
   if (expiring.length + off.length === 0) return null;

@@ -1,6 +1,5 @@
 import { useLocation } from "preact-iso";
 import { usePages } from "../hooks";
-import type { SearchHit } from "../api/types";
 import { Empty, ListOf, PageHead } from "../ui/frame";
 import { SessionName } from "../ui/session";
 import { DialectTag, Time } from "../ui/text";
@@ -8,7 +7,7 @@ import { DialectTag, Time } from "../ui/text";
 export function Search() {
   const { query } = useLocation();
   const q = query["q"]?.trim() ?? "";
-  const pages = usePages<SearchHit>(q ? "/search" : null, { q });
+  const pages = usePages(q ? "/search" : null, { query: { q } });
   return (
     <>
       <PageHead title={q ? `Search: ${q}` : "Search"} />
@@ -33,10 +32,10 @@ export function Search() {
               {hits.map((hit) => (
                 <li key={`${hit.session.id} ${hit.event_number}`}>
                   <p>
-                    <SessionName session={hit.session} event={hit.event_number} />
+                    <SessionName session={hit.session} event={hit.event_number ?? null} />
                     <span class="end">
                       <DialectTag dialect={hit.session.dialect} />
-                      {hit.event_number !== null && <span class="quiet">#{hit.event_number}</span>}
+                      {hit.event_number != null && <span class="quiet">#{hit.event_number}</span>}
                       <Time at={hit.session.created_at} />
                     </span>
                   </p>

@@ -1,7 +1,7 @@
 import { useLocation, useRoute } from "preact-iso";
-import { useEffect, useState } from "preact/hooks";
-import { del, get, patch, post, segment } from "../api/client";
-import type { Dialect, Erasure, Session } from "../api/types";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { del, get, idempotencyKey, patch, post, segment } from "../api/client";
+import type { Erasure, SingleSession } from "../api/schema";
 import { allEvents, useConversation } from "../conversation";
 import { useResource, type Resource } from "../hooks";
 import { attempt, can, notify } from "../state";
@@ -11,12 +11,12 @@ import { Card, Dialog, Empty, Facts, Failure, Loading, PageHead, Show } from "..
 import { Receipt } from "../ui/receipt";
 import { Live, nameOf } from "../ui/session";
 import { plain } from "../plain";
-import { Code, CopyLine, DIALECT_NAMES, DialectTag, Foreign, JsonView, StateTag, Time } from "../ui/text";
+import { Code, CopyLine, DialectTag, Foreign, JsonView, StateTag, Time, dialectName } from "../ui/text";
 
 export function SessionPage() {
   const { params } = useRoute();
   const id = params["id"] ?? "";
-  const session = useResource<Session>(`/sessions/${segment(id)}`);
+  const session = useResource("/sessions/{session_id}", { path: { session_id: id } });
   const [receipt, setReceipt] = useState<Erasure | null>(null);
   const [erased, setErased] = useState<string | null>(null);
   return (
@@ -49,12 +49,12 @@ export function SessionPage() {
 }
 
 /** Sessions of these dialects can be ended, and those of the other two by deleting them. Captured ones do neither. */
-const ENDING: readonly Dialect[] = ["agntix", "integer_id"];
-const DELETED_TO_END: readonly Dialect[] = ["agent_key", "messaging"];
+const ENDING: readonly string[] = ["agntix", "integer_id"];
+const DELETED_TO_END: readonly string[] = ["agent_key", "messaging"];
 
 function Loaded({ session, resource, erased }: {
-  session: Session;
-  resource: Resource<Session>;
+  session: SingleSession;
+  resource: Resource<SingleSession>;
   erased: (receipt: Erasure) => void;
 }) {
   const { route } = useLocation();
@@ -94,7 +94,9 @@ function Loaded({ session, resource, erased }: {
         {reads ? (
           <Talk id={session.id} changed={resource.reload} open={session.state === "open"} />
         ) : (
-          <Empty title="This credential may not read events." />
+          <Empty title="This credential may not read events.">
+            <p>Log in with a key that has the scope events:read to see the conversation.</p>
+          </Empty>
         )}
         <Details session={session} />
       </div>
@@ -105,7 +107,7 @@ function Loaded({ session, resource, erased }: {
             action="End session"
             cancel={close}
             submit={async () => {
-              await post(`/sessions/${session.id}/end`, {});
+              await post("/sessions/{session_id}/end", { path: { session_id: session.id }, body: {} });
               resource.reload();
               notify("The session has ended.");
               close();
@@ -121,7 +123,7 @@ function Loaded({ session, resource, erased }: {
             action="Delete session"
             cancel={close}
             submit={async () => {
-              await del(`/sessions/${session.id}`, resource.etag);
+              await del("/sessions/{session_id}", { path: { session_id: session.id }, ifMatch: resource.etag });
               notify("The session has been deleted.");
               route("/console/sessions");
             }}
@@ -137,7 +139,7 @@ function Loaded({ session, resource, erased }: {
             word="erase"
             cancel={close}
             submit={async () => {
-              const { data } = await post<Erasure>("/erasures", { session_id: session.id });
+              const { data } = await post("/erasures", { body: { session_id: session.id } });
               erased(data);
               close();
             }}
@@ -190,8 +192,10 @@ function Talk({ id, changed, open }: { id: string; changed: () => void; open: bo
 
 function Append({ id }: { id: string }) {
   const [round, setRound] = useState(0);
+  const once = useMemo(idempotencyKey, [round]);
   const submit = async (values: Values) => {
-    await post(`/sessions/${id}/events`, { role: values.text("role"), text: values.text("text") });
+    const body = { role: values.text("role"), text: values.text("text") };
+    await post("/sessions/{session_id}/events", { path: { session_id: id }, body, idempotencyKey: once });
     setRound(round + 1);
   };
   return (
@@ -214,9 +218,20 @@ function Append({ id }: { id: string }) {
 /** Returns a text as one word of a POSIX shell. */
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-function Details({ session }: { session: Session }) {
-  const data = session.dialect_data;
-  const dialectFacts = data !== null && typeof data === "object" && !Array.isArray(data) ? plain(data) : [];
+/** Returns the line that reads a session as its vendor's clients do. */
+function curlOf({ dialect, vendor_id, vendor_path, id }: SingleSession): string {
+  const key = 'curl -H "x-api-key: $SESSIONARY_KEY"';
+  if (vendor_path) return `${key} ${quote(location.origin + vendor_path)}`;
+  // The dashboard of Agnost reads by POST.
+  if (dialect === "agnost") {
+    const body = JSON.stringify({ conversation_id: vendor_id });
+    return `${key} -H "content-type: application/json" -d ${quote(body)} ${quote(`${location.origin}/dashboard/api/conversation-messages`)}`;
+  }
+  return `${key} ${quote(`${location.origin}/sessionary/v1/sessions/${id}`)}`;
+}
+
+function Details({ session }: { session: SingleSession }) {
+  const dialectFacts = plain(session.dialect_data);
   return (
     <div class="details">
       <Card title="About">
@@ -244,11 +259,9 @@ function Details({ session }: { session: Session }) {
           ]}
         />
       </Card>
-      {session.vendor_path && (
-        <Card title="Read it with curl">
-          <CopyLine text={`curl -H "x-api-key: $SESSIONARY_KEY" ${quote(location.origin + session.vendor_path)}`} label="curl line" />
-        </Card>
-      )}
+      <Card title="Read it with curl">
+        <CopyLine text={curlOf(session)} label="curl line" />
+      </Card>
       <Card title="Metadata">
         {session.metadata && Object.keys(session.metadata).length > 0 ? (
           <JsonView value={session.metadata} label="Metadata as JSON" />
@@ -257,7 +270,7 @@ function Details({ session }: { session: Session }) {
         )}
       </Card>
       {dialectFacts.length > 0 && (
-        <Card title={`Only in ${DIALECT_NAMES[session.dialect]}`}>
+        <Card title={`Only in ${dialectName(session.dialect)}`}>
           <Facts items={dialectFacts} />
         </Card>
       )}
@@ -269,19 +282,21 @@ function Details({ session }: { session: Session }) {
   );
 }
 
-function Edit({ session, resource, close }: { session: Session; resource: Resource<Session>; close: () => void }) {
+function Edit({ session, resource, close }: {
+  session: SingleSession;
+  resource: Resource<SingleSession>;
+  close: () => void }) {
   const submit = async (values: Values) => {
     const text = values.text("metadata");
-    let metadata: unknown = null;
+    let metadata: Record<string, unknown> | null = null;
     try {
       if (text) metadata = JSON.parse(text);
     } catch {
       throw new Error("The metadata is not valid JSON.");
     }
     const body = { name: values.optional("name"), description: values.optional("description"), metadata };
-    const reply = await patch<Session>(`/sessions/${session.id}`, body, resource.etag);
-    if (reply.data) resource.set(reply.data, reply.etag);
-    else resource.reload();
+    const reply = await patch("/sessions/{session_id}", { path: { session_id: session.id }, body, ifMatch: resource.etag });
+    resource.set(reply.data, reply.etag);
     notify("The session has been changed.");
     close();
   };
@@ -309,7 +324,7 @@ function Edit({ session, resource, close }: { session: Session; resource: Resour
 }
 
 async function download(id: string): Promise<void> {
-  const { data: session } = await get<Session>(`/sessions/${id}`);
+  const { data: session } = await get("/sessions/{session_id}", { path: { session_id: id } });
   const whole = { session, events: await allEvents(id) };
   save(`${id}.json`, JSON.stringify(whole, null, 2), "application/json");
 }

@@ -1,8 +1,9 @@
 import { useLocation } from "preact-iso";
 import { useState } from "preact/hooks";
-import { url, type Query } from "../api/client";
+import { API, url, type QueryOf } from "../api/client";
 import { useStream } from "../api/stream";
-import { DIALECTS, type Agent, type LiveChange, type Page, type Session } from "../api/types";
+import type { Session } from "../api/schema";
+import { DIALECTS, type LiveChange } from "../api/words";
 import { usePages, useResource } from "../hooks";
 import { can } from "../state";
 import { Field, Form, Select, Submit, type Values } from "../ui/form";
@@ -12,7 +13,7 @@ import { Code, DIALECT_NAMES, DialectTag, Foreign, StateTag, Time } from "../ui/
 
 const FILTERS = ["q", "dialect", "state", "agent_id", "user_id", "kind", "created_after", "created_before", "metadata", "order"] as const;
 /** The filters of exports. */
-const EXPORT_FILTERS = ["dialect", "user_id", "created_after", "created_before"];
+const EXPORT_FILTERS = ["dialect", "agent_id", "user_id", "created_after", "created_before"];
 const MORE_FILTERS = ["user_id", "kind", "created_after", "created_before", "metadata", "order"];
 
 /** Returns the filters in a page's address; others than these are ignored. */
@@ -37,7 +38,7 @@ function fits(session: Session, filters: Record<string, string>): boolean {
 export function Sessions() {
   const { query, route } = useLocation();
   const filters = filtersOf(query);
-  const pages = usePages<Session>("/sessions", filters);
+  const pages = usePages("/sessions", { query: filters });
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const [exporting, setExporting] = useState(false);
   const key = JSON.stringify(filters);
@@ -46,7 +47,7 @@ export function Sessions() {
     pages.reload();
   };
   const live = useStream(
-    can("events:read") ? "/events/stream" : null,
+    can("events:read") ? `${API}/events/stream` : null,
     ["session.created", "session.updated", "session.ended"],
     (name, data) => {
       const { session } = data as LiveChange;
@@ -94,6 +95,12 @@ export function Sessions() {
             <Empty title="No sessions yet.">
               <p>
                 Point a vendor's client at <Code>{location.origin}</Code>. Its sessions appear here at once.
+                {can("sessions:write") && (
+                  <>
+                    {" "}
+                    Or <a href="/console/import">import</a> what another service has exported.
+                  </>
+                )}
               </p>
             </Empty>
           )
@@ -134,7 +141,7 @@ export function SessionTable({ rows }: { rows: Session[] }) {
 }
 
 function Filters({ filters, apply }: { filters: Record<string, string>; apply: (next: Record<string, string>) => void }) {
-  const agents = useResource<Page<Agent>>(can("agents:read") ? "/agents" : null, { limit: 100 });
+  const agents = useResource(can("agents:read") ? "/agents" : null, { query: { limit: 100 } });
   const set = (name: string, value: string) => {
     const next = { ...filters };
     if (value) next[name] = value;
@@ -215,20 +222,20 @@ function toLocal(time: string | undefined): string {
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
-export function ExportDialog({ filters, close }: { filters: Query; close: () => void }) {
-  const rest: Query = Object.fromEntries(Object.entries(filters).filter(([name]) => EXPORT_FILTERS.includes(name)));
+export function ExportDialog({ filters, close }: { filters: Record<string, string>; close: () => void }) {
+  const rest: QueryOf<"get", "/exports"> = Object.fromEntries(Object.entries(filters).filter(([name]) => EXPORT_FILTERS.includes(name)));
   const others = Object.keys(filters).filter((name) => !EXPORT_FILTERS.includes(name) && name !== "order");
   return (
     <Dialog title="Export sessions" close={close}>
       <p>
         {Object.keys(rest).length > 0 ? "All sessions that match the filters" : "All sessions of the organization"}, with
-        their events.{others.length > 0 && " Exports filter by dialect, user and time only; the other filters are left out."} The file is written while you download it, so it may be as large as you like.
+        their events.{others.length > 0 && " Exports filter by dialect, agent, user and time only; the other filters are left out."} The file is written while you download it, so it may be as large as you like.
       </p>
       <div class="form-actions">
-        <a class="button" href={url("/exports", { format: "csv", ...rest })} download="sessions.csv">
+        <a class="button" href={url("/exports", { query: { format: "csv", ...rest } })} download="sessions.csv">
           Download CSV
         </a>
-        <a class="button primary" href={url("/exports", { format: "jsonl", ...rest })} download="sessions.jsonl">
+        <a class="button primary" href={url("/exports", { query: { format: "jsonl", ...rest } })} download="sessions.jsonl">
           Download JSONL
         </a>
       </div>

@@ -1,18 +1,19 @@
 import { useState } from "preact/hooks";
 import { patch, post, put } from "../api/client";
-import { DIALECTS, type Dialect, type JsonObject, type Retention, type Settings } from "../api/types";
+import type { ReplaceRetention, Retention, RetentionPreview, Settings } from "../api/schema";
+import { DIALECTS, type Dialect } from "../api/words";
 import { useResource, type Resource } from "../hooks";
 import { me, notify } from "../state";
 import { Check, Field, Form, FormActions, Submit, type Values } from "../ui/form";
 import { Card, Facts, PageHead, Show } from "../ui/frame";
 import { ResponderFields, isSame, readResponder } from "../ui/responder";
-import { Code, DIALECT_NAMES, JsonView } from "../ui/text";
+import { Code, DIALECT_NAMES, count, dialectName } from "../ui/text";
 import { plain } from "../plain";
 
 export function SettingsPage() {
-  const settings = useResource<Settings>("/settings");
-  const retention = useResource<Retention>("/retention");
-  const limits = useResource<JsonObject>("/limits");
+  const settings = useResource("/settings");
+  const retention = useResource("/retention");
+  const limits = useResource("/limits");
   return (
     <>
       <PageHead title="Settings" />
@@ -31,13 +32,20 @@ export function SettingsPage() {
   );
 }
 
+/** Returns what retention would erase, in a sentence. */
+function erasedBy({ sessions, events, is_complete }: RetentionPreview): string {
+  const each = Object.entries(sessions).filter(([, n]) => n > 0).map(([dialect, n]) => `${count(n)} of ${dialectName(dialect)}`);
+  const least = is_complete ? "" : "At least ";
+  if (each.length === 0) return is_complete ? "No session would be erased now." : "No session that was looked at would be erased now; there are more.";
+  return `${least}${each.join(", ")} with ${count(events)} events would be erased now.`;
+}
+
 function Organization({ settings, resource }: { settings: Settings; resource: Resource<Settings> }) {
   const submit = async (values: Values) => {
     const responder = readResponder(values);
     const body = { name: values.text("name"), ...(responder && !isSame(settings.default_responder, responder) && { default_responder: responder }) };
-    const reply = await patch<Settings>("/settings", body, resource.etag);
-    if (reply.data) resource.set(reply.data, reply.etag);
-    else resource.reload();
+    const reply = await patch("/settings", { body, ifMatch: resource.etag });
+    resource.set(reply.data, reply.etag);
     if (me.value) me.value = { ...me.value, organization: { ...me.value.organization, name: body.name } };
     notify("The settings have been saved.");
   };
@@ -59,9 +67,9 @@ function Organization({ settings, resource }: { settings: Settings; resource: Re
 }
 
 function RetentionForm({ retention, resource }: { retention: Retention; resource: Resource<Retention> }) {
-  const [preview, setPreview] = useState<JsonObject | null>(null);
+  const [preview, setPreview] = useState<RetentionPreview | null>(null);
   const days = (dialect: Dialect) => String(retention.rules.find((rule) => rule.dialect === dialect)?.days ?? "");
-  const read = (values: Values): Retention => ({
+  const read = (values: Values): ReplaceRetention => ({
     rules: DIALECTS.flatMap((dialect) => {
       const text = values.text(`days-${dialect}`);
       return text ? [{ dialect, days: Number(text) }] : [];
@@ -71,13 +79,12 @@ function RetentionForm({ retention, resource }: { retention: Retention; resource
   const submit = async (values: Values) => {
     const body = read(values);
     if (values.has("preview")) {
-      setPreview((await post<JsonObject>("/retention/preview", { rules: body.rules })).data);
+      setPreview((await post("/retention/preview", { body: { rules: body.rules } })).data);
       return;
     }
-    const reply = await put<Retention>("/retention", body, resource.etag);
+    const reply = await put("/retention", { body, ifMatch: resource.etag });
     setPreview(null);
-    if (reply.data) resource.set(reply.data, reply.etag);
-    else resource.reload();
+    resource.set(reply.data, reply.etag);
     notify("The retention has been saved.");
   };
   return (
@@ -90,7 +97,7 @@ function RetentionForm({ retention, resource }: { retention: Retention; resource
       </div>
       <Check name="legal_hold" label="Legal hold: nothing is erased, by age or on request" checked={retention.legal_hold} />
       <Check name="preview" label="Only show what the rules would erase" />
-      {preview && <JsonView value={preview} label="What the rules would erase" />}
+      {preview && <p role="status">{erasedBy(preview)}</p>}
       <FormActions>
         <Submit>Save</Submit>
       </FormActions>

@@ -1,5 +1,5 @@
 import { useLocation } from "preact-iso";
-import type { Agent, Dialect, Key, Page, UsageRow } from "../api/types";
+import type { UsageRow } from "../api/schema";
 import { useResource } from "../hooks";
 import { can } from "../state";
 import { Chart } from "../ui/chart";
@@ -10,6 +10,7 @@ import { daysBack, perDay } from "../usage";
 
 const BY = ["day", "dialect", "agent", "key"] as const;
 type By = (typeof BY)[number];
+const COUNTS = ["sessions", "events", "requests", "errors"] as const;
 const BY_NAMES: Record<By, string> = { day: "Day", dialect: "Dialect", agent: "Agent", key: "Key" };
 
 export function Usage() {
@@ -17,14 +18,14 @@ export function Usage() {
   const by = BY.find((one) => one === query["by"]) ?? "day";
   const from = query["from"] ?? daysBack(29);
   const to = query["to"] ?? daysBack(0);
-  const usage = useResource<Page<UsageRow>>("/usage", { from, to, by });
-  const agents = useResource<Page<Agent>>(by === "agent" && can("agents:read") ? "/agents" : null, { limit: 100 });
-  const keys = useResource<Page<Key>>(by === "key" && can("manage") ? "/keys" : null, { limit: 100 });
+  const usage = useResource("/usage", { query: { from, to, by } });
+  const agents = useResource(by === "agent" && can("agents:read") ? "/agents" : null, { query: { limit: 100 } });
+  const keys = useResource(by === "key" && can("manage") ? "/keys" : null, { query: { limit: 100 } });
   const first: Column<UsageRow> = {
     head: BY_NAMES[by],
     cell: (row) => {
       if (by === "day") return row.day;
-      if (by === "dialect") return row.dialect ? <DialectTag dialect={row.dialect as Dialect} /> : "none";
+      if (by === "dialect") return row.dialect ? <DialectTag dialect={row.dialect} /> : "none";
       const id = by === "agent" ? row.agent_id : row.key_id;
       if (!id) return <span class="quiet">none</span>;
       const name = by === "agent" ? agents.data?.data.find((one) => one.id === id)?.name : keys.data?.data.find((one) => one.id === id)?.name;
@@ -56,8 +57,7 @@ export function Usage() {
               </Empty>
             );
           }
-          const counts = (["sessions", "events", "requests", ...(data.some((row) => row.errors !== undefined) ? ["errors"] : [])] as const) as ("sessions" | "events" | "requests" | "errors")[];
-          const daily = by === "day" ? perDay(data, from, to) : [];
+                    const daily = by === "day" ? perDay(data, from, to) : [];
           return (
             <>
               {by === "day" && (
@@ -65,10 +65,10 @@ export function Usage() {
                   <Chart
                     label="Usage per day"
                     days={daily.map((row) => row.day)}
-                    series={counts.map((member, index) => ({
+                    series={COUNTS.map((member, index) => ({
                       name: member[0]?.toUpperCase() + member.slice(1),
                       color: `c${index + 1}`,
-                      values: daily.map((row) => row[member] ?? 0),
+                      values: daily.map((row) => row[member]),
                     }))}
                   />
                 </Card>
@@ -79,10 +79,10 @@ export function Usage() {
                 id={(row) => row.day ?? row.dialect ?? row.agent_id ?? row.key_id ?? ""}
                 columns={[
                   first,
-                  ...counts.map((member) => ({
+                  ...COUNTS.map((member) => ({
                     head: member[0]?.toUpperCase() + member.slice(1),
                     numeric: true,
-                    cell: (row: UsageRow) => count(row[member] ?? 0),
+                    cell: (row: UsageRow) => count(row[member]),
                   })),
                 ]}
               />

@@ -1,7 +1,7 @@
 import { useLocation } from "preact-iso";
 import { useState } from "preact/hooks";
-import { post, segment } from "../api/client";
-import type { Erasure, Session, User } from "../api/types";
+import { post } from "../api/client";
+import type { Erasure, User } from "../api/schema";
 import { usePages, useResource } from "../hooks";
 import { can } from "../state";
 import { ConfirmBody, Field, Form, Submit } from "../ui/form";
@@ -17,7 +17,7 @@ const sessionsOf = (user: User) => (user.sessions >= MAX_COUNTED ? `${count(MAX_
 export function Users() {
   const { query, route } = useLocation();
   const prefix = query["prefix"] ?? "";
-  const pages = usePages<User>("/users", { prefix });
+  const pages = usePages("/users", { query: { prefix } });
   return (
     <>
       <PageHead title="Users" lead="The people whom sessions belong to.">
@@ -78,8 +78,8 @@ export function Users() {
 export function UserPage() {
   const { query } = useLocation();
   const id = query["id"] ?? "";
-  const user = useResource<User>(`/users/${segment(id)}`);
-  const sessions = usePages<Session>("/sessions", { user_id: id });
+  const user = useResource("/users/{user_id}", { path: { user_id: id } });
+  const sessions = usePages("/sessions", { query: { user_id: id } });
   const [dialog, setDialog] = useState<"erase" | "export" | null>(null);
   const [receipt, setReceipt] = useState<Erasure | null>(null);
   const close = () => setDialog(null);
@@ -119,7 +119,11 @@ export function UserPage() {
             )}
           </Show>
           <h2>Sessions</h2>
-          <ListOf from={sessions} empty={<Empty title="No sessions." />}>
+          <ListOf from={sessions} empty={<Empty title="No sessions are left.">
+                <p>
+                  <a href="/console/users">All users</a>
+                </p>
+              </Empty>}>
             {(rows) => <SessionTable rows={rows} />}
           </ListOf>
         </>
@@ -132,7 +136,7 @@ export function UserPage() {
             word="erase"
             cancel={close}
             submit={async () => {
-              const { data } = await post<Erasure>("/erasures", { user_id: id });
+              const { data } = await post("/erasures", { body: { user_id: id } });
               setReceipt(data);
               close();
             }}

@@ -1,7 +1,7 @@
 import { useLocation, useRoute } from "preact-iso";
 import { useState } from "preact/hooks";
-import { del, patch, post, segment } from "../api/client";
-import type { Delivery, Webhook } from "../api/types";
+import { del, patch, post } from "../api/client";
+import type { Delivery, Webhook } from "../api/schema";
 import { usePages, useResource, type Resource } from "../hooks";
 import { attempt, notify } from "../state";
 import { Check, ConfirmBody, Field, Form, FormActions, Submit, type Values } from "../ui/form";
@@ -12,7 +12,7 @@ import { EventChecks, Secret, WebhookState } from "./webhooks";
 export function WebhookPage() {
   const { params } = useRoute();
   const id = params["id"] ?? "";
-  const webhook = useResource<Webhook>(`/webhooks/${segment(id)}`);
+  const webhook = useResource("/webhooks/{webhook_id}", { path: { webhook_id: id } });
   return (
     <>
       {!webhook.data && <PageHead title="Webhook" />}
@@ -26,12 +26,11 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
   const [dialog, setDialog] = useState<"edit" | "rotate" | "delete" | null>(null);
   const [secret, setSecret] = useState<string | null>(null);
   const close = () => setDialog(null);
-  const path = `/webhooks/${segment(webhook.id)}`;
+  const path = { webhook_id: webhook.id };
   const save = async (values: Values) => {
     const body = { url: values.text("url"), events: values.all("events"), enabled: values.has("enabled") };
-    const reply = await patch<Webhook>(path, body, resource.etag);
-    if (reply.data) resource.set(reply.data, reply.etag);
-    else resource.reload();
+    const reply = await patch("/webhooks/{webhook_id}", { path, body, ifMatch: resource.etag });
+    resource.set(reply.data, reply.etag);
     notify("The webhook has been changed.");
     close();
   };
@@ -59,7 +58,7 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
           ]}
         />
       </Card>
-      <Deliveries path={path} />
+      <Deliveries webhook={webhook.id} />
       {dialog === "edit" && (
         <Dialog title="Edit webhook" close={close}>
           <Form submit={save}>
@@ -78,8 +77,8 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
             action="Rotate secret"
             cancel={close}
             submit={async () => {
-              const { data } = await post<Webhook>(`${path}/rotate_secret`);
-              setSecret(data.secret ?? null);
+              const { data } = await post("/webhooks/{webhook_id}/rotate_secret", { path, body: {} });
+              setSecret(data.secret);
               resource.reload();
               close();
             }}
@@ -94,7 +93,7 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
             action="Delete webhook"
             cancel={close}
             submit={async () => {
-              await del(path, resource.etag);
+              await del("/webhooks/{webhook_id}", { path, ifMatch: resource.etag });
               notify("The webhook has been deleted.");
               route("/console/webhooks");
             }}
@@ -113,11 +112,11 @@ function tone(delivery: Delivery): "good" | "bad" | "warn" {
   return delivery.next_attempt_at ? "warn" : "bad";
 }
 
-function Deliveries({ path }: { path: string }) {
-  const pages = usePages<Delivery>(`${path}/deliveries`);
+function Deliveries({ webhook }: { webhook: string }) {
+  const pages = usePages("/webhooks/{webhook_id}/deliveries", { path: { webhook_id: webhook } });
   const resend = (delivery: Delivery) =>
     void attempt(async () => {
-      await post(`/deliveries/${segment(delivery.id)}/resend`);
+      await post("/deliveries/{delivery_id}/resend", { path: { delivery_id: delivery.id } });
       pages.reload();
     }, "The delivery is sent again.");
   return (

@@ -1,13 +1,14 @@
 import { useState } from "preact/hooks";
 import { idempotencyKey, post, segment } from "../api/client";
-import { WEBHOOK_EVENTS, type Webhook } from "../api/types";
+import type { Webhook, WebhookWithSecret } from "../api/schema";
+import { WEBHOOK_EVENTS } from "../api/words";
 import { usePages } from "../hooks";
 import { Check, Field, Form, FormActions, Submit, type Values } from "../ui/form";
 import { Dialog, Empty, ListOf, PageHead, Table } from "../ui/frame";
 import { CopyLine, Foreign, Tag, Time } from "../ui/text";
 
 export function Webhooks() {
-  const pages = usePages<Webhook>("/webhooks");
+  const pages = usePages("/webhooks");
   const [creating, setCreating] = useState(false);
   const [secret, setSecret] = useState<string | null>(null);
   const create = (
@@ -55,7 +56,7 @@ export function Webhooks() {
           close={() => setCreating(false)}
           done={(webhook) => {
             setCreating(false);
-            setSecret(webhook.secret ?? null);
+            setSecret(webhook.secret);
             pages.reload();
           }}
         />
@@ -96,12 +97,13 @@ export function EventChecks({ chosen }: { chosen: readonly string[] }) {
   );
 }
 
-function Create({ close, done }: { close: () => void; done: (webhook: Webhook) => void }) {
+function Create({ close, done }: { close: () => void; done: (webhook: WebhookWithSecret) => void }) {
   const [once] = useState(idempotencyKey);
   const submit = async (values: Values) => {
     const events = values.all("events");
     if (events.length === 0) throw new Error("Choose at least one event.");
-    done((await post<Webhook>("/webhooks", { url: values.text("url"), events }, { idempotencyKey: once })).data);
+    const body = { url: values.text("url"), events };
+    done((await post("/webhooks", { body, idempotencyKey: once })).data);
   };
   return (
     <Dialog title="New webhook" close={close}>

@@ -1,6 +1,6 @@
 // A conversation as people read it: bubbles, with tool calls folded.
 import { useEffect, useRef } from "preact/hooks";
-import type { Message, SessionEvent } from "../api/types";
+import type { Event as SessionEvent, ReaderMessage } from "../api/schema";
 import { Foreign, JsonView, Time } from "./text";
 
 const ROLE_NAMES = { user: "User", assistant: "Assistant", system: "System", tool: "Tool" };
@@ -69,12 +69,12 @@ function EventItem({ event }: { event: SessionEvent }) {
   );
 }
 
-function Bubble({ message }: { message: Message }) {
+function Bubble({ message }: { message: ReaderMessage }) {
   const role = ROLE_NAMES[message.role] ? message.role : "system";
   return (
     <div class={`bubble ${role}`}>
       <p class="who">{ROLE_NAMES[role]}</p>
-      {message.text !== null && message.text !== "" && <Foreign lines>{message.text}</Foreign>}
+      {message.text && <Foreign lines>{message.text}</Foreign>}
       {message.tool && (
         <details class="tool">
           <summary>

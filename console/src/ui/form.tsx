@@ -11,7 +11,7 @@ interface FormState {
 
 const FormContext = createContext<FormState>({ error: null, busy: false });
 
-/** The values of a form; every value is trimmed. */
+/** The values of a form; every text is trimmed. */
 export class Values {
   constructor(private readonly data: FormData) {}
   text(name: string): string {
@@ -22,6 +22,11 @@ export class Values {
   }
   all(name: string): string[] {
     return this.data.getAll(name).map(String);
+  }
+  /** Returns the chosen file; `null` if there is none. */
+  file(name: string): File | null {
+    const file = this.data.get(name);
+    return file instanceof File && (file.name !== "" || file.size > 0) ? file : null;
   }
   has(name: string): boolean {
     return this.data.has(name);
@@ -85,7 +90,8 @@ interface TextProps extends FieldProps {
 }
 
 interface InputProps extends TextProps {
-  type?: "text" | "search" | "password" | "url" | "number" | "date" | "datetime-local";
+  type?: "text" | "search" | "password" | "url" | "number" | "date" | "datetime-local" | "file";
+  accept?: string;
   autocomplete?: "off" | "current-password";
   autocapitalize?: "off";
   autofocus?: boolean;

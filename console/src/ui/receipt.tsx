@@ -1,4 +1,4 @@
-import type { Erasure } from "../api/types";
+import type { Erasure } from "../api/schema";
 import { Dialog, Facts } from "./frame";
 import { Code, CopyLine, Tag } from "./text";
 

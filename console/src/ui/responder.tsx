@@ -1,6 +1,6 @@
 // The form of what replies to an agent's messages.
 import { useState } from "preact/hooks";
-import type { Responder } from "../api/types";
+import type { NewResponder, Responder } from "../api/schema";
 import { Field, Select, TextArea, type Values } from "./form";
 import { Code, Foreign } from "./text";
 
@@ -61,14 +61,14 @@ function SecretHint({ responder, what }: { responder: Responder | null | undefin
 }
 
 /** Whether two responders are the same, as far as this API shows them. */
-export function isSame(a: Responder | null | undefined, b: Responder | null): boolean {
-  const shown = (one: Responder | null | undefined) =>
+export function isSame(a: Responder | null | undefined, b: NewResponder | null): boolean {
+  const shown = (one: Responder | NewResponder | null | undefined) =>
     one ? JSON.stringify([one.kind, one.base_url, one.model, one.system_prompt || null, one.context_tokens, one.url]) : "";
   return shown(a) === shown(b);
 }
 
 /** Returns the responder that the form describes; `null` for the organization's default. */
-export function readResponder(values: Values): Responder | null {
+export function readResponder(values: Values): NewResponder | null {
   const kind = values.text("kind");
   if (kind === "openai") {
     return {
@@ -82,7 +82,7 @@ export function readResponder(values: Values): Responder | null {
   if (kind === "webhook") {
     return { kind, url: values.text("url") };
   }
-  return kind === "" ? null : { kind: kind as "none" | "echo" };
+  return kind === "" ? null : { kind };
 }
 
 export function ResponderText({ responder }: { responder: Responder | null | undefined }) {

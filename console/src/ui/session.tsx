@@ -1,6 +1,6 @@
 // What several pages show of a session.
 import type { Connection } from "../api/stream";
-import type { Session } from "../api/types";
+import type { Session } from "../api/schema";
 import { Foreign } from "./text";
 
 /** Returns what a person calls the session: its name, or the vendor's id. */

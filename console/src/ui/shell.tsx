@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useLocation } from "preact-iso";
 import { useEffect, useState } from "preact/hooks";
-import type { Scope } from "../api/types";
+import type { Scope } from "../api/words";
 import { attempt, can, dismiss, isOperator, logout, me, nextTheme, notices, theme } from "../state";
 import { Foreign } from "./text";
 
@@ -20,7 +20,8 @@ const ITEMS: Item[] = [
   { href: "/console/sessions", text: "Sessions", icon: "M2 3h12v8H7l-3 3v-3H2z", scope: "sessions:read" },
   { href: "/console/users", text: "Users", icon: "M8 8a3 3 0 100-6 3 3 0 000 6zM2.5 14c.5-3 2.5-4 5.5-4s5 1 5.5 4", scope: "sessions:read" },
   { href: "/console/agents", text: "Agents", icon: "M3 6h10v7H3zM8 6V3M8 3h2M6 9v1.5M10 9v1.5", scope: "agents:read" },
-  { href: "/console/usage", text: "Usage", icon: "M2 14h12M4 14V9M8 14V3M12 14V6", scope: "sessions:read" },
+  { href: "/console/import", text: "Import", icon: "M8 2v8M5 7l3 3 3-3M2 10v4h12v-4", scope: "sessions:write" },
+  { href: "/console/usage", text: "Usage", icon: "M2 14h12M4 14V9M8 14V3M12 14V6", scope: "manage" },
   { href: "/console/keys", text: "Keys", icon: "M5.5 13a3 3 0 110-6 3 3 0 010 6zM8 8l6-6M11 5l2 2", scope: "manage" },
   { href: "/console/webhooks", text: "Webhooks", icon: "M2 8h7M6 4l4 4-4 4M14 2v12", scope: "manage" },
   { href: "/console/audit", text: "Audit log", icon: "M4 2h8v12H4zM6 5h4M6 8h4M6 11h2", scope: "audit:read" },

@@ -1,7 +1,8 @@
 // Text: times, ids, foreign text, JSON.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import type { Dialect, Json, SessionState } from "../api/types";
+import type { WireState } from "../api/schema";
+import type { Dialect } from "../api/words";
 import { notify } from "../state";
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
@@ -24,7 +25,7 @@ export function Time({ at, full }: { at: string | null | undefined; full?: boole
   else if (Math.abs(now.getTime() - time.getTime()) < 300 * 86_400_000) text = dayAndClock.format(time);
   else text = date.format(time);
   return (
-    <time dateTime={at} title={`${at.replace("T", " ").replace("Z", "")} UTC`}>
+    <time dateTime={at} title={`${time.toISOString().replace("T", " ").replace("Z", "")} UTC`}>
       {text}
     </time>
   );
@@ -78,7 +79,7 @@ export function CopyLine({ text, label }: { text: string; label: string }) {
 }
 
 /** JSON, indented; long values scroll inside. */
-export function JsonView({ value, label }: { value: Json | object; label: string }) {
+export function JsonView({ value, label }: { value: unknown; label: string }) {
   return (
     <pre class="json" tabIndex={0} role="region" aria-label={label} dir="ltr">
       {JSON.stringify(value, null, 2)}
@@ -94,11 +95,14 @@ export const DIALECT_NAMES: Record<Dialect, string> = {
   integer_id: "Integer id",
 };
 
-export function DialectTag({ dialect }: { dialect: Dialect }) {
-  return <span class={`tag dialect ${dialect}`}>{DIALECT_NAMES[dialect] ?? dialect}</span>;
+/** Returns how people call a dialect; a newer service may have others. */
+export const dialectName = (dialect: string) => (DIALECT_NAMES as Record<string, string>)[dialect] ?? dialect;
+
+export function DialectTag({ dialect }: { dialect: string }) {
+  return <span class={`tag dialect ${dialect}`}>{dialectName(dialect)}</span>;
 }
 
-export function StateTag({ state }: { state: SessionState }) {
+export function StateTag({ state }: { state: WireState }) {
   const label = { open: "Open", expired: "Expired", ended: "Ended" }[state] ?? state;
   return <span class={`tag state ${state}`}>{label}</span>;
 }

@@ -2,6 +2,7 @@
 into them."""
 
 import importlib
+import json
 import os
 import pkgutil
 import sys
@@ -24,8 +25,12 @@ class Generated:
         self.models = importlib.import_module(f"{self.package}.models")
         self.client = importlib.import_module(self.package).Client(base_url=BASE, headers=headers)
 
-    def call(self, operation, *path, status, returns=None, body=None, **arguments):
+    def call(self, operation, *path, **arguments):
         """Calls an operation and returns the model that its response was parsed into."""
+        return self.send(operation, *path, **arguments).parsed
+
+    def send(self, operation, *path, status, returns=None, body=None, **arguments):
+        """Calls an operation and returns its response."""
         if body is not None:
             model, members = body
             arguments["body"] = getattr(self.models, model).from_dict(members)
@@ -34,7 +39,7 @@ class Generated:
             sys.exit(f"{self.package}: {operation} is {response.status_code}: {response.content!r}")
         if returns is not None and type(response.parsed).__name__ != returns:
             sys.exit(f"{self.package}: {operation} was parsed into {type(response.parsed).__name__}")
-        return response.parsed
+        return response
 
 
 def agnost():
@@ -105,6 +110,61 @@ def integer_id():
     assert api.call("create_session", status=404, returns="Envelope", body=("CreateSession", {"agent_id": -1})).error
 
 
-for dialect in (agnost, agntix, agent_key, messaging, integer_id):
+def sessionary():
+    """The own API over the sessions that the dialects have created."""
+    api = Generated("sessionary", {"x-api-key": KEY})
+    assert api.call("get_version", status=200, returns="Version").api == "v1"
+    me = api.call("get_me", status=200, returns="Me")
+    assert str(me.organization.id) == ORG and me.credential.kind == "api_key" and "export" in me.scopes
+
+    listed = api.call("list_sessions", status=200, returns="PageSession", limit=100)
+    sessions = {session.dialect: session for session in reversed(listed.data)}
+    assert set(sessions) == {"agnost", "agntix", "agent_key", "messaging", "integer_id"}, set(sessions)
+    first = api.call("list_sessions", status=200, returns="PageSession", limit=1, dialect=["agent_key", "agntix"])
+    assert first.data[0].dialect in ("agent_key", "agntix") and first.next_cursor
+    second = api.call(
+        "list_sessions",
+        status=200,
+        returns="PageSession",
+        limit=1,
+        dialect=["agent_key", "agntix"],
+        cursor=first.next_cursor,
+    )
+    assert second.data[0].id != first.data[0].id
+    assert sessions["agnost"].user_id == "user_42" and sessions["agnost"].state == "open"
+
+    path = [sessions["agent_key"].id]
+    read = api.send("get_session", *path, status=200, returns="SingleSession")
+    assert read.parsed.metadata.to_dict() == {"channel": "web"} and read.parsed.last_event_number >= 1
+    version = read.headers["etag"]
+    change = ("UpdateSession", {"name": "Renamed", "metadata": {"channel": "phone", "tier": 2}})
+    changed = api.call("update_session", *path, status=200, returns="SingleSession", body=change, if_match=version)
+    assert changed.name == "Renamed" and changed.metadata.to_dict() == {"channel": "phone", "tier": 2}
+    stale = api.call("update_session", *path, status=412, returns="Problem", body=change, if_match=version)
+    assert stale.status == 412 and stale.code == "precondition_failed", stale
+
+    word = f"needle-{uuid.uuid4()}"
+    again = {"body": ("CreateEvent", {"role": "assistant", "text": f"A {word}"}), "idempotency_key": word}
+    path = [sessions["messaging"].id]
+    event = api.call("create_event", *path, status=201, returns="Event", **again)
+    assert event.messages[0].text == f"A {word}" and event.messages[0].role == "assistant"
+    assert api.call("create_event", *path, status=201, returns="Event", **again).id == event.id
+    events = api.call("list_events", *path, status=200, returns="PageEvent", order="newest").data
+    assert event.id in [one.id for one in events]
+    found = api.call("search", status=200, returns="PageSearchResult", q=word).data
+    assert [hit.session.id for hit in found] == path and word in found[0].snippet
+    # The generator knows no lines of JSON: each line is one of its models.
+    request = api.operations["export"]._get_kwargs(dialect="messaging")
+    text = api.client.get_httpx_client().request(**request).text
+    lines = [api.models.ExportLine.from_dict(json.loads(line)) for line in text.splitlines()]
+    assert path[0] in [line.id for line in lines] and all(line.session.vendor_id for line in lines)
+
+    problem = api.call("get_session", "agntix_" + "0" * 32, status=404, returns="Problem")
+    assert problem.code == "not_found" and problem.request_id, problem
+    wrong = api.call("list_sessions", status=400, returns="Problem", state="asleep")
+    assert wrong.errors[0].parameter == "state" and "open" in wrong.errors[0].detail, wrong
+
+
+for dialect in (agnost, agntix, agent_key, messaging, integer_id, sessionary):
     dialect()
-print("a session in every dialect, through generated models")
+print("a session in every dialect and the own API over them, through generated models")

@@ -9,6 +9,7 @@ import type { paths as Agnost } from './agnost.js';
 import type { paths as Agntix } from './agntix.js';
 import type { paths as IntegerId } from './integer_id.js';
 import type { paths as Messaging } from './messaging.js';
+import type { components, paths as Sessionary } from './sessionary.js';
 
 function setting(name: string): string {
     const value = process.env[name];
@@ -134,7 +135,71 @@ async function integerId(): Promise<void> {
     assert.ok(why);
 }
 
-for (const dialect of [agnost, agntix, agentKey, messaging, integerId]) {
+// The own API over the sessions that the dialects have created.
+async function sessionary(): Promise<void> {
+    const client = createClient<Sessionary>(options);
+    const version = await client.GET('/sessionary/v1/version');
+    assert.equal(version.data?.api, 'v1');
+    const me = await client.GET('/sessionary/v1/me');
+    assert.equal(me.data?.organization.id, org);
+    assert.equal(me.data?.credential.kind, 'api_key');
+
+    const listed = await client.GET('/sessionary/v1/sessions', { params: { query: { limit: 100 } } });
+    const sessions = new Map<string, components['schemas']['Session']>();
+    for (const session of listed.data?.data ?? []) if (!sessions.has(session.dialect)) sessions.set(session.dialect, session);
+    assert.deepEqual([...sessions.keys()].sort(), ['agent_key', 'agnost', 'agntix', 'integer_id', 'messaging']);
+    const query = { limit: 1, dialect: ['agent_key', 'agntix'] };
+    const first = await client.GET('/sessionary/v1/sessions', { params: { query } });
+    const cursor = first.data?.next_cursor;
+    assert.ok(cursor);
+    const second = await client.GET('/sessionary/v1/sessions', { params: { query: { ...query, cursor } } });
+    assert.notEqual(second.data?.data[0]?.id, first.data?.data[0]?.id);
+
+    const keyed = sessions.get('agent_key');
+    assert.ok(keyed);
+    const path = { session_id: keyed.id };
+    const read = await client.GET('/sessionary/v1/sessions/{session_id}', { params: { path } });
+    assert.deepEqual(read.data?.metadata, { channel: 'web' });
+    const etag = read.response.headers.get('etag');
+    assert.ok(etag);
+    const params = { path, header: { 'If-Match': etag } };
+    const body = { name: 'Renamed', metadata: { channel: 'phone', tier: 2 } };
+    const changed = await client.PATCH('/sessionary/v1/sessions/{session_id}', { params, body });
+    assert.equal(changed.data?.name, 'Renamed');
+    const stale = await client.PATCH('/sessionary/v1/sessions/{session_id}', { params, body });
+    assert.equal(stale.response.status, 412);
+    assert.equal(stale.response.headers.get('content-type'), 'application/problem+json');
+    const code: string | undefined = stale.error?.code;
+    assert.equal(code, 'precondition_failed');
+
+    const word = `needle-${randomUUID()}`;
+    const session_id = sessions.get('messaging')?.id;
+    assert.ok(session_id);
+    const append = {
+        params: { path: { session_id }, header: { 'Idempotency-Key': word } },
+        body: { role: 'assistant', text: `A ${word}` },
+    };
+    const event = await client.POST('/sessionary/v1/sessions/{session_id}/events', append);
+    assert.equal(event.data?.messages[0]?.text, `A ${word}`);
+    const again = await client.POST('/sessionary/v1/sessions/{session_id}/events', append);
+    assert.equal(again.data?.id, event.data?.id);
+    const found = await client.GET('/sessionary/v1/search', { params: { query: { q: word } } });
+    assert.deepEqual(found.data?.data.map((hit) => hit.session.id), [session_id]);
+    const exported = await client.GET('/sessionary/v1/exports', {
+        params: { query: { dialect: 'messaging' } },
+        parseAs: 'text',
+    });
+    const lines = String(exported.data).trim().split('\n');
+    assert.ok(lines.some((line) => JSON.parse(line).id === session_id));
+
+    const absent = { params: { path: { session_id: `agntix_${'0'.repeat(32)}` } } };
+    const missing = await client.GET('/sessionary/v1/sessions/{session_id}', absent);
+    assert.equal(missing.error?.code, 'not_found');
+    const wrong = await client.GET('/sessionary/v1/sessions', { params: { query: { state: 'asleep' } } });
+    assert.equal(wrong.error?.errors?.[0]?.parameter, 'state');
+}
+
+for (const dialect of [agnost, agntix, agentKey, messaging, integerId, sessionary]) {
     await dialect();
 }
-console.log('a session in every dialect, through generated types');
+console.log('a session in every dialect and the own API over them, through generated types');
