@@ -10,6 +10,7 @@ use futures::stream::FuturesUnordered;
 use sessionary::domain::{DialectName, ErasureId, SessionId, Timestamp};
 use sessionary::store::admin::{NewErasure, Subject};
 use sessionary::workers::{erasure, erasures, retention};
+use sqlx::Row;
 use uuid::Uuid;
 
 use super::database::Bench;
