@@ -19,12 +19,11 @@ pub async fn serve() -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
     let app = Router::new().route("/echo", post(|body: Bytes| async move { body }));
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().lock().read_line(&mut String::new());
-        std::process::exit(0);
-    });
-    axum::serve(listener, app).await?;
-    Ok(())
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().lock().read_line(&mut String::new()));
+    tokio::select! {
+        served = async { axum::serve(listener, app).await } => Ok(served?),
+        _ = ended => Ok(()),
+    }
 }
 
 /// The running floor. It ends when this is dropped.
