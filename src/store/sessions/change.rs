@@ -42,7 +42,7 @@ pub struct Request {
     actor: Option<Arc<Actor>>,
     /// The API key whose usage is counted.
     used_by: Option<KeyId>,
-    /// Whether the rule ran in an earlier attempt whose outcome is unknown.
+    /// Whether the rule ran for this attempt, or in an earlier one whose outcome is unknown.
     ran: AtomicBool,
 }
 
@@ -69,6 +69,11 @@ impl Request {
         self.ran.load(Ordering::Relaxed)
     }
 
+    /// Records that what the rule made was not stored, so that it counts as not run.
+    pub(super) fn was_not_stored(&self) {
+        self.ran.store(false, Ordering::Relaxed);
+    }
+
     pub(super) fn may_append(&self) -> bool {
         !self.appends.is_empty()
     }
@@ -82,6 +87,8 @@ pub struct Answer {
     appended: usize,
     /// Whether the session was changed or appended to, by this attempt or an earlier one.
     pub is_made: bool,
+    /// Whether this change's own rule made it; otherwise another change appended the same events before.
+    pub is_own: bool,
     /// Bytes by which the change made the session's texts longer.
     grown: usize,
     /// Whether the change was not made because it would have made the texts longer.
@@ -178,7 +185,7 @@ async fn change_locked(
                 return session.apply(request, numbering);
             }
             let found = request.appends.iter().filter_map(|id| known.get(&(request.key, *id)).cloned());
-            session.made_before(found.collect())
+            Answer { is_own: request.has_run(), ..session.made_before(found.collect()) }
         });
         *appended.entry(request.key).or_default() += answer.as_ref().map_or(0, |answer| answer.appended);
         answers.push(answer);
@@ -301,13 +308,21 @@ impl ChangingSession {
             let (number, at) = numbering.next(event.at);
             event.numbered(number, at)
         });
-        Answer { session: self.now.clone(), events: new.collect(), appended, is_made, grown, is_over_quota: false }
+        Answer {
+            session: self.now.clone(),
+            events: new.collect(),
+            appended,
+            is_made,
+            is_own: true,
+            grown,
+            is_over_quota: false,
+        }
     }
 
     /// Returns the answer to a request that an earlier attempt has made.
     fn made_before(&self, found: Vec<Event>) -> Answer {
         let session = self.now.clone();
-        Answer { session, events: found, appended: 0, is_made: true, grown: 0, is_over_quota: false }
+        Answer { session, events: found, appended: 0, is_made: true, is_own: true, grown: 0, is_over_quota: false }
     }
 }
 

@@ -95,7 +95,7 @@ impl AppendingChange<'_> {
         if answer.is_over_quota {
             return Err(StoreError::StorageFull);
         }
-        let outcome = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let outcome = decided.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|_| answer.is_own);
         Ok(Some(Changed { session: answer.session, events: answer.events, outcome }))
     }
 }

@@ -66,6 +66,9 @@ pub(super) async fn change(
         Err(error) if is_unique_violation(&error) => left.extend(written.iter().map(|(key, _)| *key)),
         Err(error) => return Err(error),
     }
+    for request in requests.iter().filter(|request| left.contains(&request.key)) {
+        request.was_not_stored();
+    }
     let settled =
         requests.iter().zip(answers).map(|(request, answer)| (!left.contains(&request.key)).then_some(answer));
     Ok(settled.collect())
