@@ -117,7 +117,7 @@ impl Authenticator {
     /// # Errors
     /// 503 when the database cannot be reached.
     pub async fn log_out(&self, principal: &Principal, store: &TenantStore) -> Result<(), Rejection> {
-        if let Proof::ConsoleLogin(login) = principal.proof {
+        if let Proof::ConsoleLogin(login, _) = principal.proof {
             store.console_logins().end(login).await?;
         }
         Ok(())
@@ -140,16 +140,17 @@ impl Authenticator {
         let look = directory.console_login(org, hash);
         let login = self.limiter.lookups().counted(address, Lookup::ConsoleLogin(hash), look).await?;
         let login = login.filter(|login| login.expires_at > self.clock.now()).ok_or_else(bad_token)?;
-        let mut principal = match &login.holder {
+        let proof = Proof::ConsoleLogin(hash, login.expires_at);
+        let principal = match &login.holder {
             LoginHolder::Key(key) => {
                 let key_of_login = api_key::authenticate_hash(self, *key, address).await?;
-                Principal { proof: Proof::ConsoleLogin(hash), ..key_of_login }
+                Principal { proof, ..key_of_login }
             }
             LoginHolder::User { subject, issuer, scopes } => Principal {
                 organization: directory.active_organization(org).await?.ok_or_else(bad_token)?,
                 credential: Credential::Jwt { subject: subject.clone(), issuer: issuer.clone() },
                 scopes: *scopes,
-                proof: Proof::ConsoleLogin(hash),
+                proof,
                 expires_at: None,
                 allowed_addresses: None,
                 address,
@@ -158,7 +159,6 @@ impl Authenticator {
         if principal.organization.id != org {
             return Err(bad_token());
         }
-        principal.expires_at = Some(principal.expires_at.map_or(login.expires_at, |end| end.min(login.expires_at)));
         let changes = !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
         if changes && self.page_of(parts) != Page::Own {
             return Err(Rejection::Forbidden(Forbidden::CrossSite));

@@ -16,7 +16,7 @@ impl Authenticator {
         let record = match principal.proof {
             Proof::ApiKey(hash) => directory.key(hash).await?,
             Proof::AccessToken(hash) => directory.access_token(hash).await?,
-            Proof::ConsoleLogin(login) => {
+            Proof::ConsoleLogin(login, _) => {
                 let org = principal.organization.id;
                 let login = directory.console_login(org, login).await?;
                 let Some(login) = login.filter(|login| login.expires_at > self.clock.now()) else { return Ok(false) };

@@ -198,8 +198,8 @@ impl Credential {
 pub enum Proof {
     ApiKey(KeyHash),
     AccessToken(KeyHash),
-    /// A login of the console.
-    ConsoleLogin(KeyHash),
+    /// A login of the console, which ends at this time.
+    ConsoleLogin(KeyHash, Timestamp),
     /// Not stored: a verified signature, a public header, or no credential.
     NotKept,
 }
@@ -211,7 +211,7 @@ pub struct Principal {
     pub credential: Credential,
     pub scopes: Scopes,
     pub proof: Proof,
-    /// When the credential expires; `None` if it does not.
+    /// When the credential expires; `None` if it does not. Of a login of the console, when the key behind it does.
     pub expires_at: Option<Timestamp>,
     /// The networks from which the credential may be used; `None` for everywhere. Keys that it creates have the same.
     pub allowed_addresses: Option<AllowedAddresses>,
@@ -220,10 +220,19 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Returns when the caller can no longer send requests; `None` if there is no such time.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        match self.proof {
+            Proof::ConsoleLogin(_, end) => Some(self.expires_at.map_or(end, |expires| expires.min(end))),
+            _ => self.expires_at,
+        }
+    }
+
     /// Returns the latest end of a key that the caller creates or changes, or `None` if there is no limit.
     ///
     /// The end of an API key also limits the keys that it creates. The end of a token does not, because a logged-in
-    /// user gets new tokens, and their keys should outlast their login.
+    /// user gets new tokens, and their keys should outlast their login. Neither does the end of a login of the console.
     #[must_use]
     pub fn keys_end_by(&self) -> Option<Timestamp> {
         match self.credential {

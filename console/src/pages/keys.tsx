@@ -62,7 +62,7 @@ export function Keys() {
                   </>
                 ),
               },
-              { head: "Key", cell: (key) => <Code>{`${key.prefix}_${key.hint ?? ""}…`}</Code> },
+              { head: "Key", roomy: true, cell: (key) => <Code>{`${key.prefix}_${key.hint ?? ""}…`}</Code> },
               { head: "State", cell: (key) => <Tag tone={TONES[key.state]}>{key.state}</Tag> },
               { head: "Scopes", minor: true, cell: (key) => <span class="scopes">{key.scopes.length === SCOPES.length ? "all" : key.scopes.join(", ")}</span> },
               { head: "Last used", cell: (key) => (key.last_used_at ? <Time at={key.last_used_at} /> : <span class="quiet">never</span>) },

@@ -59,9 +59,9 @@ impl OwnCredential {
             // This API accepts neither.
             Credential::OrgHeader | Credential::Anonymous => (CredentialKind::Token, None),
         };
-        let is_login = matches!(principal.proof, Proof::ConsoleLogin(_));
+        let is_login = matches!(principal.proof, Proof::ConsoleLogin(..));
         let kind = if is_login { CredentialKind::Console } else { kind };
-        Self { kind, id, expires_at: principal.expires_at.map(Milliseconds) }
+        Self { kind, id, expires_at: principal.ends_at().map(Milliseconds) }
     }
 }
 

@@ -176,6 +176,29 @@ fn a_login_ends_after_twelve_hours_or_with_its_token() {
 }
 
 #[test]
+fn keys_that_are_made_in_the_console_outlast_the_login() {
+    run(async {
+        let app = TestApp::new().await;
+        let post = async |cookie: &str, path: &str, body: &str| {
+            let ask = from_page(&app, Method::POST, path).header("cookie", cookie);
+            ask.json(body.to_owned()).send().await.expect(201).json()
+        };
+        let keys = "/sessionary/v1/keys";
+        let cookie = cookie_with(&app, &app.key).await;
+        let made = post(&cookie, keys, r#"{"name":"made in the console"}"#).await;
+        assert!(made["expires_at"].is_null(), "as that of the key behind the login: {made}");
+        let later = r#"{"name":"a year","expires_at":"2027-04-29T09:00:00.000Z"}"#;
+        assert_eq!(post(&cookie, keys, later).await["expires_at"], "2027-04-29T09:00:00.000Z");
+        let rotate = format!("{keys}/{}/rotate", made["id"].as_str().expect("an id"));
+        assert!(post(&cookie, &rotate, "{}").await["expires_at"].is_null());
+        // The end of the key itself is a limit, as it is without the console.
+        let (limited, _) = app.key_until(app.clock.now() + TimeDelta::days(3)).await;
+        let made = post(&cookie_with(&app, &limited).await, keys, r#"{"name":"limited"}"#).await;
+        assert_eq!(made["expires_at"], "2026-05-02T09:00:00.000Z");
+    });
+}
+
+#[test]
 fn logging_out_ends_the_login_and_only_that() {
     run(async {
         let app = TestApp::new().await;
