@@ -153,16 +153,18 @@ impl AdminStore {
             transaction.commit().await?;
             return Ok(true);
         }
+        // Across the dialects, because the planner would read and sort all sessions of one.
         let page = sqlx::query!(
-            "SELECT session_id, ended_at, expires_at FROM sessions
-              WHERE org_id = $1 AND dialect = $2 AND session_id > $3
-              ORDER BY session_id LIMIT 1000",
+            "SELECT dialect, session_id, ended_at, expires_at FROM sessions
+              WHERE org_id = $1 AND (dialect, session_id) > ($2, $3)
+              ORDER BY dialect, session_id LIMIT 1000",
             org,
             endpoint.dialect,
             endpoint.session
         )
         .fetch_all(&mut *transaction)
         .await?;
+        let page: Vec<_> = page.into_iter().take_while(|row| row.dialect == endpoint.dialect).collect();
         let open = page.iter().filter(|row| row.ended_at.is_none() && row.expires_at > Some(endpoint.since));
         let open = open.map(|row| (RowKey::of(org, endpoint.dialect, row.session_id), endpoint.since));
         watch_expiries(&mut transaction, open.collect()).await?;
