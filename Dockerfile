@@ -9,8 +9,8 @@ FROM rust:1.95-trixie AS build
 WORKDIR /build
 # Dependencies first, against an empty program: this layer is built again only when they change.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src benches/growth benches/traces examples tests/suite tests/embedded_postgres tests/majors \
-    && for file in src/main.rs benches/creates.rs benches/fairness.rs benches/growth/main.rs benches/traces/main.rs \
+RUN mkdir -p src benches/growth benches/loss benches/speed benches/traces examples tests/suite tests/embedded_postgres tests/majors \
+    && for file in src/main.rs benches/fairness.rs benches/growth/main.rs benches/loss/main.rs benches/speed/main.rs benches/traces/main.rs \
         examples/private_postgres.rs \
         tests/suite/main.rs tests/embedded_postgres/main.rs tests/majors/main.rs; do echo 'fn main() {}' > "$file"; done \
     && touch src/lib.rs \

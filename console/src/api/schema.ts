@@ -580,7 +580,8 @@ export interface paths {
         put?: never;
         /**
          * Create a webhook
-         * @description The endpoint receives the events from now on. The secret is in this response and in no other. `Idempotency-Key` is
+         * @description The endpoint receives the events from now on: of sessions of all dialects unless it names some. Of a message, the body
+         *     has what was written; name `message.created` only if the endpoint may read it. The secret is in this response and in no other. `Idempotency-Key` is
          *     ignored, because the stored response would contain the secret. An organization can have 100 webhooks.
          */
         post: operations["create_webhook"];
@@ -610,7 +611,8 @@ export interface paths {
         head?: never;
         /**
          * Update a webhook
-         * @description An endpoint that was disabled receives events from the time at which it is enabled. Queued deliveries are sent to a
+         * @description An endpoint that was disabled receives events from the time at which it is enabled. It receives events and dialects that
+         *     it did not receive before from now on. Queued deliveries are sent to a
          *     new URL.
          */
         patch: operations["update_webhook"];
@@ -1062,19 +1064,28 @@ export interface components {
              */
             url: string;
             /**
+             * @description Of `session.created`, `session.ended`, `session.expired` and `message.created`.
              * @example [
              *       "session.created",
              *       "session.ended"
              *     ]
              */
             events: string[];
+            /**
+             * @description Whose sessions' events are sent; all dialects if it is absent.
+             * @example [
+             *       "messaging",
+             *       "agent_key"
+             *     ]
+             */
+            dialects?: string[] | null;
         };
         /** @enum {string} */
         CredentialKind: "api_key" | "token" | "console";
         /** @description A delivery of an event to an endpoint. */
         Delivery: {
             /**
-             * @description The `svix-id` of its attempts.
+             * @description The `webhook-id` and `svix-id` of its attempts.
              * @example msg_01j3m8xkqp8v2nw4f7g9hk0r00
              */
             id: string;
@@ -1965,6 +1976,16 @@ export interface components {
              *     ]
              */
             events?: string[] | null;
+            /**
+             * @example [
+             *       "agnost",
+             *       "agntix",
+             *       "agent_key",
+             *       "messaging",
+             *       "integer_id"
+             *     ]
+             */
+            dialects?: string[] | null;
             /** @description True also ends a pause, and enables an endpoint that responded with 410. */
             enabled?: boolean | null;
         };
@@ -2056,6 +2077,17 @@ export interface components {
              *     ]
              */
             events: string[];
+            /**
+             * @description Whose sessions' events it receives.
+             * @example [
+             *       "agnost",
+             *       "agntix",
+             *       "agent_key",
+             *       "messaging",
+             *       "integer_id"
+             *     ]
+             */
+            dialects: string[];
             enabled: boolean;
             /** @description `gone`: the endpoint responded with 410. `disabled`: on request. */
             disabled_reason?: string | null;
@@ -3643,6 +3675,13 @@ export interface operations {
                      *             "url": "https://example.com/first",
                      *             "events": [
                      *               "session.created"
+                     *             ],
+                     *             "dialects": [
+                     *               "agnost",
+                     *               "agntix",
+                     *               "agent_key",
+                     *               "messaging",
+                     *               "integer_id"
                      *             ]
                      *           },
                      *           "hash": "f487188a49c8…"
@@ -4734,6 +4773,13 @@ export interface operations {
                      *           "events": [
                      *             "session.created"
                      *           ],
+                     *           "dialects": [
+                     *             "agnost",
+                     *             "agntix",
+                     *             "agent_key",
+                     *             "messaging",
+                     *             "integer_id"
+                     *           ],
                      *           "enabled": true,
                      *           "disabled_reason": null,
                      *           "disabled_at": null,
@@ -4794,6 +4840,13 @@ export interface operations {
                      *       "url": "https://example.com/47",
                      *       "events": [
                      *         "session.ended"
+                     *       ],
+                     *       "dialects": [
+                     *         "agnost",
+                     *         "agntix",
+                     *         "agent_key",
+                     *         "messaging",
+                     *         "integer_id"
                      *       ],
                      *       "enabled": true,
                      *       "disabled_reason": null,
@@ -4860,6 +4913,13 @@ export interface operations {
                      *       "url": "https://example.com/first",
                      *       "events": [
                      *         "session.created"
+                     *       ],
+                     *       "dialects": [
+                     *         "agnost",
+                     *         "agntix",
+                     *         "agent_key",
+                     *         "messaging",
+                     *         "integer_id"
                      *       ],
                      *       "enabled": true,
                      *       "disabled_reason": null,
@@ -4962,6 +5022,13 @@ export interface operations {
                      *       "events": [
                      *         "session.created"
                      *       ],
+                     *       "dialects": [
+                     *         "agnost",
+                     *         "agntix",
+                     *         "agent_key",
+                     *         "messaging",
+                     *         "integer_id"
+                     *       ],
                      *       "enabled": true,
                      *       "disabled_reason": null,
                      *       "disabled_at": null,
@@ -5035,6 +5102,13 @@ export interface operations {
                      *       "url": "https://example.com/f1ce04185f31b5e0",
                      *       "events": [
                      *         "session.created"
+                     *       ],
+                     *       "dialects": [
+                     *         "agnost",
+                     *         "agntix",
+                     *         "agent_key",
+                     *         "messaging",
+                     *         "integer_id"
                      *       ],
                      *       "enabled": true,
                      *       "disabled_reason": null,
