@@ -10,6 +10,7 @@ mod events;
 mod exports;
 mod imports;
 mod keys;
+mod lists;
 mod mcp;
 mod operators;
 mod retention;
