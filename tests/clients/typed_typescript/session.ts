@@ -144,6 +144,12 @@ async function sessionary(): Promise<void> {
     assert.equal(me.data?.organization.id, org);
     assert.equal(me.data?.credential.kind, 'api_key');
 
+    // That of the dialect's own run is deleted.
+    const vendor = createClient<Messaging>(options);
+    const agentId = (await vendor.GET('/api/agents')).data?.data.agents[0]?.id;
+    assert.ok(agentId);
+    await vendor.POST('/api/messaging/sessions', { body: { agentId, userId: randomUUID() } });
+
     const listed = await client.GET('/sessionary/v1/sessions', { params: { query: { limit: 100 } } });
     const sessions = new Map<string, components['schemas']['Session']>();
     for (const session of listed.data?.data ?? []) if (!sessions.has(session.dialect)) sessions.set(session.dialect, session);
