@@ -100,8 +100,9 @@ impl Observer {
             format!(
                 "INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, enabled, metadata, detail,
                                        created_at, updated_at)
-                 SELECT '{org}', 2, id, '{AGENT}', 'ses_' || id, id, true, '{{\"userId\":\"usr_123\",\"locale\":\"en-US\"}}',
-                        '{{}}', now(), now() FROM gen_random_uuid() AS id;"
+                 SELECT '{org}'::uuid, 2, id, '{AGENT}'::uuid, 'ses_' || id, id, true,
+                        '{{\"userId\":\"usr_123\",\"locale\":\"en-US\"}}'::json, '{{}}'::json, now(), now()
+                   FROM gen_random_uuid() AS id;"
             ),
         )?;
         let programs = ["pgbench", "/usr/lib/postgresql/15/bin/pgbench"];

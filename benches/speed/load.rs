@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::Failure;
 
 /// Bytes of a response that a client can read: more than any response of the benchmark has.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 1024 * 1024;
 /// The first requests are not counted, because they open connections and fill caches.
 const WARM_UP: Duration = Duration::from_millis(500);
 
