@@ -17,7 +17,7 @@ use crate::tenants::AGENT;
 const SUPERUSER: &str = "postgres";
 const NAME: &str = "sessionary";
 /// The private Postgres has no more connections to spare.
-const PGBENCH_CLIENTS: usize = 64;
+const PGBENCH_CLIENTS: usize = 24;
 
 /// The superuser's connections to the private Postgres.
 pub struct Observer {
