@@ -17,29 +17,40 @@ use crate::http::QueryPairs;
 /// Unknown parameters that a response names at most.
 const MAX_FAULTS: usize = 10;
 
-/// The names of the query parameters of every operation.
+/// The query parameters of every operation.
 #[derive(Clone)]
-pub(super) struct DescribedQueries(Arc<HashMap<String, Vec<(Method, HashSet<String>)>>>);
+pub(super) struct DescribedQueries {
+    /// The operations of each path.
+    operations: Arc<HashMap<String, Vec<OperationQuery>>>,
+}
+
+/// The names of the query parameters of one operation.
+struct OperationQuery {
+    method: Method,
+    parameters: HashSet<String>,
+}
 
 impl DescribedQueries {
     /// Reads the parameters from the document.
     pub fn of(document: &OpenApi) -> Self {
         let paths = document.paths.paths.iter();
-        Self(Arc::new(paths.map(|(path, item)| (path.clone(), operations(item))).collect()))
+        Self { operations: Arc::new(paths.map(|(path, item)| (path.clone(), operations(item))).collect()) }
     }
 
     /// Returns an error for each parameter that the operation does not have.
     fn unknown(&self, method: &Method, path: &str, query: &str) -> Vec<Fault> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        let operations = self.0.get(path).map(Vec::as_slice).unwrap_or_default();
-        let Some((_, known)) = operations.iter().find(|(other, _)| other == method) else { return Vec::new() };
+        let operations = self.operations.get(path).map(Vec::as_slice).unwrap_or_default();
+        let Some(operation) = operations.iter().find(|operation| operation.method == method) else {
+            return Vec::new();
+        };
         let pairs = QueryPairs::of(query);
-        let unknown = pairs.iter().map(|(name, _)| name).filter(|name| !known.contains(*name));
+        let unknown = pairs.iter().map(|(name, _)| name).filter(|name| !operation.parameters.contains(*name));
         unknown.take(MAX_FAULTS).map(Fault::unknown_parameter).collect()
     }
 }
 
-fn operations(item: &PathItem) -> Vec<(Method, HashSet<String>)> {
+fn operations(item: &PathItem) -> Vec<OperationQuery> {
     let operations = [
         (Method::GET, &item.get),
         (Method::POST, &item.post),
@@ -47,11 +58,13 @@ fn operations(item: &PathItem) -> Vec<(Method, HashSet<String>)> {
         (Method::PATCH, &item.patch),
         (Method::DELETE, &item.delete),
     ];
-    let described = |(method, operation): (Method, &Option<Operation>)| Some((method, query_of(operation.as_ref()?)));
+    let described = |(method, operation): (Method, &Option<Operation>)| {
+        Some(OperationQuery { method, parameters: parameters(operation.as_ref()?) })
+    };
     operations.into_iter().filter_map(described).collect()
 }
 
-fn query_of(operation: &Operation) -> HashSet<String> {
+fn parameters(operation: &Operation) -> HashSet<String> {
     let parameters = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
         RefOr::T(parameter) if matches!(parameter.parameter_in, ParameterIn::Query) => Some(parameter.name.clone()),
         _ => None,
