@@ -34,6 +34,7 @@ pub use base_url::{BaseUrl, BaseUrlOf, InvalidBaseUrl};
 pub use body_allowance::{Allowance, BodyAllowance};
 pub use caller::Caller;
 pub use console_login::{BegunLogin, LoginCredential, Page, login_cookie, logout_cookies};
+pub use headers::has_credential;
 pub use jwt::{JwtIssuer, JwtKey, JwtKeyError, JwtSettings, JwtVerifier};
 pub use leaked_keys::LeakReports;
 pub(crate) use leaked_keys::routes as leaked_key_routes;

@@ -15,7 +15,7 @@ pub const LEASE: TimeDelta = TimeDelta::seconds(40);
 ///
 /// The header is a quoted string in the IETF's draft (draft-ietf-httpapi-idempotency-key-header), but unquoted in most
 /// clients. Both are accepted, as the text that was sent: `"a"` and `a` are two keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {

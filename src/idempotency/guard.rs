@@ -50,7 +50,7 @@ impl IdempotencyGuard {
         debug_assert!(status.is_success(), "only successful responses are replayed");
         let content_type = content_type.map(str::to_owned);
         let response = StoredResponse { status: status.as_u16(), content_type, body: body.to_owned() };
-        match reserved.store.idempotency().keep(&reserved.reservation, &response).await {
+        match reserved.store.idempotency().store(&reserved.reservation, response).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::debug!("idempotency.response_not_stored");

@@ -22,7 +22,7 @@ use crate::auth::Caller;
 use crate::domain::idempotency::LEASE;
 use crate::domain::{IdempotencyKey, Timestamp};
 use crate::http::{Dialect, HANDLER_TIMEOUT, RETRY_AFTER, Rejection, json_bytes, parse_object};
-use crate::store::{KeyedRequest, StoredResponse};
+use crate::store::{KeyPlace, KeyedRequest, StoredResponse};
 
 const _: () = assert!(LEASE.num_seconds().unsigned_abs() > HANDLER_TIMEOUT.as_secs(), "a lease outlasts its handler");
 
@@ -144,9 +144,7 @@ impl<D: Dialect, T> Idempotent<D, T> {
     pub async fn claim<P>(self, caller: Caller<D, P>) -> ClaimOutcome<D, P, T> {
         let Some(keyed) = self.key else { return ClaimOutcome::Fresh(caller, self.body, IdempotencyGuard::unkeyed()) };
         let request = KeyedRequest {
-            dialect: D::NAME,
-            target: keyed.target,
-            key: keyed.key,
+            place: KeyPlace { dialect: D::NAME, target: keyed.target, key: keyed.key },
             body_hash: keyed.body_hash,
             arrived_at: caller.now(),
             seed: caller.mint.secret(),

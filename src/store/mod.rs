@@ -82,7 +82,7 @@ pub use exports::{
     ExportFilter, ExportPiece, ExportPosition, ExportedAgent, ExportedEvent, ExportedFacts, ExportedPart, Exports,
 };
 pub use feed::{Change, FOLLOWED_FOR, Feed, FeedPlace, Following};
-pub use idempotency::{Claimed, Idempotency, KeyedRequest, Reservation, StoredResponse};
+pub use idempotency::{Claimed, Idempotency, KeyPlace, KeyedRequest, Reservation, StoredResponse};
 pub use imports::{ImportOutcome, ImportedEvent, ImportedPart, ImportedSession, Imports};
 pub use inspect::{DatabaseRole, Login, Server, TableIsolation};
 pub use lookup_cache::LOOKUP_CACHE_TTL;
@@ -110,6 +110,7 @@ use crate::domain::{OrgId, Organization};
 use captures::{CaptureEvents, CaptureSpans};
 use counts::Counts;
 use group::{Group, Reports};
+use idempotency::IdempotencySteps;
 use key_uses::KeyUses;
 use lookup_cache::LookupCache;
 use numbers::Blocks;
@@ -126,6 +127,8 @@ pub struct StoreSettings {
     pub writers: usize,
     /// Tasks that look up sessions, each with its own connection.
     pub readers: usize,
+    /// Tasks that claim requests with an `Idempotency-Key` and store their responses, each with its own connection.
+    pub keyed: usize,
     /// Connections for all other requests of organizations: lists, single rows, agents, contacts.
     pub pool: u32,
     /// Connections for queries that read many rows: searches, figures, exports, filters without an index.
@@ -152,6 +155,7 @@ impl Default for StoreSettings {
         Self {
             writers: 2,
             readers: 1,
+            keyed: 1,
             pool: 6,
             scans: 2,
             lookups: 2,
@@ -233,6 +237,7 @@ struct Groups {
     find_sessions: Group<FindSessions>,
     capture_events: Group<CaptureEvents>,
     capture_spans: Group<CaptureSpans>,
+    idempotency: Group<IdempotencySteps>,
 }
 
 impl Store {
@@ -252,6 +257,7 @@ impl Store {
                 find_sessions: Group::start(&group_options, settings.readers, &reports),
                 capture_events: Group::start(&group_options, settings.writers, &reports),
                 capture_spans: Group::start(&group_options, settings.writers, &reports),
+                idempotency: Group::start(&idempotency::unflushed(&group_options), settings.keyed, &reports),
             },
             lookup_cache: LookupCache::new(settings.lookup_cache),
             key_uses: KeyUses::default(),
@@ -349,6 +355,7 @@ impl Store {
             + groups.change_sessions.queued_bytes()
             + groups.capture_events.queued_bytes()
             + groups.capture_spans.queued_bytes()
+            + groups.idempotency.queued_bytes()
     }
 
     /// Finishes accepted requests, rejects new ones, and closes every connection.
@@ -362,6 +369,8 @@ impl Store {
             groups.capture_events.close(),
             groups.capture_spans.close()
         );
+        // Last, because it stores the responses of the requests above.
+        groups.idempotency.close().await;
         if let Err(error) = self.flush_storage().await {
             tracing::warn!(%error, "store.storage_not_counted");
         }

@@ -6,8 +6,8 @@ import { usePages, useResource, type Resource } from "../hooks";
 import { attempt, notify } from "../state";
 import { Check, ConfirmBody, Field, Form, FormActions, Submit, type Values } from "../ui/form";
 import { Card, Dialog, Empty, Facts, ListOf, PageHead, Show, Table } from "../ui/frame";
-import { Code, Tag, Time } from "../ui/text";
-import { EventChecks, Secret, WebhookState } from "./webhooks";
+import { Code, Tag, Time, dialectName } from "../ui/text";
+import { Secret, SubscriptionChecks, WebhookState, subscription } from "./webhooks";
 
 export function WebhookPage() {
   const { params } = useRoute();
@@ -28,7 +28,7 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
   const close = () => setDialog(null);
   const path = { webhook_id: webhook.id };
   const save = async (values: Values) => {
-    const body = { url: values.text("url"), events: values.all("events"), enabled: values.has("enabled") };
+    const body = { url: values.text("url"), ...subscription(values), enabled: values.has("enabled") };
     const reply = await patch("/webhooks/{webhook_id}", { path, body, ifMatch: resource.etag });
     resource.set(reply.data, reply.etag);
     notify("The webhook has been changed.");
@@ -52,6 +52,7 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
           items={[
             ["State", <WebhookState webhook={webhook} />],
             ["Events", webhook.events.join(", ")],
+            ["Dialects", webhook.dialects.map(dialectName).join(", ")],
             ["Old secret valid until", webhook.previous_secret_until && <Time at={webhook.previous_secret_until} full />],
             ["Created", <Time at={webhook.created_at} full />],
             ["Id", <Code>{webhook.id}</Code>],
@@ -63,7 +64,7 @@ function Loaded({ webhook, resource }: { webhook: Webhook; resource: Resource<We
         <Dialog title="Edit webhook" close={close}>
           <Form submit={save}>
             <Field name="url" label="Address" type="url" required dir="ltr" defaultValue={webhook.url} />
-            <EventChecks chosen={webhook.events} />
+            <SubscriptionChecks events={webhook.events} dialects={webhook.dialects} />
             <Check name="enabled" label="On" checked={webhook.enabled} />
             <FormActions cancel={close}>
               <Submit>Save</Submit>

@@ -1,11 +1,11 @@
 import { useState } from "preact/hooks";
 import { idempotencyKey, post, segment } from "../api/client";
 import type { Webhook, WebhookWithSecret } from "../api/schema";
-import { WEBHOOK_EVENTS } from "../api/words";
+import { DIALECTS, WEBHOOK_EVENTS } from "../api/words";
 import { usePages } from "../hooks";
 import { Check, Field, Form, FormActions, Submit, type Values } from "../ui/form";
 import { Dialog, Empty, ListOf, PageHead, Table } from "../ui/frame";
-import { CopyLine, Foreign, Tag, Time } from "../ui/text";
+import { CopyLine, Foreign, Tag, Time, dialectName } from "../ui/text";
 
 export function Webhooks() {
   const pages = usePages("/webhooks");
@@ -84,32 +84,53 @@ export function WebhookState({ webhook }: { webhook: Webhook }) {
   );
 }
 
-export function EventChecks({ chosen }: { chosen: readonly string[] }) {
+/** What a new webhook receives. Not the messages, because their requests contain what was written. */
+const SAFE_EVENTS = WEBHOOK_EVENTS.filter((event) => event !== "message.created");
+
+/** The events and the dialects that a webhook receives. */
+export function SubscriptionChecks({ events, dialects }: { events: readonly string[]; dialects: readonly string[] }) {
   return (
-    <fieldset>
-      <legend>Events</legend>
-      <div class="checks">
-        {WEBHOOK_EVENTS.map((event) => (
-          <Check name="events" value={event} label={<code>{event}</code>} checked={chosen.includes(event)} />
-        ))}
-      </div>
-    </fieldset>
+    <>
+      <fieldset>
+        <legend>Events</legend>
+        <div class="checks">
+          {WEBHOOK_EVENTS.map((event) => (
+            <Check name="events" value={event} label={<code>{event}</code>} checked={events.includes(event)} />
+          ))}
+        </div>
+        <p class="quiet">Requests of message.created contain what was written.</p>
+      </fieldset>
+      <fieldset>
+        <legend>Of sessions of</legend>
+        <div class="checks">
+          {DIALECTS.map((dialect) => (
+            <Check name="dialects" value={dialect} label={dialectName(dialect)} checked={dialects.includes(dialect)} />
+          ))}
+        </div>
+      </fieldset>
+    </>
   );
+}
+
+/** Reads what [SubscriptionChecks] shows. Throws an error for the reader if nothing would be sent. */
+export function subscription(values: Values) {
+  const [events, dialects] = [values.all("events"), values.all("dialects")];
+  if (events.length === 0) throw new Error("Choose at least one event.");
+  if (dialects.length === 0) throw new Error("Choose at least one dialect.");
+  return { events, dialects };
 }
 
 function Create({ close, done }: { close: () => void; done: (webhook: WebhookWithSecret) => void }) {
   const [once] = useState(idempotencyKey);
   const submit = async (values: Values) => {
-    const events = values.all("events");
-    if (events.length === 0) throw new Error("Choose at least one event.");
-    const body = { url: values.text("url"), events };
+    const body = { url: values.text("url"), ...subscription(values) };
     done((await post("/webhooks", { body, idempotencyKey: once })).data);
   };
   return (
     <Dialog title="New webhook" close={close}>
       <Form submit={submit}>
         <Field name="url" label="Address" type="url" required dir="ltr" placeholder="https://example.com/hooks/sessionary" />
-        <EventChecks chosen={WEBHOOK_EVENTS} />
+        <SubscriptionChecks events={SAFE_EVENTS} dialects={DIALECTS} />
         <FormActions cancel={close}>
           <Submit>Create</Submit>
         </FormActions>

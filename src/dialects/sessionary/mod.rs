@@ -4,6 +4,7 @@ mod agents;
 mod audit;
 mod conditional;
 mod console;
+mod described_query;
 mod erasures;
 mod events;
 pub mod exports;
@@ -26,11 +27,14 @@ mod usage;
 mod users;
 mod webhooks;
 
+use axum::middleware;
 use http::HeaderName;
 use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+use described_query::DescribedQueries;
 
 pub use exports::ExportPermits;
 pub use imports::{ImportResult, ImportRights, Importer};
@@ -136,6 +140,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let router = retention::routes(router);
     let router = settings::routes(router);
     let router = operators::routes(router);
+    let described = DescribedQueries::of(router.get_openapi());
+    let router = router.layer(middleware::from_fn_with_state(described, described_query::check));
     // A protocol of its own, which the document does not describe.
     router.route(mcp::PATH, axum::routing::post(mcp::serve))
 }

@@ -40,6 +40,12 @@ impl Fault {
         Self { pointer: None, parameter: Some(name), detail: detail.into() }
     }
 
+    /// Returns the fault of a parameter that the operation does not have.
+    pub(super) fn unknown_parameter(name: &str) -> Self {
+        let name: String = name.chars().take(100).collect();
+        Self::of_request(format!("There is no parameter {name:?}."))
+    }
+
     /// Returns whether this member has the fault.
     pub(super) fn is_at(&self, pointer: &str) -> bool {
         self.pointer.as_deref() == Some(pointer)

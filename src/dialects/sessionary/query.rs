@@ -64,10 +64,7 @@ impl RawQuery {
                     faults.push(Fault::parameter(parameter.name, "must not be repeated"));
                 }
                 Some(parameter) => pairs.push((parameter.name, value.to_owned())),
-                None => {
-                    let name: String = name.chars().take(100).collect();
-                    faults.push(Fault::of_request(format!("There is no parameter {name:?}.")));
-                }
+                None => faults.push(Fault::unknown_parameter(name)),
             }
             if faults.len() >= 10 {
                 break;

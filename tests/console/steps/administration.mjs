@@ -65,8 +65,14 @@ export const administration = {
       const dialog = page.getByRole("dialog");
       assert.deepEqual(await faults(page, "new webhook"), []);
       await dialog.getByLabel("Address").fill(hook.url);
-      for (const event of await dialog.getByRole("checkbox").all()) await event.uncheck();
+      assert.ok(!(await dialog.getByLabel("message.created").isChecked()), "what is written is sent only if it is chosen");
+      for (const choice of await dialog.getByRole("checkbox").all()) await choice.uncheck();
+      await dialog.getByRole("button", { name: "Create" }).click();
+      await dialog.getByText("Choose at least one event.").waitFor();
       await dialog.getByLabel("session.created").check();
+      await dialog.getByRole("button", { name: "Create" }).click();
+      await dialog.getByText("Choose at least one dialect.").waitFor();
+      await dialog.getByLabel("Agntix").check();
       await dialog.getByRole("button", { name: "Create" }).click();
       const secret = (await dialog.locator("pre").innerText()).trim();
       await dialog.getByRole("button", { name: "I have stored it" }).click();

@@ -38,6 +38,7 @@ fn one_of_each() -> StoreSettings {
     StoreSettings {
         writers: 1,
         readers: 1,
+        keyed: 1,
         pool: 1,
         scans: 1,
         lookups: 1,

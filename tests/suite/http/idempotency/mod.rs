@@ -20,7 +20,7 @@ use sessionary::dialects::agntix::Agntix;
 use sessionary::domain::{DialectName, Mint};
 use sessionary::http::{ContextLayer, EnvelopeState, LargeBodies, LowPriority, RateLimiter, ResponseRate, cors};
 use sessionary::idempotency::WaitTimeout;
-use sessionary::store::KeyedRequest;
+use sessionary::store::{KeyPlace, KeyedRequest};
 use sessionary::{AppState, Deployment};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
@@ -97,9 +97,11 @@ impl Create {
     /// Returns the request for the store.
     fn keyed(&self, key: &str, mint: &Mint) -> KeyedRequest {
         KeyedRequest {
-            dialect: self.dialect.into(),
-            target: Sha256::digest(format!("POST {}", self.path)).into(),
-            key: key.parse().expect("a key"),
+            place: KeyPlace {
+                dialect: self.dialect.into(),
+                target: Sha256::digest(format!("POST {}", self.path)).into(),
+                key: key.parse().expect("a key"),
+            },
             body_hash: Sha256::digest(self.body).into(),
             arrived_at: start(),
             seed: mint.secret(),

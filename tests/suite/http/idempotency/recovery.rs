@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures::future::poll_immediate;
 use sessionary::domain::{DialectName, Mint, SessionId};
-use sessionary::store::{Claimed, Store, StoreSettings};
+use sessionary::store::{Claimed, KeyedRequest, Store, StoreSettings, StoredResponse};
 use sessionary::workers::retention;
 
 use super::{CREATES, assert_replayed, impatient, keys};
-use crate::support::chaos::{Chaos, Line};
+use crate::support::chaos::{Chaos, Line, MARK};
 use crate::support::{DATABASE, TestApp, admin, connection, database_through, run, start};
 
 /// Removes the stored responses, as if the process had died between the commits of the session and of its response.
@@ -121,8 +121,10 @@ fn a_caller_who_hangs_up_finds_the_answer_when_asking_again() {
 }
 
 #[test]
-fn a_line_cut_under_a_request_costs_a_retry_and_no_second_session() {
+fn a_line_cut_under_a_request_costs_no_second_session() {
     run(async {
+        let create = &CREATES[0];
+        let marked = create.body.replace("1}", &format!("\"{MARK}\"}}"));
         for line in [Line::CutBeforeCommit, Line::CutAfterCommit] {
             let chaos = Chaos::start().await;
             let app = TestApp::new().await;
@@ -131,17 +133,84 @@ fn a_line_cut_under_a_request_costs_a_retry_and_no_second_session() {
             let store = Store::connect(&cut, settings).await.expect("a store");
             let replica = app.replica(store.clone());
             // Everything that is read before the claim is cached from here on.
-            replica.post(CREATES[0].path, CREATES[0].body).send().await.expect(201);
+            create.send(&replica, "first").await.expect(201);
 
+            // Under the statement of the claim, which has the key, and that of the session, which has the body.
+            for (number, (key, body)) in [(MARK, create.body), ("k", marked.as_str())].into_iter().enumerate() {
+                chaos.set(line);
+                let first = create.send_body(&replica, key, body).await.expect(201);
+                assert_eq!(usize::from(chaos.commits_cut()), number + 1, "{line:?}");
+                assert_replayed(&first, &create.send_body(&replica, key, body).await);
+                assert_eq!(app.sessions().await, number + 2, "{line:?}");
+            }
+
+            // Under that of the response.
+            let (keyed, tenant) = (create.keyed("response", &app.mint), store.tenant(app.org));
+            let claimed = tenant.idempotency().claim(&keyed, start()).await.expect("an answer");
+            let Claimed::Ours(held) = claimed else { panic!("{claimed:?}") };
+            let response = StoredResponse { status: 201, content_type: None, body: MARK.into() };
             chaos.set(line);
-            CREATES[0].refuses(CREATES[0].send(&replica, "k").await, 503);
-            assert_eq!(chaos.commits_cut(), 1, "{line:?}");
-            app.clock.advance(TimeDelta::seconds(40));
-            let first = CREATES[0].send(&replica, "k").await.expect(201);
-            assert_replayed(&first, &CREATES[0].send(&replica, "k").await);
-            assert_eq!(app.sessions().await, 2, "{line:?}");
+            assert!(tenant.idempotency().store(&held, response.clone()).await.expect("an answer"), "{line:?}");
+            assert_eq!(chaos.commits_cut(), 3, "{line:?}");
+            let again = KeyedRequest { holder: app.mint.uuid(), ..keyed };
+            let stored = tenant.idempotency().claim(&again, start()).await.expect("an answer");
+            assert_eq!(stored, Claimed::Answered(response), "{line:?}");
             store.close().await;
         }
+    });
+}
+
+#[test]
+fn a_caller_who_hangs_up_before_the_claim_leaves_the_key_free() {
+    run(async {
+        let app = TestApp::new().await;
+        let tenant = app.tenant().await;
+        for polls in 1..=4 {
+            let keyed = CREATES[0].keyed(&format!("after {polls}"), &app.mint);
+            let idempotency = tenant.idempotency();
+            let mut claim = Box::pin(idempotency.claim(&keyed, start()));
+            for _ in 0..polls {
+                if poll_immediate(claim.as_mut()).await.is_some() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(claim);
+            let other = KeyedRequest { body_hash: [0; 32], holder: app.mint.uuid(), ..keyed };
+            let freed =
+                async { while !matches!(tenant.idempotency().claim(&other, start()).await, Ok(Claimed::Ours(_))) {} };
+            tokio::time::timeout(Duration::from_secs(10), freed)
+                .await
+                .unwrap_or_else(|_| panic!("after {polls} polls"));
+        }
+    });
+}
+
+#[test]
+fn of_several_claims_at_once_one_is_made() {
+    run(async {
+        let app = TestApp::new().await;
+        let tenant = app.tenant().await;
+        let keyed = |key: u32| CREATES[0].keyed(&format!("{key}"), &app.mint);
+        let requests: Vec<KeyedRequest> = (0..600).map(|at| keyed(at % 40)).collect();
+        let idempotency = tenant.idempotency();
+        let claims = requests.iter().map(|request| idempotency.claim(request, start()));
+        let claimed = futures::future::join_all(claims).await;
+        let mut ours: Vec<&str> = Vec::new();
+        for (request, claimed) in requests.iter().zip(&claimed) {
+            match claimed.as_ref().expect("an answer") {
+                Claimed::Ours(reservation) => {
+                    assert!(reservation.is_first && reservation.seed == request.seed);
+                    ours.push(request.place.key.as_str());
+                }
+                Claimed::Running => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        let count = ours.len();
+        ours.sort_unstable();
+        ours.dedup();
+        assert_eq!((count, ours.len()), (40, 40));
     });
 }
 

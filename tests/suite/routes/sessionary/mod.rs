@@ -13,6 +13,7 @@ mod keys;
 mod lists;
 mod mcp;
 mod operators;
+mod queries;
 mod retention;
 mod round_trip;
 mod search;

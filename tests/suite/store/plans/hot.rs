@@ -75,6 +75,9 @@ pub const STATEMENTS: &[Hot] = &[
     hot(&["FROM usage_days", "day BETWEEN $2 AND $3"], "usage_days", "usage_days_pkey"),
     // Idempotency, the feed, deliveries.
     hot(&["idempotency_keys", "AND target = $3 AND key = $4"], "idempotency_keys", "idempotency_keys_pkey"),
+    hot(&["JOIN idempotency_keys k USING"], "idempotency_keys", "idempotency_keys_pkey"),
+    hot(&["UPDATE idempotency_keys k", "k.holder = new.holder"], "idempotency_keys", "idempotency_keys_pkey"),
+    hot(&["DELETE FROM idempotency_keys k", "k.holder = old.holder"], "idempotency_keys", "idempotency_keys_pkey"),
     hot(&["FROM session_feed", "(transaction, place) > ($2, $3)"], "session_feed", "session_feed_pkey"),
     hot(&["FROM session_feed f", "(f.transaction, f.place) > ("], "session_feed", "session_feed_pkey"),
     hot(&["UPDATE webhook_deliveries\n", "delivery_id = $2"], "webhook_deliveries", "webhook_deliveries_pkey"),
