@@ -1,7 +1,8 @@
 //! Kills the service and its Postgres at full load, and counts what is missing.
 //!
 //! `cargo bench --bench loss` starts the program with a private, durable Postgres, and creates sessions, messages and
-//! captured events as fast as it accepts them. It kills the program `BENCH_KILLS` times (default 20) and Postgres as many
+//! captured events as fast as it accepts them, and sessions with an `Idempotency-Key`, which are sent again until they are
+//! acknowledged. It kills the program `BENCH_KILLS` times (default 20) and Postgres as many
 //! times, each with SIGKILL at a moment of its own, and starts the program again. At the end, everything that was
 //! acknowledged must be stored, once.
 
@@ -14,7 +15,7 @@ mod process;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use process::Service;
@@ -42,14 +43,33 @@ fn main() -> Result<(), Failure> {
 }
 
 /// The kinds of things that are acknowledged, each with the statement that reads their names.
-const KINDS: [(&str, &str); 3] = [
+const KINDS: [(&str, &str); 4] = [
     ("sessions", "SELECT public_id FROM sessions WHERE dialect = 4"),
     ("messages", "SELECT content FROM session_events WHERE dialect = 4 AND content LIKE 'message %'"),
     ("events", "SELECT content FROM session_events WHERE dialect = 1"),
+    ("keyed", "SELECT user_id FROM sessions WHERE dialect = 2"),
 ];
 
+/// How long requests with a key are sent again at the end: a key whose claim was interrupted is free after 40 seconds.
+const SENT_AGAIN_FOR: Duration = Duration::from_secs(60);
+
 /// The names of what the service has acknowledged, by kind.
-type Acknowledged = [Mutex<Vec<String>>; KINDS.len()];
+#[derive(Default)]
+struct Acknowledged {
+    names: [Mutex<Vec<String>>; KINDS.len()],
+    /// The keys of requests that were sent and not acknowledged.
+    unanswered: Mutex<Vec<String>>,
+}
+
+impl Acknowledged {
+    fn record(&self, kind: usize, name: String) {
+        self.names[kind].lock().unwrap_or_else(PoisonError::into_inner).push(name);
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, Vec<String>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Where the service is, and the credentials of the demo organization.
 #[derive(Clone)]
@@ -57,6 +77,16 @@ struct Target {
     base: String,
     key: String,
     agent: String,
+}
+
+impl Target {
+    fn post(&self, client: &Client, path: &str, body: &Value) -> RequestBuilder {
+        client
+            .post(format!("{}{path}", self.base))
+            .header("x-api-key", &self.key)
+            .header("content-type", "application/json")
+            .body(body.to_string())
+    }
 }
 
 async fn run() -> Result<(), Failure> {
@@ -81,6 +111,7 @@ async fn run() -> Result<(), Failure> {
         *target.write().unwrap_or_else(PoisonError::into_inner) = self::target(&service, folder.path()).await?;
     }
     clients.shutdown().await;
+    answer_all(&target, &acknowledged).await;
     let lost = missing(&service, &acknowledged).await?;
     service.stop()?;
     if lost == 0 { Ok(()) } else { Err(format!("{lost} lost or doubled").into()) }
@@ -107,31 +138,61 @@ async fn send(target: Arc<RwLock<Target>>, acknowledged: Arc<Acknowledged>) {
     }
 }
 
-/// Creates a session, a message in it and a captured event. Returns `None` at the first that is not acknowledged.
+/// Creates a session, a message in it and a captured event, and a session with a key. Returns `None` at the first that is
+/// not acknowledged.
 async fn once(client: &Client, target: &Target, acknowledged: &Acknowledged) -> Option<()> {
-    let record = |kind: usize, name: String| {
-        acknowledged[kind].lock().unwrap_or_else(PoisonError::into_inner).push(name);
-    };
-    let post = |path: &str, body: Value| {
-        client
-            .post(format!("{}{path}", target.base))
-            .header("x-api-key", &target.key)
-            .header("content-type", "application/json")
-            .body(body.to_string())
-    };
+    let post = |path: &str, body: Value| target.post(client, path, &body);
     let user = Uuid::from_u128(rand::random());
     let created = accepted(post("/api/messaging/sessions", json!({"agentId": target.agent, "userId": user}))).await?;
     let session = created.get("sessionId")?.as_str()?.to_owned();
-    record(0, session.clone());
+    acknowledged.record(0, session.clone());
     let content = format!("message {}", Uuid::from_u128(rand::random()));
     accepted(post(&format!("/api/messaging/sessions/{session}/messages"), json!({"content": content}))).await?;
-    record(1, content);
+    acknowledged.record(1, content);
     let (event, args) = (Uuid::from_u128(rand::random()), format!("event {}", Uuid::from_u128(rand::random())));
     let body = json!({"event_id": event, "session_id": user, "primitive_name": "search", "args": args, "result": "",
                       "latency": 1});
     accepted(post("/api/v1/capture-event", body)).await?;
-    record(2, args);
+    acknowledged.record(2, args);
+    let earlier = acknowledged.unanswered().pop();
+    let key = earlier.unwrap_or_else(|| Uuid::from_u128(rand::random()).to_string());
+    keyed(client, target, acknowledged, key).await
+}
+
+/// Creates a session whose user has the name of the key. Returns `None` if it is not acknowledged.
+async fn keyed(client: &Client, target: &Target, acknowledged: &Acknowledged, key: String) -> Option<()> {
+    let body = json!({"agentId": target.agent, "platform": "SDK", "metadata": {"userId": key}});
+    let request = target.post(client, "/v1/chat/chat/sessions", &body).header("idempotency-key", &key);
+    if accepted(request).await.is_none() {
+        acknowledged.unanswered().push(key);
+        return None;
+    }
+    acknowledged.record(3, key);
     Some(())
+}
+
+/// Sends the requests that were not acknowledged until they are. What remains after [`SENT_AGAIN_FOR`] is counted as
+/// missing.
+async fn answer_all(target: &RwLock<Target>, acknowledged: &Acknowledged) {
+    let target = target.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let client = Client::new();
+    let all = async {
+        loop {
+            let keys = std::mem::take(&mut *acknowledged.unanswered());
+            if keys.is_empty() {
+                return;
+            }
+            for key in keys {
+                keyed(&client, &target, acknowledged, key).await;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    if tokio::time::timeout(SENT_AGAIN_FOR, all).await.is_err() {
+        let keys = std::mem::take(&mut *acknowledged.unanswered());
+        println!("{} requests with a key were not acknowledged within a minute", keys.len());
+        keys.into_iter().for_each(|key| acknowledged.record(3, key));
+    }
 }
 
 async fn accepted(request: RequestBuilder) -> Option<Value> {
@@ -149,7 +210,7 @@ async fn missing(service: &Service, acknowledged: &Acknowledged) -> Result<usize
     let pool = PgPoolOptions::new().connect_with(options.username("postgres").database("sessionary")).await?;
     let mut faults = 0;
     println!("{:<10} {:>14} {:>8} {:>8}", "", "acknowledged", "missing", "doubled");
-    for ((kind, statement), acknowledged) in KINDS.into_iter().zip(acknowledged) {
+    for ((kind, statement), acknowledged) in KINDS.into_iter().zip(&acknowledged.names) {
         let names: Vec<String> = sqlx::query_scalar(statement).fetch_all(&pool).await?;
         let mut stored: HashMap<&str, usize> = HashMap::new();
         for name in &names {
