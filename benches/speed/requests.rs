@@ -9,6 +9,9 @@ use crate::tenants::{AGENT, AGENT_KEY, AGENT_NUMBER, Tenant};
 /// Sessions that receive messages, heartbeats and events at once.
 const TALKS: usize = 1_000;
 
+/// Sessions of a page of a list.
+const PAGE: usize = 20;
+
 /// The body of the floor's request, and of an agntix create.
 pub const AGNTIX: &str = r#"{"agentId":"a1b2c3d4-e5f6-7890-abcd-ef1234567890","platform":"SDK","metadata":{"userId":"usr_123","locale":"en-US"}}"#;
 /// Each `~` becomes another hexadecimal digit in every request.
@@ -54,6 +57,15 @@ pub async fn rows(address: SocketAddr, tenants: &[Tenant]) -> Result<Vec<Row>, F
         post("/api/v1/capture-event", key, &body)
     };
     let said = r#"{"content":"Where is my order?"}"#;
+    // Each list has an organization of its own, because of the limit of the bytes that an organization may read.
+    let [.., first, second, third] = tenants else { return Err("too few organizations".into()) };
+    for (path, key, body) in [
+        ("/v1/chat/chat/sessions", &first.key, AGNTIX),
+        ("/api/v1/sessions", &second.key, integer_id.as_str()),
+        ("/v1/chat/chat/sessions", &third.key, AGNTIX),
+    ] {
+        load::one_by_one(address, &vec![post(path, key, body); PAGE]).await?;
+    }
 
     Ok(vec![
         row("agnost: create", [post("/api/v1/capture-session", key, &capture)]),
@@ -72,9 +84,9 @@ pub async fn rows(address: SocketAddr, tenants: &[Tenant]) -> Result<Vec<Row>, F
         row("messaging: message", of_talks("/messages").iter().map(|path| post(path, key, said))),
         row("integer_id: message", calls.iter().map(|id| post(&format!("/api/v1/sessions/{id}/messages"), key, said))),
         row("agnost: event", captured.iter().map(event)),
-        row("agntix: list, 20", [get("/v1/chat/chat/sessions?limit=20", key)]),
-        row("integer_id: list, 20", [get("/api/v1/sessions?limit=20", key)]),
-        row("own API: list, 20", [get("/sessionary/v1/sessions?limit=20", key)]),
+        row("agntix: list, 20", [get("/v1/chat/chat/sessions?limit=20", &first.key)]),
+        row("integer_id: list, 20", [get("/api/v1/sessions?limit=20", &second.key)]),
+        row("own API: list, 20", [get("/sessionary/v1/sessions?limit=20", &third.key)]),
     ])
 }
 

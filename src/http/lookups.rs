@@ -107,7 +107,7 @@ impl Lookups {
         Self {
             on,
             clock,
-            known: Cache::builder().max_capacity(MAX_KNOWN).time_to_live(KNOWN_FOR).build(),
+            known: Cache::builder().max_capacity(MAX_KNOWN).time_to_idle(KNOWN_FOR).build(),
             // A count without additions for a minute is zero.
             counted: Cache::builder().max_capacity(MAX_COUNTED).time_to_idle(MINUTE).build(),
         }
@@ -125,12 +125,11 @@ impl Lookups {
         look: impl Future<Output = Result<Option<T>, StoreError>>,
     ) -> Result<Option<T>, Rejection> {
         let Some(address) = address.filter(|_| self.on) else { return Ok(look.await?) };
-        if self.known.contains_key(&lookup) {
+        // Known for another hour, because a credential in use must not become unknown during an attack.
+        if self.known.get(&lookup).is_some() {
             let found = look.await?;
-            match &found {
-                // Known for another hour, because a credential in use must not become unknown during an attack.
-                Some(_) => self.known.insert(lookup, ()),
-                None => self.known.invalidate(&lookup),
+            if found.is_none() {
+                self.known.invalidate(&lookup);
             }
             return Ok(found);
         }
