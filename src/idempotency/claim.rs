@@ -33,7 +33,7 @@ pub(super) async fn take(
 ) -> Result<ClaimStep, Rejection> {
     let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
     loop {
-        match store.idempotency().claim(request, clock.now()).await? {
+        match store.idempotency().claim(request, clock).await? {
             Claimed::Ours(reservation) => return Ok(ClaimStep::Ours(reservation)),
             Claimed::Answered(response) => return Ok(ClaimStep::Stored(response)),
             Claimed::OtherBody => return Err(Rejection::KeyReused),

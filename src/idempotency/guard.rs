@@ -56,7 +56,10 @@ impl IdempotencyGuard {
                 tracing::debug!("idempotency.response_not_stored");
                 Self(Some(reserved)).give_up().await;
             }
-            Err(error) => warn(&error),
+            Err(error) => {
+                warn(&error);
+                Self(Some(reserved)).give_up().await;
+            }
         }
     }
 

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
-use super::error::{is_too_long, is_transient, prevents_writes};
+use super::error::{is_locked, is_too_long, is_transient, prevents_writes};
 use super::permits::{OrgPermit, OrgPermits, PermitLimits};
 use super::readiness::WriteHealth;
 use super::scope::WriterConnection;
@@ -80,7 +80,7 @@ pub(super) trait Batch: Send + Sync + 'static {
     /// they arrived.
     fn route(request: &Self::Request) -> u64;
 
-    /// Executes all requests in one transaction, in their order.
+    /// Executes all requests in their order, or in one that gives the same results.
     ///
     /// May be called again with the same requests after a connection error, and with a part of them after any other
     /// error.
@@ -270,9 +270,13 @@ impl<B: Batch> Worker<B> {
                 }
                 Err(error) => error,
             };
-            // A statement that takes too long counts as rejected, so that half of it is tried.
-            if !is_transient(&error) || is_too_long(&error) && requests.len() > 1 {
+            // A statement that takes or waits too long counts as rejected, so that half of it is tried.
+            let is_slow = is_too_long(&error) || is_locked(&error);
+            if !is_transient(&error) || is_slow && requests.len() > 1 {
                 return Err(StoreError::Rejected(Arc::new(error)));
+            }
+            if is_locked(&error) {
+                return Err(StoreError::Unavailable);
             }
             if B::WRITES && prevents_writes(&error) {
                 self.reports.health.failed();

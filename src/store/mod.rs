@@ -257,7 +257,7 @@ impl Store {
                 find_sessions: Group::start(&group_options, settings.readers, &reports),
                 capture_events: Group::start(&group_options, settings.writers, &reports),
                 capture_spans: Group::start(&group_options, settings.writers, &reports),
-                idempotency: Group::start(&idempotency::unflushed(&group_options), settings.keyed, &reports),
+                idempotency: Group::start(&idempotency::options(&group_options), settings.keyed, &reports),
             },
             lookup_cache: LookupCache::new(settings.lookup_cache),
             key_uses: KeyUses::default(),

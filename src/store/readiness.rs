@@ -39,6 +39,7 @@ impl Store {
             && groups.find_sessions.is_alive()
             && groups.capture_events.is_alive()
             && groups.capture_spans.is_alive()
+            && groups.idempotency.is_alive()
     }
 
     /// Commits a small message to the write-ahead log, and checks whether the last group commits succeeded. No table

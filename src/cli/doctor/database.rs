@@ -13,7 +13,7 @@ use crate::store::{DatabaseRole, Login, Schema, Server, Tls, newest_migration, s
 const WARN_SKEW: TimeDelta = TimeDelta::seconds(1);
 const MAX_SKEW: TimeDelta = TimeDelta::seconds(30);
 /// Limit of the connections of one replica.
-const CONNECTIONS_OF_A_REPLICA: i64 = 20;
+const CONNECTIONS_OF_A_REPLICA: i64 = 23;
 /// How late a delivery may be before the check warns.
 const MAX_LATE: TimeDelta = TimeDelta::minutes(5);
 /// Limit of the listed keys.

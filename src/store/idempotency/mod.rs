@@ -12,10 +12,10 @@ mod steps;
 use uuid::Uuid;
 
 use super::{Series, StoreError, TenantStore, scope};
-use crate::domain::{ApiName, IdempotencyKey, Timestamp};
-use steps::{Done, Step, StepKind};
+use crate::domain::{ApiName, Clock, IdempotencyKey, Timestamp};
+use steps::{Claim, Done, Released, Step, StepKind};
 
-pub(super) use steps::{IdempotencySteps, unflushed};
+pub(super) use steps::{IdempotencySteps, options};
 
 /// Limit of the bytes of a stored response's body.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
@@ -87,22 +87,50 @@ impl TenantStore {
 }
 
 impl Idempotency<'_> {
-    /// Claims a request at `now`, unless there is a stored response within the key's lifetime or another attempt is
-    /// running. A request whose attempt was given up or whose lease has run out is taken over with its seed.
+    /// Claims a request, unless there is a stored response within the key's lifetime or another attempt is running. A
+    /// request whose attempt was given up or whose lease has run out is taken over with its seed.
     ///
-    /// The key of a caller that hangs up meanwhile is freed.
+    /// The key of a caller that hangs up meanwhile, or gets an error, is free again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached, [`StoreError::OrgBusy`] or [`StoreError::Busy`]
     /// when too many requests wait.
-    pub async fn claim(&self, request: &KeyedRequest, now: Timestamp) -> Result<Claimed, StoreError> {
+    pub async fn claim(&self, request: &KeyedRequest, clock: &Clock) -> Result<Claimed, StoreError> {
         let mut unclaimed = Unclaimed { store: self.0, request: Some(request) };
-        let done = self.step(StepKind::Claim(request.clone(), now)).await;
+        let done = self.step(StepKind::Claim(request.clone(), clock.clone())).await?;
         unclaimed.request = None;
-        match done? {
-            Done::Claimed(claimed) => Ok(claimed),
-            Done::Changed(_) => Err(StoreError::Unreadable("claim".to_owned())),
+        match done {
+            Done::Claimed(Claim::Ours(reservation)) => Ok(Claimed::Ours(reservation)),
+            Done::Claimed(Claim::OtherBody) => Ok(Claimed::OtherBody),
+            Done::Claimed(Claim::Answered) => {
+                // It was deleted between the two statements, or is being carried out again.
+                Ok(self.response(request).await?.map_or(Claimed::Running, Claimed::Answered))
+            }
+            Done::Claimed(Claim::Running) | Done::Changed(_) => Ok(Claimed::Running),
         }
+    }
+
+    /// Returns the stored response of a request with the same body.
+    async fn response(&self, request: &KeyedRequest) -> Result<Option<StoredResponse>, StoreError> {
+        let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
+        let row = sqlx::query!(
+            r#"SELECT status AS "status!", content_type, answer AS "body!" FROM idempotency_keys
+                WHERE org_id = $1 AND dialect = $2 AND target = $3 AND key = $4
+                  AND body_hash = $5 AND status IS NOT NULL AND answer IS NOT NULL"#,
+            self.0.org.0,
+            request.place.dialect.code(),
+            request.place.target.as_slice(),
+            request.place.key.as_str(),
+            request.body_hash.as_slice()
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(row.map(|row| StoredResponse {
+            status: row.status.unsigned_abs(),
+            content_type: row.content_type,
+            body: row.body,
+        }))
     }
 
     /// Stores the response. Returns `false` if it was not stored because it is too long or another attempt has taken
@@ -118,12 +146,13 @@ impl Idempotency<'_> {
         Ok(matches!(done, Done::Changed(true)))
     }
 
-    /// Frees the key of a request that had no effect. It can be used again, also with another body.
+    /// Frees the key of a first attempt that had no effect. It can be used again, also with another body.
     ///
     /// # Errors
     /// The same as those of [`claim`](Self::claim).
     pub async fn release(&self, reservation: &Reservation) -> Result<(), StoreError> {
-        self.step(StepKind::Release(reservation.place.clone(), reservation.holder)).await?;
+        let Reservation { place, holder, seed, .. } = reservation.clone();
+        self.step(StepKind::Release(Released { place, holder, seed })).await?;
         Ok(())
     }
 
@@ -180,8 +209,8 @@ impl Idempotency<'_> {
     }
 }
 
-/// Frees the key of a request when the future that claims it is dropped, because nobody would carry the request out.
-/// The claim may already be queued: the same task executes both, in this order.
+/// Frees the key of a request when the future that claims it is dropped or fails, because no one would carry the request
+/// out. The claim may already be queued: the same task executes both, in this order.
 struct Unclaimed<'s> {
     store: &'s TenantStore,
     request: Option<&'s KeyedRequest>,
@@ -190,10 +219,11 @@ struct Unclaimed<'s> {
 impl Drop for Unclaimed<'_> {
     fn drop(&mut self) {
         let (Some(request), Ok(runtime)) = (self.request, tokio::runtime::Handle::try_current()) else { return };
-        let (store, place, holder) = (self.store.clone(), request.place.clone(), request.holder);
+        let released = Released { place: request.place.clone(), holder: request.holder, seed: request.seed };
+        let store = self.store.clone();
         runtime.spawn(async move {
             // If it cannot be freed, the next attempt takes the request over once the lease has run out.
-            let _ = store.idempotency().step(StepKind::Release(place, holder)).await;
+            let _ = store.idempotency().step(StepKind::Release(released)).await;
         });
     }
 }

@@ -9,15 +9,16 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
-use super::{Claimed, KeyPlace, KeyedRequest, Reservation, StoredResponse};
+use super::{KeyPlace, KeyedRequest, Reservation, StoredResponse};
 use crate::domain::idempotency::{KEY_LIFETIME, LEASE};
-use crate::domain::{OrgId, Timestamp};
+use crate::domain::{Clock, OrgId, Timestamp};
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 
-/// Returns the options of the connections whose COMMIT does not wait for the disk.
-pub fn unflushed(options: &PgConnectOptions) -> PgConnectOptions {
-    options.clone().options([("synchronous_commit", "off")])
+/// Returns the options of the connections, whose COMMIT does not wait for the disk. A lock lasts for a moment unless its
+/// holder is lost; the requests of other keys must not wait for that.
+pub fn options(of_groups: &PgConnectOptions) -> PgConnectOptions {
+    of_groups.clone().options([("synchronous_commit", "off"), ("lock_timeout", "250ms")])
 }
 
 /// One step of a request with a key.
@@ -27,19 +28,37 @@ pub struct Step {
 }
 
 pub enum StepKind {
-    /// Claims the request at a time.
-    Claim(KeyedRequest, Timestamp),
+    /// Claims the request, at the time of the clock when the step is executed.
+    Claim(KeyedRequest, Clock),
     /// Stores its response.
     Store(Reservation, StoredResponse),
-    /// Frees its key.
-    Release(KeyPlace, Uuid),
+    /// Frees its key, if no earlier attempt may have had an effect. Ends the lease otherwise.
+    Release(Released),
+}
+
+/// An attempt that ended without an effect.
+pub struct Released {
+    pub place: KeyPlace,
+    pub holder: Uuid,
+    /// The seed of the attempt itself. If the row has another one, there was an attempt before it.
+    pub seed: [u8; 32],
 }
 
 /// The result of a step.
 pub enum Done {
-    Claimed(Claimed),
+    Claimed(Claim),
     /// Whether the step had an effect: not if another attempt has taken the request over.
     Changed(bool),
+}
+
+/// The result of a claim. A stored response is read by the caller, within the limits of its organization, because a
+/// batch of them could have gigabytes.
+pub enum Claim {
+    Ours(Reservation),
+    /// A response is stored.
+    Answered,
+    Running,
+    OtherBody,
 }
 
 /// The primary key of a key's row.
@@ -50,7 +69,7 @@ impl Step {
         match &self.kind {
             StepKind::Claim(request, _) => &request.place,
             StepKind::Store(reservation, _) => &reservation.place,
-            StepKind::Release(place, _) => place,
+            StepKind::Release(released) => &released.place,
         }
     }
 
@@ -62,7 +81,7 @@ impl Step {
         match &self.kind {
             StepKind::Claim(request, _) => request.holder,
             StepKind::Store(reservation, _) => reservation.holder,
-            StepKind::Release(_, holder) => *holder,
+            StepKind::Release(released) => released.holder,
         }
     }
 }
@@ -110,18 +129,19 @@ impl Batch for IdempotencySteps {
         let mut released = Vec::new();
         for step in &sorted {
             match &step.kind {
-                StepKind::Claim(request, now) => claims.push((step.org, request, *now)),
+                StepKind::Claim(request, clock) => claims.push((step.org, request, clock.now())),
                 StepKind::Store(reservation, response) => responses.push((step.org, reservation, response)),
-                StepKind::Release(place, holder) => released.push((step.org, place, *holder)),
+                StepKind::Release(attempt) => released.push((step.org, attempt)),
             }
+        }
+        // Responses first, because a claim of the same batch may wait for one.
+        let mut changed = HashSet::new();
+        if !responses.is_empty() {
+            changed.extend(store(connection, &responses).await?);
         }
         let mut claimed = HashMap::new();
         if !claims.is_empty() {
             claimed = claim(connection, &claims).await?;
-        }
-        let mut changed = HashSet::new();
-        if !responses.is_empty() {
-            changed.extend(store(connection, &responses).await?);
         }
         if !released.is_empty() {
             changed.extend(release(connection, &released).await?);
@@ -130,9 +150,7 @@ impl Batch for IdempotencySteps {
             .iter()
             .map(|step| match &step.kind {
                 // A row that was released between the two statements is in neither; the next claim succeeds.
-                StepKind::Claim(request, _) => {
-                    Done::Claimed(claimed.remove(&request.holder).unwrap_or(Claimed::Running))
-                }
+                StepKind::Claim(request, _) => Done::Claimed(claimed.remove(&request.holder).unwrap_or(Claim::Running)),
                 _ => Done::Changed(changed.contains(&step.holder())),
             })
             .collect())
@@ -158,12 +176,11 @@ impl<'s> Columns<'s> {
     }
 }
 
-/// Claims requests, sorted by their keys, at the latest of their times. Returns the results by holder.
+/// Claims requests, sorted by their keys, each at its time. Returns the results by holder.
 async fn claim(
     connection: &mut PgConnection,
     claims: &[(OrgId, &KeyedRequest, Timestamp)],
-) -> Result<HashMap<Uuid, Claimed>, sqlx::Error> {
-    let Some(now) = claims.iter().map(|(_, _, now)| *now).max() else { return Ok(HashMap::new()) };
+) -> Result<HashMap<Uuid, Claim>, sqlx::Error> {
     let mut first = claims.to_vec();
     first.dedup_by(|(org, request, _), (other_org, other, _)| (org, &request.place) == (other_org, &other.place));
     let columns = Columns::of(first.iter().map(|(org, request, _)| (*org, &request.place)));
@@ -172,21 +189,28 @@ async fn claim(
     let seeds: Vec<&[u8]> = of(|request| &request.seed);
     let arrivals: Vec<Timestamp> = first.iter().map(|(_, request, _)| request.arrived_at).collect();
     let holders: Vec<Uuid> = first.iter().map(|(_, request, _)| request.holder).collect();
+    let leases: Vec<Timestamp> = first.iter().map(|(_, _, now)| *now + LEASE).collect();
     let rows = sqlx::query!(
         r#"INSERT INTO idempotency_keys AS k
                   (org_id, dialect, target, key, body_hash, seed, arrived_at, holder, leased_until)
-           SELECT new.*, $9
+           SELECT new.*
              FROM (SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::bytea[]), unnest($4::text[]),
-                          unnest($5::bytea[]), unnest($6::bytea[]), unnest($7::timestamptz[]), unnest($8::uuid[]))
+                          unnest($5::bytea[]), unnest($6::bytea[]), unnest($7::timestamptz[]), unnest($8::uuid[]),
+                          unnest($9::timestamptz[]))
                AS new
                ON CONFLICT (org_id, dialect, target, key) DO UPDATE
               SET body_hash = EXCLUDED.body_hash, holder = EXCLUDED.holder, leased_until = EXCLUDED.leased_until,
-                  seed = CASE WHEN k.arrived_at <= $10 THEN EXCLUDED.seed ELSE k.seed END,
-                  numbers = CASE WHEN k.arrived_at <= $10 THEN EXCLUDED.numbers ELSE k.numbers END,
-                  arrived_at = CASE WHEN k.arrived_at <= $10 THEN EXCLUDED.arrived_at ELSE k.arrived_at END,
+                  seed = CASE WHEN EXCLUDED.leased_until >= k.arrived_at + make_interval(secs => $10)
+                              THEN EXCLUDED.seed ELSE k.seed END,
+                  numbers = CASE WHEN EXCLUDED.leased_until >= k.arrived_at + make_interval(secs => $10)
+                                 THEN EXCLUDED.numbers ELSE k.numbers END,
+                  arrived_at = CASE WHEN EXCLUDED.leased_until >= k.arrived_at + make_interval(secs => $10)
+                                    THEN EXCLUDED.arrived_at ELSE k.arrived_at END,
                   status = NULL, content_type = NULL, answer = NULL
-            WHERE k.arrived_at <= $10 OR k.holder = EXCLUDED.holder
-               OR (k.status IS NULL AND k.leased_until <= $11 AND k.body_hash = EXCLUDED.body_hash)
+            WHERE EXCLUDED.leased_until >= k.arrived_at + make_interval(secs => $10)
+               OR (k.status IS NULL AND k.body_hash = EXCLUDED.body_hash
+                   AND (EXCLUDED.leased_until >= k.leased_until + make_interval(secs => $11)
+                        OR k.holder = EXCLUDED.holder))
            RETURNING holder, seed, arrived_at"#,
         &columns.orgs,
         &columns.dialects,
@@ -196,9 +220,9 @@ async fn claim(
         &seeds as &[&[u8]],
         &arrivals,
         &holders,
-        now + LEASE,
-        now - KEY_LIFETIME,
-        now
+        &leases,
+        (KEY_LIFETIME + LEASE).as_seconds_f64(),
+        LEASE.as_seconds_f64()
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -213,7 +237,7 @@ async fn claim(
         let seed = row.seed.try_into().map_err(|_| sqlx::Error::Decode("a seed has 32 bytes".into()))?;
         claimed.insert(
             request.holder,
-            Claimed::Ours(Reservation {
+            Claim::Ours(Reservation {
                 place: request.place.clone(),
                 holder: request.holder,
                 is_first: seed == request.seed,
@@ -228,17 +252,17 @@ async fn claim(
     Ok(claimed)
 }
 
-/// Returns what is stored of requests that could not be claimed, by holder.
+/// Returns how far requests are that could not be claimed, by holder.
 async fn read(
     connection: &mut PgConnection,
     requests: &[(OrgId, &KeyedRequest)],
-) -> Result<HashMap<Uuid, Claimed>, sqlx::Error> {
+) -> Result<HashMap<Uuid, Claim>, sqlx::Error> {
     let columns = Columns::of(requests.iter().map(|(org, request)| (*org, &request.place)));
     let holders: Vec<Uuid> = requests.iter().map(|(_, request)| request.holder).collect();
     let body_hashes: Vec<&[u8]> = requests.iter().map(|(_, request)| request.body_hash.as_slice()).collect();
     let rows = sqlx::query!(
-        r#"SELECT asked.holder AS "holder!", k.body_hash = asked.body_hash AS "is_same_body!", k.status, k.content_type,
-                  CASE WHEN k.body_hash = asked.body_hash THEN k.answer END AS answer
+        r#"SELECT asked.holder AS "holder!", k.body_hash = asked.body_hash AS "is_same_body!",
+                  k.answer IS NOT NULL AS "is_answered!"
              FROM UNNEST($1::uuid[], $2::smallint[], $3::bytea[], $4::text[], $5::uuid[], $6::bytea[])
                AS asked (org_id, dialect, target, key, holder, body_hash)
              JOIN idempotency_keys k USING (org_id, dialect, target, key)"#,
@@ -252,16 +276,12 @@ async fn read(
     .fetch_all(connection)
     .await?;
     let read = rows.into_iter().map(|row| {
-        let claimed = match (row.is_same_body, row.status, row.answer) {
-            (false, ..) => Claimed::OtherBody,
-            (true, Some(status), Some(body)) => Claimed::Answered(StoredResponse {
-                status: status.unsigned_abs(),
-                content_type: row.content_type,
-                body,
-            }),
-            _ => Claimed::Running,
+        let claim = match (row.is_same_body, row.is_answered) {
+            (false, _) => Claim::OtherBody,
+            (true, true) => Claim::Answered,
+            (true, false) => Claim::Running,
         };
-        (row.holder, claimed)
+        (row.holder, claim)
     });
     Ok(read.collect())
 }
@@ -296,25 +316,31 @@ async fn store(
     .await
 }
 
-/// Deletes the rows of requests that no other attempt has taken over. Returns the holders of those.
-async fn release(
-    connection: &mut PgConnection,
-    released: &[(OrgId, &KeyPlace, Uuid)],
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    let columns = Columns::of(released.iter().map(|(org, place, _)| (*org, *place)));
-    let holders: Vec<Uuid> = released.iter().map(|(_, _, holder)| *holder).collect();
+/// Deletes the rows of first attempts that no other attempt has taken over, and ends the lease of later attempts. Returns
+/// the holders of the former.
+async fn release(connection: &mut PgConnection, released: &[(OrgId, &Released)]) -> Result<Vec<Uuid>, sqlx::Error> {
+    let columns = Columns::of(released.iter().map(|(org, attempt)| (*org, &attempt.place)));
+    let holders: Vec<Uuid> = released.iter().map(|(_, attempt)| attempt.holder).collect();
+    let seeds: Vec<&[u8]> = released.iter().map(|(_, attempt)| attempt.seed.as_slice()).collect();
     sqlx::query_scalar!(
-        r#"DELETE FROM idempotency_keys k
-            USING UNNEST($1::uuid[], $2::smallint[], $3::bytea[], $4::text[], $5::uuid[])
-               AS old (org_id, dialect, target, key, holder)
+        r#"WITH old AS MATERIALIZED (
+               SELECT * FROM UNNEST($1::uuid[], $2::smallint[], $3::bytea[], $4::text[], $5::uuid[], $6::bytea[])
+                   AS old (org_id, dialect, target, key, holder, seed)
+           ), ended AS (
+               UPDATE idempotency_keys k SET leased_until = k.arrived_at FROM old
+                WHERE k.org_id = old.org_id AND k.dialect = old.dialect AND k.target = old.target AND k.key = old.key
+                  AND k.holder = old.holder AND k.seed <> old.seed
+           )
+           DELETE FROM idempotency_keys k USING old
             WHERE k.org_id = old.org_id AND k.dialect = old.dialect AND k.target = old.target AND k.key = old.key
-              AND k.holder = old.holder
+              AND k.holder = old.holder AND k.seed = old.seed
         RETURNING k.holder AS "holder!""#,
         &columns.orgs,
         &columns.dialects,
         &columns.targets as &[&[u8]],
         &columns.keys as &[&str],
-        &holders
+        &holders,
+        &seeds as &[&[u8]]
     )
     .fetch_all(connection)
     .await

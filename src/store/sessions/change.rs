@@ -4,7 +4,7 @@
 //! after another: most of them by comparing and swapping ([`super::unlocked`]), the others while the session's row is
 //! locked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -171,7 +171,9 @@ async fn change_locked(
     let wanted: Vec<(RowKey, EventId)> =
         requests.iter().flat_map(|request| request.appends.iter().map(|id| (request.key, *id))).collect();
     let known = events::known(&mut transaction, &wanted).await?;
-    keys.retain(|key| requests.iter().any(|request| request.key == *key && request.may_append()));
+    let appending: HashSet<RowKey> =
+        requests.iter().filter(|request| request.may_append()).map(|request| request.key).collect();
+    keys.retain(|key| appending.contains(key));
     let mut numberings = events::numberings(&mut transaction, &keys).await?;
 
     let mut sessions = ChangingSessions::new(rows.iter().map(|(key, row)| (*key, row)))?;

@@ -85,10 +85,12 @@ impl RunningErasure {
         .await?;
         let Some(last) = rows.last() else { return Ok(Some(feed)) };
         let next = ErasureStep::Responses { dialect: last.dialect, target: last.target.clone(), key: last.key.clone() };
-        let stored = || rows.iter().filter(|row| row.is_stored && dialects.contains(&row.dialect));
-        let in_dialects: Vec<i16> = stored().map(|row| row.dialect).collect();
-        let targets: Vec<&[u8]> = stored().map(|row| row.target.as_slice()).collect();
-        let keys: Vec<&str> = stored().map(|row| row.key.as_str()).collect();
+        let mut stored: Vec<_> = rows.iter().filter(|row| row.is_stored && dialects.contains(&row.dialect)).collect();
+        // The order in which the requests themselves lock their rows, whatever the database's collation is.
+        stored.sort_unstable_by_key(|row| (row.dialect, &row.target, &row.key));
+        let in_dialects: Vec<i16> = stored.iter().map(|row| row.dialect).collect();
+        let targets: Vec<&[u8]> = stored.iter().map(|row| row.target.as_slice()).collect();
+        let keys: Vec<&str> = stored.iter().map(|row| row.key.as_str()).collect();
         let cleared = sqlx::query!(
             "UPDATE idempotency_keys k SET status = NULL, content_type = NULL, answer = NULL, leased_until = $5
                FROM UNNEST($2::smallint[], $3::bytea[], $4::text[]) AS old (dialect, target, key)

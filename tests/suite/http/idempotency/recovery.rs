@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures::future::poll_immediate;
 use sessionary::domain::{DialectName, Mint, SessionId};
-use sessionary::store::{Claimed, KeyedRequest, Store, StoreSettings, StoredResponse};
+use sessionary::store::{Claimed, KeyedRequest, Store, StoreError, StoreSettings, StoredResponse};
 use sessionary::workers::retention;
 
 use super::{CREATES, assert_replayed, impatient, keys};
@@ -40,7 +40,7 @@ fn a_request_left_behind_before_it_came_to_anything_is_done_after_its_lease() {
         for create in &CREATES {
             let app = impatient().await;
             let keyed = create.keyed("k", &app.mint);
-            let claimed = app.tenant().await.idempotency().claim(&keyed, start()).await.expect("an answer");
+            let claimed = app.tenant().await.idempotency().claim(&keyed, &app.clock).await.expect("an answer");
             let Claimed::Ours(held) = claimed else { panic!("{claimed:?}") };
 
             app.clock.advance(TimeDelta::seconds(39));
@@ -146,14 +146,14 @@ fn a_line_cut_under_a_request_costs_no_second_session() {
 
             // Under that of the response.
             let (keyed, tenant) = (create.keyed("response", &app.mint), store.tenant(app.org));
-            let claimed = tenant.idempotency().claim(&keyed, start()).await.expect("an answer");
+            let claimed = tenant.idempotency().claim(&keyed, &app.clock).await.expect("an answer");
             let Claimed::Ours(held) = claimed else { panic!("{claimed:?}") };
             let response = StoredResponse { status: 201, content_type: None, body: MARK.into() };
             chaos.set(line);
             assert!(tenant.idempotency().store(&held, response.clone()).await.expect("an answer"), "{line:?}");
             assert_eq!(chaos.commits_cut(), 3, "{line:?}");
             let again = KeyedRequest { holder: app.mint.uuid(), ..keyed };
-            let stored = tenant.idempotency().claim(&again, start()).await.expect("an answer");
+            let stored = tenant.idempotency().claim(&again, &app.clock).await.expect("an answer");
             assert_eq!(stored, Claimed::Answered(response), "{line:?}");
             store.close().await;
         }
@@ -168,7 +168,7 @@ fn a_caller_who_hangs_up_before_the_claim_leaves_the_key_free() {
         for polls in 1..=4 {
             let keyed = CREATES[0].keyed(&format!("after {polls}"), &app.mint);
             let idempotency = tenant.idempotency();
-            let mut claim = Box::pin(idempotency.claim(&keyed, start()));
+            let mut claim = Box::pin(idempotency.claim(&keyed, &app.clock));
             for _ in 0..polls {
                 if poll_immediate(claim.as_mut()).await.is_some() {
                     break;
@@ -177,12 +177,80 @@ fn a_caller_who_hangs_up_before_the_claim_leaves_the_key_free() {
             }
             drop(claim);
             let other = KeyedRequest { body_hash: [0; 32], holder: app.mint.uuid(), ..keyed };
-            let freed =
-                async { while !matches!(tenant.idempotency().claim(&other, start()).await, Ok(Claimed::Ours(_))) {} };
+            let freed = async {
+                while !matches!(tenant.idempotency().claim(&other, &app.clock).await, Ok(Claimed::Ours(_))) {}
+            };
             tokio::time::timeout(Duration::from_secs(10), freed)
                 .await
                 .unwrap_or_else(|_| panic!("after {polls} polls"));
         }
+    });
+}
+
+#[test]
+fn a_caller_who_hangs_up_before_taking_a_request_over_leaves_its_seed() {
+    run(async {
+        let app = TestApp::new().await;
+        let tenant = app.tenant().await;
+        let idempotency = tenant.idempotency();
+        for polls in 1..=4 {
+            let first = CREATES[0].keyed(&format!("taken over after {polls}"), &app.mint);
+            let claimed = idempotency.claim(&first, &app.clock).await.expect("an answer");
+            let Claimed::Ours(held) = claimed else { panic!("{claimed:?}") };
+            assert!(idempotency.lease_until(&held, app.clock.now()).await.expect("an answer"));
+
+            let again = || KeyedRequest { seed: app.mint.secret(), holder: app.mint.uuid(), ..first.clone() };
+            let second = again();
+            let mut claim = Box::pin(idempotency.claim(&second, &app.clock));
+            for _ in 0..polls {
+                if poll_immediate(claim.as_mut()).await.is_some() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(claim);
+            let third = async {
+                loop {
+                    match idempotency.claim(&again(), &app.clock).await.expect("an answer") {
+                        Claimed::Ours(reservation) => return reservation,
+                        // The second attempt holds the lease when the loop was left by its end.
+                        Claimed::Running => app.clock.advance(TimeDelta::seconds(1)),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            };
+            let third = tokio::time::timeout(Duration::from_secs(10), third).await.expect("a claim");
+            assert_eq!((third.seed, third.is_first), (first.seed, false), "after {polls} polls");
+        }
+    });
+}
+
+#[test]
+fn a_row_that_is_locked_delays_no_other_key() {
+    run(async {
+        let app = TestApp::new().await;
+        let tenant = app.tenant().await;
+        let idempotency = tenant.idempotency();
+        let locked = CREATES[0].keyed("locked", &app.mint);
+        idempotency.claim(&locked, &app.clock).await.expect("an answer");
+        let mut system = connection("sessionary_system", DATABASE).await;
+        let mut transaction = sqlx::Connection::begin(&mut system).await.expect("a transaction");
+        sqlx::query("SELECT 1 FROM idempotency_keys WHERE org_id = $1 FOR UPDATE")
+            .bind(app.org)
+            .execute(&mut *transaction)
+            .await
+            .expect("a lock");
+
+        app.clock.advance(TimeDelta::seconds(60));
+        let others: Vec<KeyedRequest> = (0..20).map(|at| CREATES[0].keyed(&format!("other {at}"), &app.mint)).collect();
+        let claims = futures::future::join_all(others.iter().map(|other| idempotency.claim(other, &app.clock)));
+        let late = KeyedRequest { holder: app.mint.uuid(), ..locked };
+        let (late, claims) = tokio::join!(idempotency.claim(&late, &app.clock), claims);
+        assert!(matches!(late, Err(StoreError::Unavailable)), "{late:?}");
+        for claimed in claims {
+            assert!(matches!(claimed, Ok(Claimed::Ours(_))), "{claimed:?}");
+        }
+        transaction.rollback().await.expect("an end");
     });
 }
 
@@ -194,7 +262,7 @@ fn of_several_claims_at_once_one_is_made() {
         let keyed = |key: u32| CREATES[0].keyed(&format!("{key}"), &app.mint);
         let requests: Vec<KeyedRequest> = (0..600).map(|at| keyed(at % 40)).collect();
         let idempotency = tenant.idempotency();
-        let claims = requests.iter().map(|request| idempotency.claim(request, start()));
+        let claims = requests.iter().map(|request| idempotency.claim(request, &app.clock));
         let claimed = futures::future::join_all(claims).await;
         let mut ours: Vec<&str> = Vec::new();
         for (request, claimed) in requests.iter().zip(&claimed) {
