@@ -20,6 +20,7 @@ use crate::dialects::{
     messaging, messaging::Messaging, sessionary, sessionary::Sessionary,
 };
 use crate::domain::{ApiName, Contract, DialectName};
+use crate::http::system_routes::ApiDocument;
 use crate::http::{
     self, CostlyWork, Dialect, EnvelopeState, LargeBodies, LowPriority, Readiness, Rejection, StartedAt,
 };
@@ -29,21 +30,23 @@ use crate::store::Store;
 /// Returns the whole service: its own routes, and every API below its paths.
 pub fn build_app(deployment: Deployment) -> App {
     let state = AppState::from(deployment);
-    let descriptions = ApiName::ALL.map(|api| (api, dialects::openapi(api)));
+    let mut documents = Vec::new();
     App(Arc::new(Routers {
-        agnost: router_of::<Agnost>(&state),
-        agntix: router_of::<Agntix>(&state),
-        agent_key: router_of::<AgentKeyDialect>(&state),
-        messaging: router_of::<Messaging>(&state),
-        integer_id: router_of::<IntegerId>(&state),
-        sessionary: router_of::<Sessionary>(&state),
-        system: http::system_routes::routes(descriptions.into()).merge(auth::leaked_key_routes()).with_state(state),
+        agnost: router_of::<Agnost>(&state, &mut documents),
+        agntix: router_of::<Agntix>(&state, &mut documents),
+        agent_key: router_of::<AgentKeyDialect>(&state, &mut documents),
+        messaging: router_of::<Messaging>(&state, &mut documents),
+        integer_id: router_of::<IntegerId>(&state, &mut documents),
+        sessionary: router_of::<Sessionary>(&state, &mut documents),
+        system: http::system_routes::routes(documents).merge(auth::leaked_key_routes()).with_state(state),
     }))
 }
 
-/// Returns the routes of one API. Every error below its paths is in its envelope.
-fn router_of<D: Dialect>(state: &AppState) -> Router {
-    let (routes, _described) = dialects::routes(D::NAME).split_for_parts();
+/// Returns the routes of one API, and adds its document. Every error below its paths is in its envelope.
+fn router_of<D: Dialect>(state: &AppState, documents: &mut Vec<ApiDocument>) -> Router {
+    let (routes, mut document) = dialects::routes(D::NAME).split_for_parts();
+    dialects::complete(D::NAME, &mut document);
+    documents.push(ApiDocument::new(D::NAME, &document));
     routes
         .fallback(|| async { D::Error::from(Rejection::NoRoute) })
         .method_not_allowed_fallback(|| async { D::Error::from(Rejection::NoMethod) })

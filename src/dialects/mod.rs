@@ -36,15 +36,20 @@ pub fn routes(api: ApiName) -> OpenApiRouter<AppState> {
 #[must_use]
 pub fn openapi(api: ApiName) -> OpenApi {
     let mut document = routes(api).into_openapi();
-    match api {
-        ApiName::Dialect(DialectName::Agnost) => agnost::complete(&mut document),
-        ApiName::Dialect(DialectName::Agntix) => agntix::complete(&mut document),
-        ApiName::Dialect(DialectName::AgentKey) => agent_key::complete(&mut document),
-        ApiName::Dialect(DialectName::Messaging) => messaging::complete(&mut document),
-        ApiName::Dialect(DialectName::IntegerId) => integer_id::complete(&mut document),
-        ApiName::Sessionary => sessionary::complete(&mut document),
-    }
+    complete(api, &mut document);
     document
+}
+
+/// Adds what all operations of an API share to the document of its routes.
+pub fn complete(api: ApiName, document: &mut OpenApi) {
+    match api {
+        ApiName::Dialect(DialectName::Agnost) => agnost::complete(document),
+        ApiName::Dialect(DialectName::Agntix) => agntix::complete(document),
+        ApiName::Dialect(DialectName::AgentKey) => agent_key::complete(document),
+        ApiName::Dialect(DialectName::Messaging) => messaging::complete(document),
+        ApiName::Dialect(DialectName::IntegerId) => integer_id::complete(document),
+        ApiName::Sessionary => sessionary::complete(document),
+    }
 }
 
 const BEARER: &str = "A token of the deployment's issuer, which names the user and the organization.";

@@ -19,9 +19,23 @@ use crate::domain::ApiName;
 use crate::store::Store;
 use crate::telemetry;
 
+/// The OpenAPI document of an API, as text, because the values of all documents have several megabytes.
+pub struct ApiDocument {
+    api: ApiName,
+    text: Bytes,
+}
+
+impl ApiDocument {
+    /// Returns the document as text.
+    #[must_use]
+    pub fn new(api: ApiName, document: &OpenApi) -> Self {
+        Self { api, text: Bytes::from(document.to_json().expect("texts and numbers are JSON")) }
+    }
+}
+
 /// Returns the routes `/healthz`, `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi/<api>.json`, and those
 /// of the console.
-pub fn routes<S>(descriptions: Vec<(ApiName, OpenApi)>) -> Router<S>
+pub fn routes<S>(documents: Vec<ApiDocument>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Store: FromRef<S>,
@@ -36,19 +50,18 @@ where
         .fallback(async || not_found())
         .layer(map_response(response_headers::private))
         .merge(console::routes())
-        .merge(pages(descriptions).layer(map_response(response_headers::page)))
+        .merge(pages(documents).layer(map_response(response_headers::page)))
 }
 
 /// Returns the documentation page, which loads nothing from elsewhere, and one OpenAPI document per API.
-fn pages<S: Clone + Send + Sync + 'static>(descriptions: Vec<(ApiName, OpenApi)>) -> Router<S> {
-    let urls: Vec<String> = descriptions.iter().map(|(api, _)| format!("/openapi/{api}.json")).collect();
+fn pages<S: Clone + Send + Sync + 'static>(documents: Vec<ApiDocument>) -> Router<S> {
+    let url = |api: ApiName| format!("/openapi/{api}.json");
+    let urls: Vec<String> = documents.iter().map(|document| url(document.api)).collect();
     let config = utoipa_swagger_ui::Config::new(urls).validator_url("none");
     let mut router: Router<S> = SwaggerUi::new("/docs").config(config).into();
-    for (api, description) in descriptions {
-        // As text, because the document's own values need about twenty times the memory.
-        let text = Bytes::from(description.to_json().expect("texts and numbers are JSON"));
+    for ApiDocument { api, text } in documents {
         let serve = async move || ([(header::CONTENT_TYPE, "application/json")], text.clone());
-        router = router.route(&format!("/openapi/{api}.json"), get(serve));
+        router = router.route(&url(api), get(serve));
     }
     router
 }
