@@ -14,7 +14,9 @@ use super::headers::{Bearer, Credentials};
 use super::purpose::Purpose;
 use super::{access_token, api_key, console_login, org_header, token};
 use crate::domain::{Actor, ApiKey, Clock, Credential, Mint, Principal, SentBy, Timestamp};
-use crate::http::{Class, Dialect, Forbidden, OrgLimits, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated};
+use crate::http::{
+    Class, Deferred, Dialect, Forbidden, OrgLimits, REPLY_TIMEOUT, Record, Rejection, Sender, Unauthenticated,
+};
 use crate::store::{Reservation, Series, StoreError, TenantStore};
 
 /// A caller that may do `P` in dialect `D`.
@@ -139,6 +141,9 @@ where
         let counted = store.requested(D::NAME, arrived_at);
         if let Some(Record(record)) = record {
             let _ = record.counted.set(counted);
+        }
+        if let Some(Deferred(error)) = parts.extensions.get::<Deferred<D>>() {
+            return Err(error.clone());
         }
         if P::IS_RECORDED {
             store = store.acting_for(Actor {

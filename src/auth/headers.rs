@@ -44,13 +44,6 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// Returns whether a request has a header with a credential, valid or not.
-pub fn has_credential(headers: &HeaderMap) -> bool {
-    [header::AUTHORIZATION.as_str(), "x-api-key", "x-org-id", header::COOKIE.as_str()]
-        .into_iter()
-        .any(|name| headers.contains_key(name))
-}
-
 fn once<'a>(headers: &'a HeaderMap, name: &str, spelling: &'static str) -> Result<Option<&'a str>, Rejection> {
     let mut given = headers.get_all(name).iter();
     let Some(value) = given.next() else { return Ok(None) };

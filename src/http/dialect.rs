@@ -76,6 +76,16 @@ impl<D: Dialect> Clone for Pending<D> {
     }
 }
 
+/// An error of a request that is known before its caller is. A layer adds it to the request; the caller receives it after
+/// authentication, so that it is counted, and strangers learn nothing.
+pub struct Deferred<D: Dialect>(pub D::Error);
+
+impl<D: Dialect> Clone for Deferred<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 /// Converts a dialect's error to a response: the one implementation of `IntoResponse` for all of them.
 pub fn reject<D: Dialect>(error: D::Error) -> Response {
     let mut response = Response::new(axum::body::Body::empty());

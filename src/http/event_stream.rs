@@ -97,6 +97,11 @@ impl FrameSender {
         }
     }
 
+    /// Ends the stream for the client. Later frames are only part of the transcript.
+    pub fn hang_up(&mut self) {
+        self.client = None;
+    }
+
     /// Ends the stream. Returns all of its frames, or `None` if there is no transcript or it became too long.
     #[must_use]
     pub fn into_transcript(self) -> Option<Vec<u8>> {

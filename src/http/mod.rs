@@ -41,7 +41,7 @@ pub use byte_rate::{ByteKind, ByteRate, PUBLIC_BODY_LIMIT};
 pub use connection::LingerBounds;
 pub use content_encoding::{ContentEncoding, UnpackError, has_zlib_frame, max_unpacked, unpacked};
 pub use costly::{CostlyWork, Scan, Watch};
-pub use dialect::{About, Dialect, RateHeaders, Reset, reject};
+pub use dialect::{About, Deferred, Dialect, RateHeaders, Reset, reject};
 pub use large_body::{AdmittedBody, LargeBodies, LargeBody, LargeBodyLimits, MaybeLarge, Sender, SendingRate};
 pub use lookups::{Lookup, Lookups};
 pub use low_priority::{LowPriority, LowPriorityThreads};

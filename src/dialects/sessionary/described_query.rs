@@ -1,18 +1,19 @@
-//! Rejects query parameters that an operation does not have, for every operation that the document describes.
+//! Rejects query parameters that an operation does not have, for every operation that the document describes and that
+//! has a caller.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::Method;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::{OpenApi, RefOr};
 
 use super::problem::{Fault, SessionaryError};
-use crate::auth;
-use crate::http::QueryPairs;
+use crate::dialects::sessionary::Sessionary;
+use crate::http::{Deferred, QueryPairs};
 
 /// Unknown parameters that a response names at most.
 const MAX_FAULTS: usize = 10;
@@ -72,18 +73,14 @@ fn parameters(operation: &Operation) -> HashSet<String> {
     parameters.collect()
 }
 
-/// Answers a request with 400 if its query has a parameter that its operation does not have.
-///
-/// A request without a credential is passed on, because a caller who sent the credential in the query is told that the
-/// request has none.
-pub(super) async fn check(State(described): State<DescribedQueries>, request: Request, next: Next) -> Response {
+/// Has a request answered with 400 if its query has a parameter that its operation does not have. The caller is
+/// authenticated before.
+pub(super) async fn check(State(described): State<DescribedQueries>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    if let (Some(query), Some(path)) = (request.uri().query(), route)
-        && auth::has_credential(request.headers())
-    {
+    if let (Some(query), Some(path)) = (request.uri().query(), route) {
         let faults = described.unknown(request.method(), path, query);
         if !faults.is_empty() {
-            return SessionaryError::InvalidQuery(faults).into_response();
+            request.extensions_mut().insert(Deferred::<Sessionary>(SessionaryError::InvalidQuery(faults)));
         }
     }
     next.run(request).await

@@ -315,3 +315,38 @@ fn a_reply_that_streams_is_sent_to_its_end_after_its_token() {
         }
     });
 }
+
+#[test]
+fn a_reply_that_streams_is_not_sent_to_a_revoked_key() {
+    run(async {
+        for talk in Talk::STREAMING {
+            let app = TestApp::new().await;
+            let told = std::sync::Arc::new(tokio::sync::Notify::new());
+            let script = vec![
+                events(),
+                chunk(said("Hel")),
+                Step::Until(std::sync::Arc::clone(&told)),
+                chunk(said("lo!")),
+                chunk("data: [DONE]\n\n".to_owned()),
+                chunk(String::new()),
+            ];
+            let _model = answered_by(&app, [script]).await;
+            let id = talk.begin(&app).await;
+            let (key, key_id) = app.key_until(app.clock.now() + chrono::TimeDelta::hours(1)).await;
+            let response = talk.stream(&app, &id, "hello").anonymous().header("x-api-key", &key).open().await;
+            let mut frames = response.into_body().into_data_stream();
+            let mut text = String::new();
+            while !text.contains("Hel\"") {
+                text += std::str::from_utf8(&frames.next().await.expect("a frame").expect("bytes")).expect("UTF-8");
+            }
+            admin().await.revoke_key(key_id, app.clock.now()).await.expect("a revocation");
+            told.notify_one();
+            while let Some(frame) = frames.next().await {
+                text += std::str::from_utf8(&frame.expect("bytes")).expect("UTF-8");
+            }
+            assert!(!text.contains("lo!"), "{talk:?}: {text}");
+            let replies = stored_replies(&app, &id).await;
+            assert_eq!(replies[0].0.as_deref(), Some("Hello!"), "{talk:?}: it is stored nevertheless");
+        }
+    });
+}

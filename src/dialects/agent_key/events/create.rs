@@ -14,11 +14,13 @@ use super::input::{CreateEvent, Input};
 use super::stream;
 use super::turn::{self, AppendedEvents, EventCaller, WhileRunning};
 use super::wire::{INPUT_MESSAGE, SESSION_INTERRUPTED, TOOL_OUTPUT, WireEvent};
+use crate::auth::Authenticator;
 use crate::conversation::{self, Conversations};
 use crate::dialects::agent_key::agents::Config;
 use crate::dialects::agent_key::find::{self, FoundSession};
 use crate::dialects::agent_key::patch::invalid;
 use crate::dialects::agent_key::{AgentKeyDialect, AgentKeyError};
+use crate::dialects::shared::reply_stream::StreamReader;
 use crate::domain::event::EventVisibility;
 use crate::domain::{Event, EventId, JsonText, NewEvent, Session};
 use crate::http::{CostlyWork, PathOf, Rejection, Reply};
@@ -79,6 +81,7 @@ impl AgentResponse {
 pub async fn create_event(
     State(conversations): State<Conversations>,
     State(costly): State<CostlyWork>,
+    State(authenticator): State<Arc<Authenticator>>,
     caller: EventCaller,
     path: PathOf<AgentKeyDialect, (String, String)>,
     body: Body,
@@ -104,6 +107,7 @@ pub async fn create_event(
     };
     let org = caller.principal.organization.id;
     let permit = services.conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
+    let reader = StreamReader::new(permit, authenticator, caller.principal.clone());
     let (caller, event, guard) = match request {
         Err(event) => (caller, event, IdempotencyGuard::unkeyed()),
         Ok(request) => match request.claim(caller).await {
@@ -113,7 +117,7 @@ pub async fn create_event(
     };
     let caller = Arc::new(caller);
     match append(&services, &caller, &path, event).await {
-        Ok(appended) => Ok(stream::response(appended, path.0, &caller, guard, permit)),
+        Ok(appended) => Ok(stream::response(appended, path.0, &caller, guard, reader)),
         Err(error) => {
             guard.hand_back::<AgentKeyDialect>(&error, caller.now()).await;
             Err(error)

@@ -10,9 +10,9 @@ use super::turn::{self, AppendedEvents, EventCaller};
 use super::wire::{self, AGENT_OUTPUT, WireEvent};
 use crate::conversation::{EndReason, Outcome};
 use crate::dialects::agent_key::error::NO_REPLY;
-use crate::dialects::shared::reply_stream::{self, ReplyFrames};
+use crate::dialects::shared::reply_stream::{self, ReplyFrames, StreamReader};
 use crate::dialects::shared::time::Milliseconds;
-use crate::domain::{Clock, Event, Permit, Session};
+use crate::domain::{Clock, Event, Session};
 use crate::http::event_stream::FrameSender;
 use crate::http::frame;
 use crate::idempotency::IdempotencyGuard;
@@ -113,10 +113,10 @@ pub(super) fn response(
     agent_key: String,
     caller: &EventCaller,
     guard: IdempotencyGuard,
-    permit: Permit,
+    reader: StreamReader,
 ) -> Response {
     let AppendedEvents { session, events, reply } = appended;
     let (clock, store) = (caller.clock.clone(), caller.store.clone());
     let frames = Frames { clock, session, events, store, agent_key, has_pieces: false };
-    reply_stream::response(frames, reply, guard, permit)
+    reply_stream::response(frames, reply, guard, reader)
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::conversation::{Outcome, Parts};
 use crate::dialects::agntix::messages::message::reply_of;
-use crate::dialects::shared::reply_stream::{self, ReplyFrames};
-use crate::domain::{EventId, Permit};
+use crate::dialects::shared::reply_stream::{self, ReplyFrames, StreamReader};
+use crate::domain::EventId;
 use crate::http::event_stream::FrameSender;
 use crate::http::frame::{DONE, Frame};
 use crate::idempotency::IdempotencyGuard;
@@ -74,10 +74,10 @@ pub(in crate::dialects::agntix) fn response(
     reply: EventId,
     parts: Parts,
     guard: IdempotencyGuard,
-    permit: Permit,
+    reader: StreamReader,
 ) -> Response {
     let frames = Frames { id: reply.to_agntix(), has_pieces: false };
-    reply_stream::response(frames, Some(parts), guard, permit)
+    reply_stream::response(frames, Some(parts), guard, reader)
 }
 
 #[cfg(test)]

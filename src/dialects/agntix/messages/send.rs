@@ -8,13 +8,14 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::auth::{Caller, purpose};
+use crate::auth::{Authenticator, Caller, purpose};
 use crate::conversation::{self, Conversations, Parts, Turn};
 use crate::dialects::agntix::agents::agent::AgntixAgentSettings;
 use crate::dialects::agntix::messages::message::{self, ChatMessage};
 use crate::dialects::agntix::messages::reply_stream;
 use crate::dialects::agntix::sessions::session;
 use crate::dialects::agntix::{Agntix, AgntixError, Settings};
+use crate::dialects::shared::reply_stream::StreamReader;
 use crate::dialects::shared::turn::{self, Replying};
 use crate::domain::responder::ModelName;
 use crate::domain::session::State as SessionState;
@@ -65,6 +66,7 @@ pub struct SendMessage {
 pub async fn send_message(
     State(settings): State<Settings>,
     State(conversations): State<Conversations>,
+    State(authenticator): State<Arc<Authenticator>>,
     caller: Caller<Agntix, purpose::WriteEvents>,
     path: PathOf<Agntix, String>,
     request: Idempotent<Agntix, SendMessage>,
@@ -80,13 +82,14 @@ pub async fn send_message(
     }
     let org = caller.principal.organization.id;
     let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
+    let reader = StreamReader::new(permit, authenticator, caller.principal.clone());
     let (caller, body, guard) = match request.claim(caller).await {
         ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
         ClaimOutcome::Respond(response) => return Ok(response),
     };
     let now = caller.now();
     match send(settings, &conversations, caller, path.0, body).await {
-        Ok((id, parts)) => Ok(reply_stream::response(id, parts, guard, permit)),
+        Ok((id, parts)) => Ok(reply_stream::response(id, parts, guard, reader)),
         Err(error) => {
             guard.hand_back::<Agntix>(&error, now).await;
             Err(error)

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::conversation::{Outcome, Parts};
 use crate::dialects::messaging::messages::message::{AgentResponse, UserMessage};
-use crate::dialects::shared::reply_stream::{self, ReplyFrames};
-use crate::domain::{EventId, Permit};
+use crate::dialects::shared::reply_stream::{self, ReplyFrames, StreamReader};
+use crate::domain::EventId;
 use crate::http::event_stream::FrameSender;
 use crate::http::frame::Frame;
 use crate::idempotency::IdempotencyGuard;
@@ -65,8 +65,8 @@ pub(in crate::dialects::messaging) fn response(
     to: EventId,
     reply: Option<(EventId, Parts)>,
     guard: IdempotencyGuard,
-    permit: Permit,
+    reader: StreamReader,
 ) -> Response {
     let (reply, parts) = reply.unzip();
-    reply_stream::response(Frames { message, to, reply, chunks: 0 }, parts, guard, permit)
+    reply_stream::response(Frames { message, to, reply, chunks: 0 }, parts, guard, reader)
 }

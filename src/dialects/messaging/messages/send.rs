@@ -1,12 +1,14 @@
 //! `POST /api/messaging/sessions/{sessionId}/messages` (docs/dialects/messaging.md).
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::auth::{Caller, purpose};
+use crate::auth::{Authenticator, Caller, purpose};
 use crate::conversation::{self, Conversations, EndReason, Outcome};
 use crate::dialects::messaging::error::ServerEnvelope;
 use crate::dialects::messaging::messages::append::{AppendedMessage, MessageBody, append, invalid};
@@ -14,8 +16,9 @@ use crate::dialects::messaging::messages::message::{AgentResponse, FlatMessage, 
 use crate::dialects::messaging::messages::reply_stream;
 use crate::dialects::messaging::messages::transport::Transport;
 use crate::dialects::messaging::{Messaging, MessagingError};
+use crate::dialects::shared::reply_stream::StreamReader;
 use crate::dialects::shared::time::Milliseconds;
-use crate::domain::{Event, JsonField, Permit, Session, Timestamp, expiry};
+use crate::domain::{Event, JsonField, Session, Timestamp, expiry};
 use crate::http::{PathOf, Rejection, Reply, Unauthenticated};
 use crate::idempotency::{ClaimOutcome, IdempotencyKeyHeader, Idempotent};
 
@@ -106,6 +109,7 @@ struct SessionStatus {
 #[tracing::instrument(name = "messaging.send_message", level = "debug", skip_all)]
 pub async fn send_message(
     State(conversations): State<Conversations>,
+    State(authenticator): State<Arc<Authenticator>>,
     caller: Caller<Messaging, purpose::WriteEvents>,
     path: PathOf<Messaging, String>,
     request: Result<Idempotent<Messaging, SendMessage>, MessagingError>,
@@ -122,8 +126,9 @@ pub async fn send_message(
     }
     let org = caller.principal.organization.id;
     let permit = conversations.stream_permits.acquire(org).ok_or(Rejection::TooManyStreams)?;
+    let reader = StreamReader::new(permit, authenticator, caller.principal.clone());
     let this = conversations.clone();
-    let streaming = conversations.run_to_end(async move { stream(&this, caller, path.0, request, permit).await });
+    let streaming = conversations.run_to_end(async move { stream(&this, caller, path.0, request, reader).await });
     streaming.await.unwrap_or_else(|| Err(Rejection::Unavailable.into()))
 }
 
@@ -133,7 +138,7 @@ async fn stream(
     caller: Caller<Messaging, purpose::WriteEvents>,
     id: String,
     request: Idempotent<Messaging, SendMessage>,
-    permit: Permit,
+    reader: StreamReader,
 ) -> Result<Response, MessagingError> {
     let (caller, body, guard) = match request.claim(caller).await {
         ClaimOutcome::Fresh(caller, body, guard) => (caller, body, guard),
@@ -143,7 +148,7 @@ async fn stream(
     match append(conversations, caller, id, Transport::Sse, body.into_message()).await {
         Ok(appended) => {
             let user_message = UserMessage::new(&appended.message, &appended.open)?;
-            Ok(reply_stream::response(user_message, appended.message.id, appended.reply, guard, permit))
+            Ok(reply_stream::response(user_message, appended.message.id, appended.reply, guard, reader))
         }
         Err(error) => {
             guard.hand_back::<Messaging>(&error, now).await;
