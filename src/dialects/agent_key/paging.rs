@@ -68,7 +68,7 @@ mod tests {
         ) {
             let written = format!("{text}{zeros}");
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("limit", &written).finish();
-            let text = without_zero_fraction(&text);
+            let text = without_zero_fraction(&written);
             let fits = !text.is_empty()
                 && text.bytes().all(|byte| byte.is_ascii_digit())
                 && text.trim_start_matches('0').len() <= 3
