@@ -245,9 +245,11 @@ fn a_row_that_is_locked_delays_no_other_key() {
         let others: Vec<KeyedRequest> = (0..20).map(|at| CREATES[0].keyed(&format!("other {at}"), &app.mint)).collect();
         let claims = futures::future::join_all(others.iter().map(|other| idempotency.claim(other, &app.clock)));
         let late = KeyedRequest { holder: app.mint.uuid(), ..locked };
+        // Less than the time limit of a statement without one for its locks.
+        let claims = tokio::time::timeout(Duration::from_secs(7), claims);
         let (late, claims) = tokio::join!(idempotency.claim(&late, &app.clock), claims);
         assert!(matches!(late, Err(StoreError::Unavailable)), "{late:?}");
-        for claimed in claims {
+        for claimed in claims.expect("the other claims wait for the lock") {
             assert!(matches!(claimed, Ok(Claimed::Ours(_))), "{claimed:?}");
         }
         transaction.rollback().await.expect("an end");
