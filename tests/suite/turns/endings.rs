@@ -327,7 +327,7 @@ fn a_reply_that_streams_is_not_sent_to_a_revoked_key() {
                 chunk(said("Hel")),
                 Step::Until(std::sync::Arc::clone(&told)),
                 chunk(said("lo!")),
-                chunk("data: [DONE]\n\n".to_owned()),
+                chunk("data: [DONE]\n\n"),
                 chunk(String::new()),
             ];
             let _model = answered_by(&app, [script]).await;
