@@ -1,6 +1,6 @@
 // Parts of pages: headings, states of loading, lists, dialogs.
 import type { ComponentChildren, TargetedEvent } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import type { ApiError } from "../api/client";
 import type { Pages, Resource } from "../hooks";
 import { useTitle } from "../hooks";
@@ -183,7 +183,8 @@ export function Dialog({ title, close, children, wide }: {
 }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Before the next frame, because a dialog that is removed first takes the focus with it.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     ref.current?.showModal();
     return () => {
