@@ -183,21 +183,25 @@ export function Dialog({ title, close, children, wide }: {
 }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
+  const isGone = useRef(false);
   // Before the next frame, because a dialog that is removed first takes the focus with it.
   useLayoutEffect(() => {
-    const before = document.activeElement;
-    ref.current?.showModal();
+    const [dialog, before] = [ref.current, document.activeElement];
+    dialog?.showModal();
     return () => {
-      ref.current?.close();
+      isGone.current = true;
+      dialog?.close();
       if (before instanceof HTMLElement) before.focus();
     };
   }, []);
+  // Not for a dialog that was replaced: its event comes when the next one is open.
+  const closed = () => isGone.current || close();
   const cancel = (event: TargetedEvent<HTMLDialogElement>) => {
     event.preventDefault();
     close();
   };
   return (
-    <dialog ref={ref} class={wide ? "wide" : undefined} aria-labelledby={id} onCancel={cancel} onClose={close}>
+    <dialog ref={ref} class={wide ? "wide" : undefined} aria-labelledby={id} onCancel={cancel} onClose={closed}>
       <header>
         <h2 id={id}>{title}</h2>
         <button type="button" class="ghost small" onClick={close} aria-label="Close">
