@@ -268,9 +268,9 @@ mod tests {
             let is_json = serde_json::from_slice::<serde_json::Value>(&bytes);
             match parse_json(&bytes) {
                 Ok(Some(json)) => {
-                    let again: serde_json::Value = serde_json::from_str(json.as_str()).unwrap();
+                    let again = serde_json::from_str::<serde_json::Value>(json.as_str());
                     // A number that does not fit a double is stored as it was sent, and never parsed as a value.
-                    prop_assert!(is_json.is_err() || is_json.is_ok_and(|value| value == again));
+                    prop_assert!(is_json.is_err() || is_json.ok() == again.ok());
                 }
                 Ok(None) => prop_assert!(bytes.iter().all(u8::is_ascii_whitespace)),
                 Err(_) => {}
