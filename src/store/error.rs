@@ -85,6 +85,11 @@ pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
+/// Returns whether the statement divided by zero.
+pub(super) fn is_division_by_zero(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22012")
+}
+
 /// Returns whether the statement waited for a lock until its time limit.
 pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")

@@ -61,6 +61,8 @@ pub(super) trait Batch: Send + Sync + 'static {
     const WRITES: bool = true;
     type Request: Send + Sync + 'static;
     type Answer: Send + 'static;
+    /// What a task remembers of its writes while its connection lasts.
+    type Memory: Default + Send;
 
     /// Returns the organization whose share of the queue the request uses.
     fn org(request: &Self::Request) -> OrgId;
@@ -85,7 +87,7 @@ pub(super) trait Batch: Send + Sync + 'static {
     /// May be called again with the same requests after a connection error, and with a part of them after any other
     /// error.
     fn run(
-        writer: &mut WriterConnection,
+        writer: &mut WriterConnection<Self::Memory>,
         requests: &[&Self::Request],
     ) -> impl Future<Output = Result<Vec<Self::Answer>, sqlx::Error>> + Send;
 }
@@ -189,7 +191,7 @@ impl<B: Batch> Group<B> {
 struct Worker<B: Batch> {
     receiver: mpsc::Receiver<Waiting<B>>,
     options: PgConnectOptions,
-    writer: Option<WriterConnection>,
+    writer: Option<WriterConnection<B::Memory>>,
     reports: Reports,
 }
 
@@ -345,6 +347,7 @@ mod tests {
         const NAME: &'static str = "sized";
         type Request = usize;
         type Answer = usize;
+        type Memory = ();
 
         fn org(_: &usize) -> OrgId {
             OrgId(Uuid::nil())

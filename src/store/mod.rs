@@ -39,6 +39,7 @@ mod numbers;
 mod own_organization;
 mod permits;
 mod readiness;
+mod recent;
 mod retention;
 mod schema;
 mod scope;
@@ -94,8 +95,8 @@ pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
     AcrossCursor, Among, AppendingChange, Appends, Census, Changed, CopiedEvents, CopySize, Created, CreationOrder,
     Examined, Fork, Forked, HEADING_CHARS, Heading, INDEX_TIMEOUT, MAX_COPIED_BYTES, MAX_COPIED_EVENTS, MAX_REQUIRED,
-    SessionCursor, SessionFilter, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionStretch, Sessions,
-    TextMatch, UPDATED_WINDOW, WINDOW, Walk,
+    Participants, SessionCursor, SessionFilter, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionStretch,
+    Sessions, TextMatch, UPDATED_WINDOW, WINDOW, Walk,
 };
 pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;
@@ -116,7 +117,7 @@ use lookup_cache::LookupCache;
 use numbers::Blocks;
 use permits::{OrgPermits, PermitLimits};
 use scope::TenantPool;
-use sessions::{ChangeSessions, CreateSessions, FindSessions};
+use sessions::{ChangeSessions, CreateSessions, FindSessions, ParticipantsCache};
 use signals::Turns;
 
 /// How much of the database one replica uses.
@@ -175,6 +176,7 @@ struct Inner {
     pools: Pools,
     groups: Groups,
     lookup_cache: LookupCache,
+    participants: ParticipantsCache,
     key_uses: KeyUses,
     counts: Counts,
     blocks: Blocks,
@@ -260,6 +262,7 @@ impl Store {
                 idempotency: Group::start(&idempotency::options(&group_options), settings.keyed, &reports),
             },
             lookup_cache: LookupCache::new(settings.lookup_cache),
+            participants: ParticipantsCache::default(),
             key_uses: KeyUses::default(),
             counts: Counts::new(settings.counts),
             blocks: Blocks::default(),

@@ -70,16 +70,20 @@ fn scope_statement(set: String, orgs: &[OrgId]) -> AssertSqlSafe<String> {
 /// [`WriterConnection::narrowed`] to begin a transaction for each statement, as [`WriterConnection::begin`] does.
 ///
 /// The task drops the connection when a statement on it did not complete.
-pub(super) struct WriterConnection {
+pub(super) struct WriterConnection<M = ()> {
     connection: PgConnection,
     sees: Vec<OrgId>,
+    /// What the task remembers of its writes, for as long as the connection lasts.
+    pub memory: M,
 }
 
-impl WriterConnection {
+impl<M: Default> WriterConnection<M> {
     pub async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
-        Ok(Self { connection: options.connect().await?, sees: Vec::new() })
+        Ok(Self { connection: options.connect().await?, sees: Vec::new(), memory: M::default() })
     }
+}
 
+impl<M> WriterConnection<M> {
     /// Returns the connection for statements that are each a transaction and that see exactly `orgs`. This takes one
     /// round trip instead of the three of [`WriterConnection::begin`] and its COMMIT. The scope is not sent again for
     /// the same organizations.

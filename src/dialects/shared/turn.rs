@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::http::{Dialect, Rejection};
 use crate::responders::Speaker;
-use crate::store::StoreError;
+use crate::store::{Participants, StoreError};
 
 /// The agent and the responder that reply to a message.
 pub struct Replying {
@@ -54,13 +54,16 @@ pub struct Stored<T> {
     pub turn: Option<Turn>,
 }
 
-/// Returns the session's agent and its responder, or `None` if the session has no agent or the agent is disabled or
+/// Returns a session's agent and its responder, or `None` if the session has no agent or the agent is disabled or
 /// deleted.
 ///
 /// # Errors
 /// [`StoreError`] if the database cannot be reached.
-pub async fn replying<D: Dialect, P>(caller: &Caller<D, P>, session: &Session) -> Result<Option<Replying>, StoreError> {
-    let Some(agent) = session.agent else { return Ok(None) };
+pub async fn replying<D: Dialect, P>(
+    caller: &Caller<D, P>,
+    participants: &Participants,
+) -> Result<Option<Replying>, StoreError> {
+    let Some(agent) = participants.agent else { return Ok(None) };
     let agent = caller.store.agents().find(&AgentRef::Id(agent)).await?.filter(|agent| agent.enabled);
     let default = &caller.principal.organization.responder;
     Ok(agent.map(|agent| Replying { responder: agent.responder_or(default).clone(), agent }))

@@ -1,5 +1,6 @@
 //! Writes captured events without locks, for sessions that exist and have events: one statement reads the numbers of
-//! their last events, and one writes everything, if nothing has changed them in between.
+//! their last events, and one writes everything, if nothing has changed them in between. A session to which the same
+//! connection wrote a moment ago is not read again.
 //!
 //! The rest is left to [`super::write`], which locks: first events of sessions, events that name the user of a session
 //! without one, and batches with an event that is known or of which a session has changed meanwhile.
@@ -15,22 +16,49 @@ use super::search::{self, PendingColumns};
 use super::write::EventColumns;
 use crate::domain::event::Numbering;
 use crate::domain::{DialectName, Event, Timestamp};
-use crate::store::error::is_unique_violation;
+use crate::store::error::{is_division_by_zero, is_unique_violation};
 use crate::store::events;
 use crate::store::feed::FeedKind;
+use crate::store::recent::Recent;
 use crate::store::scope::WriterConnection;
 use crate::store::sessions::RowKey;
 
+/// The sessions to which a writer's connection has captured events.
+pub type RecentSessions = Recent<Read>;
+
 /// Writes the events whose sessions allow it. Returns the requests that are done, all or none of those.
 pub(super) async fn capture<'r>(
-    writer: &mut WriterConnection,
+    writer: &mut WriterConnection<RecentSessions>,
     requests: &[&'r CaptureRequest],
 ) -> Result<Vec<&'r CaptureRequest>, sqlx::Error> {
     let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
     keys.sort_unstable();
     keys.dedup();
-    let orgs = RowKey::organizations(&keys);
-    let mut read = read(writer.narrowed(&orgs).await?, &keys).await?;
+    let recent = writer.memory.take(&keys);
+    if recent.is_empty() {
+        return Ok(attempt(writer, requests, &keys, recent).await?.unwrap_or_default());
+    }
+    let written = attempt(writer, requests, &keys, recent).await?;
+    writer.memory.judge(written.is_some());
+    match written {
+        Some(written) => Ok(written),
+        None => Ok(attempt(writer, requests, &keys, HashMap::new()).await?.unwrap_or_default()),
+    }
+}
+
+/// Writes the events of the sessions in `read`, and of those that are read now. Returns the requests that are done, or
+/// `None` if something has changed since.
+async fn attempt<'r>(
+    writer: &mut WriterConnection<RecentSessions>,
+    requests: &[&'r CaptureRequest],
+    keys: &[RowKey],
+    mut read: HashMap<RowKey, Read>,
+) -> Result<Option<Vec<&'r CaptureRequest>>, sqlx::Error> {
+    let orgs = RowKey::organizations(keys);
+    let unread: Vec<RowKey> = keys.iter().filter(|key| !read.contains_key(key)).copied().collect();
+    if !unread.is_empty() {
+        read.extend(self::read(writer.narrowed(&orgs).await?, &unread).await?);
+    }
     for request in requests {
         if request.capture.session.user_id.is_some() && read.get(&request.key()).is_some_and(|read| read.is_nameless) {
             read.remove(&request.key());
@@ -41,25 +69,45 @@ pub(super) async fn capture<'r>(
         requests.iter().copied().filter(|request| read.contains_key(&request.key())).collect();
     // Of several events with one id the first counts; the locking way sorts that out.
     if written.is_empty() || !written.iter().all(|request| events.insert(request.event())) {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
-    let mut transaction = writer.begin(&orgs).await?;
-    let is_written = match write(&mut transaction, &written, &read).await {
-        Ok(is_written) => is_written,
-        Err(error) if is_unique_violation(&error) => false,
-        Err(error) => return Err(error),
-    };
-    if is_written {
-        transaction.commit().await?;
-        Ok(written)
+    let is_written = if unread.is_empty() {
+        write(writer.narrowed(&orgs).await?, &written, &mut read, Otherwise::Fail).await
     } else {
-        transaction.rollback().await?;
-        Ok(Vec::new())
+        let mut transaction = writer.begin(&orgs).await?;
+        let is_written = write(&mut transaction, &written, &mut read, Otherwise::Return).await;
+        if matches!(is_written, Ok(true)) {
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
+        }
+        is_written
+    };
+    match is_written {
+        Ok(true) => {
+            for (key, read) in read {
+                writer.memory.put(key, read, 0);
+            }
+            Ok(Some(written))
+        }
+        Ok(false) => Ok(None),
+        Err(error) if is_unique_violation(&error) || is_division_by_zero(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
+/// What the statement that writes does if a session or an event is not as it was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Otherwise {
+    /// It divides by zero, so that a statement which is a transaction of its own is rolled back. Postgres logs such
+    /// errors, so this is for sessions that are remembered, whose pauses limit how often it happens.
+    Fail,
+    /// It returns `false`, and the transaction must be rolled back.
+    Return,
+}
+
 /// What is known of a session with events.
-struct Read {
+pub struct Read {
     /// Whether it has no user, so that an event may name one.
     is_nameless: bool,
     numbering: Numbering,
@@ -88,12 +136,13 @@ async fn read(connection: &mut PgConnection, keys: &[RowKey]) -> Result<HashMap<
     Ok(read.collect())
 }
 
-/// Writes new events of these sessions with everything that is counted and indexed of them. Returns whether all of it
-/// was written; otherwise the transaction must be rolled back.
+/// Writes new events of these sessions with everything that is counted and indexed of them, and counts the events on in
+/// `read`. Returns whether every session and event was as it was read.
 async fn write(
     connection: &mut PgConnection,
     requests: &[&CaptureRequest],
-    read: &HashMap<RowKey, Read>,
+    read: &mut HashMap<RowKey, Read>,
+    otherwise: Otherwise,
 ) -> Result<bool, sqlx::Error> {
     let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
     keys.sort_unstable();
@@ -117,7 +166,7 @@ async fn write(
     let totals = TotalsColumns::of(&totals);
     let pending = search::of(requests);
     let pending = PendingColumns::of(&pending);
-    let written = sqlx::query!(
+    let written = sqlx::query_scalar!(
         r#"WITH counted AS (
                UPDATE session_counters c SET last_number = new.after, last_at = new.last_at
                  FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[])
@@ -174,7 +223,9 @@ async fn write(
                              $47::timestamptz[], $48::bytea[], $49::bytea[])
                    AS new (org_id, pending, size, again, oldest, newest, entries, grams)
            )
-           SELECT (SELECT count(*) FROM counted) AS "counted!", (SELECT count(*) FROM fresh) AS "fresh!""#,
+           SELECT CASE WHEN (SELECT count(*) FROM counted) = $50 AND (SELECT count(*) FROM fresh) = $51 THEN 1
+                       WHEN $52 THEN 1 / ((SELECT count(*) FROM counted) * 0)
+                       ELSE 0 END AS "written!""#,
         &counters.orgs,
         &counters.dialects,
         &counters.ids,
@@ -223,10 +274,17 @@ async fn write(
         &pending.oldest,
         &pending.newest,
         &pending.entries as &[&[u8]],
-        &pending.grams as &[&[u8]]
+        &pending.grams as &[&[u8]],
+        keys.len() as i64,
+        requests.len() as i64,
+        otherwise == Otherwise::Fail
     )
     .fetch_one(connection)
     .await?;
-    let all = |count: i64, length: usize| usize::try_from(count) == Ok(length);
-    Ok(all(written.counted, keys.len()) && all(written.fresh, requests.len()))
+    for (key, numbering) in numberings {
+        if let Some(read) = read.get_mut(&key) {
+            read.numbering = numbering;
+        }
+    }
+    Ok(written == 1)
 }

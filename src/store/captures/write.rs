@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::add::Totals;
 use super::request::CaptureRequest;
+use super::unlocked::RecentSessions;
 use super::{search, shown, unlocked};
 use crate::domain::event::Numbering;
 use crate::domain::{Event, EventId, NewCapture, OrgId, Timestamp};
@@ -25,6 +26,7 @@ impl Batch for CaptureEvents {
     const NAME: &'static str = "capture_event";
     type Request = CaptureRequest;
     type Answer = Captured;
+    type Memory = RecentSessions;
 
     fn org(request: &CaptureRequest) -> OrgId {
         request.org
@@ -58,7 +60,10 @@ impl Batch for CaptureEvents {
         request.key().route()
     }
 
-    async fn run(writer: &mut WriterConnection, requests: &[&CaptureRequest]) -> Result<Vec<Captured>, sqlx::Error> {
+    async fn run(
+        writer: &mut WriterConnection<RecentSessions>,
+        requests: &[&CaptureRequest],
+    ) -> Result<Vec<Captured>, sqlx::Error> {
         let place = |request: &CaptureRequest| (request.key(), request.capture.event.id);
         let done: HashSet<(RowKey, EventId)> =
             unlocked::capture(writer, requests).await?.into_iter().map(place).collect();
@@ -76,7 +81,7 @@ impl Batch for CaptureEvents {
 
 /// Writes events while the counters of their sessions are locked, and creates missing sessions.
 async fn capture_locked(
-    writer: &mut WriterConnection,
+    writer: &mut WriterConnection<RecentSessions>,
     requests: &[&CaptureRequest],
 ) -> Result<Vec<Captured>, sqlx::Error> {
     let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();

@@ -92,6 +92,7 @@ impl Batch for IdempotencySteps {
     const NAME: &'static str = "idempotency";
     type Request = Step;
     type Answer = Done;
+    type Memory = ();
 
     fn org(step: &Step) -> OrgId {
         step.org

@@ -12,10 +12,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::erasures::{record_erasures, remove, request_erasures};
+use super::unlocked::RecentSessions;
 use super::write::write;
 use super::{Appends, RowKey, SessionRow, unlocked};
 use crate::domain::event::Numbering;
 use crate::domain::{Actor, Event, EventId, KeyId, NewEvent, OpenTurn, OrgId, Session};
+use crate::store::StoreError;
 use crate::store::events;
 use crate::store::feed::FeedKind;
 use crate::store::group::Batch;
@@ -109,6 +111,7 @@ impl Batch for ChangeSessions {
     type Request = Request;
     /// `None` if there is no such session.
     type Answer = Option<Answer>;
+    type Memory = RecentSessions;
 
     fn org(request: &Request) -> OrgId {
         request.key.org
@@ -136,7 +139,10 @@ impl Batch for ChangeSessions {
         request.key.route()
     }
 
-    async fn run(writer: &mut WriterConnection, requests: &[&Request]) -> Result<Vec<Self::Answer>, sqlx::Error> {
+    async fn run(
+        writer: &mut WriterConnection<RecentSessions>,
+        requests: &[&Request],
+    ) -> Result<Vec<Self::Answer>, sqlx::Error> {
         let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -158,7 +164,7 @@ impl Batch for ChangeSessions {
 
 /// Carries out requests while the rows of their sessions are locked.
 async fn change_locked(
-    writer: &mut WriterConnection,
+    writer: &mut WriterConnection<RecentSessions>,
     requests: &[&Request],
 ) -> Result<Vec<Option<Answer>>, sqlx::Error> {
     let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
@@ -176,7 +182,7 @@ async fn change_locked(
     keys.retain(|key| appending.contains(key));
     let mut numberings = events::numberings(&mut transaction, &keys).await?;
 
-    let mut sessions = ChangingSessions::new(rows.iter().map(|(key, row)| (*key, row)))?;
+    let mut sessions = ChangingSessions::of_rows(&rows)?;
     let made = made_before(requests, &rows, &known);
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(requests.len());
     let mut appended: HashMap<RowKey, usize> = HashMap::new();
@@ -346,19 +352,21 @@ fn takes_turn(before: &Session, now: &Session, appended: &[NewEvent]) -> bool {
 }
 
 impl ChangingSessions {
-    pub(super) fn new<'r>(rows: impl IntoIterator<Item = (RowKey, &'r SessionRow)>) -> Result<Self, sqlx::Error> {
-        let sessions = rows.into_iter().map(|(key, row)| {
-            let session = Session::try_from(row.clone()).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            let session = ChangingSession {
-                before: session.clone(),
-                now: session,
-                last_change: None,
-                takes_turn: false,
-                erased_by: None,
-            };
-            Ok((key, session))
-        });
-        sessions.collect::<Result<_, _>>().map(Self)
+    fn of_rows(rows: &HashMap<RowKey, SessionRow>) -> Result<Self, sqlx::Error> {
+        let sessions = rows.iter().map(|(key, row)| Ok((*key, Session::try_from(row.clone())?)));
+        let sessions = sessions.collect::<Result<Vec<_>, StoreError>>();
+        sessions.map(Self::of).map_err(|error| sqlx::Error::Decode(error.into()))
+    }
+
+    pub(super) fn of(sessions: impl IntoIterator<Item = (RowKey, Session)>) -> Self {
+        let changing = |session: Session| ChangingSession {
+            before: session.clone(),
+            now: session,
+            last_change: None,
+            takes_turn: false,
+            erased_by: None,
+        };
+        Self(sessions.into_iter().map(|(key, session)| (key, changing(session))).collect())
     }
 
     pub(super) fn get(&mut self, key: &RowKey) -> Option<&mut ChangingSession> {

@@ -39,6 +39,7 @@ impl Batch for CreateSessions {
     const NAME: &'static str = "create_session";
     type Request = Request;
     type Answer = Created;
+    type Memory = ();
 
     fn org(request: &Request) -> OrgId {
         request.org

@@ -12,6 +12,7 @@ impl Batch for FindSessions {
     const WRITES: bool = false;
     type Request = RowKey;
     type Answer = Option<SessionRow>;
+    type Memory = ();
 
     fn org(request: &RowKey) -> OrgId {
         request.org

@@ -1,5 +1,5 @@
 //! Changes sessions without locks, in two statements: one reads them, and one writes them and their events, as far as
-//! nothing has changed them in between.
+//! nothing has changed them in between. A session that the same connection wrote a moment ago is not read again.
 //!
 //! The write compares the `xmin` of each row, the transaction that wrote it, because every update changes it, whichever
 //! statement makes it. New events have the numbers after the session's counter, which is read together with the row. A
@@ -17,16 +17,28 @@ use super::change::{Answer, ChangingSession, ChangingSessions, Request, new_even
 use super::write::Columns;
 use super::{RowKey, SessionRow, aliases};
 use crate::domain::event::Numbering;
-use crate::domain::{DialectName, Event, OrgId, Timestamp};
+use crate::domain::{DialectName, Event, OrgId, Session, Timestamp};
+use crate::store::bytes::Weighed;
 use crate::store::error::is_unique_violation;
 use crate::store::events;
 use crate::store::feed::FeedKind;
+use crate::store::recent::Recent;
 use crate::store::scope::WriterConnection;
+
+/// What became of a request.
+enum Outcome {
+    /// It is done. The answer is `None` if there is no such session.
+    Done(Option<Answer>),
+    /// It was computed from a remembered session that may be outdated. Nothing was written.
+    Outdated,
+    /// It needs locks. Nothing was written.
+    Left,
+}
 
 /// Changes sessions. Returns the answer to each request, or `None` for a request that is left to the caller. A session
 /// that does not exist has no answer: the inner option.
 pub(super) async fn change(
-    writer: &mut WriterConnection,
+    writer: &mut WriterConnection<RecentSessions>,
     requests: &[&Request],
     keys: &[RowKey],
     orgs: &[OrgId],
@@ -35,14 +47,67 @@ pub(super) async fn change(
     if requests.iter().any(|request| request.has_run()) {
         return Ok(requests.iter().map(|_| None).collect());
     }
+    let recent = recent(&mut writer.memory, requests, keys);
+    let uses_recent = !recent.is_empty();
+    let mut outcomes = attempt(writer, requests, keys, orgs, recent).await?;
+    let outdated: Vec<&Request> = requests
+        .iter()
+        .zip(&outcomes)
+        .filter(|(_, outcome)| matches!(outcome, Outcome::Outdated))
+        .map(|(request, _)| *request)
+        .collect();
+    if uses_recent {
+        writer.memory.judge(outdated.is_empty());
+    }
+    if !outdated.is_empty() {
+        let mut keys: Vec<RowKey> = outdated.iter().map(|request| request.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut again = attempt(writer, &outdated, &keys, orgs, HashMap::new()).await?.into_iter();
+        for outcome in outcomes.iter_mut().filter(|outcome| matches!(outcome, Outcome::Outdated)) {
+            *outcome = again.next().unwrap_or(Outcome::Left);
+        }
+    }
+    let done = outcomes.into_iter().map(|outcome| match outcome {
+        Outcome::Done(answer) => Some(answer),
+        Outcome::Outdated | Outcome::Left => None,
+    });
+    Ok(done.collect())
+}
+
+/// Takes what is remembered of these sessions, as far as it suffices for the requests.
+fn recent(memory: &mut RecentSessions, requests: &[&Request], keys: &[RowKey]) -> HashMap<RowKey, Read> {
+    let mut recent = memory.take(keys);
+    for request in requests.iter().filter(|request| request.may_append()) {
+        if recent.get(&request.key).is_some_and(|read| read.numbering.is_none()) {
+            recent.remove(&request.key);
+        }
+    }
+    recent
+}
+
+/// Changes sessions, computed from `read` and, for those that are not in it, from their rows.
+async fn attempt(
+    writer: &mut WriterConnection<RecentSessions>,
+    requests: &[&Request],
+    keys: &[RowKey],
+    orgs: &[OrgId],
+    mut read: HashMap<RowKey, Read>,
+) -> Result<Vec<Outcome>, sqlx::Error> {
+    let remembered: HashSet<RowKey> = read.keys().copied().collect();
+    let unread: Vec<RowKey> = keys.iter().filter(|key| !remembered.contains(key)).copied().collect();
     let connection = writer.narrowed(orgs).await?;
-    let mut read = read(connection, keys, requests.iter().any(|request| request.may_append())).await?;
-    let mut sessions = ChangingSessions::new(read.iter().map(|(key, read)| (*key, &read.row)))?;
+    if !unread.is_empty() {
+        read.extend(self::read(connection, &unread, requests.iter().any(|request| request.may_append())).await?);
+    }
+    let mut sessions = ChangingSessions::of(read.iter().map(|(key, read)| (*key, read.session.clone())));
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(requests.len());
     for request in requests {
         let session = sessions.get(&request.key).zip(read.get_mut(&request.key));
         answers.push(session.map(|(session, read)| {
-            let answer = session.apply(request, &mut read.numbering);
+            // Without numbers none of the requests appends.
+            let mut unread = Numbering::START;
+            let answer = session.apply(request, read.numbering.as_mut().unwrap_or(&mut unread));
             // A session that is only appended to is written as well, because its row orders the appends.
             if !answer.new_events().is_empty() {
                 session.last_change.get_or_insert(request.nonce);
@@ -57,21 +122,36 @@ pub(super) async fn change(
     let places: HashMap<RowKey, i64> = written.iter().map(|(key, _)| *key).zip(1..).collect();
     let events: Vec<(RowKey, &Event)> =
         new_events(requests, &answers).filter(|(key, _)| places.contains_key(key)).collect();
-    match write(connection, &written, &events, &places, &read).await {
-        Ok(places) => {
-            let are_written: HashSet<i64> = places.into_iter().collect();
-            let unwritten = written.iter().zip(1..).filter(|(_, place)| !are_written.contains(place));
-            left.extend(unwritten.map(|((key, _), _)| *key));
-        }
-        Err(error) if is_unique_violation(&error) => left.extend(written.iter().map(|(key, _)| *key)),
+    let versions: HashMap<i64, i64> = match write(connection, &written, &events, &places, &read).await {
+        Ok(versions) => versions.into_iter().collect(),
+        Err(error) if is_unique_violation(&error) => HashMap::new(),
         Err(error) => return Err(error),
+    };
+    let mut current: HashSet<RowKey> = HashSet::with_capacity(written.len());
+    for ((key, session), place) in written.iter().zip(1..) {
+        let Some(version) = versions.get(&place) else {
+            left.insert(*key);
+            continue;
+        };
+        current.insert(*key);
+        let numbering = read.get(key).and_then(|read| read.numbering);
+        let session = session.now.clone();
+        let bytes = session.text_bytes();
+        writer.memory.put(*key, Read { session, version: *version, numbering }, bytes);
     }
-    for request in requests.iter().filter(|request| left.contains(&request.key)) {
+
+    let outcomes = requests.iter().zip(answers).map(|(request, answer)| {
+        let outcome = if remembered.contains(&request.key) && !current.contains(&request.key) {
+            Outcome::Outdated
+        } else if left.contains(&request.key) {
+            Outcome::Left
+        } else {
+            return Outcome::Done(answer);
+        };
         request.was_not_stored();
-    }
-    let settled =
-        requests.iter().zip(answers).map(|(request, answer)| (!left.contains(&request.key)).then_some(answer));
-    Ok(settled.collect())
+        outcome
+    });
+    Ok(outcomes.collect())
 }
 
 /// Returns whether a change concerns nothing but the session's row, its events and the feed.
@@ -79,11 +159,16 @@ fn is_plain(session: &ChangingSession) -> bool {
     !session.now.is_erased && !session.has_ended() && !session.takes_turn && aliases::new_user(session).is_none()
 }
 
-/// A session as it was read.
-struct Read {
-    row: SessionRow,
+/// The sessions that a writer's connection has changed.
+pub type RecentSessions = Recent<Read>;
+
+/// A session as it was read or written.
+pub struct Read {
+    session: Session,
+    /// The row's `xmin`.
     version: i64,
-    numbering: Numbering,
+    /// `None` if it was not read.
+    numbering: Option<Numbering>,
 }
 
 /// Reads sessions, and the last numbers of their events if `with_numbers`. Sessions that do not exist are missing.
@@ -111,10 +196,12 @@ async fn read(
     )
     .fetch_all(connection)
     .await?;
-    let read = rows.into_iter().map(|row| Read {
-        numbering: Numbering { last_number: row.last_number.unwrap_or(0), last_at: row.last_at },
-        version: row.version,
-        row: SessionRow {
+    let mut read = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let key = RowKey::of(row.org_id, row.dialect, row.session_id);
+        let numbering = Numbering { last_number: row.last_number.unwrap_or(0), last_at: row.last_at };
+        let version = row.version;
+        let session = Session::try_from(SessionRow {
             org_id: row.org_id,
             dialect: row.dialect,
             session_id: row.session_id,
@@ -135,9 +222,11 @@ async fn read(
             expiry_reported_at: row.expiry_reported_at,
             turn: row.turn,
             last_change: row.last_change,
-        },
-    });
-    Ok(read.map(|read| (read.row.key(), read)).collect())
+        });
+        let session = session.map_err(|error| sqlx::Error::Decode(error.into()))?;
+        read.insert(key, Read { session, version, numbering: with_numbers.then_some(numbering) });
+    }
+    Ok(read)
 }
 
 /// The statement that updates the sessions that have not changed, before the given text. Its parameters are `$1` to
@@ -146,7 +235,7 @@ macro_rules! updated {
     ($sessions:expr, $new:expr, $read:expr, $connection:expr, $behind:literal $(, $argument:expr)*) => {{
         let versions: Vec<i64> = $sessions.iter().filter_map(|(key, _)| Some($read.get(key)?.version)).collect();
         let turns = $new.turns();
-        sqlx::query_scalar!(
+        sqlx::query!(
             r#"WITH changed AS (
                    UPDATE sessions s
                       SET enabled = new.enabled, name = new.name, description = new.description,
@@ -163,7 +252,7 @@ macro_rules! updated {
                                version, place)
                     WHERE s.org_id = new.org_id AND s.dialect = new.dialect AND s.session_id = new.session_id
                       AND s.xmin::text::bigint = new.version
-                   RETURNING new.place
+                   RETURNING new.place, s.xmin::text::bigint AS version
                ), followed AS MATERIALIZED (
                    SELECT f.org_id FROM feed_followers f
                     WHERE f.org_id = ANY ($1) AND (f.until IS NULL OR f.until > now())
@@ -176,7 +265,7 @@ macro_rules! updated {
                       AND (place IN (SELECT place FROM changed)) IS TRUE
                )"#
                 + $behind
-                + r#" SELECT place AS "place!" FROM changed"#,
+                + r#" SELECT place AS "place!", version AS "version!" FROM changed"#,
             &$new.keys.orgs,
             &$new.keys.dialects,
             &$new.keys.ids,
@@ -198,20 +287,22 @@ macro_rules! updated {
             FeedKind::Updated.first_place()
             $(, $argument)*
         )
+        .map(|row| (row.place, row.version))
         .fetch_all($connection)
         .await
     }};
 }
 
 /// Writes the sessions that nothing has changed since they were read, with their events, counters, and entries of the
-/// feed. `places` are the sessions' places in the list, counted from 1. Returns the places of those that were written.
+/// feed. `places` are the sessions' places in the list, counted from 1. Returns the places of those that were written, and
+/// their new versions.
 async fn write(
     connection: &mut PgConnection,
     sessions: &[(RowKey, &ChangingSession)],
     events: &[(RowKey, &Event)],
     places: &HashMap<RowKey, i64>,
     read: &HashMap<RowKey, Read>,
-) -> Result<Vec<i64>, sqlx::Error> {
+) -> Result<Vec<(i64, i64)>, sqlx::Error> {
     if sessions.is_empty() {
         return Ok(Vec::new());
     }
@@ -222,9 +313,9 @@ async fn write(
     let appended = events::Columns::of(events);
     let event_places: Vec<i64> = events.iter().filter_map(|(key, _)| places.get(key).copied()).collect();
     let appended_to: HashSet<RowKey> = events.iter().map(|(key, _)| *key).collect();
-    let numberings = || sessions.iter().map(|(key, _)| read.get(key).filter(|_| appended_to.contains(key)));
-    let last_numbers: Vec<Option<i64>> = numberings().map(|read| Some(read?.numbering.last_number)).collect();
-    let last_times: Vec<Option<Timestamp>> = numberings().map(|read| read?.numbering.last_at).collect();
+    let numberings = || sessions.iter().map(|(key, _)| read.get(key).filter(|_| appended_to.contains(key))?.numbering);
+    let last_numbers: Vec<Option<i64>> = numberings().map(|numbering| Some(numbering?.last_number)).collect();
+    let last_times: Vec<Option<Timestamp>> = numberings().map(|numbering| numbering?.last_at).collect();
     updated!(
         sessions,
         new,

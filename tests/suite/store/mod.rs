@@ -16,6 +16,7 @@ mod lists;
 mod migrations;
 mod numbers;
 mod plans;
+mod remembered;
 mod scans;
 mod search;
 mod storage;

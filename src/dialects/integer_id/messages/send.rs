@@ -100,8 +100,8 @@ async fn store(
 ) -> Result<(Message, Option<Turn>), IntegerIdError> {
     let key = session::key_of(id)?;
     let (content, metadata) = body.validate()?;
-    let session = caller.store.sessions().find(key.0, key.1).await?.ok_or(IntegerIdError::SessionNotFound)?;
-    let replying = turn::replying(caller, &session).await?;
+    let participants = caller.store.sessions().participants(key).await?.ok_or(IntegerIdError::SessionNotFound)?;
+    let replying = turn::replying(caller, &participants).await?;
     let now = caller.now();
     let message = turn::Message {
         session: key,

@@ -57,23 +57,27 @@ async fn store(
     permit: Permit,
 ) -> Result<(AppendedMessage, Option<Turn>), MessagingError> {
     let JsonField::String(content) = body.content else { return Err(invalid("Invalid message request format")) };
-    let session = session::find(caller, id).await?.session;
-    check_content(&content)?;
     let own_metadata = metadata::given(&body.metadata);
-    metadata::check(&own_metadata)?;
-    let replying = turn::replying(caller, &session).await?;
+    if let Err(error) = check_content(&content).and_then(|()| metadata::check(&own_metadata)) {
+        // What is wrong with the session is reported first.
+        session::find(caller, id).await?;
+        return Err(error);
+    }
+    let (key, session_not_found) = (session::key_of(id)?, || MessagingError::SessionNotFound(id.to_owned()));
+    let participants = caller.store.sessions().participants(key).await?.ok_or_else(session_not_found)?;
+    let replying = turn::replying(caller, &participants).await?;
     let waits = transport != Transport::Websocket;
     let replying = replying.filter(|replying| waits || replying.responder != Responder::None);
 
     let payload = Payload { metadata: Some(own_metadata.clone()), attachments: body.attachments, ..Payload::default() };
     let event = NewEvent {
-        author_id: session.user_id,
+        author_id: participants.user_id.clone(),
         content: Some(content),
         payload: JsonText::of(&payload).map_err(|_| Rejection::Internal)?,
         ..NewEvent::of(EventId(caller.mint.uuid()), message::FROM_USER, caller.now())
     };
     let message = turn::Message {
-        session: session::key_of(id)?,
+        session: key,
         event,
         metadata: Some(own_metadata),
         replying,
@@ -88,7 +92,6 @@ async fn store(
             open.lifetime.touch(&open.detail.timeout_config.timeouts(), now)
         })
     };
-    let session_not_found = || MessagingError::SessionNotFound(id.to_owned());
     let stored = turn::store(conversations, caller, message, permit, rule).await;
     let stored = stored.map_err(|reason| turn::not_stored(reason, session_not_found()))?;
     // An earlier attempt stored the message, and the session has been deleted since.

@@ -84,6 +84,7 @@ impl Batch for CaptureSpans {
     const NAME: &'static str = "capture_spans";
     type Request = Request;
     type Answer = SpansTaken;
+    type Memory = ();
 
     fn org(request: &Request) -> OrgId {
         request.org
