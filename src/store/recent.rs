@@ -28,9 +28,8 @@ const LONGEST_PAUSE: u32 = 4_096;
 pub(super) struct Recent<V> {
     sessions: LruCache<RowKey, Entry<V>>,
     bytes: usize,
-    /// The length of the next pause, in batches. An outdated session doubles it and a batch without one halves it, so it
-    /// grows when more than half of the batches have one: such a batch needs two statements more than one that is read,
-    /// and any other one less.
+    /// The length of the next pause, in batches. A batch with an outdated session doubles it and one without halves it,
+    /// because the first kind needs one statement more than if it had been read, or two, and the second one less.
     pause: u32,
     /// Batches that are left of the current pause.
     paused: u32,
@@ -61,7 +60,7 @@ impl<V> Recent<V> {
         taken
     }
 
-    /// Records whether all sessions of a batch that were taken from here were current.
+    /// Records whether all sessions of a batch that were taken from here, and compared with their rows, were current.
     pub fn judge(&mut self, are_current: bool) {
         if are_current {
             self.pause /= 2;
@@ -71,14 +70,15 @@ impl<V> Recent<V> {
         }
     }
 
-    /// Remembers a session as it was written, with texts of `bytes` bytes.
-    pub fn put(&mut self, key: RowKey, value: V, bytes: usize) {
+    /// Remembers a session as it was written, with texts of `bytes` bytes. A session with many is not remembered, because
+    /// a few of them would take the place of all others.
+    pub fn put(&mut self, key: RowKey, bytes: usize, value: impl FnOnce() -> V) {
         let bytes = bytes + ENTRY_BYTES;
-        if bytes > MAX_BYTES / 64 {
+        if bytes > MAX_BYTES / 1_024 {
             return;
         }
         self.bytes += bytes;
-        if let Some(earlier) = self.sessions.insert(key, Entry { value, bytes, at: Instant::now() }) {
+        if let Some(earlier) = self.sessions.insert(key, Entry { value: value(), bytes, at: Instant::now() }) {
             self.bytes -= earlier.bytes;
         }
         while self.bytes > MAX_BYTES
@@ -117,26 +117,27 @@ mod tests {
     #[test]
     fn it_is_bounded_in_bytes_and_forgets_what_was_written_longest_ago() {
         let mut recent = Recent::default();
-        let each = MAX_BYTES / 100;
-        for number in 0..1_000 {
-            recent.put(key(number), number, each - ENTRY_BYTES);
-            recent.put(key(0), 0, each - ENTRY_BYTES);
+        let each = MAX_BYTES / 2_000;
+        for number in 1..10_000 {
+            recent.put(key(number), each - ENTRY_BYTES, || number);
+            recent.put(key(0), each - ENTRY_BYTES, || 0);
             assert!(recent.bytes <= MAX_BYTES);
         }
-        recent.put(key(5_000), 5_000, MAX_BYTES);
-        let keys: Vec<RowKey> = (0..6_000).map(key).collect();
+        recent.put(key(20_000), MAX_BYTES / 1_024, || 20_000);
+        let keys: Vec<RowKey> = (0..30_000).map(key).collect();
         let taken = recent.take(&keys);
-        assert_eq!(taken.len(), 100);
-        assert!(taken.contains_key(&key(0)) && taken.contains_key(&key(999)) && !taken.contains_key(&key(5_000)));
+        assert_eq!(taken.len(), 2_000);
+        let has = |number| taken.contains_key(&key(number));
+        assert!(has(0) && has(9_999) && !has(7_999) && !has(20_000));
         assert_eq!((recent.bytes, recent.sessions.len()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_forgets_after_a_minute() {
         let mut recent = Recent::default();
-        recent.put(key(1), 1, 0);
+        recent.put(key(1), 0, || 1);
         tokio::time::advance(LASTS / 2).await;
-        recent.put(key(2), 2, 0);
+        recent.put(key(2), 0, || 2);
         tokio::time::advance(LASTS / 2 + Duration::from_millis(1)).await;
         assert_eq!(recent.take(&[key(1), key(2)]), HashMap::from([(key(2), 2)]));
         assert_eq!(recent.bytes, 0);
@@ -146,7 +147,7 @@ mod tests {
     fn it_is_used_only_while_it_is_mostly_current() {
         let mut recent = Recent::default();
         let used = |recent: &mut Recent<i32>, is_current: bool| {
-            recent.put(key(1), 1, 0);
+            recent.put(key(1), 0, || 1);
             let is_used = !recent.take(&[key(1)]).is_empty();
             if is_used {
                 recent.judge(is_current);

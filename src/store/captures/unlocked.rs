@@ -86,7 +86,7 @@ async fn attempt<'r>(
     match is_written {
         Ok(true) => {
             for (key, read) in read {
-                writer.memory.put(key, read, 0);
+                writer.memory.put(key, 0, || read);
             }
             Ok(Some(written))
         }
@@ -96,7 +96,7 @@ async fn attempt<'r>(
     }
 }
 
-/// What the statement that writes does if a session or an event is not as it was read.
+/// What the statement that writes does if a session is not as it was read, or an event is there already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Otherwise {
     /// It divides by zero, so that a statement which is a transaction of its own is rolled back. Postgres logs such
@@ -149,6 +149,8 @@ async fn write(
     keys.dedup();
     let mut numberings: HashMap<RowKey, Numbering> = read.iter().map(|(key, read)| (*key, read.numbering)).collect();
     let before: Vec<i64> = keys.iter().map(|key| numberings[key].last_number).collect();
+    let before_at: Vec<Option<Timestamp>> = keys.iter().map(|key| numberings[key].last_at).collect();
+    let nameless: Vec<bool> = keys.iter().map(|key| read[key].is_nameless).collect();
     let mut numbered: Vec<(RowKey, Event)> = Vec::with_capacity(requests.len());
     for request in requests {
         let event = request.capture.event.clone();
@@ -169,10 +171,13 @@ async fn write(
     let written = sqlx::query_scalar!(
         r#"WITH counted AS (
                UPDATE session_counters c SET last_number = new.after, last_at = new.last_at
-                 FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-                   AS new (org_id, dialect, session_id, before, after, last_at)
+                 FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[],
+                             $53::timestamptz[], $54::boolean[])
+                   AS new (org_id, dialect, session_id, before, after, last_at, before_at, is_nameless)
+                 JOIN sessions s ON s.org_id = new.org_id AND s.dialect = new.dialect AND s.session_id = new.session_id
                 WHERE c.org_id = new.org_id AND c.dialect = new.dialect AND c.session_id = new.session_id
-                  AND c.last_number = new.before
+                  AND c.last_number = new.before AND c.last_at = new.before_at
+                  AND (s.user_id IS NULL) = new.is_nameless
                RETURNING c.session_id
            ), fresh AS (
                INSERT INTO captured_events (org_id, event_id, session_id, at, kind, name, success, latency_ms, untimed)
@@ -277,7 +282,9 @@ async fn write(
         &pending.grams as &[&[u8]],
         keys.len() as i64,
         requests.len() as i64,
-        otherwise == Otherwise::Fail
+        otherwise == Otherwise::Fail,
+        &before_at as &[Option<Timestamp>],
+        &nameless
     )
     .fetch_one(connection)
     .await?;

@@ -5,8 +5,8 @@
 //! locked.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -46,6 +46,9 @@ pub struct Request {
     used_by: Option<KeyId>,
     /// Whether the rule ran for this attempt, or in an earlier one whose outcome is unknown.
     ran: AtomicBool,
+    /// The answer, once it is committed. Another part of the batch may fail after that, and the batch is then executed
+    /// again in parts.
+    answer: Mutex<Option<Option<Answer>>>,
 }
 
 impl Request {
@@ -58,7 +61,8 @@ impl Request {
         actor: Option<Arc<Actor>>,
     ) -> Self {
         let Appends { ids, bytes } = appends;
-        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, used_by: None, ran: AtomicBool::new(false) }
+        let (used_by, ran, answer) = (None, AtomicBool::new(false), Mutex::new(None));
+        Self { key, nonce, appends: ids, bytes, rule, may_grow, actor, used_by, ran, answer }
     }
 
     /// Returns the request, counted as the usage of this API key.
@@ -74,6 +78,19 @@ impl Request {
     /// Records that what the rule made was not stored, so that it counts as not run.
     pub(super) fn was_not_stored(&self) {
         self.ran.store(false, Ordering::Relaxed);
+    }
+
+    /// Records the answer, which is committed, or needs no commit because nothing was changed.
+    pub(super) fn settle(&self, answer: Option<Answer>) {
+        *self.answer() = Some(answer);
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.answer().is_some()
+    }
+
+    fn answer(&self) -> MutexGuard<'_, Option<Option<Answer>>> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn may_append(&self) -> bool {
@@ -143,22 +160,10 @@ impl Batch for ChangeSessions {
         writer: &mut WriterConnection<RecentSessions>,
         requests: &[&Request],
     ) -> Result<Vec<Self::Answer>, sqlx::Error> {
-        let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let orgs = RowKey::organizations(&keys);
-
-        let mut answers = unlocked::change(writer, requests, &keys, &orgs).await?;
-        let left: Vec<&Request> =
-            requests.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(request, _)| *request).collect();
-        if !left.is_empty() {
-            let mut locked = change_locked(writer, &left).await?.into_iter();
-            for answer in answers.iter_mut().filter(|answer| answer.is_none()) {
-                *answer = locked.next();
-            }
-        }
-        // Each of those that were left has its answer now.
-        Ok(answers.into_iter().map(Option::flatten).collect())
+        let open = || requests.iter().copied().filter(|request| !request.is_settled()).collect::<Vec<_>>();
+        unlocked::change(writer, &open()).await?;
+        change_locked(writer, &open()).await?;
+        Ok(requests.iter().map(|request| request.answer().take().flatten()).collect())
     }
 }
 
@@ -166,10 +171,11 @@ impl Batch for ChangeSessions {
 async fn change_locked(
     writer: &mut WriterConnection<RecentSessions>,
     requests: &[&Request],
-) -> Result<Vec<Option<Answer>>, sqlx::Error> {
-    let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key).collect();
-    keys.sort_unstable();
-    keys.dedup();
+) -> Result<(), sqlx::Error> {
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let mut keys = RowKey::sorted(requests.iter().map(|request| request.key));
     let orgs = RowKey::organizations(&keys);
 
     let mut transaction = writer.begin(&orgs).await?;
@@ -219,7 +225,10 @@ async fn change_locked(
     signals::send(&mut transaction, &taken).await?;
     record_erasures(&mut transaction, &changed).await?;
     transaction.commit().await?;
-    Ok(answers)
+    for (request, answer) in requests.iter().zip(answers) {
+        request.settle(answer);
+    }
+    Ok(())
 }
 
 /// Returns the events that the requests append, with their sessions, in the order of the requests.

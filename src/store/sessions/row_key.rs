@@ -38,6 +38,14 @@ impl RowKey {
         }
     }
 
+    /// Returns the keys in their order, each once.
+    pub fn sorted(keys: impl Iterator<Item = Self>) -> Vec<Self> {
+        let mut keys: Vec<Self> = keys.collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
     /// Returns the organizations of sorted keys.
     pub fn organizations(sorted: &[Self]) -> Vec<OrgId> {
         let mut orgs: Vec<OrgId> = sorted.iter().map(|key| key.org).collect();

@@ -25,54 +25,24 @@ use crate::store::feed::FeedKind;
 use crate::store::recent::Recent;
 use crate::store::scope::WriterConnection;
 
-/// What became of a request.
-enum Outcome {
-    /// It is done. The answer is `None` if there is no such session.
-    Done(Option<Answer>),
-    /// It was computed from a remembered session that may be outdated. Nothing was written.
-    Outdated,
-    /// It needs locks. Nothing was written.
-    Left,
-}
-
-/// Changes sessions. Returns the answer to each request, or `None` for a request that is left to the caller. A session
-/// that does not exist has no answer: the inner option.
+/// Changes sessions, and settles the requests that are done by that: all but those that need locks.
 pub(super) async fn change(
     writer: &mut WriterConnection<RecentSessions>,
     requests: &[&Request],
-    keys: &[RowKey],
-    orgs: &[OrgId],
-) -> Result<Vec<Option<Option<Answer>>>, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     // Only under locks it can be determined whether an earlier attempt has made a change.
     if requests.iter().any(|request| request.has_run()) {
-        return Ok(requests.iter().map(|_| None).collect());
+        return Ok(());
     }
-    let recent = recent(&mut writer.memory, requests, keys);
-    let uses_recent = !recent.is_empty();
-    let mut outcomes = attempt(writer, requests, keys, orgs, recent).await?;
-    let outdated: Vec<&Request> = requests
-        .iter()
-        .zip(&outcomes)
-        .filter(|(_, outcome)| matches!(outcome, Outcome::Outdated))
-        .map(|(request, _)| *request)
-        .collect();
-    if uses_recent {
-        writer.memory.judge(outdated.is_empty());
-    }
+    let keys = RowKey::sorted(requests.iter().map(|request| request.key));
+    let orgs = RowKey::organizations(&keys);
+    let recent = recent(&mut writer.memory, requests, &keys);
+    let outdated = attempt(writer, requests, &keys, &orgs, recent).await?;
     if !outdated.is_empty() {
-        let mut keys: Vec<RowKey> = outdated.iter().map(|request| request.key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let mut again = attempt(writer, &outdated, &keys, orgs, HashMap::new()).await?.into_iter();
-        for outcome in outcomes.iter_mut().filter(|outcome| matches!(outcome, Outcome::Outdated)) {
-            *outcome = again.next().unwrap_or(Outcome::Left);
-        }
+        let keys = RowKey::sorted(outdated.iter().map(|request| request.key));
+        attempt(writer, &outdated, &keys, &orgs, HashMap::new()).await?;
     }
-    let done = outcomes.into_iter().map(|outcome| match outcome {
-        Outcome::Done(answer) => Some(answer),
-        Outcome::Outdated | Outcome::Left => None,
-    });
-    Ok(done.collect())
+    Ok(())
 }
 
 /// Takes what is remembered of these sessions, as far as it suffices for the requests.
@@ -86,14 +56,16 @@ fn recent(memory: &mut RecentSessions, requests: &[&Request], keys: &[RowKey]) -
     recent
 }
 
-/// Changes sessions, computed from `read` and, for those that are not in it, from their rows.
-async fn attempt(
+/// Changes sessions, computed from `read` and, for those that are not in it, from their rows. Returns the requests that
+/// were computed from a session of `read` which may be outdated. Nothing of them was written, nor of those that need
+/// locks.
+async fn attempt<'r>(
     writer: &mut WriterConnection<RecentSessions>,
-    requests: &[&Request],
+    requests: &[&'r Request],
     keys: &[RowKey],
     orgs: &[OrgId],
     mut read: HashMap<RowKey, Read>,
-) -> Result<Vec<Outcome>, sqlx::Error> {
+) -> Result<Vec<&'r Request>, sqlx::Error> {
     let remembered: HashSet<RowKey> = read.keys().copied().collect();
     let unread: Vec<RowKey> = keys.iter().filter(|key| !remembered.contains(key)).copied().collect();
     let connection = writer.narrowed(orgs).await?;
@@ -122,9 +94,10 @@ async fn attempt(
     let places: HashMap<RowKey, i64> = written.iter().map(|(key, _)| *key).zip(1..).collect();
     let events: Vec<(RowKey, &Event)> =
         new_events(requests, &answers).filter(|(key, _)| places.contains_key(key)).collect();
-    let versions: HashMap<i64, i64> = match write(connection, &written, &events, &places, &read).await {
-        Ok(versions) => versions.into_iter().collect(),
-        Err(error) if is_unique_violation(&error) => HashMap::new(),
+    let (versions, is_compared) = match write(connection, &written, &events, &places, &read).await {
+        Ok(versions) => (versions.into_iter().collect::<HashMap<i64, i64>>(), true),
+        // An event exists. Whether the sessions were current, nothing has shown.
+        Err(error) if is_unique_violation(&error) => (HashMap::new(), false),
         Err(error) => return Err(error),
     };
     let mut current: HashSet<RowKey> = HashSet::with_capacity(written.len());
@@ -135,23 +108,26 @@ async fn attempt(
         };
         current.insert(*key);
         let numbering = read.get(key).and_then(|read| read.numbering);
-        let session = session.now.clone();
-        let bytes = session.text_bytes();
-        writer.memory.put(*key, Read { session, version: *version, numbering }, bytes);
+        let remember = || Read { session: session.now.clone(), version: *version, numbering };
+        writer.memory.put(*key, session.now.text_bytes(), remember);
+    }
+    let mut compared = written.iter().map(|(key, _)| key).filter(|key| remembered.contains(key)).peekable();
+    if is_compared && compared.peek().is_some() {
+        writer.memory.judge(compared.all(|key| current.contains(key)));
     }
 
-    let outcomes = requests.iter().zip(answers).map(|(request, answer)| {
-        let outcome = if remembered.contains(&request.key) && !current.contains(&request.key) {
-            Outcome::Outdated
+    let mut outdated = Vec::new();
+    for (request, answer) in requests.iter().zip(answers) {
+        if remembered.contains(&request.key) && !current.contains(&request.key) {
+            request.was_not_stored();
+            outdated.push(*request);
         } else if left.contains(&request.key) {
-            Outcome::Left
+            request.was_not_stored();
         } else {
-            return Outcome::Done(answer);
-        };
-        request.was_not_stored();
-        outcome
-    });
-    Ok(outcomes.collect())
+            request.settle(answer);
+        }
+    }
+    Ok(outdated)
 }
 
 /// Returns whether a change concerns nothing but the session's row, its events and the feed.

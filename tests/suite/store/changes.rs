@@ -226,6 +226,43 @@ fn a_batch_whose_commit_went_unanswered_is_made_once() {
     });
 }
 
+/// A batch of which one part is committed and another part rejected is executed again in halves, and its changes of one
+/// session end up in different ones.
+#[test]
+fn what_is_committed_is_not_made_again_when_the_rest_of_its_batch_is_rejected() {
+    run(async {
+        let settings = StoreSettings { writers: 1, ..StoreSettings::default() };
+        let store = Store::connect(database().await, settings).await.expect("a store");
+        let (org, id) = new_session().await;
+        let (other_org, other) = new_session().await;
+        let count = async || {
+            let rule = |session: &mut Session| {
+                let count = session.detail.read::<u64>().expect("a number") + 1;
+                session.detail = JsonText::of(&count).expect("JSON");
+                count
+            };
+            let tenant = store.tenant(org);
+            let change = tenant.sessions().change((DIALECT, id), Mint::system().uuid());
+            change.apply(rule).await.expect("an answer").expect("the session").outcome
+        };
+        // It ends the session, which needs locks, and Postgres cannot store its name.
+        let rejected = async || {
+            let rule = |session: &mut Session| {
+                session.ended_at = Some(start());
+                session.name = Some("\0".to_owned());
+            };
+            let tenant = store.tenant(other_org);
+            tenant.sessions().change((DIALECT, other), Mint::system().uuid()).apply(rule).await
+        };
+        // The first one opens the connection, and the others wait for one batch.
+        let (_, counts, rejected) = tokio::join!(count(), join_all((0..5).map(|_| count())), rejected());
+        assert!(matches!(rejected, Err(StoreError::Rejected(_))));
+        assert_eq!(counts, (2..=6).map(Some).collect::<Vec<_>>());
+        assert_eq!(session(org, id).await.detail.as_str(), "6");
+        store.close().await;
+    });
+}
+
 /// A change that an earlier process made, and a new one that arrived before its repetition, are in one batch: the new
 /// one is made.
 #[test]

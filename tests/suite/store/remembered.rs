@@ -154,6 +154,12 @@ fn captured_events_of_several_replicas_are_each_stored_and_counted_once() {
         }
         assert_eq!(counted(app.org).await, ((1..=9).collect(), 9, 9));
 
+        // An erasure deletes the session before its events.
+        assert_eq!(execute("DELETE FROM sessions WHERE org_id = $1", app.org).await, 1);
+        send(1, 10).await;
+        send(1, 11).await;
+        assert_eq!(execute("UPDATE sessions SET enabled = true WHERE org_id = $1", app.org).await, 1);
+
         for table in [
             "DELETE FROM session_events WHERE org_id = $1",
             "DELETE FROM session_counters WHERE org_id = $1",
@@ -161,11 +167,38 @@ fn captured_events_of_several_replicas_are_each_stored_and_counted_once() {
         ] {
             assert!(execute(table, app.org).await > 0);
         }
-        send(1, 10).await;
-        send(0, 11).await;
-        assert_eq!(counted(app.org).await, (vec![1, 2], 11, 11));
+        send(1, 12).await;
+        send(0, 13).await;
+        assert_eq!(counted(app.org).await, (vec![1, 2], 13, 13));
         for store in stores {
             store.close().await;
         }
+    });
+}
+
+/// An event is later than the last one of its session, whatever happened to that one's number.
+#[test]
+fn a_captured_event_is_later_than_the_one_before_it() {
+    run(async {
+        let app = TestApp::new().await;
+        let store = replica().await;
+        let replica = app.replica(store.clone());
+        let send = async |event: u128, seconds: i64| {
+            let at = (app.clock.now() - chrono::TimeDelta::seconds(seconds)).timestamp_millis();
+            let id = uuid::Uuid::from_u128(event);
+            capture(&replica, observed_with(json!({"event_id": id, "args": "hello", "timestamp": at}))).await;
+        };
+        for (event, seconds) in [(1, 100), (2, 90), (3, 80)] {
+            send(event, seconds).await;
+        }
+        // As a trace that moves an event away and back.
+        let later = "UPDATE session_counters SET last_at = last_at + interval '60 seconds' WHERE org_id = $1";
+        assert_eq!(execute(later, app.org).await, 1);
+        send(4, 70).await;
+        let mut system = connection("sessionary_system", DATABASE).await;
+        let is_later = "SELECT max(created_at) FILTER (WHERE number = 4) - max(created_at) FILTER (WHERE number = 3)
+                               > interval '60 seconds' FROM session_events WHERE org_id = $1";
+        assert!(sqlx::query_scalar::<_, bool>(is_later).bind(app.org).fetch_one(&mut system).await.expect("a row"));
+        store.close().await;
     });
 }

@@ -2,8 +2,10 @@
 
 use std::num::NonZeroU64;
 
+use chrono::TimeDelta;
 use http::Method;
 
+use crate::support::messaging::{create_timed, path_of};
 use crate::support::{AGENT_ID, MESSAGING_AGENT_ID, TestApp, admin, run, store};
 
 async fn stored(app: &TestApp) -> i64 {
@@ -73,6 +75,24 @@ fn a_full_organization_reads_and_deletes_and_adds_nothing() {
         assert_eq!(other.post("/v1/chat/chat/sessions", create.clone()).send().await.status, 201);
         set_quota(&app, None).await;
         assert_eq!(app.post("/v1/chat/chat/sessions", create).send().await.status, 201);
+    });
+}
+
+/// What is wrong with a session is reported before the quota, and an expiry by the first request that meets it.
+#[test]
+fn a_full_organization_is_told_of_an_expired_session_first() {
+    run(async {
+        let app = TestApp::new().await;
+        let id = create_timed(&app, r#""timeoutMinutes":5,"autoRenew":false"#).await;
+        let send = async || app.post(&path_of(&id, "/messages"), r#"{"content":"hello"}"#).send().await.status;
+        assert_eq!(send().await, 201);
+        assert!(stored(&app).await > 0);
+        set_quota(&app, Some(1)).await;
+        assert_eq!(send().await, 403);
+        app.clock.advance(TimeDelta::minutes(6));
+        assert_eq!([send().await, send().await], [410, 404]);
+        set_quota(&app, None).await;
+        assert_eq!(send().await, 404);
     });
 }
 

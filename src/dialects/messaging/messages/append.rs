@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::{Caller, purpose};
-use crate::conversation::{Conversations, Parts, Turn};
+use crate::conversation::{Conversations, NotAccepted, Parts, Turn};
 use crate::dialects::messaging::messages::message::{self, Payload};
 use crate::dialects::messaging::messages::transport::Transport;
 use crate::dialects::messaging::sessions::session::{self, OpenSession};
@@ -11,6 +11,7 @@ use crate::dialects::messaging::{Messaging, MessagingError, metadata};
 use crate::dialects::shared::turn;
 use crate::domain::{Event, EventId, JsonField, JsonText, NewEvent, Permit, Responder, Session};
 use crate::http::Rejection;
+use crate::store::StoreError;
 
 /// UTF-16 code units of a message; the vendor's message calls them characters.
 const CONTENT_LIMIT: usize = 4_000;
@@ -93,6 +94,10 @@ async fn store(
         })
     };
     let stored = turn::store(conversations, caller, message, permit, rule).await;
+    if matches!(stored, Err(NotAccepted::Store(StoreError::StorageFull))) {
+        // It was not looked at, so that what is wrong with it is found now.
+        session::find(caller, id).await?;
+    }
     let stored = stored.map_err(|reason| turn::not_stored(reason, session_not_found()))?;
     // An earlier attempt stored the message, and the session has been deleted since.
     if stored.session.ended_at.is_some() {
