@@ -44,7 +44,7 @@ macro_rules! living_agents {
                       a.avatar_number, v.name AS "avatar_name?", v.url AS "avatar_url?", v.voice_id
                  FROM agents a
                  LEFT JOIN LATERAL (SELECT x.name, x.url, x.voice_id FROM avatars x
-                                      WHERE x.org_id = a.org_id AND x.number = a.avatar_number LIMIT 1) v ON true
+                                      WHERE x.org_id = $1 AND x.number = a.avatar_number LIMIT 1) v ON true
                 WHERE a.org_id = $1 AND a.deleted_at IS NULL "#
                 + $how,
             $($bind),+

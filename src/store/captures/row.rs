@@ -52,10 +52,10 @@ macro_rules! captured {
                 + $errors
                 + r#" ORDER BY at DESC, event_id DESC LIMIT $5) c
                      JOIN LATERAL (SELECT public_id, user_id, kind, detail FROM sessions
-                                    WHERE org_id = c.org_id AND dialect = $6 AND session_id = c.session_id
+                                    WHERE org_id = $1 AND dialect = $6 AND session_id = c.session_id
                                     LIMIT 1) s ON true
                      JOIN LATERAL (SELECT public_id, parent_id, number, author_id, content, payload FROM session_events
-                                    WHERE org_id = c.org_id AND dialect = $6 AND session_id = c.session_id
+                                    WHERE org_id = $1 AND dialect = $6 AND session_id = c.session_id
                                       AND event_id = c.event_id
                                     LIMIT 1) e ON true
                     WHERE (cardinality($7::text[]) = 0 OR c.name = ANY ($7))
@@ -114,7 +114,7 @@ macro_rules! captured_facts {
                 + $errors
                 + r#" ORDER BY at DESC, event_id DESC LIMIT $5) c
                      JOIN LATERAL (SELECT kind, detail FROM sessions
-                                    WHERE org_id = c.org_id AND dialect = $6 AND session_id = c.session_id
+                                    WHERE org_id = $1 AND dialect = $6 AND session_id = c.session_id
                                     LIMIT 1) s ON true
                     WHERE (cardinality($7::text[]) = 0 OR c.name = ANY ($7))
                       AND (cardinality($8::text[]) = 0 OR COALESCE(s.kind, '') = ANY ($8))

@@ -122,7 +122,7 @@ macro_rules! stories {
                 + r#" WHERE s.enabled
                        AND (cardinality($7::text[]) = 0
                             OR EXISTS (SELECT 1 FROM session_events e
-                                        WHERE e.org_id = s.org_id AND e.dialect = s.dialect
+                                        WHERE e.org_id = $1 AND e.dialect = s.dialect
                                           AND e.session_id = s.session_id AND e.author_id = ANY ($7)))
                        AND (cardinality($8::text[]) = 0 OR COALESCE(s.kind, '') = ANY ($8))
                        AND (cardinality($9::text[]) = 0 OR COALESCE(s.detail->>'client_config', '') = ANY ($9))
@@ -132,7 +132,7 @@ macro_rules! stories {
                                               AND (s.detail->'user_data'->>wanted.key) IS DISTINCT FROM wanted.value))
                        AND (cardinality($12::text[]) = 0 OR s.public_id ILIKE ANY ($12) OR s.user_id ILIKE ANY ($12)
                             OR EXISTS (SELECT 1 FROM session_events e
-                                        WHERE e.org_id = s.org_id AND e.dialect = s.dialect
+                                        WHERE e.org_id = $1 AND e.dialect = s.dialect
                                           AND e.session_id = s.session_id AND e.content ILIKE ANY ($12)))"#
                 + $tail,
             $org.0,
@@ -188,7 +188,7 @@ impl Captures<'_> {
                       s.metadata::text, s.detail::text AS "detail!", s.created_at AS "created_at!",
                       COALESCE(n.last_number, 0) AS "events!", n.last_at AS "last_at?""#,
             "LEFT JOIN LATERAL (SELECT last_number, last_at FROM session_counters n
-                                 WHERE n.org_id = s.org_id AND n.dialect = s.dialect AND n.session_id = s.session_id
+                                 WHERE n.org_id = $1 AND n.dialect = s.dialect AND n.session_id = s.session_id
                                  LIMIT 1) n ON true",
             " ORDER BY s.created_at DESC, s.session_id DESC LIMIT $13 OFFSET $14",
             org,
@@ -205,7 +205,6 @@ impl Captures<'_> {
         Ok(StoryPage { page, total, edge })
     }
 
-    /// Returns the page if the index finds the filter's text in few events.
     /// Returns the sessions of which an event may contain a text: all others do not. Returns `None` if the index does not
     /// say so, because the text is too short, because more than a thousand events may contain it, or because not every
     /// event is indexed.
@@ -228,6 +227,7 @@ impl Captures<'_> {
         Ok(sessions.map(|ids| ids.into_iter().map(SessionId).collect()))
     }
 
+    /// Returns the page if the index finds the filter's text in few events.
     async fn searched_stories(
         &self,
         filter: &CaptureFilter,
@@ -261,7 +261,7 @@ impl Captures<'_> {
                       s.metadata::text, s.detail::text AS "detail!", s.created_at AS "created_at!",
                       COALESCE(n.last_number, 0) AS "events!", n.last_at AS "last_at?""#,
             "LEFT JOIN LATERAL (SELECT last_number, last_at FROM session_counters n
-                                 WHERE n.org_id = s.org_id AND n.dialect = s.dialect AND n.session_id = s.session_id
+                                 WHERE n.org_id = $1 AND n.dialect = s.dialect AND n.session_id = s.session_id
                                  LIMIT 1) n ON true",
             " ORDER BY s.created_at DESC, s.session_id DESC LIMIT $14 OFFSET $15",
             org,
@@ -351,7 +351,7 @@ impl Captures<'_> {
                  JOIN LATERAL (SELECT * FROM session_events
                                 WHERE org_id = $1 AND dialect = $2 AND session_id = wanted.session_id
                                 ORDER BY number DESC LIMIT $4) e ON true
-                 JOIN captured_events c ON c.org_id = e.org_id AND c.event_id = e.event_id
+                 JOIN captured_events c ON c.org_id = $1 AND c.event_id = e.event_id
                 ORDER BY wanted.place, e.number DESC"#,
             self.0.org.0,
             DIALECT.code(),

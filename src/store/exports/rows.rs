@@ -92,9 +92,9 @@ macro_rules! with_counters {
                  FROM "#
                 + $sessions
                 + r#" LEFT JOIN LATERAL (SELECT last_number, last_at FROM session_counters
-                                          WHERE org_id = s.org_id AND dialect = s.dialect AND session_id = s.session_id
+                                          WHERE org_id = $1 AND dialect = s.dialect AND session_id = s.session_id
                                             AND NOT EXISTS (SELECT FROM session_erasures gone
-                                                             WHERE gone.org_id = s.org_id AND gone.dialect = s.dialect
+                                                             WHERE gone.org_id = $1 AND gone.dialect = s.dialect
                                                                AND gone.session_id = s.session_id)
                                           LIMIT 1) c ON true"#
             $(, $argument)*

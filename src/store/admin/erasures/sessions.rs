@@ -81,7 +81,7 @@ pub(in crate::store) async fn next_old(
                     WHERE org_id = $1 AND dialect = $2 AND created_at < $3 AND (created_at, session_id) > ($4, $5)
                     ORDER BY created_at, session_id
                     LIMIT $6) s
-             LEFT JOIN session_counters c USING (org_id, dialect, session_id)
+             LEFT JOIN session_counters c ON c.org_id = $1 AND c.dialect = $2 AND c.session_id = s.session_id
             ORDER BY s.created_at, s.session_id"#,
         org.0,
         dialect,

@@ -1,6 +1,6 @@
 //! The parts of plans that show which rows are read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use sessionary::store::LOOKUP_PLANS;
@@ -29,6 +29,15 @@ impl Scan {
     pub fn has_condition_on(&self, column: &str) -> bool {
         // A condition on an expression that contains the column counts, too.
         self.condition.contains(column)
+    }
+
+    /// Returns whether a parameter is the organization of every row that is read.
+    pub fn is_of_one_organization(&self) -> bool {
+        let is_given = |condition: &str| {
+            let given = condition.split("org_id = $").nth(1);
+            given.is_some_and(|number| number.starts_with(|digit: char| digit.is_ascii_digit()))
+        };
+        is_given(&self.condition) || is_given(&self.filter)
     }
 
     /// Returns whether the scan reads a bounded number of rows each time it is executed: it looks up whole keys of a unique
@@ -165,6 +174,13 @@ fn collect(node: &Value, above: Above<'_>, scans: &mut Vec<Scan>) {
         let bitmap_of = if is_bitmap { Some(&table[..]) } else { above.bitmap_of };
         collect(below, Above { bitmap_of, is_limited }, scans);
     }
+}
+
+/// Returns the tables whose rows have an organization.
+pub async fn tables_of_organizations(connection: &mut PgConnection) -> HashSet<String> {
+    let tables = "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attname = 'org_id'";
+    sqlx::query_scalar::<_, String>(tables).fetch_all(connection).await.expect("tables").into_iter().collect()
 }
 
 /// Returns the columns of each unique index.

@@ -14,6 +14,7 @@
 mod endless;
 mod explain;
 mod hot;
+mod spanning;
 mod statements;
 
 use std::collections::HashMap;
@@ -184,6 +185,17 @@ fn every_statement_is_bounded_and_the_hot_ones_use_their_index() {
         let plans = plans(&mut superuser).await;
         let keys = explain::unique_keys(&mut superuser).await;
         let faults = [unbounded(&plans, &keys), endless::faults(&plans, &keys), misled(&plans)].concat();
+        assert!(faults.is_empty(), "{} faults\n\n{}", faults.len(), faults.join("\n\n"));
+    });
+}
+
+#[test]
+fn a_statement_is_of_one_organization_unless_it_is_listed() {
+    run(async {
+        let mut superuser = superuser().await;
+        let plans = plans(&mut superuser).await;
+        let tables = explain::tables_of_organizations(&mut superuser).await;
+        let faults = spanning::faults(&plans, &tables);
         assert!(faults.is_empty(), "{} faults\n\n{}", faults.len(), faults.join("\n\n"));
     });
 }
