@@ -85,9 +85,8 @@ impl Feed<'_> {
             "INSERT INTO feed_followers AS f (org_id, follower_id, until)
              VALUES ($1, $2, now() + make_interval(secs => $3))
                  ON CONFLICT (org_id, follower_id)
-                 DO UPDATE SET until = EXCLUDED.until,
-                               since = CASE WHEN f.until > EXCLUDED.until - make_interval(secs => $3) THEN f.since END
-              WHERE f.until < EXCLUDED.until - make_interval(secs => $3 / 4)",
+                 DO UPDATE SET until = EXCLUDED.until, since = CASE WHEN f.until > now() THEN f.since END
+              WHERE f.until < now() + make_interval(secs => $3 * 3 / 4)",
             self.0.org.0,
             STREAMS,
             FOLLOWED_FOR.as_secs_f64()

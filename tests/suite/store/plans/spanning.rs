@@ -9,7 +9,7 @@ use super::explain::{Plan, Scan};
 use super::statements::Statement;
 
 /// Batches of the writers, and counts that are written together: rows of the organizations whose requests came at once.
-const WRITERS: [&str; 50] = [
+const WRITERS: [&str; 51] = [
     "$7::bigint[], $8::bigint[], $9::bigint[],",
     "FROM UNNEST($1::uuid[], $2::uuid[], $3::integer[],",
     "WHERE NOT s.enabled",
@@ -53,7 +53,8 @@ const WRITERS: [&str; 50] = [
     "WHERE s.org_id = old.org_id",
     "AS wanted (org_id, dialect, session_id, place)",
     "), told_events AS (",
-    "JOIN sessions s USING (org_id, dialect, session_id) ORDER",
+    "s.turn::text, s.last_change\n                 FROM UNNEST",
+    "FROM UNNEST($1::uuid[], $2::smallint[], $3::uuid[]) AS wanted (org_id, dialect, session_id)\n             JOIN sessions s USING (org_id, dialect, session_id)\n            ORDER",
     "LEFT JOIN session_counters c ON",
     "SELECT org_id, ($19",
     "SELECT org_id, ($18",
