@@ -85,6 +85,13 @@ fn what_others_did_is_seen_by_a_change_that_writes_nothing() {
         let session = new_session(&store).await;
         write(&store, session, 'a').await;
         write(&store, session, 'b').await;
+        assert_eq!(execute("UPDATE sessions SET name = 'renamed' WHERE org_id = $1", session.0).await, 1);
+        let tenant = store.tenant(session.0);
+        let look = tenant.sessions().change((DIALECT, session.1), Mint::system().uuid());
+        let seen = look.apply(|session| session.name.clone()).await.expect("an answer").expect("the session");
+        assert_eq!((seen.outcome, seen.session.name), (Some(Some("renamed".to_owned())), Some("renamed".to_owned())));
+
+        write(&store, session, '.').await;
         let renamed = "UPDATE sessions SET name = 'renamed', ended_at = now() WHERE org_id = $1";
         assert_eq!(execute(renamed, session.0).await, 1);
         let unchanged = write(&store, session, 'c').await.expect("the session");
@@ -92,7 +99,7 @@ fn what_others_did_is_seen_by_a_change_that_writes_nothing() {
         assert_eq!((unchanged.session.name.as_deref(), unchanged.events.len()), (Some("renamed"), 0));
 
         assert_eq!(execute("UPDATE sessions SET ended_at = NULL WHERE org_id = $1", session.0).await, 1);
-        assert_eq!(shown(write(&store, session, 'd').await), (Some(3), Some("renamedd".to_owned())));
+        assert_eq!(shown(write(&store, session, 'd').await), (Some(4), Some("renamedd".to_owned())));
         assert_eq!(execute("DELETE FROM sessions WHERE org_id = $1", session.0).await, 1);
         assert!(write(&store, session, 'e').await.is_none());
         store.close().await;
