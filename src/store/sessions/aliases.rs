@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::RowKey;
-use super::change::ChangingSession;
+use super::changing::ChangingSession;
 use crate::domain::SessionUser;
 
 /// Returns whose session it is now, if a change made it another user's.

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::RowKey;
-use super::change::ChangingSession;
+use super::changing::ChangingSession;
 use crate::domain::{Action, Actor, ErasureScope, Timestamp};
 use crate::store::admin::first_erasure_step;
 use crate::store::audit::{self, Entry, SessionView};

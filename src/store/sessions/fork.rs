@@ -7,7 +7,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::change::ChangingSession;
+use super::changing::ChangingSession;
 use super::{RowKey, SessionRow, Sessions};
 use crate::domain::event::Numbering;
 use crate::domain::{DialectName, NewEvent, Session, SessionId, Timestamp};

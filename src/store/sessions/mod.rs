@@ -6,6 +6,7 @@ mod across_user;
 mod aliases;
 mod appends;
 mod change;
+mod changing;
 mod create;
 mod erasures;
 mod filter_sql;

@@ -13,7 +13,8 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
 
-use super::change::{Answer, ChangingSession, ChangingSessions, Request, new_events};
+use super::change::{Answer, Request, new_events};
+use super::changing::{ChangingSession, ChangingSessions};
 use super::write::Columns;
 use super::{RowKey, SessionRow, aliases};
 use crate::domain::event::Numbering;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::change::ChangingSession;
+use super::changing::ChangingSession;
 use super::row_key::KeyColumns;
 use super::{RowKey, aliases};
 use crate::domain::{DialectName, JsonText, Session, SessionUser, Timestamp};
