@@ -77,8 +77,8 @@ const ATTEMPTS: usize = 3;
 
 impl Conversations {
     /// Stores a message durably, under a rule of its dialect. If the newest message is the same one and waits for its
-    /// reply, that message is continued and nothing is stored. The rule runs under the session's lock. What it changes
-    /// of the session is stored even if it rejects the message.
+    /// reply, that message is continued and nothing is stored. The rule may run more than once, and what
+    /// it changes of the session is stored even if it rejects the message.
     ///
     /// # Errors
     /// - [`NotAccepted::NoSession`] if the session does not exist.

@@ -31,9 +31,7 @@ pub(super) async fn capture<'r>(
     writer: &mut WriterConnection<RecentSessions>,
     requests: &[&'r CaptureRequest],
 ) -> Result<Vec<&'r CaptureRequest>, sqlx::Error> {
-    let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
-    keys.sort_unstable();
-    keys.dedup();
+    let keys = RowKey::sorted(requests.iter().map(|request| request.key()));
     let recent = writer.memory.take(&keys);
     if recent.is_empty() {
         return Ok(attempt(writer, requests, &keys, recent).await?.unwrap_or_default());
@@ -144,9 +142,7 @@ async fn write(
     read: &mut HashMap<RowKey, Read>,
     otherwise: Otherwise,
 ) -> Result<bool, sqlx::Error> {
-    let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
-    keys.sort_unstable();
-    keys.dedup();
+    let keys = RowKey::sorted(requests.iter().map(|request| request.key()));
     let mut numberings: HashMap<RowKey, Numbering> = read.iter().map(|(key, read)| (*key, read.numbering)).collect();
     let before: Vec<i64> = keys.iter().map(|key| numberings[key].last_number).collect();
     let before_at: Vec<Option<Timestamp>> = keys.iter().map(|key| numberings[key].last_at).collect();

@@ -84,9 +84,7 @@ async fn capture_locked(
     writer: &mut WriterConnection<RecentSessions>,
     requests: &[&CaptureRequest],
 ) -> Result<Vec<Captured>, sqlx::Error> {
-    let mut keys: Vec<RowKey> = requests.iter().map(|request| request.key()).collect();
-    keys.sort_unstable();
-    keys.dedup();
+    let keys = RowKey::sorted(requests.iter().map(|request| request.key()));
     let orgs = RowKey::organizations(&keys);
 
     let mut attempts = 0;

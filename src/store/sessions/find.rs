@@ -31,9 +31,7 @@ impl Batch for FindSessions {
     }
 
     async fn run(writer: &mut WriterConnection, requests: &[&RowKey]) -> Result<Vec<Self::Answer>, sqlx::Error> {
-        let mut keys: Vec<RowKey> = requests.iter().map(|key| **key).collect();
-        keys.sort_unstable();
-        keys.dedup();
+        let keys = RowKey::sorted(requests.iter().map(|key| **key));
         let orgs = RowKey::organizations(&keys);
 
         let rows = SessionRow::read(writer.narrowed(&orgs).await?, &keys).await?;

@@ -79,8 +79,8 @@ async fn attempt<'r>(
         let session = sessions.get(&request.key).zip(read.get_mut(&request.key));
         answers.push(session.map(|(session, read)| {
             // Without numbers none of the requests appends.
-            let mut unread = Numbering::START;
-            let answer = session.apply(request, read.numbering.as_mut().unwrap_or(&mut unread));
+            let mut unused = Numbering::START;
+            let answer = session.apply(request, read.numbering.as_mut().unwrap_or(&mut unused));
             // A session that is only appended to is written as well, because its row orders the appends.
             if !answer.new_events().is_empty() {
                 session.last_change.get_or_insert(request.nonce);
