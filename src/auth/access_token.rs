@@ -62,7 +62,7 @@ impl Authenticator {
 
         let token = ApiKey::generate(&PREFIX.parse().map_err(|_| Rejection::Internal)?, &self.mint);
         let ends = record.expires_at.map_or(now + LIFETIME, |end| end.min(now + LIFETIME));
-        directory.keep_access_token(token.hash(), key.hash(), now, ends).await?;
+        directory.keep_access_token(record.org, (token.hash(), key.hash()), now, ends).await?;
         Ok(Some(AccessToken { token, expires_in: (ends - now).num_seconds() }))
     }
 }

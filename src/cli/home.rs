@@ -4,7 +4,9 @@ use super::{Context, Failure, postgres, user};
 use crate::domain::{Actor, OrgId};
 use crate::embedded_postgres::{EmbeddedPostgres, Location, Opened};
 use crate::store::admin::AdminStore;
-use crate::store::{Database, Migrated, Store, StoreSettings, TenantStore, migrate, provision, schema};
+use crate::store::{
+    Database, Migrated, Store, StoreSettings, TenantStore, migrate, migrate_distributed, provision, schema,
+};
 
 /// The name of the database in the private cluster.
 const DATABASE: &str = "sessionary";
@@ -82,6 +84,11 @@ impl Home {
     /// Migrates the database.
     pub async fn migrate(&self) -> Result<Migrated, Failure> {
         Ok(if self.is_private() { provision(&self.database).await? } else { migrate(&self.database).await? })
+    }
+
+    /// Migrates the database, and distributes it over the nodes of Citus.
+    pub async fn migrate_distributed(&self, shards: Option<usize>) -> Result<Migrated, Failure> {
+        Ok(migrate_distributed(&self.database, shards).await?)
     }
 
     /// Returns the administrator's store. The database must be migrated.

@@ -16,6 +16,7 @@ mod erase;
 mod health;
 mod home;
 mod key;
+mod migrate;
 mod org;
 mod output;
 mod postgres;
@@ -39,7 +40,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::config::{Config, SettingErrors, Settings};
 use crate::domain::{ApiName, Clock, Mint};
 use crate::{dialects, store, telemetry};
-use home::Home;
+use migrate::Migrate;
 use output::Output;
 
 /// Any error that ends a command. Its text is for users.
@@ -74,7 +75,9 @@ enum Command {
     /// Serve (the default)
     Serve(serve::Serve),
     /// Migrate the database
-    Migrate,
+    Migrate(Migrate),
+    /// Move shards of a distributed database until every node has its share
+    Rebalance,
     /// Organizations
     #[command(subcommand)]
     Org(org::Org),
@@ -232,7 +235,8 @@ async fn run(settings: Result<Settings, SettingErrors>, output: Output, command:
     let context = &Context { settings, clock: Clock::system(), mint: Mint::system(), output };
     match command {
         Command::Serve(serve) => serve.run(context).await?,
-        Command::Migrate => migrate(context).await?,
+        Command::Migrate(command) => command.run(context).await?,
+        Command::Rebalance => migrate::rebalance(context).await?,
         Command::Org(command) => command.run(context).await?,
         Command::Key(command) => command.run(context).await?,
         Command::Agent(command) => command.run(context).await?,
@@ -251,27 +255,6 @@ async fn run(settings: Result<Settings, SettingErrors>, output: Output, command:
         Command::Health => health::run(context).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn migrate(context: &Context) -> Result<(), Failure> {
-    #[derive(serde::Serialize)]
-    struct Applied {
-        applied: Vec<i64>,
-        schema: i64,
-    }
-    let home = Home::open(context).await?;
-    let migrated = home.migrate().await;
-    home.close().await?;
-    let applied = migrated?.applied;
-    let sentence = match applied.len() {
-        0 => "The database was up to date already.".to_owned(),
-        count => {
-            let versions: Vec<String> = applied.iter().map(|version| format!("{version:04}")).collect();
-            format!("Applied {count} migrations: {}.", versions.join(", "))
-        }
-    };
-    context.output.line(&sentence, &Applied { applied, schema: store::newest_migration() });
-    Ok(())
 }
 
 /// Prints the document of an API, identical to `openapi/<api>.json`; for all of them, one object with a member

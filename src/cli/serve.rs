@@ -204,14 +204,25 @@ fn trusted_issuers(settings: &Settings) -> TrustedIssuers {
 /// Checks that the keys of the settings open what is sealed in the database, so that no delivery fails for lack of a key,
 /// and seals the secrets that were stored in clear.
 async fn seal(context: &Context, admin: &AdminStore) -> Result<(), Failure> {
-    admin.check_sealing().await?;
-    if context.settings.sealing_keys.is_some() {
-        let secrets = admin.seal_secrets(context.clock.now(), &context.mint).await?;
-        if secrets > 0 {
-            tracing::info!(secrets, "secrets.sealed");
+    let sealed = async {
+        admin.check_sealing().await?;
+        if context.settings.sealing_keys.is_none() {
+            return Ok(0);
         }
+        admin.seal_secrets(context.clock.now(), &context.mint).await
+    };
+    match sealed.await {
+        Ok(0) => Ok(()),
+        Ok(secrets) => {
+            tracing::info!(secrets, "secrets.sealed");
+            Ok(())
+        }
+        Err(error) if admin.may_go_on_after(&error) => {
+            tracing::warn!(%error, "secrets.not_checked");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }
 
 async fn make_demo(context: &Context, home: &Home, address: SocketAddr) -> Result<Demo, Failure> {

@@ -56,7 +56,8 @@ impl Directory<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn console_login(&self, org: OrgId, login: KeyHash) -> Result<Option<Arc<ConsoleLogin>>, StoreError> {
         let read = || async move {
-            let mut transaction = scope::begin_lookup(self.0.lookups(), &[org]).await?;
+            let shard = self.0.0.shards.of(org);
+            let mut transaction = scope::begin_lookup(&shard.pools.lookups, &[org]).await?;
             let row = sqlx::query_as!(
                 LoginRow,
                 "SELECT key_hash, subject, issuer, scopes, expires_at

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::bytes::{self, MAX_PAGE_BYTES, Page, Weighed, json_bytes, optional_json_bytes};
+use super::error::violates;
 use super::scope::PooledTransaction;
 use super::{StoreError, TenantStore, keyset, scope};
 use crate::domain::{Contact, JsonText, OrgId, Timestamp};
@@ -117,7 +118,7 @@ fn counted_bytes(contact: &Contact) -> usize {
 
 /// Returns whether the error is a violation of the unique index of external ids.
 fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.constraint() == Some("contacts_external_id"))
+    violates(error, "contacts_external_id")
 }
 
 impl Contacts<'_> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 
+use super::pooler::{POOLER, is_pooler, shares_connections};
+use super::shards::{Node, Placement, ShardId};
 use super::{advice, tls};
 use crate::domain::sealing::SealingKeys;
 
@@ -16,22 +18,15 @@ const LOCK_TIMEOUT: &str = "4s";
 /// Time limit for an open transaction without a statement, in case a connection's loss goes unnoticed.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 
+/// How long the command line and the workers wait for a connection.
+pub(super) const SYSTEM_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The nice value of a private server's processes that read many rows.
 const NICE: i32 = 10;
 /// Time limit for the connection of a command or of the start-up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The oldest version of Postgres that the schema and the statements work on, as a `server_version_num`.
 const OLDEST_VERSION: u32 = 150_000;
-
-/// The error for connection settings that a pooler drops, with its remedy.
-pub(super) const POOLER: &str = "the settings of the connection do not reach Postgres, as behind PgBouncer or another pooler \
-     that shares connections between clients: give the address of Postgres itself. Each replica has a pool of its own";
-
-/// Returns whether a connection was rejected because of its start-up settings, as PgBouncer does.
-pub(super) fn is_pooler(error: &sqlx::Error) -> bool {
-    let database = error.as_database_error();
-    database.is_some_and(|error| error.message().contains("unsupported startup parameter"))
-}
 
 /// Planner settings for statements that read an organization's rows by an index.
 ///
@@ -66,6 +61,8 @@ pub struct Database {
     is_private: bool,
     /// The keys that secrets are sealed with; `None` stores them in clear.
     sealing: Option<SealingKeys>,
+    /// The shard that the connections of the request role and the system role are for; `None` for the whole database.
+    shard: Option<ShardId>,
 }
 
 impl std::fmt::Debug for Database {
@@ -132,6 +129,7 @@ impl Database {
             migration,
             is_private: false,
             sealing: None,
+            shard: None,
         })
     }
 
@@ -147,6 +145,7 @@ impl Database {
             migration: login(superuser),
             is_private: true,
             sealing: None,
+            shard: None,
         }
     }
 
@@ -154,6 +153,26 @@ impl Database {
     #[must_use]
     pub fn sealed_with(self, keys: Option<SealingKeys>) -> Self {
         Self { sealing: keys, ..self }
+    }
+
+    /// Returns the settings of the connections to one shard: to its node, with the schema of its views.
+    pub(super) fn at(&self, placement: &Placement) -> Self {
+        let path = format!("{},public", placement.shard.schema());
+        let there = |options: &PgConnectOptions| {
+            let options = options.clone().host(&placement.node.host).port(placement.node.port);
+            options.options([("search_path", path.as_str())])
+        };
+        Self { app: there(&self.app), system: there(&self.system), shard: Some(placement.shard), ..self.clone() }
+    }
+
+    /// Returns the settings of the connections to one server of a distributed database.
+    pub(super) fn on_node(&self, node: &Node) -> Self {
+        let there = |options: &PgConnectOptions| options.clone().host(&node.host).port(node.port);
+        Self { app: there(&self.app), system: there(&self.system), migration: there(&self.migration), ..self.clone() }
+    }
+
+    pub(super) fn shard(&self) -> Option<ShardId> {
+        self.shard
     }
 
     pub(super) fn sealing(&self) -> Option<&SealingKeys> {
@@ -211,15 +230,19 @@ impl Database {
         ])
     }
 
-    /// Connects a pool of the system role with its own settings. Without a `statement_timeout`, a statement has no time
-    /// limit.
+    /// Returns the connection settings of the workers. Their statements have a time limit, unlike a command's export.
+    pub(super) fn worker_options(&self) -> PgConnectOptions {
+        self.system_options().options(LOOKUP_PLANS).options([("statement_timeout", "30s")])
+    }
+
+    /// Connects a pool of the system role with these settings.
     pub(super) async fn system_pool(
         &self,
         connections: u32,
-        settings: &[(&str, &str)],
+        options: fn(&Self) -> PgConnectOptions,
     ) -> Result<PgPool, DatabaseError> {
-        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
-        let options = quiet(self.system.clone()).options(settings.iter().copied());
+        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(SYSTEM_ACQUIRE_TIMEOUT);
+        let options = options(self);
         match pool.connect_with(options.clone()).await {
             Ok(pool) => Ok(pool),
             Err(error) => Err(explain(&options, error).await),
@@ -229,28 +252,42 @@ impl Database {
     /// Connects the pool for statements that read many rows. On a private server, its processes run at a lower priority
     /// than those for small statements.
     pub(super) async fn scan_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
-        self.pool(connections, acquire_timeout, &SCAN_PLANS, self.is_private).await
+        self.pool(connections, acquire_timeout, Self::scan_options, self.is_private).await
     }
 
     /// Connects the request role's pool, and checks that the role is as restricted as it should be.
     pub(super) async fn app_pool(&self, connections: u32, acquire_timeout: Duration) -> Result<PgPool, DatabaseError> {
-        self.pool(connections, acquire_timeout, &LOOKUP_PLANS, false).await
+        self.pool(connections, acquire_timeout, Self::lookup_options, false).await
+    }
+
+    /// Returns the connection settings for statements that read many rows.
+    pub(super) fn scan_options(&self) -> PgConnectOptions {
+        self.bounded_options().options(SCAN_PLANS)
+    }
+
+    /// Returns the connection settings for small statements.
+    pub(super) fn lookup_options(&self) -> PgConnectOptions {
+        self.bounded_options().options(LOOKUP_PLANS)
+    }
+
+    fn bounded_options(&self) -> PgConnectOptions {
+        self.app_options().options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("lock_timeout", LOCK_TIMEOUT),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+            // Without it, a statement whose connection was closed would run to its end.
+            ("client_connection_check_interval", "1s"),
+        ])
     }
 
     async fn pool(
         &self,
         connections: u32,
         acquire_timeout: Duration,
-        plans: &[(&str, &str)],
+        options: fn(&Self) -> PgConnectOptions,
         gives_way: bool,
     ) -> Result<PgPool, DatabaseError> {
-        let options = quiet(self.app.clone()).options(plans.iter().copied()).options([
-            ("statement_timeout", STATEMENT_TIMEOUT),
-            ("lock_timeout", LOCK_TIMEOUT),
-            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
-            // Without it, a statement whose connection was closed would run to its end.
-            ("client_connection_check_interval", "1s"),
-        ]);
+        let options = options(self);
         let pool = PgPoolOptions::new()
             .after_connect(move |connection, _| {
                 Box::pin(async move { if gives_way { lower_priority(connection).await } else { Ok(()) } })
@@ -305,14 +342,6 @@ async fn lower_priority(connection: &mut PgConnection) -> Result<(), sqlx::Error
         tracing::debug!(%error, "store.priority_not_lowered");
     }
     Ok(())
-}
-
-/// Returns whether a pooler shares one connection of Postgres between clients, as PgBouncer does in transaction mode.
-async fn shares_connections(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    let (mut one, mut other) = (pool.acquire().await?, pool.acquire().await?);
-    let process =
-        async |connection| sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "process!""#).fetch_one(connection).await;
-    Ok(process(&mut *one).await? == process(&mut *other).await?)
 }
 
 /// Connects, within ten seconds, to a Postgres that is new enough.

@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use uuid::Uuid;
 
 use super::key_uses::{KeyUse, KeyUses};
-use super::{Store, StoreError, scope};
+use super::shards::Shard;
+use super::{Store, StoreError, StoreShard, scope};
 use crate::domain::{AllowedAddresses, KeyHash, KeyId, OrgId, Organization, Scopes, Timestamp};
 
 /// A key as it was issued. Revoked keys are not found.
@@ -35,6 +38,7 @@ impl KeyRecord {
 }
 
 /// The result of the look-ups of keys and of access tokens.
+#[derive(sqlx::FromRow)]
 struct KeyRow {
     org_id: Uuid,
     key_id: Uuid,
@@ -59,26 +63,60 @@ impl KeyRow {
 
 pub struct Directory<'s>(pub(super) &'s Store);
 
-/// Looks a key up by the hash of what was sent: of the key itself, or of an access token.
+/// Looks a key up by the hash of what was sent: of the key itself, or of an access token. `$function` finds it in the one
+/// database, and `$on_node` in the shards of one node of a distributed one.
 macro_rules! find_key {
-    ($store:expr, $cache:ident, $hash:ident, $function:literal) => {{
+    ($store:expr, $cache:ident, $hash:ident, $function:literal, $on_node:literal) => {{
         let read = || async move {
-            let row = sqlx::query_as!(
-                KeyRow,
-                r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at, allowed_addresses
-                     FROM "#
-                    + $function,
-                $hash.as_bytes()
-            )
-            .fetch_optional($store.lookups())
-            .await?;
+            let shards = &$store.0.shards;
+            let row = if shards.are_many() {
+                find_on_nodes(&shards.of_each_node(), $on_node, $hash).await?
+            } else {
+                sqlx::query_as!(
+                    KeyRow,
+                    r#"SELECT org_id AS "org_id!", key_id AS "key_id!", scopes AS "scopes!", expires_at,
+                              allowed_addresses
+                         FROM "#
+                        + $function,
+                    $hash.as_bytes()
+                )
+                .fetch_optional(shards.any().pools.lookups.reads())
+                .await?
+            };
             row.map(|row| row.read(&$store.0.key_uses)).transpose()
         };
         $store.lookup_cache().$cache.find(($hash, $store.lookup_cache().key_changes.get()), read).await
     }};
 }
 
-/// Looks an organization up by its external id at an issuer.
+/// Asks all nodes for a key, and returns the first that is found.
+///
+/// # Errors
+/// When no node has found it and one did not respond, because it may have it.
+async fn find_on_nodes(
+    nodes: &[Shard<StoreShard>],
+    statement: &'static str,
+    hash: KeyHash,
+) -> Result<Option<KeyRow>, StoreError> {
+    let look_ups = nodes.iter().map(|shard| {
+        // Without a macro, because the function is not in the database that statements are checked with.
+        sqlx::query_as::<_, KeyRow>(statement)
+            .bind(hash.as_bytes().to_vec())
+            .fetch_optional(shard.part.pools.lookups.reads())
+    });
+    let mut look_ups: FuturesUnordered<_> = look_ups.collect();
+    let mut result = Ok(None);
+    while let Some(found) = look_ups.next().await {
+        match found {
+            Ok(Some(row)) => return Ok(Some(row)),
+            Ok(None) => {}
+            Err(error) => result = Err(error.into()),
+        }
+    }
+    result
+}
+
+/// Looks an organization up by its external id at an issuer. Every node of a distributed database has all of them.
 macro_rules! find_organization {
     ($store:expr, $cache:ident, $issuer:ident, $external_id:ident, $function:literal) => {{
         // A token may contain U+0000, which Postgres cannot store in a text, so that no organization has such a name.
@@ -86,10 +124,18 @@ macro_rules! find_organization {
             return Ok(None);
         }
         let read = || async move {
-            let found = sqlx::query_scalar!(r#"SELECT org_id AS "org_id!" FROM "# + $function, $issuer, $external_id)
-                .fetch_optional($store.lookups())
-                .await?;
-            Ok(found.map(OrgId))
+            let mut found = Err(StoreError::Unavailable);
+            for shard in $store.0.shards.of_each_node() {
+                let organization =
+                    sqlx::query_scalar!(r#"SELECT org_id AS "org_id!" FROM "# + $function, $issuer, $external_id)
+                        .fetch_optional(shard.part.pools.lookups.reads())
+                        .await;
+                found = organization.map(|found| found.map(OrgId)).map_err(StoreError::from);
+                if !matches!(found, Err(StoreError::Unavailable)) {
+                    break;
+                }
+            }
+            found
         };
         let found = $store.lookup_cache().$cache.find(($issuer.to_owned(), $external_id.to_owned()), read).await?;
         Ok(found.map(|org| *org))
@@ -102,7 +148,7 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn key(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
-        find_key!(self.0, keys, hash, "look_up_api_key($1)")
+        find_key!(self.0, keys, hash, "look_up_api_key($1)", "SELECT * FROM public.find_key_on_node($1)")
     }
 
     /// Returns the record of an access token's key, with the token's own end.
@@ -110,23 +156,26 @@ impl Directory<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn access_token(&self, hash: KeyHash) -> Result<Option<Arc<KeyRecord>>, StoreError> {
-        find_key!(self.0, tokens, hash, "look_up_access_token($1)")
+        find_key!(self.0, tokens, hash, "look_up_access_token($1)", "SELECT * FROM public.find_token_on_node($1)")
     }
 
-    /// Stores an access token of a key, valid from `now` until `ends`, and deletes the key's expired tokens.
+    /// Stores an access token of an organization's key, valid from `now` until `ends`, and deletes the key's expired tokens.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn keep_access_token(
         &self,
-        token: KeyHash,
-        key: KeyHash,
+        org: OrgId,
+        (token, key): (KeyHash, KeyHash),
         now: Timestamp,
         ends: Timestamp,
     ) -> Result<(), StoreError> {
+        let shard = self.0.0.shards.of(org);
+        let mut transaction = scope::begin_lookup(&shard.pools.lookups, &[org]).await?;
         sqlx::query!("SELECT keep_access_token($1, $2, $3, $4)", token.as_bytes(), key.as_bytes(), now, ends)
-            .execute(self.0.lookups())
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -142,7 +191,8 @@ impl Directory<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn organization(&self, id: OrgId) -> Result<Option<Arc<Organization>>, StoreError> {
         let read = || async move {
-            let mut transaction = scope::begin_lookup(self.0.lookups(), &[id]).await?;
+            let shard = self.0.0.shards.of(id);
+            let mut transaction = scope::begin_lookup(&shard.pools.lookups, &[id]).await?;
             let row = sqlx::query!(
                 r#"SELECT name, external_id, capture_open, responder::text AS "responder!",
                           rate_limits::text AS "rate_limits!", total_rate_limits::text AS "total_rate_limits!", disabled_at, storage_quota,

@@ -85,6 +85,15 @@ pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
+/// Returns whether the error is a violation of a unique constraint or index with this name. In a shard its name ends with a
+/// number, as in `agents_pkey_102010`, and an error that another node has reported names it in its text alone.
+pub(super) fn violates(error: &sqlx::Error, constraint: &str) -> bool {
+    let Some(error) = error.as_database_error().filter(|error| error.is_unique_violation()) else { return false };
+    let broken = error.constraint().or_else(|| error.message().split('"').nth(1)).unwrap_or_default();
+    let number = |rest: &str| rest.strip_prefix('_').is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()));
+    broken.strip_prefix(constraint).is_some_and(|rest| rest.is_empty() || number(rest))
+}
+
 /// Returns whether the statement divided by zero.
 pub(super) fn is_division_by_zero(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22012")

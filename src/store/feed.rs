@@ -127,9 +127,7 @@ impl Feed<'_> {
     /// [`StoreError::Unavailable`] when the database cannot be reached.
     pub async fn now(&self) -> Result<FeedPlace, StoreError> {
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let open = sqlx::query_scalar!(r#"SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS "open!""#)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let open = sqlx::query_scalar!(r#"SELECT feed_horizon() AS "open!""#).fetch_one(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(FeedPlace { transaction: open - 1, place: i32::MAX })
     }
@@ -152,7 +150,7 @@ impl Feed<'_> {
             "SELECT transaction, place, dialect, session_id, kind, event_number
                FROM session_feed
               WHERE org_id = $1 AND (transaction, place) > ($2, $3)
-                AND transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                AND transaction < feed_horizon()
               ORDER BY transaction, place
               LIMIT $4",
             self.0.org.0,

@@ -19,29 +19,22 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::StoreError;
+use super::budget::{Budget, QUEUE_LENGTH};
 use super::error::{is_locked, is_too_long, is_transient, prevents_writes};
-use super::permits::{OrgPermit, OrgPermits, PermitLimits};
+use super::permits::OrgPermit;
 use super::readiness::WriteHealth;
 use super::scope::WriterConnection;
+use super::shards::{Link, is_moved};
 use super::storage::StorageMeter;
 use super::usage_days::{UsageMeter, Used};
+use super::{Database, StoreError};
 use crate::domain::OrgId;
 
-/// Requests that wait per task. Further requests are rejected.
-const QUEUE_LENGTH: usize = 4_096;
-/// Bytes that wait in all queues of a kind together. Further callers wait.
-const QUEUE_BYTES: u32 = 32 * 1024 * 1024;
-/// One organization can use one part in this many of the queues.
-const ORG_SHARE: u32 = 4;
-/// How long a caller waits for bytes of the queue. It is shorter than a handler's time limit, so that the handler still
-/// responds.
-const BYTES_WAIT: Duration = Duration::from_secs(10);
 /// Requests per statement. Larger batches gain little and hold their locks longer.
 const BATCH_LENGTH: usize = 512;
 /// Bytes per statement, unless a single request has more: a statement's parameters are in memory several times.
@@ -111,40 +104,33 @@ pub(super) struct Reports {
     pub health: Arc<WriteHealth>,
 }
 
-/// The queue and its tasks.
+/// The queues of one shard and their tasks.
 pub(super) struct Group<B: Batch> {
     queues: Vec<mpsc::Sender<Waiting<B>>>,
-    /// The bytes of each organization.
-    shares: OrgPermits,
-    /// The bytes of all organizations.
-    bytes: Arc<Semaphore>,
+    budget: Budget,
     closing: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl<B: Batch> Group<B> {
-    /// Starts `tasks` tasks, each with its own connection made by `options`.
-    pub fn start(options: &PgConnectOptions, tasks: usize, reports: &Reports) -> Self {
+    /// Starts `tasks` tasks, each with its own connection, made with `options` to where the link leads.
+    pub fn start(
+        link: &Link,
+        options: fn(&Database) -> PgConnectOptions,
+        tasks: usize,
+        budget: &Budget,
+        reports: &Reports,
+    ) -> Self {
         let closing = CancellationToken::new();
         let (queues, handles) = (0..tasks)
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-                let worker = Worker::<B> { receiver, options: options.clone(), writer: None, reports: reports.clone() };
+                let (link, reports) = (link.clone(), reports.clone());
+                let worker = Worker::<B> { receiver, link, options, writer: None, reports };
                 (sender, tokio::spawn(worker.run(closing.clone())))
             })
             .unzip();
-        let shares = OrgPermits::new(PermitLimits {
-            permits: QUEUE_BYTES / ORG_SHARE,
-            callers: QUEUE_LENGTH * tasks / ORG_SHARE as usize,
-            wait: BYTES_WAIT,
-        });
-        let bytes = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
-        Self { queues, shares, bytes, closing, tasks: Mutex::new(handles) }
-    }
-
-    /// Returns how many bytes are queued or being written.
-    pub fn queued_bytes(&self) -> usize {
-        QUEUE_BYTES as usize - self.bytes.available_permits()
+        Self { queues, budget: budget.clone(), closing, tasks: Mutex::new(handles) }
     }
 
     /// Returns whether every task is still running.
@@ -160,18 +146,11 @@ impl<B: Batch> Group<B> {
     /// [`StoreError::OrgBusy`] when the organization's share of the queue is used up, [`StoreError::Busy`] when the
     /// queue is full, [`StoreError::Unavailable`] when it is closed or the database cannot be reached.
     pub async fn submit(&self, request: B::Request) -> Result<B::Answer, StoreError> {
-        let bytes = u32::try_from(B::bytes(&request)).unwrap_or(u32::MAX).clamp(1, QUEUE_BYTES / ORG_SHARE);
-        let share = self.shares.acquire(B::org(&request), bytes).await?;
-        let room = match Arc::clone(&self.bytes).try_acquire_many_owned(bytes) {
-            Ok(room) => room,
-            Err(_) => tokio::time::timeout(BYTES_WAIT, Arc::clone(&self.bytes).acquire_many_owned(bytes))
-                .await
-                .map_err(|_elapsed| StoreError::Busy)?
-                .map_err(|_closed| StoreError::Unavailable)?,
-        };
+        let bytes = Budget::weight(B::bytes(&request));
+        let permits = self.budget.acquire(B::org(&request), bytes).await?;
         let queue = &self.queues[(B::route(&request) % self.queues.len() as u64) as usize];
         let (reply, answer) = oneshot::channel();
-        queue.try_send(Waiting { request, bytes, reply, _permits: (share, room) }).map_err(|error| match error {
+        queue.try_send(Waiting { request, bytes, reply, _permits: permits }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Unavailable,
         })?;
@@ -190,7 +169,8 @@ impl<B: Batch> Group<B> {
 
 struct Worker<B: Batch> {
     receiver: mpsc::Receiver<Waiting<B>>,
-    options: PgConnectOptions,
+    link: Link,
+    options: fn(&Database) -> PgConnectOptions,
     writer: Option<WriterConnection<B::Memory>>,
     reports: Reports,
 }
@@ -274,6 +254,11 @@ impl<B: Batch> Worker<B> {
             };
             // A statement that takes or waits too long counts as rejected, so that half of it is tried.
             let is_slow = is_too_long(&error) || is_locked(&error);
+            if self.link.shard().is_some() && is_moved(&error) && Instant::now() < deadline {
+                self.writer = None;
+                self.link.refreshed().await;
+                continue;
+            }
             if !is_transient(&error) || is_slow && requests.len() > 1 {
                 return Err(StoreError::Rejected(Arc::new(error)));
             }
@@ -298,7 +283,7 @@ impl<B: Batch> Worker<B> {
         let attempt = AssertUnwindSafe(async {
             let writer = match &mut self.writer {
                 Some(writer) => writer,
-                None => self.writer.insert(WriterConnection::connect(&self.options).await?),
+                None => self.writer.insert(WriterConnection::connect(&self.link, self.options).await?),
             };
             B::run(writer, requests).await
         })
@@ -372,8 +357,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_is_cut_by_bytes_in_its_order() {
-        let shares = OrgPermits::new(PermitLimits { permits: u32::MAX / 8, callers: 100, wait: BYTES_WAIT });
-        let bytes = Arc::new(Semaphore::new(100));
+        let budget = Budget::new(1);
         let mut batch: Vec<Waiting<Sized>> = Vec::new();
         let mebibyte = 1024 * 1024;
         for size in [mebibyte, 3 * mebibyte, 1, 5 * mebibyte, 1, 2] {
@@ -381,10 +365,7 @@ mod tests {
                 request: size as usize,
                 bytes: size,
                 reply: oneshot::channel().0,
-                _permits: (
-                    shares.acquire(OrgId(Uuid::nil()), 1).await.unwrap(),
-                    Arc::clone(&bytes).try_acquire_owned().unwrap(),
-                ),
+                _permits: budget.acquire(OrgId(Uuid::nil()), 1).await.unwrap(),
             });
         }
         let parts: Vec<Vec<u32>> =

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::DateTime;
 use uuid::Uuid;
 
-use super::{Inner, StoreError, scope};
+use super::{Inner, StoreError, StoreShard, scope};
 use crate::domain::{KeyId, OrgId, Timestamp};
 
 /// Milliseconds between two writes of one key.
@@ -104,25 +104,31 @@ impl KeyUses {
 /// Writes the uses that are due. Those of a failed statement stay due.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] when the database cannot be reached.
+/// [`StoreError::Unavailable`] when the database cannot be reached, or one shard of it.
 pub(super) async fn flush(store: &Inner) -> Result<(), StoreError> {
-    for batch in store.key_uses.due().chunks(BATCH) {
-        write(store, batch).await?;
-        for (key, used) in batch {
-            key.written_at.fetch_max(*used, Ordering::Relaxed);
+    let mut result = Ok(());
+    for (shard, uses) in store.shards.assign(store.key_uses.due(), |(key, _)| key.org) {
+        for batch in uses.chunks(BATCH) {
+            if let Err(error) = write(&shard, batch).await {
+                result = Err(error);
+                break;
+            }
+            for (key, used) in batch {
+                key.written_at.fetch_max(*used, Ordering::Relaxed);
+            }
         }
     }
-    Ok(())
+    result
 }
 
-async fn write(store: &Inner, uses: &[(Arc<KeyUse>, i64)]) -> Result<(), StoreError> {
+async fn write(shard: &StoreShard, uses: &[(Arc<KeyUse>, i64)]) -> Result<(), StoreError> {
     let mut scope: Vec<OrgId> = uses.iter().map(|(key, _)| key.org).collect();
     let orgs: Vec<Uuid> = scope.iter().map(|org| org.0).collect();
     scope.dedup();
     let keys: Vec<Uuid> = uses.iter().map(|(key, _)| key.key.0).collect();
     let times: Vec<Timestamp> =
         uses.iter().map(|(_, used)| DateTime::from_timestamp_millis(*used).unwrap_or_default()).collect();
-    let mut transaction = scope::begin_lookup(&store.pools.lookups, &scope).await?;
+    let mut transaction = scope::begin_lookup(&shard.pools.lookups, &scope).await?;
     // Another replica may have written the same minute.
     sqlx::query!(
         "WITH used AS (

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
-use super::database::{POOLER, connect};
+use super::database::connect;
+use super::distribute::{self, DistributeError, Distributed};
+use super::pooler::POOLER;
 use super::schema::{MIGRATOR, Schema, SchemaError};
 use super::{Database, DatabaseError, advice};
 
@@ -43,6 +45,8 @@ pub enum MigrateError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Distribute(#[from] DistributeError),
 }
 
 /// The result of a migration.
@@ -50,6 +54,17 @@ pub enum MigrateError {
 pub struct Migrated {
     /// The migrations that were applied, oldest first; none if the database was up to date.
     pub applied: Vec<i64>,
+    /// What was distributed, if the database is distributed.
+    pub distributed: Option<Distributed>,
+}
+
+/// Whether and how a database is distributed, beside being migrated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Distribution {
+    /// Distributes a database that is not yet. One that is gets what newer migrations need in any case.
+    pub is_wanted: bool,
+    /// The number of shards; `None` for a number by the nodes.
+    pub shards: Option<usize>,
 }
 
 /// Creates the roles and applies the missing migrations, as `sessionary_owner`.
@@ -61,7 +76,16 @@ pub struct Migrated {
 /// roles, or the error of a migration, which is rolled back. [`MigrateError::Schema`] when the database has migrations
 /// that this program does not know and that are not marked as compatible with it; nothing is changed then.
 pub async fn migrate(database: &Database) -> Result<Migrated, MigrateError> {
-    run(database, None).await
+    run(database, None, Distribution::default()).await
+}
+
+/// Migrates a database and distributes it by organization over the nodes of Citus. Running it again changes nothing. No
+/// replica may serve meanwhile.
+///
+/// # Errors
+/// The same as those of [`migrate`], and [`MigrateError::Distribute`] when the database cannot be distributed.
+pub async fn migrate_distributed(database: &Database, shards: Option<usize>) -> Result<Migrated, MigrateError> {
+    run(database, None, Distribution { is_wanted: true, shards }).await
 }
 
 /// Creates the roles and applies the missing migrations up to `last`.
@@ -69,15 +93,20 @@ pub async fn migrate(database: &Database) -> Result<Migrated, MigrateError> {
 /// # Errors
 /// The same as those of [`migrate`].
 pub(super) async fn migrate_to(database: &Database, last: i64) -> Result<Migrated, MigrateError> {
-    run(database, Some(last)).await
+    run(database, Some(last), Distribution::default()).await
 }
 
-async fn run(database: &Database, last: Option<i64>) -> Result<Migrated, MigrateError> {
+async fn run(database: &Database, last: Option<i64>, distribution: Distribution) -> Result<Migrated, MigrateError> {
     let mut first = connect_directly(database).await?;
     // Locked until `first` closes, so that creating roles and migrating are one step.
     lock(&mut first).await.map_err(MigrateError::Statement)?;
 
-    let as_owner = database.owner_options().options([("lock_timeout", LOCK_TIMEOUT)]);
+    let is_distributed = distribute::is_distributed(&mut first).await.map_err(MigrateError::Statement)?;
+    // Citus would make the functions on every node at once, before it knows the roles there.
+    let propagation = if is_distributed { "on" } else { "off" };
+    let as_owner = database
+        .owner_options()
+        .options([("lock_timeout", LOCK_TIMEOUT), ("citus.enable_ddl_propagation", propagation)]);
     let mut owner = as_owner.connect().await;
     if owner.is_err() || !roles_are_ready(&mut first).await.map_err(MigrateError::Roles)? {
         make_roles(&mut first).await.map_err(MigrateError::Roles)?;
@@ -91,13 +120,22 @@ async fn run(database: &Database, last: Option<i64>) -> Result<Migrated, Migrate
     admit_request_login(&mut first, database).await.map_err(MigrateError::Roles)?;
     let schema = Schema::read(&mut owner).await.map_err(MigrateError::Statement)?;
     schema.check_unknown()?;
+    if is_distributed && !schema.pending().is_empty() {
+        distribute::detach(database, &mut first).await?;
+    }
     drop_invalid_indexes(&mut owner).await.map_err(MigrateError::Index)?;
     MIGRATOR.run_direct(last, &mut owner, false).await?;
     mark_concurrent_ones(&mut owner, last).await.map_err(MigrateError::Statement)?;
     let _ = owner.close().await;
-    let _ = first.close().await;
     let is_applied = |version: &i64| last.is_none_or(|last| *version <= last);
-    Ok(Migrated { applied: schema.pending().into_iter().filter(is_applied).collect() })
+    let applied: Vec<i64> = schema.pending().into_iter().filter(is_applied).collect();
+    let distributed = if distribution.is_wanted || is_distributed && !applied.is_empty() {
+        Some(distribute::distribute(database, &mut first, distribution.shards).await?)
+    } else {
+        None
+    };
+    let _ = first.close().await;
+    Ok(Migrated { applied, distributed })
 }
 
 /// Connects to Postgres directly, or fails if there is a pooler in between. Called before anything else, because a
@@ -206,7 +244,7 @@ pub async fn allow_logins(database: &Database) -> Result<(), MigrateError> {
 
 /// Makes the login that serves requests a member of `sessionary_app`, unless it already is one or is the login that
 /// migrates.
-async fn admit_request_login(connection: &mut PgConnection, database: &Database) -> Result<(), sqlx::Error> {
+pub(super) async fn admit_request_login(connection: &mut PgConnection, database: &Database) -> Result<(), sqlx::Error> {
     let login = database.request_login();
     let is_outside = sqlx::query_scalar!(
         r#"SELECT NOT pg_has_role(rolname, 'sessionary_app',
@@ -254,7 +292,7 @@ async fn roles_are_ready(connection: &mut PgConnection) -> Result<bool, sqlx::Er
 /// Creates the roles. They belong to the cluster, but the lock belongs to one of its databases: the migration of
 /// another database may change the same rows of the catalog, which Postgres reports as `tuple concurrently updated`
 /// (XX000). Then this tries again.
-async fn make_roles(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn make_roles(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut attempts = 0;
     loop {
         match sqlx::raw_sql(AssertSqlSafe(ROLES)).execute(&mut *connection).await {

@@ -13,6 +13,7 @@ mod api_keys;
 mod audit;
 mod avatars;
 pub mod backup;
+mod budget;
 mod bytes;
 mod captures;
 mod console_logins;
@@ -21,6 +22,7 @@ mod counts;
 mod dashboard;
 mod database;
 mod directory;
+mod distribute;
 mod erasures;
 mod error;
 mod events;
@@ -35,18 +37,23 @@ mod key_uses;
 mod keyset;
 mod lookup_cache;
 mod migrate;
+mod nodes;
 mod numbers;
 mod own_organization;
 mod permits;
+mod pooler;
 mod readiness;
+mod rebalance;
 mod recent;
 mod retention;
 mod schema;
 mod scope;
 mod sealing;
 mod sessions;
+mod shards;
 mod signals;
 mod storage;
+mod store_shard;
 mod tenant;
 mod tls;
 mod usage;
@@ -57,8 +64,8 @@ mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgConnectOptions;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 
 pub use agents::{AgentCreated, AgentFilter, AgentHeading, AgentName, AgentUpdate, Agents};
 pub use api_keys::{ApiKeyCursor, ApiKeys, KeyPage, KeyReplaced, KeyReplacement, MAX_KEYS};
@@ -76,6 +83,7 @@ pub use counts::COUNTS;
 pub use dashboard::{ChartCursor, ChartRow, Dashboard, MemberRow};
 pub use database::{Database, DatabaseError, LOOKUP_PLANS, SCAN_PLANS};
 pub use directory::{Directory, KeyRecord};
+pub use distribute::{DistributeError, Distributed};
 pub use erasures::{ErasureCursor, ErasureRequested, Erasures};
 pub use error::StoreError;
 pub use events::{EventWindow, Events, Excerpt};
@@ -87,9 +95,11 @@ pub use idempotency::{Claimed, Idempotency, KeyPlace, KeyedRequest, Reservation,
 pub use imports::{ImportOutcome, ImportedEvent, ImportedPart, ImportedSession, Imports};
 pub use inspect::{DatabaseRole, Login, Server, TableIsolation};
 pub use lookup_cache::LOOKUP_CACHE_TTL;
-pub use migrate::{MigrateError, Migrated, allow_logins, create_database, migrate, provision};
+pub use migrate::{MigrateError, Migrated, allow_logins, create_database, migrate, migrate_distributed, provision};
+pub use nodes::{NodeFacts, NodeState, NodesState};
 pub use numbers::{Numbers, Series};
 pub use own_organization::{OwnOrganization, OwnSettings};
+pub use rebalance::{Rebalanced, rebalance};
 pub use retention::{Retention, RetentionCounts};
 pub use schema::{Schema, SchemaError, newest_migration, schema};
 pub use sessions::{
@@ -98,6 +108,7 @@ pub use sessions::{
     Participants, SessionCursor, SessionFilter, SessionOrder, SessionPage, SessionQuery, SessionRow, SessionStretch,
     Sessions, TextMatch, UPDATED_WINDOW, WINDOW, Walk,
 };
+pub use shards::{Node, Placement, ShardId};
 pub use signals::{TurnWatch, Woken};
 pub use tenant::TenantStore;
 pub use tls::Tls;
@@ -108,17 +119,14 @@ pub use webhooks::{Delivery, DeliveryResent, NewEndpoint, Webhook, WebhookCreate
 
 use crate::domain::sealing::SealingKeys;
 use crate::domain::{OrgId, Organization};
-use captures::{CaptureEvents, CaptureSpans};
 use counts::Counts;
-use group::{Group, Reports};
-use idempotency::IdempotencySteps;
+use group::Reports;
 use key_uses::KeyUses;
 use lookup_cache::LookupCache;
 use numbers::Blocks;
-use permits::{OrgPermits, PermitLimits};
-use scope::TenantPool;
-use sessions::{ChangeSessions, CreateSessions, FindSessions, ParticipantsCache};
-use signals::Turns;
+use sessions::ParticipantsCache;
+use shards::Shards;
+use store_shard::{ACQUIRE_TIMEOUT, Budgets, Pools, StoreShard};
 
 /// How much of the database one replica uses.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +159,13 @@ const PERMIT_WAIT: Duration = Duration::from_secs(5);
 /// Default limit of the bytes that an organization may store.
 pub const STORAGE_QUOTA: u64 = 100 * 1024 * 1024 * 1024;
 
+impl StoreSettings {
+    /// Returns how much of a node one shard uses. A node has several, so it is the least of each kind.
+    fn of_a_shard(self) -> Self {
+        Self { writers: 1, readers: 1, keyed: 1, pool: self.pool.min(3), scans: 1, lookups: 1, ..self }
+    }
+}
+
 impl Default for StoreSettings {
     fn default() -> Self {
         Self {
@@ -173,8 +188,8 @@ impl Default for StoreSettings {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    pools: Pools,
-    groups: Groups,
+    shards: Arc<Shards<StoreShard>>,
+    budgets: Budgets,
     lookup_cache: LookupCache,
     participants: ParticipantsCache,
     key_uses: KeyUses,
@@ -182,64 +197,8 @@ struct Inner {
     blocks: Blocks,
     reports: Reports,
     storage_quota: u64,
-    /// The turns that run on this replica, which other replicas may end.
-    turns: Arc<Turns>,
     /// The keys that secrets are sealed with; `None` stores them in clear.
     sealing: Option<SealingKeys>,
-    /// The options of the connection that listens for the end of turns.
-    listening: PgConnectOptions,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.turns.close();
-    }
-}
-
-/// Each kind of work has its own connections, so that it cannot block the others.
-struct Pools {
-    tenants: TenantPool,
-    scans: TenantPool,
-    lookups: PgPool,
-}
-
-/// How long a caller waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a caller waits for a connection to scan with. The time limit of a handler is 30 seconds.
-const SCAN_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
-
-impl Pools {
-    /// Callers of one organization that wait for a connection.
-    const WAITING: usize = 256;
-    /// Callers of one organization that wait for a scan.
-    const WAITING_SCANS: usize = 4;
-
-    /// Connects the pools. An organization can use at most half of the connections for small statements, and one for
-    /// scans.
-    async fn connect(database: &Database, settings: &StoreSettings) -> Result<Self, DatabaseError> {
-        let shared = |pool: PgPool, permits: u32, waiting: usize| {
-            let callers = permits as usize + waiting;
-            TenantPool::new(pool, OrgPermits::new(PermitLimits { permits, callers, wait: settings.permit_wait }))
-        };
-        let tenants = database.app_pool(settings.pool, ACQUIRE_TIMEOUT).await?;
-        // Few connections, because each uses a processor of the Postgres machine. Callers wait for their organization's
-        // turn.
-        let scans = database.scan_pool(settings.scans, SCAN_ACQUIRE_TIMEOUT).await?;
-        Ok(Self {
-            tenants: shared(tenants, (settings.pool / 2).max(1), Self::WAITING),
-            scans: shared(scans, 1, Self::WAITING_SCANS),
-            lookups: database.app_pool(settings.lookups, ACQUIRE_TIMEOUT).await?,
-        })
-    }
-}
-
-struct Groups {
-    create_sessions: Group<CreateSessions>,
-    change_sessions: Group<ChangeSessions>,
-    find_sessions: Group<FindSessions>,
-    capture_events: Group<CaptureEvents>,
-    capture_spans: Group<CaptureSpans>,
-    idempotency: Group<IdempotencySteps>,
 }
 
 impl Store {
@@ -248,19 +207,20 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached, or the login is a superuser or bypasses row-level security.
     pub async fn connect(database: &Database, settings: StoreSettings) -> Result<Self, DatabaseError> {
-        let pools = Pools::connect(database, &settings).await?;
-        let group_options = database.app_group_options();
-        let reports = Reports::default();
+        let (budgets, reports) = (Budgets::new(&settings), Reports::default());
+        let parts = (budgets.clone(), reports.clone());
+        let make = move |link| {
+            let (budgets, reports) = parts.clone();
+            StoreShard::connect(link, settings, budgets, reports).boxed()
+        };
+        let shards = Shards::connect(database, Box::new(make)).await?;
+        if shards.are_many() {
+            // Those of the shards are made when they are first used.
+            database.app_pool(1, ACQUIRE_TIMEOUT).await?.close().await;
+        }
         let inner = Arc::new(Inner {
-            pools,
-            groups: Groups {
-                create_sessions: Group::start(&group_options, settings.writers, &reports),
-                change_sessions: Group::start(&group_options, settings.writers, &reports),
-                find_sessions: Group::start(&group_options, settings.readers, &reports),
-                capture_events: Group::start(&group_options, settings.writers, &reports),
-                capture_spans: Group::start(&group_options, settings.writers, &reports),
-                idempotency: Group::start(&idempotency::options(&group_options), settings.keyed, &reports),
-            },
+            shards,
+            budgets,
             lookup_cache: LookupCache::new(settings.lookup_cache),
             participants: ParticipantsCache::default(),
             key_uses: KeyUses::default(),
@@ -268,9 +228,7 @@ impl Store {
             blocks: Blocks::default(),
             reports,
             storage_quota: settings.storage_quota,
-            turns: Arc::default(),
             sealing: database.sealing().cloned(),
-            listening: group_options,
         });
         tokio::spawn(flush::regularly(Arc::downgrade(&inner)));
         Ok(Self(inner))
@@ -331,49 +289,40 @@ impl Store {
         Directory(self)
     }
 
-    /// Checks that the database responds.
+    /// Checks that the database responds, or one node of a distributed one.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query!(r#"SELECT 1 AS "one!""#).fetch_one(self.lookups()).await?;
-        Ok(())
+        let nodes = self.0.shards.of_each_node();
+        any_success(nodes.iter().map(|shard| shard.part.ping())).await
     }
 
     /// Returns how many pooled connections are open, and how many of them are idle.
     #[must_use]
     pub fn pool_size(&self) -> (u32, usize) {
-        let pools = &self.0.pools;
-        let lookups = (pools.lookups.size(), pools.lookups.num_idle());
-        [pools.tenants.size(), pools.scans.size(), lookups]
-            .into_iter()
-            .fold((0, 0), |(open, idle), pool| (open + pool.0, idle + pool.1))
+        let shards = self.0.shards.all();
+        let sizes = shards.iter().flat_map(|shard| {
+            let Pools { tenants, scans, lookups } = &shard.part.pools;
+            [tenants.size(), scans.size(), (lookups.reads().size(), lookups.reads().num_idle())]
+        });
+        sizes.fold((0, 0), |(open, idle), pool| (open + pool.0, idle + pool.1))
     }
 
     /// Returns how many bytes wait for the writers or are being written.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        let groups = &self.0.groups;
-        groups.create_sessions.queued_bytes()
-            + groups.change_sessions.queued_bytes()
-            + groups.capture_events.queued_bytes()
-            + groups.capture_spans.queued_bytes()
-            + groups.idempotency.queued_bytes()
+        let budgets = &self.0.budgets;
+        budgets.create_sessions.queued_bytes()
+            + budgets.change_sessions.queued_bytes()
+            + budgets.capture_events.queued_bytes()
+            + budgets.capture_spans.queued_bytes()
+            + budgets.idempotency.queued_bytes()
     }
 
     /// Finishes accepted requests, rejects new ones, and closes every connection.
     pub async fn close(&self) {
-        self.0.turns.close();
-        let groups = &self.0.groups;
-        tokio::join!(
-            groups.create_sessions.close(),
-            groups.change_sessions.close(),
-            groups.find_sessions.close(),
-            groups.capture_events.close(),
-            groups.capture_spans.close()
-        );
-        // Last, because it stores the responses of the requests above.
-        groups.idempotency.close().await;
+        self.0.shards.close().await;
         if let Err(error) = self.flush_storage().await {
             tracing::warn!(%error, "store.storage_not_counted");
         }
@@ -383,15 +332,30 @@ impl Store {
         if let Err(error) = self.flush_key_uses().await {
             tracing::warn!(%error, "store.key_uses_not_written");
         }
-        let pools = &self.0.pools;
-        tokio::join!(pools.tenants.close(), pools.scans.close(), pools.lookups.close());
-    }
-
-    fn lookups(&self) -> &PgPool {
-        &self.0.pools.lookups
+        let shards = self.0.shards.all();
+        let closing = shards.iter().map(|shard| async {
+            let Pools { tenants, scans, lookups } = &shard.part.pools;
+            tokio::join!(tenants.close(), scans.close(), lookups.close());
+        });
+        futures::future::join_all(closing).await;
     }
 
     fn lookup_cache(&self) -> &LookupCache {
         &self.0.lookup_cache
     }
+}
+
+/// Waits for the first success. Returns the last error if there is none.
+async fn any_success<F: Future<Output = Result<(), StoreError>>>(
+    checks: impl IntoIterator<Item = F>,
+) -> Result<(), StoreError> {
+    let mut checks: FuturesUnordered<F> = checks.into_iter().collect();
+    let mut result = Err(StoreError::Unavailable);
+    while let Some(checked) = checks.next().await {
+        result = checked;
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }

@@ -14,18 +14,20 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
-};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Postgres, Transaction};
 
 use tokio::time::Instant;
 
-use super::StoreError;
 use super::permits::{OrgPermit, OrgPermits};
+use super::shards::{Link, ShardId, ShardPool, is_moved};
+use super::{Database, StoreError};
 use crate::domain::OrgId;
 
 /// Time limit of a rollback in the background: that of the statement before it, and a little more.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a transaction is begun while its shard moves.
+const BEGIN_ATTEMPTS: u32 = 5;
 
 /// Setting of transactions whose COMMIT does not wait for the disk.
 const UNFLUSHED: &str = "SET LOCAL synchronous_commit = off; ";
@@ -46,8 +48,29 @@ const SEARCHING: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LO
                          SET LOCAL enable_mergejoin = off; SET LOCAL max_parallel_workers_per_gather = 0; \
                          SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan; ";
 
-fn begin_statement(orgs: &[OrgId], settings: &'static str) -> AssertSqlSafe<String> {
-    scope_statement(format!("BEGIN; {settings}SET LOCAL"), orgs)
+/// Returns what begins a transaction: settings, the check that the shard is on this node, and the scope.
+fn begin_statement(shard: Option<ShardId>, fence: Fence, settings: &str, orgs: &[OrgId]) -> AssertSqlSafe<String> {
+    scope_statement(format!("BEGIN; {settings}{}SET LOCAL", fence.statement(shard)), orgs)
+}
+
+/// How a transaction makes sure that its shard is on the node of its connection. Nothing is to be checked in a database
+/// that is not distributed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fence {
+    /// The transaction only reads, perhaps for long.
+    Reading,
+    /// The shard is not moved until the transaction ends.
+    Writing,
+}
+
+impl Fence {
+    fn statement(self, shard: Option<ShardId>) -> String {
+        match (self, shard) {
+            (_, None) => String::new(),
+            (Self::Reading, Some(shard)) => format!("SELECT public.find_shard({shard}); "),
+            (Self::Writing, Some(shard)) => format!("SELECT public.enter_shard({shard}); "),
+        }
+    }
 }
 
 /// Returns a statement that sets the scope to exactly `orgs`.
@@ -66,20 +89,23 @@ fn scope_statement(set: String, orgs: &[OrgId]) -> AssertSqlSafe<String> {
 
 /// A connection of one task, and the organizations that its statements see.
 ///
-/// The scope outlives the transaction here. A distributed Postgres that forwards only `SET LOCAL` needs
-/// [`WriterConnection::narrowed`] to begin a transaction for each statement, as [`WriterConnection::begin`] does.
-///
 /// The task drops the connection when a statement on it did not complete.
 pub(super) struct WriterConnection<M = ()> {
     connection: PgConnection,
     sees: Vec<OrgId>,
+    shard: Option<ShardId>,
+    /// Whether a transaction of [`WriterConnection::narrowed`] was begun and not committed.
+    is_open: bool,
     /// What the task remembers of its writes, for as long as the connection lasts.
     pub memory: M,
 }
 
 impl<M: Default> WriterConnection<M> {
-    pub async fn connect(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
-        Ok(Self { connection: options.connect().await?, sees: Vec::new(), memory: M::default() })
+    /// Connects with these options to where the link leads now.
+    pub async fn connect(link: &Link, options: fn(&Database) -> PgConnectOptions) -> Result<Self, sqlx::Error> {
+        let mut connection = options(&link.database()).connect().await?;
+        link.attach(&mut connection).await?;
+        Ok(Self { connection, sees: Vec::new(), shard: link.shard(), is_open: false, memory: M::default() })
     }
 }
 
@@ -87,45 +113,100 @@ impl<M> WriterConnection<M> {
     /// Returns the connection for statements that are each a transaction and that see exactly `orgs`. This takes one
     /// round trip instead of the three of [`WriterConnection::begin`] and its COMMIT. The scope is not sent again for
     /// the same organizations.
-    pub async fn narrowed(&mut self, orgs: &[OrgId]) -> Result<&mut PgConnection, sqlx::Error> {
-        if self.sees != orgs {
+    ///
+    /// In a shard of a distributed database, the statements until [`Narrowed::done`] are one transaction, because each
+    /// has to be sure that the shard is still there.
+    pub async fn narrowed(&mut self, orgs: &[OrgId]) -> Result<Narrowed<'_, M>, sqlx::Error> {
+        self.end_open().await?;
+        if self.shard.is_some() {
+            self.is_open = true;
+            self.connection.execute(begin_statement(self.shard, Fence::Writing, "", orgs)).await?;
+        } else if self.sees != orgs {
             // Until Postgres responds, the scope can be either of the two.
             self.sees.clear();
             self.connection.execute(scope_statement("SET".to_owned(), orgs)).await?;
             self.sees.extend_from_slice(orgs);
         }
-        Ok(&mut self.connection)
+        Ok(Narrowed(self))
     }
 
     /// Begins a transaction that sees exactly `orgs`.
     pub async fn begin(&mut self, orgs: &[OrgId]) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
-        self.connection.begin_with(begin_statement(orgs, "")).await
+        self.end_open().await?;
+        self.connection.begin_with(begin_statement(self.shard, Fence::Writing, "", orgs)).await
+    }
+
+    /// Rolls back what a failed statement left open.
+    async fn end_open(&mut self) -> Result<(), sqlx::Error> {
+        if self.is_open {
+            self.connection.execute("ROLLBACK").await?;
+            self.is_open = false;
+        }
+        Ok(())
+    }
+}
+
+/// The connection for statements that see the organizations of a batch.
+pub(super) struct Narrowed<'w, M>(&'w mut WriterConnection<M>);
+
+impl<M> Narrowed<'_, M> {
+    /// Commits the statements, as far as they are not yet.
+    ///
+    /// # Errors
+    /// When Postgres did not confirm it. They may or may not have been committed then.
+    pub async fn done(self) -> Result<(), sqlx::Error> {
+        if self.0.is_open {
+            self.0.connection.execute("COMMIT").await?;
+            self.0.is_open = false;
+        }
+        Ok(())
+    }
+}
+
+impl<M> Deref for Narrowed<'_, M> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0.connection
+    }
+}
+
+impl<M> DerefMut for Narrowed<'_, M> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0.connection
     }
 }
 
 /// The connections for one kind of statement, of which each organization can use a limited part.
 pub(super) struct TenantPool {
-    pool: PgPool,
+    pool: ShardPool,
     permits: OrgPermits,
 }
 
 impl TenantPool {
-    pub fn new(pool: PgPool, permits: OrgPermits) -> Self {
+    pub fn new(pool: ShardPool, permits: OrgPermits) -> Self {
         Self { pool, permits }
     }
 
     /// Returns how many connections are open, and how many of them are idle.
     pub fn size(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+        (self.pool.reads().size(), self.pool.reads().num_idle())
     }
 
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    async fn begin(&self, org: OrgId, settings: &'static str) -> Result<PooledTransaction, StoreError> {
+    /// Makes new connections with other settings.
+    pub fn move_to(&self, database: &Database) {
+        self.pool.move_to(database);
+    }
+
+    async fn begin(&self, fence: Fence, settings: &str, org: OrgId) -> Result<PooledTransaction, StoreError> {
         let permit = self.permits.acquire(org, 1).await?;
-        Ok(PooledTransaction::begin(&self.pool, begin_statement(&[org], settings), Some(permit)).await?)
+        let shard = self.pool.link().shard();
+        let statement = || begin_statement(shard, fence, settings, &[org]);
+        Ok(PooledTransaction::begin(&self.pool, statement, Some(permit)).await?)
     }
 }
 
@@ -135,7 +216,7 @@ impl TenantPool {
 /// [`StoreError::OrgBusy`] when the organization already uses or waits for too many connections;
 /// [`StoreError::Unavailable`] when the database cannot be reached.
 pub(super) async fn begin_pooled(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
-    pool.begin(org, "").await
+    pool.begin(Fence::Writing, "", org).await
 }
 
 /// Begins a transaction for statements that walk along an index: lists, figures, searches of many rows.
@@ -143,7 +224,7 @@ pub(super) async fn begin_pooled(pool: &TenantPool, org: OrgId) -> Result<Pooled
 /// # Errors
 /// The same as those of [`begin_pooled`].
 pub(super) async fn begin_scan(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
-    pool.begin(org, WALKING).await
+    pool.begin(Fence::Reading, WALKING, org).await
 }
 
 /// Begins a transaction for a search: its statements see one snapshot, and look up rows by lists of keys.
@@ -151,7 +232,7 @@ pub(super) async fn begin_scan(pool: &TenantPool, org: OrgId) -> Result<PooledTr
 /// # Errors
 /// The same as those of [`begin_pooled`].
 pub(super) async fn begin_search(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
-    pool.begin(org, SEARCHING).await
+    pool.begin(Fence::Reading, SEARCHING, org).await
 }
 
 /// How often an export tries again while the organization's other scans use its permit.
@@ -167,7 +248,7 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) async fn begin_in_turn(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
     let deadline = Instant::now() + TURN_TIMEOUT;
     loop {
-        match pool.begin(org, WALKING).await {
+        match pool.begin(Fence::Reading, WALKING, org).await {
             Err(StoreError::OrgBusy) if Instant::now() < deadline => tokio::time::sleep(ASK_AGAIN_AFTER).await,
             result => return result,
         }
@@ -180,7 +261,7 @@ pub(super) async fn begin_in_turn(pool: &TenantPool, org: OrgId) -> Result<Poole
 /// # Errors
 /// The same as those of [`begin_pooled`].
 pub(super) async fn begin_unflushed(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
-    pool.begin(org, UNFLUSHED).await
+    pool.begin(Fence::Writing, UNFLUSHED, org).await
 }
 
 /// Begins a transaction whose statements Postgres cancels after [`BRIEF_TIMEOUT`], for a query with a slower fallback.
@@ -188,33 +269,40 @@ pub(super) async fn begin_unflushed(pool: &TenantPool, org: OrgId) -> Result<Poo
 /// # Errors
 /// The same as those of [`begin_pooled`].
 pub(super) async fn begin_brief(pool: &TenantPool, org: OrgId) -> Result<PooledTransaction, StoreError> {
-    pool.begin(org, BRIEF).await
+    pool.begin(Fence::Reading, BRIEF, org).await
 }
 
 /// Begins a transaction about organizations themselves: their permissions and their storage. It takes none of their
 /// permits, because callers' credentials are verified with it.
-pub(super) async fn begin_lookup(pool: &PgPool, orgs: &[OrgId]) -> Result<PooledTransaction, sqlx::Error> {
-    PooledTransaction::begin(pool, begin_statement(orgs, ""), None).await
+pub(super) async fn begin_lookup(pool: &ShardPool, orgs: &[OrgId]) -> Result<PooledTransaction, sqlx::Error> {
+    let shard = pool.link().shard();
+    PooledTransaction::begin(pool, || begin_statement(shard, Fence::Writing, "", orgs), None).await
 }
 
 /// Begins a transaction of `sessionary_system`, which has its own policies and needs no scope.
-pub(super) async fn begin_system(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
-    PooledTransaction::begin(pool, "BEGIN", None).await
+pub(super) async fn begin_system(pool: &ShardPool) -> Result<PooledTransaction, sqlx::Error> {
+    begin_unscoped(pool, Fence::Writing, "BEGIN").await
 }
 
 /// Begins a transaction of `sessionary_system` whose statements see one snapshot.
-pub(super) async fn begin_system_snapshot(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
-    PooledTransaction::begin(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None).await
+pub(super) async fn begin_system_snapshot(pool: &ShardPool) -> Result<PooledTransaction, sqlx::Error> {
+    begin_unscoped(pool, Fence::Reading, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
 /// Begins a transaction of `sessionary_system` whose COMMIT does not wait for the disk.
-pub(super) async fn begin_system_unflushed(pool: &PgPool) -> Result<PooledTransaction, sqlx::Error> {
-    PooledTransaction::begin(pool, "BEGIN; SET LOCAL synchronous_commit = off", None).await
+pub(super) async fn begin_system_unflushed(pool: &ShardPool) -> Result<PooledTransaction, sqlx::Error> {
+    begin_unscoped(pool, Fence::Writing, "BEGIN; SET LOCAL synchronous_commit = off").await
+}
+
+async fn begin_unscoped(pool: &ShardPool, fence: Fence, begin: &str) -> Result<PooledTransaction, sqlx::Error> {
+    let fence = fence.statement(pool.link().shard());
+    // Safe: the only part that is not constant is the shard's number.
+    PooledTransaction::begin(pool, || AssertSqlSafe(format!("{begin}; {fence}")), None).await
 }
 
 /// A transaction on a pooled connection. Dropping it at any moment leaves no connection of unknown state in the pool.
 pub(super) struct PooledTransaction {
-    /// `None` only while the value is dropped.
+    /// `None` only while the value is made or dropped.
     connection: Option<PoolConnection<Postgres>>,
     state: State,
     /// Returned with the connection, not before, because the statement of a caller that hung up may still be running.
@@ -232,16 +320,32 @@ enum State {
 }
 
 impl PooledTransaction {
+    /// Begins a transaction. If the shard has just moved, it is begun again at its new node.
     async fn begin(
-        pool: &PgPool,
-        statement: impl SqlSafeStr + Send,
+        pool: &ShardPool,
+        statement: impl Fn() -> AssertSqlSafe<String>,
         permit: Option<OrgPermit>,
     ) -> Result<Self, sqlx::Error> {
-        let connection = pool.acquire().await?;
-        let mut transaction = Self { connection: Some(connection), state: State::Unknown, permit };
-        transaction.execute(statement).await?;
+        let mut transaction = Self { connection: None, state: State::Unknown, permit };
+        for attempt in 1.. {
+            transaction.connection = Some(pool.reads().acquire().await?);
+            match transaction.execute(statement()).await {
+                Ok(_) => break,
+                Err(error) if is_moved(&error) && attempt < BEGIN_ATTEMPTS => {
+                    transaction.close_connection();
+                    pool.link().refreshed().await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         transaction.state = State::Open;
         Ok(transaction)
+    }
+
+    fn close_connection(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+        }
     }
 
     /// Commits the transaction.

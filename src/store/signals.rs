@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::TenantStore;
 use super::sessions::RowKey;
+use super::shards::Link;
 use crate::domain::{AgentId, DialectName, OrgId, SessionId};
 
 /// The channel of the notifications.
@@ -174,13 +175,13 @@ impl Turns {
     }
 
     /// Starts to listen when the first turn begins, because a replica without turns needs no connection for it.
-    fn listen(self: &Arc<Self>, options: &PgConnectOptions) {
+    fn listen(self: &Arc<Self>, link: &Link) {
         if !self.is_listening.swap(true, Ordering::AcqRel) {
-            let (turns, options, closing) = (Arc::clone(self), options.clone(), self.closing.clone());
+            let (turns, link, closing) = (Arc::clone(self), link.clone(), self.closing.clone());
             tokio::spawn(async move {
                 tokio::select! {
                     () = closing.cancelled() => {}
-                    () = turns.hear(options) => {}
+                    () = turns.hear(link) => {}
                 }
             });
         }
@@ -190,9 +191,10 @@ impl Turns {
         self.closing.cancel();
     }
 
-    async fn hear(&self, options: PgConnectOptions) {
+    async fn hear(&self, link: Link) {
         loop {
-            let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+            let options = link.database().app_group_options();
+            let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
             if let Err(error) = self.hear_while_connected(&pool).await {
                 tracing::warn!(%error, "store.signals_lost");
             }
@@ -220,9 +222,8 @@ impl TenantStore {
     /// missed.
     #[must_use]
     pub fn watch_turn(&self, (dialect, id): (DialectName, SessionId), agent: AgentId) -> TurnWatch {
-        let inner = &self.store.0;
-        inner.turns.listen(&inner.listening);
-        inner.turns.watch(RowKey::new(self.org, dialect, id), agent)
+        self.shard.turns.listen(&self.shard.link);
+        self.shard.turns.watch(RowKey::new(self.org, dialect, id), agent)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use super::{Inner, StoreError, scope};
+use super::{Inner, StoreError, StoreShard, scope};
 use crate::domain::OrgId;
 
 /// Organizations per statement.
@@ -46,26 +46,29 @@ impl StorageMeter {
     }
 }
 
-/// Adds the counted bytes to the database. If that fails, they are counted again.
+/// Adds the counted bytes to the database. What cannot be added is counted again.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] when the database cannot be reached.
+/// [`StoreError::Unavailable`] when the database cannot be reached, or one shard of it.
 pub(super) async fn flush(store: &Inner) -> Result<(), StoreError> {
-    let counts = store.reports.storage.take();
-    for (index, batch) in counts.chunks(BATCH).enumerate() {
-        if let Err(error) = add(store, batch).await {
-            store.reports.storage.give_back(&counts[index * BATCH..]);
-            return Err(error);
+    let mut result = Ok(());
+    for (shard, counts) in store.shards.assign(store.reports.storage.take(), |(org, _)| *org) {
+        for (index, batch) in counts.chunks(BATCH).enumerate() {
+            if let Err(error) = add(&shard, batch).await {
+                store.reports.storage.give_back(&counts[index * BATCH..]);
+                result = Err(error);
+                break;
+            }
         }
     }
-    Ok(())
+    result
 }
 
-async fn add(store: &Inner, counts: &[(OrgId, i64)]) -> Result<(), StoreError> {
+async fn add(shard: &StoreShard, counts: &[(OrgId, i64)]) -> Result<(), StoreError> {
     let orgs: Vec<OrgId> = counts.iter().map(|(org, _)| *org).collect();
     let ids: Vec<Uuid> = orgs.iter().map(|org| org.0).collect();
     let bytes: Vec<i64> = counts.iter().map(|(_, bytes)| *bytes).collect();
-    let mut transaction = scope::begin_lookup(&store.pools.lookups, &orgs).await?;
+    let mut transaction = scope::begin_lookup(&shard.pools.lookups, &orgs).await?;
     sqlx::query!(
         "INSERT INTO organization_storage AS s (org_id, stored_bytes)
          SELECT org_id, bytes FROM UNNEST($1::uuid[], $2::bigint[]) AS new (org_id, bytes) ORDER BY org_id

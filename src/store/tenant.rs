@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lookup_cache::LookupCache;
-use super::{Groups, Store, StoreError, TenantPool};
+use super::scope::TenantPool;
+use super::store_shard::{Groups, StoreShard};
+use super::{Store, StoreError};
 use crate::domain::sealing::SealingKeys;
 use crate::domain::{Actor, KeyId, OrgId};
 
@@ -12,6 +14,8 @@ use crate::domain::{Actor, KeyId, OrgId};
 #[derive(Clone)]
 pub struct TenantStore {
     pub(super) store: Store,
+    /// The connections to the organization's shard.
+    pub(super) shard: Arc<StoreShard>,
     pub(super) org: OrgId,
     is_full: bool,
     /// Whose acts they are that the audit log records; `None` for the service's own.
@@ -24,7 +28,8 @@ pub struct TenantStore {
 
 impl TenantStore {
     pub(super) fn new(store: Store, org: OrgId, is_full: bool) -> Self {
-        Self { store, org, is_full, actor: None, key: None, has_committed: Arc::default() }
+        let shard = store.0.shards.of(org);
+        Self { store, shard, org, is_full, actor: None, key: None, has_committed: Arc::default() }
     }
 
     /// Returns a store whose acts are recorded as this actor's.
@@ -89,7 +94,7 @@ impl TenantStore {
     }
 
     pub(super) fn pool(&self) -> &TenantPool {
-        &self.store.0.pools.tenants
+        &self.shard.pools.tenants
     }
 
     /// Checks that the storage quota is not used up. Called before anything is added.
@@ -107,7 +112,7 @@ impl TenantStore {
 
     /// Returns the pool for queries that read many rows.
     pub(super) fn scans(&self) -> &TenantPool {
-        &self.store.0.pools.scans
+        &self.shard.pools.scans
     }
 
     /// Returns the keys that secrets are sealed with; `None` stores them in clear.
@@ -116,7 +121,7 @@ impl TenantStore {
     }
 
     pub(super) fn groups(&self) -> &Groups {
-        &self.store.0.groups
+        &self.shard.groups
     }
 
     pub(super) fn lookup_cache(&self) -> &LookupCache {

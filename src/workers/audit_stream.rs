@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::in_every_shard;
 use crate::domain::{Clock, OrgId};
 use crate::outbound::{Client, NoTls, PrivateAddresses, SignedEndpoint, Unsent, signature};
 use crate::store::AuditRow;
@@ -89,7 +90,8 @@ impl From<Unsent> for NotSent {
     }
 }
 
-/// One replica's worker.
+/// One replica's worker. Clones share its HTTP client.
+#[derive(Clone)]
 pub struct AuditStream {
     admin: AdminStore,
     clock: Clock,
@@ -123,9 +125,14 @@ impl AuditStream {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn send_waiting(&self) -> Result<usize, AdminError> {
+        let send = |shard: AdminStore| async move { self.send_from_shard(&shard).await };
+        in_every_shard(&self.admin, send).await.map(|sent| usize::try_from(sent).unwrap_or(usize::MAX))
+    }
+
+    async fn send_from_shard(&self, admin: &AdminStore) -> Result<u64, AdminError> {
         let (mut sent, mut after) = (0, FIRST);
         loop {
-            let Some(unsent) = self.admin.lease_audit_entries(self.clock.now(), LEASE, after).await? else {
+            let Some(unsent) = admin.lease_audit_entries(self.clock.now(), LEASE, after).await? else {
                 if after == FIRST {
                     return Ok(sent);
                 }
@@ -138,8 +145,8 @@ impl AuditStream {
                 tracing::warn!(org = %unsent.org, %error, "audit.not_sent");
                 return Ok(sent);
             }
-            self.admin.audit_entries_sent(unsent.org, last).await?;
-            sent += unsent.entries.len();
+            admin.audit_entries_sent(unsent.org, last).await?;
+            sent += unsent.entries.len() as u64;
         }
     }
 

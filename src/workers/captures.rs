@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::in_every_shard;
 use crate::domain::{Clock, OrgId, Timestamp};
 use crate::store::admin::{AdminError, AdminStore};
 
@@ -62,14 +63,17 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// # Errors
 /// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn fold_totals(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    let mut folded = 0;
-    loop {
-        let batch = admin.fold_captured_totals(now, i64::from(BATCH)).await?;
-        folded += batch;
-        if batch < u64::from(BATCH) {
-            return Ok(folded);
+    let fold = |shard: AdminStore| async move {
+        let mut folded = 0;
+        loop {
+            let batch = shard.fold_captured_totals(now, i64::from(BATCH)).await?;
+            folded += batch;
+            if batch < u64::from(BATCH) {
+                return Ok(folded);
+            }
         }
-    }
+    };
+    in_every_shard(admin, fold).await
 }
 
 /// Lowers maxima of days on which captured events changed.
@@ -77,7 +81,11 @@ pub async fn fold_totals(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
 /// # Errors
 /// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn recount(admin: &AdminStore) -> Result<(), AdminError> {
-    while admin.recount_captured_days(i64::from(RECOUNTED_DAYS)).await? == u64::from(RECOUNTED_DAYS) {}
+    let recount = |shard: AdminStore| async move {
+        while shard.recount_captured_days(i64::from(RECOUNTED_DAYS)).await? == u64::from(RECOUNTED_DAYS) {}
+        Ok(0)
+    };
+    in_every_shard(admin, recount).await?;
     Ok(())
 }
 
@@ -86,12 +94,15 @@ pub async fn recount(admin: &AdminStore) -> Result<(), AdminError> {
 /// # Errors
 /// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn note_backlog(admin: &AdminStore) -> Result<u64, AdminError> {
-    let (mut noted, mut after) = (0, Uuid::nil());
-    while let Some(batch) = admin.note_unindexed_events(after, NOTED_BATCH).await? {
-        noted += batch.noted;
-        after = batch.last;
-    }
-    Ok(noted)
+    let note = |shard: AdminStore| async move {
+        let (mut noted, mut after) = (0, Uuid::nil());
+        while let Some(batch) = shard.note_unindexed_events(after, NOTED_BATCH).await? {
+            noted += batch.noted;
+            after = batch.last;
+        }
+        Ok(noted)
+    };
+    in_every_shard(admin, note).await
 }
 
 /// Updates the search index: makes blocks if there are enough events, and adds missing events.
@@ -99,13 +110,17 @@ pub async fn note_backlog(admin: &AdminStore) -> Result<u64, AdminError> {
 /// # Errors
 /// [`AdminError::Store`] when the database cannot be reached. Finished batches are not undone.
 pub async fn index(admin: &AdminStore) -> Result<(), AdminError> {
-    let mut after = OrgId(Uuid::nil());
-    loop {
-        after = index_some(admin, after).await?;
-        if after.0.is_nil() {
-            return Ok(());
+    let index = |shard: AdminStore| async move {
+        let mut after = OrgId(Uuid::nil());
+        loop {
+            after = index_some(&shard, after).await?;
+            if after.0.is_nil() {
+                return Ok(0);
+            }
         }
-    }
+    };
+    in_every_shard(admin, index).await?;
+    Ok(())
 }
 
 /// Updates the search index of at most 1,000 organizations after `after`, and adds all missing events. Returns where to

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::in_every_shard;
 use crate::domain::{Clock, OrgId, Timestamp};
 use crate::store::admin::{AdminError, AdminStore, Erased};
 
@@ -30,6 +31,10 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// # Errors
 /// When the database cannot be reached. Finished steps are not undone.
 pub async fn erase(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
+    in_every_shard(admin, |shard| async move { erase_in_shard(&shard, now).await }).await
+}
+
+async fn erase_in_shard(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     // Organizations take turns, so that none waits for the many sessions of another.
     const FIRST: OrgId = OrgId(Uuid::nil());
     let (mut sessions, mut after) = (0, FIRST);

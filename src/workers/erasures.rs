@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::in_every_shard;
 use crate::domain::{Clock, OrgId, Timestamp};
 use crate::store::admin::{AdminError, AdminStore, ErasureProgress};
 use crate::telemetry;
@@ -31,11 +32,14 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// # Errors
 /// When the database cannot be reached. What was started runs.
 pub async fn start_retention(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    let mut rules = 0;
-    while admin.start_retention(now).await? {
-        rules += 1;
-    }
-    Ok(rules)
+    let start = |shard: AdminStore| async move {
+        let mut rules = 0;
+        while shard.start_retention(now).await? {
+            rules += 1;
+        }
+        Ok(rules)
+    };
+    in_every_shard(admin, start).await
 }
 
 /// Carries out all steps that are due at `now`. Organizations take turns, so that none waits for the large erasure of
@@ -46,6 +50,10 @@ pub async fn start_retention(admin: &AdminStore, now: Timestamp) -> Result<u64, 
 /// # Errors
 /// When the database cannot be reached. Finished steps are not undone.
 pub async fn carry_out(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
+    in_every_shard(admin, |shard| async move { carry_out_in_shard(&shard, now).await }).await
+}
+
+async fn carry_out_in_shard(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     let (mut done, mut after) = (0, FIRST);
     loop {
         let began = Instant::now();

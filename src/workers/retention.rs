@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::in_every_shard;
 use crate::domain::idempotency::KEY_LIFETIME;
 use crate::domain::webhook::TRIED_FOR;
 use crate::domain::{Clock, Timestamp};
@@ -75,7 +76,10 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    in_batches(|limit| admin.delete_idempotency_keys(now - KEY_LIFETIME, limit)).await
+    in_every_shard(admin, |shard| async move {
+        in_batches(|limit| shard.delete_idempotency_keys(now - KEY_LIFETIME, limit)).await
+    })
+    .await
 }
 
 /// Deletes the feed entries that can no longer be followed at `now`, and those that endpoints have not received in
@@ -84,7 +88,10 @@ pub async fn delete_idempotency_keys(admin: &AdminStore, now: Timestamp) -> Resu
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    in_batches(|limit| admin.delete_feed(now - FEED_LIFETIME, now - UNTOLD_FEED_LIFETIME, limit)).await
+    in_every_shard(admin, |shard| async move {
+        in_batches(|limit| shard.delete_feed(now - FEED_LIFETIME, now - UNTOLD_FEED_LIFETIME, limit)).await
+    })
+    .await
 }
 
 /// Gives up the webhook deliveries whose time is over at `now` and that no replica attempts. Returns how many there
@@ -93,7 +100,10 @@ pub async fn delete_feed(admin: &AdminStore, now: Timestamp) -> Result<u64, Admi
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    in_batches(|limit| admin.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, limit)).await
+    in_every_shard(admin, |shard| async move {
+        in_batches(|limit| shard.expire_deliveries(now - TRIED_FOR - DELIVERY_SLACK, now, limit)).await
+    })
+    .await
 }
 
 /// Deletes the times at which sessions have to be looked at, of organizations whose endpoints receive no expiries.
@@ -102,7 +112,7 @@ pub async fn expire_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_expiries(admin: &AdminStore) -> Result<u64, AdminError> {
-    in_batches(|limit| admin.delete_expiries(limit)).await
+    in_every_shard(admin, |shard| async move { in_batches(|limit| shard.delete_expiries(limit)).await }).await
 }
 
 /// Deletes the usage of the days whose lifetime is over at `now`. Returns how many rows there were.
@@ -111,7 +121,7 @@ pub async fn delete_expiries(admin: &AdminStore) -> Result<u64, AdminError> {
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_usage(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
     let first = (now - chrono::Duration::days(USAGE_DAYS)).date_naive();
-    in_batches(|limit| admin.delete_usage_days(first, limit)).await
+    in_every_shard(admin, |shard| async move { in_batches(|limit| shard.delete_usage_days(first, limit)).await }).await
 }
 
 /// Deletes the finished webhook deliveries whose lifetime is over at `now`. Returns how many there were.
@@ -119,5 +129,8 @@ pub async fn delete_usage(admin: &AdminStore, now: Timestamp) -> Result<u64, Adm
 /// # Errors
 /// When the database cannot be reached. Finished batches are not undone.
 pub async fn delete_deliveries(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    in_batches(|limit| admin.delete_deliveries(now - DELIVERY_LIFETIME, limit)).await
+    in_every_shard(admin, |shard| async move {
+        in_batches(|limit| shard.delete_deliveries(now - DELIVERY_LIFETIME, limit)).await
+    })
+    .await
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::in_every_shard;
 use crate::domain::{Clock, Timestamp};
 use crate::store::admin::{AdminError, AdminStore};
 
@@ -27,11 +28,14 @@ pub(super) async fn run(admin: &AdminStore, clock: &Clock) {
 /// # Errors
 /// When the database cannot be reached. Finished steps are not undone.
 pub async fn store_users(admin: &AdminStore, now: Timestamp) -> Result<u64, AdminError> {
-    let mut stored = 0;
-    loop {
-        let began = Instant::now();
-        let Some(sessions) = admin.store_users(now, BATCH).await? else { return Ok(stored) };
-        stored += sessions;
-        tokio::time::sleep(began.elapsed()).await;
-    }
+    let store = |shard: AdminStore| async move {
+        let mut stored = 0;
+        loop {
+            let began = Instant::now();
+            let Some(sessions) = shard.store_users(now, BATCH).await? else { return Ok(stored) };
+            stored += sessions;
+            tokio::time::sleep(began.elapsed()).await;
+        }
+    };
+    in_every_shard(admin, store).await
 }

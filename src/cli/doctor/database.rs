@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Check, Doctor, Status, surroundings};
+use super::{Check, Doctor, Status, nodes, surroundings};
 use crate::cli::home::Home;
 use crate::cli::{Context, Failure};
 use crate::domain::{KEY_EXPIRY_WARNING, Timestamp};
@@ -54,6 +54,7 @@ pub(super) async fn check(doctor: &Doctor, context: &Context, home: &Home, check
         });
     }
     checks.push(Check::of("isolation", isolation(home).await));
+    nodes::check(database, checks).await;
     if schema.check(&place).is_err() {
         return;
     }

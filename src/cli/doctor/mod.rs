@@ -1,6 +1,7 @@
 //! `doctor`: checks a deployment and reports problems with their remedies.
 
 mod database;
+mod nodes;
 mod surroundings;
 
 use std::process::ExitCode;

@@ -20,7 +20,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Taken`] when its id, key or number belongs to another agent of the organization.
     pub async fn create_agent(&self, org: OrgId, new: &NewAgent) -> Result<i64, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let series = Series::Agents.code();
         let number = match new.number {
             // The counter moves past a number given by the operator, so that it is not assigned again.
@@ -87,7 +87,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn agents(&self, org: OrgId) -> Result<Vec<Agent>, AdminError> {
-        let rows = living_agents!("ORDER BY a.number", org.0).fetch_all(&self.pool).await?;
+        let rows = living_agents!("ORDER BY a.number", org.0).fetch_all(self.pool(org).reads()).await?;
         Ok(rows.into_iter().map(Agent::try_from).collect::<Result<_, _>>()?)
     }
 
@@ -97,7 +97,7 @@ impl AdminStore {
     /// [`AdminError::NotFound`] when there is none, [`AdminError::AmbiguousAgent`] when the text is the key of one and
     /// the number of another.
     pub async fn agent(&self, org: OrgId, name: &str) -> Result<Agent, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let agent = find(&mut transaction, org, name).await?;
         transaction.commit().await?;
         Ok(agent)
@@ -116,7 +116,7 @@ impl AdminStore {
         now: Timestamp,
         rule: impl FnOnce(&mut Agent) -> Result<(), E> + Send,
     ) -> Result<(Agent, Agent), E> {
-        let mut transaction = scope::begin_system(&self.pool).await.map_err(AdminError::from)?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await.map_err(AdminError::from)?;
         let before = find(&mut transaction, org, name).await?;
         let mut after = before.clone();
         rule(&mut after)?;
@@ -146,7 +146,7 @@ impl AdminStore {
     /// [`AdminError::NotFound`] when there is no such agent, [`AdminError::AmbiguousAgent`] when the text is the key of
     /// one and the number of another.
     pub async fn delete_agent(&self, org: OrgId, name: &str, now: Timestamp) -> Result<Agent, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let agent = find(&mut transaction, org, name).await?;
         sqlx::query!("UPDATE agents SET deleted_at = $3 WHERE org_id = $1 AND agent_id = $2", org.0, agent.id.0, now)
             .execute(&mut *transaction)
@@ -163,7 +163,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn create_avatar(&self, org: OrgId, new: &NewAvatar<'_>) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         sqlx::query!(
             "INSERT INTO avatars (org_id, number, name, url, voice_id, created_at, updated_at)
              VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (org_id, number) DO NOTHING",

@@ -55,7 +55,7 @@ impl AdminStore {
     pub async fn create_key(&self, new: &NewKey<'_>) -> Result<(), AdminError> {
         let hash = new.key.hash();
         let addresses = new.allowed_addresses.map(AllowedAddresses::texts);
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(new.org)).await?;
         sqlx::query!(
             "INSERT INTO api_keys (org_id, key_id, name, prefix, hint, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
             new.org.0,
@@ -100,7 +100,7 @@ impl AdminStore {
               WHERE k.org_id = $1 ORDER BY k.created_at, k.key_id",
             org.0
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool(org).reads())
         .await?)
     }
 
@@ -109,6 +109,10 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such key.
     pub async fn key(&self, key: KeyId) -> Result<KeyRow, AdminError> {
+        self.in_its_shard(|shard| async move { shard.key_in_shard(key).await }).await
+    }
+
+    async fn key_in_shard(&self, key: KeyId) -> Result<KeyRow, AdminError> {
         // Joins the organizations because `org_id` comes first in the index that has the key's id.
         sqlx::query_as!(
             KeyRow,
@@ -119,7 +123,7 @@ impl AdminStore {
                  JOIN api_key_hashes h ON h.org_id = k.org_id AND h.key_id = k.key_id"#,
             key.0
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.here().reads())
         .await?
         .ok_or(AdminError::NotFound("API key"))
     }
@@ -142,7 +146,7 @@ impl AdminStore {
         now: Timestamp,
         reason: Option<&str>,
     ) -> Result<KeyRow, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(OrgId(org))).await?;
         let before = locked_key(&mut transaction, org, key).await?;
         if before.revoked_at.is_some() {
             return Ok(before);
@@ -185,7 +189,7 @@ impl AdminStore {
     ) -> Result<KeyRow, AdminError> {
         let org = self.key(key).await?.org_id;
         let addresses = addresses.map(AllowedAddresses::texts);
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(OrgId(org))).await?;
         let before = locked_key(&mut transaction, org, key).await?;
         if before.revoked_at.is_some() {
             return Err(AdminError::KeyHasEnded(key));
@@ -224,6 +228,19 @@ impl AdminStore {
         until: Timestamp,
         limit: i64,
     ) -> Result<Vec<ExpiringKey>, AdminError> {
+        let keys = self.everywhere(|shard| async move { shard.expiring_in_shard(now, until, limit).await }).await?;
+        let mut keys: Vec<ExpiringKey> = keys.into_iter().flatten().collect();
+        keys.sort_by_key(|key| (key.expires_at, key.key_id));
+        keys.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(keys)
+    }
+
+    async fn expiring_in_shard(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<ExpiringKey>, AdminError> {
         Ok(sqlx::query_as!(
             ExpiringKey,
             r#"SELECT k.org_id, k.key_id, k.name, ends.at AS "expires_at!", k.last_used_at
@@ -244,7 +261,7 @@ impl AdminStore {
             until,
             limit
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.here().reads())
         .await?)
     }
 
@@ -257,7 +274,7 @@ impl AdminStore {
     /// expired.
     pub async fn replace_key(&self, old: KeyId, new: &Replacement<'_>) -> Result<KeyRow, AdminError> {
         let org = self.key(old).await?.org_id;
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(OrgId(org))).await?;
         let before = locked_key(&mut transaction, org, old).await?;
         if before.revoked_at.is_some() || before.expires_at.is_some_and(|end| end <= new.created_at) {
             return Err(AdminError::KeyHasEnded(old));

@@ -52,7 +52,7 @@ impl AdminStore {
                     number,
                     limit
                 )
-                .fetch_all(&self.pool)
+                .fetch_all(self.pool(org).reads())
                 .await?
             }
             Some(action) => {
@@ -70,7 +70,7 @@ impl AdminStore {
                     limit,
                     action.as_str()
                 )
-                .fetch_all(&self.pool)
+                .fetch_all(self.pool(org).reads())
                 .await?
             }
         };
@@ -82,7 +82,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn verify_audit(&self, org: OrgId) -> Result<Verified, AdminError> {
-        let mut transaction = scope::begin_system_snapshot(&self.pool).await?;
+        let mut transaction = scope::begin_system_snapshot(&self.pool(org)).await?;
         let head = sqlx::query!("SELECT number, hash FROM audit_heads WHERE org_id = $1", org.0)
             .fetch_optional(&mut *transaction)
             .await?;
@@ -109,7 +109,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn record_export(&self, org: OrgId) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let entry = Entry::new(org, &self.actor, Action::SessionExport, format!("organization/{org}"));
         audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;

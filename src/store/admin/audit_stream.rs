@@ -29,7 +29,7 @@ impl AdminStore {
         lease: TimeDelta,
         after: OrgId,
     ) -> Result<Option<UnsentEntries>, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let leased = sqlx::query!(
             "UPDATE audit_streams SET busy_until = $2
               WHERE org_id = (SELECT org_id FROM audit_streams
@@ -68,7 +68,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn audit_entries_sent(&self, org: OrgId, number: i64) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         sqlx::query!(
             "UPDATE audit_streams SET sent = GREATEST(sent, $2), busy_until = '-infinity' WHERE org_id = $1",
             org.0,

@@ -9,6 +9,7 @@ use crate::store::captures::rebuild::BY_RANGES;
 use crate::store::captures::search::{backlog, blocks};
 use crate::store::captures::{delete, fold, rebuild, recount, shown};
 use crate::store::scope::{self, PooledTransaction};
+use crate::store::shards::ShardPool;
 
 /// What a batch of a rebuild did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +44,8 @@ pub struct IndexBatch {
 
 impl AdminStore {
     /// Begins a transaction with the planner settings in `settings`.
-    async fn begin_planned(&self, settings: &'static str) -> Result<PooledTransaction, sqlx::Error> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+    async fn begin_planned(pool: &ShardPool, settings: &'static str) -> Result<PooledTransaction, sqlx::Error> {
+        let mut transaction = scope::begin_system(pool).await?;
         sqlx::raw_sql(settings).execute(&mut *transaction).await?;
         Ok(transaction)
     }
@@ -54,7 +55,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn fold_captured_totals(&self, now: Timestamp, limit: i64) -> Result<u64, AdminError> {
-        let mut transaction = self.begin_planned(BY_KEYS).await?;
+        let mut transaction = Self::begin_planned(&self.here(), BY_KEYS).await?;
         let folded = fold::fold(&mut transaction, now, limit).await?;
         transaction.commit().await?;
         Ok(folded)
@@ -70,7 +71,7 @@ impl AdminStore {
         org: OrgId,
         from: Timestamp,
     ) -> Result<Option<RebuiltBatch>, AdminError> {
-        let mut transaction = self.begin_planned(BY_RANGES).await?;
+        let mut transaction = Self::begin_planned(&self.pool(org), BY_RANGES).await?;
         let Some(days) = rebuild::next_days(&mut transaction, org, from).await? else { return Ok(None) };
         let repaired = rebuild::add_missing(&mut transaction, org, days).await?
             + rebuild::lower_maxima(&mut transaction, org, days).await?
@@ -84,12 +85,12 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn recount_captured_days(&self, limit: i64) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let days = recount::take(&mut transaction, limit).await?;
         // Commits early because writers note the same days and would wait for the end of a longer transaction.
         transaction.commit().await?;
         for (org, days) in &days {
-            let mut transaction = self.begin_planned(BY_RANGES).await?;
+            let mut transaction = Self::begin_planned(&self.pool(*org), BY_RANGES).await?;
             rebuild::lower_maxima(&mut transaction, *org, *days).await?;
             rebuild::settle_sums(&mut transaction, *org, *days).await?;
             transaction.commit().await?;
@@ -103,7 +104,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn organizations_to_index(&self, after: OrgId, limit: i64) -> Result<Option<IndexBatch>, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let batch = blocks::organizations(&mut transaction, after, limit).await?;
         transaction.commit().await?;
         Ok(batch.map(|blocks::ToIndex { orgs, last }| IndexBatch { orgs, last }))
@@ -115,7 +116,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn index_captured_events(&self, org: OrgId) -> Result<bool, AdminError> {
-        let mut transaction = self.begin_planned(BY_KEYS).await?;
+        let mut transaction = Self::begin_planned(&self.pool(org), BY_KEYS).await?;
         let more = blocks::make(&mut transaction, org).await?;
         transaction.commit().await?;
         Ok(more)
@@ -127,7 +128,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn note_unindexed_events(&self, after: Uuid, limit: i64) -> Result<Option<NotedBatch>, AdminError> {
-        let mut transaction = self.begin_planned(BY_KEYS).await?;
+        let mut transaction = Self::begin_planned(&self.here(), BY_KEYS).await?;
         let noted = backlog::note(&mut transaction, after, limit).await?;
         transaction.commit().await?;
         Ok(noted.map(|backlog::Noted { last, noted }| NotedBatch { last, noted: noted.unsigned_abs() }))
@@ -139,7 +140,7 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn index_backlog(&self) -> Result<bool, AdminError> {
-        let mut transaction = self.begin_planned(BY_KEYS).await?;
+        let mut transaction = Self::begin_planned(&self.here(), BY_KEYS).await?;
         let more = backlog::work_off(&mut transaction).await?;
         transaction.commit().await?;
         Ok(more)
@@ -156,7 +157,7 @@ impl AdminStore {
         after: Uuid,
         limit: i64,
     ) -> Result<Option<SettledBatch>, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let settled = shown::settle(&mut transaction, org, after, limit).await?;
         transaction.commit().await?;
         Ok(settled.map(|shown::Settled { last, changed }| SettledBatch { last, changed }))
@@ -170,7 +171,7 @@ impl AdminStore {
     /// [`AdminError::Store`] when the database cannot be reached.
     pub async fn delete_captured_events(&self, org: OrgId, events: &[EventId]) -> Result<u64, AdminError> {
         let ids: Vec<Uuid> = events.iter().map(|id| id.0).collect();
-        let mut transaction = self.begin_planned(BY_RANGES).await?;
+        let mut transaction = Self::begin_planned(&self.pool(org), BY_RANGES).await?;
         let deleted = delete::delete(&mut transaction, org, &ids).await?;
         transaction.commit().await?;
         Ok(deleted)

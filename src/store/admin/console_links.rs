@@ -2,6 +2,7 @@
 
 use super::{AdminError, AdminStore};
 use crate::domain::{KeyHash, OrgId, Timestamp};
+use crate::store::scope;
 
 impl AdminStore {
     /// Returns the only organization that is not disabled, or `None` if there are none or several.
@@ -9,9 +10,16 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn only_organization(&self) -> Result<Option<OrgId>, AdminError> {
-        let found = sqlx::query_scalar!("SELECT org_id FROM organizations WHERE disabled_at IS NULL LIMIT 2")
-            .fetch_all(&self.pool)
-            .await?;
+        let found = self.everywhere(|shard| async move {
+            let found = sqlx::query_scalar!("SELECT org_id FROM organizations WHERE disabled_at IS NULL LIMIT 2");
+            Ok(found.fetch_all(shard.here().reads()).await?)
+        });
+        let found = match found.await {
+            Ok(found) => found.concat(),
+            // The others may be on the node that is down.
+            Err(error) if self.may_go_on_after(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         Ok(if let [org] = found[..] { Some(OrgId(org)) } else { None })
     }
 
@@ -25,6 +33,7 @@ impl AdminStore {
         link: KeyHash,
         expires_at: Timestamp,
     ) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         sqlx::query!(
             "INSERT INTO console_links (org_id, link_hash, expires_at) VALUES ($1, $2, $3)
                  ON CONFLICT (org_id) DO UPDATE
@@ -33,8 +42,9 @@ impl AdminStore {
             link.as_bytes(),
             expires_at
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -48,6 +58,7 @@ impl AdminStore {
         link: KeyHash,
         expires_at: Timestamp,
     ) -> Result<bool, AdminError> {
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let stored = sqlx::query!(
             "INSERT INTO console_links (org_id, link_hash, expires_at) VALUES ($1, $2, $3)
                  ON CONFLICT (org_id) DO NOTHING",
@@ -55,8 +66,9 @@ impl AdminStore {
             link.as_bytes(),
             expires_at
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(stored.rows_affected() > 0)
     }
 }

@@ -31,7 +31,7 @@ impl AdminStore {
         limit: i64,
         after: OrgId,
     ) -> Result<Erased, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let due = sqlx::query!(
             "SELECT org_id, dialect, session_id, requested_at FROM session_erasures
               WHERE org_id > $2 AND due_at <= $1 ORDER BY org_id, due_at LIMIT 1 FOR UPDATE SKIP LOCKED",

@@ -14,7 +14,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn delete_feed(&self, until: Timestamp, last: Timestamp, limit: i64) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        let mut transaction = scope::begin_system_unflushed(&self.here()).await?;
         let deleted = sqlx::query!(
             "DELETE FROM session_feed f
               USING (SELECT org_id, transaction, place FROM session_feed f

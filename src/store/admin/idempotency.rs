@@ -12,7 +12,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn delete_idempotency_keys(&self, until: Timestamp, limit: i64) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        let mut transaction = scope::begin_system_unflushed(&self.here()).await?;
         let deleted = sqlx::query!(
             "DELETE FROM idempotency_keys k
               USING (SELECT org_id, dialect, target, key FROM idempotency_keys

@@ -14,7 +14,7 @@ impl AdminStore {
             issuer,
             source
         );
-        Ok(stored.fetch_optional(&self.pool).await?)
+        Ok(stored.fetch_optional(self.home().reads()).await?)
     }
 
     /// Stores the key set of an issuer in the place of the one before.
@@ -38,7 +38,7 @@ impl AdminStore {
             document,
             fetched_at
         )
-        .execute(&self.pool)
+        .execute(self.home().reads())
         .await?;
         Ok(())
     }

@@ -17,10 +17,15 @@ impl AdminStore {
         now: Timestamp,
         reason: &str,
     ) -> Result<Option<(OrgId, KeyId)>, AdminError> {
-        let found = sqlx::query!("SELECT org_id, key_id FROM api_key_hashes WHERE key_hash = $1", hash.as_bytes())
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some(found) = found else { return Ok(None) };
+        let found = self.in_its_shard(|shard| async move {
+            let found = sqlx::query!("SELECT org_id, key_id FROM api_key_hashes WHERE key_hash = $1", hash.as_bytes());
+            found.fetch_optional(shard.here().reads()).await?.ok_or(AdminError::NotFound("API key"))
+        });
+        let found = match found.await {
+            Ok(found) => found,
+            Err(AdminError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let key = KeyId(found.key_id);
         match self.revoke(found.org_id, key, now, Some(reason)).await {
             Ok(_) => Ok(Some((OrgId(found.org_id), key))),
@@ -42,7 +47,20 @@ impl AdminStore {
         now: Timestamp,
         reason: &str,
     ) -> Result<Option<(OrgId, KeyId)>, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        match self.in_its_shard(|shard| async move { shard.end_token_in_shard(hash, now, reason).await }).await {
+            Ok(ended) => Ok(Some(ended)),
+            Err(AdminError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn end_token_in_shard(
+        &self,
+        hash: KeyHash,
+        now: Timestamp,
+        reason: &str,
+    ) -> Result<(OrgId, KeyId), AdminError> {
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let found = sqlx::query!(
             "SELECT k.org_id, k.key_id, t.expires_at
                FROM access_tokens t JOIN api_key_hashes k ON k.key_hash = t.key_hash
@@ -50,11 +68,11 @@ impl AdminStore {
             hash.as_bytes()
         )
         .fetch_optional(&mut *transaction)
-        .await?;
-        let Some(found) = found else { return Ok(None) };
+        .await?
+        .ok_or(AdminError::NotFound("access token"))?;
         let (org, key) = (OrgId(found.org_id), KeyId(found.key_id));
         if found.expires_at <= now {
-            return Ok(Some((org, key)));
+            return Ok((org, key));
         }
         sqlx::query!("UPDATE access_tokens SET expires_at = $2 WHERE token_hash = $1", hash.as_bytes(), now)
             .execute(&mut *transaction)
@@ -65,6 +83,6 @@ impl AdminStore {
             .after(&TokenView { expires_at: now, revoke_reason: Some(Clipped(reason)) })?;
         audit::append_as_system(&mut transaction, entry).await?;
         transaction.commit().await?;
-        Ok(Some((org, key)))
+        Ok((org, key))
     }
 }

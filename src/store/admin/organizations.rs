@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::num::NonZeroU64;
 
 use uuid::Uuid;
@@ -5,6 +6,7 @@ use uuid::Uuid;
 use super::{AdminError, AdminStore, taken};
 use crate::domain::{Action, JsonText, OrgId, RateLimits, Responder, Timestamp};
 use crate::store::audit::{self, Entry, OrganizationView};
+use crate::store::shards::ShardPool;
 use crate::store::signals::{self, Signal};
 use crate::store::{keyset, scope};
 
@@ -80,7 +82,7 @@ impl AdminStore {
     /// [`AdminError::Taken`] when the issuer's external id belongs to another organization.
     pub async fn create_organization(&self, new: &NewOrganization<'_>) -> Result<(), AdminError> {
         let responder = JsonText::of(new.responder)?;
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(new.id)).await?;
         sqlx::query!(
             "INSERT INTO organizations (org_id, name, external_id, responder, created_at)
              VALUES ($1, $2, $3, $4::text::json, $5)",
@@ -115,11 +117,18 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn organizations(&self) -> Result<Vec<OrganizationRow>, AdminError> {
+        let found = self.everywhere(|shard| async move { shard.organizations_in_shard().await }).await?;
+        let mut found: Vec<OrganizationRow> = found.into_iter().flatten().collect();
+        found.sort_by_key(|row| (row.created_at, row.org_id));
+        Ok(found)
+    }
+
+    async fn organizations_in_shard(&self) -> Result<Vec<OrganizationRow>, AdminError> {
         Ok(sqlx::query_as!(
             OrganizationRow,
             "SELECT org_id, name, external_id, created_at, disabled_at FROM organizations ORDER BY created_at, org_id"
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.here().reads())
         .await?)
     }
 
@@ -128,6 +137,18 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn organizations_page(
+        &self,
+        after: Option<(Timestamp, Uuid)>,
+        limit: usize,
+    ) -> Result<Vec<OrganizationRow>, AdminError> {
+        let found = self.everywhere(|shard| async move { shard.page_in_shard(after, limit).await }).await?;
+        let mut found: Vec<OrganizationRow> = found.into_iter().flatten().collect();
+        found.sort_by_key(|row| Reverse((row.created_at, row.org_id)));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    async fn page_in_shard(
         &self,
         after: Option<(Timestamp, Uuid)>,
         limit: usize,
@@ -143,7 +164,7 @@ impl AdminStore {
             id,
             i64::try_from(limit).unwrap_or(i64::MAX)
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.here().reads())
         .await?)
     }
 
@@ -152,17 +173,29 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is none.
     pub async fn organization(&self, name: &str) -> Result<OrganizationRow, AdminError> {
+        if self.shards.are_many()
+            && let Ok(id) = name.parse::<OrgId>()
+            && let Some(found) = self.organization_in(&self.pool(id), name).await?
+            && found.org_id == id.0
+        {
+            return Ok(found);
+        }
+        // Needs all shards, because the oldest of those with the same external id at different issuers is meant.
+        let found = self.everywhere(|shard| async move { shard.organization_in(&shard.here(), name).await }).await?;
+        found.into_iter().flatten().min_by_key(|row| row.created_at).ok_or(AdminError::NotFound("organization"))
+    }
+
+    async fn organization_in(&self, pool: &ShardPool, name: &str) -> Result<Option<OrganizationRow>, AdminError> {
         let id = name.parse::<OrgId>().ok().map(|id| id.0);
-        sqlx::query_as!(
+        Ok(sqlx::query_as!(
             OrganizationRow,
             "SELECT org_id, name, external_id, created_at, disabled_at FROM organizations
               WHERE org_id = $1 OR external_id = $2 ORDER BY (org_id = $1) DESC, created_at LIMIT 1",
             id,
             name
         )
-        .fetch_optional(&self.pool)
-        .await?
-        .ok_or(AdminError::NotFound("organization"))
+        .fetch_optional(pool.reads())
+        .await?)
     }
 
     /// Returns everything that is stored about an organization itself.
@@ -177,7 +210,7 @@ impl AdminStore {
                  FROM organizations o LEFT JOIN organization_storage s USING (org_id) WHERE o.org_id = $1"#,
             org.0
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.pool(org).reads())
         .await?
         .ok_or(AdminError::NotFound("organization"))?;
         Ok(OrganizationDetails {
@@ -207,7 +240,7 @@ impl AdminStore {
         org: OrgId,
         rule: impl FnOnce(&mut OrganizationSettings) + Send,
     ) -> Result<OrganizationSettings, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let row = sqlx::query!(
             r#"SELECT capture_open, responder::text AS "responder!", rate_limits::text AS "rate_limits!",
                       total_rate_limits::text AS "total_rate_limits!", storage_quota, disabled_at
@@ -294,7 +327,16 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn responders(&self, limit: i64) -> Result<Vec<Responder>, AdminError> {
-        let rows = sqlx::query_scalar!(
+        let found = self.everywhere(|shard| async move { shard.responders_in_shard(limit).await }).await?;
+        let mut texts = found.concat();
+        texts.sort_unstable();
+        texts.dedup();
+        texts.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(texts.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
+    }
+
+    async fn responders_in_shard(&self, limit: i64) -> Result<Vec<String>, AdminError> {
+        Ok(sqlx::query_scalar!(
             r#"SELECT DISTINCT responder::text AS "responder!"
                  FROM (SELECT responder FROM organizations WHERE disabled_at IS NULL
                        UNION ALL
@@ -302,9 +344,8 @@ impl AdminStore {
                 LIMIT $1"#,
             limit
         )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?)
+        .fetch_all(self.here().reads())
+        .await?)
     }
 
     /// Sets what replies to messages if an agent has no responder of its own.

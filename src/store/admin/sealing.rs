@@ -1,5 +1,7 @@
 //! Seals the secrets that were stored before the deployment had keys, and moves data keys to the current key.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::{AdminError, AdminStore};
@@ -39,19 +41,35 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn sealing_status(&self) -> Result<SealingStatus, AdminError> {
+        let found = self.everywhere(|shard| async move { shard.sealing_in_shard().await }).await?;
+        let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+        for count in found.iter().flat_map(|status| &status.data_keys) {
+            *counts.entry(count.sealed_under.clone()).or_default() += count.organizations;
+        }
+        let data_keys = counts.into_iter();
+        Ok(SealingStatus {
+            data_keys: data_keys
+                .map(|(sealed_under, organizations)| DataKeyCount { sealed_under, organizations })
+                .collect(),
+            sealed_secrets: found.iter().map(|status| status.sealed_secrets).sum(),
+            clear_secrets: found.iter().map(|status| status.clear_secrets).sum(),
+        })
+    }
+
+    async fn sealing_in_shard(&self) -> Result<SealingStatus, AdminError> {
         let data_keys = sqlx::query_as!(
             DataKeyCount,
             r#"SELECT sealed_under, count(*) AS "organizations!" FROM data_keys
                 GROUP BY sealed_under ORDER BY sealed_under"#
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.here().reads())
         .await?;
         let secrets = sqlx::query!(
             r#"SELECT count(*) FILTER (WHERE stored LIKE 'sealed:%') AS "sealed!",
                       count(*) FILTER (WHERE stored NOT LIKE 'sealed:%') AS "clear!"
                  FROM webhooks w CROSS JOIN LATERAL (VALUES (w.secret), (w.previous_secret)) AS secrets (stored)"#
         )
-        .fetch_one(&self.pool)
+        .fetch_one(self.here().reads())
         .await?;
         Ok(SealingStatus { data_keys, sealed_secrets: secrets.sealed, clear_secrets: secrets.clear })
     }
@@ -62,10 +80,15 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::Store`] with the reason, when they do not.
     pub async fn check_sealing(&self) -> Result<(), AdminError> {
+        self.everywhere(|shard| async move { shard.check_sealing_in_shard().await }).await?;
+        Ok(())
+    }
+
+    async fn check_sealing_in_shard(&self) -> Result<(), AdminError> {
         let rows = sqlx::query!(
             "SELECT DISTINCT ON (sealed_under) sealed_under, org_id, sealed FROM data_keys ORDER BY sealed_under, org_id"
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.here().reads())
         .await?;
         for row in rows {
             let keys = self.sealing.as_ref().ok_or(SealError::NoKeys).map_err(StoreError::from)?;
@@ -82,16 +105,19 @@ impl AdminStore {
     /// When the database cannot be reached, or a data key cannot be opened.
     pub async fn reseal(&self, now: Timestamp, mint: &Mint) -> Result<Resealed, AdminError> {
         let keys = self.sealing.clone().ok_or(SealError::NoKeys).map_err(StoreError::from)?;
-        let mut done = Resealed::default();
-        loop {
-            let moved = self.move_data_keys(&keys, mint).await?;
-            done.data_keys += moved;
-            if moved == 0 {
-                break;
+        let keys = &keys;
+        let data_keys = self.everywhere(|shard| async move {
+            let mut data_keys = 0;
+            loop {
+                let moved = shard.move_data_keys(keys, mint).await?;
+                data_keys += moved;
+                if moved == 0 {
+                    return Ok(data_keys);
+                }
             }
-        }
-        done.secrets = self.seal_secrets(now, mint).await?;
-        Ok(done)
+        });
+        let data_keys = data_keys.await?.iter().sum();
+        Ok(Resealed { data_keys, secrets: self.seal_secrets(now, mint).await? })
     }
 
     /// Seals every secret that is stored in clear. Returns how many there were.
@@ -100,19 +126,23 @@ impl AdminStore {
     /// When the database cannot be reached, or a data key cannot be opened.
     pub async fn seal_secrets(&self, now: Timestamp, mint: &Mint) -> Result<u64, AdminError> {
         let keys = self.sealing.clone().ok_or(SealError::NoKeys).map_err(StoreError::from)?;
-        let mut secrets = 0;
-        loop {
-            let sealed = self.seal_clear(&keys, now, mint).await?;
-            secrets += sealed;
-            if sealed == 0 {
-                return Ok(secrets);
+        let keys = &keys;
+        let secrets = self.everywhere(|shard| async move {
+            let mut secrets = 0;
+            loop {
+                let sealed = shard.seal_clear(keys, now, mint).await?;
+                secrets += sealed;
+                if sealed == 0 {
+                    return Ok(secrets);
+                }
             }
-        }
+        });
+        Ok(secrets.await?.iter().sum())
     }
 
     /// Seals a batch of data keys under the current key. Returns how many there were.
     async fn move_data_keys(&self, keys: &SealingKeys, mint: &Mint) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let rows = sqlx::query!(
             "SELECT org_id, sealed_under, sealed FROM data_keys WHERE sealed_under <> $1 ORDER BY org_id LIMIT $2
                 FOR UPDATE",
@@ -140,7 +170,7 @@ impl AdminStore {
 
     /// Seals a batch of the secrets that are stored in clear. Returns how many there were.
     async fn seal_clear(&self, keys: &SealingKeys, now: Timestamp, mint: &Mint) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let rows = sqlx::query!(
             "SELECT org_id, webhook_id, secret, previous_secret FROM webhooks
               WHERE secret NOT LIKE 'sealed:%' OR previous_secret NOT LIKE 'sealed:%'

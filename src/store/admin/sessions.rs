@@ -64,7 +64,7 @@ impl AdminStore {
             after.map_or(i16::MAX, |page| page.dialect),
             limit
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool(org).reads())
         .await?)
     }
 
@@ -86,7 +86,7 @@ impl AdminStore {
             name,
             id
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool(org).reads())
         .await?)
     }
 
@@ -109,7 +109,7 @@ impl AdminStore {
             after,
             limit
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool(OrgId(session.org_id)).reads())
         .await?)
     }
 }

@@ -1,6 +1,7 @@
 use chrono::NaiveDate;
 
 use super::{AdminError, AdminStore};
+use crate::store::scope;
 
 impl AdminStore {
     /// Deletes at most `limit` rows of the usage of days before `first`. Returns how many there were.
@@ -8,6 +9,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn delete_usage_days(&self, first: NaiveDate, limit: i64) -> Result<u64, AdminError> {
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let deleted = sqlx::query!(
             "DELETE FROM usage_days t
               USING (SELECT u.* FROM organizations o
@@ -18,7 +20,10 @@ impl AdminStore {
                 AND t.agent_id = old.agent_id AND t.key_id = old.key_id",
             first,
             limit
-        );
-        Ok(deleted.execute(&self.pool).await?.rows_affected())
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(deleted.rows_affected())
     }
 }

@@ -28,7 +28,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached. The step is rolled back then.
     pub async fn store_users(&self, now: Timestamp, limit: i64) -> Result<Option<u64>, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let due = sqlx::query!(
             "SELECT org_id, dialect, session_id FROM session_user_backfills WHERE due_at <= $1
               ORDER BY org_id LIMIT 1 FOR UPDATE SKIP LOCKED",

@@ -55,7 +55,9 @@ async fn attempt<'r>(
     let orgs = RowKey::organizations(keys);
     let unread: Vec<RowKey> = keys.iter().filter(|key| !read.contains_key(key)).copied().collect();
     if !unread.is_empty() {
-        read.extend(self::read(writer.narrowed(&orgs).await?, &unread).await?);
+        let mut connection = writer.narrowed(&orgs).await?;
+        read.extend(self::read(&mut connection, &unread).await?);
+        connection.done().await?;
     }
     for request in requests {
         if request.capture.session.user_id.is_some() && read.get(&request.key()).is_some_and(|read| read.is_nameless) {
@@ -70,7 +72,12 @@ async fn attempt<'r>(
         return Ok(Some(Vec::new()));
     }
     let is_written = if unread.is_empty() {
-        write(writer.narrowed(&orgs).await?, &written, &mut read, Otherwise::Fail).await
+        let mut connection = writer.narrowed(&orgs).await?;
+        let is_written = write(&mut connection, &written, &mut read, Otherwise::Fail).await;
+        if is_written.is_ok() {
+            connection.done().await?;
+        }
+        is_written
     } else {
         let mut transaction = writer.begin(&orgs).await?;
         let is_written = write(&mut transaction, &written, &mut read, Otherwise::Return).await;

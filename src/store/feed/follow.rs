@@ -41,9 +41,7 @@ impl Feed<'_> {
     pub async fn follow(&self) -> Result<Following, StoreError> {
         self.keep_following().await?;
         let mut transaction = scope::begin_pooled(self.0.pool(), self.0.org).await?;
-        let next = sqlx::query_scalar!(r#"SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS "next!""#)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let next = sqlx::query_scalar!(r#"SELECT feed_end() AS "next!""#).fetch_one(&mut *transaction).await?;
         transaction.commit().await?;
         let (deadline, mut pause) = (Instant::now() + SETTLE_TIMEOUT, FIRST_PAUSE);
         let now = loop {

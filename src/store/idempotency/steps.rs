@@ -12,13 +12,14 @@ use uuid::Uuid;
 use super::{KeyPlace, KeyedRequest, Reservation, StoredResponse};
 use crate::domain::idempotency::{KEY_LIFETIME, LEASE};
 use crate::domain::{Clock, OrgId, Timestamp};
+use crate::store::Database;
 use crate::store::group::Batch;
 use crate::store::scope::WriterConnection;
 
 /// Returns the options of the connections, whose COMMIT does not wait for the disk. A lock lasts for a moment unless its
 /// holder is lost; the requests of other keys must not wait for that.
-pub fn options(of_groups: &PgConnectOptions) -> PgConnectOptions {
-    of_groups.clone().options([("synchronous_commit", "off"), ("lock_timeout", "250ms")])
+pub fn options(database: &Database) -> PgConnectOptions {
+    database.app_group_options().options([("synchronous_commit", "off"), ("lock_timeout", "250ms")])
 }
 
 /// One step of a request with a key.
@@ -114,12 +115,12 @@ impl Batch for IdempotencySteps {
         BuildHasherDefault::<DefaultHasher>::default().hash_one((step.org, step.place()))
     }
 
-    /// Each statement is a transaction of its own. After a lost connection, a claim recognises itself by its holder.
+    /// Each statement may be a transaction of its own. After a lost connection, a claim recognises itself by its holder.
     async fn run(writer: &mut WriterConnection, steps: &[&Step]) -> Result<Vec<Done>, sqlx::Error> {
         let mut orgs: Vec<OrgId> = steps.iter().map(|step| step.org).collect();
         orgs.sort_unstable();
         orgs.dedup();
-        let connection = writer.narrowed(&orgs).await?;
+        let mut connection = writer.narrowed(&orgs).await?;
 
         // Two connections that lock in different orders would deadlock, and a statement cannot change a row twice. The
         // sort is stable, so of several claims of one key the first to arrive is made.
@@ -138,15 +139,16 @@ impl Batch for IdempotencySteps {
         // Responses first, because a claim of the same batch may wait for one.
         let mut changed = HashSet::new();
         if !responses.is_empty() {
-            changed.extend(store(connection, &responses).await?);
+            changed.extend(store(&mut connection, &responses).await?);
         }
         let mut claimed = HashMap::new();
         if !claims.is_empty() {
-            claimed = claim(connection, &claims).await?;
+            claimed = claim(&mut connection, &claims).await?;
         }
         if !released.is_empty() {
-            changed.extend(release(connection, &released).await?);
+            changed.extend(release(&mut connection, &released).await?);
         }
+        connection.done().await?;
         Ok(steps
             .iter()
             .map(|step| match &step.kind {

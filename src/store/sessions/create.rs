@@ -72,19 +72,25 @@ impl Batch for CreateSessions {
         first.dedup_by_key(|request| request.key());
         let orgs = RowKey::organizations(&first.iter().map(|request| request.key()).collect::<Vec<_>>());
 
-        let connection = writer.narrowed(&orgs).await?;
-        let mut inserted = write(connection, &first).await?;
+        let mut connection = writer.narrowed(&orgs).await?;
+        let mut inserted = write(&mut connection, &first).await?;
         let mut standing = HashMap::new();
         let others: Vec<&Request> =
             first.iter().copied().filter(|request| !inserted.contains_key(&request.key())).collect();
-        if !others.is_empty() {
+        if others.is_empty() {
+            connection.done().await?;
+        } else {
             let keys: Vec<RowKey> = others.iter().map(|request| request.key()).collect();
-            standing = SessionRow::read(connection, &keys).await?;
+            standing = SessionRow::read(&mut connection, &keys).await?;
+            connection.done().await?;
             // Neither written nor found: its agent is deleted, or the row that conflicted with it is.
             let neither: Vec<&Request> =
                 others.into_iter().filter(|request| !standing.contains_key(&request.key())).collect();
             if !neither.is_empty() {
-                inserted.extend(write(connection, &neither).await?);
+                // In a transaction of its own, because it numbers its entries of the feed again.
+                let mut connection = writer.narrowed(&orgs).await?;
+                inserted.extend(write(&mut connection, &neither).await?);
+                connection.done().await?;
             }
         }
 

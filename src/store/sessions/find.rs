@@ -34,7 +34,9 @@ impl Batch for FindSessions {
         let keys = RowKey::sorted(requests.iter().map(|key| **key));
         let orgs = RowKey::organizations(&keys);
 
-        let rows = SessionRow::read(writer.narrowed(&orgs).await?, &keys).await?;
+        let mut connection = writer.narrowed(&orgs).await?;
+        let rows = SessionRow::read(&mut connection, &keys).await?;
+        connection.done().await?;
         Ok(requests.iter().map(|key| rows.get(key).cloned()).collect())
     }
 }

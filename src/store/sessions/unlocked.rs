@@ -69,9 +69,10 @@ async fn attempt<'r>(
 ) -> Result<Vec<&'r Request>, sqlx::Error> {
     let remembered: HashSet<RowKey> = read.keys().copied().collect();
     let unread: Vec<RowKey> = keys.iter().filter(|key| !remembered.contains(key)).copied().collect();
-    let connection = writer.narrowed(orgs).await?;
+    let mut connection = writer.narrowed(orgs).await?;
     if !unread.is_empty() {
-        read.extend(self::read(connection, &unread, requests.iter().any(|request| request.may_append())).await?);
+        let with_numbers = requests.iter().any(|request| request.may_append());
+        read.extend(self::read(&mut connection, &unread, with_numbers).await?);
     }
     let mut sessions = ChangingSessions::of(read.iter().map(|(key, read)| (*key, read.session.clone())));
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(requests.len());
@@ -95,8 +96,11 @@ async fn attempt<'r>(
     let places: HashMap<RowKey, i64> = written.iter().map(|(key, _)| *key).zip(1..).collect();
     let events: Vec<(RowKey, &Event)> =
         new_events(requests, &answers).filter(|(key, _)| places.contains_key(key)).collect();
-    let (versions, is_compared) = match write(connection, &written, &events, &places, &read).await {
-        Ok(versions) => (versions.into_iter().collect::<HashMap<i64, i64>>(), true),
+    let (versions, is_compared) = match write(&mut connection, &written, &events, &places, &read).await {
+        Ok(versions) => {
+            connection.done().await?;
+            (versions.into_iter().collect::<HashMap<i64, i64>>(), true)
+        }
         // An event exists. Whether the sessions were current, nothing has shown.
         Err(error) if is_unique_violation(&error) => (HashMap::new(), false),
         Err(error) => return Err(error),

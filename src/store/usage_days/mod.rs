@@ -10,7 +10,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use super::{Inner, StoreError, TenantStore, scope};
+use super::{Inner, StoreError, StoreShard, TenantStore, scope};
 use crate::domain::{AgentId, ApiName, KeyId, OrgId, Timestamp};
 use meter::Row;
 pub use meter::{Amounts, UsageMeter, Used};
@@ -135,19 +135,22 @@ fn dialect_of(code: i16) -> Result<ApiName, StoreError> {
 /// Adds what was counted to the database. What cannot be added is counted again.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] when the database cannot be reached.
+/// [`StoreError::Unavailable`] when the database cannot be reached, or one shard of it.
 pub(super) async fn flush(store: &Inner) -> Result<(), StoreError> {
-    let counted = store.reports.usage.take();
-    for (index, batch) in counted.chunks(BATCH).enumerate() {
-        if let Err(error) = add(store, batch).await {
-            store.reports.usage.give_back(&counted[index * BATCH..]);
-            return Err(error);
+    let mut result = Ok(());
+    for (shard, counted) in store.shards.assign(store.reports.usage.take(), |(row, _)| row.org) {
+        for (index, batch) in counted.chunks(BATCH).enumerate() {
+            if let Err(error) = add(&shard, batch).await {
+                store.reports.usage.give_back(&counted[index * BATCH..]);
+                result = Err(error);
+                break;
+            }
         }
     }
-    Ok(())
+    result
 }
 
-async fn add(store: &Inner, counted: &[(Row, Amounts)]) -> Result<(), StoreError> {
+async fn add(shard: &StoreShard, counted: &[(Row, Amounts)]) -> Result<(), StoreError> {
     let mut orgs: Vec<OrgId> = counted.iter().map(|(row, _)| row.org).collect();
     let ids: Vec<Uuid> = orgs.iter().map(|org| org.0).collect();
     orgs.dedup();
@@ -159,7 +162,7 @@ async fn add(store: &Inner, counted: &[(Row, Amounts)]) -> Result<(), StoreError
     let events: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.events).collect();
     let requests: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.requests).collect();
     let errors: Vec<i64> = counted.iter().map(|(_, amounts)| amounts.errors).collect();
-    let mut transaction = scope::begin_lookup(&store.pools.lookups, &orgs).await?;
+    let mut transaction = scope::begin_lookup(&shard.pools.lookups, &orgs).await?;
     // In one order, because two replicas that add in different orders would deadlock.
     sqlx::query!(
         "INSERT INTO usage_days AS u (org_id, day, dialect, agent_id, key_id, sessions, events, requests, errors)

@@ -44,7 +44,7 @@ impl Webhooks<'_> {
         sqlx::query!(
             "UPDATE webhooks
                 SET url = $3, events = $4, paused_until = $5, disabled_at = $6, disabled_reason = $7,
-                    feed_transaction = CASE WHEN $8 THEN pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1
+                    feed_transaction = CASE WHEN $8 THEN feed_horizon() - 1
                                             ELSE feed_transaction END,
                     feed_place = CASE WHEN $8 THEN 2147483647 ELSE feed_place END, dialects = $9
               WHERE org_id = $1 AND webhook_id = $2",

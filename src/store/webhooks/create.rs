@@ -51,7 +51,7 @@ impl Webhooks<'_> {
         sqlx::query!(
             "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, dialects, feed_transaction, feed_place,
                                    created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647,
+             VALUES ($1, $2, $3, $4, $5, $6, feed_horizon() - 1, 2147483647,
                      $7)",
             org.0,
             new.id.0,

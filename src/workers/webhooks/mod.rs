@@ -19,6 +19,7 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
+use super::in_every_shard;
 use crate::domain::{Clock, Mint, WebhookId};
 use crate::outbound::{Client, NoTls, PrivateAddresses};
 use crate::store::admin::{AdminError, AdminStore, LeaseTerms, Leased};
@@ -85,12 +86,21 @@ impl Webhooks {
         Ok(Self { admin, clock, mint, client, settings })
     }
 
+    /// Returns a worker for one shard of `shards`, with its share of the endpoints.
+    #[must_use]
+    pub(super) fn of_shard(&self, admin: AdminStore, shards: usize) -> Self {
+        let endpoints = (self.settings.endpoints / shards.max(1)).max(2);
+        Self { admin, settings: WebhookSettings { endpoints, ..self.settings.clone() }, ..self.clone() }
+    }
+
     /// Queues a batch of deliveries. Returns `true` if there may be more than a batch.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn fan_out(&self) -> Result<bool, AdminError> {
-        self.admin.fan_out(self.clock.now(), &self.mint).await
+        let fan_out =
+            |shard: AdminStore| async move { shard.fan_out(self.clock.now(), &self.mint).await.map(u64::from) };
+        Ok(in_every_shard(&self.admin, fan_out).await? > 0)
     }
 
     /// Writes a batch of the expiries that endpoints receive to the feed. Returns whether there was something to look at.
@@ -98,7 +108,8 @@ impl Webhooks {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn report_expiries(&self) -> Result<bool, AdminError> {
-        self.admin.report_expiries(self.clock.now()).await
+        let report = |shard: AdminStore| async move { shard.report_expiries(self.clock.now()).await.map(u64::from) };
+        Ok(in_every_shard(&self.admin, report).await? > 0)
     }
 
     /// Looks at a batch of the sessions that were there before an endpoint that receives expiries. Returns whether there
@@ -107,7 +118,8 @@ impl Webhooks {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn scan_expiries(&self) -> Result<bool, AdminError> {
-        self.admin.scan_expiries().await
+        let scan = |shard: AdminStore| async move { shard.scan_expiries().await.map(u64::from) };
+        Ok(in_every_shard(&self.admin, scan).await? > 0)
     }
 
     /// Attempts a batch of due deliveries, and waits for all of them. Returns the number of attempts.
@@ -121,25 +133,43 @@ impl Webhooks {
         Ok(attempts)
     }
 
-    /// Leases deliveries for endpoints that are not busy, and returns a round for each of them.
+    /// Leases deliveries for endpoints that are not busy, and returns a round for each of them. The limit of endpoints
+    /// is for all shards of this worker together.
     async fn lease(&self, busy: &[WebhookId], paces: &Paces) -> Result<Vec<Round>, AdminError> {
         let (prompt, slow) = (paces.of(Pace::Prompt), paces.of(Pace::Slow));
         let slow_and_busy = busy.iter().filter(|endpoint| slow.contains(endpoint)).count();
-        let terms = LeaseTerms {
-            lease: LEASE,
-            busy,
-            prompt: &prompt,
-            slow: &slow,
-            endpoints: self.settings.endpoints.saturating_sub(busy.len()),
-            slow_endpoints: self.settings.endpoints.div_ceil(2).saturating_sub(slow_and_busy),
-            per_endpoint: AT_ONCE,
-            per_prompt_endpoint: PER_PROMPT_ENDPOINT,
-        };
-        let mut leased = self.admin.lease_deliveries(self.clock.now(), &terms).await?;
-        leased.sort_by_key(|delivery| (delivery.queued_at, delivery.delivery.0));
         let mut rounds: BTreeMap<WebhookId, Vec<Leased>> = BTreeMap::new();
-        for delivery in leased {
-            rounds.entry(delivery.webhook).or_default().push(delivery);
+        let mut failed = None;
+        for shard in self.admin.each_shard() {
+            let slow_and_leased = rounds.keys().filter(|endpoint| slow.contains(endpoint)).count();
+            let terms = LeaseTerms {
+                lease: LEASE,
+                busy,
+                prompt: &prompt,
+                slow: &slow,
+                endpoints: self.settings.endpoints.saturating_sub(busy.len() + rounds.len()),
+                slow_endpoints: self.settings.endpoints.div_ceil(2).saturating_sub(slow_and_busy + slow_and_leased),
+                per_endpoint: AT_ONCE,
+                per_prompt_endpoint: PER_PROMPT_ENDPOINT,
+            };
+            if terms.endpoints == 0 {
+                break;
+            }
+            match shard.lease_deliveries(self.clock.now(), &terms).await {
+                Ok(mut leased) => {
+                    leased.sort_by_key(|delivery| (delivery.queued_at, delivery.delivery.0));
+                    for delivery in leased {
+                        rounds.entry(delivery.webhook).or_default().push(delivery);
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if rounds.is_empty() => return Err(error),
+            // What the other shards have leased is posted.
+            Some(error) => tracing::warn!(%error, "webhook.not_leased"),
+            None => {}
         }
         Ok(rounds.into_iter().map(|(endpoint, deliveries)| Round { endpoint, deliveries }).collect())
     }

@@ -90,7 +90,7 @@ fn a_batch_is_sent_by_one_replica_at_a_time() {
         let _one = ONE_WORKER.lock().await;
         let app = TestApp::new().await;
         app.post(agent_key::AGENTS, r#"{"key":"k","name":"K"}"#).send().await.expect(201);
-        let store: &AdminStore = admin().await;
+        let store: &AdminStore = &admin().await.shard_of(app.org);
         let before = OrgId(uuid::Uuid::from_u128(app.org.0.as_u128() - 1));
         let lease = |now| store.lease_audit_entries(now, chrono::TimeDelta::seconds(30), before);
         let now = app.clock.now();

@@ -128,7 +128,8 @@ async fn what_is_acknowledged_is_committed(app: &TestApp, store: &Store, after: 
     let token = ApiKey::generate(&KeyPrefix::default(), &mint);
     let key = ApiKey::parse(&app.key).expect("a key");
     let (now, end) = (start(), start() + chrono::TimeDelta::minutes(30));
-    store.directory().keep_access_token(token.hash(), key.hash(), now, end).await.expect("a token");
+    let hashes = (token.hash(), key.hash());
+    store.directory().keep_access_token(app.org, hashes, now, end).await.expect("a token");
 
     let mut system = connection("sessionary_system", DATABASE).await;
     let settings: i64 = sqlx::query_scalar("SELECT count(*) FROM dashboard_settings WHERE org_id = $1 AND name = $2")

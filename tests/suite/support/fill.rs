@@ -2,7 +2,7 @@
 
 use sessionary::domain::{AgentId, DialectName};
 
-use super::{AGENT_ID, DATABASE, TestApp, connection, start};
+use super::{AGENT_ID, TestApp, connection_of, start};
 
 impl TestApp {
     /// Adds `count` sessions of the example agent, a second apart, the oldest first. Every tenth has ended.
@@ -13,7 +13,7 @@ impl TestApp {
             _ => "{}",
         };
         let agent: AgentId = AGENT_ID.parse().expect("a UUID");
-        let mut system = connection("sessionary_system", DATABASE).await;
+        let mut system = connection_of(self.org).await;
         let filled = sqlx::query(
             "INSERT INTO sessions (org_id, dialect, session_id, agent_id, public_id, nonce, kind, detail, created_at,
                                    updated_at, ended_at)
@@ -36,7 +36,7 @@ impl TestApp {
     /// Adds `count` avatars, a second apart, the oldest first. None of them is public.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_avatars(&self, count: i32) {
-        let mut system = connection("sessionary_system", DATABASE).await;
+        let mut system = connection_of(self.org).await;
         sqlx::query(
             "INSERT INTO avatars (org_id, number, name, url, created_at, updated_at)
              SELECT $1, 1000000 + n, 'filled', 'https://a.example/x', at, at
@@ -53,7 +53,7 @@ impl TestApp {
     /// Adds `count` unused keys, as many revoked ones, and as many expired ones.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_keys(&self, count: i32) {
-        let mut system = connection("sessionary_system", DATABASE).await;
+        let mut system = connection_of(self.org).await;
         sqlx::query(
             "WITH made AS (INSERT INTO api_keys (org_id, key_id, name, prefix, created_at)
                            SELECT $1, gen_random_uuid(), 'filled', 'x', $3 FROM generate_series(1, 3 * $2)
@@ -75,7 +75,7 @@ impl TestApp {
     /// Adds `count` images of avatars that do not exist.
     #[expect(clippy::disallowed_methods, reason = "as many requests would take minutes")]
     pub async fn fill_images(&self, count: i32) {
-        let mut system = connection("sessionary_system", DATABASE).await;
+        let mut system = connection_of(self.org).await;
         sqlx::query(
             "INSERT INTO avatar_images (org_id, image_id, avatar_number, bytes, created_at)
              SELECT $1, gen_random_uuid(), 1000000 + n, 'x', $3 FROM generate_series(1, $2) AS n",
@@ -91,7 +91,7 @@ impl TestApp {
     /// Returns how many images the organization has.
     #[expect(clippy::disallowed_methods, reason = "a look behind the scenes is SQL")]
     pub async fn images(&self) -> i64 {
-        let mut system = connection("sessionary_system", DATABASE).await;
+        let mut system = connection_of(self.org).await;
         let count = sqlx::query_scalar("SELECT count(*) FROM avatar_images WHERE org_id = $1").bind(self.org);
         count.fetch_one(&mut system).await.expect("a count")
     }

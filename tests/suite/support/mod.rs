@@ -28,8 +28,8 @@ pub use app::{Ask, Setup, TestApp, start};
 pub use large::LARGE;
 pub use metadata::metadata_of;
 pub use postgres::{
-    DATABASE, admin, change_agent, connection, database, database_called, database_through, database_url,
-    make_database, run, search, socket, store,
+    DATABASE, admin, change_agent, connection, connection_of, database, database_called, database_through,
+    database_url, make_database, run, search, socket, store,
 };
 pub use reply::Reply;
 

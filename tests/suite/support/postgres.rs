@@ -8,7 +8,7 @@ use std::time::Duration;
 use sessionary::domain::{AgentId, OrgId};
 use sessionary::embedded_postgres::{EmbeddedPostgres, Search, Tuning, install};
 use sessionary::store::admin::AdminStore;
-use sessionary::store::{Database, Store, StoreSettings};
+use sessionary::store::{Database, Store, StoreSettings, migrate_distributed};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::runtime::Runtime;
@@ -40,11 +40,24 @@ pub async fn database() -> &'static Database {
             });
             let postgres = EmbeddedPostgres::start_with(folder.path(), search(), &Tuning::default()).await;
             let postgres = postgres.expect("a Postgres");
-            let database = Login::of_this_run().prepare(postgres.location(), DATABASE).await;
+            let database = match distributed() {
+                Some(url) => {
+                    let database = Database::from_urls(&url, None).expect("a URL");
+                    migrate_distributed(&database, None).await.expect("a distributed schema");
+                    database
+                }
+                None => Login::of_this_run().prepare(postgres.location(), DATABASE).await,
+            };
             (postgres, database)
         })
         .await;
     database
+}
+
+/// Returns the URL of the coordinator of a distributed database, if the run is to use one (`tests/distributed/run`). Tests
+/// that make a database of their own, or that cut connections, use the private Postgres in any case.
+fn distributed() -> Option<String> {
+    std::env::var("SESSIONARY_CITUS_URL").ok()
 }
 
 /// Returns where to find Postgres. If the machine has none, one is installed for the tests, below `target`.
@@ -97,9 +110,34 @@ pub async fn make_database(name: &str) {
 /// Returns a connection with this role, for reading rows directly.
 pub async fn connection(role: &str, name: &str) -> PgConnection {
     database().await;
+    if let Some(url) = distributed().filter(|_| name == DATABASE) {
+        let options: PgConnectOptions = url.parse().expect("a URL");
+        return options.options([("role", role)]).connect().await.expect("a connection");
+    }
     let location = POSTGRES.get().expect("a Postgres").0.location();
     let options = PgConnectOptions::new_without_pgpass().socket(&location.socket_dir).port(location.port);
     options.username(role).database(name).connect().await.expect("a connection")
+}
+
+/// Returns a connection as `sessionary_system` for statements about one organization, which may be any that one Postgres
+/// permits: in a distributed database it is to the organization's shard.
+#[expect(clippy::disallowed_methods, reason = "the service makes no such connections")]
+pub async fn connection_of(org: OrgId) -> PgConnection {
+    let mut system = connection("sessionary_system", DATABASE).await;
+    let Some(url) = distributed() else { return system };
+    let (shard, host, port): (i64, String, i32) = sqlx::query_as(
+        "SELECT p.shardid, n.nodename::text, n.nodeport
+           FROM pg_dist_placement p JOIN pg_dist_node n USING (groupid)
+          WHERE p.shardid = get_shard_id_for_distribution_column('public.organizations', $1)",
+    )
+    .bind(org)
+    .fetch_one(&mut system)
+    .await
+    .expect("a shard");
+    let options: PgConnectOptions = url.parse().expect("a URL");
+    let options = options.host(&host).port(u16::try_from(port).expect("a port"));
+    let path = format!("shard_{shard},public");
+    options.options([("role", "sessionary_system"), ("search_path", &path)]).connect().await.expect("a connection")
 }
 
 /// The name of the database of this run.

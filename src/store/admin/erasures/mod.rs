@@ -106,7 +106,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached. The step is rolled back then.
     pub async fn erasure_step(&self, now: Timestamp, after: OrgId) -> Result<Option<ErasureProgress>, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let due = sqlx::query!(
             r#"SELECT org_id, erasure_id, scope, subject, dialect, unused_since, requested_at, pass,
                       step::text AS "step!", counts::text AS "counts!"

@@ -37,7 +37,7 @@ impl AdminStore {
     }
 
     async fn preview_user(&self, preview: &mut Preview, org: OrgId, user: &str) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let names = users::names(&mut transaction, org, user).await?;
         let are_stored = users::are_stored(&mut transaction, org).await?;
         transaction.commit().await?;
@@ -47,7 +47,7 @@ impl AdminStore {
         }
         let mut after = NEWEST;
         loop {
-            let mut transaction = scope::begin_system(&self.pool).await?;
+            let mut transaction = scope::begin_system(&self.pool(org)).await?;
             let found = users::next_of(&mut transaction, org, &names, after).await?;
             transaction.commit().await?;
             let Some(last) = found.last() else { break };
@@ -57,7 +57,7 @@ impl AdminStore {
         }
         let mut after: FoundSession = (i16::MIN, Uuid::nil());
         loop {
-            let mut transaction = scope::begin_system(&self.pool).await?;
+            let mut transaction = scope::begin_system(&self.pool(org)).await?;
             let mut found = users::next_aliased(&mut transaction, org, &names, after).await?;
             let Some(last) = found.last() else { return Ok(transaction.commit().await?) };
             after = *last;
@@ -78,7 +78,7 @@ impl AdminStore {
     ) -> Result<(), AdminError> {
         let mut after: FoundSession = (i16::MIN, Uuid::nil());
         loop {
-            let mut transaction = scope::begin_system(&self.pool).await?;
+            let mut transaction = scope::begin_system(&self.pool(org)).await?;
             let seen = next(&mut transaction, org, after).await?;
             transaction.commit().await?;
             let Some(last) = seen.last() else { return Ok(()) };
@@ -104,7 +104,7 @@ impl AdminStore {
         let mut preview = Preview::default();
         let mut after = (Timestamp::UNIX_EPOCH, Uuid::nil());
         loop {
-            let mut transaction = scope::begin_system(&self.pool).await?;
+            let mut transaction = scope::begin_system(&self.pool(org)).await?;
             let seen = next_old(&mut transaction, org, dialect.code(), unused_since, after).await?;
             transaction.commit().await?;
             let Some(last) = seen.last() else { return Ok(preview) };
@@ -123,7 +123,7 @@ impl AdminStore {
             let name = DialectName::from_code(*dialect).map_or("unknown", DialectName::as_str);
             *preview.sessions.entry(name).or_default() += 1;
         }
-        preview.events += events_of(&mut *self.pool.acquire().await?, org, keys).await?;
+        preview.events += events_of(&mut *self.pool(org).reads().acquire().await?, org, keys).await?;
         Ok(())
     }
 }

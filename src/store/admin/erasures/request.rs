@@ -105,8 +105,9 @@ impl AdminStore {
     /// [`AdminError::LegalHold`] if the organization's data must not be erased; [`AdminError::OrganizationEnabled`] for
     /// everything of an organization that can still be used; [`AdminError::Store`] when the database cannot be reached.
     pub async fn request_erasure(&self, new: &NewErasure<'_>) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        // Before the transaction, because a command has only one connection to a shard.
         self.may_erase(new.org, new.subject).await?;
+        let mut transaction = scope::begin_system(&self.pool(new.org)).await?;
         let (scope, subject) = match new.subject {
             Subject::User(user) => (ErasureScope::User, Some(user)),
             Subject::Session { public_id, .. } => (ErasureScope::Session, Some(public_id)),
@@ -155,7 +156,7 @@ impl AdminStore {
                  FROM organizations o WHERE org_id = $1"#,
             org.0
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(self.pool(org).reads())
         .await?
         .ok_or(AdminError::NotFound("organization"))?;
         match subject {
@@ -171,7 +172,11 @@ impl AdminStore {
     /// [`AdminError::NotFound`] if there is none with this id; [`AdminError::Store`] when the database cannot be
     /// reached.
     pub async fn receipt(&self, id: ErasureId) -> Result<Receipt, AdminError> {
-        let row = receipt!("WHERE erasure_id = $1", id.0).fetch_optional(&self.pool).await?;
+        self.in_its_shard(|shard| async move { shard.receipt_in_shard(id).await }).await
+    }
+
+    async fn receipt_in_shard(&self, id: ErasureId) -> Result<Receipt, AdminError> {
+        let row = receipt!("WHERE erasure_id = $1", id.0).fetch_optional(self.here().reads()).await?;
         Ok(row.ok_or(AdminError::NotFound("erasure"))?.try_into()?)
     }
 }

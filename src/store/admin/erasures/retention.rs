@@ -43,13 +43,13 @@ impl AdminStore {
     /// When the database cannot be reached.
     pub async fn retention(&self, org: OrgId) -> Result<RetentionSettings, AdminError> {
         let rules = sqlx::query!("SELECT dialect, days FROM retention_rules WHERE org_id = $1 ORDER BY dialect", org.0)
-            .fetch_all(&self.pool)
+            .fetch_all(self.pool(org).reads())
             .await?;
         let rules = rules
             .into_iter()
             .filter_map(|row| Some(RetentionRule { dialect: DialectName::from_code(row.dialect)?, days: row.days }));
         let held_since = sqlx::query_scalar!("SELECT since FROM legal_holds WHERE org_id = $1", org.0)
-            .fetch_optional(&self.pool)
+            .fetch_optional(self.pool(org).reads())
             .await?;
         Ok(RetentionSettings { rules: rules.collect(), held_since })
     }
@@ -65,7 +65,7 @@ impl AdminStore {
         days: Option<i32>,
         now: Timestamp,
     ) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let before = sqlx::query_scalar!(
             "SELECT days FROM retention_rules WHERE org_id = $1 AND dialect = $2 FOR UPDATE",
             org.0,
@@ -107,7 +107,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn set_legal_hold(&self, org: OrgId, since: Option<Timestamp>) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(org)).await?;
         let changed = match since {
             Some(since) => {
                 sqlx::query!(
@@ -136,7 +136,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn start_retention(&self, now: Timestamp) -> Result<bool, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let due = sqlx::query!(
             "SELECT org_id, dialect, days FROM retention_rules r
               WHERE next_at <= $1 AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.org_id = r.org_id)

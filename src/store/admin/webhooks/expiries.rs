@@ -77,7 +77,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn report_expiries(&self, now: Timestamp) -> Result<bool, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let due = lock_due(&mut transaction, now).await?;
         if due.is_empty() {
             return Ok(false);
@@ -123,7 +123,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn scan_expiries(&self) -> Result<bool, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let endpoint = sqlx::query!(
             r#"SELECT w.org_id, w.webhook_id, w.events, w.dialects, w.expiries_since AS "since!",
                       w.expiry_scan_dialect AS "dialect!", w.expiry_scan_session AS "session!", w.expiry_scan_after
@@ -132,7 +132,7 @@ impl AdminStore {
                 WHERE o.disabled_at IS NULL AND w.disabled_at IS NULL AND w.expiry_scan_dialect IS NOT NULL
                   AND w.expiries_since IS NOT NULL
                   AND (w.expiry_scan_after IS NULL
-                       OR w.expiry_scan_after <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+                       OR w.expiry_scan_after <= feed_horizon())
                 ORDER BY random()
                 LIMIT 1
                   FOR UPDATE OF w SKIP LOCKED"#
@@ -143,7 +143,7 @@ impl AdminStore {
         let (org, id) = (endpoint.org_id, endpoint.webhook_id);
         if endpoint.expiry_scan_after.is_none() {
             sqlx::query!(
-                "UPDATE webhooks SET expiry_scan_after = pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+                "UPDATE webhooks SET expiry_scan_after = feed_end()
                   WHERE org_id = $1 AND webhook_id = $2",
                 org,
                 id
@@ -194,7 +194,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn delete_expiries(&self, limit: i64) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        let mut transaction = scope::begin_system_unflushed(&self.here()).await?;
         // Gives this transaction its number before it reads which endpoints there are. The scan of an endpoint that is
         // registered meanwhile then waits for it, and makes again what it deletes.
         sqlx::query_scalar!(r#"SELECT pg_current_xact_id()::text AS "number!""#).fetch_one(&mut *transaction).await?;

@@ -38,6 +38,18 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn webhooks_waiting(&self, now: Timestamp) -> Result<Waiting, AdminError> {
+        let waiting = self.everywhere(|shard| async move { shard.waiting_in_shard(now).await }).await?;
+        let any = |of: fn(&Waiting) -> bool| waiting.iter().any(of);
+        Ok(Waiting {
+            registered: any(|waiting| waiting.registered),
+            behind: any(|waiting| waiting.behind),
+            due: any(|waiting| waiting.due),
+            expiring: any(|waiting| waiting.expiring),
+            scanning: any(|waiting| waiting.scanning),
+        })
+    }
+
+    async fn waiting_in_shard(&self, now: Timestamp) -> Result<Waiting, AdminError> {
         Ok(sqlx::query_as!(
             Waiting,
             r#"WITH open AS (
@@ -49,7 +61,7 @@ impl AdminStore {
                                      SELECT FROM session_feed f
                                       WHERE f.org_id = w.org_id
                                         AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
-                                        AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                                        AND f.transaction < feed_horizon()
                                       LIMIT 1) entry) AS "behind!",
                       EXISTS (SELECT FROM open w
                                CROSS JOIN LATERAL (
@@ -67,7 +79,7 @@ impl AdminStore {
                       EXISTS (SELECT FROM open WHERE expiry_scan_dialect IS NOT NULL) AS "scanning!""#,
             now
         )
-        .fetch_one(&self.pool)
+        .fetch_one(self.here().reads())
         .await?)
     }
 
@@ -77,7 +89,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn fan_out(&self, now: Timestamp, mint: &Mint) -> Result<bool, AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let mut endpoints = Endpoint::lock_behind(&mut transaction).await?;
         if endpoints.is_empty() {
             return Ok(false);
@@ -120,18 +132,23 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn settle_webhooks(&self) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        self.everywhere(|shard| async move { shard.settle_in_shard().await }).await?;
+        Ok(())
+    }
+
+    async fn settle_in_shard(&self) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.here()).await?;
         sqlx::query!(
             "UPDATE webhooks
-                SET feed_transaction = pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1,
+                SET feed_transaction = feed_horizon() - 1,
                     feed_place = 2147483647
-              WHERE feed_transaction >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+              WHERE feed_transaction >= feed_end()"
         )
         .execute(&mut *transaction)
         .await?;
         sqlx::query!(
             "UPDATE webhooks SET expiry_scan_after = NULL
-              WHERE expiry_scan_after > pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+              WHERE expiry_scan_after > feed_end()"
         )
         .execute(&mut *transaction)
         .await?;
@@ -225,7 +242,7 @@ impl Endpoint {
                 AND EXISTS (SELECT FROM session_feed f
                              WHERE f.org_id = w.org_id
                                AND (f.transaction, f.place) > (w.feed_transaction, w.feed_place)
-                               AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
+                               AND f.transaction < feed_horizon())
               ORDER BY w.feed_transaction, w.feed_place
               LIMIT $1
                 FOR UPDATE OF w SKIP LOCKED",
@@ -268,7 +285,7 @@ impl Endpoint {
                       SELECT f.transaction, f.place, f.dialect, f.session_id, f.kind, f.event_number
                         FROM session_feed f
                        WHERE f.org_id = w.org_id AND (f.transaction, f.place) > (w.transaction, w.place)
-                         AND f.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                         AND f.transaction < feed_horizon()
                        ORDER BY f.transaction, f.place
                        LIMIT $4) f
                 ORDER BY w.number, f.transaction, f.place"#,

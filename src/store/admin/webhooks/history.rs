@@ -38,6 +38,14 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn webhook_backlog(&self, now: Timestamp, limit: i64) -> Result<Backlog, AdminError> {
+        let backlogs = self.everywhere(|shard| async move { shard.backlog(now, limit).await }).await?;
+        Ok(Backlog {
+            due: backlogs.iter().map(|backlog| backlog.due).sum::<i64>().min(limit),
+            oldest_due: backlogs.iter().filter_map(|backlog| backlog.oldest_due).min(),
+        })
+    }
+
+    async fn backlog(&self, now: Timestamp, limit: i64) -> Result<Backlog, AdminError> {
         Ok(sqlx::query_as!(
             Backlog,
             r#"SELECT count(*) AS "due!", min(next_attempt_at) AS oldest_due
@@ -45,7 +53,7 @@ impl AdminStore {
             now,
             limit
         )
-        .fetch_one(&self.pool)
+        .fetch_one(self.here().reads())
         .await?)
     }
 
@@ -66,7 +74,7 @@ impl AdminStore {
             failed,
             limit
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool(org).reads())
         .await?)
     }
 
@@ -76,7 +84,11 @@ impl AdminStore {
     /// [`AdminError::NotFound`] when there is no such delivery or it was deleted; [`AdminError::WebhookDisabled`] when
     /// its endpoint is disabled.
     pub async fn resend_delivery(&self, id: DeliveryId, now: Timestamp) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        self.in_its_shard(|shard| async move { shard.resend_in_shard(id, now).await }).await
+    }
+
+    async fn resend_in_shard(&self, id: DeliveryId, now: Timestamp) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.here()).await?;
         // Joins the endpoints because their organizations come first in every index.
         let queued = sqlx::query!(
             "UPDATE webhook_deliveries d
@@ -117,6 +129,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn expire_deliveries(&self, until: Timestamp, now: Timestamp, limit: i64) -> Result<u64, AdminError> {
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let expired = sqlx::query!(
             "UPDATE webhook_deliveries d
                 SET next_attempt_at = NULL, failed_at = $2, last_error = 'expired'
@@ -127,8 +140,9 @@ impl AdminStore {
             now,
             limit
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
+        transaction.commit().await?;
         Ok(expired.rows_affected())
     }
 
@@ -139,7 +153,7 @@ impl AdminStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn delete_deliveries(&self, until: Timestamp, limit: i64) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        let mut transaction = scope::begin_system_unflushed(&self.here()).await?;
         let deleted = sqlx::query!(
             "DELETE FROM webhook_deliveries d
               USING (SELECT org_id, delivery_id FROM webhook_deliveries

@@ -101,7 +101,7 @@ impl AdminStore {
     pub async fn lease_deliveries(&self, now: Timestamp, terms: &LeaseTerms<'_>) -> Result<Vec<Leased>, AdminError> {
         let ids = |ids: &[WebhookId]| -> Vec<Uuid> { ids.iter().map(|id| id.0).collect() };
         let (busy, prompt, slow) = (ids(terms.busy), ids(terms.prompt), ids(terms.slow));
-        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        let mut transaction = scope::begin_system_unflushed(&self.here()).await?;
         let rows = sqlx::query!(
             r#"WITH waiting AS (
                    SELECT w.org_id, w.webhook_id, w.url, w.secret,
@@ -224,7 +224,7 @@ impl AdminStore {
             Next::AgainAt(at) => again = Some(at),
             Next::FailedAt(at) => failed = Some(at),
         }
-        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        let mut transaction = scope::begin_system_unflushed(&self.pool(attempted.leased.org)).await?;
         // Locks the endpoint before its deliveries, in the order that deleting an endpoint uses, so that the two cannot
         // deadlock.
         attempted.endpoint.store(&mut transaction, attempted.leased).await?;
@@ -255,7 +255,7 @@ impl AdminStore {
     /// Marks a batch of the queued deliveries of a disabled endpoint as failed. Returns how many there were. If this is
     /// interrupted, the others expire after a day.
     async fn fail_waiting(&self, leased: &Leased, at: Timestamp) -> Result<u64, AdminError> {
-        let mut transaction = scope::begin_system_unflushed(&self.pool).await?;
+        let mut transaction = scope::begin_system_unflushed(&self.pool(leased.org)).await?;
         let failed = sqlx::query!(
             "UPDATE webhook_deliveries d
                 SET next_attempt_at = NULL, failed_at = $3, last_error = 'gone'

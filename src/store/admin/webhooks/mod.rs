@@ -61,14 +61,14 @@ impl AdminStore {
     /// When the database cannot be reached.
     pub async fn create_webhook(&self, new: &NewWebhook<'_>, mint: &Mint) -> Result<(), AdminError> {
         let (events, dialects) = (new.subscription.event_names(), new.subscription.dialect_codes());
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        let mut transaction = scope::begin_system(&self.pool(new.org)).await?;
         let row = (new.org, new.id.0);
         let secret =
             sealing::stored(&mut transaction, self.sealing.as_ref(), row, new.secret, new.created_at, mint).await?;
         sqlx::query!(
             "INSERT INTO webhooks (org_id, webhook_id, url, secret, events, dialects, feed_transaction, feed_place,
                                    created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 2147483647,
+             VALUES ($1, $2, $3, $4, $5, $6, feed_horizon() - 1, 2147483647,
                      $7)",
             new.org.0,
             new.id.0,
@@ -100,7 +100,7 @@ impl AdminStore {
                FROM webhooks WHERE org_id = $1 ORDER BY created_at, webhook_id",
             org.0
         )
-        .fetch_all(&self.pool)
+        .fetch_all(self.pool(org).reads())
         .await?)
     }
 
@@ -110,7 +110,11 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such endpoint.
     pub async fn enable_webhook(&self, id: WebhookId, now: Timestamp) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        self.in_its_shard(|shard| async move { shard.enable_in_shard(id, now).await }).await
+    }
+
+    async fn enable_in_shard(&self, id: WebhookId, now: Timestamp) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let before = sqlx::query!(
             "SELECT org_id, url, events, dialects, paused_until, disabled_at
                FROM webhooks WHERE webhook_id = $1 FOR UPDATE",
@@ -122,7 +126,7 @@ impl AdminStore {
         sqlx::query!(
             "UPDATE webhooks
                 SET feed_transaction = CASE WHEN disabled_at IS NULL THEN feed_transaction
-                                            ELSE pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 END,
+                                            ELSE feed_horizon() - 1 END,
                     feed_place = CASE WHEN disabled_at IS NULL THEN feed_place ELSE 2147483647 END,
                     paused_until = NULL, disabled_at = NULL, disabled_reason = NULL
               WHERE org_id = $1 AND webhook_id = $2",
@@ -151,7 +155,11 @@ impl AdminStore {
     /// # Errors
     /// [`AdminError::NotFound`] when there is no such endpoint.
     pub async fn delete_webhook(&self, id: WebhookId) -> Result<(), AdminError> {
-        let mut transaction = scope::begin_system(&self.pool).await?;
+        self.in_its_shard(|shard| async move { shard.delete_in_shard(id).await }).await
+    }
+
+    async fn delete_in_shard(&self, id: WebhookId) -> Result<(), AdminError> {
+        let mut transaction = scope::begin_system(&self.here()).await?;
         let deleted = sqlx::query!(
             "DELETE FROM webhooks WHERE webhook_id = $1
              RETURNING org_id, url, events, dialects, paused_until, disabled_at",

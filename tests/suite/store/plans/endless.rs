@@ -38,7 +38,7 @@ const STATEMENTS: [(&str, &str); 28] = [
         "each event of a conversation is captured, so that none is passed over",
     ),
     ("e.author_id = ANY ($7)", "conversations that are searched, 5,000 at most, and the time limit of a statement"),
-    ("transaction < pg_snapshot_xmin", "the feed has no other dialect's entries"),
+    ("transaction < feed_horizon()", "the feed has no other dialect's entries"),
     // Figures.
     ("date_trunc('hour', at, 'UTC'), kind, name", "the events of the hour in which a window begins"),
     ("date_trunc('hour', at, 'UTC') AS hour", "dashboard rebuild compares the events of a few days"),

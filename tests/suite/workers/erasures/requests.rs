@@ -173,7 +173,7 @@ fn an_erasure_continues_where_it_was_and_counts_each_row_once() {
         }
         let id = request(&app, &Subject::User("u-1".to_owned())).await;
         // Every step is a transaction of its own; a process may end after each of them, or during one.
-        let (admin, now) = (admin().await, app.clock.now());
+        let (admin, now) = (&admin().await.shard_of(app.org), app.clock.now());
         let mut steps = 0;
         while steps < 4 {
             // An interrupted step is rolled back beside the next one, which finds nothing until then.

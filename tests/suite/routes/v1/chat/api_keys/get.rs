@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{make, text};
 use crate::support::agntix::{KEYS, code};
-use crate::support::{DATABASE, TestApp, connection, run, start};
+use crate::support::{DATABASE, TestApp, connection, connection_of, run, start};
 
 async fn names(app: &TestApp, query: &str) -> (Vec<String>, Value) {
     let listed = app.get(&format!("{KEYS}{query}")).send().await.expect(200).json();
@@ -105,7 +105,7 @@ fn the_command_lines_keys_are_recognised_and_older_ones_by_their_prefix() {
 fn a_thousand_keys_fit_in_an_answer_and_a_cursor_leads_on() {
     run(async {
         let app = TestApp::new().await;
-        let mut system = connection("sessionary_system", DATABASE).await;
+        let mut system = connection_of(app.org).await;
         sqlx::query(
             "WITH made AS (
                  INSERT INTO api_keys (org_id, key_id, name, prefix, created_at)
