@@ -5,7 +5,8 @@
 -- begins with that schema runs the same statements as on one Postgres, planned by Postgres alone, because no statement
 -- names a distributed table. The number is the shard's of organizations: all tables are distributed in the same way.
 
--- Fails with SQLSTATE SH001 unless the shard is on this node. A shard that was moved leaves its tables behind for a while.
+-- Fails with SQLSTATE SH001 unless the shard is on this node, with its schema. A shard that was moved leaves its tables behind
+-- for a while, and a migration drops the schemas; without one, names would lead to the distributed tables.
 CREATE OR REPLACE FUNCTION public.find_shard(its_number bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$
@@ -14,12 +15,16 @@ BEGIN
                     WHERE p.shardid = its_number AND p.groupid = (SELECT l.groupid FROM pg_dist_local_group l)) THEN
         RAISE EXCEPTION 'shard % is not on this node', its_number USING ERRCODE = 'SH001';
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'shard_' || its_number) THEN
+        RAISE EXCEPTION 'shard % has no schema', its_number USING ERRCODE = 'SH001';
+    END IF;
 END $$;
 
 -- The same for a transaction that writes. Until it ends, the shard is not moved: a move takes this lock in its exclusive
 -- mode before it reads the last rows.
 CREATE OR REPLACE FUNCTION public.enter_shard(its_number bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET lock_timeout = '7s' -- some connections wait less for the locks of rows, which a move has nothing to do with
 AS $$
 BEGIN
     PERFORM public.find_shard(its_number);
@@ -58,7 +63,11 @@ DECLARE
     part record;
     item record;
 BEGIN
-    PERFORM public.find_shard(its_number);
+    IF NOT EXISTS (SELECT FROM pg_dist_placement p JOIN pg_dist_shard s USING (shardid)
+                    WHERE p.shardid = its_number AND s.logicalrelid = 'public.organizations'::regclass
+                      AND p.groupid = (SELECT l.groupid FROM pg_dist_local_group l)) THEN
+        RAISE EXCEPTION 'shard % is not on this node', its_number USING ERRCODE = 'SH001';
+    END IF;
     -- Changes with every migration.
     mark := (SELECT md5(string_agg(format('%s %s', p.oid, p.xmin), ',' ORDER BY p.oid))
                FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace)
@@ -100,7 +109,8 @@ BEGIN
         LOOP
             EXECUTE format('ALTER TABLE public.%I ALTER COLUMN %I SET (%s)', part.here, item.name, item.options);
         END LOOP;
-        -- Nor are privileges of single columns.
+        -- Nor are privileges of single columns. Who selects from a view needs all columns of the table behind it, so that the
+        -- view has the limits to reading.
         FOR item IN
             SELECT g.privilege_type AS privilege, g.grantee::regrole AS grantee,
                    string_agg(quote_ident(a.attname), ', ') AS columns
@@ -108,7 +118,13 @@ BEGIN
              WHERE a.attrelid = part.id AND NOT a.attisdropped
              GROUP BY 1, 2
         LOOP
-            EXECUTE format('GRANT %s (%s) ON public.%I TO %s', item.privilege, item.columns, part.here, item.grantee);
+            IF item.privilege = 'SELECT' THEN
+                EXECUTE format('REVOKE SELECT ON %I.%I FROM %s', space, part.name, item.grantee);
+                EXECUTE format('GRANT SELECT (%s) ON %I.%I TO %s', item.columns, space, part.name, item.grantee);
+                EXECUTE format('GRANT SELECT ON public.%I TO %s', part.here, item.grantee);
+            ELSE
+                EXECUTE format('GRANT %s (%s) ON public.%I TO %s', item.privilege, item.columns, part.here, item.grantee);
+            END IF;
         END LOOP;
         IF EXISTS (SELECT FROM pg_policy WHERE polrelid = part.id AND polname = 'tenant') THEN
             EXECUTE format('ALTER POLICY tenant ON public.%1$I USING (%2$s) WITH CHECK (%2$s)',

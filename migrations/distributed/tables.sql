@@ -28,3 +28,21 @@ AS $$
     SELECT k.org_id, new_token, its_key, runs_out FROM public.api_key_hashes k WHERE k.key_hash = its_key
         ON CONFLICT DO NOTHING;
 $$;
+
+-- With the condition of the policy in the statement, because the policy is not forced upon the owner while shards are moved.
+CREATE OR REPLACE FUNCTION keep_api_key(new_key bytea, its_org uuid, its_id uuid, its_scopes text[], runs_out timestamptz)
+    RETURNS void
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+    INSERT INTO public.api_key_hashes (key_hash, org_id, key_id, scopes, expires_at)
+    SELECT new_key, its_org, its_id, its_scopes, runs_out WHERE public.is_in_scope(its_org)
+$$;
+
+CREATE OR REPLACE FUNCTION keep_api_key(new_key bytea, its_org uuid, its_id uuid, its_scopes text[], runs_out timestamptz,
+                                        its_addresses text[])
+    RETURNS void
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+AS $$
+    INSERT INTO public.api_key_hashes (key_hash, org_id, key_id, scopes, expires_at, allowed_addresses)
+    SELECT new_key, its_org, its_id, its_scopes, runs_out, its_addresses WHERE public.is_in_scope(its_org)
+$$;

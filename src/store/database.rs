@@ -99,6 +99,16 @@ pub enum DatabaseError {
     TooPowerful(String),
 }
 
+impl DatabaseError {
+    /// Returns the error with its remedy, if the login may not become the role of its connection.
+    pub(super) fn or_no_member(self) -> Self {
+        match self {
+            Self::Connect { error, .. } if is_no_member(&error) => Self::NoMember(error),
+            other => other,
+        }
+    }
+}
+
 /// Returns whether a login may not become the role that its connection asks for.
 fn is_no_member(error: &sqlx::Error) -> bool {
     let database = error.as_database_error();
@@ -300,10 +310,7 @@ impl Database {
         let pool = match pool.await {
             Ok(pool) => pool,
             Err(error) => {
-                return Err(match explain(&options, error).await {
-                    DatabaseError::Connect { error, .. } if is_no_member(&error) => DatabaseError::NoMember(error),
-                    other => other,
-                });
+                return Err(explain(&options, error).await.or_no_member());
             }
         };
         let role = sqlx::query!(

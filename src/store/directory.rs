@@ -8,7 +8,7 @@ use futures::stream::FuturesUnordered;
 use uuid::Uuid;
 
 use super::key_uses::{KeyUse, KeyUses};
-use super::shards::Shard;
+use super::shards::{Shard, Shards};
 use super::{Store, StoreError, StoreShard, scope};
 use crate::domain::{AllowedAddresses, KeyHash, KeyId, OrgId, Organization, Scopes, Timestamp};
 
@@ -70,7 +70,7 @@ macro_rules! find_key {
         let read = || async move {
             let shards = &$store.0.shards;
             let row = if shards.are_many() {
-                find_on_nodes(&shards.of_each_node(), $on_node, $hash).await?
+                find_on_all_nodes(shards, $on_node, $hash).await?
             } else {
                 sqlx::query_as!(
                     KeyRow,
@@ -87,6 +87,24 @@ macro_rules! find_key {
         };
         $store.lookup_cache().$cache.find(($hash, $store.lookup_cache().key_changes.get()), read).await
     }};
+}
+
+/// Asks all nodes for a key. If none has it, asks again if a shard has moved meanwhile or since the placement was read.
+async fn find_on_all_nodes(
+    shards: &Shards<StoreShard>,
+    statement: &'static str,
+    hash: KeyHash,
+) -> Result<Option<KeyRow>, StoreError> {
+    let before = shards.placement();
+    let found = find_on_nodes(&shards.of_each_node(), statement, hash).await?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    shards.refreshed().await;
+    if shards.placement() == before {
+        return Ok(None);
+    }
+    find_on_nodes(&shards.of_each_node(), statement, hash).await
 }
 
 /// Asks all nodes for a key, and returns the first that is found.

@@ -64,10 +64,10 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         // SQLSTATE classes: connection, transaction rollback (deadlock, serialization), insufficient resources,
         // operator intervention (shutdown, cancel). Codes: a server that became read-only, a lock that is not
-        // available.
+        // available, a shard that is on another node.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
-                || ["25006", "55P03"].contains(&code.as_ref())
+                || ["25006", "55P03", "SH001"].contains(&code.as_ref())
         }),
         _ => false,
     }

@@ -254,10 +254,17 @@ impl<B: Batch> Worker<B> {
             };
             // A statement that takes or waits too long counts as rejected, so that half of it is tried.
             let is_slow = is_too_long(&error) || is_locked(&error);
-            if self.link.shard().is_some() && is_moved(&error) && Instant::now() < deadline {
+            if self.link.shard().is_some() && is_moved(&error) {
                 self.writer = None;
+                if Instant::now() >= deadline {
+                    return Err(StoreError::Unavailable);
+                }
                 self.link.refreshed().await;
                 continue;
+            }
+            if self.link.shard().is_some() && error.as_database_error().is_none() {
+                // Its transaction may be open, and would hold the shard where it is.
+                self.writer = None;
             }
             if !is_transient(&error) || is_slow && requests.len() > 1 {
                 return Err(StoreError::Rejected(Arc::new(error)));

@@ -1,5 +1,6 @@
 //! What the `doctor` command reads from a database.
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
 use super::database::{connect, connect_error};
@@ -65,16 +66,21 @@ pub struct TableIsolation {
 }
 
 impl Database {
+    /// Returns the connection settings of a role.
+    pub(super) fn options_of(&self, role: DatabaseRole) -> PgConnectOptions {
+        match role {
+            DatabaseRole::App => self.app_options(),
+            DatabaseRole::System => self.system_options(),
+            DatabaseRole::Owner => self.owner_options(),
+        }
+    }
+
     /// Logs in as a role.
     ///
     /// # Errors
     /// When the login is rejected, or the server cannot be reached.
     pub async fn log_in(&self, role: DatabaseRole) -> Result<Login, DatabaseError> {
-        let options = match role {
-            DatabaseRole::App => self.app_options(),
-            DatabaseRole::System => self.system_options(),
-            DatabaseRole::Owner => self.owner_options(),
-        };
+        let options = self.options_of(role);
         let mut connection = connect(&options).await?;
         let row = sqlx::query!(
             r#"SELECT session_user::text AS "login!", current_user::text AS "role!",

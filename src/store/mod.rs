@@ -213,7 +213,7 @@ impl Store {
             let (budgets, reports) = parts.clone();
             StoreShard::connect(link, settings, budgets, reports).boxed()
         };
-        let shards = Shards::connect(database, Box::new(make)).await?;
+        let shards = Shards::connect(database, DatabaseRole::App, Box::new(make)).await?;
         if shards.are_many() {
             // Those of the shards are made when they are first used.
             database.app_pool(1, ACQUIRE_TIMEOUT).await?.close().await;

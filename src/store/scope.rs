@@ -19,7 +19,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Po
 use tokio::time::Instant;
 
 use super::permits::{OrgPermit, OrgPermits};
-use super::shards::{Link, ShardId, ShardPool, is_moved};
+use super::shards::{Fence, Link, ShardId, ShardPool, is_moved};
 use super::{Database, StoreError};
 use crate::domain::OrgId;
 
@@ -51,26 +51,6 @@ const SEARCHING: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LO
 /// Returns what begins a transaction: settings, the check that the shard is on this node, and the scope.
 fn begin_statement(shard: Option<ShardId>, fence: Fence, settings: &str, orgs: &[OrgId]) -> AssertSqlSafe<String> {
     scope_statement(format!("BEGIN; {settings}{}SET LOCAL", fence.statement(shard)), orgs)
-}
-
-/// How a transaction makes sure that its shard is on the node of its connection. Nothing is to be checked in a database
-/// that is not distributed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fence {
-    /// The transaction only reads, perhaps for long.
-    Reading,
-    /// The shard is not moved until the transaction ends.
-    Writing,
-}
-
-impl Fence {
-    fn statement(self, shard: Option<ShardId>) -> String {
-        match (self, shard) {
-            (_, None) => String::new(),
-            (Self::Reading, Some(shard)) => format!("SELECT public.find_shard({shard}); "),
-            (Self::Writing, Some(shard)) => format!("SELECT public.enter_shard({shard}); "),
-        }
-    }
 }
 
 /// Returns a statement that sets the scope to exactly `orgs`.
@@ -133,7 +113,11 @@ impl<M> WriterConnection<M> {
     /// Begins a transaction that sees exactly `orgs`.
     pub async fn begin(&mut self, orgs: &[OrgId]) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
         self.end_open().await?;
-        self.connection.begin_with(begin_statement(self.shard, Fence::Writing, "", orgs)).await
+        // In a shard, BEGIN can succeed and what follows it fail.
+        self.is_open = self.shard.is_some();
+        let transaction = self.connection.begin_with(begin_statement(self.shard, Fence::Writing, "", orgs)).await?;
+        self.is_open = false;
+        Ok(transaction)
     }
 
     /// Rolls back what a failed statement left open.

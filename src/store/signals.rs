@@ -101,6 +101,8 @@ pub(super) struct Turns {
     watched: Mutex<HashMap<u64, Watched>>,
     next: AtomicU64,
     is_listening: AtomicBool,
+    /// Makes the task that listens connect again.
+    moved: Notify,
     /// Ends the task that listens.
     closing: CancellationToken,
 }
@@ -187,6 +189,11 @@ impl Turns {
         }
     }
 
+    /// Listens where the link leads now, because notifications are sent at the shard's node.
+    pub fn listen_again(&self) {
+        self.moved.notify_one();
+    }
+
     pub fn close(&self) {
         self.closing.cancel();
     }
@@ -195,11 +202,18 @@ impl Turns {
         loop {
             let options = link.database().app_group_options();
             let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
-            if let Err(error) = self.hear_while_connected(&pool).await {
+            let heard = tokio::select! {
+                heard = self.hear_while_connected(&pool) => heard,
+                () = self.moved.notified() => Ok(()),
+            };
+            let is_moved = heard.is_ok();
+            if let Err(error) = heard {
                 tracing::warn!(%error, "store.signals_lost");
             }
             pool.close().await;
-            tokio::time::sleep(RECONNECT_PAUSE).await;
+            if !is_moved {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            }
         }
     }
 

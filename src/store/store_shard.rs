@@ -61,6 +61,7 @@ impl Part for StoreShard {
         self.pools.tenants.move_to(database);
         self.pools.scans.move_to(database);
         self.pools.lookups.move_to(database);
+        self.turns.listen_again();
     }
 
     async fn close(&self) {

@@ -46,7 +46,7 @@ pub use super::AuditRow;
 use super::database::SYSTEM_ACQUIRE_TIMEOUT;
 use super::error::violates;
 use super::shards::{Link, ShardId, ShardPool, Shards};
-use super::{Database, DatabaseError, StoreError};
+use super::{Database, DatabaseError, DatabaseRole, StoreError};
 use crate::domain::sealing::SealingKeys;
 use crate::domain::{Actor, KeyId, OrgId, WebhookId};
 pub(super) use erasures::{ErasureStep, ReceiptRow, receipt};
@@ -146,7 +146,7 @@ impl AdminStore {
             };
             pool.boxed()
         };
-        let shards = Shards::connect(database, Box::new(make)).await?;
+        let shards = Shards::connect(database, DatabaseRole::System, Box::new(make)).await?;
         let home = if shards.are_many() {
             let link = Link::to(database.clone());
             ShardPool::of_one(database.system_pool(1, options).await?, &link, options)

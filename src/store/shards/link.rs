@@ -78,7 +78,11 @@ impl Link {
     /// When the shard is not on the node of the connection.
     pub async fn attach(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         if let Some(shard) = self.0.shard {
-            sqlx::query("SELECT public.attach_shard($1)").bind(shard.0).execute(connection).await?;
+            let attached = sqlx::query("SELECT public.attach_shard($1)").bind(shard.0).execute(connection).await;
+            if attached.as_ref().is_err_and(is_moved) {
+                self.0.refresh.wanted.notify_one();
+            }
+            attached?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! Every transaction checks that its connection is to the right node, and those that write hold the lock that a move
 //! waits for. When a shard has moved, the placement is read again, and the connections are made to the other node.
 
+mod fence;
 mod hash;
 mod link;
 mod placement;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use sqlx::Connection;
 
+pub(super) use fence::Fence;
 pub(super) use link::{Link, is_moved};
 pub(super) use placement::read as read_placements;
 pub use placement::{Node, Placement, ShardId};
@@ -28,7 +30,7 @@ pub(super) use pool::ShardPool;
 use self::hash::uuid_hash;
 use self::link::Refresh;
 use super::database::connect;
-use super::{Database, DatabaseError};
+use super::{Database, DatabaseError, DatabaseRole};
 use crate::domain::OrgId;
 
 /// How often the placement is read without a reason.
@@ -56,6 +58,8 @@ pub(super) struct Shards<P> {
     make: Make<P>,
     /// The settings with which the placement is read first; the nodes are asked when it cannot be reached.
     database: Database,
+    /// The role that reads it.
+    role: DatabaseRole,
     refresh: Arc<Refresh>,
 }
 
@@ -83,8 +87,8 @@ impl<P: Part> Shards<P> {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn connect(database: &Database, make: Make<P>) -> Result<Arc<Self>, DatabaseError> {
-        let placements = placements(database).await?;
+    pub async fn connect(database: &Database, role: DatabaseRole, make: Make<P>) -> Result<Arc<Self>, DatabaseError> {
+        let placements = placements(database, role).await?;
         let refresh = Arc::new(Refresh::default());
         let mut list = Vec::new();
         match &placements {
@@ -99,7 +103,7 @@ impl<P: Part> Shards<P> {
                 }
             }
         }
-        let shards = Arc::new(Self { list: RwLock::new(list.into()), make, database: database.clone(), refresh });
+        let shards = Arc::new(Self { list: RwLock::new(list.into()), make, database: database.clone(), role, refresh });
         if placements.is_some() {
             tokio::spawn(read_regularly(Arc::downgrade(&shards), Arc::clone(&shards.refresh)));
         }
@@ -153,6 +157,17 @@ impl<P: Part> Shards<P> {
         pairs.filter(|(_, list)| !list.is_empty()).collect()
     }
 
+    /// Returns the shards and their nodes.
+    pub fn placement(&self) -> Vec<(Option<ShardId>, Option<Node>)> {
+        self.all().iter().map(|shard| (shard.link.shard(), shard.node.clone())).collect()
+    }
+
+    /// Waits until the placement was read again, at most a second.
+    pub async fn refreshed(&self) {
+        let link = self.all()[0].link.clone();
+        link.refreshed().await;
+    }
+
     /// Returns the numbers of all shards.
     pub fn numbers(&self) -> Vec<Option<ShardId>> {
         self.all().iter().map(|shard| shard.link.shard()).collect()
@@ -180,7 +195,7 @@ impl<P: Part> Shards<P> {
         sources.extend(self.of_each_node().iter().map(|shard| shard.link.database()));
         let mut placements = None;
         for source in sources {
-            match tokio::time::timeout(READ_TIMEOUT, self::placements(&source)).await {
+            match tokio::time::timeout(READ_TIMEOUT, self::placements(&source, self.role)).await {
                 Ok(Ok(Some(found))) => {
                     placements = Some(found);
                     break;
@@ -229,8 +244,8 @@ impl<P: Part> Shard<P> {
             tracing::info!(shard = %placement.shard, host = placement.node.host, port = placement.node.port,
                            "store.shard_moved");
             let moved = database.at(placement);
+            self.link.set(moved.clone());
             self.part.move_to(&moved);
-            self.link.set(moved);
         }
         Self { hashes: placement.hashes.clone(), node: Some(placement.node.clone()), ..self.clone() }
     }
@@ -243,9 +258,9 @@ fn index<P>(all: &[Shard<P>], org: OrgId) -> usize {
 }
 
 /// Reads which shards a database has; `None` if it is not distributed.
-async fn placements(database: &Database) -> Result<Option<Vec<Placement>>, DatabaseError> {
-    let options = database.app_options();
-    let mut connection = connect(&options).await?;
+async fn placements(database: &Database, role: DatabaseRole) -> Result<Option<Vec<Placement>>, DatabaseError> {
+    let options = database.options_of(role);
+    let mut connection = connect(&options).await.map_err(DatabaseError::or_no_member)?;
     let placements = read_placements(&mut connection).await;
     let _ = connection.close().await;
     placements.map_err(|error| super::database::connect_error(&options, error))
