@@ -46,8 +46,8 @@ $$;
 -- Makes the schema of a shard that is on this node, if there is none of this version.
 --
 -- The feed's numbers must not fall when a shard moves to a node with lower transaction ids. So a transaction's number is
--- the microsecond-like time (2^20 a second) at which the shard came to this node, and the transactions since then, of which
--- there are fewer than 2^20 a second. The nodes' clocks must be about the same. When a shard leaves a node, its tables are
+-- the time at which the shard came to this node, in units of 1/2^20 of a second, and the number of transactions since then,
+-- of which there are fewer than 2^20 a second. The nodes' clocks must be about the same. When a shard leaves a node, its tables are
 -- dropped and the views with them, so that it has a new time when it comes back.
 CREATE OR REPLACE FUNCTION public.attach_shard(its_number bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -83,7 +83,7 @@ BEGIN
         RETURN;
     END IF;
     base := COALESCE(public.shard_comment(its_number, 'session_feed')::bigint,
-                     extract(epoch FROM clock_timestamp())::bigint * 1048576
+                     (extract(epoch FROM clock_timestamp()) * 1048576)::bigint
                      - pg_snapshot_xmin(pg_current_snapshot())::text::bigint);
     EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', space);
     EXECUTE format('CREATE SCHEMA %I', space);
@@ -118,11 +118,11 @@ BEGIN
              WHERE a.attrelid = part.id AND NOT a.attisdropped
              GROUP BY 1, 2
         LOOP
-            IF item.privilege = 'SELECT' THEN
+            IF item.privilege = 'SELECT' AND NOT has_table_privilege(item.grantee, part.id, 'SELECT') THEN
                 EXECUTE format('REVOKE SELECT ON %I.%I FROM %s', space, part.name, item.grantee);
                 EXECUTE format('GRANT SELECT (%s) ON %I.%I TO %s', item.columns, space, part.name, item.grantee);
                 EXECUTE format('GRANT SELECT ON public.%I TO %s', part.here, item.grantee);
-            ELSE
+            ELSIF item.privilege <> 'SELECT' THEN
                 EXECUTE format('GRANT %s (%s) ON public.%I TO %s', item.privilege, item.columns, part.here, item.grantee);
             END IF;
         END LOOP;

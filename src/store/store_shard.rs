@@ -47,9 +47,7 @@ impl StoreShard {
         let groups = Groups::start(&link, &settings, &budgets, &reports);
         Ok(Self { pools, groups, health, turns: Arc::default(), link })
     }
-}
 
-impl StoreShard {
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query!(r#"SELECT 1 AS "one!""#).fetch_one(self.pools.lookups.reads()).await?;
         Ok(())

@@ -97,29 +97,47 @@ class Load:
         return count
 
 
-def move():
-    nodes = sql("SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND noderole = 'primary' ORDER BY groupid")
+def nodes():
+    """Returns host and port of the first two nodes."""
+    return sql("SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND noderole = 'primary' ORDER BY groupid")[:2]
+
+
+def move_shards(moves):
+    """Moves the first shard of each source to its target, while row-level security is not forced upon the owner."""
     with psycopg.connect(URL, autocommit=True) as connection:
         tables = [row[0] for row in connection.execute(
             "SELECT logicalrelid::text FROM pg_dist_partition WHERE partmethod = 'h'").fetchall()]
-        for table in tables:
-            connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
-        for source, target in ((nodes[0], nodes[1]), (nodes[1], nodes[0])):
-            shard = connection.execute(
-                """SELECT p.shardid FROM pg_dist_placement p JOIN pg_dist_shard s USING (shardid) JOIN pg_dist_node n USING (groupid)
-                    WHERE s.logicalrelid = 'organizations'::regclass AND (n.nodename, n.nodeport) = (%s, %s)
-                    ORDER BY 1 LIMIT 1""", source).fetchone()[0]
-            began = time.monotonic()
-            connection.execute("SELECT citus_move_shard_placement(%s, %s, %s, %s, %s, %s)", (shard, *source, *target, "force_logical"))
-            print(f"moved shard {shard} in {time.monotonic() - began:.1f} s")
-        for table in tables:
-            connection.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+        try:
+            for table in tables:
+                connection.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+            for source, target in moves:
+                shard = connection.execute(
+                    """SELECT p.shardid FROM pg_dist_placement p JOIN pg_dist_shard s USING (shardid)
+                         JOIN pg_dist_node n USING (groupid)
+                        WHERE s.logicalrelid = 'organizations'::regclass AND (n.nodename, n.nodeport) = (%s, %s)
+                        ORDER BY 1 LIMIT 1""", source).fetchone()[0]
+                began = time.monotonic()
+                connection.execute("SELECT citus_move_shard_placement(%s, %s, %s, %s, %s, %s)",
+                                   (shard, *source, *target, "force_logical"))
+                print(f"moved shard {shard} in {time.monotonic() - began:.1f} s")
+        finally:
+            for table in tables:
+                connection.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+
+
+def move():
+    first, second = nodes()
+    move_shards([(first, second), (second, first)])
 
 
 def rebalance():
-    nodes = sql("SELECT nodename, nodeport FROM pg_dist_node WHERE groupid <> 0 AND noderole = 'primary' ORDER BY groupid")
-    output = subprocess.run([PROGRAM, "rebalance"], env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    print(output.stdout.strip(), f"({len(nodes)} nodes)")
+    first, second = nodes()
+    # Otherwise there would be nothing to do.
+    move_shards([(first, second)] * 2)
+    output = subprocess.run([PROGRAM, "rebalance", "--json"], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    moved = json.loads(output.stdout)["moved"]
+    print(f"rebalanced: {moved} shards moved")
+    assert moved > 0, "no shard was moved"
 
 
 def kill():
@@ -149,13 +167,13 @@ try:
     for thread in load.threads:
         thread.join()
     acknowledged, missing = sum(map(len, load.acknowledged.values())), load.missing()
-    feed = sql("SELECT count(*) FROM pg_prepared_xacts")[0][0]
-    print(f"{PHASE}: {acknowledged} acknowledged, {missing} missing, {feed} prepared transactions left")
+    prepared = sql("SELECT count(*) FROM pg_prepared_xacts")[0][0]
+    print(f"{PHASE}: {acknowledged} acknowledged, {missing} missing, {prepared} prepared transactions left")
     for (node, status), count in sorted(load.statuses.items(), key=str):
         print(f"  {node} {status}: {count}")
     for node, pause in sorted(load.pauses.items()):
         print(f"  {node}: longest pause of a client {pause:.2f} s")
-    sys.exit(1 if missing else 0)
+    sys.exit(1 if missing or prepared or not acknowledged else 0)
 finally:
     service.terminate()
     service.wait(30)

@@ -37,6 +37,6 @@ async fn contains(connection: &mut PgConnection, table: &str, column: &str, is_b
     } else {
         format!(r#"position($1 IN "{column}"::text) > 0"#)
     };
-    let statement = format!(r#"SELECT EXISTS (SELECT FROM "{table}" WHERE {condition})"#);
+    let statement = format!(r#"SELECT EXISTS (SELECT 1 FROM "{table}" WHERE {condition})"#);
     sqlx::query_scalar(AssertSqlSafe(statement)).bind(text).fetch_one(connection).await.expect("a look")
 }
